@@ -1,0 +1,277 @@
+"""params.yaml, read and checked once. After load() nobody sees a dict; a typo stops here, before the first job.
+
+Free of torch, so that `snakemake -n` and `--help` answer at once. Settings of plug-ins (methods, encoders, tasks, data sets)
+are checked by check_plugins(), which does import them.
+"""
+
+import hashlib
+import itertools
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pstl.errors import UserError
+from pstl.registry import load as load_plugin
+from pstl.registry import names as plugin_names
+
+Stream = Literal["joint", "bone", "motion"]
+BatchNorm = Literal["released", "recalibrated"]
+
+
+class Frozen(BaseModel):
+    """Base of every settings class: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Plugin(BaseModel):
+    """A plug-in by name with its own settings beside it; the settings are checked by the plug-in's Config."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+    @property
+    def key(self) -> str:
+        """The name, with a short hash of the settings if there are any: fit for a folder name."""
+        return f"{self.name}-{digest(self.settings)[:8]}" if self.settings else self.name
+
+
+class TrainSettings(Frozen):
+    """How a method is trained; what is trained is the method's own business."""
+
+    epochs: int = Field(ge=0)
+    batch_size: int = Field(128, ge=1)
+    drop_last: bool = False  # leave out the last short batch
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
+    schedule: Literal["cosine", "step", "linear", "constant"] = "cosine"
+    warmup_epochs: int = Field(0, ge=0)  # lr = peak * epoch / warmup_epochs: epoch 0 has lr 0, as the PSTL code does
+    milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by 0.1
+    accumulate: int = Field(1, ge=1)  # batches per optimiser step
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+class MethodSettings(Frozen):
+    """One entry of `methods:`; the entry's name is free, `method` is the module (default: the entry's name)."""
+
+    method: str
+    recipe: Plugin
+    encoder: Plugin
+    train: TrainSettings
+    settings: dict[str, Any] = {}
+
+
+class TaskSettings(BaseModel):
+    """One entry of `tasks:`; `kind` is the module, the rest is checked by its Config."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    kind: str
+    summary: str = ""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Experiment(Frozen):
+    """A block of the grid: every method x stream x seed, followed by every task on every batch-norm variant."""
+
+    dataset: str
+    split: str
+    methods: tuple[str, ...]
+    streams: tuple[Stream, ...] = ("joint",)
+    seeds: tuple[int, ...] = (0,)
+    tasks: tuple[str, ...]
+    batch_norm: tuple[BatchNorm, ...] = ("released", "recalibrated")
+    fuse: dict[str, float] = {}  # stream -> weight of its logits; empty: no fusion
+
+    @model_validator(mode="after")
+    def _fused_streams_are_run(self) -> "Experiment":
+        absent = set(self.fuse) - set(self.streams)
+        if absent:
+            raise ValueError(f"fuse names {sorted(absent)}, but streams are {list(self.streams)}")
+        return self
+
+
+class Run(Frozen):
+    """One row of the grid. `stream` is joint, bone, motion, or 3s for fused scores."""
+
+    suite: str
+    dataset: str
+    split: str
+    method: str
+    stream: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.suite}/{self.dataset}/{self.split}/{self.method}/{self.stream}/s{self.seed}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Run":
+        """Inverse of str(run). Raises: UserError if `text` is not suite/dataset/split/method/stream/s<seed>."""
+        parts = text.strip("/").split("/")
+        if len(parts) != 6 or not parts[5].startswith("s") or not parts[5][1:].isdigit():
+            raise UserError(f"run {text!r}: expected suite/dataset/split/method/stream/s<seed>, e.g. builtin/synthetic/xsub/pstl/joint/s0")
+        return cls(suite=parts[0], dataset=parts[1], split=parts[2], method=parts[3], stream=parts[4], seed=int(parts[5][1:]))
+
+
+class Suite(Frozen):
+    """A named set of experiments, with the settings it changes (`methods` and `tasks` are merged over the top-level ones)."""
+
+    summary: str
+    methods: dict[str, dict[str, Any]] = {}
+    tasks: dict[str, dict[str, Any]] = {}
+    experiments: tuple[Experiment, ...] = Field(min_length=1)
+
+
+class Params(Frozen):
+    """The whole of params.yaml."""
+
+    suite: str
+    archives: tuple[str, ...] = ()  # folders searched, at any depth, for archives the user already has
+    tracking_uri: str = ""  # empty: a local sqlite store, unless MLFLOW_TRACKING_URI is set
+    datasets: dict[str, dict[str, Any]] = {}
+    methods: dict[str, dict[str, Any]]
+    tasks: dict[str, dict[str, Any]]
+    suites: dict[str, Suite]
+
+    def suite_named(self, name: str) -> Suite:
+        return self.suites[_known(name, self.suites, "suite")]
+
+    def dataset(self, name: str) -> dict[str, Any]:
+        """Settings of one data set; {} if params.yaml says nothing about it. Raises: UserError if there is no such data set."""
+        return self.datasets.get(_known(name, plugin_names("data.datasets"), "dataset"), {})
+
+    def method(self, suite: str, name: str) -> MethodSettings:
+        """Settings of one method entry: its base, itself, then the suite's changes to the base and to itself."""
+        entries, changes = self.methods, self.suite_named(suite).methods
+        chain = [_known(name, entries | changes, "method")]
+        while base := (merge(entries.get(chain[0], {}), changes.get(chain[0], {}))).get("base"):
+            if base in chain:
+                raise UserError(f"methods.{name}: base {base!r} refers back to itself; remove one 'base:'")
+            chain.insert(0, _known(base, entries | changes, "method"))
+        section: dict[str, Any] = {"method": chain[0]}
+        for part in chain:
+            section = merge(section, merge(entries.get(part, {}), changes.get(part, {})))
+        section.pop("base", None)
+        return _validated(MethodSettings, section, f"methods.{name}")
+
+    def task(self, suite: str, name: str) -> TaskSettings:
+        """Settings of one task entry with the suite's changes."""
+        entries, changes = self.tasks, self.suite_named(suite).tasks
+        _known(name, entries | changes, "task")
+        section = merge({"kind": name}, merge(entries.get(name, {}), changes.get(name, {})))
+        return _validated(TaskSettings, section, f"tasks.{name}")
+
+    def runs(self, suite: str) -> list[Run]:
+        """Every run of a suite that has an encoder of its own, without repeats, in file order."""
+        grid = [
+            Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=s, seed=seed)
+            for e in self.suite_named(suite).experiments
+            for m, s, seed in itertools.product(e.methods, e.streams, e.seeds)
+        ]
+        return list(dict.fromkeys(grid))
+
+
+def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """A deep copy of `base` with `change` laid over it; nested mappings are merged, everything else is replaced."""
+    merged = deepcopy(base)
+    for key, value in change.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if nested else deepcopy(value)
+    return merged
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml. Raises: UserError naming the key, what was found and what was expected."""
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run from the project's root or pass --params FILE") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    params = _validated(Params, content, str(path))
+    for name, suite in params.suites.items():
+        for experiment in suite.experiments:
+            _check_experiment(params, name, experiment)
+    params.suite_named(params.suite)
+    return params
+
+
+def check_plugins(params: Params, suite: str) -> None:
+    """Check the settings of every data set, recipe, encoder, method and task that a suite uses. Imports torch.
+
+    Raises: UserError naming the key, what was found and what was expected.
+    """
+    for experiment in params.suite_named(suite).experiments:
+        dataset = load_plugin("data.datasets", experiment.dataset)
+        validated(dataset.Config, params.dataset(experiment.dataset), f"datasets.{experiment.dataset}")
+        _known(experiment.split, dataset.SPEC.splits, f"split of {experiment.dataset}")
+        for name in experiment.methods:
+            section = params.method(suite, name)
+            validated(load_plugin("methods", section.method).Config, section.settings, f"methods.{name}.settings")
+            for kind, plugin in (("backbones", section.encoder), ("data.recipes", section.recipe)):
+                validated(load_plugin(kind, plugin.name).Config, plugin.settings, f"methods.{name}.{plugin.name}")
+        for name in experiment.tasks:
+            task = params.task(suite, name)
+            validated(load_plugin("tasks", task.kind).Config, task.settings, f"tasks.{name}")
+
+
+def digest(value: Any) -> str:
+    """Short hash of settings, independent of key order."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def validated(model: type[Frozen], section: dict[str, Any], where: str) -> Any:
+    """`section` as a `model`. Raises: UserError that names `where`, the key, what was found and what was expected."""
+    return _validated(model, section, where)
+
+
+def _check_experiment(params: Params, suite: str, experiment: Experiment) -> None:
+    _known(experiment.dataset, plugin_names("data.datasets"), "dataset")
+    for name in experiment.methods:
+        section = params.method(suite, name)
+        _known(section.method, plugin_names("methods"), f"method of methods.{name}")
+        _known(section.encoder.name, plugin_names("backbones"), f"encoder of methods.{name}")
+        _known(section.recipe.name, plugin_names("data.recipes"), f"recipe of methods.{name}")
+    for name in experiment.tasks:
+        _known(params.task(suite, name).kind, plugin_names("tasks"), f"kind of tasks.{name}")
+
+
+def _known(name: str, choices: Any, what: str) -> str:
+    if name not in choices:
+        raise UserError(f"unknown {what} {name!r}; known: {', '.join(sorted(choices))}")
+    return name
+
+
+def _validated(model: type[BaseModel], section: Any, where: str) -> Any:
+    try:
+        return model.model_validate(section)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "top level"
+        known = f"; known keys: {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" and len(first["loc"]) == 1 else ""
+        raise UserError(f"{where}: {key}: {first['msg'].lower()} (found {_short(first['input'])}){known}") from None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

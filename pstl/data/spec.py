@@ -1,0 +1,79 @@
+"""What a data set is: where its bytes come from, what they mean, how it is split."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pstl.errors import UserError
+
+
+@dataclass(frozen=True)
+class RawSequence:
+    """One recorded clip as read, before any recipe.
+
+    xyz: (T, V, M, 3) float32, metres, M body slots in file order; an absent body is all zero.
+    label: 0-based class.   subject, camera, setup: as numbered by the data set (1-based), 0 where it has none.
+    """
+
+    name: str
+    label: int
+    xyz: np.ndarray
+    subject: int = 0
+    camera: int = 0
+    setup: int = 0
+
+
+@dataclass(frozen=True)
+class Remote:
+    """One file to obtain. `sha256` lists every checksum known to be good; empty: none is known."""
+
+    filename: str
+    url: str = ""  # empty: cannot be downloaded, the user brings it
+    sha256: tuple[str, ...] = ()
+
+
+Rule = Callable[[RawSequence], str]  # -> "train", "test" or "" (left out)
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Facts about one data set. `expected` holds (train, test) counts per split, checked after reading."""
+
+    name: str
+    classes: tuple[str, ...]
+    skeleton: str
+    people: int
+    units: str
+    splits: dict[str, Rule]
+    source: str
+    licence: str
+    remotes: tuple[Remote, ...] = ()
+    expected: dict[str, tuple[int, int]] = field(default_factory=dict)
+    how_to_get: str = ""  # one message for people who must ask for it
+
+
+def by_camera(train: Iterable[int], test: Iterable[int]) -> Rule:
+    """Cross-view split."""
+    return _by("camera", frozenset(train), frozenset(test))
+
+
+def by_subject(train: Iterable[int], test: Iterable[int] | None = None) -> Rule:
+    """Cross-subject split; without `test` every other performer is tested."""
+    return _by("subject", frozenset(train), None if test is None else frozenset(test))
+
+
+def by_setup(train: Iterable[int], test: Iterable[int]) -> Rule:
+    """Cross-set split."""
+    return _by("setup", frozenset(train), frozenset(test))
+
+
+def _by(attribute: str, train: frozenset[int], test: frozenset[int] | None) -> Rule:
+    if test is not None and train & test:
+        raise UserError(f"split by {attribute}: {sorted(train & test)} are in training and in test")
+
+    def rule(sequence: RawSequence) -> str:
+        value = getattr(sequence, attribute)
+        return "train" if value in train else "test" if test is None or value in test else ""
+
+    return rule

@@ -1,0 +1,172 @@
+"""Sequences at native length and arrays of recipes on disk: plain .npy files beside one meta.json, memory-mapped on reading."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pstl.data.spec import DatasetSpec, RawSequence
+from pstl.errors import UserError
+
+INDEX = np.dtype(
+    [("offset", "i8"), ("frames", "i4"), ("people", "i4"), ("label", "i4"), ("subject", "i4"), ("camera", "i4"), ("setup", "i4")]
+)
+
+
+@dataclass(frozen=True)
+class SequenceStore:
+    """Clips of one data set at native length, as one flat float32 file. Iterating yields RawSequence."""
+
+    values: np.ndarray  # (sum of T * V * M * 3,) float32, each clip (T, V, M, 3) in C order
+    index: np.ndarray  # (N,) of INDEX
+    names: list[str]
+    meta: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, i: int) -> RawSequence:
+        row = self.index[i]
+        shape = (int(row["frames"]), int(self.meta["joints"]), int(row["people"]), 3)
+        xyz = self.values[row["offset"] : row["offset"] + np.prod(shape, dtype=np.int64)].reshape(shape)
+        fields = {key: int(row[key]) for key in ("label", "subject", "camera", "setup")}
+        return RawSequence(name=self.names[i], xyz=xyz, **fields)
+
+    def __iter__(self) -> Iterator[RawSequence]:
+        return (self[i] for i in range(len(self)))
+
+
+@dataclass(frozen=True)
+class ArraySet:
+    """What one recipe made of one data set.
+
+    x: (N, 3, T, V, M) float32.   y: (N,) int64, 0-based.   length: (N,) int64, frames of the recording that fill x.
+    splits: name -> (train indices, test indices).   meta: dataset, recipe, skeleton, classes, checksum, ...
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    length: np.ndarray
+    names: list[str]
+    splits: dict[str, tuple[np.ndarray, np.ndarray]]
+    meta: dict[str, Any]
+
+
+def write_sequences(folder: str | Path, spec: DatasetSpec, joints: int, sequences: Iterable[RawSequence]) -> None:
+    """Write clips to a new folder, replacing it when everything is there. Names must be unique and coordinates finite."""
+    with replaced(folder) as new:
+        rows, names, offset = [], [], 0
+        with open(new / "values.bin", "wb") as stream:
+            for s in sequences:
+                _check_sequence(s, joints)
+                stream.write(np.ascontiguousarray(s.xyz, dtype=np.float32).tobytes())
+                rows.append((offset, s.xyz.shape[0], s.xyz.shape[2], s.label, s.subject, s.camera, s.setup))
+                names.append(s.name)
+                offset += s.xyz.size
+        if len(set(names)) != len(names):
+            twice = sorted({n for n in names if names.count(n) > 1})[:3]
+            raise UserError(f"{spec.name}: clip names occur twice, e.g. {', '.join(twice)}; remove the copies")
+        np.save(new / "index.npy", np.array(rows, dtype=INDEX))
+        meta = {"dataset": spec.name, "joints": joints, "names": names, "checksum": checksum(new / "values.bin")}
+        write_json(new / "meta.json", meta)
+
+
+def open_sequences(folder: str | Path) -> SequenceStore:
+    """Memory-map a folder written by write_sequences. Raises: UserError if it is not one."""
+    folder = Path(folder)
+    meta = _meta(folder, "python -m pstl parse")
+    empty = not (folder / "values.bin").stat().st_size
+    values = np.zeros(0, np.float32) if empty else np.memmap(folder / "values.bin", dtype=np.float32, mode="r")
+    return SequenceStore(values, np.load(folder / "index.npy"), meta.pop("names"), meta)
+
+
+def write_array(folder: str | Path, array: ArraySet) -> None:
+    """Write one recipe's array to a new folder, replacing it when everything is there. The checksum covers x, y and splits."""
+    with replaced(folder) as new:
+        np.save(new / "x.npy", np.ascontiguousarray(array.x, dtype=np.float32))
+        np.save(new / "y.npy", array.y.astype(np.int64))
+        np.save(new / "length.npy", array.length.astype(np.int64))
+        sides = {
+            f"{name}.{side}": index for name, pair in array.splits.items() for side, index in zip(("train", "test"), pair, strict=True)
+        }
+        np.savez(new / "splits.npz", **sides)
+        sums = [checksum(new / name) for name in ("x.npy", "y.npy", "length.npy")] + [
+            hashlib.sha256(i.tobytes()).hexdigest() for i in sides.values()
+        ]
+        total = hashlib.sha256("".join(sums).encode()).hexdigest()
+        write_json(new / "meta.json", {**array.meta, "names": array.names, "checksum": total})
+
+
+def open_array(folder: str | Path) -> ArraySet:
+    """Memory-map a folder written by write_array. Raises: UserError if it is not one."""
+    folder = Path(folder)
+    meta = _meta(folder, "python -m pstl prepare")
+    with np.load(folder / "splits.npz") as sides:
+        names = sorted({key.rsplit(".", 1)[0] for key in sides})
+        splits = {name: (sides[f"{name}.train"], sides[f"{name}.test"]) for name in names}
+    x = np.load(folder / "x.npy", mmap_mode="r")
+    return ArraySet(x, np.load(folder / "y.npy"), np.load(folder / "length.npy"), meta.pop("names"), splits, meta)
+
+
+def checksum(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write sorted, indented JSON; the file appears whole or not at all."""
+    with atomic(path) as new:
+        new.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` that takes its place at the end, or is removed if the body fails."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield new
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced(folder: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder` that takes its place at the end, or is removed if the body fails."""
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    try:
+        yield new
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _check_sequence(s: RawSequence, joints: int) -> None:
+    if s.xyz.ndim != 4 or s.xyz.shape[1] != joints or s.xyz.shape[3] != 3 or not s.xyz.shape[0]:
+        raise UserError(f"clip {s.name}: shape {s.xyz.shape}, expected (frames >= 1, {joints} joints, people, 3)")
+    if not np.isfinite(s.xyz).all():
+        frame = int(np.argwhere(~np.isfinite(s.xyz))[0, 0])
+        raise UserError(f"clip {s.name}: coordinate in frame {frame} is NaN or infinite; repair or remove the file")
+
+
+def _meta(folder: Path, verb: str) -> dict[str, Any]:
+    try:
+        meta: dict[str, Any] = json.loads((folder / "meta.json").read_text())
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no meta.json here; make it with '{verb}'") from None
+    return meta

@@ -1,0 +1,56 @@
+"""The contract every method keeps: forward(batch, rng) -> losses, after_step(), .encoder."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch import Generator, Tensor, nn
+
+from pstl.backbones._base import BaseEncoder
+from pstl.config import Frozen
+from pstl.skeletons import Skeleton
+
+Losses = dict[str, Tensor]  # "loss" is what is minimised, the others are its parts
+
+
+class Batch(NamedTuple):
+    """x: (N, C, T, V, M) as the recipe made it (joint positions).   length: (N,) recorded frames.
+
+    y: (N,) classes, -1 where unlabelled; None in every purely self-supervised run.
+    """
+
+    x: Tensor
+    length: Tensor
+    y: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a method may know about its data."""
+
+    skeleton: Skeleton
+    people: int
+    frames: int
+    classes: int
+    stream: str
+
+
+class BaseMethod(nn.Module):
+    """A method is built as Method(cfg, encoder, problem). It knows no optimiser, epoch, device, file or logger."""
+
+    needs_labels: bool = False  # True: batches carry y
+
+    def __init__(self, cfg: Any, encoder: BaseEncoder, problem: Problem) -> None:
+        super().__init__()
+        self.cfg, self.encoder, self.problem = cfg, encoder, problem
+
+    def forward(self, batch: Batch, rng: Generator) -> Losses:
+        """One training step's losses. `rng` is a CPU generator, fresh for the step and equal on every rank."""
+        raise NotImplementedError
+
+    def after_step(self) -> None:
+        """Called after each optimiser step: momentum encoders, queues."""
+
+    @staticmethod
+    def clean(cfg: Frozen, x: Tensor, length: Tensor) -> Tensor:
+        """The deterministic view that is encoded downstream, before stream conversion; by default the recipe's clip itself."""
+        return x

@@ -1,0 +1,52 @@
+"""The only place that joins path strings; used by the command line and by the rules. All paths are relative to the project's root."""
+
+from pstl.config import Run
+
+RAW = "data/raw/{dataset}"
+SEQUENCES = "data/sequences/{dataset}"
+ARRAYS = "data/arrays/{dataset}/{recipe}"
+RESULTS = "results/{suite}"
+RUN = "results/{suite}/runs/{dataset}/{split}/{method}/{stream}/s{seed}"
+
+
+def raw(dataset: str) -> str:
+    """Folder of a data set's files as they came."""
+    return RAW.format(dataset=dataset)
+
+
+def sequences(dataset: str) -> str:
+    """Folder of a data set's sequences at native length."""
+    return SEQUENCES.format(dataset=dataset)
+
+
+def array(dataset: str, recipe: str) -> str:
+    """Folder of the array one recipe makes of a data set."""
+    return ARRAYS.format(dataset=dataset, recipe=recipe)
+
+
+def results(suite: str) -> str:
+    """Folder of everything one suite produces."""
+    return RESULTS.format(suite=suite)
+
+
+def run(run: Run) -> str:
+    """Folder of one run."""
+    return RUN.format(**run.model_dump())
+
+
+def encoder(run_: Run) -> str:
+    return f"{run(run_)}/encoder.pt"
+
+
+def features(run_: Run, batch_norm: str) -> str:
+    return f"{run(run_)}/{batch_norm}/features.npz"
+
+
+def metrics(run_: Run, batch_norm: str, task: str) -> str:
+    """Rows of one task on one run."""
+    return f"{run(run_)}/{batch_norm}/{task}.json"
+
+
+def scores(run_: Run, batch_norm: str, task: str) -> str:
+    """Class scores of one task's test clips, for fusion and for confusion matrices."""
+    return f"{run(run_)}/{batch_norm}/{task}.scores.npz"
