@@ -9,7 +9,7 @@ import itertools
 import json
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -88,6 +88,13 @@ class TaskSettings(BaseModel):
         return dict(self.model_extra or {})
 
 
+class Fusion(Frozen):
+    """Late fusion of streams: the test scores of these tasks are summed with these weights."""
+
+    tasks: tuple[str, ...] = ("linear",)
+    weights: dict[Stream, float] = {"joint": 0.6, "bone": 0.6, "motion": 0.4}  # AimCLR's ensemble, spec section 10
+
+
 class Experiment(Frozen):
     """A block of the grid: every method x stream x seed, followed by every task on every batch-norm variant."""
 
@@ -98,13 +105,14 @@ class Experiment(Frozen):
     seeds: tuple[int, ...] = (0,)
     tasks: tuple[str, ...]
     batch_norm: tuple[BatchNorm, ...] = ("released", "recalibrated")
-    fuse: dict[str, float] = {}  # stream -> weight of its logits; empty: no fusion
+    fuse: Fusion | None = None
 
     @model_validator(mode="after")
-    def _fused_streams_are_run(self) -> "Experiment":
-        absent = set(self.fuse) - set(self.streams)
-        if absent:
-            raise ValueError(f"fuse names {sorted(absent)}, but streams are {list(self.streams)}")
+    def _what_is_fused_is_run(self) -> "Experiment":
+        if self.fuse and (absent := set(self.fuse.weights) - set(self.streams)):
+            raise ValueError(f"fuse names the streams {sorted(absent)}, but streams are {list(self.streams)}")
+        if self.fuse and (absent := set(self.fuse.tasks) - set(self.tasks)):
+            raise ValueError(f"fuse names the tasks {sorted(absent)}, but tasks are {list(self.tasks)}")
         return self
 
 
@@ -128,6 +136,15 @@ class Run(Frozen):
         if len(parts) != 6 or not parts[5].startswith("s") or not parts[5][1:].isdigit():
             raise UserError(f"run {text!r}: expected suite/dataset/split/method/stream/s<seed>, e.g. builtin/synthetic/xsub/pstl/joint/s0")
         return cls(suite=parts[0], dataset=parts[1], split=parts[2], method=parts[3], stream=parts[4], seed=int(parts[5][1:]))
+
+
+class Cell(NamedTuple):
+    """One evaluated cell of the grid; a fused cell has run.stream == "3s" and the weights of its streams."""
+
+    run: Run
+    batch_norm: str
+    task: str
+    fused: dict[str, float] | None = None
 
 
 class Suite(Frozen):
@@ -186,6 +203,19 @@ class Params(Frozen):
             for m, s, seed in itertools.product(e.methods, e.streams, e.seeds)
         ]
         return list(dict.fromkeys(grid))
+
+    def cells(self, suite: str) -> list[Cell]:
+        """Every task on every run of a suite, fused streams included, without repeats, in file order."""
+        cells: dict[tuple[Run, str, str], Cell] = {}
+        for e in self.suite_named(suite).experiments:
+            for m, norm, seed, task in itertools.product(e.methods, e.batch_norm, e.seeds, e.tasks):
+                for stream in e.streams:
+                    run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=stream, seed=seed)
+                    cells.setdefault((run, norm, task), Cell(run, norm, task))
+                if e.fuse and task in e.fuse.tasks:
+                    run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream="3s", seed=seed)
+                    cells.setdefault((run, norm, task), Cell(run, norm, task, dict(e.fuse.weights)))
+        return list(cells.values())
 
 
 def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ SKELETON = Skeleton(
         "right knee",
         "right ankle",
         "right foot",
-    ),  # fmt: skip
+    ),
     # Bones point to the shoulder centre, the joint nearest to Kinect v2's spine shoulder, so both bodies have one kind of root.
     parents=(1, 2, 2, 2, 2, 4, 5, 6, 2, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18),
     centre=2,

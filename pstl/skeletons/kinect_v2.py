@@ -30,7 +30,7 @@ SKELETON = Skeleton(
         "left thumb",
         "right hand tip",
         "right thumb",
-    ),  # fmt: skip
+    ),
     # Hand tip hangs on the thumb and the thumb on the hand, as in the ST-GCN lineage; other lists attach both to the hand.
     parents=(1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 22, 7, 24, 11),
     centre=20,
