@@ -1,0 +1,27 @@
+"""No encoder at all: the stream's numbers are the features. The floor every learned encoder must leave behind."""
+
+from torch import Tensor
+
+from pstl.backbones._base import BaseEncoder, Features
+from pstl.config import Frozen
+from pstl.skeletons import Skeleton
+
+
+class Config(Frozen):
+    """Nothing to set."""
+
+
+class Encoder(BaseEncoder):
+    """(N, C, T, V, M) -> clip (N, C T V M), frames (N, T, C V M); the width shrinks with the joints that are dropped."""
+
+    can_drop = True
+
+    def __init__(self, cfg: Config, skeleton: Skeleton, people: int, frames: int) -> None:
+        super().__init__()
+        self.width = 3 * frames * skeleton.joints * people
+
+    def forward(self, x: Tensor, drop: Tensor | None = None) -> Features:
+        if drop is not None and len(drop):
+            dropped = set(drop.tolist())
+            x = x[:, :, :, [j for j in range(x.shape[3]) if j not in dropped]]
+        return Features(x.flatten(1), x.permute(0, 2, 1, 3, 4).flatten(2))

@@ -1,0 +1,120 @@
+"""ST-GCN at quarter width, the encoder of PSTL (Yan et al., AAAI 2018; Zhou et al., AAAI 2023, spec section 4)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pstl.backbones._base import BaseEncoder, Features
+from pstl.config import Frozen
+from pstl.skeletons import Skeleton
+from pstl.skeletons.graph import spatial_partition
+
+KERNEL = 9  # frames
+WIDTHS = (1, 1, 1, 1, 2, 2, 2, 4, 4, 16)  # of each block, times Config.width
+STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
+
+
+class Config(Frozen):
+    """Defaults are the released PSTL code's values (spec section 4): 821,380 parameters for 25 joints."""
+
+    width: int = 16
+    dropout: float = 0.5  # of every block but the first; active in pre-training
+
+
+class Block(nn.Module):
+    """Graph convolution over joints, temporal convolution over frames, residual.   (P, C, T, V) -> (P, C', T', V)."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, dropout: float, residual: bool) -> None:
+        super().__init__()
+        self.graph = nn.Conv2d(c_in, 3 * c_out, 1)
+        self.time = nn.Sequential(
+            nn.BatchNorm2d(c_out),
+            nn.ReLU(),
+            nn.Conv2d(c_out, c_out, (KERNEL, 1), (stride, 1), (KERNEL // 2, 0)),
+            nn.BatchNorm2d(c_out),
+            nn.Dropout(dropout),
+        )
+        self.residual: nn.Module | None = None
+        if residual and (c_in != c_out or stride != 1):
+            self.residual = nn.Sequential(nn.Conv2d(c_in, c_out, 1, (stride, 1)), nn.BatchNorm2d(c_out))
+        elif residual:
+            self.residual = nn.Identity()
+
+    def forward(self, x: Tensor, graph: Tensor) -> Tensor:
+        """graph: (3, V, V), [subset, source, destination]."""
+        n, _, t, v = x.shape
+        subsets = self.graph(x).view(n, 3, -1, t, v)
+        y = self.time(torch.einsum("nkctv,kvw->nctw", subsets, graph))
+        return torch.relu(y if self.residual is None else y + self.residual(x))
+
+
+class Encoder(BaseEncoder):
+    """(N, 3, T, V, M) -> clip (N, 16 * width), frames (N, T // 4, 16 * width), both averaged over all M body slots.
+
+    An absent (all-zero) body counts like a present one: its constant features are part of the mean (spec 4.5).
+    """
+
+    can_drop = True
+
+    def __init__(self, cfg: Config, skeleton: Skeleton, people: int, frames: int) -> None:
+        super().__init__()
+        self.width = cfg.width * WIDTHS[-1]
+        self.input_norm = nn.BatchNorm1d(3 * skeleton.joints)
+        widths = [cfg.width * w for w in WIDTHS]
+        self.blocks = nn.ModuleList(
+            Block(c_in, c_out, stride, dropout=cfg.dropout if i else 0.0, residual=i > 0)
+            for i, (c_in, c_out, stride) in enumerate(zip([3, *widths[:-1]], widths, STRIDES, strict=True))
+        )
+        self.importance = nn.ParameterList(torch.ones(3, skeleton.joints, skeleton.joints) for _ in widths)
+        self.register_buffer("graph", torch.from_numpy(spatial_partition(skeleton)), persistent=False)
+        self.graph: Tensor
+
+    def forward(self, x: Tensor, drop: Tensor | None = None) -> Features:
+        n, m = x.shape[0], x.shape[4]
+        bodies = x.permute(0, 4, 3, 1, 2).flatten(0, 1)  # (N M, V, 3, T)
+        if self.training or m == 1:
+            clip, frames = self._encode(bodies, drop)
+        else:
+            clip, frames = self._encode_present(bodies, drop)
+        return Features(clip.view(n, m, -1).mean(1), frames.view(n, m, *frames.shape[1:]).mean(1))
+
+    def _encode(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:
+        p, v, c, t = bodies.shape
+        x = self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t).permute(0, 2, 3, 1)  # (P, 3, T, V)
+        graphs = torch.stack(list(self.importance)) * self.graph  # (blocks, 3, V, V)
+        if drop is not None and len(drop):
+            # Joints are deleted after the input norm, with their rows and columns of the graph; nothing is re-normalised (spec 6.2).
+            dropped = set(drop.tolist())
+            kept = torch.tensor([j for j in range(v) if j not in dropped], device=x.device)
+            x = x.index_select(3, kept)
+            graphs = graphs.index_select(2, kept).index_select(3, kept)
+        x = x.contiguous()
+        for block, graph in zip(self.blocks, graphs, strict=True):
+            x = block(x, graph)
+        frames = x.mean(3).transpose(1, 2)  # (P, T', D)
+        return frames.mean(1), frames
+
+    def _encode_present(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:
+        """In evaluation every absent body has the same features: encode one of them and copy the result."""
+        present = bodies.flatten(1).any(1)
+        if bool(present.all()):
+            return self._encode(bodies, drop)
+        clip, frames = self._encode(torch.cat([bodies[present], torch.zeros_like(bodies[:1])]), drop)
+        source = torch.full((len(bodies),), len(clip) - 1, device=bodies.device)
+        source[present] = torch.arange(len(clip) - 1, device=bodies.device)
+        return clip[source], frames[source]
+
+
+def from_official(state: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Settings and state of the encoder in a checkpoint of the released PSTL code.
+
+    state: plain state dict (A, data_bn.*, st_gcn_networks.<i>.*, edge_importance.<i>).   Source: file read with weights_only.
+    """
+    renamed = {}
+    for key, value in state.items():
+        if key == "A":
+            continue  # the fixed graph, rebuilt from the skeleton
+        key = key.replace("data_bn.", "input_norm.").replace("st_gcn_networks.", "blocks.").replace("edge_importance.", "importance.")
+        renamed[key.replace(".gcn.conv.", ".graph.").replace(".tcn.", ".time.")] = value
+    return {"width": renamed["blocks.0.time.0.weight"].shape[0]}, renamed

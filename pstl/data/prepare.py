@@ -1,0 +1,103 @@
+"""Raw files -> sequences at native length -> one recipe's array, with the counts of the literature checked on the way."""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pstl.config import Plugin, validated
+from pstl.data.spec import DatasetSpec
+from pstl.data.store import ArraySet, SequenceStore, open_array, open_sequences, write_array, write_json, write_sequences
+from pstl.errors import UserError
+from pstl.registry import load
+from pstl.skeletons import load as load_skeleton
+
+log = logging.getLogger(__name__)
+CHUNK = 2048  # clips a recipe sees at once: bounds memory
+
+
+def parse(name: str, settings: dict[str, Any], raw: str | Path, out: str | Path) -> None:
+    """Read every raw file of a data set into a sequence store and check the counts of every split.
+
+    Raises: UserError naming the file, or the split with the counts found and expected; nothing is written then.
+    """
+    dataset = load("data.datasets", name)
+    spec: DatasetSpec = dataset.SPEC
+    if not Path(raw).is_dir():
+        raise UserError(f"{raw}: no such folder; run 'python -m pstl fetch {name} --out {raw}' first")
+    cfg = validated(dataset.Config, settings, f"datasets.{name}")
+    expected = dataset.expected(cfg) if hasattr(dataset, "expected") else spec.expected
+    joints = load_skeleton(spec.skeleton).joints
+
+    def counted() -> Any:
+        counts = {split: {"train": 0, "test": 0, "": 0} for split in spec.splits}
+        for sequence in dataset.read(Path(raw)):
+            for split, rule in spec.splits.items():
+                counts[split][rule(sequence)] += 1
+            yield sequence
+        for split, (train, test) in expected.items():
+            check_count(f"{name}/{split}", "training", counts[split]["train"], train, raw)
+            check_count(f"{name}/{split}", "test", counts[split]["test"], test, raw)
+
+    write_sequences(out, spec, joints, counted())
+
+
+def check_count(what: str, side: str, found: int, expected: int, folder: str | Path) -> None:
+    """Raises: UserError with both counts if they differ."""
+    if found != expected:
+        dataset = what.split("/")[0]
+        raise UserError(f"{what}: {found} {side} clips in {folder}, expected {expected}; delete the folder and run 'python -m pstl fetch {dataset}'")
+
+
+def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path) -> None:
+    """Apply one recipe to every sequence of a data set and write the array with labels, lengths and splits."""
+    spec: DatasetSpec = load("data.datasets", name).SPEC
+    module = load("data.recipes", recipe.name)
+    cfg = validated(module.Config, recipe.settings, f"recipe {recipe.name}")
+    store, skeleton = open_sequences(sequences), load_skeleton(spec.skeleton)
+    parts = []
+    for first in range(0, len(store), CHUNK):
+        clips = [store[i] for i in range(first, min(first + CHUNK, len(store)))]
+        parts.append(module.apply(clips, skeleton, spec.people, cfg))
+        log.info("%s %s: %d of %d clips", name, recipe.key, first + len(clips), len(store))
+    x, length = (np.concatenate(column) for column in zip(*parts, strict=True))
+    check_finite(x, store.names)
+    meta = {
+        "dataset": name, "recipe": recipe.model_dump(), "skeleton": spec.skeleton, "people": spec.people,
+        "classes": list(spec.classes), "units": spec.units, "sequences": store.meta["checksum"],
+    }  # fmt: skip
+    write_array(out, ArraySet(x, store.index["label"].astype(np.int64), length, store.names, split_indices(spec, store), meta))
+
+
+def split_indices(spec: DatasetSpec, store: SequenceStore) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """(train, test) indices of every split of a data set."""
+    sides = {split: np.array([rule(s) for s in store]) for split, rule in spec.splits.items()}
+    return {split: (np.flatnonzero(side == "train"), np.flatnonzero(side == "test")) for split, side in sides.items()}
+
+
+def check_finite(x: np.ndarray, names: list[str]) -> None:
+    """Raises: UserError naming the first clip of x (N, ...) that holds NaN or infinity."""
+    good = np.isfinite(x).reshape(len(x), -1).all(axis=1)
+    if not good.all():
+        raise UserError(f"clip {names[int(np.argmin(good))]}: the recipe made NaN or infinite values; check the recording")
+
+
+def check_leakage(array: str | Path, sequences: str | Path, split: str, out: str | Path) -> None:
+    """No clip of the test side may be on the training side, by name or by content. Writes what was compared.
+
+    Raises: UserError naming the first clip that is on both sides.
+    """
+    data, store = open_array(array), open_sequences(sequences)
+    if split not in data.splits:
+        raise UserError(f"unknown split {split!r} of {data.meta['dataset']}; known: {', '.join(data.splits)}")
+    train, test = data.splits[split]
+    shared = sorted({data.names[i] for i in train} & {data.names[i] for i in test})
+    contents = {hashlib.sha256(store[i].xyz.tobytes()).digest(): store.names[i] for i in train}
+    for i in test:
+        twin = contents.get(hashlib.sha256(store[i].xyz.tobytes()).digest())
+        if twin is not None or shared:
+            pair = (shared[0], shared[0]) if shared else (twin, store.names[i])
+            raise UserError(f"{data.meta['dataset']}/{split}: training clip {pair[0]} and test clip {pair[1]} are the same recording; remove one")
+    write_json(out, {"split": split, "train": len(train), "test": len(test), "shared_names": 0, "shared_contents": 0})

@@ -1,0 +1,65 @@
+"""What PSTL and its baseline share: weak views and the projector with its batch standardisation."""
+
+from torch import Generator, Tensor, nn
+
+from pstl.config import Frozen
+from pstl.errors import UserError
+from pstl.losses.barlow import barlow_twins, standardise
+from pstl.methods._base import BaseMethod, Problem
+from pstl.ops import augment
+from pstl.ops.collective import gather
+from pstl.skeletons import Skeleton
+
+
+class BarlowConfig(Frozen):
+    """Zhou et al., AAAI 2023. Defaults are the released code's values (spec sections 5 to 7)."""
+
+    projector_width: int = 6144
+    off_diagonal_weight: float = 2e-4  # lambda
+    padding_ratio: int = 6  # temporal crop: padding of T // 6 frames at both ends
+    shear_amplitude: float = 1.0
+    rotation_deg: float = 30.0  # of the main axis
+    small_rotation_deg: float = 1.0  # of the two other axes
+    flip_probability: float = 0.5
+    per_sample: bool = False  # released: one draw per batch and view; True is another method, kept for ablation
+
+
+class BarlowMethod(BaseMethod):
+    """An encoder, a three-layer projector without biases, and the views all branches start from."""
+
+    cfg: BarlowConfig
+
+    def __init__(self, cfg: BarlowConfig, encoder: nn.Module, problem: Problem) -> None:
+        super().__init__(cfg, encoder, problem)  # type: ignore[arg-type]
+        width = cfg.projector_width
+        self.projector = nn.Sequential(
+            nn.Linear(self.encoder.width, width, bias=False),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            nn.Linear(width, width, bias=False),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            nn.Linear(width, width, bias=False),
+        )
+
+    def view(self, x: Tensor, rng: Generator) -> Tensor:
+        """One weak view: crop, shear, rotate, swap sides, in this order (spec 6.1).   x: (N, 3, T, V, M) -> same shape."""
+        return weak_view(self.cfg, x, self.problem.skeleton, rng)
+
+    def embed(self, x: Tensor, drop: Tensor | None = None) -> Tensor:
+        """Standardised projections of the global batch.   (N_rank, 3, T, V, M) -> (N, projector_width)."""
+        h = gather(self.encoder(x, drop).clip)
+        if len(h) < 2:
+            raise UserError("a batch of one clip cannot be standardised; choose a batch_size that leaves no remainder of 1, or drop_last")
+        return standardise(self.projector(h))
+
+    def barlow(self, za: Tensor, zb: Tensor) -> Tensor:
+        return barlow_twins(za, zb, self.cfg.off_diagonal_weight)
+
+
+def weak_view(cfg: BarlowConfig, x: Tensor, skeleton: Skeleton, rng: Generator) -> Tensor:
+    """See BarlowMethod.view. Shear and the three rotations act as one 3x3 matrix: p' = p S Rx Ry Rz."""
+    draws = x.shape[0] if cfg.per_sample else 1
+    x = augment.crop(x, cfg.padding_ratio, rng, cfg.per_sample)
+    matrix = augment.shear(draws, cfg.shear_amplitude, rng) @ augment.rotation(draws, cfg.rotation_deg, cfg.small_rotation_deg, rng)
+    return augment.swap_sides(augment.transform(x, matrix), skeleton.mirror, cfg.flip_probability, rng, cfg.per_sample)

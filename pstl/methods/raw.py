@@ -1,0 +1,12 @@
+"""The recipe's coordinates as features: what posture alone gives. Use it with `encoder: raw` and `epochs: 0`."""
+
+from pstl.config import Frozen
+from pstl.methods._base import BaseMethod
+
+
+class Config(Frozen):
+    """Nothing to set."""
+
+
+class Method(BaseMethod):
+    """Has no loss and no parameters."""

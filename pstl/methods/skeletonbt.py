@@ -1,0 +1,22 @@
+"""SkeletonBT, PSTL's baseline: Barlow Twins on two weak views, nothing masked (named in the figure of Zhou et al., AAAI 2023).
+
+Its exact structure was not published; this is PSTL without MATM and CSM, everything else equal (spec section 1).
+"""
+
+from torch import Generator
+
+from pstl.methods._barlow import BarlowConfig, BarlowMethod
+from pstl.methods._base import Batch, Losses
+from pstl.ops.streams import convert
+
+
+class Config(BarlowConfig):
+    """The same settings as PSTL without its masks."""
+
+
+class Method(BarlowMethod):
+    """Two weak views of a clip, pulled together."""
+
+    def forward(self, batch: Batch, rng: Generator) -> Losses:
+        x = convert(batch.x, self.problem.skeleton, self.problem.stream)
+        return {"loss": self.barlow(self.embed(self.view(x, rng)), self.embed(self.view(x, rng)))}

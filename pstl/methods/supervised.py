@@ -1,0 +1,31 @@
+"""The same encoder trained with all labels from a random start: what its capacity allows (PSTL's fine-tuning recipe, spec 9)."""
+
+import torch.nn.functional as F
+from torch import Generator, nn
+
+from pstl.backbones._base import BaseEncoder
+from pstl.config import Frozen
+from pstl.methods._base import BaseMethod, Batch, Losses, Problem
+from pstl.ops.collective import gather
+from pstl.ops.streams import convert
+
+
+class Config(Frozen):
+    """Nothing to set: no augmentation, as in the released fine-tuning."""
+
+
+class Method(BaseMethod):
+    """Encoder and one linear layer, cross-entropy; clips with y = -1 are ignored."""
+
+    needs_labels = True
+
+    def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
+        super().__init__(cfg, encoder, problem)
+        self.classifier = nn.Linear(encoder.width, problem.classes)
+        nn.init.xavier_normal_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, batch: Batch, rng: Generator) -> Losses:
+        h = self.encoder(convert(batch.x, self.problem.skeleton, self.problem.stream)).clip
+        assert batch.y is not None  # promised by needs_labels
+        return {"loss": F.cross_entropy(self.classifier(gather(h)), gather(batch.y), ignore_index=-1)}

@@ -1,0 +1,50 @@
+"""The three streams of one clip: joint positions, bones, motion."""
+
+import torch
+from torch import Tensor
+
+from pstl.errors import ShapeError, UserError
+from pstl.skeletons import Skeleton
+
+STREAMS = ("joint", "bone", "motion")
+
+
+def convert(x: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
+    """Joint positions as the wanted stream.
+
+    x: (N, 3, T, V, M) metres.   Returns: same shape; metres (joint, bone) or metres per frame (motion).
+    Raises: UserError for an unknown stream, ShapeError if V differs from the skeleton.
+    """
+    if x.dim() != 5 or x.shape[3] != skeleton.joints:
+        raise ShapeError(f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {skeleton.joints}, M) for skeleton {skeleton.name}")
+    if stream == "joint":
+        return x
+    if stream == "bone":
+        return bone(x, skeleton.parents)
+    if stream == "motion":
+        return motion(x)
+    raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
+
+
+def bone(x: Tensor, parents: tuple[int, ...]) -> Tensor:
+    """Vector from each joint's parent to the joint; 0 for the centre, which is its own parent.
+
+    x: (N, 3, T, V, M) metres.   Returns: same shape, metres.   Source: PSTL code (spec 2.5).
+
+    >>> bone(torch.tensor([1., 4.]).view(1, 1, 1, 2, 1), (1, 1)).flatten().tolist()
+    [-3.0, 0.0]
+    """
+    return x - x[:, :, :, list(parents)]
+
+
+def motion(x: Tensor) -> Tensor:
+    """Displacement to the next frame; the last frame is zero, so the length is kept and one frame is enough.
+
+    x: (N, 3, T, V, M) metres.   Returns: same shape, metres per frame.   Source: PSTL code (spec 2.5).
+
+    >>> motion(torch.tensor([0., 1., 3.]).view(1, 1, 3, 1, 1)).flatten().tolist()
+    [1.0, 2.0, 0.0]
+    """
+    moved = torch.zeros_like(x)
+    moved[:, :, :-1] = x[:, :, 1:] - x[:, :, :-1]
+    return moved

@@ -1,0 +1,25 @@
+"""Adjacency partitions of a skeleton for graph convolutions."""
+
+import numpy as np
+
+from pstl.skeletons import Skeleton
+
+
+def spatial_partition(skeleton: Skeleton) -> np.ndarray:
+    """The three-subset "spatial" partition with one hop, column-normalised: own joint, farther or equal, nearer the centre.
+
+    Returns: (3, V, V) float32, entry [k, source, destination]; the columns of the sum over k add up to 1.
+    Source: ST-GCN as used by PSTL (spec section 3), max_hop = 1.
+
+    QUIRK(spec 3.3): hops to the centre are known up to 1 only, and two unknown distances count as equal, so nearly all
+    neighbours fall into subset 1; subset 2 holds only edges that leave the centre or one of its neighbours.
+    """
+    joints = skeleton.joints
+    linked = skeleton.adjacency + np.eye(joints, dtype=np.float32)
+    normal = linked / linked.sum(axis=0, keepdims=True)
+    hops = np.where(skeleton.adjacency[skeleton.centre] > 0, 1.0, np.inf)
+    hops[skeleton.centre] = 0.0
+    outward = hops[:, None] < hops[None, :]
+    own = np.eye(joints, dtype=bool)
+    subsets = [np.where(own, normal, 0), np.where(~own & ~outward, normal, 0), np.where(~own & outward, normal, 0)]
+    return np.stack(subsets).astype(np.float32)
