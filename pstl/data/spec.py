@@ -26,11 +26,15 @@ class RawSequence:
 
 @dataclass(frozen=True)
 class Remote:
-    """One file to obtain. `sha256` lists every checksum known to be good; empty: none is known."""
+    """One file to obtain. `sha256` lists every checksum known to be good; empty: none is known.
+
+    members: regular expression for the whole names of the files wanted from an archive; by it an unpacked copy is recognised.
+    """
 
     filename: str
     url: str = ""  # empty: cannot be downloaded, the user brings it
     sha256: tuple[str, ...] = ()
+    members: str = ""  # empty: everything, and only as an archive
 
 
 Rule = Callable[[RawSequence], str]  # -> "train", "test" or "" (left out)
