@@ -1,0 +1,216 @@
+"""Obtaining a data set: from folders the user names, else by download, else one message that says what to bring and where to."""
+
+import logging
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from pstl.config import validated
+from pstl.data import archives as zips
+from pstl.data.spec import DatasetSpec, Remote
+from pstl.data.store import checksum, replaced, write_json
+from pstl.errors import UserError
+from pstl.registry import load
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 5  # connections per download; each goes on where the last one was cut
+SILENCE_S = 30  # seconds without a byte after which a connection counts as cut
+CHUNK = 1 << 16  # bytes; also the most that a cut connection loses
+KEPT = "archives"  # folder beside the output: downloads stay there, archives put there are found
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the bytes of one remote are: an archive or a plain file, or the loose files of an archive already unpacked."""
+
+    remote: Remote
+    origin: str
+    file: Path | None = None
+    sha256: str = ""
+    loose: tuple[Path, ...] = ()
+
+    def place(self, folder: Path) -> None:
+        """Put the files into `folder`."""
+        for path in self.loose:
+            shutil.copyfile(path, folder / path.name)
+        if self.file and self.file.suffix == ".zip":
+            zips.unpack(self.file, folder, self.remote.members)
+        elif self.file:
+            shutil.copyfile(self.file, folder / self.file.name)
+
+
+def fetch(name: str, settings: dict[str, Any], out: str | Path, archives: Sequence[str | Path] = ()) -> None:
+    """Make the folder `out` hold a data set's files as they came, and manifest.json, which says what they are and whence.
+
+    settings: the data set's section of params.yaml.   archives: folders searched at any depth for its archives, or for what
+    was unpacked from them; the folder `archives` beside `out` is always searched, and downloads are kept there.
+    Nothing appears in `out` unless all of it does. A data set that makes its own files defines fetch(cfg, folder).
+
+    Raises: UserError if a file is neither found nor downloaded, is damaged, or `out` would replace a folder in use.
+    """
+    module = load("data.datasets", name)
+    cfg = validated(module.Config, settings, f"datasets.{name}")
+    out, folders = Path(out), [Path(folder).expanduser() for folder in archives]
+    _check_folders(name, out, folders)
+    sources = [] if hasattr(module, "fetch") else _obtain(module.SPEC, out, folders)
+    with replaced(out) as new:
+        if hasattr(module, "fetch"):
+            module.fetch(cfg, new)
+        for source in sources:
+            source.place(new)
+        _write_manifest(new, name, cfg.model_dump(mode="json"), sources)
+
+
+def _check_folders(name: str, out: Path, folders: Sequence[Path]) -> None:
+    """`out` is replaced as a whole: it must not hold what the user still needs."""
+    for folder in folders:
+        if not folder.exists():
+            raise UserError(f"{name}: no such folder of archives: {folder}; correct --archives (or archives: in params.yaml)")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{name}: {out} is a file, expected a folder; choose another --out")
+    for kept in (Path.cwd(), Path.home(), out.parent / KEPT, *folders):
+        if kept.resolve().is_relative_to(out.resolve()):
+            raise UserError(f"{name}: --out {out} would be replaced, and it holds {kept}; choose another folder, e.g. data/raw/{name}")
+
+
+def _obtain(spec: DatasetSpec, out: Path, folders: Sequence[Path]) -> list[Source]:
+    """A source for every remote. Raises: one UserError that lists everything missing."""
+    sources, missing = [], {}
+    for remote in spec.remotes:
+        source = _found(remote, [*folders, out.parent / KEPT], out)
+        try:
+            sources.append(source or _downloaded(remote, out.parent / KEPT))
+        except UserError as reason:
+            missing[remote] = str(reason)
+    if missing:
+        raise UserError(_what_to_bring(spec, out, folders, missing))
+    return sources
+
+
+def _found(remote: Remote, folders: Sequence[Path], out: Path) -> Source | None:
+    """The remote's archive, of known checksum if there is one, else its loose files, else None."""
+    sums = {path: checksum(path) for path in zips.find_file(remote.filename, folders, besides=out)}
+    if sums:
+        path = min(sums, key=lambda path: sums[path] not in remote.sha256)  # of equals the first
+        return _accepted(remote, path, sums[path], str(path))
+    loose = zips.find_members(remote.members, folders, besides=out) if remote.members else []
+    if loose:
+        where = os.path.commonpath([path.parent for path in loose])
+        log.warning("%s: not found, but %d files of it are in %s; used as they are, counts follow", remote.filename, len(loose), where)
+        return Source(remote, origin=where, loose=tuple(loose))
+    return None
+
+
+def _downloaded(remote: Remote, store: Path) -> Source:
+    """The remote, from its URL into `store`. Raises: UserError with the reason it could not be had."""
+    if not remote.url:
+        raise UserError("not found in any folder; it cannot be downloaded without asking")
+    target = store / remote.filename
+    download(remote.url, target)
+    try:
+        return _accepted(remote, target, checksum(target), remote.url)
+    except UserError as reason:
+        target.unlink()  # most often a web page in place of the file: kept, it would be found next time
+        raise UserError(f"{remote.url} sent something else: {reason}") from None
+
+
+def _accepted(remote: Remote, path: Path, sha256: str, origin: str) -> Source:
+    """A file as a source: a zip must be whole; an unknown checksum is no reason to refuse, since clips are counted later."""
+    if path.suffix == ".zip":
+        zips.check(path, remote.members)
+    if sha256 not in remote.sha256:
+        log.warning("%s: sha256 %s is not among the known ones; used as it is, its clips are counted after reading", path, sha256)
+    return Source(remote, origin=origin, file=path, sha256=sha256)
+
+
+def _what_to_bring(spec: DatasetSpec, out: Path, folders: Sequence[Path], missing: dict[Remote, str]) -> str:
+    """The one message: what is missing, where to get it, where to put it, what to run then."""
+    found = "; ".join(f"{remote.filename}: {reason}" for remote, reason in missing.items())
+    sources = [f"{remote.filename} from {remote.url}" for remote in missing if remote.url] + [spec.how_to_get]
+    again = ["python", "-m", "pstl", "fetch", spec.name, "--out", str(out)]
+    again += ["--archives", *map(str, folders)] if folders else []
+    return (
+        f"{spec.name}: not complete ({found}). Get {', or: '.join(filter(None, sources))}. "
+        f"Put it into {out.parent / KEPT} (or any folder named by --archives or by archives: in params.yaml), "
+        f"then run: {shlex.join(again)}"
+    )
+
+
+def download(url: str, target: Path) -> None:
+    """Download `url` to `target`, going on from `target`.part if an earlier attempt left one; the name appears when all is there.
+
+    Raises: UserError with the reason; the .part file is kept. A server that ignores Range is read from the start. Two versions
+    of a file joined by a resume are not told apart here: the checksum, and the CRC of every member, come afterwards.
+    """
+    import fcntl
+
+    part = target.with_name(target.name + ".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    log.info("downloading %s to %s", url, target)
+    with open(part, "ab") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # ntu60 and ntu120 share an archive: the second waits for the first
+        for _ in range(ATTEMPTS):
+            before = stream.seek(0, os.SEEK_END)
+            try:
+                if not target.exists():
+                    _go_on(url, stream, target.name)
+                    stream.flush()
+                    os.replace(part, target)
+                return
+            except (OSError, HTTPException) as error:
+                reason = str(error) or type(error).__name__
+            if stream.seek(0, os.SEEK_END) == before:
+                break
+        kept = stream.tell()
+    raise UserError(f"download failed: {reason}" + (f"; {kept} bytes kept in {part}" if kept else ""))
+
+
+def _go_on(url: str, stream: BinaryIO, title: str) -> None:
+    """Append what is missing to `stream`. Raises: OSError or HTTPException when cut; what had come is in `stream`."""
+    start = stream.seek(0, os.SEEK_END)
+    try:
+        reply = urlopen(Request(url, headers={"Range": f"bytes={start}-"} if start else {}), timeout=SILENCE_S)
+    except HTTPError as error:
+        error.close()
+        if error.code != 416:  # range not satisfiable: there is nothing behind `start`
+            raise
+        if error.headers.get("Content-Range") != f"bytes */{start}":
+            stream.truncate(0)
+            raise OSError(f"the server's file is not the one that was begun ({start} bytes); starting again") from None
+        return
+    with reply:
+        if start and not (reply.status == 206 and str(reply.headers.get("Content-Range")).startswith(f"bytes {start}-")):
+            start = 0
+            stream.truncate(0)
+            if reply.status == 206:
+                raise OSError("the server sent another range than asked for; starting again")
+        _copy(reply, stream, start, title)
+
+
+def _copy(reply: HTTPResponse, stream: BinaryIO, start: int, title: str) -> None:
+    from tqdm import tqdm
+
+    length = reply.headers.get("Content-Length")
+    total = start + int(length) if length else None
+    # disable=None: no bar where stderr is a log file
+    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=title, disable=None) as bar:
+        while chunk := reply.read(CHUNK):
+            stream.write(chunk)
+            bar.update(len(chunk))
+    end = stream.tell()
+    if total is not None and end != total:
+        raise OSError(f"connection cut after {end} of {total} bytes")
+
+
+def _write_manifest(folder: Path, name: str, settings: dict[str, Any], sources: Sequence[Source]) -> None:
+    files = {p.relative_to(folder).as_posix(): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
+    origins = [{"file": s.remote.filename, "sha256": s.sha256, "from": s.origin} for s in sources]
+    write_json(folder / "manifest.json", {"dataset": name, "settings": settings, "sources": origins, "files": files})
