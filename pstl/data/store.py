@@ -96,7 +96,7 @@ def write_array(folder: str | Path, array: ArraySet) -> None:
         sides = {
             f"{name}.{side}": index for name, pair in array.splits.items() for side, index in zip(("train", "test"), pair, strict=True)
         }
-        np.savez(new / "splits.npz", **sides)
+        np.savez(new / "splits.npz", **sides)  # type: ignore[arg-type]
         sums = [checksum(new / name) for name in ("x.npy", "y.npy", "length.npy")] + [
             hashlib.sha256(i.tobytes()).hexdigest() for i in sides.values()
         ]
@@ -145,13 +145,16 @@ def replaced(folder: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `folder` that takes its place at the end, or is removed if the body fails."""
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    new = folder.with_name(f".{folder.name}.{os.getpid()}")
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}{suffix}") for suffix in ("", ".old"))
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     try:
         yield new
-        shutil.rmtree(folder, ignore_errors=True)
+        # Moved away in one step: whoever is killed while deleting leaves no half-deleted folder under the name.
+        if folder.exists():
+            os.replace(folder, old)
         os.replace(new, folder)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
