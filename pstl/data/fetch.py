@@ -4,6 +4,7 @@ import logging
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
@@ -200,8 +201,8 @@ def _copy(reply: HTTPResponse, stream: BinaryIO, start: int, title: str) -> None
 
     length = reply.headers.get("Content-Length")
     total = start + int(length) if length else None
-    # disable=None: no bar where stderr is a log file
-    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=title, disable=None) as bar:
+    pause = 0.1 if sys.stderr.isatty() else 10  # seconds; a log needs few lines
+    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=title, mininterval=pause) as bar:
         while chunk := reply.read(CHUNK):
             stream.write(chunk)
             bar.update(len(chunk))
