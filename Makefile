@@ -1,0 +1,85 @@
+# Everything one types: `make` lists it. Needs git, make and Python 3.11 or newer with venv; the rest is installed into .venv.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+SUITE ?= $(shell sed -n 's/^suite: *\([^ \#]*\).*/\1/p' params.yaml)
+ARCHIVES ?=
+
+# Named by content, not by date: a fresh checkout of the same lock file installs nothing.
+STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --config suite=$(SUITE) $(if $(ARCHIVES),'archives=$(ARCHIVES)') --
+PYTHON_FILES := pstl tests
+RULE_FILES := Snakefile workflow
+
+.DEFAULT_GOAL := help
+.PHONY: help install run report test check format bench clean
+
+help:  ## list these targets
+	@echo "make TARGET [CORES=n] [SUITE=name] [ARCHIVES=folder] [PYTHON=python3.x]"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s%s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP)  ## make .venv with the pinned versions of requirements.lock
+
+run: install  ## run the suite to finished tables; carries on where it was stopped
+	@echo "== run: suite $(SUITE), whatever is missing or out of date, on $(CORES) cores"
+	@$(SNAKEMAKE)
+	@echo "== done: tables in results/$(SUITE)/tables"
+
+report: install  ## make only the tables anew, from the rows there are
+	@$(BIN)/python -m pstl report --suite $(SUITE) --out results/$(SUITE)/tables
+
+test: install  ## run every test
+	@echo "== test: pytest"
+	@$(BIN)/python -m pytest
+
+check: install  ## formatting, lint, types, rules, settings
+	@echo "== check: ruff"
+	@$(BIN)/ruff format --check $(PYTHON_FILES)
+	@$(BIN)/ruff check $(PYTHON_FILES)
+	@echo "== check: mypy"
+	@$(BIN)/mypy
+	@echo "== check: rules"
+	@$(BIN)/snakefmt --check $(RULE_FILES)
+	@lint=$$($(BIN)/snakemake --lint 2>&1); \
+	  echo "$$lint" | grep -q -e '^Lints for' -e '^Congratulations' || { echo "$$lint"; exit 1; }; \
+	  complaints=$$(echo "$$lint" | grep '^    \* ' | grep -v 'Specify a conda environment or container'); \
+	  if [ -n "$$complaints" ]; then echo "$$lint"; exit 1; fi  # the environment is .venv, so that one complaint does not apply
+	@echo "== check: settings and plug-ins"
+	@$(BIN)/python -m pstl check
+
+format: install  ## rewrite code and rules in the house's format
+	@$(BIN)/ruff format $(PYTHON_FILES)
+	@$(BIN)/ruff check --fix $(PYTHON_FILES)
+	@$(BIN)/snakefmt $(RULE_FILES)
+
+bench: install  ## samples per second and memory of every method on this machine
+	@$(BIN)/python -m pstl bench
+
+clean:  ## remove caches; data, results and .venv stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	find pstl tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "kept: data/, results/, mlflow.db, .snakemake/ and .venv/; remove them by hand if you mean to"
+
+$(STAMP):
+	@python="$(PYTHON)"; \
+	for name in $${python:-python3 python3.13 python3.12 python3.11}; do \
+	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then found=$$name; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "no Python 3.11 to 3.13 (looked for: $${python:-python3, python3.13, python3.12, python3.11}); install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; \
+	fi; \
+	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$found has no venv; on Debian: apt install python3-venv" >&2; exit 2; \
+	fi; \
+	if ! $(BIN)/python -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	  echo "== install: making $(VENV) with $$($$found --version)"; "$$found" -m venv --clear $(VENV); \
+	fi
+	@echo "== install: $$(grep -c == requirements.lock) pinned packages, about 2 GB, a few minutes (log: $(VENV)/install.log)"
+	@$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock >$(VENV)/install.log 2>&1 \
+	  || { tail -n 20 $(VENV)/install.log >&2; echo "installation failed; the whole log is $(VENV)/install.log" >&2; exit 2; }
+	@echo "== install: this project, editable"
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e . >>$(VENV)/install.log 2>&1 \
+	  || { tail -n 20 $(VENV)/install.log >&2; exit 2; }
+	@rm -f $(VENV)/installed-* && touch $@

@@ -1,0 +1,19 @@
+# The whole project as one graph: recordings -> sequences -> arrays -> encoders -> features -> scores -> tables.
+# What is run stands in params.yaml; what follows from what stands in workflow/rules.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output.summary.format(suite=SUITE),
+        rules.track.output.receipt.format(suite=SUITE),

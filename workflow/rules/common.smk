@@ -1,0 +1,150 @@
+# Settings, read and checked once before the first job, and the functions that answer "what does this job depend on?".
+import json
+import os
+import shlex
+import sys
+from functools import cache
+from pathlib import Path
+from shutil import which
+
+from pstl import config as settings
+from pstl import paths
+from pstl.errors import UserError
+from pstl.provenance import code_hash
+
+STREAMS = r"(?:joint|bone|motion)"
+
+
+wildcard_constraints:
+    suite=r"[^/]+",
+    dataset=r"[^/]+",
+    recipe=r"[^/]+",
+    split=r"[^/]+",
+    group=r"[^/]+/[^/]+/[^/]+",  # dataset/split/method
+    run=rf"[^/]+/[^/]+/[^/]+/{STREAMS}/s\d+",  # dataset/split/method/stream/s<seed>
+    seed=r"\d+",
+    batch_norm=r"released|recalibrated",
+    task=r"[^/.]+",
+
+
+def checked():
+    """params.yaml and the suite to run. Plug-ins are checked too, but not again in the jobs a cluster starts (they import torch)."""
+    try:
+        if unknown := set(config) - {"suite", "params", "archives"}:
+            raise UserError(f"--config {', '.join(sorted(unknown))}: unknown; known: suite=NAME, params=FILE, archives=FOLDER")
+        params = settings.load(config.get("params", "params.yaml"))
+        suite = str(config.get("suite", params.suite))
+        params.suite_named(suite)
+        if workflow.is_main_process:
+            settings.check_plugins(params, suite)
+        return params, suite
+    except UserError as error:
+        sys.stderr.write(f"pstl: {error}\n")
+        raise SystemExit(2)
+
+
+PARAMS, SUITE = checked()
+
+
+def prologue():
+    """What stands before every shell line. Both options of the user are here and not in the rules: they say where settings and
+    archives lie, not what they are, so changing them is no reason to run a job again."""
+    folders = config.get("archives", PARAMS.archives)
+    folders = [folders] if isinstance(folders, str) else folders
+    return " ".join(
+        [
+            "set -euo pipefail;",  # a failing command fails its job although its output goes through tee
+            f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH;",  # jobs run under the Python that runs Snakemake
+            f'pstl() {{ python -m pstl "$1" --params {shlex.quote(config.get("params", "params.yaml"))} "${{@:2}}"; }};',
+            f'with_archives() {{ "$@" {shlex.join(["--archives", *folders] if folders else [])}; }}; ',
+        ]
+    )
+
+
+shell.prefix(prologue().replace("{", "{{").replace("}", "}}"))  # Snakemake formats it
+
+
+# Snakemake does not see edits of imported modules: each job carries a hash of the code it runs.
+@cache
+def code(*modules):
+    return code_hash(*(f"pstl.{module}" for module in modules))
+
+
+def section(value):
+    """Settings as text: Snakemake compares it with what the job ran with, and only an edit of this section runs it again."""
+    value = value if isinstance(value, dict) else value.model_dump(mode="json")
+    return json.dumps(value, sort_keys=True)
+
+
+def run_of(wildcards):
+    return settings.Run.parse(f"{wildcards.suite}/{wildcards.run}")
+
+
+def method_of(wildcards):
+    """Settings of the run's method."""
+    return PARAMS.method(wildcards.suite, run_of(wildcards).method)
+
+
+def task_of(wildcards):
+    """Settings of the job's task."""
+    return PARAMS.task(wildcards.suite, wildcards.task)
+
+
+@cache
+def recipes():
+    """Every recipe in use, by its folder name."""
+    runs = [run for suite in PARAMS.suites for run in PARAMS.runs(suite)]
+    used = [PARAMS.method(run.suite, run.method).recipe for run in runs]
+    return {recipe.key: recipe for recipe in used}
+
+
+def array_of(wildcards):
+    """The array a run reads."""
+    return f"{paths.array(run_of(wildcards).dataset, method_of(wildcards).recipe.key)}/meta.json"
+
+
+def leakage_of(wildcards):
+    """The check that no clip of the run's test side is on its training side."""
+    run = run_of(wildcards)
+    return rules.leakage.output.report.format(dataset=run.dataset, recipe=method_of(wildcards).recipe.key, split=run.split)
+
+
+def fused_of(wildcards):
+    """Weight of each stream in one fused cell, as the experiment that asks for it says."""
+    where = f"{wildcards.suite}/{wildcards.group}/3s/s{wildcards.seed}"
+    for cell in PARAMS.cells(wildcards.suite):
+        if cell.fused and (str(cell.run), cell.batch_norm, cell.task) == (where, wildcards.batch_norm, wildcards.task):
+            return cell.fused
+    raise UserError(f"{where}: no experiment of suite {wildcards.suite!r} fuses {wildcards.task!r}; add it to 'fuse'")
+
+
+def scores_of(wildcards):
+    """Test scores of each stream of one fused cell, by stream."""
+    folder = f"results/{wildcards.suite}/runs/{wildcards.group}"
+    last = f"s{wildcards.seed}/{wildcards.batch_norm}/{wildcards.task}.scores.npz"
+    return {stream: f"{folder}/{stream}/{last}" for stream in fused_of(wildcards)}
+
+
+def fused_rows_of(wildcards):
+    """The streams' own rows, which say where the scores come from."""
+    return [path.removesuffix(".scores.npz") + ".json" for path in scores_of(wildcards).values()]
+
+
+def cells_of(wildcards):
+    """Rows of every cell of a suite."""
+    return [paths.metrics(cell.run, cell.batch_norm, cell.task) for cell in PARAMS.cells(wildcards.suite)]
+
+
+def run_files_of(wildcards):
+    """What pre-training left behind for every run of a suite."""
+    folders = [paths.run(run) for run in PARAMS.runs(wildcards.suite)]
+    return [f"{folder}/{name}" for folder in folders for name in ("run.json", "curve.jsonl")]
+
+
+def published():
+    """The published numbers, as paths that are the same in every clone."""
+    return sorted(os.path.relpath(path) for path in Path(workflow.basedir, "pstl/report/published").glob("*.csv"))
+
+
+# On a machine with a GPU one pre-training at a time takes it (profiles/default: resources: gpu); without one the cores decide.
+GPU = int(which("nvidia-smi") is not None)

@@ -1,0 +1,72 @@
+# Recordings -> sequences -> arrays. Each folder's meta.json holds the checksum of everything beside it, so it stands for the folder.
+
+
+rule fetch:
+    output:
+        manifest="data/raw/{dataset}/manifest.json",
+    log:
+        "data/raw/{dataset}.fetch.log",
+    params:
+        section=lambda w: section(PARAMS.dataset(w.dataset)),
+        code=lambda w: code("data.fetch", f"data.datasets.{w.dataset}"),
+        out=subpath(output.manifest, parent=True),
+    message:
+        "fetch {wildcards.dataset}"
+    shell:
+        "with_archives pstl fetch {wildcards.dataset} --out {params.out} 2>&1 | tee {log} >&2"
+
+
+rule parse:
+    input:
+        manifest=rules.fetch.output.manifest,
+    output:
+        meta="data/sequences/{dataset}/meta.json",
+    log:
+        "data/sequences/{dataset}.log",
+    params:
+        section=lambda w: section(PARAMS.dataset(w.dataset)),
+        code=lambda w: code("data.prepare", f"data.datasets.{w.dataset}"),
+        raw=subpath(input.manifest, parent=True),
+        out=subpath(output.meta, parent=True),
+    message:
+        "read and count the recordings of {wildcards.dataset}"
+    shell:
+        "pstl parse {wildcards.dataset} --raw {params.raw} --out {params.out} 2>&1 | tee {log} >&2"
+
+
+rule prepare:
+    input:
+        meta=rules.parse.output.meta,
+    output:
+        meta="data/arrays/{dataset}/{recipe}/meta.json",
+    log:
+        "data/arrays/{dataset}/{recipe}.log",
+    params:
+        section=lambda w: section(recipes()[w.recipe]),
+        code=lambda w: code("data.prepare", f"data.datasets.{w.dataset}", f"data.recipes.{recipes()[w.recipe].name}"),
+        sequences=subpath(input.meta, parent=True),
+        out=subpath(output.meta, parent=True),
+    message:
+        "apply {wildcards.recipe} to {wildcards.dataset}"
+    shell:
+        "pstl prepare {wildcards.dataset} --recipe {params.section:q}"
+        " --sequences {params.sequences} --out {params.out} 2>&1 | tee {log} >&2"
+
+
+rule leakage:
+    input:
+        sequences=rules.parse.output.meta,
+        array=rules.prepare.output.meta,
+    output:
+        report="data/leakage/{dataset}/{recipe}/{split}.json",
+    log:
+        "data/leakage/{dataset}/{recipe}/{split}.log",
+    params:
+        code=lambda w: code("data.prepare"),
+        sequences=subpath(input.sequences, parent=True),
+        array=subpath(input.array, parent=True),
+    message:
+        "check that no test clip of {wildcards.dataset}/{wildcards.split} is trained on"
+    shell:
+        "pstl leakage --array {params.array} --sequences {params.sequences}"
+        " --split {wildcards.split} --out {output.report} 2>&1 | tee {log} >&2"

@@ -1,0 +1,58 @@
+# Encoders -> features, once -> rows of every task.
+
+
+rule features:
+    input:
+        encoder=rules.pretrain.output.encoder,
+        array=array_of,
+    output:
+        features="results/{suite}/runs/{run}/{batch_norm}/features.npz",
+    log:
+        "results/{suite}/runs/{run}/{batch_norm}/features.log",
+    params:
+        code=lambda w: code("tasks._features", f"methods.{method_of(w).method}", f"backbones.{method_of(w).encoder.name}"),
+        array=subpath(input.array, parent=True),
+        split=lambda w: run_of(w).split,
+    message:
+        "encode {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
+    shell:
+        "pstl features --encoder {input.encoder} --array {params.array} --split {params.split}"
+        " --batch-norm {wildcards.batch_norm} --out {output.features} 2>&1 | tee {log} >&2"
+
+
+rule evaluate:
+    input:
+        features=rules.features.output.features,
+    output:
+        rows="results/{suite}/runs/{run}/{batch_norm}/{task}.json",
+        scores="results/{suite}/runs/{run}/{batch_norm}/{task}.scores.npz",
+    log:
+        "results/{suite}/runs/{run}/{batch_norm}/{task}.log",
+    params:
+        section=lambda w: section(task_of(w).model_dump(mode="json", exclude={"summary"})),
+        code=lambda w: code("tasks._run", f"tasks.{task_of(w).kind}"),
+    message:
+        "{wildcards.task} on {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
+    shell:
+        "pstl evaluate --run {wildcards.suite}/{wildcards.run} --task {wildcards.task} --batch-norm {wildcards.batch_norm}"
+        " --features {input.features} --out {output.rows} --scores {output.scores} 2>&1 | tee {log} >&2"
+
+
+rule fuse:
+    input:
+        unpack(scores_of),
+        rows=fused_rows_of,
+    output:
+        rows="results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.json",
+        scores="results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.scores.npz",
+    log:
+        "results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.log",
+    params:
+        section=lambda w: section(fused_of(w)),
+        code=lambda w: code("tasks._run"),
+        scores=lambda w: [f"{stream}={path}" for stream, path in scores_of(w).items()],
+    message:
+        "fuse {wildcards.task} on {wildcards.suite}/{wildcards.group}, seed {wildcards.seed}, batch norm {wildcards.batch_norm}"
+    shell:
+        "pstl fuse --run {wildcards.suite}/{wildcards.group}/3s/s{wildcards.seed} --task {wildcards.task}"
+        " --batch-norm {wildcards.batch_norm} --scores {params.scores} --out {output.rows} --scores-out {output.scores} 2>&1 | tee {log} >&2"

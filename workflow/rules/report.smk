@@ -1,0 +1,40 @@
+# Rows -> tables beside the published numbers, and every run into MLflow.
+
+
+rule report:
+    input:
+        rows=cells_of,
+        runs=run_files_of,
+        published=published(),
+    output:
+        summary="results/{suite}/tables/summary.json",
+        rows="results/{suite}/tables/rows.csv",
+        comparison=multiext("results/{suite}/tables/comparison", ".csv", ".md"),
+        plots=expand("results/{{suite}}/tables/{name}.png", name=["curves", "accuracy"]),
+    log:
+        "results/{suite}/report.log",
+    params:
+        code=code("report"),
+        out=subpath(output.summary, parent=True),
+    message:
+        "tables of {wildcards.suite}"
+    shell:
+        "pstl report --suite {wildcards.suite} --out {params.out} 2>&1 | tee {log} >&2"
+
+
+rule track:
+    input:
+        rows=cells_of,
+        runs=run_files_of,
+    output:
+        receipt="results/{suite}/mlflow.json",
+    log:
+        "results/{suite}/track.log",
+    params:
+        # the address as a digest: it may hold a password
+        store=settings.digest(PARAMS.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")),
+        code=code("tracking"),
+    message:
+        "tell MLflow about {wildcards.suite}"
+    shell:
+        "pstl track --suite {wildcards.suite} --out {output.receipt} 2>&1 | tee {log} >&2"

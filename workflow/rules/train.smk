@@ -1,0 +1,26 @@
+# Arrays -> encoders. Interrupted training goes on from last.pt, which lies beside encoder.pt and is no declared output,
+# because Snakemake deletes those before it tries again.
+
+
+rule pretrain:
+    input:
+        array=array_of,
+        leakage=leakage_of,
+    output:
+        encoder="results/{suite}/runs/{run}/encoder.pt",
+        curve="results/{suite}/runs/{run}/curve.jsonl",
+        facts="results/{suite}/runs/{run}/run.json",
+    log:
+        "results/{suite}/runs/{run}/pretrain.log",
+    retries: 1
+    threads: 1  # two runs side by side beat one on two threads, and the weights do not depend on --cores
+    resources:
+        gpu=GPU,
+    params:
+        section=lambda w: section(method_of(w)),
+        code=lambda w: code("train.pretrain", f"methods.{method_of(w).method}", f"backbones.{method_of(w).encoder.name}"),
+        array=subpath(input.array, parent=True),
+    message:
+        "pre-train {wildcards.suite}/{wildcards.run}"
+    shell:
+        "pstl pretrain --run {wildcards.suite}/{wildcards.run} --array {params.array}" " --out {output.encoder} 2>&1 | tee {log} >&2"
