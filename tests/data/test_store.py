@@ -22,7 +22,8 @@ def clip(name, frames=3, people=1, **fields):
 def array(**changes):
     x = np.random.default_rng(0).normal(size=(4, 3, 5, JOINTS, 2)).astype(np.float32)
     fields = {
-        "x": x, "y": np.array([0, 1, 2, 1]), "length": np.array([5, 4, 1, 5]), "names": ["a", "b", "c", "d"],
+        "x": x, "y": np.array([0, 1, 2, 1]), "length": np.array([5, 4, 1, 5]),
+        "content": np.array([7, 2**63 + 1, 2**63, 7], dtype=np.uint64), "names": ["a", "b", "c", "d"],
         "splits": {"xsub": (np.array([0, 2]), np.array([1, 3])), "xview": (np.array([3]), np.array([0, 1, 2]))},
         "meta": {"dataset": "nwucla", "classes": ["sit", "stand", "walk"]},
     }  # fmt: skip
@@ -128,7 +129,7 @@ def test_an_array_comes_back_with_its_splits(tmp_path):
     before = array()
     write_array(tmp_path / "a", before)
     after = open_array(tmp_path / "a")
-    for field in ("x", "y", "length"):
+    for field in ("x", "y", "length", "content"):
         np.testing.assert_array_equal(getattr(after, field), getattr(before, field))
     assert (after.x.dtype, after.y.dtype, after.length.dtype) == (np.float32, np.int64, np.int64)
     assert after.names == before.names
@@ -138,6 +139,20 @@ def test_an_array_comes_back_with_its_splits(tmp_path):
         for found, expected in zip(after.splits[split], sides, strict=True):
             np.testing.assert_array_equal(found, expected)
     assert isinstance(after.x, np.memmap)  # NTU-120 does not fit into memory twice
+
+
+def test_a_test_clip_with_the_coordinates_of_a_training_clip_is_seen(tmp_path):
+    """Copies between the sides make nearest neighbours look right: they must be found whatever their names and labels say."""
+    first, second, other = clip("a", 5, 2), clip("b", 4), clip("c", 4)
+    other.xyz[3, 0, 0, 0] += 1e-6
+    copy = RawSequence("d", 3, np.asfortranarray(first.xyz), subject=4)
+    write_sequences(tmp_path / "s", SPEC, JOINTS, [first, second, other, copy])
+    content = open_sequences(tmp_path / "s").index["content"]
+    splits = {"x": (np.array([0, 1]), np.array([3, 2])), "y": (np.array([1]), np.array([0, 2, 3]))}
+    write_array(tmp_path / "a", array(content=content, splits=splits))
+    data = open_array(tmp_path / "a")
+    assert data.unseen("x").tolist() == [False, True]
+    assert data.unseen("y").tolist() == [True, True, True]
 
 
 def written_checksum(folder, **changes):
