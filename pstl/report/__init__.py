@@ -1,0 +1,39 @@
+"""Tables and pictures of one suite: ours, theirs, and the difference."""
+
+from pathlib import Path
+from typing import Literal
+
+from pstl.config import Params
+from pstl.data.store import atomic, write_json
+
+Source = Literal["files", "mlflow"]
+
+
+def build(params: Params, suite: str, out: str | Path, source: Source = "files", uri: str = "") -> None:
+    """Write rows.csv, comparison.csv, comparison.md, summary.json, curves.png and accuracy.png to `out`.
+
+    source: "files" reads what the jobs wrote under results/, "mlflow" what was imported into the tracking store `uri`, with equal tables.
+    What was not run is missing from no table: it is there as "not run". The same inputs give the same bytes.
+    Raises: UserError for a metrics file or a published number that cannot be read.
+    """
+    from pstl.report import markdown, paper, plots, rows, tables
+
+    out, published = Path(out), paper.load()
+    if source == "mlflow":
+        from pstl import tracking
+
+        results = tracking.results_from_mlflow(params, suite, uri)
+    else:
+        results = rows.from_files(params, suite)
+    lines = tables.compare(results.rows, published)
+    _write(out / "rows.csv", tables.rows_csv(results.rows))
+    _write(out / "comparison.csv", tables.comparison_csv(lines))
+    _write(out / "comparison.md", markdown.render(params, suite, results, lines, published))
+    plots.curves(out / "curves.png", results)
+    plots.accuracy(out / "accuracy.png", lines)
+    write_json(out / "summary.json", tables.summary(lines))  # last: whoever sees it sees everything
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic(path) as new:
+        new.write_text(text)

@@ -1,0 +1,180 @@
+"""comparison.md: where the numbers come from, the headline, every number, and what others published, on one page."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pstl.config import Params
+from pstl.report.paper import STREAMS, TASKS, Published
+from pstl.report.rows import FUSED, Results, Row
+from pstl.report.tables import HEADLINE, NONE, NOT_RUN, Line, headline_norm
+
+SIMULATED = "synthetic"  # the project's own data set: nobody else has numbers on it
+LABELS = {"top1": "top1, last", "top1_best": "top1, best"}  # of a task that looks at the test clips after every epoch
+
+
+class Notes:
+    """Footnotes of one page: the same text gets the same number."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def mark(self, text: str) -> str:
+        return f"[^{self.numbers.setdefault(text, len(self.numbers) + 1)}]"
+
+    def __str__(self) -> str:
+        return "\n".join(f"[^{number}]: {text}" for text, number in self.numbers.items())
+
+
+class Page(NamedTuple):
+    """What is needed to write about one data set and split."""
+
+    lines: list[Line]
+    published: list[Published]
+    notes: Notes
+
+
+def render(params: Params, suite: str, results: Results, lines: list[Line], published: list[Published]) -> str:
+    """The whole page. The same inputs give the same bytes."""
+    notes = Notes()
+    blocks = [f"# Results of the suite `{suite}`", params.suite_named(suite).summary + ".", header(params, suite, results)]
+    for dataset, split in dict.fromkeys((line.dataset, line.split) for line in lines):
+        here = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
+        theirs = [p for p in published if (p.dataset, p.split) == (dataset, split)]
+        blocks += [f"## {dataset}, {split}", *section(Page(here, theirs, notes), dataset)]
+    return "\n\n".join([*blocks, *([str(notes)] if notes.numbers else [])]) + "\n"
+
+
+def header(params: Params, suite: str, results: Results) -> str:
+    """What was run, on what, with what, and the command that runs it again."""
+    run = [row for row in results.rows if row["value"] is not None]
+    cells = {_cell(row): row["value"] is not None for row in results.rows}
+    tasks = {_cell(row): row["seconds"] for row in run}
+    training = sum(float(record.get("seconds", 0)) for record in results.runs.values())
+    total = training + sum(float(seconds) for seconds in tasks.values())
+    versions = {f"{name} {v}" for record in results.runs.values() for name, v in record.get("versions", {}).items()}
+    facts = {
+        "to run it again": "`snakemake --cores all" + ("`" if suite == params.suite else f" --config suite={suite}`"),
+        "cells": f"{sum(cells.values())} of {len(cells)} evaluated, on {len(results.runs)} of {len(params.runs(suite))} encoders",
+        "code": _listed([*(row["git"] for row in run), *(r.get("git", "") for r in results.runs.values())]),
+        "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in run),
+        "versions": _listed(versions),
+        "device": _listed([*(row["device"] for row in run), *(r.get("device", "") for r in results.runs.values())]),
+        "wall time": f"{total:,.0f} s: {training:,.0f} s of pre-training, {total - training:,.0f} s of tasks",
+    }
+    return table(["", ""], [[name, value] for name, value in facts.items()])
+
+
+def section(page: Page, dataset: str) -> list[str]:
+    """Headline, every number task by task, published numbers."""
+    blocks = ["### Headline", *headline(page)]
+    for task in dict.fromkeys(line.task for line in page.lines):
+        blocks += details(page, task)
+    blocks.append("### Published")
+    if dataset == SIMULATED:
+        return [*blocks, "There are no published numbers: these recordings are simulated by this project."]
+    if not page.published:
+        return [*blocks, "No published number with a source is known for this data set and split."]
+    intro = "Numbers of others in percent, best first, each with its source. Not run here; their protocols differ (docs/protocols.md)."
+    return [*blocks, intro, reference(page)]
+
+
+def headline(page: Page) -> list[str]:
+    """Methods as rows, tasks and streams as columns: top1 of the last epoch; published number and difference below each method."""
+    chosen = [line for line in page.lines if line.metric == "top1" and line.batch_norm == _norm(page, line.method)]
+    columns = list(dict.fromkeys((line.task, line.setting if line.stream != FUSED else "", line.stream) for line in chosen))
+    by_task = [task for task in dict.fromkeys(column[0] for column in columns)]
+    columns.sort(key=lambda column: by_task.index(column[0]))
+    body, marked = [], False
+    for method in dict.fromkeys(line.method for line in chosen):
+        cells = [_at(chosen, method, column) for column in columns]
+        other = _norm(page, method) != HEADLINE
+        marked |= other
+        body.append([method + (" \\*" if other else ""), *(value(line) if line else "" for line in cells)])
+        if any(line and line.published is not None for line in cells):
+            body.append(["*published*", *(_theirs(line, page.notes) for line in cells)])
+            body.append(["*difference*", *(_difference(line) for line in cells)])
+    intro = f"Top-1 accuracy in percent, last epoch, batch norm {HEADLINE}; mean ± sample standard deviation over seeds (their number)."
+    star = ["\\* batch norm as released: the suite asks for no recalibrated numbers of this method."] if marked else []
+    several = {task for task in by_task if len({c[1] for c in columns if c[0] == task and c[1]}) > 1}
+    names = [f"{task}, {stream}" + (f" ({setting})" if task in several and setting else "") for task, setting, stream in columns]
+    return [intro, table(["method", *names], body), *star]
+
+
+def details(page: Page, task: str) -> list[str]:
+    """Every number of one task: all metrics, both batch-norm variants, seeds, published top1 and the difference to it."""
+    lines = [line for line in page.lines if line.task == task]
+    settings = {line.setting for line in lines}
+    norms = sorted({line.batch_norm for line in lines}, key=lambda norm: norm != HEADLINE)
+    metrics = sorted(dict.fromkeys(line.metric for line in lines), key=lambda metric: (metric != "top1", metric != "top1_best"))
+    last, compared = "top1_best" in metrics, "top1" in metrics
+    columns = [(norm, metric) for norm in norms for metric in metrics]
+    body = []
+    for method, stream, setting in dict.fromkeys((line.method, line.stream, line.setting) for line in lines):
+        row = {(i.batch_norm, i.metric): i for i in lines if (i.method, i.stream, i.setting) == (method, stream, setting)}
+        main = row.get((_norm(page, method), "top1"))
+        body.append([method, stream, *([setting] if len(settings) > 1 else []), *(value(row[c]) if c in row else "" for c in columns)])
+        body[-1] += [_theirs(main, page.notes), _difference(main)] if compared else []
+    names = [f"{norm}: {LABELS.get(metric, metric) if last else metric}" for norm, metric in columns]
+    title = f"### {task}" + (f" ({settings.pop()})" if len(settings) == 1 and settings != {""} else "")
+    wide = ["setting"] if len(settings) > 1 else []
+    theirs = ["published top1", "difference"] if compared else []
+    return [title, table(["method", "stream", *wide, *names, *theirs], body)]
+
+
+def reference(page: Page) -> str:
+    """Published numbers of one data set and split: methods as rows, streams as columns, sources as footnotes."""
+    groups: dict[tuple[str, ...], list[Published]] = {}
+    for p in page.published:
+        groups.setdefault((p.task, p.metric, p.setting, p.method, p.paper), []).append(p)
+    streams = [s for s in STREAMS if any(p.stream == s for p in page.published)]
+    order = sorted(groups, key=lambda key: (TASKS.index(key[0]), key[1], -max(p.value for p in groups[key]), key))
+    body = []
+    for key in order:
+        task, metric, setting, method, paper = key
+        cells = [" / ".join(_cited(p, page.notes) for p in groups[key] if p.stream == stream) for stream in streams]
+        body.append([task, metric, setting, method, paper, *cells])
+    return table(["task", "metric", "setting", "method", "paper", *streams], body)
+
+
+def value(line: Line) -> str:
+    """A mean as people print it: 68.3, or 68.3 ± 1.2 (3), or 68.3 (1 of 3) where seeds are missing, or "not run"."""
+    if line.mean is None:
+        return NOT_RUN
+    spread = "" if line.std is None else f" ± {line.std:.1f}"
+    seeds = f" ({line.seeds} of {line.seeds_asked})" if line.seeds < line.seeds_asked else f" ({line.seeds})" if line.seeds > 1 else ""
+    return f"{line.mean:.1f}{spread}{seeds}"
+
+
+def table(header_: list[str], body: list[list[str]]) -> str:
+    """A markdown table; bars inside cells are escaped."""
+    rows = [header_, ["---"] * len(header_), *body]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+def _theirs(line: Line | None, notes: Notes) -> str:
+    return NONE if line is None or line.published is None else f"{line.published} {notes.mark(line.source)}"
+
+
+def _difference(line: Line | None) -> str:
+    return NONE if line is None or line.difference is None else f"{line.difference:+.1f}"
+
+
+def _cited(p: Published, notes: Notes) -> str:
+    return f"{p.value} {notes.mark(f'{p.table}: {p.source}')}"
+
+
+def _norm(page: Page, method: str) -> str:
+    return headline_norm(page.lines, page.lines[0].dataset, page.lines[0].split, method)
+
+
+def _at(lines: list[Line], method: str, column: tuple[str, str, str]) -> Line | None:
+    task, setting, stream = column
+    return next((i for i in lines if (i.method, i.task, i.stream) == (method, task, stream) and setting in (i.setting, "")), None)
+
+
+def _cell(row: Row) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in ("dataset", "split", "method", "stream", "seed", "batch_norm", "task"))
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(sorted({v for v in values if v})) or NONE

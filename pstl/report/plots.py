@@ -1,0 +1,85 @@
+"""Two pictures of a suite: how training went, and the headline accuracies side by side. The same inputs give the same bytes."""
+
+from pathlib import Path
+from typing import Any
+
+from pstl.config import Run
+from pstl.data.store import atomic
+from pstl.report.rows import FUSED, Epochs, Results
+from pstl.report.tables import Line, headlines
+
+COLOURS = {"joint": "C0", "bone": "C1", "motion": "C2", "3s": "C3"}
+
+
+def curves(path: Path, results: Results) -> None:
+    """Training loss of every run: one panel per data set, split and method, a colour per stream, a line per seed."""
+    panels: dict[str, list[tuple[Run, Epochs]]] = {}
+    for name, epochs in results.curves.items():
+        run = Run.parse(name)
+        panels.setdefault(f"{run.method} on {run.dataset}, {run.split}", []).append((run, epochs))
+    figure, axes = _panels(len(panels), 3.4)
+    for axis, (title, lines) in zip(axes, panels.items(), strict=False):
+        named: set[str] = set()
+        for run, epochs in lines:
+            x, y = [e["epoch"] for e in epochs], [e["loss"] for e in epochs]
+            style = {"color": COLOURS.get(run.stream, "C4"), "marker": "." if len(x) == 1 else "", "linewidth": 1}
+            axis.plot(x, y, label=None if run.stream in named else run.stream, **style)
+            named.add(run.stream)
+        axis.set(title=title, xlabel="epoch", ylabel="training loss, mean over batches")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend(fontsize="small", title="stream, a line per seed", title_fontsize="small")
+    _empty(axes, len(panels), "no training curve yet")
+    _save(figure, path)
+
+
+def accuracy(path: Path, lines: list[Line]) -> None:
+    """Headline top1 of every method: one panel per data set, split and task, one bar per method and stream.
+
+    Whiskers: one sample standard deviation over seeds, where there are several. Black mark: the published number, where there is one.
+    """
+    panels: dict[str, list[Line]] = {}
+    for line in headlines(lines):
+        if line.metric == "top1" and line.mean is not None:
+            task = f"{line.task} ({line.setting})" if line.setting and line.stream != FUSED else line.task
+            panels.setdefault(f"{task} on {line.dataset}, {line.split}", []).append(line)
+    longest = max((len(shown) for shown in panels.values()), default=4)
+    figure, axes = _panels(len(panels), 1.2 + 0.26 * longest)
+    for axis, (title, shown) in zip(axes, panels.items(), strict=False):
+        place = list(range(len(shown)))
+        drawn = axis.barh(place, [line.mean for line in shown], color=[COLOURS.get(line.stream, "C4") for line in shown])
+        axis.bar_label(drawn, fmt="%.1f", fontsize="small", label_type="edge", padding=14)
+        for y, line in zip(place, shown, strict=True):
+            if line.std is not None:
+                axis.errorbar(line.mean, y, xerr=line.std, color="black", capsize=2, linewidth=1)
+            if line.published is not None:
+                axis.plot(line.published, y, "k|", markersize=12)
+        axis.set(title=title, xlabel="top-1 accuracy, %  (whisker: 1 std, | published)", xlim=(0, 112))
+        axis.set_yticks(place, [f"{line.method}, {line.stream}" for line in shown], fontsize="small")
+        axis.invert_yaxis()
+    _empty(axes, len(panels), "no accuracy yet")
+    _save(figure, path)
+
+
+def _panels(number: int, height: float) -> tuple[Any, list[Any]]:
+    """A figure with at least one axis, at most three in a row, each `height` inches high."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = max(1, min(3, number))
+    rows = max(1, -(-number // columns))
+    figure = Figure(figsize=(5.2 * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def _empty(axes: list[Any], used: int, text: str) -> None:
+    """Say that there is nothing to draw, and hide axes that are left over."""
+    for axis in axes[used:]:
+        axis.set_axis_off()
+    if not used:
+        axes[0].text(0.5, 0.5, text, ha="center", va="center")
+
+
+def _save(figure: Any, path: Path) -> None:
+    with atomic(path) as new:
+        figure.savefig(new, format="png", dpi=100, metadata={"Software": None})

@@ -1,0 +1,126 @@
+"""Every cell of a suite's grid as rows of one schema; a cell that was not run is a row without a value."""
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pstl import paths
+from pstl.config import Cell, Params, Run
+from pstl.errors import UserError
+
+FIELDS = (
+    "task", "dataset", "split", "stream", "setting", "method", "metric", "value", "seed", "batch_norm",
+    "run_id", "device", "seconds", "peak_mb", "git", "data_checksum", "settings_digest",
+)  # fmt: skip
+FUSED = "3s"
+
+Row = dict[str, Any]
+Epochs = list[dict[str, float]]
+
+
+class Results(NamedTuple):
+    """What a suite has produced so far.
+
+    rows: in the order of the grid, `value` is None where a cell was not run.
+    runs: str(run) -> its run.json.   curves: str(run) -> one dict per epoch of pre-training.
+    """
+
+    rows: list[Row]
+    runs: dict[str, dict[str, Any]]
+    curves: dict[str, Epochs]
+
+
+def from_files(params: Params, suite: str) -> Results:
+    """Read what the jobs wrote under results/. Raises: UserError for a file that is not of this cell or not readable."""
+    cells = params.cells(suite)
+    runs, curves = {}, {}
+    for run in dict.fromkeys(cell.run for cell in cells):
+        if (record := read_run(run)) is not None:
+            runs[str(run)] = record
+        if epochs := read_curve(run):
+            curves[str(run)] = epochs
+    return Results(collect(cells, read_cell), runs, curves)
+
+
+def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | None]) -> list[Row]:
+    """The rows of every cell, in order; `read` gives None for a cell that was not run.
+
+    A missing cell gets one row for each (setting, metric) its task has elsewhere in the suite, so that it is missing from every table.
+    """
+    cells = list(cells)
+    found = {cell[:3]: read(cell) for cell in cells}
+    shapes: dict[tuple[str, bool], dict[tuple[str, str], None]] = {}
+    for cell in cells:
+        for row in found[cell[:3]] or ():
+            shapes.setdefault((cell.task, cell.fused is not None), {})[row["setting"], row["metric"]] = None
+    table = []
+    for cell in cells:
+        shape = shapes.get((cell.task, cell.fused is not None), {("", "top1"): None})
+        rows = found[cell[:3]]
+        table += [_not_run(cell, *key) for key in shape] if rows is None else rows
+    return table
+
+
+def read_cell(cell: Cell) -> list[Row] | None:
+    """Rows of one cell's metrics file; None if there is none. Raises: UserError if it holds something else."""
+    path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
+    if (content := read_json(path)) is None:
+        return None
+    rows = content.get("rows")
+    if not rows:
+        raise UserError(f"{path}: no rows, expected at least one; delete the file and run the task again")
+    return [_checked(row, cell, path) for row in rows]
+
+
+def read_run(run: Run) -> dict[str, Any] | None:
+    """run.json of a run; None if there is none (fused scores have none)."""
+    return read_json(Path(paths.run(run)) / "run.json")
+
+
+def read_curve(run: Run) -> Epochs:
+    """curve.jsonl of a run, one dict per epoch; empty if there is none."""
+    path = Path(paths.run(run)) / "curve.jsonl"
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    except FileNotFoundError:
+        return []
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON lines ({error.msg}); delete the file and run the pre-training again") from None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object; None if there is no such file. Raises: UserError if it is not JSON."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON ({error.msg}, line {error.lineno}); delete the file and run again") from None
+    return content
+
+
+def _checked(row: Row, cell: Cell, path: Path) -> Row:
+    if set(row) != set(FIELDS):
+        wrong = ", ".join(sorted(set(row) ^ set(FIELDS)))
+        raise UserError(f"{path}: row with missing or unknown fields ({wrong}); delete the file and run the task again")
+    found = {key: row[key] for key in _identity(cell)}
+    if found != _identity(cell):
+        raise UserError(f"{path}: rows of {found}, expected {_identity(cell)}; delete the file and run the task again")
+    if not isinstance(row["value"], (int, float)) or not math.isfinite(row["value"]):
+        raise UserError(f"{path}: {row['metric']} is {row['value']!r}, expected a finite number; run the task again")
+    return {key: float(row[key]) if key == "value" else row[key] for key in FIELDS}
+
+
+def _identity(cell: Cell) -> Row:
+    run = cell.run
+    return {
+        "task": cell.task, "dataset": run.dataset, "split": run.split, "stream": run.stream,
+        "method": run.method, "seed": run.seed, "batch_norm": cell.batch_norm,
+    }  # fmt: skip
+
+
+def _not_run(cell: Cell, setting: str, metric: str) -> Row:
+    row = {**dict.fromkeys(FIELDS, ""), **_identity(cell), "setting": setting, "metric": metric, "value": None}
+    return {key: row[key] for key in FIELDS}

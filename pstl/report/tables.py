@@ -1,0 +1,138 @@
+"""Ours against theirs: rows become one line per cell, with mean and standard deviation over seeds and the published number."""
+
+import csv
+import io
+import re
+import statistics
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+from pstl.report import paper
+from pstl.report.paper import Published
+from pstl.report.rows import FIELDS, FUSED, Row
+
+NOT_RUN = "not run"
+KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
+NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
+HEADLINE = "recalibrated"  # the better-founded statistics of batch norm; "released" is what the papers' code does
+
+
+@dataclass(frozen=True)
+class Line:
+    """One cell of the comparison. `mean` is None if no seed was run, `std` if there are fewer than two."""
+
+    dataset: str
+    split: str
+    task: str
+    setting: str
+    batch_norm: str
+    method: str
+    stream: str
+    metric: str
+    mean: float | None
+    std: float | None
+    seeds: int  # that were run
+    seeds_asked: int
+    published: float | None
+    difference: float | None  # ours minus theirs
+    source: str
+
+
+def compare(rows: list[Row], published: list[Published]) -> list[Line]:
+    """Join ours and theirs: one line per data set, split, task, setting, batch norm, method, stream and metric, in grid order."""
+    groups: dict[tuple[str, ...], list[float | None]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in KEY), []).append(row["value"])
+    return [_line(key, values, published) for key, values in groups.items()]
+
+
+def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> str:
+    """Which batch-norm variant a method's headline is: recalibrated where the suite asks for it, else the one it asks for."""
+    norms = [line.batch_norm for line in lines if (line.dataset, line.split, line.method) == (dataset, split, method)]
+    return HEADLINE if HEADLINE in norms else norms[0]
+
+
+def headlines(lines: list[Line]) -> list[Line]:
+    """The lines of each method's headline batch-norm variant."""
+    return [line for line in lines if line.batch_norm == headline_norm(lines, line.dataset, line.split, line.method)]
+
+
+def summary(lines: list[Line]) -> dict[str, Any]:
+    """data set -> split -> method -> stream -> {task_metric: mean}, what was not run left out.
+
+    Headline numbers carry no prefix, the other batch-norm variant's begin with released_. A task with several settings names them.
+    """
+    settings: dict[str, set[str]] = {}
+    for line in lines:
+        settings.setdefault(line.task, set()).add("" if line.stream == FUSED else line.setting)
+    tree: dict[str, Any] = {}
+    for line in lines:
+        if line.mean is None:
+            continue
+        several = len(settings[line.task] - {""}) > 1
+        name = "_".join([line.task, line.metric, *([_slug(line.setting)] if several else [])])
+        if line.batch_norm != headline_norm(lines, line.dataset, line.split, line.method):
+            name = f"{line.batch_norm}_{name}"
+        leaf = tree.setdefault(line.dataset, {}).setdefault(line.split, {}).setdefault(line.method, {}).setdefault(line.stream, {})
+        leaf[name] = round(line.mean, 4)
+    return tree
+
+
+def rows_csv(rows: list[Row]) -> str:
+    """Every single row; an empty value is a cell that was not run."""
+    return _csv(FIELDS, [[_exact(row[name]) for name in FIELDS] for row in rows])
+
+
+def comparison_csv(lines: list[Line]) -> str:
+    """One row per line, numbers with four decimals."""
+    cells = []
+    for line in lines:
+        values = dict(zip((f.name for f in fields(Line)), astuple(line), strict=True))
+        values["mean"] = NOT_RUN if line.mean is None else f"{line.mean:.4f}"
+        values["std"] = "" if line.std is None else f"{line.std:.4f}"
+        values["published"] = NONE if line.published is None else str(line.published)
+        values["difference"] = NONE if line.difference is None else f"{line.difference:+.4f}"
+        values["source"] = line.source or NONE
+        cells.append([str(value) for value in values.values()])
+    return _csv(tuple(f.name for f in fields(Line)), cells)
+
+
+def _line(key: tuple[str, ...], values: list[float | None], published: list[Published]) -> Line:
+    cell = dict(zip(KEY, key, strict=True))
+    run = [value for value in values if value is not None]
+    mean = statistics.fmean(run) if run else None
+    theirs = paper.find(published, **{name: value for name, value in cell.items() if name != "batch_norm"})
+    value = theirs[0].value if theirs else None
+    return Line(
+        **cell,
+        mean=mean,
+        std=statistics.stdev(run) if len(run) > 1 else None,  # of a sample: divided by n - 1
+        seeds=len(run),
+        seeds_asked=len(values),
+        published=value,
+        difference=None if mean is None or value is None else mean - value,
+        source=_sources(theirs),
+    )
+
+
+def _sources(theirs: list[Published]) -> str:
+    """Where the first number was printed; others that name a different value are added with it."""
+    if not theirs:
+        return ""
+    others = [f"also {p.value}: {p.source}" for p in theirs[1:] if p.value != theirs[0].value]
+    return "; ".join([theirs[0].source, *others])
+
+
+def _slug(setting: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "_", setting).strip("_")
+
+
+def _exact(value: Any) -> str:
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def _csv(header: tuple[str, ...], cells: list[list[str]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerows([header, *cells])
+    return stream.getvalue()

@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import pytest
+from fabricated import params, write_all, write_cell
+
+from pstl import paths
+from pstl.errors import UserError
+from pstl.report.rows import from_files
+
+
+@pytest.fixture(autouse=True)
+def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_nothing_run_is_a_table_of_missing_cells() -> None:
+    """Before the first job the table already says what will be in it."""
+    settings = params()
+    results = from_files(settings, "tiny")
+    assert len(results.rows) == len(settings.cells("tiny"))
+    assert {row["value"] for row in results.rows} == {None}
+    assert (results.runs, results.curves) == ({}, {})
+
+
+def test_a_missing_cell_is_missing_from_every_metric() -> None:
+    """If one of three seeds is absent, top1 and top1_best both have to say so."""
+    settings = params()
+    write_all(settings)
+    cell = next(c for c in settings.cells("tiny") if c.task == "linear" and c.run.seed == 1)
+    Path(paths.metrics(cell.run, cell.batch_norm, cell.task)).unlink()
+    missing = [row for row in from_files(settings, "tiny").rows if row["value"] is None]
+    assert [row["metric"] for row in missing] == ["top1", "top5", "top1_best"]
+    assert {(row["seed"], row["batch_norm"], row["task"], row["stream"]) for row in missing} == {
+        (1, cell.batch_norm, "linear", cell.run.stream)
+    }
+
+
+def test_rows_come_in_the_order_of_the_grid() -> None:
+    """The order of params.yaml is the order people read; it must not depend on the file system."""
+    settings = params()
+    write_all(settings)
+    rows = from_files(settings, "tiny").rows
+    seen = list(dict.fromkeys((r["method"], r["batch_norm"], r["seed"], r["task"], r["stream"]) for r in rows))
+    assert seen == [(c.run.method, c.batch_norm, c.run.seed, c.task, c.run.stream) for c in settings.cells("tiny")]
+
+
+def test_a_file_of_another_run_is_refused() -> None:
+    """A metrics file copied to the wrong folder would give a method somebody else's accuracy."""
+    settings = params()
+    first = settings.cells("tiny")[0]
+    write_cell(first, {"top1": 60.0}, method="supervised")
+    with pytest.raises(UserError, match=r"supervised.*expected.*pstl"):
+        from_files(settings, "tiny")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_a_value_that_is_no_number_is_refused(value: float | None) -> None:
+    """NaN in a mean makes the whole line NaN without a word."""
+    settings = params()
+    write_cell(settings.cells("tiny")[0], {"top1": value})  # type: ignore[dict-item]
+    with pytest.raises(UserError, match="expected a finite number"):
+        from_files(settings, "tiny")
+
+
+@pytest.mark.parametrize("text", ["{", '{"rows": []}', json.dumps({"rows": [{"value": 1.0}]})])
+def test_a_broken_file_is_named(text: str) -> None:
+    """Half a file or a file of another schema has to be named, not skipped."""
+    settings = params()
+    path = write_cell(settings.cells("tiny")[0], {"top1": 60.0})
+    path.write_text(text)
+    with pytest.raises(UserError, match=path.name):
+        from_files(settings, "tiny")
+
+
+def test_a_broken_curve_is_named() -> None:
+    """A curve is drawn from a file that a killed job may have left."""
+    settings = params()
+    write_all(settings)
+    path = Path(paths.run(settings.runs("tiny")[0])) / "curve.jsonl"
+    path.write_text('{"epoch": 0\n')
+    with pytest.raises(UserError, match=r"curve\.jsonl"):
+        from_files(settings, "tiny")

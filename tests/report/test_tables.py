@@ -1,0 +1,101 @@
+import json
+import math
+
+import pytest
+from fabricated import rows_of
+
+from pstl.config import Cell, Run
+from pstl.report.paper import Published
+from pstl.report.rows import Row
+from pstl.report.tables import Line, compare, comparison_csv, summary
+
+
+def cell(method: str = "pstl", stream: str = "joint", seed: int = 0, norm: str = "recalibrated", task: str = "linear") -> Cell:
+    return Cell(Run(suite="tiny", dataset="ntu60", split="xsub", method=method, stream=stream, seed=seed), norm, task)
+
+
+def measured(*values: float | None, **where: str) -> list[Row]:
+    """One row per seed."""
+    return [row for seed, value in enumerate(values) for row in rows_of(cell(seed=seed, **where), {"top1": value})]  # type: ignore[arg-type, dict-item]
+
+
+def printed(value: float, method: str = "PSTL", **other: str) -> Published:
+    fields = {"task": "linear", "dataset": "ntu60", "split": "xsub", "stream": "joint", "setting": "", "metric": "top1", **other}
+    return Published(paper="P", table="t", method=method, value=value, source=f"source of {value:g}", **fields)
+
+
+def only(lines: list[Line]) -> Line:
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_mean_deviation_and_difference_by_hand() -> None:
+    """60, 62, 67: mean 63, squared deviations 9 + 1 + 16 over n - 1 = 2 give sqrt(13); 63 - 77.3 = -14.3."""
+    line = only(compare(measured(60, 62, 67), [printed(77.3)]))
+    assert line.mean == pytest.approx(63, abs=1e-12)
+    assert line.std == pytest.approx(math.sqrt(13), abs=1e-12)
+    assert (line.seeds, line.seeds_asked) == (3, 3)
+    assert line.published == 77.3
+    assert line.difference == pytest.approx(-14.3, abs=1e-12)
+    assert line.source == "source of 77.3"
+
+
+def test_one_seed_has_no_deviation() -> None:
+    """A deviation of 0 for one seed would claim a certainty that nobody measured."""
+    line = only(compare(measured(60), []))
+    assert (line.mean, line.std, line.seeds) == (60, None, 1)
+    assert (line.published, line.difference, line.source) == (None, None, "")
+
+
+def test_missing_seeds_are_counted_not_averaged() -> None:
+    """A seed that was not run is not a zero, and the reader must see that it is missing."""
+    line = only(compare(measured(60, None, 67), []))
+    assert (line.mean, line.seeds, line.seeds_asked) == (63.5, 2, 3)
+
+
+def test_a_cell_that_was_not_run_is_shown_as_missing() -> None:
+    """A cell that vanishes from the table is forgotten; theirs stays, the difference does not."""
+    line = only(compare(measured(None), [printed(77.3)]))
+    assert (line.mean, line.std, line.difference, line.published) == (None, None, None, 77.3)
+    assert ",not run,,0,1,77.3,-," in comparison_csv([line])
+
+
+def test_names_match_across_spelling_but_not_across_cells() -> None:
+    """The published number must be of this method, stream, task and metric, or there is none."""
+    others = [
+        printed(1, "SCD-Net"),
+        printed(2, stream="bone"),
+        printed(3, task="finetune"),
+        printed(4, metric="top5"),
+        printed(5, dataset="ntu120"),
+        printed(6, split="xview"),
+        printed(7, setting="labels=0.1"),
+    ]
+    assert only(compare(measured(60), others)).published is None
+    assert only(compare(measured(60), [*others, printed(77.3, "P.S.T.L.")])).published == 77.3
+
+
+def test_sources_that_disagree_are_both_named() -> None:
+    """One number is needed for the difference; the other must not be hidden."""
+    line = only(compare(measured(60), [printed(83.8), printed(82.6)]))
+    assert line.published == 83.8
+    assert line.source == "source of 83.8; also 82.6: source of 82.6"
+
+
+def test_the_summary_holds_headlines_and_is_valid_json() -> None:
+    """`dvc metrics` reads it: finite numbers only, what was not run left out, released beside recalibrated."""
+    rows = (
+        measured(60, 62) + measured(50, 52, norm="released") + measured(None, stream="bone") + measured(40, method="raw", norm="released")
+    )
+    tree = summary(compare(rows, []))
+    assert tree == {
+        "ntu60": {"xsub": {"pstl": {"joint": {"linear_top1": 61.0, "released_linear_top1": 51.0}}, "raw": {"joint": {"linear_top1": 40.0}}}}
+    }
+    json.dumps(tree, allow_nan=False)
+
+
+def test_several_settings_of_one_task_have_several_names() -> None:
+    """knn with 1 and with 5 neighbours must not overwrite each other."""
+    rows = [{**row, "setting": f"k={k};cosine"} for k in (1, 5) for row in measured(60 + k, task="knn")]
+    leaf = summary(compare(rows, []))["ntu60"]["xsub"]["pstl"]["joint"]
+    assert leaf == {"knn_top1_k_1_cosine": 61.0, "knn_top1_k_5_cosine": 65.0}
