@@ -10,7 +10,7 @@ ARCHIVES ?=
 # Named by content, not by date: a fresh checkout of the same lock file installs nothing.
 STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --config suite=$(SUITE) $(if $(ARCHIVES),'archives=$(ARCHIVES)') --
-PYTHON_FILES := pstl tests
+PYTHON_FILES := pstl tests workflow
 RULE_FILES := Snakefile workflow
 
 .DEFAULT_GOAL := help
@@ -24,6 +24,7 @@ install: $(STAMP)  ## make .venv with the pinned versions of requirements.lock
 
 run: install  ## run the suite to finished tables; carries on where it was stopped
 	@echo "== run: suite $(SUITE), whatever is missing or out of date, on $(CORES) cores"
+	@$(BIN)/python workflow/resume.py
 	@$(SNAKEMAKE)
 	@echo "== done: tables in results/$(SUITE)/tables"
 

@@ -55,6 +55,7 @@ def prologue():
         [
             "set -euo pipefail;",  # a failing command fails its job although its output goes through tee
             f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH;",  # jobs run under the Python that runs Snakemake
+            f"export PSTL_SNAKEMAKE={os.getpid()};",  # workflow/resume.py knows by this whose jobs outlived a killed Snakemake
             f'pstl() {{ python -m pstl "$1" --params {shlex.quote(config.get("params", "params.yaml"))} "${{@:2}}"; }};',
             f'with_archives() {{ "$@" {shlex.join(["--archives", *folders] if folders else [])}; }}; ',
         ]

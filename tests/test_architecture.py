@@ -1,0 +1,144 @@
+"""Who may import whom (docs/architecture.md): the order that lets one read any file knowing only what lies below it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pstl.provenance import PACKAGE, closure, imports
+
+# From the bottom up; a module may import its own layer and those below. A name stands for the module and what is inside it.
+LAYERS = (
+    ("errors",),
+    ("rng", "skeletons"),
+    ("ops", "losses", "metrics"),
+    ("registry",),
+    ("config",),
+    ("paths", "provenance"),
+    ("simulator",),
+    ("data.spec",),
+    ("data.store", "data.archives", "data.loader", "data.formats", "data.recipes", "data.datasets"),
+    ("data",),
+    ("backbones",),
+    ("methods",),
+    ("train",),
+    ("tasks",),
+    ("tracking", "report", "bench"),
+    ("cli",),
+    ("__main__",),
+)
+CORE = ("pstl.train.pretrain", "pstl.tasks._run", "pstl.tasks._features", "pstl.tasks._embed", "pstl.bench")
+CORE_NEEDS = {"torch", "numpy", "yaml", "pydantic", "pydantic_core"}  # pydantic_core comes with pydantic
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package, by its full name."""
+    names = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        names[".".join(parts).removesuffix(".__init__")] = path
+    return names
+
+
+def layer(module: str) -> int:
+    """Rank of a module; the longest name that fits decides."""
+    inner = module.removeprefix("pstl.")
+    fits = [(len(name), rank) for rank, names in enumerate(LAYERS) for name in names if f"{inner}.".startswith(f"{name}.")]
+    assert fits, f"{module} belongs to no layer: add it to LAYERS, or to a package that is there"
+    return max(fits)[1]
+
+
+def plugins(kind: str) -> list[str]:
+    """Plug-in modules of one kind; helpers (`_name`) are not among them."""
+    return [m for m in modules() if m.startswith(f"pstl.{kind}.") and not m.rpartition(".")[2].startswith("_")]
+
+
+def third_party(path: Path) -> set[str]:
+    """Top names of what a file imports at any level, except the standard library and this package."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add((node.module or "").partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"pstl"}
+
+
+def empty(module: str) -> bool:
+    """Whether a package's own file holds nothing but its docstring."""
+    return not any(not isinstance(node, ast.Expr) for node in ast.parse(modules()[module].read_bytes()).body)
+
+
+@pytest.mark.parametrize("module", sorted(set(modules()) - {"pstl"}))
+def test_imports_go_down_only(module: str) -> None:
+    """An import that points up ties two layers into one: neither can be read, tested or replaced alone."""
+    upward = [m for m in imports(module) if m != "pstl" and not module.startswith(f"{m}.") and layer(m) > layer(module)]
+    assert not upward, f"{module} imports {upward}, which lie above it"
+
+
+@pytest.mark.parametrize("kind", ["methods", "tasks", "data.datasets", "data.recipes", "backbones", "data.formats"])
+def test_a_plugin_never_imports_its_neighbour(kind: str) -> None:
+    """Deleting one method, task, data set, recipe or encoder must leave the others whole."""
+    known = plugins(kind)
+    assert known, f"no plug-ins found under {kind}: the test looks in the wrong place"
+    sideways = {m: sorted(set(imports(m)) & set(known)) for m in known if set(imports(m)) & set(known)}
+    assert not sideways
+
+
+def test_recipes_and_methods_know_no_data_set() -> None:
+    """A recipe or method that knows where clips come from is a fork for each data set; what it needs is in the skeleton."""
+    for module in [*plugins("data.recipes"), *plugins("methods"), *plugins("backbones"), *plugins("tasks")]:
+        known = {m for m in closure(module) if m.startswith("pstl.data.datasets") and not empty(m)}
+        assert not known, f"{module} reaches {sorted(known)}"
+
+
+def test_compute_core_needs_four_packages_only() -> None:
+    """A GPU node has torch, numpy, yaml and pydantic, and must not need a workflow manager or a tracking server."""
+    plugged = [m for kind in ("methods", "backbones", "tasks", "data.recipes", "data.datasets") for m in plugins(kind)]
+    core = closure(*(m for m in CORE if m in modules()), *plugged)
+    foreign = {m: sorted(third_party(modules()[m]) - CORE_NEEDS) for m in core if third_party(modules()[m]) - CORE_NEEDS}
+    assert not foreign
+
+
+def test_command_line_and_rules_start_without_torch() -> None:
+    """`--help` and the settings answer at once only while torch, which takes seconds to import, stays out of them."""
+    light = "pstl.cli, pstl.config, pstl.paths, pstl.errors, pstl.registry, pstl.provenance"
+    code = f"import sys, {light}; sys.exit(' '.join(m for m in ('torch', 'mlflow', 'pandas', 'matplotlib') if m in sys.modules) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert not done.stderr
+    assert done.returncode == 0
+
+
+def test_joint_counts_stand_in_the_skeletons_only() -> None:
+    """The number 25 in a formula works for one sensor and is wrong for the next; derive it from the skeleton."""
+    exempt = {
+        "simulator": "angles in degrees",
+        "methods/pstl.py": "the joint count the paper's settings were chosen for, and shapes of the released weights",
+    }
+    found = []
+    for path in modules().values():
+        place = path.relative_to(PACKAGE).as_posix()
+        if place.startswith(("skeletons/", *exempt)):
+            continue
+        numbers = [node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Constant) and type(node.value) is int]
+        found += [f"{place}:{node.lineno}" for node in numbers if node.value == 25]
+    assert not found
+
+
+def test_nothing_is_printed() -> None:
+    """Standard output belongs to results; progress is logged to stderr, where a log file and a person both see it."""
+    calls = [
+        f"{path.name}:{node.lineno}"
+        for path in modules().values()
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert not calls
+
+
+def test_no_module_is_a_drawer() -> None:
+    """A file named utils has no reason of its own, so everything ends up in it."""
+    drawers = {"utils", "util", "misc", "helper", "helpers", "common", "manager", "processor"}
+    assert not [module for module in modules() if module.rpartition(".")[2].strip("_") in drawers]
