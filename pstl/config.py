@@ -64,6 +64,7 @@ class TrainSettings(Frozen):
     milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by 0.1
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
     precision: Literal["fp32", "bf16"] = "fp32"
+    snapshot_every: int = Field(0, ge=0)  # epochs between encoders kept in snapshots/, for accuracy against steps; 0: none
 
 
 class MethodSettings(Frozen):
@@ -92,7 +93,7 @@ class Fusion(Frozen):
     """Late fusion of streams: the test scores of these tasks are summed with these weights."""
 
     tasks: tuple[str, ...] = ("linear",)
-    weights: dict[Stream, float] = {"joint": 0.6, "bone": 0.6, "motion": 0.4}  # AimCLR's ensemble, spec section 10
+    weights: dict[str, float] = {"joint": 0.6, "bone": 0.6, "motion": 0.4}  # AimCLR's ensemble, spec section 10
 
 
 class Experiment(Frozen):
@@ -109,8 +110,8 @@ class Experiment(Frozen):
 
     @model_validator(mode="after")
     def _what_is_fused_is_run(self) -> "Experiment":
-        if self.fuse and (absent := set(self.fuse.weights) - set(self.streams)):
-            raise ValueError(f"fuse names the streams {sorted(absent)}, but streams are {list(self.streams)}")
+        if self.fuse and (unseen := set(self.fuse.weights) - set(self.streams)):
+            raise ValueError(f"fuse names the streams {sorted(unseen)}, but streams are {list(self.streams)}")
         if self.fuse and (absent := set(self.fuse.tasks) - set(self.tasks)):
             raise ValueError(f"fuse names the tasks {sorted(absent)}, but tasks are {list(self.tasks)}")
         return self
@@ -216,6 +217,13 @@ class Params(Frozen):
                     run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream="3s", seed=seed)
                     cells.setdefault((run, norm, task), Cell(run, norm, task, dict(e.fuse.weights)))
         return list(cells.values())
+
+    def fusion_weights(self, run: Run, batch_norm: str, task: str) -> dict[str, float]:
+        """Weights of the streams of one fused cell. Raises: UserError if the suite fuses no such cell."""
+        for cell in self.cells(run.suite):
+            if cell.fused and (cell.run, cell.batch_norm, cell.task) == (run, batch_norm, task):
+                return cell.fused
+        raise UserError(f"{run}: suite {run.suite} fuses no {task} with batch norm {batch_norm}; add 'fuse' to its experiment")
 
 
 def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """ST-GCN at quarter width, the encoder of PSTL (Yan et al., AAAI 2018; Zhou et al., AAAI 2023, spec section 4)."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from pstl.backbones._base import BaseEncoder, Features
 from pstl.config import Frozen
+from pstl.ops.dropout import Dropout
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import spatial_partition
 
@@ -33,7 +32,7 @@ class Block(nn.Module):
             nn.ReLU(),
             nn.Conv2d(c_out, c_out, (KERNEL, 1), (stride, 1), (KERNEL // 2, 0)),
             nn.BatchNorm2d(c_out),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.residual: nn.Module | None = None
         if residual and (c_in != c_out or stride != 1):
@@ -73,7 +72,7 @@ class Encoder(BaseEncoder):
     def forward(self, x: Tensor, drop: Tensor | None = None) -> Features:
         n, m = x.shape[0], x.shape[4]
         bodies = x.permute(0, 4, 3, 1, 2).flatten(0, 1)  # (N M, V, 3, T)
-        if self.training or m == 1:
+        if self.input_norm.training or m == 1:  # not self.training: recalibrating the norms counts absent bodies, as training does
             clip, frames = self._encode(bodies, drop)
         else:
             clip, frames = self._encode_present(bodies, drop)
@@ -104,17 +103,3 @@ class Encoder(BaseEncoder):
         source = torch.full((len(bodies),), len(clip) - 1, device=bodies.device)
         source[present] = torch.arange(len(clip) - 1, device=bodies.device)
         return clip[source], frames[source]
-
-
-def from_official(state: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Settings and state of the encoder in a checkpoint of the released PSTL code.
-
-    state: plain state dict (A, data_bn.*, st_gcn_networks.<i>.*, edge_importance.<i>).   Source: file read with weights_only.
-    """
-    renamed = {}
-    for key, value in state.items():
-        if key == "A":
-            continue  # the fixed graph, rebuilt from the skeleton
-        key = key.replace("data_bn.", "input_norm.").replace("st_gcn_networks.", "blocks.").replace("edge_importance.", "importance.")
-        renamed[key.replace(".gcn.conv.", ".graph.").replace(".tcn.", ".time.")] = value
-    return {"width": renamed["blocks.0.time.0.weight"].shape[0]}, renamed

@@ -54,6 +54,9 @@ class DatasetSpec:
     licence: str
     remotes: tuple[Remote, ...] = ()
     expected: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # split -> test clips whose very coordinates are also among the training clips in the released files; 0 where not named.
+    # Any other number stops the workflow. Tasks report such a split twice: all test clips, and those not seen in training.
+    overlap: dict[str, int] = field(default_factory=dict)
     how_to_get: str = ""  # one message for people who must ask for it
 
 

@@ -16,7 +16,16 @@ from pstl.data.spec import DatasetSpec, RawSequence
 from pstl.errors import UserError
 
 INDEX = np.dtype(
-    [("offset", "i8"), ("frames", "i4"), ("people", "i4"), ("label", "i4"), ("subject", "i4"), ("camera", "i4"), ("setup", "i4")]
+    [
+        ("offset", "i8"),
+        ("frames", "i4"),
+        ("people", "i4"),
+        ("label", "i4"),
+        ("subject", "i4"),
+        ("camera", "i4"),
+        ("setup", "i4"),
+        ("content", "u8"),
+    ]
 )
 
 
@@ -48,15 +57,22 @@ class ArraySet:
     """What one recipe made of one data set.
 
     x: (N, 3, T, V, M) float32.   y: (N,) int64, 0-based.   length: (N,) int64, frames of the recording that fill x.
+    content: (N,) uint64, equal for clips with the very same recorded coordinates.
     splits: name -> (train indices, test indices).   meta: dataset, recipe, skeleton, classes, checksum, ...
     """
 
     x: np.ndarray
     y: np.ndarray
     length: np.ndarray
+    content: np.ndarray
     names: list[str]
     splits: dict[str, tuple[np.ndarray, np.ndarray]]
     meta: dict[str, Any]
+
+    def unseen(self, split: str) -> np.ndarray:
+        """(N_test,) bool: test clips whose coordinates are not also those of a training clip."""
+        train, test = self.splits[split]
+        return ~np.isin(self.content[test], self.content[train])
 
 
 def write_sequences(folder: str | Path, spec: DatasetSpec, joints: int, sequences: Iterable[RawSequence]) -> None:
@@ -67,7 +83,8 @@ def write_sequences(folder: str | Path, spec: DatasetSpec, joints: int, sequence
             for s in sequences:
                 _check_sequence(s, joints)
                 stream.write(np.ascontiguousarray(s.xyz, dtype=np.float32).tobytes())
-                rows.append((offset, s.xyz.shape[0], s.xyz.shape[2], s.label, s.subject, s.camera, s.setup))
+                content = int.from_bytes(hashlib.blake2b(s.xyz.tobytes(), digest_size=8).digest(), "little")
+                rows.append((offset, s.xyz.shape[0], s.xyz.shape[2], s.label, s.subject, s.camera, s.setup, content))
                 names.append(s.name)
                 offset += s.xyz.size
         if len(set(names)) != len(names):
@@ -93,6 +110,7 @@ def write_array(folder: str | Path, array: ArraySet) -> None:
         np.save(new / "x.npy", np.ascontiguousarray(array.x, dtype=np.float32))
         np.save(new / "y.npy", array.y.astype(np.int64))
         np.save(new / "length.npy", array.length.astype(np.int64))
+        np.save(new / "content.npy", array.content)
         sides = {
             f"{name}.{side}": index for name, pair in array.splits.items() for side, index in zip(("train", "test"), pair, strict=True)
         }
@@ -112,7 +130,9 @@ def open_array(folder: str | Path) -> ArraySet:
         names = sorted({key.rsplit(".", 1)[0] for key in sides})
         splits = {name: (sides[f"{name}.train"], sides[f"{name}.test"]) for name in names}
     x = np.load(folder / "x.npy", mmap_mode="r")
-    return ArraySet(x, np.load(folder / "y.npy"), np.load(folder / "length.npy"), meta.pop("names"), splits, meta)
+    return ArraySet(
+        x, np.load(folder / "y.npy"), np.load(folder / "length.npy"), np.load(folder / "content.npy"), meta.pop("names"), splits, meta
+    )
 
 
 def checksum(path: str | Path) -> str:

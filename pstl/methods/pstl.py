@@ -4,17 +4,14 @@ Follows the released code where paper and code differ (spec section 14): masks a
 Run: snakemake --cores --config suite=nwucla
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-from torch import Generator
+from torch import Generator, Tensor
 
-from pstl.backbones.stgcn import from_official
 from pstl.methods._barlow import BarlowConfig, BarlowMethod
 from pstl.methods._base import Batch, Losses
 from pstl.ops import masks
 from pstl.ops.streams import convert
-
-__all__ = ["Config", "Method", "from_official"]
 
 JOINTS_OF_PAPER = 25
 
@@ -43,3 +40,22 @@ class Method(BarlowMethod):
         temporal = self.barlow(z, self.embed(brief))
         spatial = self.barlow(z, self.embed(partial, dropped))
         return {"loss": temporal + spatial, "temporal": temporal, "spatial": spatial}
+
+
+def from_official(state: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Card fields and weights of an encoder checkpoint as the released code writes it: a plain state dict.
+
+    state: A, data_bn.*, st_gcn_networks.<i>.*, edge_importance.<i>.   Raises: KeyError if one of them is not there.
+    """
+    renamed = {}
+    for key, value in state.items():
+        if key == "A":
+            continue  # the fixed graph, rebuilt from the skeleton
+        key = key.replace("data_bn.", "input_norm.").replace("st_gcn_networks.", "blocks.").replace("edge_importance.", "importance.")
+        renamed[key.replace(".gcn.conv.", ".graph.").replace(".tcn.", ".time.")] = value
+    skeletons = {25: "kinect_v2", 20: "kinect_v1"}
+    fields = {
+        "method": "pstl", "settings": {}, "encoder": {"name": "stgcn", "width": renamed["blocks.0.time.0.weight"].shape[0]},
+        "recipe": {"name": "resize50"}, "skeleton": skeletons[state["A"].shape[-1]], "people": 2, "frames": 50, "stream": "joint",
+    }  # fmt: skip
+    return fields, renamed

@@ -1,8 +1,9 @@
 """Gathering over processes with gradients; on one process everything here does nothing."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional as dist_nn
 from torch import Tensor
 
 
@@ -23,10 +24,43 @@ def gather(x: Tensor) -> Tensor:
     dist.all_gather(counts, mine)
     sizes = [int(c) for c in counts]
     padded = torch.cat([x, x.new_zeros(max(sizes) - x.shape[0], *x.shape[1:])])
-    parts = dist_nn.all_gather(padded)
+    parts: Tensor = _Gather.apply(padded)
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
 def all_sum(x: Tensor) -> Tensor:
     """Sum over processes, with gradients.   x: any shape, equal on all ranks.   Returns: same shape."""
-    return x if world() == 1 else dist_nn.all_reduce(x)
+    if world() == 1:
+        return x
+    total: Tensor = _Sum.apply(x)
+    return total
+
+
+class _Gather(torch.autograd.Function):
+    """(n, ...) -> (world, n, ...); every rank's loss contributes to the gradient of every rank's rows."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        parts = [torch.empty_like(x) for _ in range(world())]
+        dist.all_gather(parts, x.contiguous())
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        dist.all_reduce(gradient)
+        return gradient[dist.get_rank()]
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.clone()
+        dist.all_reduce(gradient)
+        return gradient

@@ -1,0 +1,3 @@
+from pstl.cli import main
+
+main()

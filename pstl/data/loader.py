@@ -1,0 +1,50 @@
+"""Batches by index from an array that lives on the device when it fits; no worker processes, no per-clip Python."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pstl.data.store import ArraySet
+from pstl.rng import torch_generator
+
+SHARE_OF_FREE_MEMORY = 0.5  # of the device that the array may take
+
+
+class Clips:
+    """Some clips of an array, on the device if they fit, else in pinned host memory.
+
+    Iterate with batches(); len() is the number of clips.
+    """
+
+    def __init__(self, data: ArraySet, indices: np.ndarray, device: torch.device, labelled: bool = False) -> None:
+        self.device = device
+        x = torch.from_numpy(np.ascontiguousarray(data.x[indices]))
+        self.resident = device.type == "cpu" or x.nbytes < SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
+        self.x = x.to(device) if self.resident else x.pin_memory()
+        self.length = torch.from_numpy(data.length[indices]).to(device)
+        self.y = torch.from_numpy(data.y[indices]).to(device) if labelled else None  # labels are not even loaded otherwise
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """x (n, 3, T, V, M), length (n,), y (n,) or None of the clips `index` (n,), which lies on the CPU."""
+        there = index.to(self.device, non_blocking=True)
+        x = self.x[there] if self.resident else self.x[index].pin_memory().to(self.device, non_blocking=True)
+        return x, self.length[there], None if self.y is None else self.y[there]
+
+
+def shuffled(count: int, batch_size: int, drop_last: bool, seed: int, epoch: int) -> list[Tensor]:
+    """One epoch's batches of indices (CPU), the same on every rank; the last one may be short."""
+    order = torch.randperm(count, generator=torch_generator(seed, "shuffle", epoch))
+    batches = list(order.split(batch_size))
+    if drop_last and len(batches) > 1 and len(batches[-1]) < batch_size:
+        batches.pop()
+    return batches
+
+
+def in_order(count: int, batch_size: int) -> Iterator[slice]:
+    """Slices that cover 0..count in file order."""
+    return (slice(i, min(i + batch_size, count)) for i in range(0, count, batch_size))

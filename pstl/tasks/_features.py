@@ -1,0 +1,131 @@
+"""Frozen features: every clip is encoded once, every probe reads the file."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from pstl.backbones._base import BaseEncoder
+from pstl.config import validated
+from pstl.data.loader import Clips, in_order, shuffled
+from pstl.data.store import atomic, open_array
+from pstl.errors import ShapeError, UserError
+from pstl.ops.streams import convert
+from pstl.registry import load as load_plugin
+from pstl.train import encoder_file
+from pstl.train.encoder_file import EncoderCard
+from pstl.train.pretrain import device_name, peak_memory
+
+BATCH = 256  # clips encoded at once
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """train, test: (N, D) float32.   y_train, y_test: (N,) int64.
+    unseen: (N_test,) bool, False for test clips whose coordinates the released files also hold as a training clip.
+    meta: card, provenance, classes, seconds, device.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    y_train: np.ndarray
+    y_test: np.ndarray
+    unseen: np.ndarray
+    meta: dict[str, Any]
+
+
+def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, drop: Tensor | None = None) -> Tensor:
+    """Clips as the recipe made them -> clip features.   x: (N, 3, T, V, M), length: (N,).   Returns: (N, D).
+
+    The method's clean view comes first, then the stream. The encoder's mode is left alone.
+    """
+    module = load_plugin("methods", card.method)
+    x = module.Method.clean(validated(module.Config, card.settings, card.method), x, length)
+    features: Tensor = encoder(convert(x, encoder_file.skeleton_of(card), card.stream), drop).clip
+    return features
+
+
+@torch.inference_mode()
+def encode_all(card: EncoderCard, encoder: BaseEncoder, clips: Clips, drop: Tensor | None = None) -> np.ndarray:
+    """Features of all clips in file order, in evaluation mode.   Returns: (N, D) float32."""
+    encoder.eval()
+    rows = []
+    for part in in_order(len(clips), BATCH):
+        x, length, _ = clips.take(torch.arange(part.start, part.stop))
+        rows.append(encode(card, encoder, x, length, drop).float().cpu())
+    return torch.cat(rows).numpy()
+
+
+@torch.inference_mode()
+def recalibrate(card: EncoderCard, encoder: BaseEncoder, clips: Clips) -> None:
+    """Replace batch-norm running statistics by averages over the clean training clips, dropout off.
+
+    The released code's statistics mix augmented and masked views and weigh the last few batches most; single epochs then
+    swing by tens of points. The clips are taken in a fixed shuffled order, because files are often sorted by class; a last
+    short batch is left out, so that all batches count alike.
+    """
+    norms = [m for m in encoder.modules() if isinstance(m, _BatchNorm)]
+    encoder.eval()
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative average
+        norm.train()
+    for index in shuffled(len(clips), BATCH, drop_last=True, seed=0, epoch=0):
+        x, length, _ = clips.take(index)
+        encode(card, encoder, x, length)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    encoder.eval()
+
+
+def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm: str, out: str | Path, device: torch.device) -> None:
+    """Encode both sides of a split and write features.npz.
+
+    batch_norm: "released" keeps the running statistics of training, "recalibrated" renews them on the clean training clips.
+    Raises: UserError if the array does not fit the encoder.
+    """
+    began = time.monotonic()
+    card, encoder = encoder_file.load(encoder_path)
+    data = open_array(array)
+    check_fit(card, data.x.shape, str(array))
+    if split not in data.splits:
+        raise UserError(f"unknown split {split!r} of {data.meta['dataset']}; known: {', '.join(data.splits)}")
+    encoder.to(device)
+    sides = dict(zip(("train", "test"), data.splits[split], strict=True))
+    train = Clips(data, sides["train"], device)
+    if batch_norm == "recalibrated":
+        recalibrate(card, encoder, train)
+    arrays = {"train": encode_all(card, encoder, train), "test": encode_all(card, encoder, Clips(data, sides["test"], device))}
+    labels = {f"y_{side}": data.y[index] for side, index in sides.items()} | {"unseen": data.unseen(split)}
+    meta = {
+        **card.provenance, "batch_norm": batch_norm, "classes": data.meta["classes"],
+        "encoded_dataset": data.meta["dataset"], "split": split,
+        "stream": card.stream, "device": device_name(device), "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
+    }  # fmt: skip
+    with atomic(out) as new, open(new, "wb") as stream:
+        np.savez(stream, **arrays, **labels, meta=np.array(json.dumps(meta)))  # type: ignore[arg-type]
+
+
+def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:
+    """Raises: ShapeError if clips of this shape are not what the encoder takes. The number of persons may differ."""
+    skeleton = encoder_file.skeleton_of(card)
+    if len(shape) != 5 or shape[1] != 3 or shape[3] != skeleton.joints:
+        raise ShapeError(
+            f"{where}: clips of shape {shape}, expected (N, 3, {card.frames}, {skeleton.joints}, M) for this encoder ({card.skeleton})"
+        )
+
+
+def open_features(path: str | Path) -> FeatureSet:
+    """Read features.npz. Raises: UserError if it is missing or damaged."""
+    try:
+        with np.load(path) as f:
+            return FeatureSet(f["train"], f["test"], f["y_train"], f["y_test"], f["unseen"], json.loads(str(f["meta"])))
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not a readable features file ({error}); delete it and run 'python -m pstl features' again") from None

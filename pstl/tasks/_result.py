@@ -1,0 +1,39 @@
+"""What a task gives back, and the rows it becomes: the schema of the published tables plus where each number comes from."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pstl.config import Run
+from pstl.data.store import atomic, write_json
+
+
+@dataclass(frozen=True)
+class Result:
+    """metrics: name -> value (percent for accuracies).   scores: (N_test, classes) or None.   curve: one dict per epoch."""
+
+    metrics: dict[str, float]
+    setting: str = ""
+    scores: np.ndarray | None = None
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+def rows(run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per metric. `facts`: run_id, device, seconds, peak_mb, git, data_checksum, settings_digest."""
+    known = {key: facts[key] for key in ("run_id", "device", "seconds", "peak_mb", "git", "data_checksum", "settings_digest")}
+    cell = {
+        "task": task, "dataset": run.dataset, "split": run.split, "stream": run.stream, "setting": result.setting,
+        "method": run.method, "seed": run.seed, "batch_norm": batch_norm,
+    }  # fmt: skip
+    return [{**cell, **known, "metric": name, "value": float(value)} for name, value in result.metrics.items()]
+
+
+def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, Any]], result: Result, y: np.ndarray) -> None:
+    """Write {task}.json, and the test scores with their true classes if the task has any (an empty file otherwise)."""
+    if scores_out is not None:
+        scores = np.zeros((0, 0), np.float32) if result.scores is None else result.scores
+        with atomic(scores_out) as new, open(new, "wb") as stream:
+            np.savez(stream, scores=scores, y=y)
+    write_json(out, {"rows": table, "curve": result.curve})

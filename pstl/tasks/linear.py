@@ -1,0 +1,57 @@
+"""Linear evaluation: one linear layer on frozen features, PSTL's protocol (spec section 8)."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pstl.config import Frozen
+from pstl.errors import UserError
+from pstl.metrics import top_k
+from pstl.rng import torch_generator
+from pstl.tasks._features import FeatureSet
+from pstl.tasks._result import Result
+
+
+class Config(Frozen):
+    """Defaults are the released PSTL code's values: Adam, cosine to 0, no decay, no augmentation."""
+
+    epochs: int = 150
+    batch_size: int = 128
+    lr: float = 0.01
+
+
+def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
+    """top1 and top5 of the LAST epoch are the result; top1_best, chosen on the test clips, is stored beside them."""
+    train, test = (torch.from_numpy(f).to(device) for f in (features.train, features.test))
+    y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
+    if not len(train) or not len(test):
+        raise UserError(f"linear: {len(train)} training and {len(test)} test clips; both sides of the split need clips")
+    rng = torch_generator(seed, "linear")
+    layer = _classifier(train.shape[1], len(features.meta["classes"]), rng, device)
+    optimiser = torch.optim.Adam(layer.parameters(), lr=cfg.lr, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, cfg.epochs))
+    curve = []
+    for _ in range(cfg.epochs):
+        for index in torch.randperm(len(train), generator=rng).to(device).split(cfg.batch_size):
+            optimiser.zero_grad(set_to_none=True)
+            F.cross_entropy(layer(train[index]), y[index]).backward()
+            optimiser.step()
+        schedule.step()
+        with torch.no_grad():
+            curve.append(top_k(layer(test), y_test, 1))
+    with torch.no_grad():
+        scores = layer(test)
+    values = torch.stack(curve).tolist() if curve else [float(top_k(scores, y_test, 1))]
+    metrics = {"top1": values[-1], "top5": float(top_k(scores, y_test, 5)), "top1_best": max(values)}
+    if not features.unseen.all():
+        unseen = torch.from_numpy(features.unseen).to(device)
+        metrics["top1_unseen"] = float(top_k(scores[unseen], y_test[unseen], 1))
+    return Result(metrics, scores=scores.cpu().numpy(), curve=[{"epoch": i, "top1": v} for i, v in enumerate(values)])
+
+
+def _classifier(width: int, classes: int, rng: torch.Generator, device: torch.device) -> nn.Linear:
+    """Xavier-normal weights and zero bias (spec section 8), drawn from `rng`."""
+    layer = nn.Linear(width, classes)
+    nn.init.xavier_normal_(layer.weight, generator=rng)
+    nn.init.zeros_(layer.bias)
+    return layer.to(device)

@@ -1,0 +1,270 @@
+"""Tell MLflow every number of a suite, and read them back. Jobs write plain files; this is the one place that knows MLflow.
+
+One importer, after all jobs: a fresh database breaks when several processes create it at once, and training neither needs a
+tracking library nor waits for a database.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pstl import paths
+from pstl.config import Cell, Params, Run
+from pstl.data.store import checksum, write_json
+from pstl.errors import UserError
+from pstl.report import rows as report
+from pstl.report.rows import Epochs, Results, Row
+
+LAYOUT = "1"  # of what is stored; a new number imports every run again
+LARGEST_ENCODER = 32 * 2**20  # bytes; bigger encoders stay on disk only
+LOCAL = "sqlite:///mlflow.db"
+RECORD = (
+    "run",
+    "run_id",
+    "git",
+    "data_checksum",
+    "settings_digest",
+    "device",
+    "seconds",
+    "peak_mb",
+    "versions",
+)  # of run.json, kept as a tag
+
+log = logging.getLogger(__name__)
+
+
+class Item(NamedTuple):
+    """One run as it lies on disk. `digest` covers the contents of `files`."""
+
+    run: Run
+    run_id: str
+    record: dict[str, Any]
+    rows: dict[str, Row]  # by metric key
+    history: list[tuple[str, int, float, float]]  # (key, step, seconds since the start, value)
+    files: list[Path]
+    digest: str
+
+
+def import_runs(params: Params, suite: str, receipt: str | Path, uri: str = "") -> None:
+    """Import every run of `suite` that has results, fused ones included, and write {run_id: MLflow's run id} to `receipt`.
+
+    A run that is there with the same content is left alone, one with other content takes its place; importing twice changes nothing.
+    uri: the store; empty: params.tracking_uri, else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db with artifacts under mlruns/.
+    Raises: UserError if the store cannot be used or a results file cannot be read.
+    """
+    items = list(_items(params, suite))
+    client, address = _open(params, uri)
+    stored, known, imported = {}, _stored(client, suite), 0
+    for item in items:
+        same = [run for run in known if run.data.tags.get("pstl.run_id") == item.run_id]
+        kept = next((run.info.run_id for run in same if run.data.tags.get("pstl.digest") == item.digest), None)
+        stored[item.run_id] = kept or _log(client, _experiment(client, item.run.dataset, address), item)
+        imported += kept is None
+        for run in same:
+            if run.info.run_id != kept:
+                client.delete_run(run.info.run_id)
+    _mark_current(client, suite, set(stored.values()))
+    log.info("suite %s: %d runs imported, %d were there already", suite, imported, len(items) - imported)
+    write_json(receipt, {"suite": suite, "runs": stored})
+
+
+def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
+    """The results of the last import of `suite`, rebuilt from the store alone; equal to report.rows.from_files at that time.
+
+    Raises: UserError if the store holds no run of this suite.
+    """
+    client, address = _open(params, uri, create=False)
+    runs = {run.data.tags["pstl.run"]: run for run in _stored(client, suite) if run.data.tags.get("pstl.current") == "yes"}
+    if not runs:
+        raise UserError(f"{_shown(address)}: no run of suite {suite!r}; run 'python -m pstl track --suite {suite}' first")
+    cells = params.cells(suite)
+    names = [name for name in dict.fromkeys(str(cell.run) for cell in cells) if name in runs]
+    tables = {name: _stored_rows(runs[name]) for name in names}
+    records = {name: json.loads(runs[name].data.tags["pstl.record"]) for name in names}
+    losses = {
+        name: [{"epoch": m.step, "loss": m.value} for m in client.get_metric_history(runs[name].info.run_id, "train.loss")]
+        for name in names
+    }
+
+    def read(cell: Cell) -> list[Row] | None:
+        own = [row for row in tables.get(str(cell.run), []) if (row["batch_norm"], row["task"]) == (cell.batch_norm, cell.task)]
+        return own or None
+
+    return Results(
+        rows=report.collect(cells, read),
+        runs={name: record for name, record in records.items() if record},
+        curves={name: sorted(epochs, key=lambda e: e["epoch"]) for name, epochs in losses.items() if epochs},
+    )
+
+
+def _items(params: Params, suite: str) -> Iterator[Item]:
+    """What there is on disk for each run of the grid, in grid order; runs without any result are left out."""
+    cells: dict[Run, list[Cell]] = {}
+    for cell in params.cells(suite):
+        cells.setdefault(cell.run, []).append(cell)
+    for run, own in cells.items():
+        record, tables = report.read_run(run) or {}, [report.read_cell(cell) or [] for cell in own]
+        rows = keyed([row for table in tables for row in table])
+        if not record and not rows:
+            continue
+        folder = Path(paths.run(run))
+        names = ["run.json", "curve.jsonl", *(f"{cell.batch_norm}/{cell.task}.json" for cell in own)]
+        encoder = folder / "encoder.pt"
+        if encoder.is_file() and encoder.stat().st_size <= LARGEST_ENCODER:
+            names.append("encoder.pt")
+        files = [folder / name for name in names if (folder / name).is_file()]
+        contents = [LAYOUT, str(run), *(f"{file.relative_to(folder)} {checksum(file)}" for file in files)]
+        run_id = record.get("run_id") or next(iter(rows.values()))["run_id"]
+        digest = hashlib.sha256("\n".join(contents).encode()).hexdigest()
+        yield Item(run, run_id, record, rows, list(_history(run, own)), files, digest)
+
+
+def keyed(rows: list[Row]) -> dict[str, Row]:
+    """Rows by the name MLflow gets: recalibrated.linear.top1, with the setting where one name would stand for several rows."""
+    names = [f"{row['batch_norm']}.{row['task']}.{row['metric']}" for row in rows]
+    return {(_key(f"{name}.{row['setting']}") if names.count(name) > 1 else _key(name)): row for name, row in zip(names, rows, strict=True)}
+
+
+def _history(run: Run, cells: list[Cell]) -> Iterator[tuple[str, int, float, float]]:
+    """Curves of the pre-training and of every task that has one: (key, epoch, seconds since the start, value)."""
+    yield from _points("train", report.read_curve(run))
+    for cell in cells:
+        content = report.read_json(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
+        yield from _points(f"{cell.batch_norm}.{cell.task}.curve", content.get("curve", []))
+
+
+def _points(prefix: str, epochs: Epochs) -> Iterator[tuple[str, int, float, float]]:
+    elapsed = 0.0
+    for number, epoch in enumerate(epochs):
+        elapsed += epoch.get("seconds", 0.0)
+        for name, value in epoch.items():
+            if name != "epoch":
+                yield _key(f"{prefix}.{name}"), int(epoch.get("epoch", number)), elapsed, float(value)
+
+
+def _log(client: Any, experiment: str, item: Item) -> str:
+    """Store one run. Its digest is written last: a run without one was interrupted and is replaced by the next import."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    start, run = int(time.time() * 1000), item.run
+    name = f"{run.split}/{run.method}/{run.stream}/s{run.seed}"
+    mlflow_id: str = client.create_run(
+        experiment, start_time=start, run_name=name, tags={"pstl.suite": run.suite, "pstl.run_id": item.run_id}
+    ).info.run_id
+    tags = [RunTag(f"pstl.row.{key}", json.dumps({**row, "value": i})) for i, (key, row) in enumerate(item.rows.items())]
+    tags += [RunTag(f"pstl.{key}", value) for key, value in _facts(item).items()]
+    settings = {**run.model_dump(exclude={"suite"}), **item.record.get("settings", {}), "recipe": item.record.get("recipe", "")}
+    values = [Param(_key(key), value) for key, value in flat(settings).items()]
+    last = 1 + max((step for _, step, _, _ in item.history), default=-1)
+    metrics = [Metric(key, value, start + int(1000 * after), step) for key, step, after, value in item.history]
+    metrics += [Metric(key, row["value"], start, last) for key, row in item.rows.items()]
+    for i in range(0, len(metrics), 1000):
+        client.log_batch(mlflow_id, metrics=metrics[i : i + 1000])
+    for i in range(0, max(len(values), len(tags)), 100):
+        client.log_batch(mlflow_id, params=values[i : i + 100], tags=tags[i : i + 100])
+    folder = Path(paths.run(run))
+    for file in item.files:
+        parent = file.relative_to(folder).parent.as_posix()
+        client.log_artifact(mlflow_id, str(file), None if parent == "." else parent)
+    client.set_terminated(mlflow_id, "FINISHED")
+    client.set_tag(mlflow_id, "pstl.digest", item.digest)
+    return mlflow_id
+
+
+def _facts(item: Item) -> dict[str, str]:
+    """Tags of one run: where its numbers come from."""
+    row = next(iter(item.rows.values()), {})
+    facts = {key: item.record.get(key, row.get(key, "")) for key in ("git", "data_checksum", "device", "settings_digest")}
+    kept = {key: item.record[key] for key in RECORD if key in item.record}
+    return {"run": str(item.run), **{key: str(value) for key, value in facts.items()}, "record": json.dumps(kept, sort_keys=True)}
+
+
+def _stored_rows(run: Any) -> list[Row]:
+    """Rows of one stored run in their order: identity from the tags (their "value" is the row's place), value from the metric."""
+    tags = {key.removeprefix("pstl.row."): json.loads(text) for key, text in run.data.tags.items() if key.startswith("pstl.row.")}
+    return [{**row, "value": run.data.metrics[key]} for key, row in sorted(tags.items(), key=lambda tag: tag[1]["value"])]
+
+
+def _mark_current(client: Any, suite: str, ids: set[str]) -> None:
+    """Tag which stored runs are the suite as it is on disk now; runs of earlier settings stay, as history."""
+    for run in _stored(client, suite):
+        current = "yes" if run.info.run_id in ids else "no"
+        if run.data.tags.get("pstl.current") != current:
+            client.set_tag(run.info.run_id, "pstl.current", current)
+
+
+def _stored(client: Any, suite: str) -> list[Any]:
+    """Every stored run of a suite."""
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    found: list[Any] = []
+    token: str | None = None
+    while experiments:
+        page = client.search_runs(
+            experiments, f"tags.`pstl.suite` = '{suite}'", max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
+        )
+        found += page
+        token = page.token
+        if not token:
+            break
+    return found
+
+
+def _experiment(client: Any, dataset: str, address: str) -> str:
+    """Id of the data set's experiment. A local store keeps its artifacts beside the database; a server decides for itself."""
+    found = client.get_experiment_by_name(dataset)
+    if found is None:
+        place = str(_database(address).parent / "mlruns" / dataset) if address.startswith("sqlite:") else None
+        created: str = client.create_experiment(dataset, artifact_location=place)
+        return created
+    if found.lifecycle_stage != "active":
+        raise UserError(f"{_shown(address)}: experiment {dataset!r} was deleted there; restore it with 'mlflow experiments restore'")
+    known: str = found.experiment_id
+    return known
+
+
+def _open(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
+    """A client of the store and its address."""
+    address = uri or params.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "") or LOCAL
+    if address.startswith("sqlite:"):
+        if not create and not _database(address).exists():
+            raise UserError(f"{_shown(address)}: no such store; run 'python -m pstl track' first")
+        _database(address).parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
+    import mlflow
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    client = mlflow.MlflowClient(tracking_uri=address)
+    try:
+        client.search_experiments(max_results=1)
+    except mlflow.MlflowException as error:
+        reason = str(error).split(". ")[0]
+        raise UserError(f"tracking store {_shown(address)}: {reason}; use {LOCAL} or the address of an MLflow server") from None
+    return client, address
+
+
+def _database(address: str) -> Path:
+    return Path(address.removeprefix("sqlite:///"))
+
+
+def _shown(address: str) -> str:
+    return re.sub(r"//[^@/]*@", "//", address)  # never a password in a message
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as one level: {"train.lr": "0.005"}."""
+    found: dict[str, str] = {}
+    for key, value in settings.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": str(value)}
+    return found
+
+
+def _key(text: str) -> str:
+    """`text` with the characters MLflow allows in a name."""
+    return re.sub(r"[^\w\-. :/]", "-", text)

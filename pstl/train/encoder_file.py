@@ -1,0 +1,79 @@
+"""encoder.pt: weights, and everything needed to use them on other clips without the run that made them."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pstl.backbones._base import BaseEncoder
+from pstl.config import Plugin, validated
+from pstl.data.store import atomic
+from pstl.errors import UserError
+from pstl.registry import load as load_plugin
+from pstl.skeletons import Skeleton
+from pstl.skeletons import load as load_skeleton
+from pstl.train.checkpoint import read
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class EncoderCard:
+    """What an encoder is and expects: clips (N, 3, frames, V, people) of one skeleton, made by `recipe`, as `stream`."""
+
+    method: str
+    settings: dict[str, Any]
+    encoder: dict[str, Any]  # Plugin
+    recipe: dict[str, Any]  # Plugin
+    skeleton: str
+    people: int
+    frames: int
+    stream: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def build(card: EncoderCard) -> BaseEncoder:
+    """A fresh encoder of the card's kind, initialised from torch's global generator."""
+    plugin = Plugin.model_validate(card.encoder)
+    module = load_plugin("backbones", plugin.name)
+    cfg = validated(module.Config, plugin.settings, f"encoder {plugin.name}")
+    encoder: BaseEncoder = module.Encoder(cfg, skeleton_of(card), card.people, card.frames)
+    return encoder
+
+
+def skeleton_of(card: EncoderCard) -> Skeleton:
+    return load_skeleton(card.skeleton)
+
+
+def save(path: str | Path, card: EncoderCard, encoder: BaseEncoder) -> None:
+    """Write weights and card; the file appears whole or not at all."""
+    with atomic(path) as new:
+        torch.save({"format": FORMAT, "card": asdict(card), "state": encoder.state_dict()}, new)
+
+
+def load(path: str | Path) -> tuple[EncoderCard, BaseEncoder]:
+    """Read encoder.pt, in evaluation mode, on the CPU.
+
+    Raises: UserError if the file is damaged, of another format, or if a weight is missing, superfluous or of another shape.
+    """
+    content = read(path)
+    if content.get("format") != FORMAT:
+        raise UserError(f"{path}: not an encoder file of format {FORMAT}; convert released weights with 'python -m pstl import-weights'")
+    card = EncoderCard(**content["card"])
+    encoder = build(card)
+    load_state(encoder, content["state"], str(path))
+    return card, encoder.eval()
+
+
+def load_state(encoder: BaseEncoder, state: dict[str, torch.Tensor], where: str) -> None:
+    """Strict loading. Raises: UserError naming the first weight that does not fit."""
+    own = encoder.state_dict()
+    for name in sorted(own.keys() | state.keys()):
+        found = "nothing" if name not in state else tuple(state[name].shape)
+        wanted = "nothing" if name not in own else tuple(own[name].shape)
+        if found != wanted:
+            raise UserError(
+                f"{where}: weight {name!r}: found {found}, expected {wanted}; these weights belong to another encoder or skeleton"
+            )
+    encoder.load_state_dict(state)

@@ -1,0 +1,181 @@
+"""The training loop of every method: explicit, resumable, and the only place where time passes."""
+
+import json
+import math
+import resource
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pstl.config import MethodSettings, Params, Run, TrainSettings, digest, validated
+from pstl.data.loader import Clips, shuffled
+from pstl.data.store import ArraySet, atomic, open_array, write_json
+from pstl.errors import UserError
+from pstl.methods._base import BaseMethod, Batch, Problem
+from pstl.provenance import git_hash, versions
+from pstl.registry import load as load_plugin
+from pstl.rng import derive, torch_generator
+from pstl.skeletons import load as load_skeleton
+from pstl.train import checkpoint, distributed, encoder_file, optimiser
+from pstl.train.encoder_file import EncoderCard
+from pstl.train.progress import Progress
+from pstl.train.schedule import learning_rate
+
+
+def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, device: torch.device) -> None:
+    """Train one run's method on the training clips of its split; write encoder.pt, curve.jsonl and run.json.
+
+    An interrupted call goes on from last.pt beside `out`, at most one epoch is lost; last.pt goes when encoder.pt is there.
+    Raises: UserError for a checkpoint of other settings, an unknown split, or a loss that is no longer finite.
+    """
+    out, section, data = Path(out), params.method(run.suite, run.method), open_array(array)
+    device = distributed.start(device)
+    clips = training_clips(data, run, section, device)
+    card = card_of(run, section, data)
+    method = build_method(run, section, card, len(data.meta["classes"])).to(device)
+    history = train(method, clips, section.train, run, out.with_name("last.pt"), card)
+    if distributed.rank() == 0:
+        finish(out, card, method, history, section, device)
+    distributed.stop()
+
+
+def training_clips(data: ArraySet, run: Run, section: MethodSettings, device: torch.device) -> Clips:
+    """The training side of the run's split; labels come along only for methods that ask for them."""
+    if run.split not in data.splits:
+        raise UserError(f"unknown split {run.split!r} of {run.dataset}; known: {', '.join(data.splits)}")
+    if data.meta["dataset"] != run.dataset or data.meta["recipe"] != section.recipe.model_dump():
+        found, wanted = (data.meta["dataset"], data.meta["recipe"]), (run.dataset, section.recipe.model_dump())
+        raise UserError(
+            f"run {run}: array of {found}, expected {wanted}; pass the array that 'python -m pstl prepare' made for this recipe"
+        )
+    return Clips(data, data.splits[run.split][0], device, labelled=load_plugin("methods", section.method).Method.needs_labels)
+
+
+def card_of(run: Run, section: MethodSettings, data: ArraySet) -> EncoderCard:
+    """The run's encoder card, with the digest of everything that shapes its weights."""
+    settings_digest = digest([section.model_dump(mode="json"), run.seed, run.stream, run.dataset, run.split, data.meta["checksum"]])
+    provenance = {
+        "run": str(run), "run_id": digest([str(run), settings_digest]), "settings_digest": settings_digest,
+        "data_checksum": data.meta["checksum"], "dataset": run.dataset, "split": run.split, "seed": run.seed, "git": git_hash(),
+    }  # fmt: skip
+    cfg = validated(load_plugin("methods", section.method).Config, section.settings, f"methods.{run.method}.settings")
+    return EncoderCard(
+        method=section.method,
+        settings=cfg.model_dump(mode="json"),
+        encoder=section.encoder.model_dump(),
+        recipe=section.recipe.model_dump(),
+        skeleton=data.meta["skeleton"],
+        people=data.meta["people"],
+        frames=data.x.shape[2],
+        stream=run.stream,
+        provenance=provenance,
+    )
+
+
+def build_method(run: Run, section: MethodSettings, card: EncoderCard, classes: int) -> BaseMethod:
+    """Encoder and method, initialised from the run's seed and nothing else."""
+    module = load_plugin("methods", section.method)
+    cfg = validated(module.Config, section.settings, f"methods.{run.method}.settings")
+    problem = Problem(load_skeleton(card.skeleton), card.people, card.frames, classes, card.stream)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(run.seed, "init"))
+        method: BaseMethod = module.Method(cfg, encoder_file.build(card), problem)
+    return method
+
+
+def train(method: BaseMethod, clips: Clips, settings: TrainSettings, run: Run, last: Path, card: EncoderCard) -> list[dict[str, float]]:
+    """Run the epochs that are missing. Returns: one dict per epoch, {epoch, step, lr, loss, parts..., seconds, clips_per_second}."""
+    if settings.epochs == 0:
+        return []
+    settings_digest = card.provenance["settings_digest"]
+    distributed.synchronise_norms(method)
+    optim = optimiser.build(method, settings)
+    first, history = checkpoint.resume(last, settings_digest, method, optim)
+    progress = Progress(str(run), first, settings.epochs, len(clips))
+    for epoch in range(first, settings.epochs):
+        progress.epoch()
+        # Dropout and the like draw from torch's global generator: seeded per epoch, so that a resumed epoch draws the same.
+        torch.manual_seed(derive(run.seed, "dropout", distributed.rank(), epoch))
+        record: dict[str, float] = {"epoch": epoch, "lr": learning_rate(settings, epoch)}
+        record |= train_epoch(method, clips, settings, run.seed, epoch, optim, progress)
+        record["step"] = record.pop("steps") + (history[-1]["step"] if history else 0)
+        record["seconds"], record["clips_per_second"] = progress.end_of_epoch(epoch, record["loss"])
+        if not math.isfinite(record["loss"]):
+            raise UserError(f"{run}: loss is {record['loss']} in epoch {epoch}; lower train.lr or use precision fp32, then run again")
+        history.append(record)
+        if distributed.rank() == 0:
+            checkpoint.save(last, settings_digest, epoch + 1, history, method, optim)
+            write_curve(last.with_name("curve.jsonl"), history)
+            if settings.snapshot_every and (epoch + 1) % settings.snapshot_every == 0:
+                encoder_file.save(last.parent / "snapshots" / f"epoch-{epoch + 1:04d}.pt", card, method.encoder)
+    return history
+
+
+def train_epoch(
+    method: BaseMethod, clips: Clips, settings: TrainSettings, seed: int, epoch: int, optim: torch.optim.Optimizer, progress: Progress
+) -> dict[str, float]:
+    """One pass over the clips. Returns: mean losses over batches, and the number of optimiser steps. One host sync, at the end."""
+    method.train()
+    for group in optim.param_groups:
+        group["lr"] = learning_rate(settings, epoch)
+    batches = shuffled(len(clips), settings.batch_size, settings.drop_last, seed, epoch)
+    sums: dict[str, torch.Tensor] = {}
+    steps = 0
+    for i, index in enumerate(batches):
+        batch = Batch(*clips.take(distributed.share(index)))
+        with torch.autocast(clips.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            losses = method(batch, torch_generator(seed, "views", epoch, i))
+        (losses["loss"] / settings.accumulate).backward()
+        if (i + 1) % settings.accumulate == 0 or i + 1 == len(batches):
+            distributed.average_gradients(method.parameters())
+            optim.step()
+            optim.zero_grad(set_to_none=True)
+            method.after_step()
+            steps += 1
+        for name, value in losses.items():
+            sums[name] = sums.get(name, torch.zeros((), device=clips.device)) + value.detach()
+        progress.step(epoch, min((i + 1) * settings.batch_size, len(clips)))
+    means = torch.stack(list(sums.values())).div(len(batches)).tolist()
+    return dict(zip(sums, means, strict=True)) | {"steps": steps}
+
+
+def write_curve(path: Path, history: list[dict[str, float]]) -> None:
+    with atomic(path) as new:
+        new.write_text("".join(json.dumps(record) + "\n" for record in history))
+
+
+def finish(
+    out: Path, card: EncoderCard, method: BaseMethod, history: list[dict[str, float]], section: MethodSettings, device: torch.device
+) -> None:
+    """Write curve.jsonl, run.json, then encoder.pt, and only then remove last.pt."""
+    write_curve(out.with_name("curve.jsonl"), history)
+    facts: dict[str, Any] = {
+        **card.provenance, "settings": section.model_dump(mode="json"), "device": device_name(device), "peak_mb": peak_memory(device),
+        "seconds": sum(h["seconds"] for h in history), "versions": versions(), "finished": True,
+        "parameters": sum(p.numel() for p in method.encoder.parameters()), "recipe": card.recipe, "stream": card.stream,
+    }  # fmt: skip
+    write_json(out.with_name("run.json"), facts)
+    encoder_file.save(out, card, method.encoder)
+    out.with_name("last.pt").unlink(missing_ok=True)
+
+
+def device_name(device: torch.device) -> str:
+    """ "cpu", or the name of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def peak_memory(device: torch.device) -> float:
+    """Peak MiB: allocated on the GPU, or resident in this process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" takes the GPU if there is one. Raises: UserError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"device {name!r}: this machine has no usable GPU; pass --device cpu")
+    return torch.device(name)
