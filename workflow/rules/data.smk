@@ -55,18 +55,15 @@ rule prepare:
 
 rule leakage:
     input:
-        sequences=rules.parse.output.meta,
         array=rules.prepare.output.meta,
     output:
         report="data/leakage/{dataset}/{recipe}/{split}.json",
     log:
         "data/leakage/{dataset}/{recipe}/{split}.log",
     params:
-        code=lambda w: code("data.prepare"),
-        sequences=subpath(input.sequences, parent=True),
+        code=lambda w: code("data.prepare", f"data.datasets.{w.dataset}"),
         array=subpath(input.array, parent=True),
     message:
         "check that no test clip of {wildcards.dataset}/{wildcards.split} is trained on"
     shell:
-        "pstl leakage --array {params.array} --sequences {params.sequences}"
-        " --split {wildcards.split} --out {output.report} 2>&1 | tee {log} >&2"
+        "pstl leakage --array {params.array} --split {wildcards.split} --out {output.report} 2>&1 | tee {log} >&2"
