@@ -240,11 +240,11 @@ def _open(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    client = mlflow.MlflowClient(tracking_uri=address)
     try:
+        client = mlflow.MlflowClient(tracking_uri=address)
         client.search_experiments(max_results=1)
     except mlflow.MlflowException as error:
-        reason = str(error).split(". ")[0]
+        reason = _shown(" ".join(str(error).split()).split(". ")[0])
         raise UserError(f"tracking store {_shown(address)}: {reason}; use {LOCAL} or the address of an MLflow server") from None
     return client, address
 

@@ -1,0 +1,249 @@
+import contextlib
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report.fabricated import FLOOR, GRID, params, run_id, write_all, write_cell, write_run
+
+from pstl import paths, report, tracking
+from pstl.config import Params
+from pstl.errors import UserError
+from pstl.report.rows import from_files
+
+mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed; it belongs to the workflow extra")
+SMALL = {**GRID, "seeds": [0, 1], "batch_norm": ["recalibrated"]}
+
+
+@pytest.fixture(scope="module")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A database made by an import of nothing, and what was said meanwhile. Making it takes longer than any test here."""
+    folder, said = tmp_path_factory.mktemp("store"), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        tracking.import_runs(params(), "tiny", "receipt.json", f"sqlite:///{folder}/new/mlflow.db")
+    return folder / "new" / "mlflow.db", said.getvalue()
+
+
+@pytest.fixture
+def uri(new_store: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store of its own for each test, in an empty project. Absolute: MLflow keeps connections by address."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copy(new_store[0], tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def stored(uri: str) -> dict[str, Any]:
+    """Active runs by their place in the grid."""
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1000)
+    assert len({run.data.tags["pstl.run"] + run.data.tags["pstl.run_id"] for run in runs}) == len(runs)
+    return {run.info.run_id: run for run in runs}
+
+
+def everything(uri: str) -> dict[str, Any]:
+    """All that is stored about all runs, histories included."""
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    return {
+        name: (run.data.params, run.data.tags, run.data.metrics, {k: len(client.get_metric_history(name, k)) for k in run.data.metrics})
+        for name, run in stored(uri).items()
+    }
+
+
+def imported(settings: Params, uri: str) -> dict[str, str]:
+    tracking.import_runs(settings, "tiny", "receipt.json", uri)
+    runs: dict[str, str] = json.loads(Path("receipt.json").read_text())["runs"]
+    return runs
+
+
+def test_tables_from_the_store_are_the_tables_from_the_files(uri: str) -> None:
+    """What a team sees in MLflow and what is printed must be one and the same, cell by cell, holes included."""
+    settings = params(GRID, FLOOR)
+    write_all(settings)
+    Path(paths.metrics(settings.runs("tiny")[1], "released", "knn")).unlink()
+    imported(settings, uri)
+    files, store = from_files(settings, "tiny"), tracking.results_from_mlflow(settings, "tiny", uri)
+    assert any(row["value"] is None for row in files.rows)
+    assert store.rows == files.rows
+    report.build(settings, "tiny", "from_files")
+    shutil.rmtree("results")
+    report.build(settings, "tiny", "from_mlflow", source="mlflow", uri=uri)
+    for name in ("rows.csv", "comparison.csv", "comparison.md", "summary.json", "curves.png", "accuracy.png"):
+        assert Path("from_files", name).read_bytes() == Path("from_mlflow", name).read_bytes(), name
+
+
+def test_importing_twice_changes_nothing(uri: str) -> None:
+    """The import runs after every suite; a second copy of each run would double every count and mean."""
+    settings = params(SMALL, FLOOR)
+    write_all(settings)
+    first, before, receipt = imported(settings, uri), everything(uri), Path("receipt.json").read_bytes()
+    assert len(before) == len({str(cell.run) for cell in settings.cells("tiny")})
+    assert imported(settings, uri) == first
+    assert everything(uri) == before
+    assert Path("receipt.json").read_bytes() == receipt
+
+
+def test_changed_content_takes_the_place_of_the_old(uri: str) -> None:
+    """A task run again must not leave its old accuracy in the store beside the new one; other runs stay as they are."""
+    settings = params(SMALL)
+    write_all(settings)
+    first = imported(settings, uri)
+    cell = settings.cells("tiny")[0]
+    write_cell(cell, {"top1": 77.25, "top5": 90.0, "top1_best": 80.0})
+    second = imported(settings, uri)
+    changed = run_id(cell.run)
+    assert {name for name in first if first[name] != second[name]} == {changed}
+    assert set(stored(uri)) == set(second.values())
+    assert stored(uri)[second[changed]].data.metrics["recalibrated.linear.top1"] == 77.25
+    assert tracking.results_from_mlflow(settings, "tiny", uri).rows == from_files(settings, "tiny").rows
+
+
+def test_earlier_settings_stay_as_history_but_not_in_tables(uri: str) -> None:
+    """New settings are a new run; going back to the old ones must bring the old numbers back, not the latest."""
+    settings = params({**SMALL, "streams": ["joint"], "seeds": [0], "tasks": ["knn"], "fuse": None})
+    cell = settings.cells("tiny")[0]
+    for version, value in ((0, 61.0), (1, 62.0), (0, 61.0)):
+        write_run(cell.run, version=version)
+        write_cell(cell, {"top1": value}, version=version)
+        imported(settings, uri)
+        assert [row["value"] for row in tracking.results_from_mlflow(settings, "tiny", uri).rows] == [value]
+    assert len(stored(uri)) == 2
+
+
+def test_an_interrupted_import_is_repaired(uri: str) -> None:
+    """A run that was half stored when the import was killed must be replaced, not taken for complete."""
+    settings = params(SMALL)
+    write_all(settings)
+    first = imported(settings, uri)
+    victim = run_id(settings.runs("tiny")[0])
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    client.delete_tag(first[victim], "pstl.digest")
+    second = imported(settings, uri)
+    assert first[victim] != second[victim]
+    assert set(stored(uri)) == set(second.values())
+
+
+def test_values_come_from_the_metrics_of_the_store(uri: str) -> None:
+    """The tables must show what MLflow shows, so the number may be kept in one place only."""
+    settings = params({**SMALL, "streams": ["joint"], "seeds": [0], "tasks": ["knn"], "fuse": None})
+    write_all(settings)
+    (name,) = imported(settings, uri).values()
+    mlflow.MlflowClient(tracking_uri=uri).log_metric(name, "recalibrated.knn.top1", 12.5, step=100)
+    assert [row["value"] for row in tracking.results_from_mlflow(settings, "tiny", uri).rows] == [12.5]
+
+
+def test_a_run_carries_its_provenance_settings_curves_and_files(uri: str) -> None:
+    """A number without commit, data and settings cannot be repeated by whoever finds it in MLflow."""
+    settings = params(SMALL)
+    write_all(settings)
+    ids = imported(settings, uri)
+    run = settings.runs("tiny")[0]
+    found = stored(uri)[ids[run_id(run)]]
+    tags = {
+        "git": "0123456789ab",
+        "data_checksum": "c" * 64,
+        "device": "cpu",
+        "settings_digest": "d" * 16,
+        "run": str(run),
+        "suite": "tiny",
+    }
+    assert {key: found.data.tags[f"pstl.{key}"] for key in tags} == tags
+    assert (found.data.params["train.lr"], found.data.params["stream"], found.data.params["recipe.name"]) == ("0.005", "joint", "resize50")
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    assert [(m.step, m.value) for m in client.get_metric_history(found.info.run_id, "train.loss")] == [(0, 9.5), (1, 4.75), (2, 9.5 / 3)]
+    assert [m.value for m in client.get_metric_history(found.info.run_id, "recalibrated.linear.curve.top1")] == [30.0, 31.0]
+    place = Path(found.info.artifact_uri)
+    names = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+    assert names == {"run.json", "curve.jsonl", "encoder.pt", "recalibrated/linear.json", "recalibrated/knn.json"}
+    assert place.is_relative_to(Path("mlruns/ntu60").absolute())
+    assert {e.name for e in client.search_experiments()} == {"Default", "ntu60"}
+
+
+def test_fused_scores_are_runs_too(uri: str) -> None:
+    """The three-stream number is the one papers print; it has no encoder, so its identity comes from its rows."""
+    settings = params(SMALL)
+    write_all(settings)
+    ids = imported(settings, uri)
+    fused = [run for run in stored(uri).values() if run.data.params["stream"] == "3s"]
+    assert len(fused) == 2
+    assert {run.info.run_id for run in fused} == {ids[name] for name in ids if name.count("+") == 2}
+    assert all("recalibrated.linear.top1" in run.data.metrics for run in fused)
+
+
+def test_a_long_curve_is_complete(uri: str) -> None:
+    """MLflow takes 1000 numbers a call; a paper-length run has more."""
+    settings = params({**SMALL, "streams": ["joint"], "seeds": [0], "tasks": ["knn"], "fuse": None})
+    run = settings.runs("tiny")[0]
+    write_run(run, epochs=450)  # times four numbers
+    (name,) = imported(settings, uri).values()
+    history = mlflow.MlflowClient(tracking_uri=uri).get_metric_history(name, "train.loss")
+    assert [m.step for m in history] == list(range(450))
+    assert history[-1].value == 9.5 / 450
+
+
+def test_big_encoders_stay_on_disk(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A team server must not fill up with weights that nobody asked it to keep."""
+    monkeypatch.setattr(tracking, "LARGEST_ENCODER", 3)
+    settings = params(FLOOR)
+    write_all(settings)
+    (name,) = imported(settings, uri).values()
+    assert not list(Path(stored(uri)[name].info.artifact_uri).glob("encoder.pt"))
+
+
+def test_rows_that_differ_in_their_setting_have_names_of_their_own() -> None:
+    """1 and 5 neighbours under one name would overwrite each other."""
+    rows = [{"batch_norm": "released", "task": "knn", "metric": "top1", "setting": s} for s in ("k=1;cosine", "k=5;cosine")]
+    assert list(tracking.keyed(rows)) == ["released.knn.top1.k-1-cosine", "released.knn.top1.k-5-cosine"]
+    assert list(tracking.keyed(rows[:1])) == ["released.knn.top1"]
+
+
+def test_the_store_is_chosen_by_argument_then_params_then_environment(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers must land where the person said, and the nearest word counts."""
+    settings = params(FLOOR)
+    write_all(settings)
+    stores = {name: uri.replace("mlflow.db", f"{name}.db") for name in ("argument", "params", "environment")}
+    for name in stores:
+        shutil.copy("mlflow.db", f"{name}.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", stores["environment"])
+    imported(settings, "")
+    assert [len(stored(store)) for store in stores.values()] == [0, 0, 1]
+    named = settings.model_copy(update={"tracking_uri": stores["params"]})
+    imported(named, "")
+    assert [len(stored(store)) for store in stores.values()] == [0, 1, 1]
+    imported(named, stores["argument"])
+    assert [len(stored(store)) for store in stores.values()] == [1, 1, 1]
+
+
+def test_a_new_store_is_made_quietly(new_store: tuple[Path, str]) -> None:
+    """The first import on a fresh clone makes folder and database; their migration log is nobody's business."""
+    path, said = new_store
+    assert path.is_file()
+    assert said == ""
+
+
+def test_reading_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking for tables from a store that is not there is a mistake to report, not a reason to create one."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"no such store.*pstl track"):
+        tracking.results_from_mlflow(params(), "tiny", "sqlite:///mlflow.db")
+    assert not Path("mlflow.db").exists()
+
+
+def test_a_store_without_this_suite_is_reported(uri: str) -> None:
+    """An empty table from an empty store would look like a suite that failed."""
+    with pytest.raises(UserError, match=r"no run of suite 'tiny'.*pstl track"):
+        tracking.results_from_mlflow(params(), "tiny", uri)
+
+
+def test_an_unusable_store_is_one_line_without_its_password(uri: str) -> None:
+    """A plain folder was a store once and is refused now; addresses can hold passwords and go to logs."""
+    with pytest.raises(UserError) as error:
+        tracking.import_runs(params(), "tiny", "receipt.json", "mlruns")
+    assert "sqlite:///mlflow.db" in str(error.value)
+    assert "\n" not in str(error.value)
+    with pytest.raises(UserError) as error:
+        tracking.import_runs(params(), "tiny", "receipt.json", "nosuch://user:secret@host/x")
+    assert "secret" not in str(error.value)
+    assert not Path("receipt.json").exists()
