@@ -1,0 +1,65 @@
+import pytest
+import torch
+
+from pstl.backbones.stgcn import Config, Encoder
+from pstl.skeletons import load
+
+
+def encoder(name="kinect_v2", people=2, **cfg):
+    torch.manual_seed(0)
+    return Encoder(Config(**cfg), load(name), people, 50)
+
+
+def test_parameter_count_is_that_of_the_released_encoder():
+    """821,380 is counted in the released code (spec 17); another number is another network."""
+    assert sum(p.numel() for p in encoder().parameters()) == 821_380
+
+
+@pytest.mark.parametrize(("frames", "expected"), [(50, [50, 50, 50, 50, 25, 25, 25, 13, 13, 13]), (30, [30, 30, 30, 30, 15, 15, 15, 8, 8, 8])])
+def test_frames_after_each_block(frames, expected):
+    """Strides as in spec 17, for whole clips and for MATM's short ones."""
+    net, seen = encoder(width=2), []
+    for block in net.blocks:
+        block.register_forward_hook(lambda m, i, o: seen.append(o.shape[2]))
+    net(torch.randn(2, 3, frames, 25, 2))
+    assert seen == expected
+
+
+@pytest.mark.parametrize(("name", "people"), [("kinect_v2", 2), ("kinect_v1", 1)])
+def test_shapes_for_both_skeletons(name, people):
+    """Two features per clip: one vector, one sequence."""
+    features = encoder(name, people, width=4)(torch.randn(3, 3, 50, load(name).joints, people))
+    assert features.clip.shape == (3, 64)
+    assert features.frames.shape == (3, 13, 64)
+
+
+def test_dropped_joints_have_no_influence():
+    """Removal is removal: what the lost joints did must not matter, in the features or in the graph."""
+    net, x, drop = encoder(width=4).eval(), torch.randn(2, 3, 50, 25, 2), torch.tensor([0, 7, 20])
+    y = x.clone()
+    y[:, :, :, drop] += 10
+    torch.testing.assert_close(net(x, drop).clip, net(y, drop).clip)
+    assert not torch.allclose(net(x).clip, net(x, drop).clip)
+
+
+def test_dropping_nothing_changes_nothing():
+    """An empty set of joints is the whole body."""
+    net, x = encoder(width=4).eval(), torch.randn(2, 3, 50, 25, 2)
+    assert torch.equal(net(x).clip, net(x, torch.tensor([], dtype=torch.long)).clip)
+
+
+def test_encoding_absent_bodies_once_is_exact():
+    """Speed must not change numbers: in evaluation absent bodies share one encoding."""
+    net, x = encoder(width=4), torch.randn(5, 3, 50, 25, 2)
+    net(x)  # moves the running statistics off their start
+    net.eval()
+    x[[0, 2, 3], ..., 1] = 0
+    bodies = x.permute(0, 4, 3, 1, 2).flatten(0, 1)
+    plain = net._encode(bodies, None)[0].view(5, 2, -1).mean(1)
+    torch.testing.assert_close(net(x).clip, plain, atol=1e-6, rtol=1e-5)
+
+
+def test_persons_may_change_places():
+    """The clip feature is a mean over body slots."""
+    net, x = encoder(width=4).eval(), torch.randn(2, 3, 50, 25, 2)
+    torch.testing.assert_close(net(x).clip, net(x.flip(4)).clip)
