@@ -47,17 +47,17 @@ def from_files(params: Params, suite: str) -> Results:
 def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | None]) -> list[Row]:
     """The rows of every cell, in order; `read` gives None for a cell that was not run.
 
-    A missing cell gets one row for each (setting, metric) its task has elsewhere in the suite, so that it is missing from every table.
+    A missing cell gets one row for each (setting, metric) its task has elsewhere on the split, so that it is missing from every table.
     """
     cells = list(cells)
     found = {cell[:3]: read(cell) for cell in cells}
-    shapes: dict[tuple[str, bool], dict[tuple[str, str], None]] = {}
+    shapes: dict[tuple[str, ...], dict[tuple[str, str], None]] = {}
     for cell in cells:
         for row in found[cell[:3]] or ():
-            shapes.setdefault((cell.task, cell.fused is not None), {})[row["setting"], row["metric"]] = None
+            shapes.setdefault(_kind(cell), {})[row["setting"], row["metric"]] = None
     table = []
     for cell in cells:
-        shape = shapes.get((cell.task, cell.fused is not None), {("", "top1"): None})
+        shape = shapes.get(_kind(cell), {("", "top1"): None})
         rows = found[cell[:3]]
         table += [_not_run(cell, *key) for key in shape] if rows is None else rows
     return table
@@ -119,6 +119,11 @@ def _identity(cell: Cell) -> Row:
         "task": cell.task, "dataset": run.dataset, "split": run.split, "stream": run.stream,
         "method": run.method, "seed": run.seed, "batch_norm": cell.batch_norm,
     }  # fmt: skip
+
+
+def _kind(cell: Cell) -> tuple[str, ...]:
+    """What decides which rows a cell has."""
+    return cell.run.dataset, cell.run.split, cell.task, "fused" if cell.fused else ""
 
 
 def _not_run(cell: Cell, setting: str, metric: str) -> Row:
