@@ -143,8 +143,9 @@ def run_files_of(wildcards):
 
 
 def published():
-    """The published numbers, as paths that are the same in every clone."""
-    return sorted(os.path.relpath(path) for path in Path(workflow.basedir, "pstl/report/published").glob("*.csv"))
+    """A digest of the published numbers: as inputs, their paths would depend on where Snakemake is called from."""
+    files = sorted(Path(workflow.basedir, "pstl/report/published").glob("*.csv"))
+    return settings.digest({path.name: path.read_text() for path in files})
 
 
 # On a machine with a GPU one pre-training at a time takes it (profiles/default: resources: gpu); without one the cores decide.

@@ -5,7 +5,6 @@ rule report:
     input:
         rows=cells_of,
         runs=run_files_of,
-        published=published(),
     output:
         summary="results/{suite}/tables/summary.json",
         rows="results/{suite}/tables/rows.csv",
@@ -14,6 +13,7 @@ rule report:
     log:
         "results/{suite}/report.log",
     params:
+        published=published(),
         code=code("report"),
         out=subpath(output.summary, parent=True),
     message:
