@@ -50,6 +50,10 @@ class BaseMethod(nn.Module):
     def after_step(self) -> None:
         """Called after each optimiser step: momentum encoders, queues."""
 
+    def sharded(self) -> list[nn.Module]:
+        """Modules that see one rank's share of a batch (their norms are synchronised); what comes after `gather` sees it all."""
+        return [self.encoder]
+
     @staticmethod
     def clean(cfg: Frozen, x: Tensor, length: Tensor) -> Tensor:
         """The deterministic view that is encoded downstream, before stream conversion; by default the recipe's clip itself."""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK_ELEMENTS = 2**26  # similarities held at once: 256 MiB in float32
+BLOCK_ELEMENTS = 2**25  # similarities held at once: 256 MiB in float64
 
 
 def blocks(queries: int, gallery: int) -> Iterator[slice]:
@@ -16,7 +16,12 @@ def blocks(queries: int, gallery: int) -> Iterator[slice]:
 
 
 def similarity(queries: Tensor, gallery: Tensor, metric: str) -> Tensor:
-    """Larger is nearer: cosine, or minus the Euclidean distance.   (Q, D), (G, D) -> (Q, G)."""
+    """Larger is nearer: cosine, or minus the Euclidean distance.   (Q, D), (G, D) -> (Q, G) float64.
+
+    In double precision, because untrained encoders put all clips so close together that float32 cosines tie, and then the
+    order of summation would decide who is nearest.
+    """
+    queries, gallery = queries.double(), gallery.double()
     if metric == "cosine":
         return F.normalize(queries, dim=1) @ F.normalize(gallery, dim=1).T
     return -torch.cdist(queries, gallery)

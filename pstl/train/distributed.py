@@ -53,11 +53,11 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         gradient.copy_(mean.view_as(gradient))
 
 
-def synchronise_norms(module: nn.Module) -> None:
-    """Make every batch norm below `module` use the statistics of the global batch."""
+def synchronise_norms(modules: Iterable[nn.Module]) -> None:
+    """Make every batch norm below `modules` use the statistics of the global batch."""
     if world() == 1:
         return
-    for child in module.modules():
+    for child in (child for module in modules for child in module.modules()):
         if isinstance(child, _BatchNorm):
             child.forward = _GlobalNorm(child)  # type: ignore[method-assign, assignment]
 

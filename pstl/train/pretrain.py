@@ -89,7 +89,7 @@ def train(method: BaseMethod, clips: Clips, settings: TrainSettings, run: Run, l
     if settings.epochs == 0:
         return []
     settings_digest = card.provenance["settings_digest"]
-    distributed.synchronise_norms(method)
+    distributed.synchronise_norms(method.sharded())
     optim = optimiser.build(method, settings)
     first, history = checkpoint.resume(last, settings_digest, method, optim)
     progress = Progress(str(run), first, settings.epochs, len(clips))

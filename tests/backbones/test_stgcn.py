@@ -15,7 +15,9 @@ def test_parameter_count_is_that_of_the_released_encoder():
     assert sum(p.numel() for p in encoder().parameters()) == 821_380
 
 
-@pytest.mark.parametrize(("frames", "expected"), [(50, [50, 50, 50, 50, 25, 25, 25, 13, 13, 13]), (30, [30, 30, 30, 30, 15, 15, 15, 8, 8, 8])])
+@pytest.mark.parametrize(
+    ("frames", "expected"), [(50, [50, 50, 50, 50, 25, 25, 25, 13, 13, 13]), (30, [30, 30, 30, 30, 15, 15, 15, 8, 8, 8])]
+)
 def test_frames_after_each_block(frames, expected):
     """Strides as in spec 17, for whole clips and for MATM's short ones."""
     net, seen = encoder(width=2), []

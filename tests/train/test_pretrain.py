@@ -1,0 +1,159 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from pstl.config import Run
+from pstl.errors import UserError
+from pstl.train import encoder_file
+from pstl.train import pretrain as loop
+from pstl.train.pretrain import pretrain
+
+from .conftest import make_array, make_params
+
+CPU = torch.device("cpu")
+
+
+def run(method="pstl"):
+    return Run(suite="tiny", dataset="nwucla", split="xview", method=method, stream="joint", seed=0)
+
+
+def weights(path):
+    return encoder_file.load(path)[1].state_dict()
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_same_seed_same_bits(tmp_path, array):
+    """Reproducible means bit for bit on one machine."""
+    params = make_params(tmp_path)
+    for name in ("a", "b"):
+        pretrain(params, run(), array, tmp_path / name / "encoder.pt", CPU)
+    assert same(weights(tmp_path / "a/encoder.pt"), weights(tmp_path / "b/encoder.pt"))
+
+
+def test_labels_never_reach_pretraining(tmp_path, array):
+    """A self-supervised score is void if labels leak: other labels must not change one weight, while a supervised run changes."""
+    params = make_params(tmp_path)
+    shuffled = make_array(tmp_path / "shuffled", y=np.random.default_rng(1).integers(0, 3, 24))
+    for method, equal in (("pstl", True), ("supervised", False)):
+        pretrain(params, run(method), array, tmp_path / method / "true.pt", CPU)
+        pretrain(params, run(method), shuffled, tmp_path / method / "false.pt", CPU)
+        assert same(weights(tmp_path / method / "true.pt"), weights(tmp_path / method / "false.pt")) == equal
+
+
+def test_test_clips_never_reach_pretraining(tmp_path, array):
+    """Whatever stands in the test half, the encoder must come out the same."""
+    from pstl.data.store import ArraySet, open_array, write_array
+
+    data = open_array(array)
+    x = np.array(data.x)
+    x[16:] = 1e3
+    write_array(tmp_path / "other", ArraySet(x, data.y, data.length, data.content, data.names, data.splits, data.meta))
+    params = make_params(tmp_path)
+    for folder in ("array", "other"):
+        pretrain(params, run(), tmp_path / folder, tmp_path / f"{folder}.out" / "encoder.pt", CPU)
+    assert same(weights(tmp_path / "array.out/encoder.pt"), weights(tmp_path / "other.out/encoder.pt"))
+
+
+@pytest.mark.parametrize("method", ["pstl", "supervised"])
+def test_resumed_run_equals_an_uninterrupted_one(tmp_path, array, method, monkeypatch):
+    """An interruption after the first epoch must leave no trace in the weights or in the curve."""
+    params = make_params(tmp_path)
+    pretrain(params, run(method), array, tmp_path / "whole/encoder.pt", CPU)
+    epoch = loop.train_epoch
+
+    def killed(*args):
+        if args[4] == 1:
+            raise KeyboardInterrupt
+        return epoch(*args)
+
+    monkeypatch.setattr(loop, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(params, run(method), array, tmp_path / "broken/encoder.pt", CPU)
+    assert not (tmp_path / "broken/encoder.pt").exists()
+    torch.manual_seed(99)  # whatever happened in between must not matter
+    monkeypatch.setattr(loop, "train_epoch", epoch)
+    pretrain(params, run(method), array, tmp_path / "broken/encoder.pt", CPU)
+    assert same(weights(tmp_path / "whole/encoder.pt"), weights(tmp_path / "broken/encoder.pt"))
+    curves = [[json.loads(line)["loss"] for line in (tmp_path / f / "curve.jsonl").read_text().splitlines()] for f in ("whole", "broken")]
+    assert curves[0] == curves[1]
+    assert not (tmp_path / "broken/last.pt").exists()
+
+
+def test_checkpoint_of_other_settings_is_refused(tmp_path, array, monkeypatch):
+    """Silently finishing with old weights would put a wrong number into the table."""
+    monkeypatch.setattr(loop, "finish", lambda *args: None)  # leaves last.pt behind
+    out = tmp_path / "run/encoder.pt"
+    pretrain(make_params(tmp_path), run(), array, out, CPU)
+    with pytest.raises(UserError, match=r"other settings .* delete it"):
+        pretrain(make_params(tmp_path, lr=2e-3), run(), array, out, CPU)
+
+
+def test_damaged_checkpoint_is_named(tmp_path, array):
+    """Half a file must not look like a crash of the program."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/last.pt").write_bytes(b"PK\x03\x04 half of a file")
+    with pytest.raises(UserError, match=r"last\.pt"):
+        pretrain(make_params(tmp_path), run(), array, tmp_path / "run/encoder.pt", CPU)
+
+
+def test_loss_that_explodes_is_an_error(tmp_path, array):
+    """A NaN encoder must never be written."""
+    with pytest.raises(UserError, match="loss is"):
+        pretrain(make_params(tmp_path, lr=1e30, epochs=4, optimiser="sgd"), run("supervised"), array, tmp_path / "run/encoder.pt", CPU)
+    assert not (tmp_path / "run/encoder.pt").exists()
+
+
+def test_array_of_another_recipe_is_refused(tmp_path, array):
+    """The wrong array would train without complaint and mean nothing."""
+    meta = json.loads((array / "meta.json").read_text())
+    (array / "meta.json").write_text(json.dumps(meta | {"recipe": {"name": "other"}}))
+    with pytest.raises(UserError, match="recipe"):
+        pretrain(make_params(tmp_path), run(), array, tmp_path / "run/encoder.pt", CPU)
+
+
+def test_run_json_knows_where_the_encoder_comes_from(tmp_path, array):
+    """Every row of a table is traced through these fields."""
+    pretrain(make_params(tmp_path), run(), array, tmp_path / "run/encoder.pt", CPU)
+    facts = json.loads((tmp_path / "run/run.json").read_text())
+    assert facts["data_checksum"] == json.loads((array / "meta.json").read_text())["checksum"]
+    assert facts["finished"] is True
+    assert facts["settings"]["train"]["lr"] == 1e-3
+    assert {"run_id", "git", "device", "seconds", "peak_mb", "versions", "settings_digest"} <= facts.keys()
+
+
+def test_bf16_trains(tmp_path, array):
+    """The precision setting reaches the encoder: another result than fp32, and a finite one."""
+    pretrain(make_params(tmp_path), run(), array, tmp_path / "a/encoder.pt", CPU)
+    pretrain(make_params(tmp_path, precision="bf16"), run(), array, tmp_path / "b/encoder.pt", CPU)
+    assert not same(weights(tmp_path / "a/encoder.pt"), weights(tmp_path / "b/encoder.pt"))
+
+
+def test_random_init_is_written_untrained(tmp_path, array):
+    """Zero epochs: the floor is the encoder as it was drawn."""
+    pretrain(make_params(tmp_path), run("random_init"), array, tmp_path / "run/encoder.pt", CPU)
+    state = weights(tmp_path / "run/encoder.pt")
+    assert not state["input_norm.running_mean"].any()
+
+
+@pytest.mark.slow
+def test_torchrun_gives_the_encoder_of_one_process(tmp_path, array):
+    """The command a cluster runs: the same weights within float error. Dropout is off, because each rank draws its own."""
+    make_params(tmp_path, batch_size=8, lr=1e-4, optimiser="sgd")
+    text = (tmp_path / "params.yaml").read_text().replace("width: 2", "width: 2\n      dropout: 0.0")
+    (tmp_path / "params.yaml").write_text(text)
+    command = ["pstl", "pretrain", "--params", tmp_path / "params.yaml", "--run", str(run()), "--array", array, "--device", "cpu"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+    subprocess.run([sys.executable, "-m", *command, "--out", tmp_path / "one/encoder.pt"], check=True, env=env)
+    subprocess.run([sys.executable, "-m", *torchrun, *command, "--out", tmp_path / "two/encoder.pt"], check=True, env=env)
+    one, two = weights(tmp_path / "one/encoder.pt"), weights(tmp_path / "two/encoder.pt")
+    for key in one:
+        torch.testing.assert_close(one[key], two[key], atol=2e-4, rtol=2e-3, msg=lambda m, key=key: f"{key}: {m}")
