@@ -60,6 +60,21 @@ def accuracy(path: Path, lines: list[Line]) -> None:
     _save(figure, path)
 
 
+def trace(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Accuracy against pre-training steps (rows of pstl.tasks._trace): one panel per task, a line per batch-norm variant."""
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    figure, axes = _panels(len(tasks), 3.4)
+    for axis, task in zip(axes, tasks, strict=False):
+        for norm, style in (("recalibrated", "o-"), ("released", "s--")):
+            shown = [row for row in rows if row["task"] == task and row["batch_norm"] == norm]
+            axis.plot([row["steps"] for row in shown], [row["top1"] for row in shown], style, markersize=4, label=f"batch norm {norm}")
+        axis.set(title=f"{task}: {rows[0]['run']}", xlabel="pre-training steps", ylabel="top-1 accuracy, %")
+        axis.title.set_fontsize("small")
+        axis.legend(fontsize="small")
+    _empty(axes, len(tasks), "nothing probed yet")
+    _save(figure, path)
+
+
 def _panels(number: int, height: float) -> tuple[Any, list[Any]]:
     """A figure with at least one axis, at most three in a row, each `height` inches high."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

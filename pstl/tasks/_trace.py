@@ -1,0 +1,55 @@
+"""Accuracy against pre-training steps: every snapshot of a run, probed both ways, so that a budget is chosen from a curve."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pstl.config import BatchNorm, Params, Run, validated
+from pstl.data.loader import Clips
+from pstl.data.store import open_array
+from pstl.errors import UserError
+from pstl.registry import load as load_plugin
+from pstl.tasks._features import FeatureSet, encode_all, recalibrate
+from pstl.train import encoder_file
+
+log = logging.getLogger(__name__)
+NORMS: tuple[BatchNorm, ...] = ("released", "recalibrated")
+
+
+def trace(
+    params: Params, run: Run, snapshots: str | Path, array: str | Path, tasks: list[str], device: torch.device
+) -> list[dict[str, Any]]:
+    """One row per snapshot, batch-norm variant and task: {epoch, steps, batch_norm, task, top1, ...}.
+
+    snapshots: folder of epoch-<n>.pt, kept by `train.snapshot_every`.   tasks: names of classification tasks of params.yaml.
+    """
+    files = sorted(Path(snapshots).glob("epoch-*.pt"))
+    if not files:
+        raise UserError(f"{snapshots}: no snapshots here; set train.snapshot_every in params.yaml and pre-train again")
+    data, settings = open_array(array), params.method(run.suite, run.method).train
+    train_side, test_side = data.splits[run.split]
+    train, test = Clips(data, train_side, device), Clips(data, test_side, device)
+    per_epoch = len(train) // settings.batch_size + (len(train) % settings.batch_size > 0 and not settings.drop_last)
+    rows = []
+    for file in files:
+        epoch = int(file.stem.split("-")[1])
+        for norm in NORMS:
+            card, encoder = encoder_file.load(file)
+            encoder.to(device)
+            if norm == "recalibrated":
+                recalibrate(card, encoder, train)
+            meta = {"classes": data.meta["classes"]}
+            sides = encode_all(card, encoder, train), encode_all(card, encoder, test)
+            features = FeatureSet(*sides, data.y[train_side], data.y[test_side], data.unseen(run.split), meta)
+            for name in tasks:
+                section = params.task(run.suite, name)
+                module = load_plugin("tasks", section.kind)
+                result = module.run(features, validated(module.Config, section.settings, f"tasks.{name}"), run.seed, device)
+                steps = epoch * per_epoch // settings.accumulate
+                rows.append({"run": str(run), "epoch": epoch, "steps": steps, "batch_norm": norm, "task": name, **result.metrics})
+        log.info(
+            "%s  epoch %d: %s", run, epoch, "  ".join(f"{r['task']} {r['batch_norm']} {r['top1']:.1f}" for r in rows[-2 * len(tasks) :])
+        )
+    return rows

@@ -1,0 +1,160 @@
+"""What each verb of the command line does: options in, one library call, files out. Imports wait until a verb runs, so --help is quick."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pstl.errors import UserError
+
+
+def fetch(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.data.fetch import fetch
+
+    params = config.load(args.params)
+    fetch(args.dataset, params.dataset(args.dataset), args.out, [*args.archives, *params.archives])
+
+
+def parse(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.data.prepare import parse
+
+    parse(args.dataset, config.load(args.params).dataset(args.dataset), args.raw, args.out)
+
+
+def prepare(args: argparse.Namespace) -> None:
+    from pstl.config import Plugin, validated
+    from pstl.data.prepare import prepare
+
+    section = _json(args.recipe, "--recipe") if args.recipe.startswith("{") else {"name": args.recipe}
+    prepare(args.dataset, validated(Plugin, section, "--recipe"), args.sequences, args.out)  # type: ignore[arg-type]
+
+
+def leakage(args: argparse.Namespace) -> None:
+    from pstl.data.prepare import check_leakage
+
+    check_leakage(args.array, args.split, args.out)
+
+
+def pretrain(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.train.pretrain import choose_device, pretrain
+
+    pretrain(config.load(args.params), config.Run.parse(args.run), args.array, args.out, choose_device(args.device))
+
+
+def features(args: argparse.Namespace) -> None:
+    from pstl.tasks._features import extract
+    from pstl.train.pretrain import choose_device
+
+    extract(args.encoder, args.array, args.split, args.batch_norm, args.out, choose_device(args.device))
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.tasks._run import evaluate
+    from pstl.train.pretrain import choose_device
+
+    run, device = config.Run.parse(args.run), choose_device(args.device)
+    evaluate(config.load(args.params), run, args.task, args.batch_norm, args.features, args.out, args.scores, device)
+
+
+def trace(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.data.store import write_json
+    from pstl.report.plots import trace as draw
+    from pstl.tasks._trace import trace
+    from pstl.train.pretrain import choose_device
+
+    params, run = config.load(args.params), config.Run.parse(args.run)
+    rows = trace(params, run, args.snapshots, args.array, args.tasks, choose_device(args.device))
+    write_json(args.out, rows)
+    if args.plot:
+        draw(Path(args.plot), rows)
+
+
+def fuse(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.tasks._run import fuse
+
+    params, run = config.load(args.params), config.Run.parse(args.run)
+    files = dict(item.partition("=")[::2] for item in args.scores)
+    fuse(run, args.task, args.batch_norm, files, params.fusion_weights(run, args.batch_norm, args.task), args.out, args.scores_out)
+
+
+def track(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.tracking import import_runs
+
+    import_runs(config.load(args.params), args.suite, Path(args.out))
+
+
+def report(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.report import build
+
+    build(config.load(args.params), args.suite, Path(args.out), args.source)
+
+
+def import_weights(args: argparse.Namespace) -> None:
+    from pstl.tasks._embed import import_weights
+
+    card = import_weights(args.source, args.official, args.out)
+    say(f"{args.out}: {card.method} encoder {card.encoder}, {card.skeleton}, {card.frames} frames")
+
+
+def embed(args: argparse.Namespace) -> None:
+    from pstl.tasks._embed import embed
+    from pstl.train.pretrain import choose_device
+
+    try:
+        dropped = [int(j) for j in args.drop_joints.split(",") if j.strip()]
+    except ValueError:
+        raise UserError(f"--drop-joints {args.drop_joints!r}: expected joint numbers separated by commas, e.g. 0,4,5") from None
+    shape = embed(args.weights, args.input, args.output, args.stream, dropped, choose_device(args.device))
+    say(f"{args.output}: {shape[0]} clips, {shape[1]} features")
+
+
+def bench(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.bench import bench, table
+    from pstl.data.store import write_json
+    from pstl.train.pretrain import choose_device
+
+    rows = bench(config.load(args.params), args.method, choose_device(args.device), args.steps)
+    if args.json:
+        write_json(args.json, rows)
+    sys.stdout.write(table(rows))
+
+
+def check(args: argparse.Namespace) -> None:
+    from pstl import config
+
+    params = config.load(args.params)
+    for suite in [args.suite] if args.suite else params.suites:
+        config.check_plugins(params, suite)
+        say(f"{args.params}: suite {suite} is sound: {len(params.runs(suite))} runs, {len(params.cells(suite))} cells")
+
+
+def list_plugins(args: argparse.Namespace) -> None:
+    from pstl.registry import KINDS, load, names
+
+    for kind in KINDS:
+        sys.stdout.write(f"{kind.split('.')[-1]}\n")
+        for name in names(kind):
+            sys.stdout.write(f"  {name:<14}{(load(kind, name).__doc__ or '').strip().splitlines()[0]}\n")
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where} {text!r}: not JSON: {error}") from None
+
+
+def say(text: str, code: int = 0) -> int:
+    """One line to stderr. Returns: the exit code to leave with."""
+    sys.stderr.write(text + "\n")
+    return code
