@@ -1,0 +1,148 @@
+"""Speed and memory of every method at the paper's shapes, on the device at hand: one method per process, so that peaks are its own."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from pstl.config import MethodSettings, Params, Run, validated
+from pstl.data.loader import Clips
+from pstl.data.spec import RawSequence
+from pstl.data.store import ArraySet
+from pstl.errors import UserError
+from pstl.methods._base import BaseMethod, Batch
+from pstl.provenance import git_hash, versions
+from pstl.registry import load as load_plugin
+from pstl.rng import torch_generator
+from pstl.skeletons import load as load_skeleton
+from pstl.tasks._features import encode
+from pstl.train import optimiser
+from pstl.train.encoder_file import EncoderCard
+from pstl.train.pretrain import build_method, device_name, peak_memory
+
+SHAPE = {"skeleton": "kinect_v2", "people": 2, "classes": 60}  # NTU RGB+D 60, the papers' common ground
+
+
+def bench(params: Params, methods: Sequence[str] | None, device: torch.device, steps: int) -> list[dict[str, Any]]:
+    """One row per method of params.yaml: {method, device, batch_size, train_clips_per_second, encode_clips_per_second, ...}.
+
+    methods: None takes every entry that trains (epochs > 0).   steps: counted steps, after one warm-up step.
+    """
+    trained = [name for name in params.methods if params.method(params.suite, name).train.epochs]
+    rows = []
+    for name in methods or trained:
+        if name not in params.methods:
+            raise UserError(f"unknown method {name!r}; known: {', '.join(params.methods)}")
+        code = "import sys, json; from pstl.bench import measure; print(json.dumps(measure(*json.loads(sys.argv[1]))))"
+        section = {"suite": params.suite, "methods": params.methods, "tasks": {}, "suites": _bare(params)}
+        argument = json.dumps([section, name, str(device), steps])
+        job = subprocess.run([sys.executable, "-c", code, argument], stdout=subprocess.PIPE, text=True)
+        if job.returncode:
+            raise UserError(f"bench of {name} stopped with code {job.returncode}; its message stands above")
+        rows.append(json.loads(job.stdout.splitlines()[-1]))
+    return rows
+
+
+def measure(params: dict[str, Any], name: str, device_text: str, steps: int) -> dict[str, Any]:
+    """Train and encode simulated noise of the paper's shape with the paper's settings; every second clip has one person."""
+    device, settings = torch.device(device_text), Params.model_validate(params)
+    section = settings.method(settings.suite, name)
+    run = Run(suite=settings.suite, dataset="ntu60", split="xsub", method=name, stream="joint", seed=0)
+    clips, card = _clips(section, device), _card(section)
+    method = build_method(run, section, card, SHAPE["classes"]).to(device)  # type: ignore[arg-type]
+    train_rate = _train_rate(method, clips, section, steps)
+    peak = peak_memory(device)
+    return {
+        "method": name, "device": device_name(device), "batch_size": section.train.batch_size, "precision": section.train.precision,
+        "train_clips_per_second": train_rate, "train_peak_mb": peak, "encode_clips_per_second": _encode_rate(card, method, clips, steps),
+        "encoder_parameters": sum(p.numel() for p in method.encoder.parameters()),
+        "parameters": sum(p.numel() for p in method.parameters()),
+        "threads": torch.get_num_threads(), "git": git_hash(), "versions": versions(),
+    }  # fmt: skip
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Rows as aligned text."""
+    head = ("method", "device", "batch", "train clips/s", "encode clips/s", "peak MiB", "encoder params")
+    keys = ("method", "device", "batch_size", "train_clips_per_second", "encode_clips_per_second", "train_peak_mb", "encoder_parameters")
+    cells = [[f"{row[k]:,.0f}" if isinstance(row[k], float | int) else row[k] for k in keys] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    return "".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() + "\n" for line in [list(head), *cells])
+
+
+def _bare(params: Params) -> dict[str, Any]:
+    """The active suite's name with nothing in it: bench measures the papers' settings, not a suite's changes."""
+    first = params.suites[params.suite].experiments[0].model_dump(mode="json")
+    return {params.suite: {"summary": "", "experiments": [first]}}
+
+
+def _card(section: MethodSettings) -> EncoderCard:
+    return EncoderCard(
+        method=section.method, settings=section.settings, encoder=section.encoder.model_dump(), recipe=section.recipe.model_dump(),
+        skeleton="kinect_v2", people=2, frames=frames_of(section), stream="joint",
+    )  # fmt: skip
+
+
+def frames_of(section: MethodSettings) -> int:
+    """Frames of a clip as the recipe makes it, found by making one."""
+    module = load_plugin("data.recipes", section.recipe.name)
+    skeleton = load_skeleton("kinect_v2")
+    walk = np.random.default_rng(0).normal(size=(80, skeleton.joints, 2, 3)).cumsum(0).astype(np.float32)
+    x, _ = module.apply(
+        [RawSequence("S001C001P001R001A001", 0, walk)], skeleton, 2, validated(module.Config, section.recipe.settings, "recipe")
+    )
+    return int(x.shape[2])
+
+
+def _clips(section: MethodSettings, device: torch.device) -> Clips:
+    n, frames = 2 * section.train.batch_size, frames_of(section)
+    x = np.random.default_rng(0).normal(size=(n, 3, frames, load_skeleton("kinect_v2").joints, 2)).astype(np.float32)
+    x[::2, ..., 1] = 0
+    everything = np.arange(n)
+    data = ArraySet(x, everything % 60, np.full(n, frames), everything.astype(np.uint64), [], {}, {})
+    return Clips(data, everything, device, labelled=True)
+
+
+def _train_rate(method: BaseMethod, clips: Clips, section: MethodSettings, steps: int) -> float:
+    """Clips per second of whole optimiser steps."""
+    method.train()
+    optim, size = optimiser.build(method, section.train), section.train.batch_size
+    began = 0.0
+    for step in range(steps + 1):
+        if step == 1:
+            _wait(clips.device)
+            began = time.perf_counter()
+        batch = Batch(*clips.take(torch.arange(size) + step % 2 * size))
+        with torch.autocast(clips.device.type, torch.bfloat16, enabled=section.train.precision == "bf16"):
+            loss = method(batch, torch_generator(0, "bench", step))["loss"]
+        loss.backward()
+        optim.step()
+        optim.zero_grad(set_to_none=True)
+        method.after_step()
+    _wait(clips.device)
+    return steps * size / (time.perf_counter() - began)
+
+
+@torch.inference_mode()
+def _encode_rate(card: EncoderCard, method: BaseMethod, clips: Clips, steps: int) -> float:
+    """Clips per second of the frozen encoder."""
+    method.eval()
+    began, size = 0.0, len(clips) // 2
+    for step in range(steps + 1):
+        if step == 1:
+            _wait(clips.device)
+            began = time.perf_counter()
+        x, length, _ = clips.take(torch.arange(size) + step % 2 * size)
+        encode(card, method.encoder, x, length)
+    _wait(clips.device)
+    return steps * size / (time.perf_counter() - began)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

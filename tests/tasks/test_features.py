@@ -1,0 +1,142 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from train.conftest import make_array, make_params
+
+from pstl.config import Run
+from pstl.data.loader import Clips
+from pstl.data.store import open_array
+from pstl.errors import ShapeError, UserError
+from pstl.tasks import _features
+from pstl.tasks._embed import embed
+from pstl.tasks._run import evaluate, fuse
+from pstl.train import encoder_file
+from pstl.train.pretrain import pretrain
+
+CPU = torch.device("cpu")
+RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="pstl", stream="joint", seed=0)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """params, array folder and encoder of one tiny trained run."""
+    folder = tmp_path_factory.mktemp("world")
+    params, array = make_params(folder), make_array(folder / "array")
+    pretrain(params, RUN, array, folder / "encoder.pt", CPU)
+    return params, array, folder / "encoder.pt"
+
+
+def test_features_are_those_of_embed(world, tmp_path):
+    """Two doors to the same numbers."""
+    _, array, encoder = world
+    _features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
+    found = _features.open_features(tmp_path / "f.npz")
+    np.save(tmp_path / "x.npy", open_array(array).x)
+    embed(encoder, tmp_path / "x.npy", tmp_path / "e.npy", None, [], CPU)
+    np.testing.assert_allclose(np.concatenate([found.train, found.test]), np.load(tmp_path / "e.npy"), rtol=1e-5, atol=1e-6)
+    assert found.meta["run"] == str(RUN)
+
+
+def test_recalibration_uses_clean_training_clips_only(world):
+    """Statistics of the input norm must be those of the training clips, computed here by hand, and not see the test clips."""
+    _, array, path = world
+    data = open_array(array)
+    card, encoder = encoder_file.load(path)
+    _features.recalibrate(card, encoder, Clips(data, data.splits["xview"][0], CPU))
+    x = torch.from_numpy(np.array(data.x[:16])).permute(0, 4, 3, 1, 2).reshape(16, 60, 50)  # channels are joint-major
+    torch.testing.assert_close(encoder.input_norm.running_mean, x.mean((0, 2)), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(encoder.input_norm.running_var, x.var((0, 2)), atol=1e-5, rtol=1e-3)
+    assert not encoder.training
+    assert encoder.input_norm.momentum == 0.1
+
+
+def test_recalibrated_and_released_differ(world, tmp_path):
+    """The setting must reach the features."""
+    _, array, encoder = world
+    for norm in ("released", "recalibrated"):
+        _features.extract(encoder, array, "xview", norm, tmp_path / f"{norm}.npz", CPU)
+    a, b = (_features.open_features(tmp_path / f"{norm}.npz") for norm in ("released", "recalibrated"))
+    assert not np.allclose(a.test, b.test)
+
+
+def test_evaluate_writes_rows_that_know_their_origin(world, tmp_path):
+    """Settings, data checksum, commit and run id stand beside every number."""
+    params, array, encoder = world
+    _features.extract(encoder, array, "xview", "recalibrated", tmp_path / "f.npz", CPU)
+    evaluate(params, RUN, "knn", "recalibrated", tmp_path / "f.npz", tmp_path / "knn.json", tmp_path / "knn.scores.npz", CPU)
+    row = json.loads((tmp_path / "knn.json").read_text())["rows"][0]
+    assert row["data_checksum"] == json.loads((array / "meta.json").read_text())["checksum"]
+    assert (row["method"], row["task"], row["seed"], row["setting"], row["metric"]) == ("pstl", "knn", 0, "k=1;cosine", "top1")
+    assert all(row[key] not in ("", None) for key in ("run_id", "git", "device", "seconds", "peak_mb", "settings_digest"))
+
+
+def test_features_of_another_run_are_refused(world, tmp_path):
+    """Rows must not be filed under the wrong run."""
+    params, array, encoder = world
+    _features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
+    with pytest.raises(UserError, match="expected tiny/nwucla/xview/pstl/joint/s0"):
+        evaluate(params, RUN, "knn", "recalibrated", tmp_path / "f.npz", tmp_path / "knn.json", None, CPU)
+
+
+def test_fusion_is_the_weighted_sum_of_scores(tmp_path):
+    """Three streams, raw scores, stated weights; the row names them."""
+    rng, y = np.random.default_rng(0), np.array([0, 1, 2, 1])
+    scores = {stream: rng.normal(size=(4, 3)).astype(np.float32) for stream in ("joint", "bone", "motion")}
+    files, weights = {}, {"joint": 0.6, "bone": 0.6, "motion": 0.4}
+    for stream, values in scores.items():
+        files[stream] = str(tmp_path / f"{stream}.scores.npz")
+        np.savez(files[stream], scores=values, y=y)
+        part = {"run_id": stream, "data_checksum": "d", "settings_digest": stream}
+        (tmp_path / f"{stream}.json").write_text(json.dumps({"rows": [part]}))
+    fuse(RUN, "linear", "released", files, weights, tmp_path / "f.json", None)
+    row = json.loads((tmp_path / "f.json").read_text())["rows"][0]
+    expected = sum(weights[s] * scores[s] for s in scores).argmax(1) == y
+    assert row["value"] == pytest.approx(100 * expected.mean())
+    assert row["setting"] == "joint=0.6;bone=0.6;motion=0.4"
+    np.savez(files["bone"], scores=scores["bone"], y=y[::-1])
+    with pytest.raises(UserError, match="not scores of the 4 test clips"):
+        fuse(RUN, "linear", "released", files, weights, tmp_path / "f.json", None)
+
+
+def test_encoder_refuses_weights_of_another_shape(world, tmp_path):
+    """A checkpoint of another width must not be loaded halfway."""
+    content = torch.load(world[2], weights_only=True)
+    content["card"]["encoder"]["width"] = 4
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(UserError, match=r"weight '.*': found \(.*\), expected \(.*\)"):
+        encoder_file.load(tmp_path / "other.pt")
+
+
+def test_weights_are_never_unpickled_as_code(tmp_path):
+    """A checkpoint from the net must not run anything."""
+    torch.save({"format": 1, "card": CPU.__class__, "state": print}, tmp_path / "evil.pt")
+    with pytest.raises(UserError, match="not a readable file of weights"):
+        encoder_file.load(tmp_path / "evil.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x[:, :, :, :19], r"expected \(N, 3, 50, 20, M\)"),
+        (lambda x: x[0], "expected"),
+        (lambda x: np.where(x == x.max(), np.nan, x), "NaN"),
+        (lambda x: x[:0], "at least one clip"),
+        (lambda x: x.astype(str), "real numbers"),
+    ],
+)
+def test_embed_refuses_bad_input_in_one_line(world, tmp_path, change, message):
+    """What cannot be encoded is said, and nothing is written."""
+    np.save(tmp_path / "x.npy", change(np.array(open_array(world[1]).x)))
+    with pytest.raises((UserError, ShapeError), match=message):
+        embed(world[2], tmp_path / "x.npy", tmp_path / "f.npy", None, [], CPU)
+    assert not (tmp_path / "f.npy").exists()
+
+
+@pytest.mark.parametrize("dropped", [[20], [-1], list(range(20))])
+def test_embed_refuses_joints_that_are_not_there(world, tmp_path, dropped):
+    """The last joint is 19, and somebody must be left."""
+    np.save(tmp_path / "x.npy", open_array(world[1]).x)
+    with pytest.raises(UserError, match="from 0 to 19"):
+        embed(world[2], tmp_path / "x.npy", tmp_path / "f.npy", None, dropped, CPU)

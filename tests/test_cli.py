@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from train.conftest import make_params
+
+from pstl import cli
+from pstl.bench import bench, table
+from pstl.config import load
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(a) for a in arguments])
+    return stop.value.code
+
+
+def verbs():
+    parser = cli.build_parser()
+    return sorted(next(a for a in parser._actions if a.dest == "command").choices)
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_help_shows_a_real_example(verb, capsys):
+    """Nobody should have to guess a command line."""
+    assert run(verb, "--help") == 0
+    out = capsys.readouterr().out
+    assert f"example:\n  python -m pstl {verb}" in out
+
+
+def test_user_errors_are_one_line_and_exit_with_2(tmp_path, capsys):
+    """No traceback for what a person can put right."""
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 50, 25, 2), np.float32))
+    code = run("embed", "--weights", tmp_path / "none.pt", "--input", tmp_path / "x.npy", "--output", tmp_path / "f.npy")
+    assert code == 2
+    assert capsys.readouterr().err == f"pstl embed: {tmp_path / 'none.pt'}: no such file\n"
+
+
+def test_import_of_a_foreign_file_is_refused(tmp_path, capsys):
+    """Not every checkpoint is one of the released code."""
+    import torch
+
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pt")
+    assert run("import-weights", "--source", "pstl", tmp_path / "other.pt", tmp_path / "out.pt") == 2
+    assert "not a checkpoint of the released pstl code" in capsys.readouterr().err
+    assert run("import-weights", "--source", "raw", tmp_path / "other.pt", tmp_path / "out.pt") == 2
+    assert "known: " in capsys.readouterr().err
+    assert not (tmp_path / "out.pt").exists()
+
+
+def test_list_names_every_plugin(capsys):
+    """The catalogue a newcomer reads first."""
+    cli.main(["list"])
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("stgcn", "pstl", "resize50", "nwucla", "linear"))
+
+
+@pytest.mark.slow
+def test_bench_measures_a_method(tmp_path):
+    """Each method in a process of its own, so that its peak memory is its own."""
+    import torch
+
+    make_params(tmp_path, batch_size=4)
+    rows = bench(load(tmp_path / "params.yaml"), ["pstl"], torch.device("cpu"), steps=1)
+    assert rows[0]["train_clips_per_second"] > 0
+    assert rows[0]["encode_clips_per_second"] > rows[0]["train_clips_per_second"]
+    assert rows[0]["train_peak_mb"] > 50
+    assert "pstl" in table(rows)

@@ -1,0 +1,132 @@
+import pytest
+import yaml
+
+from pstl import config
+from pstl.config import Run
+from pstl.errors import UserError
+
+BASE = {
+    "suite": "s",
+    "methods": {
+        "pstl": {"recipe": "resize50", "encoder": {"name": "stgcn"}, "train": {"epochs": 5, "lr": 0.1}, "settings": {"masked_joints": 8}},
+        "no_csm": {"base": "pstl", "settings": {"masked_joints": 0}},
+    },
+    "tasks": {"linear": {}, "short": {"kind": "linear", "epochs": 3}},
+    "suites": {
+        "s": {
+            "summary": "",
+            "methods": {"pstl": {"train": {"epochs": 2}}},
+            "experiments": [
+                {
+                    "dataset": "nwucla",
+                    "split": "xview",
+                    "methods": ["pstl", "no_csm"],
+                    "streams": ["joint", "bone", "motion"],
+                    "seeds": [0, 1],
+                    "tasks": ["linear"],
+                    "batch_norm": ["released"],
+                    "fuse": {"tasks": ["linear"], "weights": {"joint": 0.6, "bone": 0.6, "motion": 0.4}},
+                }
+            ],
+        }
+    },
+}
+
+
+def load(tmp_path, *changes):
+    content = BASE
+    for change in changes:
+        content = config.merge(content, change)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    return config.load(tmp_path / "params.yaml")
+
+
+def first_experiment(**changes):
+    return {"suites": {"s": {"experiments": [BASE["suites"]["s"]["experiments"][0] | changes]}}}
+
+
+def test_variants_inherit_their_base_and_the_suites_changes(tmp_path):
+    """An ablation is one line, and a suite that shortens the method shortens its variants too."""
+    section = load(tmp_path).method("s", "no_csm")
+    assert section.method == "pstl"
+    assert section.settings == {"masked_joints": 0}
+    assert section.train.epochs == 2
+    assert section.train.lr == 0.1
+
+
+def test_cells_hold_every_task_of_every_run_and_each_fusion(tmp_path):
+    """The table shows what is missing only if the grid is complete."""
+    params = load(tmp_path)
+    cells = params.cells("s")
+    assert len(params.runs("s")) == 2 * 3 * 2
+    assert len(cells) == len(set((c.run, c.batch_norm, c.task) for c in cells)) == 12 + 4
+    assert sum(c.fused is not None for c in cells) == 4
+    assert params.fusion_weights(Run.parse("s/nwucla/xview/pstl/3s/s1"), "released", "linear")["motion"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sweet": "s"}, "sweet: extra inputs are not permitted"),
+        ({"suite": "t"}, "unknown suite 't'; known: s"),
+        ({"methods": {"pstl": {"train": {"epoch": 5}}}}, "methods.pstl: train.epoch: extra inputs"),
+        ({"methods": {"pstl": {"train": {"lr": -1}}}}, "train.lr: input should be greater than 0 .found -1"),
+        ({"methods": {"pstl": {"encoder": "stgnc"}}}, "unknown encoder of methods.pstl 'stgnc'; known: .*stgcn"),
+        ({"methods": {"pstl": {"recipe": "resize"}}}, "unknown recipe of methods.pstl 'resize'; known: .*resize50"),
+        ({"methods": {"pstl": {"base": "no_csm"}}}, "refers back to itself"),
+        (first_experiment(dataset="nwucal"), "unknown dataset 'nwucal'; known: .*nwucla"),
+        (first_experiment(methods=["pslt"]), "unknown method 'pslt'; known: no_csm, pstl"),
+        (first_experiment(tasks=["lin"], fuse=None), "unknown task 'lin'; known: linear, short"),
+        (first_experiment(streams=["joint"]), "fuse names the streams"),
+        (first_experiment(streams=["joints"]), "streams"),
+    ],
+)
+def test_mistakes_are_named_before_the_first_job(tmp_path, change, message):
+    """Found, expected, and where: one line, before any hour is spent."""
+    with pytest.raises(UserError, match=message) as error:
+        load(tmp_path, change)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"methods": {"pstl": {"settings": {"masked_joint": 8}}}}, "methods.pstl.settings: masked_joint: .*known keys: .*masked_joints"),
+        ({"methods": {"pstl": {"encoder": {"widht": 8}}}}, "widht"),
+        ({"tasks": {"linear": {"epoch": 8}}}, "tasks.linear: epoch"),
+        (first_experiment(split="xveiw"), "unknown split of nwucla 'xveiw'; known: .*xview"),
+    ],
+)
+def test_settings_of_plugins_are_checked_too(tmp_path, change, message):
+    """A typo in a method's own setting must not silently run the default."""
+    params = load(tmp_path, change)
+    with pytest.raises(UserError, match=message):
+        config.check_plugins(params, "s")
+
+
+def test_missing_and_broken_files_are_one_line(tmp_path):
+    """No traceback for a wrong folder or a tab in the YAML."""
+    with pytest.raises(UserError, match="no such file"):
+        config.load(tmp_path / "nothing.yaml")
+    (tmp_path / "params.yaml").write_text("a: [1\nb: 2")
+    with pytest.raises(UserError, match="not valid YAML"):
+        config.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "s/d/x/m/joint/0", "s/d/x/m/joint/sx"])
+def test_run_names_are_checked(text):
+    """A run names its place in the grid in full."""
+    with pytest.raises(UserError, match="expected suite/dataset/split/method/stream/s<seed>"):
+        Run.parse(text)
+
+
+def test_run_round_trip():
+    """A path is a run is a path."""
+    assert str(Run.parse("s/nwucla/xview/pstl/joint/s3")) == "s/nwucla/xview/pstl/joint/s3"
+
+
+def test_the_projects_own_params_are_sound(root):
+    """What ships must run: every suite, plug-ins included."""
+    params = config.load(root / "params.yaml")
+    for suite in params.suites:
+        config.check_plugins(params, suite)
