@@ -1,0 +1,197 @@
+"""The `.skeleton` text of NTU RGB+D: read, write, and the meaning of its file names (spec 2 of the data sets, PSTL spec 2.1).
+
+<frames>
+  <bodies>                                                           0 is allowed; nothing follows for that frame
+    bodyID clipped handLConf handLState handRConf handRState restricted leanX leanY trackingState
+    25
+    x y z depthX depthY colorX colorY qw qx qy qz trackingState     x 25
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pstl.errors import UserError
+from pstl.skeletons import load
+
+JOINTS = load("kinect_v2").joints
+HEADER = 10  # values that describe a body, before its joint count
+ROW = 12  # values of one joint
+BODY = HEADER + 1 + JOINTS * ROW
+
+NUMERIC = b"0123456789+-.eE \t\r\n"
+NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+
+
+class Recording(NamedTuple):
+    """One file: M body slots in file order, as many as its fullest frame has; what is absent is 0.
+
+    xyz: (T, V, M, 3) float32, metres, camera space.   ids: (T, M) int64, 17 digits: two people may differ in the last one only,
+    so never make them floats.   tracking: (T, V, M) uint8, 2 tracked, 1 inferred, 0 unknown.
+    """
+
+    xyz: np.ndarray
+    ids: np.ndarray
+    tracking: np.ndarray
+
+
+class Name(NamedTuple):
+    """What a file name tells, all numbered from 1."""
+
+    setup: int
+    camera: int
+    performer: int
+    replication: int
+    action: int
+
+    def __str__(self) -> str:
+        return "S{:03d}C{:03d}P{:03d}R{:03d}A{:03d}".format(*self)
+
+
+def parse_name(text: str) -> Name:
+    """The numbers in `SsssCcccPpppRrrrAaaa`, with or without the ending `.skeleton`. Raises: UserError for any other name.
+
+    >>> parse_name("S001C002P003R001A060.skeleton")
+    Name(setup=1, camera=2, performer=3, replication=1, action=60)
+    """
+    found = NAME.fullmatch(text.removesuffix(".skeleton"))
+    if not found:
+        raise UserError(f"{text}: not an NTU clip name; expected SsssCcccPpppRrrrAaaa.skeleton, e.g. S001C002P003R001A060.skeleton")
+    return Name(*map(int, found.groups()))
+
+
+def read(source: str | Path | bytes, name: str = "") -> Recording:
+    """Read one file, or its bytes; `name` is what errors call it (default: the path).
+
+    LF and CRLF, integers, decimals and exponents. NaN is let through in the columns that are not read (depth, colour, orientation).
+    Raises: UserError that names the file if it is empty, truncated or longer than it says, if a joint count is not 25, a value is
+    not a number, a coordinate is not finite, or no frame has a body.
+    """
+    if isinstance(source, bytes):
+        data, name = source, name or "skeleton text"
+    else:
+        data, name = Path(source).read_bytes(), name or str(source)
+    tokens = data.split()
+    if not tokens:
+        raise UserError(f"{name}: the file is empty, expected a number of frames; fetch it again")
+    _check_characters(data, tokens, name)
+    frames, where = _walk(tokens, name)
+    if not where:
+        raise UserError(f"{name}: none of {frames} frames has a body; add the name to the list of missing skeletons or remove the file")
+    return _gather(tokens, frames, where, name)
+
+
+def write(path: str | Path, xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = False) -> None:
+    """Write the arrays of a Recording; a slot with id 0 is absent from its frame, and the slots behind it move up.
+
+    Depth and colour pixels are the pinhole projections of a Kinect v2. Orientations are written as zero, as the sensor does for
+    the outermost joints: no reader here uses them. Seven digits, like the originals.
+    """
+    end = "\r\n" if crlf else "\n"
+    body = end.join(["%d 0 0 0 0 0 0 0 0 2", str(JOINTS)] + ["%.7g %.7g %.7g %.1f %.1f %.1f %.1f 0 0 0 0 %d"] * JOINTS)
+    present = ids != 0
+    parts = [str(len(xyz))]
+    for count in present.sum(1).tolist():
+        parts += [str(count)] + [body] * count
+    bodies = xyz.transpose(0, 2, 1, 3)[present].astype(np.float64)  # (B, V, 3) in file order
+    rows = np.concatenate([bodies, _pixels(bodies), tracking.transpose(0, 2, 1)[present][..., None]], axis=-1)
+    values: list[float | int] = []
+    for identity, row in zip(ids[present].tolist(), rows.reshape(len(rows), -1).tolist(), strict=True):
+        values.append(identity)  # a Python int: %d prints all 17 digits
+        values += row
+    text = end.join(parts) % tuple(values) + end
+    Path(path).write_bytes(text.encode("ascii"))
+
+
+def _check_characters(data: bytes, tokens: list[bytes], name: str) -> None:
+    """Refuse text. Only values that are read get converted, so the rest is judged by its characters, which is fifty times faster."""
+    if not data.translate(None, NUMERIC):
+        return
+    for token in tokens:  # letters occur: the slow way, for files with NaN or with a defect
+        if not _is(float, token):
+            raise _not_a_number(token, "a number", name)
+
+
+def _walk(tokens: list[bytes], name: str) -> tuple[int, list[tuple[int, int, int]]]:
+    """Number of frames and, for each body, (frame, slot, index of its first token), stepping over frame headers only."""
+    frames = _integer(tokens[0], "a number of frames", name)
+    where, at = [], 1
+    for frame in range(frames):
+        if at >= len(tokens):
+            raise _truncated(frame, frames, name)
+        bodies = _integer(tokens[at], f"a number of bodies in frame {frame + 1}", name)
+        at += 1
+        for slot in range(bodies):
+            if at + HEADER < len(tokens) and tokens[at + HEADER] != b"%d" % JOINTS:
+                found = tokens[at + HEADER].decode("ascii", "replace")
+                raise UserError(f"{name}: joint count {found} in frame {frame + 1}, expected {JOINTS}; not a Kinect v2 file, or damaged")
+            if at + BODY > len(tokens):
+                raise _truncated(frame, frames, name)
+            where.append((frame, slot, at))
+            at += BODY
+    if at != len(tokens):
+        raise UserError(f"{name}: {len(tokens) - at} values after the last of {frames} frames, expected none; fetch it again")
+    return frames, where
+
+
+def _gather(tokens: list[bytes], frames: int, where: list[tuple[int, int, int]], name: str) -> Recording:
+    """Convert the columns that are used, all bodies at once."""
+    coordinates: list[bytes] = []
+    states: list[bytes] = []
+    for _, _, at in where:
+        rows = tokens[at + HEADER + 1 : at + BODY]
+        for axis in range(3):
+            coordinates += rows[axis::ROW]
+        states += rows[ROW - 1 :: ROW]
+    frame, slot, at = np.array(where).T
+    people = slot.max() + 1
+    xyz = np.zeros((frames, JOINTS, people, 3), np.float32)
+    ids = np.zeros((frames, people), np.int64)
+    tracking = np.zeros((frames, JOINTS, people), np.uint8)
+    xyz[frame, :, slot] = _numbers(coordinates, float, name).reshape(-1, 3, JOINTS).transpose(0, 2, 1)
+    ids[frame, slot] = _numbers([tokens[i] for i in at], int, name)
+    tracking[frame, :, slot] = _numbers(states, int, name).reshape(-1, JOINTS)
+    if not np.isfinite(xyz).all():
+        t, joint = np.argwhere(~np.isfinite(xyz))[0, :2] + 1
+        raise UserError(f"{name}: joint {joint} in frame {t} has NaN or infinite coordinates, expected metres; repair or remove the file")
+    if (ids[frame, slot] <= 0).any():
+        raise UserError(f"{name}: a body id is zero or negative, expected 17 digits; zero is what marks an absent body here")
+    return Recording(xyz, ids, tracking)
+
+
+def _numbers(tokens: list[bytes], kind: type[float] | type[int], name: str) -> np.ndarray:
+    try:
+        return np.array(list(map(kind, tokens)))
+    except ValueError:
+        wrong = next(token for token in tokens if not _is(kind, token))
+        raise _not_a_number(wrong, "an integer" if kind is int else "a number", name) from None
+
+
+def _integer(token: bytes, what: str, name: str) -> int:
+    if not token.isdigit():
+        raise _not_a_number(token, what, name)
+    return int(token)
+
+
+def _is(kind: type[float] | type[int], token: bytes) -> bool:
+    try:
+        kind(token)
+    except ValueError:
+        return False
+    return True
+
+
+def _not_a_number(token: bytes, what: str, name: str) -> UserError:
+    return UserError(f"{name}: found {token[:30].decode('utf-8', 'replace')!r}, expected {what}; the file is damaged, fetch it again")
+
+
+def _truncated(frame: int, frames: int, name: str) -> UserError:
+    return UserError(f"{name}: ends in frame {frame + 1} of {frames} declared frames; the file is truncated, fetch it again")
+
+
+def _pixels(bodies: np.ndarray) -> np.ndarray:
+    """(B, V, 3) metres -> (B, V, 4): depth x, y and colour x, y, with a Kinect v2's usual intrinsics."""
+    u, v = bodies[..., 0] / bodies[..., 2], -bodies[..., 1] / bodies[..., 2]
+    return np.stack([256 + 366 * u, 212 + 366 * v, 960 + 1060 * u, 540 + 1060 * v], axis=-1)
