@@ -23,7 +23,7 @@ from pstl.skeletons import load as load_skeleton
 from pstl.tasks._features import encode
 from pstl.train import optimiser
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.pretrain import build_method, device_name, peak_memory
+from pstl.train.pretrain import build_method, device_name, peak_memory, use_bf16
 
 SHAPE = {"skeleton": "kinect_v2", "people": 2, "classes": 60}  # NTU RGB+D 60, the papers' common ground
 
@@ -111,6 +111,8 @@ def _clips(section: MethodSettings, device: torch.device) -> Clips:
 def _train_rate(method: BaseMethod, clips: Clips, section: MethodSettings, steps: int) -> float:
     """Clips per second of whole optimiser steps."""
     method.train()
+    if section.train.precision == "bf16":
+        use_bf16(method)
     optim, size = optimiser.build(method, section.train), section.train.batch_size
     began = 0.0
     for step in range(steps + 1):
@@ -118,9 +120,7 @@ def _train_rate(method: BaseMethod, clips: Clips, section: MethodSettings, steps
             _wait(clips.device)
             began = time.perf_counter()
         batch = Batch(*clips.take(torch.arange(size) + step % 2 * size))
-        with torch.autocast(clips.device.type, torch.bfloat16, enabled=section.train.precision == "bf16"):
-            loss = method(batch, torch_generator(0, "bench", step))["loss"]
-        loss.backward()
+        method(batch, torch_generator(0, "bench", step))["loss"].backward()
         optim.step()
         optim.zero_grad(set_to_none=True)
         method.after_step()

@@ -15,6 +15,7 @@ class Features(NamedTuple):
 class BaseEncoder(nn.Module):
     """forward(x: (N, C, T, V, M), drop: joints to remove or None) -> Features.
 
+    Features are float32 also under autocast: pool in float32, where clips differ by less than bf16 resolves.
     Set `width` (D) and `can_drop` (whether joints can be deleted; if not, losing a joint means zero-filling it).
     Built as Encoder(cfg, skeleton, people, frames).
     """

@@ -91,7 +91,8 @@ class Encoder(BaseEncoder):
         x = x.contiguous()
         for block, graph in zip(self.blocks, graphs, strict=True):
             x = block(x, graph)
-        frames = x.mean(3).transpose(1, 2)  # (P, T', D)
+        # Clips differ by about a hundredth of the pooled values: bf16 has 8 bits for them, so pooling is always float32.
+        frames = x.float().mean(3).transpose(1, 2)  # (P, T', D)
         return frames.mean(1), frames
 
     def _encode_present(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -89,6 +89,8 @@ def train(method: BaseMethod, clips: Clips, settings: TrainSettings, run: Run, l
     if settings.epochs == 0:
         return []
     settings_digest = card.provenance["settings_digest"]
+    if settings.precision == "bf16":
+        use_bf16(method)
     distributed.synchronise_norms(method.sharded())
     optim = optimiser.build(method, settings)
     first, history = checkpoint.resume(last, settings_digest, method, optim)
@@ -124,8 +126,7 @@ def train_epoch(
     steps = 0
     for i, index in enumerate(batches):
         batch = Batch(*clips.take(distributed.share(index)))
-        with torch.autocast(clips.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            losses = method(batch, torch_generator(seed, "views", epoch, i))
+        losses = method(batch, torch_generator(seed, "views", epoch, i))
         (losses["loss"] / settings.accumulate).backward()
         if (i + 1) % settings.accumulate == 0 or i + 1 == len(batches):
             distributed.average_gradients(method.parameters())
@@ -138,6 +139,13 @@ def train_epoch(
         progress.step(epoch, min((i + 1) * settings.batch_size, len(clips)))
     means = torch.stack(list(sums.values())).div(len(batches)).tolist()
     return dict(zip(sums, means, strict=True)) | {"steps": steps}
+
+
+def use_bf16(method: BaseMethod) -> None:
+    """Matrix products and convolutions of the encoders in bf16; projectors, normalisations of features and losses stay float32."""
+    for module in method.sharded():
+        device = next(module.parameters()).device.type
+        module.forward = torch.autocast(device, torch.bfloat16)(module.forward)
 
 
 def write_curve(path: Path, history: list[dict[str, float]]) -> None:
