@@ -13,6 +13,7 @@ rule pretrain:
     log:
         "results/{suite}/runs/{run}/pretrain.log",
     retries: 1
+    priority: 1  # the long jobs first: tasks fill the gaps
     threads: 1  # two runs side by side beat one on two threads, and the weights do not depend on --cores
     resources:
         gpu=GPU,
