@@ -14,7 +14,7 @@ rule pretrain:
         "results/{suite}/runs/{run}/pretrain.log",
     retries: 1
     priority: 1  # the long jobs first: tasks fill the gaps
-    threads: 1  # two runs side by side beat one on two threads, and the weights do not depend on --cores
+    threads: 1  # so weights do not depend on --cores, and two cores take two runs
     resources:
         gpu=GPU,
     params:
