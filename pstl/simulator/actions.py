@@ -72,7 +72,7 @@ def arm(side: str, elevation: float, plane: float, rotation: float, elbow: float
 
 RAISED = arm("main", 80, 75, -80, 90)
 HEAD = arm("main", 95, 60, -45, 140)
-FORWARD = arm("main", 50, 0, 0, 40)
+FORWARD = arm("main", 50, -20, 0, 40)
 CARRY = arm("main", 15, 0, 25, 95)
 SEATED: Channels = {"hip": 85, "knee": 88}
 STOOPED: Channels = {"pelvis": 55, "bend": 45, "nod": -25}

@@ -31,7 +31,7 @@ class Manner(Frozen):
     amplitude: float = 0.12  # relative spread of reach, likewise
     posture_deg: float = 5.0  # habitual posture of a person
     sway_deg: float = 4.0  # slow movement that belongs to no action
-    timing: float = 0.22  # largest share of the clip before the action starts, and again after it ends
+    duration: tuple[float, float] = (0.5, 0.9)  # share of the clip that the action fills, at any moment of it
     idle: float = 0.3  # share of unneeded arms that rest in another way than hanging
     handedness: float = 0.75  # how often a person uses the preferred side, which is right for some and left for others
 
@@ -60,8 +60,8 @@ def perform(action: Action, cast: list[Performer], frames: int, heading_deg: flo
 
     heading_deg: where the scene is turned, 0 towards -z. Two people face each other.
     """
-    start, end = rng.uniform(-manner.timing / 4, manner.timing), 1 - rng.uniform(-manner.timing / 4, manner.timing)
-    progress = (np.linspace(0, 1, frames) - start) / (end - start)
+    duration = rng.uniform(*manner.duration)
+    progress = (np.linspace(0, 1, frames) - rng.uniform(0, 1 - duration)) / duration
     habit = cast[0].preferred
     side = habit if rng.random() < manner.handedness else SIDES[habit == SIDES[0]]
     roles = rng.permutation(len(cast))

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pstl.config import Frozen
 from pstl.data.formats import skeleton_txt
@@ -35,6 +35,21 @@ class Config(Frozen):
     heading_deg: float = 60.0  # people face the front camera give or take this much
     manner: Manner = Manner()
     noise: Noise = Noise()
+
+    @field_validator("actions")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown, twice = set(names) - set(CLASSES), len(set(names)) < len(names)
+        if unknown or twice or not names:
+            raise ValueError(f"name actions once each, of: {', '.join(CLASSES)}")
+        return names
+
+    @field_validator("frames")
+    @classmethod
+    def _ordered(cls, frames: tuple[int, int]) -> tuple[int, int]:
+        if not 2 <= frames[0] <= frames[1]:
+            raise ValueError("two numbers, shortest and longest clip, the shortest at least 2")
+        return frames
 
 
 SPEC = DatasetSpec(
