@@ -72,3 +72,19 @@ def swap_sides(x: Tensor, mirror: tuple[int, ...], probability: float, rng: Gene
         return x[:, :, :, list(mirror)] if bool(swapped) else x
     chosen = swapped.to(x.device, non_blocking=True).view(-1, 1, 1, 1, 1)
     return torch.where(chosen, x[:, :, :, list(mirror)], x)
+
+
+def only_where(chosen: Tensor, matrix: Tensor) -> Tensor:
+    """The matrices where chosen, elsewhere the identity: a transform that some clips undergo.
+
+    chosen: (N,) bool, matrix: (N, 3, 3).   Returns: (N, 3, 3).
+    """
+    return torch.where(chosen[:, None, None], matrix, torch.eye(3, dtype=matrix.dtype, device=matrix.device))
+
+
+def swap_sides_where(x: Tensor, mirror: tuple[int, ...], chosen: Tensor) -> Tensor:
+    """Exchange left and right joints of the chosen clips; coordinates are not negated.
+
+    x: (N, C, T, V, M), chosen: (N,) bool.   Returns: same shape.
+    """
+    return torch.where(chosen.to(x.device, non_blocking=True).view(-1, 1, 1, 1, 1), x[:, :, :, list(mirror)], x)

@@ -28,6 +28,20 @@ def gather(x: Tensor) -> Tensor:
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
+def place(x: Tensor) -> tuple[int, int]:
+    """Number of the first of this process's rows among those of all processes in rank order, and how many there are in all.
+
+    x: (n_rank, ...). With it random draws can be made for the whole batch and used for the rows that are here.
+    """
+    if world() == 1:
+        return 0, x.shape[0]
+    mine = torch.tensor([x.shape[0]], device=x.device)
+    counts = [torch.zeros_like(mine) for _ in range(world())]
+    dist.all_gather(counts, mine)
+    sizes = [int(c) for c in counts]
+    return sum(sizes[: dist.get_rank()]), sum(sizes)
+
+
 def all_sum(x: Tensor) -> Tensor:
     """Sum over processes, with gradients.   x: any shape, equal on all ranks.   Returns: same shape."""
     if world() == 1:

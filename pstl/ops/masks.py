@@ -53,3 +53,40 @@ def take_frames(x: Tensor, frames: Tensor) -> Tensor:
     """Frames by index, per sample.   x: (N, C, T, V, M), frames: (N, K).   Returns: (N, C, K, V, M)."""
     n, c, _, v, m = x.shape
     return x.gather(2, frames.view(n, 1, -1, 1, 1).expand(n, c, frames.shape[1], v, m))
+
+
+def structure_guided_joints(skeleton: Skeleton, seeds: int, count: int, draws: int, rng: Generator) -> Tensor:
+    """Structure-guided spatial masking: the `count` joints that `seeds` random joints (drawn with replacement) see most.
+
+    A joint's score is the number of walks of two steps, staying in place allowed, that lead to it from all the seeds. Ties are
+    broken uniformly at random: the released code leaves them to an unstable sort, so its law depends on the library's version
+    and the processor (spec 3.1).
+    Returns: (draws, V) bool on the CPU, True where dropped, exactly `count` per row.   Source: SCD-Net code: 5 seeds, 8 of 25 joints.
+    """
+    step = torch.from_numpy(skeleton.adjacency) + torch.eye(skeleton.joints)
+    walks = step @ step  # small whole numbers, exact in float32
+    score = walks[torch.randint(0, skeleton.joints, (draws, seeds), generator=rng)].sum(1)
+    tie_break = torch.rand(draws, skeleton.joints, generator=rng) / 2  # never outweighs a walk
+    chosen = (score + tie_break).topk(count, dim=1).indices
+    return torch.zeros(draws, skeleton.joints, dtype=torch.bool).scatter_(1, chosen, True)
+
+
+def frame_cubes(frames: int, cubes: int, count: int, draws: int, rng: Generator) -> Tensor:
+    """Cube-based temporal masking: `count` distinct ones of `cubes` equal pieces of the clip.
+
+    Returns: (draws, frames) bool on the CPU, True where dropped.   Source: SCD-Net code (spec 3.2): 6 of 16 cubes of 4 frames.
+    """
+    if frames % cubes or not 0 <= count <= cubes:
+        raise ShapeError(f"{count} of {cubes} cubes in {frames} frames: expected equal cubes, and no more of them masked than there are")
+    chosen = torch.rand(draws, cubes, generator=rng).topk(count, dim=1).indices
+    dropped = torch.zeros(draws, cubes, dtype=torch.bool).scatter_(1, chosen, True)
+    return dropped.repeat_interleave(frames // cubes, dim=1)
+
+
+def zero_fill(x: Tensor, joints: Tensor, frames: Tensor) -> Tensor:
+    """Set dropped joints (in all frames) and dropped frames (all joints) to zero, in all persons and coordinates.
+
+    x: (N, C, T, V, M), joints: (N, V) bool, frames: (N, T) bool, True where dropped.   Returns: same shape as x.
+    """
+    kept = ~(frames[:, :, None] | joints[:, None, :])  # (N, T, V)
+    return x * kept.to(x.device, non_blocking=True)[:, None, :, :, None]

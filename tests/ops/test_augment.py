@@ -73,3 +73,16 @@ def test_absent_person_stays_absent():
     rng = torch_generator(0, "test")
     y = augment.transform(augment.crop(x, 6, rng), augment.shear(1, 1.0, rng) @ augment.rotation(1, 30, 1, rng))
     assert not y[..., 1].any()
+
+
+def test_chosen_clips_are_transformed_and_the_others_left():
+    """Each augmentation of SCD-Net happens to a clip or does not; the identity must be exact."""
+    x, chosen = torch.randn(4, 3, 2, 20, 1), torch.tensor([True, False, False, True])
+    matrix = augment.shear(4, 1.0, torch_generator(0, "test"))
+    y = augment.transform(x, augment.only_where(chosen, matrix))
+    torch.testing.assert_close(y[~chosen], x[~chosen], atol=0, rtol=0)
+    torch.testing.assert_close(y[chosen], augment.transform(x, matrix)[chosen])
+    mirror = load("kinect_v1").mirror
+    z = augment.swap_sides_where(x, mirror, chosen)
+    assert torch.equal(z[~chosen], x[~chosen])
+    assert torch.equal(z[chosen], x[chosen][:, :, :, list(mirror)])

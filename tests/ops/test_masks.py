@@ -53,3 +53,58 @@ def test_too_many_dropped_frames_are_refused():
     """A negative number of frames must not become an empty clip."""
     with pytest.raises(ShapeError, match="masked_frames"):
         masks.slow_frames(torch.zeros(1, 3, 10, 20, 1), 10)
+
+
+def test_structure_guided_masks_follow_the_marginals_of_fair_ties():
+    """The spatial mask decides what SCD-Net must infer; the spec's table for ties broken uniformly (3.1), standard error 0.001."""
+    expected = (
+        ".456 .440 .365 .141 .394 .322 .327 .333 .395 .325 .332 .336 .361 .331 .310 .153 .362 .332 .312 .155 .593 .152 .311 .153 .312"
+    )
+    dropped = masks.structure_guided_joints(load("kinect_v2"), 5, 8, 200_000, torch_generator(0, "test"))
+    assert (dropped.sum(1) == 8).all()
+    torch.testing.assert_close(dropped.float().mean(0), torch.tensor([float(p) for p in expected.split()]), atol=0.005, rtol=0)
+
+
+def test_structure_guided_masks_have_no_side():
+    """Index order must not decide ties: left and right joints of a symmetric body are dropped alike, on any skeleton."""
+    skeleton = load("kinect_v1")
+    share = masks.structure_guided_joints(skeleton, 4, 6, 100_000, torch_generator(0, "test")).float().mean(0)
+    for left, right in skeleton.left_right:
+        assert float(share[left]) == pytest.approx(float(share[right]), abs=0.01)
+    assert share.argmax() == skeleton.centre
+
+
+def test_masked_joints_are_those_most_walks_from_the_seeds_lead_to():
+    """With one seed the first choice is the seed's busiest neighbourhood: nothing without a walk may come before something with one."""
+    skeleton = load("kinect_v2")
+    step = torch.from_numpy(skeleton.adjacency) + torch.eye(25)
+    rows = "13 12 10 5 11 9 9 9 11 9 9 9 10 9 8 5 10 9 8 5 17 5 8 5 8"
+    assert (step @ step).sum(1).int().tolist() == [int(r) for r in rows.split()]  # a check on S, spec 3.1
+    dropped = masks.structure_guided_joints(skeleton, 1, 1, 500, torch_generator(0, "test"))
+    seen = {int(j) for j in dropped.int().argmax(1)}
+    # A joint with more links than its neighbours sees itself most; a leaf shares its first place with its neighbour.
+    assert 20 in seen
+    assert not seen - {int(j) for row in step @ step for j in torch.nonzero(row == row.max()).flatten()}
+
+
+def test_cubes_are_aligned_pieces_of_time():
+    """6 of 16 cubes of 4 frames, each as likely as any other (spec 3.2)."""
+    dropped = masks.frame_cubes(64, 16, 6, 5000, torch_generator(0, "test"))
+    cubes = dropped.view(5000, 16, 4)
+    assert (cubes.all(2) == cubes.any(2)).all()
+    assert (dropped.sum(1) == 24).all()
+    torch.testing.assert_close(dropped.float().mean(0), torch.full((64,), 6 / 16), atol=0.03, rtol=0)
+    with pytest.raises(ShapeError, match="equal cubes"):
+        masks.frame_cubes(60, 16, 6, 1, torch_generator(0, "test"))
+
+
+def test_zero_fill_takes_joints_and_frames_from_all_persons():
+    """A masked joint of one person that stays visible in the other would leak the answer."""
+    x = torch.rand(2, 3, 4, 5, 2) + 1
+    joints, frames = torch.zeros(2, 5, dtype=torch.bool), torch.zeros(2, 4, dtype=torch.bool)
+    joints[0, 3] = frames[1, 2] = True
+    y = masks.zero_fill(x, joints, frames)
+    expected = x.clone()
+    expected[0, :, :, 3] = 0
+    expected[1, :, 2] = 0
+    assert torch.equal(y, expected)

@@ -1,0 +1,61 @@
+"""Crops along time and their resampling, one per clip of a batch. Everything stays on the clips' device: no synchronisation."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pstl.errors import ShapeError
+
+
+class Span(NamedTuple):
+    """Consecutive frames of each clip.   start: (N,) int64, first frame.   length: (N,) int64, number of frames, at least 1."""
+
+    start: Tensor
+    length: Tensor
+
+
+def random_span(length: Tensor, scale: Tensor, place: Tensor, shortest: int) -> Span:
+    """A random part of each clip: the share `scale` of it, at least `shortest` frames, the whole clip where it has no more.
+
+    length: (N,) recorded frames.   scale: (N,) in (0, 1].   place: (N,) in [0, 1), where 0 is the earliest start and all starts
+    are equally likely.   Source: SCD-Net code (spec 3): scale ~ U(0.1, 1), shortest 64, the frames the encoder takes.
+
+    >>> random_span(torch.tensor([100, 40]), torch.tensor([0.8, 0.1]), torch.tensor([0.99, 0.99]), 64)
+    Span(start=tensor([20,  0]), length=tensor([80, 40]))
+    """
+    kept = torch.minimum((length * scale).long().clamp(min=shortest), length)
+    # In float32 the largest number below 1, times any n, is still rounded to below n: the last start is never exceeded.
+    return Span((place * (length - kept + 1)).long(), kept)
+
+
+def centred_span(length: Tensor, share: float) -> Span:
+    """The middle `share` of each clip: floor(n (1 - share) / 2) frames go at either end.   length: (N,).
+
+    Source: SCD-Net code (spec 3.3): share 0.95.
+
+    >>> centred_span(torch.tensor([100, 39]), 0.95)
+    Span(start=tensor([2, 0]), length=tensor([96, 39]))
+    """
+    start = (length.double() * ((1 - share) / 2)).long()
+    return Span(start, length - 2 * start)
+
+
+def resize_span(x: Tensor, span: Span, frames: int) -> Tensor:
+    """Linear resampling of a part of each clip: half-pixel centres, clamped ends, no anti-aliasing.
+
+    x: (N, C, T, V, M).   Returns: (N, C, frames, V, M); frames outside the span are never read.
+    Same as F.interpolate(mode="linear", align_corners=False) of each part alone (spec 3).
+    """
+    n, c, t, v, m = x.shape
+    if span.start.shape != (n,) or span.length.shape != (n,):
+        raise ShapeError(f"{n} clips with spans of shapes {tuple(span.start.shape)}, {tuple(span.length.shape)}: expected one per clip")
+    last = (span.length - 1)[:, None]
+    centre = torch.arange(frames, device=x.device, dtype=torch.float32) + 0.5
+    position = (centre * (span.length / frames)[:, None] - 0.5).clamp(min=0).minimum(last)
+    before = position.long()
+    after = torch.minimum(before + 1, last)
+    rows = x.reshape(n * c * t, v * m)  # whole frames are copied: much faster than gathering numbers
+    first = (torch.arange(n * c, device=x.device) * t).view(n, c, 1) + span.start.view(n, 1, 1)
+    x0, x1 = (rows.index_select(0, (first + i[:, None]).flatten()).view(n, c, frames, v, m) for i in (before, after))
+    return torch.lerp(x0, x1, (position - before).to(x.dtype).view(n, 1, frames, 1, 1))
