@@ -1,0 +1,101 @@
+"""SCD-Net's arrays, from the CMD pipeline: the liveliest bodies, no empty frames, centred on the spine, two rotations (spec 2.1)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pstl.config import Frozen
+from pstl.data.spec import RawSequence
+from pstl.skeletons import Skeleton
+
+LONGEST = 300  # frames; longer recordings lose their end, and their length with it (spec 2.2)
+SLOTS = 4  # body slots looked at, in file order
+SMALL = 1e-6  # a rotation with a smaller axis or angle is none
+
+
+class Config(Frozen):
+    """Nothing to set."""
+
+
+def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Clips as (N, 3, T, V, M) float32, metres relative to the first body's spine in each frame, and their lengths (N,) int64.
+
+    T is the length of the longest clip here, at most 300. The released arrays always have 300 frames, the rest filled by repetition;
+    no step that follows reads beyond a clip's length, so what is left out here is never missed. It is zero.
+    """
+    length = np.array([min(len(clip.xyz), LONGEST) for clip in clips], dtype=np.int64)
+    x = np.zeros((len(clips), 3, int(length.max()), skeleton.joints, people), dtype=np.float32)
+    for i, clip in enumerate(clips):
+        bodies = np.stack([fill(body) for body in liveliest(clip.xyz[:LONGEST], people)])
+        x[i, :, : length[i]] = upright(centre(bodies, skeleton), skeleton).transpose(3, 1, 2, 0)
+    return x, length
+
+
+def liveliest(xyz: np.ndarray, people: int) -> np.ndarray:
+    """The bodies that spread most, most first; absent ones are zero.   (T, V, slots, 3) -> (people, T, V, 3).
+
+    A body's spread is std(x) + std(y) + std(z) over all joints of its frames that are not empty.
+    """
+    bodies = xyz[:, :, :SLOTS].transpose(2, 0, 1, 3)
+    spread = [sum(body[there].reshape(-1, 3).std(0)) if (there := recorded(body)).any() else 0.0 for body in bodies]
+    order = np.argsort(-np.asarray(spread), kind="stable")[:people]
+    chosen = np.zeros((people, *bodies.shape[1:]), dtype=np.float32)
+    chosen[: len(order)] = bodies[order]
+    return chosen
+
+
+def recorded(body: np.ndarray) -> np.ndarray:
+    """(T, V, 3) -> (T,) bool: frames with coordinates in them."""
+    return np.any(body != 0, axis=(1, 2))
+
+
+def fill(body: np.ndarray) -> np.ndarray:
+    """One body without a late start and an early end; an absent body stays zero.   (T, V, 3) -> same shape.
+
+    If the first frame is empty, all frames that are not empty move to the front. Then the trailing empty frames repeat what
+    stands before them, from its beginning. Empty frames in between are left as they are.
+    """
+    there = recorded(body)
+    if not there.any():
+        return body
+    if not there[0]:
+        kept = body[there]
+        last = len(kept)
+    else:
+        last = int(np.flatnonzero(there)[-1]) + 1
+        kept = body[:last]
+    return kept[np.arange(len(body)) % last]
+
+
+def centre(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Subtract the first body's middle of the spine in every frame from all that is not zero.   (M, T, V, 3) -> same shape."""
+    middle = bodies[:1, :, skeleton.spine[1]][:, :, None]
+    return (bodies - middle) * (bodies.sum(-1, keepdims=True) != 0)
+
+
+def upright(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Two rotations of the whole clip, both measured in frame 0 of the first body: its spine onto +z, then its shoulders onto +x.
+
+    The second one may tilt the first a little: its axis is free (spec 2.1).   (M, T, V, 3) -> same shape, float32.
+    """
+    for (start, end), target in ((skeleton.spine, (0.0, 0.0, 1.0)), (skeleton.shoulders, (1.0, 0.0, 0.0))):
+        line = (bodies[0, 0, end] - bodies[0, 0, start]).astype(np.float64)
+        bodies = (bodies @ turn(line, np.array(target)).T).astype(np.float32)
+    return bodies
+
+
+def turn(line: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The rotation about their common normal that takes the direction of `line` (3,) to the unit vector `target` (3,).
+
+    Returns: (3, 3) for column vectors; the identity if the axis or the angle is below 1e-6, so also for opposite vectors.
+    """
+    axis = np.cross(line, target)
+    norm = float(np.linalg.norm(line))
+    if np.abs(axis).sum() < SMALL or norm == 0:
+        return np.eye(3)
+    angle = float(np.arccos(np.clip(line @ target / norm, -1, 1)))
+    if angle < SMALL:
+        return np.eye(3)
+    u = axis / np.linalg.norm(axis)
+    cross = np.array([[0, -u[2], u[1]], [u[2], 0, -u[0]], [-u[1], u[0], 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)  # Rodrigues
