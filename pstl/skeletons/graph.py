@@ -23,3 +23,17 @@ def spatial_partition(skeleton: Skeleton) -> np.ndarray:
     own = np.eye(joints, dtype=bool)
     subsets = [np.where(own, normal, 0), np.where(~own & ~outward, normal, 0), np.where(~own & outward, normal, 0)]
     return np.stack(subsets).astype(np.float32)
+
+
+def directed_partition(skeleton: Skeleton) -> np.ndarray:
+    """Three subsets: a joint itself, its children (plain sum), its parent (shared among the parent's children).
+
+    Returns: (3, V, V) float32, entry [k, receiver, source]; columns of subsets 1 and 2 add up to 1, or to 0 where there is nobody.
+    Source: CTR-GCN as used by SCD-Net (spec 4.1): entry 1 at (parent, child), 1 / (number of children) at (child, parent).
+    """
+    joints = skeleton.joints
+    inward = np.zeros((joints, joints), dtype=np.float32)
+    for child, parent in skeleton.edges:
+        inward[parent, child] = 1
+    children = inward.sum(axis=1, keepdims=True)  # of each parent
+    return np.stack([np.eye(joints, dtype=np.float32), inward, (inward / np.maximum(children, 1)).T])

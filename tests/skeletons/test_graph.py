@@ -1,7 +1,7 @@
 import numpy as np
 
 from pstl.skeletons import load
-from pstl.skeletons.graph import spatial_partition
+from pstl.skeletons.graph import directed_partition, spatial_partition
 
 
 def test_partition_of_25_joints_is_that_of_the_released_code():
@@ -25,3 +25,19 @@ def test_subsets_are_disjoint_and_cover_the_bones():
     skeleton = load("kinect_v1")
     used = (spatial_partition(skeleton) != 0).sum(0)
     np.testing.assert_array_equal(used, (skeleton.adjacency + np.eye(20) > 0).astype(int))
+
+
+def test_directed_partition_sends_children_to_parents_and_back():
+    """CTR-GCN starts from this graph; reversed directions would still train, to other numbers (SCD-Net spec 4.1, 11)."""
+    for name in ("kinect_v1", "kinect_v2"):
+        skeleton = load(name)
+        own, inward, outward = directed_partition(skeleton)
+        np.testing.assert_array_equal(own, np.eye(skeleton.joints))
+        children = [[c for c, parent in skeleton.edges if parent == j] for j in range(skeleton.joints)]
+        for child, parent in skeleton.edges:
+            assert inward[parent, child] == 1
+            assert outward[child, parent] == np.float32(1 / len(children[parent]))
+        assert inward.sum() == len(skeleton.edges)
+        assert not inward[:, skeleton.centre].any()  # nobody collects the root,
+        assert not outward[skeleton.centre].any()  # and it collects from nobody above
+        np.testing.assert_allclose(outward.sum(0), [bool(c) for c in children], rtol=1e-6)
