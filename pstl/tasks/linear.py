@@ -1,4 +1,6 @@
-"""Linear evaluation: one linear layer on frozen features, PSTL's protocol (spec section 8)."""
+"""Linear evaluation: one linear layer on frozen features; each paper's protocol is a setting."""
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +15,19 @@ from pstl.tasks._result import Result
 
 
 class Config(Frozen):
-    """Defaults are the released PSTL code's values: Adam, cosine to 0, no decay, no augmentation."""
+    """Defaults are the released PSTL code's values (spec section 8): Adam, cosine to 0, no decay, no augmentation.
+
+    SCD-Net's (spec 7.1): sgd, lr 2, batches of 1024, 80 epochs, schedule step with milestones 50 and 70, initial normal.
+    """
 
     epochs: int = 150
     batch_size: int = 128
     lr: float = 0.01
+    optimiser: Literal["adam", "sgd"] = "adam"
+    momentum: float = 0.9  # sgd only
+    schedule: Literal["cosine", "step"] = "cosine"
+    milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by 0.1
+    initial: Literal["xavier", "normal"] = "xavier"  # weights: Xavier-normal, or N(0, 0.01); biases are 0
 
 
 def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
@@ -27,9 +37,8 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     if not len(train) or not len(test):
         raise UserError(f"linear: {len(train)} training and {len(test)} test clips; both sides of the split need clips")
     rng = torch_generator(seed, "linear")
-    layer = _classifier(train.shape[1], len(features.meta["classes"]), rng, device)
-    optimiser = torch.optim.Adam(layer.parameters(), lr=cfg.lr, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, cfg.epochs))
+    layer = _classifier(train.shape[1], len(features.meta["classes"]), cfg, rng).to(device)
+    optimiser, schedule = _optimiser(layer, cfg)
     curve = []
     for _ in range(cfg.epochs):
         for index in torch.randperm(len(train), generator=rng).to(device).split(cfg.batch_size):
@@ -49,9 +58,24 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     return Result(metrics, scores=scores.cpu().numpy(), curve=[{"epoch": i, "top1": v} for i, v in enumerate(values)])
 
 
-def _classifier(width: int, classes: int, rng: torch.Generator, device: torch.device) -> nn.Linear:
-    """Xavier-normal weights and zero bias (spec section 8), drawn from `rng`."""
+def _classifier(width: int, classes: int, cfg: Config, rng: torch.Generator) -> nn.Linear:
+    """Weights drawn from `rng`, zero biases; on the CPU."""
     layer = nn.Linear(width, classes)
-    nn.init.xavier_normal_(layer.weight, generator=rng)
+    if cfg.initial == "xavier":
+        nn.init.xavier_normal_(layer.weight, generator=rng)
+    else:
+        nn.init.normal_(layer.weight, 0.0, 0.01, generator=rng)
     nn.init.zeros_(layer.bias)
-    return layer.to(device)
+    return layer
+
+
+def _optimiser(layer: nn.Linear, cfg: Config) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """No weight decay in either protocol."""
+    optimiser: torch.optim.Optimizer
+    if cfg.optimiser == "adam":
+        optimiser = torch.optim.Adam(layer.parameters(), lr=cfg.lr, fused=True)
+    else:
+        optimiser = torch.optim.SGD(layer.parameters(), lr=cfg.lr, momentum=cfg.momentum, fused=True)
+    if cfg.schedule == "cosine":
+        return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, cfg.epochs))
+    return optimiser, torch.optim.lr_scheduler.MultiStepLR(optimiser, list(cfg.milestones), gamma=0.1)
