@@ -63,7 +63,7 @@ def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path) -
         clips = [store[i] for i in range(first, min(first + CHUNK, len(store)))]
         parts.append(module.apply(clips, skeleton, spec.people, cfg))
         log.info("%s %s: %d of %d clips", name, recipe.key, first + len(clips), len(store))
-    x, length = (np.concatenate(column) for column in zip(*parts, strict=True))
+    x, length = join([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     check_finite(x, store.names)
     meta = {
         "dataset": name, "recipe": recipe.model_dump(), "skeleton": spec.skeleton, "people": spec.people,
@@ -71,6 +71,22 @@ def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path) -
     }  # fmt: skip
     labels = store.index["label"].astype(np.int64)
     write_array(out, ArraySet(x, labels, length, store.index["content"], store.names, split_indices(spec, store), meta))
+
+
+def join(parts: list[np.ndarray]) -> np.ndarray:
+    """Chunks of clips as one array; a recipe may give each chunk the frames of its longest clip, shorter ones end in zeros.
+
+    parts: (n, 3, T, V, M) each, T may differ.   Returns: (sum of n, 3, largest T, V, M).
+    """
+    if len({part.shape[1:] for part in parts}) == 1:
+        return np.concatenate(parts)
+    count, frames = sum(len(part) for part in parts), max(part.shape[2] for part in parts)
+    x = np.zeros((count, 3, frames, *parts[0].shape[3:]), dtype=parts[0].dtype)
+    first = 0
+    for part in parts:
+        x[first : first + len(part), :, : part.shape[2]] = part
+        first += len(part)
+    return x
 
 
 def split_indices(spec: DatasetSpec, store: SequenceStore) -> dict[str, tuple[np.ndarray, np.ndarray]]:
