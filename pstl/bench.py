@@ -82,9 +82,11 @@ def _bare(params: Params) -> dict[str, Any]:
 
 
 def _card(section: MethodSettings) -> EncoderCard:
+    module = load_plugin("methods", section.method)
+    cfg = validated(module.Config, section.settings, f"methods.{section.method}.settings")
     return EncoderCard(
         method=section.method, settings=section.settings, encoder=section.encoder.model_dump(), recipe=section.recipe.model_dump(),
-        skeleton="kinect_v2", people=2, frames=frames_of(section), stream="joint",
+        skeleton="kinect_v2", people=2, frames=module.Method.frames(cfg, frames_of(section)), stream="joint",
     )  # fmt: skip
 
 
@@ -119,7 +121,8 @@ def _train_rate(method: BaseMethod, clips: Clips, section: MethodSettings, steps
         if step == 1:
             _wait(clips.device)
             began = time.perf_counter()
-        batch = Batch(*clips.take(torch.arange(size) + step % 2 * size))
+        index = torch.arange(size) + step % 2 * size
+        batch = Batch(*clips.take(index), present=clips.present[index])
         method(batch, torch_generator(0, "bench", step))["loss"].backward()
         optim.step()
         optim.zero_grad(set_to_none=True)

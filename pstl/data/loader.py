@@ -15,7 +15,7 @@ SHARE_OF_FREE_MEMORY = 0.5  # of the device that the array may take
 class Clips:
     """Some clips of an array, on the device if they fit, else in pinned host memory.
 
-    Iterate with batches(); len() is the number of clips.
+    len() is the number of clips.   present: (N, M) bool on the CPU: bodies that are not all zero.
     """
 
     def __init__(self, data: ArraySet, indices: np.ndarray, device: torch.device, labelled: bool = False) -> None:
@@ -23,6 +23,7 @@ class Clips:
         x = torch.from_numpy(np.ascontiguousarray(data.x[indices]))
         self.resident = device.type == "cpu" or x.nbytes < SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
         self.x = x.to(device) if self.resident else x.pin_memory()
+        self.present = present(self.x)
         self.length = torch.from_numpy(data.length[indices]).to(device)
         self.y = torch.from_numpy(data.y[indices]).to(device) if labelled else None  # labels are not even loaded otherwise
 
@@ -34,6 +35,11 @@ class Clips:
         there = index.to(self.device, non_blocking=True)
         x = self.x[there] if self.resident else self.x[index].pin_memory().to(self.device, non_blocking=True)
         return x, self.length[there], None if self.y is None else self.y[there]
+
+
+def present(x: Tensor) -> Tensor:
+    """Which bodies are there at all.   x: (N, C, T, V, M).   Returns: (N, M) bool on the CPU."""
+    return torch.cat([part.ne(0).any(3).any(2).any(1) for part in x.split(1024)]).cpu()
 
 
 def shuffled(count: int, batch_size: int, drop_last: bool, seed: int, epoch: int) -> list[Tensor]:

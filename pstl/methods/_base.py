@@ -16,11 +16,13 @@ class Batch(NamedTuple):
     """x: (N, C, T, V, M) as the recipe made it (joint positions).   length: (N,) recorded frames.
 
     y: (N,) classes, -1 where unlabelled; None in every purely self-supervised run.
+    present: (N, M) bool on the CPU, False for bodies that are all zero, whatever the device of x; None: not looked up.
     """
 
     x: Tensor
     length: Tensor
     y: Tensor | None = None
+    present: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class BaseMethod(nn.Module):
     def sharded(self) -> list[nn.Module]:
         """Modules that see one rank's share of a batch (their norms are synchronised); what comes after `gather` sees it all."""
         return [self.encoder]
+
+    @staticmethod
+    def frames(cfg: Frozen, recorded: int) -> int:
+        """Frames of a view, which the encoder is built for; by default those of the recipe's clips."""
+        return recorded
 
     @staticmethod
     def clean(cfg: Frozen, x: Tensor, length: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from pstl.errors import UserError
 from pstl.ops.streams import STREAMS
 from pstl.registry import load as load_plugin
 from pstl.registry import names
-from pstl.tasks._features import BATCH, check_fit, encode
+from pstl.tasks._features import BATCH, check_fit, encode, encode_view
 from pstl.train import encoder_file
 from pstl.train.checkpoint import read
 from pstl.train.encoder_file import EncoderCard
@@ -23,6 +23,9 @@ def embed(
     weights: str | Path, source: str | Path, out: str | Path, stream: str | None, dropped: list[int], device: torch.device
 ) -> tuple[int, ...]:
     """Features (N, D) of an array (N, 3, T, V, M) of joint positions, in evaluation mode; the stream is derived here.
+
+    Clips of just the frames that the encoder takes are encoded as they are; any others count as recordings of T frames, of which
+    the method's clean view (its crop, its resampling) is encoded.
 
     stream: None takes the one the encoder was trained on.   dropped: 0-based joints to lose; they are deleted where the
     encoder can, else set to zero.   Returns: the shape written.   Raises: UserError, ShapeError for an input that does not fit.
@@ -51,9 +54,11 @@ def embed(
 
 
 def _encode_part(card: EncoderCard, encoder: Any, x: Tensor, drop: Tensor | None) -> Tensor:
-    length = torch.full((len(x),), x.shape[2], device=x.device)
     if drop is not None and not encoder.can_drop:
         x, drop = x.index_fill(3, drop, 0), None
+    if x.shape[2] == card.frames:
+        return encode_view(card, encoder, x, drop).float().cpu()
+    length = torch.full((len(x),), x.shape[2], device=x.device)
     return encode(card, encoder, x, length, drop).float().cpu()
 
 

@@ -47,6 +47,11 @@ def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, d
     """
     module = load_plugin("methods", card.method)
     x = module.Method.clean(validated(module.Config, card.settings, card.method), x, length)
+    return encode_view(card, encoder, x, drop)
+
+
+def encode_view(card: EncoderCard, encoder: BaseEncoder, x: Tensor, drop: Tensor | None = None) -> Tensor:
+    """Clips that are clean views already -> clip features.   x: (N, 3, card.frames, V, M).   Returns: (N, D)."""
     features: Tensor = encoder(convert(x, encoder_file.skeleton_of(card), card.stream), drop).clip
     return features
 

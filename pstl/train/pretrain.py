@@ -59,7 +59,8 @@ def card_of(run: Run, section: MethodSettings, data: ArraySet) -> EncoderCard:
         "run": str(run), "run_id": digest([str(run), settings_digest]), "settings_digest": settings_digest,
         "data_checksum": data.meta["checksum"], "dataset": run.dataset, "split": run.split, "seed": run.seed, "git": git_hash(),
     }  # fmt: skip
-    cfg = validated(load_plugin("methods", section.method).Config, section.settings, f"methods.{run.method}.settings")
+    module = load_plugin("methods", section.method)
+    cfg = validated(module.Config, section.settings, f"methods.{run.method}.settings")
     return EncoderCard(
         method=section.method,
         settings=cfg.model_dump(mode="json"),
@@ -67,7 +68,7 @@ def card_of(run: Run, section: MethodSettings, data: ArraySet) -> EncoderCard:
         recipe=section.recipe.model_dump(),
         skeleton=data.meta["skeleton"],
         people=data.meta["people"],
-        frames=data.x.shape[2],
+        frames=module.Method.frames(cfg, data.x.shape[2]),
         stream=run.stream,
         provenance=provenance,
     )
@@ -125,7 +126,8 @@ def train_epoch(
     sums: dict[str, torch.Tensor] = {}
     steps = 0
     for i, index in enumerate(batches):
-        batch = Batch(*clips.take(distributed.share(index)))
+        mine = distributed.share(index)
+        batch = Batch(*clips.take(mine), present=clips.present[mine])
         losses = method(batch, torch_generator(seed, "views", epoch, i))
         (losses["loss"] / settings.accumulate).backward()
         if (i + 1) % settings.accumulate == 0 or i + 1 == len(batches):
