@@ -1,0 +1,92 @@
+"""Weights of SCD-Net's released encoder in the names and fusions of pstl.backbones.scdnet (layout: spec 4)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+State = dict[str, Tensor]
+SUBSETS, BRANCHES = range(3), range(4)
+TOKEN_LAYER = (
+    ("self_attn.in_proj_", "attend_in."),
+    ("self_attn.out_proj.", "attend_out."),
+    ("norm1.", "attend_norm."),
+    ("linear1.", "feed_in."),
+    ("linear2.", "feed_out."),
+    ("norm2.", "feed_norm."),
+)
+BLOCK = (
+    ("gcn1.down.0.", "graph.shortcut."),
+    ("gcn1.down.1.", "graph.shortcut_norm."),
+    ("gcn1.bn.", "graph.norm."),
+    ("tcn1.branches.0.3.bn.", "time.norms.0."),
+    ("tcn1.branches.1.3.bn.", "time.norms.1."),
+    ("tcn1.branches.2.4.", "time.norms.2."),
+    ("residual.conv.", "residual."),
+    ("residual.bn.", "residual_norm."),
+)
+
+
+class Sizes(NamedTuple):
+    """What the shapes of the weights tell. The number of attention heads is not among it."""
+
+    width: int
+    feedforward: int
+    stem_width: int
+    people: int
+    joints: int
+    frames: int
+
+
+def released_weights(state: State, prefix: str) -> tuple[State, Sizes]:
+    """An encoder's weights under our names.
+
+    prefix: where it stands in the checkpoint, "encoder_q.encoder." or "encoder_k.encoder.".   Raises: KeyError for one that is not there.
+    """
+    state = _below(state, prefix)
+    joints, stem = state["gcn_t.l1.gcn1.PA"].shape[-1], state["gcn_t.l1.gcn1.convs.0.conv3.weight"].shape[0]
+    width, temporal = state["channel_t.0.weight"].shape
+    feedforward = state["t_encoder.layers.0.linear1.weight"].shape[0]
+    frames = state["channel_s.0.weight"].shape[1] // stem
+    weights: State = {}
+    for ours, theirs in (("temporal", "t"), ("spatial", "s")):
+        weights |= _add(f"{ours}_stem.input_norm.", _below(state, f"gcn_{theirs}.data_bn."))
+        for i in range(3):
+            weights |= _add(f"{ours}_stem.blocks.{i}.", _block(_below(state, f"gcn_{theirs}.l{i + 1}.")))
+        weights |= _add(f"{ours}_tokens.", _below(state, f"channel_{theirs}."))
+        weights |= _add(f"{ours}_layer.", _renamed(_below(state, f"{theirs}_encoder.layers.0."), TOKEN_LAYER))
+    return weights, Sizes(width, feedforward, stem, temporal // (joints * stem), joints, frames)
+
+
+def _block(state: State) -> State:
+    """One block: convolutions of the three subsets and of the four branches become one each."""
+    weights = {"graph.topology": state["gcn1.PA"], "graph.alpha": state["gcn1.alpha"], **_renamed(state, BLOCK)}
+    for name in ("weight", "bias"):
+        receiver, source, value, relation = ([state[f"gcn1.convs.{k}.conv{i}.{name}"] for k in SUBSETS] for i in (1, 2, 3, 4))
+        weights[f"graph.relate.{name}"] = torch.cat([*receiver, *source])  # (2 * 3 * r, ...)
+        weights[f"graph.value.{name}"] = torch.stack(value, dim=1).flatten(0, 1)  # (D * 3, ...), the subset fastest
+        weights[f"graph.relation_{name}"] = torch.stack(relation)  # (3, D, ...)
+        weights[f"time.enter.{name}"] = torch.cat([state[f"tcn1.branches.{b}.0.{name}"] for b in BRANCHES])
+        for b in (0, 1):
+            weights[f"time.convs.{b}.{name}"] = state[f"tcn1.branches.{b}.3.conv.{name}"]
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        weights[f"time.enter_norm.{name}"] = torch.cat([state[f"tcn1.branches.{b}.1.{name}"] for b in BRANCHES])
+    weights["time.enter_norm.num_batches_tracked"] = state["tcn1.branches.0.1.num_batches_tracked"]
+    weights["graph.relate.weight"] = weights["graph.relate.weight"].flatten(2)  # works on time means: one axis fewer
+    weights["graph.relation_weight"] = weights["graph.relation_weight"].flatten(2)
+    weights["graph.relation_bias"] = weights["graph.relation_bias"][..., None]
+    for b in (0, 1):
+        weights[f"time.convs.{b}.weight"] = weights[f"time.convs.{b}.weight"].transpose(2, 3)  # time is the last axis here
+    return weights
+
+
+def _below(state: State, prefix: str) -> State:
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _add(prefix: str, state: State) -> State:
+    return {prefix + key: value for key, value in state.items()}
+
+
+def _renamed(state: State, names: tuple[tuple[str, str], ...]) -> State:
+    return {new + key: value for old, new in names for key, value in _below(state, old).items()}

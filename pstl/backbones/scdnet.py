@@ -1,0 +1,162 @@
+"""SCD-Net's encoder: two CTR-GCN stems, each with a transformer over frames or over joints (Wu et al., AAAI 2024, spec section 4)."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from pstl.backbones._base import BaseEncoder, Features
+from pstl.backbones._ctrgcn import Block
+from pstl.config import Frozen
+from pstl.errors import ShapeError
+from pstl.ops.dropout import Dropout
+from pstl.skeletons import Skeleton
+from pstl.skeletons.graph import directed_partition
+
+
+class Config(Frozen):
+    """Defaults are the released code's values (spec section 4): 74,447,664 parameters for two people of 25 joints."""
+
+    width: int = 2048  # of the tokens; clip features have twice as many numbers
+    heads: int = 8
+    feedforward: int = 2048
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    stem_width: int = Field(default=64, multiple_of=8, gt=0)  # four times as wide inside
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "Config":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be shared equally by {self.heads} heads")
+        return self
+
+
+class Merged(NamedTuple):
+    """Bodies of a batch with the absent ones, which are all equal, kept once per slot.
+
+    rows: (P,) index into the N M bodies.   source: (N M,) which row each body is.   times: (P,) bodies each row stands for.
+    """
+
+    rows: Tensor
+    source: Tensor
+    times: Tensor
+
+
+def merge_absent(present: Tensor, device: torch.device) -> Merged:
+    """present: (N, M) bool on the CPU.   Returns: tensors on `device`; no synchronisation."""
+    n, m = present.shape
+    body = torch.arange(n * m)
+    # Present bodies name themselves, absent ones the first absent body of their slot: batch norm of the input is per slot.
+    name = torch.where(present.flatten(), body, (~present).int().argmax(0).repeat(n) * m + body % m)
+    rows, source, count = name.unique(return_inverse=True, return_counts=True)
+    return Merged(*(value.to(device, non_blocking=True) for value in (rows, source, count.float())))
+
+
+class Stem(nn.Module):
+    """Three CTR-GCN blocks without strides.   x: (N, 3, T, V, M) -> (P, width, V, T) of merged bodies."""
+
+    def __init__(self, width: int, skeleton: Skeleton, people: int) -> None:
+        super().__init__()
+        self.input_norm = nn.BatchNorm1d(people * skeleton.joints * 3)
+        topology = torch.from_numpy(directed_partition(skeleton))
+        widths = (3, width, 4 * width, width)
+        self.blocks = nn.ModuleList(Block(widths[i], widths[i + 1], topology, residual=i > 0) for i in range(3))
+
+    def forward(self, x: Tensor, merged: Merged | None) -> Tensor:
+        n, c, t, v, m = x.shape
+        x = self.input_norm(x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t))  # body slowest, coordinate fastest
+        x = x.view(n * m, v, c, t).transpose(1, 2)
+        if merged is not None:
+            x = x.index_select(0, merged.rows)
+        x = x.contiguous()
+        for block in self.blocks:
+            x = block(x, None if merged is None else merged.times)
+        return x
+
+
+class TokenLayer(nn.Module):
+    """One post-norm transformer layer without positions.   (N, tokens, width) -> same shape."""
+
+    def __init__(self, cfg: Config) -> None:
+        super().__init__()
+        self.heads, self.rate = cfg.heads, cfg.dropout
+        self.attend_in = nn.Linear(cfg.width, 3 * cfg.width)
+        self.attend_out = nn.Linear(cfg.width, cfg.width)
+        self.attend_norm = nn.LayerNorm(cfg.width)
+        self.feed_in = nn.Linear(cfg.width, cfg.feedforward)
+        self.feed_out = nn.Linear(cfg.feedforward, cfg.width)
+        self.feed_norm = nn.LayerNorm(cfg.width)
+        self.dropout = Dropout(cfg.dropout)
+        nn.init.zeros_(self.attend_in.bias)
+        nn.init.zeros_(self.attend_out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # sums and norms in float32 also under autocast
+        x = self.attend_norm(wide + self.dropout(self.attention(x)))
+        return self.feed_norm(x + self.dropout(self.feed_out(self.dropout(torch.relu(self.feed_in(x))))))
+
+    def attention(self, x: Tensor) -> Tensor:
+        n, tokens, width = x.shape
+        q, k, v = self.attend_in(x).view(n, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v, dropout_p=self.rate if self.training else 0.0)
+        return self.attend_out(y.transpose(1, 2).reshape(n, tokens, width))
+
+
+class Encoder(BaseEncoder):
+    """(N, 3, frames, V, M) -> clip (N, 2 * width), temporal half first; frames (N, frames, width), the temporal tokens.
+
+    Tied to its number of frames, joints and people by the token layers; people beyond those of a clip are added as absent.
+    A dropped joint is one whose coordinates are zero.
+    """
+
+    def __init__(self, cfg: Config, skeleton: Skeleton, people: int, frames: int) -> None:
+        super().__init__()
+        self.width, self.expected = 2 * cfg.width, (frames, skeleton.joints, people)
+        self.temporal_stem = Stem(cfg.stem_width, skeleton, people)
+        self.spatial_stem = Stem(cfg.stem_width, skeleton, people)
+        self.temporal_tokens = token_mlp(people * skeleton.joints * cfg.stem_width, cfg.width)
+        self.spatial_tokens = token_mlp(frames * cfg.stem_width, cfg.width)
+        self.temporal_layer, self.spatial_layer = TokenLayer(cfg), TokenLayer(cfg)
+        for part in (self.temporal_tokens, self.spatial_tokens, self.temporal_layer, self.spatial_layer):
+            xavier(part)
+
+    def forward(self, x: Tensor, drop: Tensor | None = None, present: Tensor | None = None) -> Features:
+        """present: (N, M) bool on the CPU, False only for bodies that are all zero; None: found in x, which synchronises a GPU."""
+        x, present = self._fitted(x, present)
+        if drop is not None:
+            x = x.index_fill(3, drop, 0)
+        n, _, t, v, m = x.shape
+        merged = None
+        if m > 1:
+            merged = merge_absent(x.ne(0).any(3).any(2).any(1).cpu() if present is None else present, x.device)
+        source = torch.arange(n, device=x.device) if merged is None else merged.source
+
+        y = self.temporal_stem(x, merged).index_select(0, source)  # (N M, C, V, T)
+        y = y.view(n, m, -1, v, t).permute(0, 4, 1, 3, 2).reshape(n, t, -1)  # (N, T, M V C)
+        temporal = self.temporal_layer(self.temporal_tokens(y))
+
+        y = self.spatial_stem(x, merged).permute(0, 2, 3, 1).flatten(2)  # (P, V, T C)
+        y = self.spatial_tokens(y).index_select(0, source)  # token by token, so once for all absent bodies, too
+        spatial = self.spatial_layer(y.reshape(n, m * v, -1))
+        return Features(torch.cat([temporal.amax(1), spatial.amax(1)], dim=1), temporal)
+
+    def _fitted(self, x: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Absent people added where a clip has fewer slots. Raises: ShapeError for anything else."""
+        t, v, m = self.expected
+        if x.shape[2:4] != (t, v) or x.shape[4] > m:
+            raise ShapeError(f"clips of shape {tuple(x.shape)}: expected (N, 3, {t}, {v}, {m} or fewer people) for this encoder")
+        if missing := m - x.shape[4]:
+            x, present = F.pad(x, (0, missing)), None if present is None else F.pad(present, (0, missing))
+        return x, present
+
+
+def token_mlp(features: int, width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(features, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width))
+
+
+def xavier(module: nn.Module) -> None:
+    """Xavier-uniform for every matrix; biases keep what they have (spec 4.3)."""
+    for parameter in module.parameters():
+        if parameter.dim() == 2:
+            nn.init.xavier_uniform_(parameter)

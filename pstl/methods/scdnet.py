@@ -1,0 +1,179 @@
+"""SCD-Net: Spatiotemporal Clues Disentanglement Network for Self-supervised Skeleton-based Action Recognition (Wu et al., AAAI 2024).
+
+Follows the released code (spec): no positional encoding, cross-level terms only, view 1 is always the query. Where the code's
+spatial mask depends on how a library sorts ties, they are broken at random here (spec 3.1).
+Run: snakemake --cores --config suite=nwucla
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from pstl import skeletons
+from pstl.backbones._base import BaseEncoder
+from pstl.backbones._scdnet_released import released_weights
+from pstl.backbones.scdnet import Encoder
+from pstl.config import Frozen
+from pstl.errors import UserError
+from pstl.losses.infonce import info_nce
+from pstl.methods._base import BaseMethod, Batch, Losses, Problem
+from pstl.methods._momentum import Queue, follow, twin_of
+from pstl.ops import augment, masks, time
+from pstl.ops.collective import gather, place
+from pstl.ops.streams import convert
+
+
+class Config(Frozen):
+    """Defaults are the released code's values (spec sections 3 to 5), which are for 25 joints where they are shares of a skeleton."""
+
+    frames: int = Field(default=64, ge=1)  # of a view; no crop is shorter, unless the clip is
+    shortest_crop: float = 0.1  # share of the clip
+    clean_share: float = 0.95  # centred part that is encoded downstream
+    probability: float = Field(default=0.5, ge=0, le=1)  # of each of: rotation, exchange of sides, shear, spatial mask, temporal mask
+    rotation_deg: float = 30.0  # of the main axis
+    small_rotation_deg: float = 1.0  # of the two other axes
+    shear_amplitude: float = 1.0
+    seed_joints: float = 0.2  # 5 of 25: the spatial mask grows around them
+    masked_joints: float = 0.32  # 8 of 25
+    cubes: int = 16  # of consecutive frames
+    masked_cubes: int = 6
+    projection: int = 128
+    queue: int = Field(default=8192, ge=1)
+    momentum: float = Field(default=0.999, ge=0, le=1)
+    temperature: float = Field(default=0.2, gt=0)
+
+
+class Projectors(nn.Module):
+    """One for each of v_t, v_s and v_g = [v_t; v_s].   (N, 2 W) -> three (N, projection), rows of unit length."""
+
+    def __init__(self, width: int, projection: int) -> None:
+        super().__init__()
+        self.width = width // 2
+        self.temporal, self.spatial, self.both = (
+            nn.Sequential(nn.Linear(features, self.width), nn.ReLU(), nn.Linear(self.width, projection))
+            for features in (self.width, self.width, width)
+        )
+        for parameter in self.parameters():
+            if parameter.dim() == 2:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(self, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        z = self.temporal(v[:, : self.width]), self.spatial(v[:, self.width :]), self.both(v)
+        z_t, z_s, z_g = (F.normalize(part.float(), dim=1) for part in z)
+        return z_t, z_s, z_g
+
+
+class Method(BaseMethod):
+    """Query network, its momentum twin, and a queue of past keys for each of the temporal, spatial and global levels."""
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
+        super().__init__(cfg, encoder, problem)
+        if cfg.frames % cfg.cubes or cfg.masked_cubes > cfg.cubes:
+            raise UserError(f"scdnet: {cfg.masked_cubes} of {cfg.cubes} cubes in {cfg.frames} frames; frames must be a multiple of cubes")
+        if not isinstance(encoder, Encoder):
+            raise UserError("scdnet: its losses need the temporal and spatial halves of the encoder 'scdnet'; set encoder: {name: scdnet}")
+        self.projectors = Projectors(encoder.width, cfg.projection)
+        self.key_encoder, self.key_projectors = twin_of(encoder), twin_of(self.projectors)
+        self.queues = nn.ModuleList(Queue(cfg.queue, cfg.projection) for _ in range(3))  # temporal, spatial, global
+        self.new_keys: list[tuple[Tensor, ...]] = []  # since the last optimiser step
+
+    def forward(self, batch: Batch, rng: Generator) -> Losses:
+        query_view, key_view = self.view(batch, rng), self.view(batch, rng)
+        query = self.query(query_view, batch.present)
+        if not self.new_keys:  # once per optimiser step, before its keys
+            self.follow()
+        key = self.key(key_view, batch.present)
+        self.new_keys.append(key)
+        return self.contrast(query, key)
+
+    def sharded(self) -> list[nn.Module]:
+        return [self.encoder, self.key_encoder]
+
+    def view(self, batch: Batch, rng: Generator) -> Tensor:
+        """One random view per clip (spec 3); drawn for the global batch, so that ranks together equal one process.
+
+        Returns: (N, 3, frames, V, M).
+        """
+        cfg, skeleton = self.cfg, self.problem.skeleton
+        first, total = place(batch.x)
+        here = slice(first, first + len(batch.x))
+        scale, start, *coins = torch.rand(7, total, generator=rng)
+        rotated, swapped, sheared, joints_masked, frames_masked = (coin < cfg.probability for coin in coins)
+        scale = 1 - scale * (1 - cfg.shortest_crop)
+        scale, start = (draw[here].to(batch.x.device, non_blocking=True) for draw in (scale, start))
+        x = time.resize_span(batch.x, time.random_span(batch.length, scale, start, cfg.frames), cfg.frames)
+        x = convert(x, skeleton, self.problem.stream)
+
+        rotation = augment.rotation(total, cfg.rotation_deg, cfg.small_rotation_deg, rng)
+        shear = augment.shear(total, cfg.shear_amplitude, rng)
+        x = augment.transform(x, (augment.only_where(rotated, rotation) @ augment.only_where(sheared, shear))[here])
+        x = augment.swap_sides_where(x, skeleton.mirror, swapped[here])
+
+        seeds, masked = (max(1, round(share * skeleton.joints)) for share in (cfg.seed_joints, cfg.masked_joints))
+        joints = masks.structure_guided_joints(skeleton, seeds, masked, total, rng) & joints_masked[:, None]
+        frames = masks.frame_cubes(cfg.frames, cfg.cubes, cfg.masked_cubes, total, rng) & frames_masked[:, None]
+        return masks.zero_fill(x, joints[here], frames[here])
+
+    def query(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
+        """z_t, z_s, z_g of the global batch, with gradients."""
+        return tuple(gather(z) for z in self.projectors(self.encoder(x, present=present).clip))
+
+    @torch.no_grad()
+    def key(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
+        return tuple(gather(z) for z in self.key_projectors(self.key_encoder(x, present=present).clip))
+
+    def follow(self) -> None:
+        """Momentum update of the key network."""
+        follow(self.key_encoder, self.encoder, self.cfg.momentum)
+        follow(self.key_projectors, self.projectors, self.cfg.momentum)
+
+    def contrast(self, query: tuple[Tensor, ...], key: tuple[Tensor, ...]) -> Losses:
+        """The four cross-level terms (spec 5): t to g, s to g, g to t, g to s."""
+        (q_t, q_s, q_g), (k_t, k_s, k_g) = query, key
+        queue_t, queue_s, queue_g = self.negatives()
+        t_g, s_g = info_nce(torch.stack([q_t, q_s]), k_g, queue_g, self.cfg.temperature)  # they share keys and negatives
+        g_t = info_nce(q_g, k_t, queue_t, self.cfg.temperature)
+        g_s = info_nce(q_g, k_s, queue_s, self.cfg.temperature)
+        return {"loss": t_g + s_g + g_t + g_s, "t_g": t_g, "s_g": s_g, "g_t": g_t, "g_s": g_s}
+
+    def negatives(self) -> Iterator[Tensor]:
+        return (queue.keys for queue in self.queues)  # type: ignore[misc]
+
+    def after_step(self) -> None:
+        """The keys enter the queues after the logits, so that none is its own negative, and after the backward pass that reads them."""
+        for queue, keys in zip(self.queues, zip(*self.new_keys, strict=True), strict=True):
+            queue.enqueue(torch.cat(keys))  # type: ignore[operator]
+        self.new_keys.clear()
+
+    @staticmethod
+    def frames(cfg: Frozen, recorded: int) -> int:
+        assert isinstance(cfg, Config)
+        return cfg.frames
+
+    @staticmethod
+    def clean(cfg: Frozen, x: Tensor, length: Tensor) -> Tensor:
+        """The centred 95 % of each clip in 64 frames (spec 3.3).   (N, 3, T, V, M) -> (N, 3, frames, V, M)."""
+        assert isinstance(cfg, Config)
+        return time.resize_span(x, time.centred_span(length, cfg.clean_share), cfg.frames)
+
+
+def from_official(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Card fields and weights of the query encoder in a checkpoint as the released code writes it.
+
+    content: {"epoch", "state_dict": encoder_q.*, encoder_k.*, queues}.   Raises: KeyError if one of them is not there.
+    """
+    state = content["state_dict"]
+    weights, (width, feedforward, stem_width, people, joints, frames) = released_weights(state, "encoder_q.encoder.")
+    fields = {
+        "method": "scdnet", "settings": {} if frames == Config().frames else {"frames": frames}, "recipe": {"name": "spine300"},
+        "encoder": {"name": "scdnet", "width": width, "feedforward": feedforward, "stem_width": stem_width},
+        "skeleton": next(name for name in skeletons.NAMES if skeletons.load(name).joints == joints),
+        "people": people, "frames": frames, "stream": "joint",
+    }  # fmt: skip
+    return fields, weights

@@ -1,0 +1,94 @@
+"""SCD-Net through the training loop that all methods share."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from pstl import config
+from pstl.data.store import ArraySet, open_array, write_array
+from pstl.methods import scdnet
+from pstl.ops.streams import convert
+from pstl.skeletons import load
+from pstl.tasks._features import extract, open_features
+from pstl.train import encoder_file
+from pstl.train import pretrain as loop
+
+CPU = torch.device("cpu")
+RUN = config.Run(suite="tiny", dataset="nwucla", split="xview", method="scdnet", stream="bone", seed=0)
+
+
+def make_params(folder, **train):
+    section = {
+        "recipe": "spine300",
+        "encoder": {"name": "scdnet", "width": 16, "heads": 2, "feedforward": 16, "stem_width": 8},
+        "settings": {"queue": 24, "projection": 8},
+        "train": {"epochs": 2, "batch_size": 8, "optimiser": "sgd", "lr": 0.01, "schedule": "step", "milestones": [1]} | train,
+    }
+    experiment = {"dataset": "nwucla", "split": "xview", "methods": ["scdnet"], "streams": ["bone"], "tasks": ["knn"]}
+    suites = {"tiny": {"summary": "", "experiments": [experiment]}}
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump({"suite": "tiny", "methods": {"scdnet": section}, "tasks": {"knn": {}}, "suites": suites}))
+    return config.load(path)
+
+
+@pytest.fixture
+def array(tmp_path):
+    """24 walks of 20 to 90 frames, zero beyond their length; the first 16 are for training."""
+    x = np.random.default_rng(0).normal(size=(24, 3, 90, 20, 1)).cumsum(2).astype(np.float32) * 0.05
+    length = np.linspace(20, 90, 24).astype(np.int64)
+    for clip, n in zip(x, length, strict=True):
+        clip[:, n:] = 0
+    meta = {"dataset": "nwucla", "recipe": {"name": "spine300"}, "skeleton": "kinect_v1", "people": 1, "classes": ["a", "b", "c"]}
+    splits = {"xview": (np.arange(16), np.arange(16, 24))}
+    content = np.arange(24, dtype=np.uint64)
+    write_array(tmp_path / "array", ArraySet(x, np.arange(24) % 3, length, content, [f"clip{i}" for i in range(24)], splits, meta))
+    return tmp_path / "array"
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, array, monkeypatch):
+    """Key network, queues, momentum buffers and dropout draws all come back: bit for bit."""
+    params, epochs = make_params(tmp_path), loop.train_epoch
+    loop.pretrain(params, RUN, array, tmp_path / "whole/encoder.pt", CPU)
+
+    def killed(method, clips, settings, seed, epoch, *rest):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        return epochs(method, clips, settings, seed, epoch, *rest)
+
+    monkeypatch.setattr(loop, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        loop.pretrain(params, RUN, array, tmp_path / "broken/encoder.pt", CPU)
+    monkeypatch.setattr(loop, "train_epoch", epochs)
+    loop.pretrain(params, RUN, array, tmp_path / "broken/encoder.pt", CPU)
+    whole, broken = (encoder_file.load(tmp_path / name / "encoder.pt")[1].state_dict() for name in ("whole", "broken"))
+    assert all(torch.equal(whole[key], broken[key]) for key in whole)
+
+
+def test_features_are_those_of_the_clean_view(tmp_path, array):
+    """Downstream: centred 95 %, 64 frames, then the stream, evaluation mode; the card says how many frames the encoder takes."""
+    loop.pretrain(make_params(tmp_path, epochs=1), RUN, array, tmp_path / "encoder.pt", CPU)
+    extract(tmp_path / "encoder.pt", array, "xview", "released", tmp_path / "features.npz", CPU)
+    card, encoder = encoder_file.load(tmp_path / "encoder.pt")
+    data = open_array(array)
+    x = scdnet.Method.clean(scdnet.Config(), torch.from_numpy(np.array(data.x)), torch.from_numpy(data.length))
+    with torch.no_grad():
+        expected = encoder(convert(x, load("kinect_v1"), "bone")).clip.numpy()
+    features = open_features(tmp_path / "features.npz")
+    np.testing.assert_allclose(np.concatenate([features.train, features.test]), expected, atol=1e-5)
+    assert (card.frames, card.stream, card.people) == (64, "bone", 1)
+    extract(tmp_path / "encoder.pt", array, "xview", "recalibrated", tmp_path / "other.npz", CPU)
+    assert not np.allclose(open_features(tmp_path / "other.npz").train, features.train, atol=1e-3)
+
+
+def test_bf16_trains_both_networks(tmp_path, array):
+    """Query and key encoders run in bf16; logits, queues and parameters stay float32, the loss finite and near fp32's."""
+    losses = []
+    for precision in ("fp32", "bf16"):
+        params = make_params(tmp_path, epochs=1, precision=precision)
+        loop.pretrain(params, RUN, array, tmp_path / precision / "encoder.pt", CPU)
+        curve = (tmp_path / precision / "curve.jsonl").read_text().splitlines()
+        losses.append(yaml.safe_load(curve[-1])["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    state = encoder_file.load(tmp_path / "bf16/encoder.pt")[1].state_dict()
+    assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
