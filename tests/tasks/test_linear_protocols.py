@@ -1,0 +1,69 @@
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pstl import config
+from pstl.rng import torch_generator
+from pstl.tasks import linear
+from pstl.tasks._features import FeatureSet
+
+CPU = torch.device("cpu")
+
+
+def features(n=60, width=6):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    x = (rng.normal(size=(n, width)) + y[:, None]).astype(np.float32)
+    return FeatureSet(x[:40], x[40:], y[:40], y[40:], np.ones(20, dtype=bool), {"classes": ["a", "b", "c"]})
+
+
+def by_hand(data, initial, epochs, batch_size, update):
+    """A linear probe without optimiser classes: test scores after the last epoch."""
+    rng = torch_generator(0, "linear")
+    weight = initial(torch.empty(3, data.train.shape[1]), generator=rng).requires_grad_()
+    bias = torch.zeros(3, requires_grad=True)
+    x, y = torch.from_numpy(data.train), torch.from_numpy(data.y_train)
+    state = [torch.zeros_like(p) for p in (weight, bias)], [torch.zeros_like(p) for p in (weight, bias)]
+    steps = 0
+    for epoch in range(epochs):
+        for index in torch.randperm(len(x), generator=rng).split(batch_size):
+            gradients = torch.autograd.grad(F.cross_entropy(x[index] @ weight.T + bias, y[index]), (weight, bias))
+            steps += 1
+            with torch.no_grad():
+                for p, g, a, b in zip((weight, bias), gradients, *state, strict=True):
+                    update(p, g, a, b, epoch, steps)
+    return torch.from_numpy(data.test) @ weight.T + bias
+
+
+def test_scdnet_protocol():
+    """SGD with momentum 0.9, N(0, 0.01) at the start, ten times slower from each milestone on (SCD-Net spec 7.1)."""
+
+    def sgd(p, g, a, b, epoch, steps):
+        a.mul_(0.9).add_(g)
+        p.sub_(0.2 * 0.1 ** ((epoch >= 4) + (epoch >= 6)) * a)
+
+    cfg = linear.Config(optimiser="sgd", lr=0.2, epochs=8, batch_size=16, schedule="step", milestones=(4, 6), initial="normal")
+    expected = by_hand(features(), lambda w, generator: w.normal_(0, 0.01, generator=generator), 8, 16, sgd)
+    np.testing.assert_allclose(linear.run(features(), cfg, 0, CPU).scores, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_defaults_are_still_pstls_protocol():
+    """Other papers' settings must not move PSTL's numbers: Adam, Xavier-normal, cosine (PSTL spec 8)."""
+
+    def adam(p, g, a, b, epoch, steps):
+        lr = 0.01 * (1 + np.cos(np.pi * epoch / 8)) / 2
+        a.lerp_(g, 0.1)
+        b.lerp_(g * g, 0.001)
+        p.sub_(lr * (a / (1 - 0.9**steps)) / ((b / (1 - 0.999**steps)).sqrt() + 1e-8))
+
+    expected = by_hand(features(), torch.nn.init.xavier_normal_, 8, 16, adam)
+    ours = linear.run(features(), linear.Config(epochs=8, batch_size=16), 0, CPU).scores
+    np.testing.assert_allclose(ours, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_paper_settings_in_params(root):
+    """What `linear_scdnet` means is the paper's: lr 2, batch 1024, 80 epochs, drops at 50 and 70."""
+    params = config.load(root / "params.yaml")
+    cfg = linear.Config(**params.task(params.suite, "linear_scdnet").settings)
+    found = (cfg.optimiser, cfg.lr, cfg.momentum, cfg.batch_size, cfg.epochs, cfg.schedule, cfg.milestones, cfg.initial)
+    assert found == ("sgd", 2.0, 0.9, 1024, 80, "step", (50, 70), "normal")
