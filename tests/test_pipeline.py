@@ -111,11 +111,9 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
     [
         (changed("methods.pstl.train", epoch=3), (), "methods.pstl: train.epoch"),
         (changed("methods.pstl.settings", projector_widht=3), (), "projector_widht"),
-        (changed("tasks.linear", epocs=3), (), "tasks.linear: epocs"),
         (changed("datasets.synthetic", performer=3), (), "datasets.synthetic: performer"),
         (TINY, ("suite=tinny",), "unknown suite 'tinny'; known: tiny"),
         (TINY, ("siute=tiny",), "siute: unknown; known: suite=NAME, params=FILE, archives=FOLDER"),
-        (TINY, ("params=nosuch.yaml",), "nosuch.yaml: no such file"),
     ],
 )
 def test_a_typo_stops_the_run_in_one_line(
