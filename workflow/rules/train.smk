@@ -12,8 +12,8 @@ rule pretrain:
         facts="results/{suite}/runs/{run}/run.json",
     log:
         "results/{suite}/runs/{run}/pretrain.log",
-    retries: 1
     priority: 1  # the long jobs first: tasks fill the gaps
+    retries: 1
     threads: 1  # so weights do not depend on --cores, and two cores take two runs
     resources:
         gpu=GPU,
