@@ -92,7 +92,7 @@ class Encoder(BaseEncoder):
         for block, graph in zip(self.blocks, graphs, strict=True):
             x = block(x, graph)
         # Clips differ by about a hundredth of the pooled values: bf16 has 8 bits for them, so pooling is always float32.
-        frames = x.float().mean(3).transpose(1, 2)  # (P, T', D)
+        frames = x.to(torch.promote_types(x.dtype, torch.float32)).mean(3).transpose(1, 2)  # (P, T', D)
         return frames.mean(1), frames
 
     def _encode_present(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:
