@@ -13,14 +13,14 @@ from pstl.methods._base import Batch, Losses
 from pstl.ops import masks
 from pstl.ops.streams import convert
 
-JOINTS_OF_PAPER = 25
+JOINTS_OF_PAPER, FRAMES_OF_PAPER = 25, 50
 
 
 class Config(BarlowConfig):
     """Defaults are the released code's values (spec sections 6 and 7); every mask can be switched off for ablation."""
 
     masked_joints: int = 8  # K_s for 25 joints, scaled with the skeleton; draws, not distinct joints: see masks.central_joints
-    masked_frames: int = 10  # K_t: as many go by speed and as many again at random
+    masked_frames: int = 10  # K_t for 50 frames, scaled with the clip: as many go by speed and as many again at random
     joint_choice: Literal["central", "random"] = "central"  # random: the ablation of CSM
 
 
@@ -33,7 +33,7 @@ class Method(BarlowMethod):
         skeleton = self.problem.skeleton
         x = convert(batch.x, skeleton, self.problem.stream)
         whole, brief, partial = (self.view(x, rng) for _ in range(3))
-        brief = masks.drop_fast_frames(brief, self.cfg.masked_frames, rng)  # MATM
+        brief = masks.drop_fast_frames(brief, round(self.cfg.masked_frames * x.shape[2] / FRAMES_OF_PAPER), rng)  # MATM
         choose = masks.central_joints if self.cfg.joint_choice == "central" else masks.random_joints
         dropped = choose(skeleton, round(self.cfg.masked_joints * skeleton.joints / JOINTS_OF_PAPER), rng)  # CSM
         z = self.embed(whole)
