@@ -75,8 +75,7 @@ HEAD = arm("main", 95, 60, -45, 140)
 FORWARD = arm("main", 50, -20, 0, 40)
 CARRY = arm("main", 15, 0, 25, 95)
 SEATED: Channels = {"hip": 85, "knee": 88}
-STOOPED: Channels = {"pelvis": 55, "bend": 45, "nod": -25}
-KNEES: Channels = {"hip": 35, "knee": 60, "ankle": 25}
+BENT: Channels = {"hip": 70, "knee": 105, "ankle": 35}
 
 
 def legs(posture: Channels) -> Channels:
@@ -84,13 +83,30 @@ def legs(posture: Channels) -> Channels:
     return {f"{side} {name}": value for side in ("main", "other") for name, value in posture.items()}
 
 
-# Speed: the same raised hand, moved to and fro slowly or fast.
+# Speed: the same movement, slowly or fast.
 
 
 def wave(take: Take, hertz: float) -> None:
     up = take.hold(0, 0.2, 0.8, 1)
     take.toward(RAISED, up)
     take.add("main elbow", 28 * up * take.swing(hertz))
+
+
+def march(take: Take, hertz: float) -> None:
+    moving = take.hold(0, 0.1, 0.9, 1)
+    for side, turns in (("main", 0.0), ("other", 0.5)):
+        step = np.maximum(take.swing(hertz, turns), 0)
+        take.add(f"{side} hip", 60 * moving * step)
+        take.add(f"{side} knee", 80 * moving * step)
+        take.toward(arm(side, 15, 5, 0, 60), moving)
+        take.add(f"{side} elevation", -30 * moving * take.swing(hertz, turns))
+
+
+def squat(take: Take, hertz: float) -> None:
+    depth = take.hold(0, 0.15, 0.85, 1) * (1 + take.swing(hertz)) / 2
+    take.toward({**legs(BENT), "bend": 15}, depth)
+    for side in ("main", "other"):
+        take.toward(arm(side, 60, 0, 0, 10), depth)
 
 
 # Phase: both arms rise and fall together, or one rises while the other falls.
@@ -103,33 +119,13 @@ def lift_arms(take: Take, shift: float) -> None:
         take.add(f"{side} elevation", 50 * moving * take.swing(0.9, turns))
 
 
-# Side: each knee rises with the arm of the opposite side, or with the arm of its own side.
-
-
-def march(take: Take, shift: float) -> None:
-    moving = take.hold(0, 0.1, 0.9, 1)
-    for side, turns in (("main", 0.0), ("other", 0.5)):
-        step = np.maximum(take.swing(1.1, turns), 0)
-        take.add(f"{side} hip", 65 * moving * step)
-        take.add(f"{side} knee", 85 * moving * step)
-        take.toward(arm(side, 15, 5, 0, 45), moving)
-        take.add(f"{side} elevation", 35 * moving * take.swing(1.1, turns + shift))
-
-
-# Order: the second of each pair is the first one backwards, or its two parts exchanged.
+# Order: one is the other backwards, or holds the same two parts exchanged.
 
 
 def sit(take: Take, up: bool) -> None:
-    down = 1 - take.rise(0.15, 0.85) if up else take.rise(0.15, 0.85)
+    down = 1 - take.rise(0, 1) if up else take.rise(0, 1)
     take.toward(legs(SEATED), down)
     take.toward({"pelvis": 32, "bend": 18}, 4 * down * (1 - down))  # lean forward half-way
-
-
-def fetch_from_floor(take: Take, down: bool) -> None:
-    stoop = take.hold(0.05, 0.45, 0.55, 0.95)
-    carrying = 1 - take.rise(0.45, 0.55) if down else take.rise(0.45, 0.55)
-    take.toward(CARRY, carrying * take.rise(-0.1, 0) if not down else carrying)
-    take.toward({**STOOPED, **legs(KNEES), **arm("main", 85, 0, 0, 10)}, stoop)
 
 
 def touch_two(take: Take, head_first: bool) -> None:
@@ -161,14 +157,14 @@ def hand_over(take: Take) -> None:
 ACTIONS = (
     Action("wave slowly", lambda take: wave(take, 0.8), "main"),
     Action("wave fast", lambda take: wave(take, 2.2), "main"),
+    Action("march on the spot", lambda take: march(take, 0.8)),
+    Action("run on the spot", lambda take: march(take, 2.0)),
+    Action("squat slowly", lambda take: squat(take, 0.7)),
+    Action("squat fast", lambda take: squat(take, 1.8)),
     Action("lift both arms together", lambda take: lift_arms(take, 0.0)),
     Action("lift both arms in turn", lambda take: lift_arms(take, 0.5)),
-    Action("march with opposite arms", lambda take: march(take, 0.5)),
-    Action("march with same-side arms", lambda take: march(take, 0.0)),
     Action("sit down", lambda take: sit(take, up=False), ""),
     Action("stand up", lambda take: sit(take, up=True), ""),
-    Action("pick up", lambda take: fetch_from_floor(take, down=False), "main"),
-    Action("put down", lambda take: fetch_from_floor(take, down=True), "main"),
     Action("touch head, then knee", lambda take: touch_two(take, head_first=True), "main"),
     Action("touch knee, then head", lambda take: touch_two(take, head_first=False), "main"),
     Action("shake hands", shake_hands, "main", people=2),

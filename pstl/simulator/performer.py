@@ -26,13 +26,13 @@ LOOSE_LIMB = {"elevation": 1.0, "plane": 1.2, "rotation": 1.5, "elbow": 1.5, "wr
 class Manner(Frozen):
     """How much people differ; every value is a knob of difficulty that leaves the classes alone."""
 
-    bones: float = 0.06  # relative spread of bone lengths
+    bones: float = 0.05  # relative spread of bone lengths
     tempo: float = 0.12  # relative spread of speed, between people and again between repetitions
     amplitude: float = 0.12  # relative spread of reach, likewise
-    posture_deg: float = 5.0  # habitual posture of a person
-    sway_deg: float = 4.0  # slow movement that belongs to no action
-    duration: tuple[float, float] = (0.5, 0.9)  # share of the clip that the action fills, at any moment of it
-    idle: float = 0.3  # share of unneeded arms that rest in another way than hanging
+    posture_deg: float = 4.0  # habitual posture of a person
+    sway_deg: float = 3.0  # slow movement that belongs to no action
+    duration: tuple[float, float] = (0.4, 0.75)  # share of the clip that the action fills, at any moment of it
+    idle: float = 0.15  # share of unneeded arms that rest in another way than hanging
     handedness: float = 0.75  # how often a person uses the preferred side, which is right for some and left for others
 
 

@@ -40,16 +40,32 @@ def test_there_are_twelve_actions_of_one_person_and_two_of_two():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_fast_waving_is_slow_waving_at_more_than_twice_the_speed(seed):
-    """Speed must be what separates the two, not where the hand is held."""
-    moves = {}
-    for name in ("wave slowly", "wave fast"):
+@pytest.mark.parametrize(
+    ("slow", "fast", "joint"),
+    [
+        ("wave slowly", "wave fast", "busy"),
+        ("march on the spot", "run on the spot", "left knee"),
+        ("squat slowly", "squat fast", "spine base"),
+    ],
+)
+def test_fast_and_slow_differ_in_speed_alone(slow, fast, joint, seed):
+    """Pairs that could be told apart by a posture would not test whether an encoder sees motion."""
+    track = {}
+    for name in (slow, fast):
         xyz = scene(name, seed)[20:70]
-        hand = JOINT[busy_hand(xyz)]
-        moves[name] = xyz[:, hand, 0] - xyz[:, JOINT["spine shoulder"], 0]
-    speed = {name: np.linalg.norm(np.diff(track, axis=0), axis=1).mean() for name, track in moves.items()}
-    assert speed["wave fast"] > 2 * speed["wave slowly"]
-    assert moves["wave fast"][:, 1].mean() == pytest.approx(moves["wave slowly"][:, 1].mean(), abs=0.1)
+        track[name] = xyz[:, JOINT[busy_hand(xyz) if joint == "busy" else joint], 0]
+    speed = {name: np.linalg.norm(np.diff(xyz, axis=0), axis=1).mean() for name, xyz in track.items()}
+    assert speed[fast] > 2 * speed[slow]
+    np.testing.assert_allclose(np.ptp(track[fast][:, 1]), np.ptp(track[slow][:, 1]), rtol=0.2)
+    np.testing.assert_allclose(track[fast][:, 1].mean(), track[slow][:, 1].mean(), atol=0.12)
+
+
+@pytest.mark.parametrize("name", ["march on the spot", "run on the spot"])
+def test_arms_swing_against_the_legs(name):
+    """People walk with the arm of the other side; an arm and leg of one side would be another movement."""
+    xyz = scene(name)[20:70]
+    knees, hands = (xyz[:, JOINT[f"left {j}"], 0] - xyz[:, JOINT[f"right {j}"], 0] for j in ("knee", "hand"))
+    assert np.corrcoef(knees[:, 1], hands[:, 2])[0, 1] > 0.7  # knee up while the hand is at the back, +z
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -62,20 +78,9 @@ def test_arms_lifted_together_or_in_turn_differ_in_phase(seed):
     assert correlation[1] < -0.9
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_marching_differs_in_the_side_of_the_arm_that_swings(seed):
-    """The sides are relative to each other, so mirroring a clip (an augmentation) leaves its class alone."""
-    for name, sign in (("march with same-side arms", 1), ("march with opposite arms", -1)):
-        xyz = scene(name, seed)[20:70]
-        knees, hands = (xyz[:, JOINT[f"left {j}"], 0] - xyz[:, JOINT[f"right {j}"], 0] for j in ("knee", "hand"))
-        # Knee up and hand to the front (-z) at the same time.
-        assert sign * np.corrcoef(knees[:, 1], -hands[:, 2])[0, 1] > 0.7
-
-
-@pytest.mark.parametrize(("name", "reverse"), [("sit down", "stand up"), ("pick up", "put down")])
-def test_reversed_actions_are_each_other_backwards(name, reverse):
+def test_standing_up_is_sitting_down_backwards():
     """Only the order of the frames may tell the two apart."""
-    forward, backward = scene(name), scene(reverse)[::-1]
+    forward, backward = scene("sit down"), scene("stand up")[::-1]
     np.testing.assert_allclose(height(forward, "head"), height(backward, "head"), atol=0.02)
     np.testing.assert_allclose(forward[:, JOINT["spine base"], 0, 1], backward[:, JOINT["spine base"], 0, 1], atol=0.02)
 
@@ -84,12 +89,6 @@ def test_sitting_down_lowers_the_hips_by_a_shank():
     """The names of the classes are what people see in a confusion matrix."""
     hips = scene("sit down")[:, JOINT["spine base"], 0, 1]
     assert hips[0] - hips[-1] == pytest.approx(0.38, abs=0.1)
-
-
-def test_picking_up_reaches_the_floor():
-    """A hand that stops at the knee would make this the same movement as touching the knee."""
-    xyz = scene("pick up")
-    assert xyz[:, JOINT[busy_hand(xyz) + " tip"], 0, 1].min() < 0.35
 
 
 @pytest.mark.parametrize(("name", "first"), [("touch head, then knee", "head"), ("touch knee, then head", "knee")])

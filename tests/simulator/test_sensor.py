@@ -82,7 +82,7 @@ def test_inferred_joints_are_worse_than_tracked_ones():
 
 def test_hidden_joints_are_inferred():
     """From behind, hands in front of the body are guesses."""
-    action = next(action for action in ACTIONS if action.name == "march with opposite arms")
+    action = next(action for action in ACTIONS if action.name == "march on the spot")
     rng = np.random.default_rng(0)
     away = perform(action, [draw_performer(rng, Manner())], FRAMES, 180.0, rng, Manner())
     arms = [JOINT[f"{side} {joint}"] for side in ("left", "right") for joint in ("wrist", "hand", "hand tip", "thumb")]
@@ -110,9 +110,7 @@ def test_a_ghost_hardly_moves_and_is_wider_than_tall():
     """Denoising rules of the literature look for exactly this; a ghost they cannot find would test nothing."""
     found = filmed(ghost=1.0)
     assert found.xyz.shape[2] == 2
-    counts = {i: (found.ids == i).sum() for i in np.unique(found.ids) if i}
-    person = {i for i, n in counts.items() if n == FRAMES}
-    (ghost,) = set(counts) - person or {min(counts)}
+    (ghost,) = {i for i in np.unique(found.ids) if i and (found.ids == i).sum() < FRAMES}
     body = found.xyz.transpose(0, 2, 1, 3)[found.ids == ghost]
     x, y, _ = np.ptp(body, axis=1).T
     assert (x > 0.8 * y).mean() > 0.7
