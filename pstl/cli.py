@@ -187,6 +187,17 @@ def build_parser() -> argparse.ArgumentParser:
         device,
     )
     add(
+        "score-detections",
+        verbs.score_detections,
+        "score anybody's detections: one text per video, a line label,start,end,confidence per action",
+        "GROUND_TRUTH_DIR PROPOSALS_DIR --theta 0.5 --json",
+        ("truth", {"metavar": "GROUND_TRUTH_DIR"}),
+        ("proposals", {"metavar": "PROPOSALS_DIR"}),
+        ("--theta", {"type": float, "default": 0.5, "help": "overlap from which a proposal matches (default: %(default)s)"}),
+        ("--classes", {"type": int, "default": 51, "help": "labels are 1 to this (default: %(default)s, PKU-MMD)"}),
+        ("--json", {"nargs": "?", "const": "-", "metavar": "FILE", "help": "JSON, to standard output or to FILE"}),
+    )
+    add(
         "bench",
         verbs.bench,
         "measure training and encoding speed and peak memory at the papers' shapes",

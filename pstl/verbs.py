@@ -117,6 +117,23 @@ def embed(args: argparse.Namespace) -> None:
     say(f"{args.output}: {shape[0]} clips, {shape[1]} features")
 
 
+def score_detections(args: argparse.Namespace) -> None:
+    from pstl.data.store import write_json
+    from pstl.tasks._score import score_detections
+
+    found = score_detections(args.truth, args.proposals, args.theta, args.classes)
+    if missing := found["videos_without_proposals"]:
+        say(f"{len(missing)} of {found['videos']} videos have no proposal file and count as empty: {', '.join(missing)}")
+    if args.json and args.json != "-":
+        write_json(args.json, found)
+    elif args.json:
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    else:
+        lines = [("PKU-MMD", k, found[k]) for k in ("f1", "ap", "map_action", "map_video", "ap_2d")]
+        lines += [("greedy", k, value) for k, value in found["greedy"].items()]
+        sys.stdout.write("".join(f"{protocol:<8} {k:<11}{value:.4f}\n" for protocol, k, value in lines))
+
+
 def bench(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.bench import bench, table

@@ -13,7 +13,7 @@ from pstl.provenance import PACKAGE, closure, imports
 LAYERS = (
     ("errors",),
     ("rng", "skeletons"),
-    ("ops", "losses", "metrics"),
+    ("ops", "losses", "metrics", "metrics_detection"),
     ("registry",),
     ("config",),
     ("paths", "provenance"),

@@ -1,0 +1,176 @@
+"""Temporal detection scored two ways, each under its own name: the protocol of PKU-MMD, quirks included, and greedy matching.
+
+The two differ by tens of points on the same proposals (docs/protocols.md), so a number without its protocol means nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+PKUMMD_CLASSES = 51
+STEPS = 20  # thresholds of 2D-AP: 0.05, 0.10, ..., 1.00
+
+Scores = dict[str, float]
+
+
+class Interval(NamedTuple):
+    """An action in a video: label from 1, frames start to end, confidence (of a ground truth: not read)."""
+
+    video: str
+    label: int
+    start: float
+    end: float
+    confidence: float = 1.0
+
+
+class Match(NamedTuple):
+    """The ground truth that a proposal overlaps most: its index in the list and the overlap; -1 and 0 if there is none."""
+
+    truth: int
+    overlap: float
+
+
+Protocol = Callable[[Sequence[Interval], Sequence[Interval], float], float]  # truth, proposals, theta -> average precision
+
+
+def overlap(a: Interval, b: Interval) -> float:
+    """Intersection over union of two intervals; without the +1 of frame counts, and negative where they are apart.
+
+    Two equal intervals of no length overlap by 1, where the released script divides by zero.
+    """
+    union = max(a.end, b.end) - min(a.start, b.start)
+    return (min(a.end, b.end) - max(a.start, b.start)) / union if union else 1.0
+
+
+def pkummd(
+    truth: Sequence[Interval], proposals: Sequence[Interval], theta: float, videos: Iterable[str], classes: int = PKUMMD_CLASSES
+) -> Scores:
+    """f1, ap, map_action, map_video and ap_2d as PKU-MMD's evaluation script computes them, digit for digit; shares, not percent.
+
+    videos: every video that counts, those without proposals or ground truth included: in the script they vanish with their
+    ground truth, so a method gains by writing no file; here such a video has no proposals.
+    map_action: mean over `classes` classes, of which those without ground truth have 0.   ap_2d does not depend on `theta`.
+    Source: ECHO960/PKU-MMD, evaluate.py (spec of Hi-TRS, section 7).
+    """
+    truth, proposals = _in_script_order(truth), _in_script_order(proposals)
+    return {
+        "f1": pkummd_f1(truth, proposals, theta),
+        "ap": pkummd_ap(truth, proposals, theta),
+        **means(pkummd_ap, truth, proposals, theta, videos, range(1, classes + 1)),
+        "ap_2d": sum(pkummd_ap(truth, proposals, 0.05 * (step + 1)) for step in range(STEPS)) / STEPS,
+    }
+
+
+def greedy(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float, videos: Iterable[str]) -> Scores:
+    """ap, map_action and map_video with one-to-one matching and precision read at the rank, as ActivityNet and THUMOS do.
+
+    map_action: mean over the classes that have ground truth.   map_video: mean over `videos` that have ground truth.
+    """
+    known = {t.video for t in truth}
+    videos = [video for video in videos if video in known]
+    return {
+        "ap": greedy_ap(truth, proposals, theta),
+        **means(greedy_ap, truth, proposals, theta, videos, sorted({t.label for t in truth})),
+    }
+
+
+def means(
+    protocol: Protocol,
+    truth: Sequence[Interval],
+    proposals: Sequence[Interval],
+    theta: float,
+    videos: Iterable[str],
+    labels: Iterable[int],
+) -> Scores:
+    """map_action and map_video: the mean over classes, and over videos, of one protocol's average precision; 0 over nothing."""
+
+    def mean(field: str, keys: Sequence[str | int]) -> float:
+        true, found = _by(field, truth), _by(field, proposals)
+        return sum(protocol(true[key], found[key], theta) for key in keys) / len(keys) if keys else 0.0
+
+    return {"map_action": mean("label", list(labels)), "map_video": mean("video", list(videos))}
+
+
+def pkummd_f1(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
+    """Harmonic mean of precision and recall of all proposals; 0 if nothing matches, where the script divides by zero."""
+    found = {match.truth for match in _taken(truth, proposals, theta)} - {-1}
+    precision, recall = _precision_recall(len(found), len(proposals), len(truth))
+    return 2 * precision * recall / (precision + recall) if found else 0.0
+
+
+def pkummd_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
+    """PKU-MMD's average precision: drop the proposals one by one, least confident first, and integrate over recall.
+
+    QUIRK(spec 7): precision is read after a true positive has gone, never at its rank; several proposals may take one ground
+    truth, which stays found until the last of them goes. So low-confidence false positives cost, and duplicates can pay.
+    """
+    proposals = sorted(proposals, key=lambda p: p.confidence)
+    taken = _taken(truth, proposals, theta)
+    takers: dict[int, int] = defaultdict(int)  # ground truth -> proposals that took it and are still there
+    for match in taken:
+        takers[match.truth] += match.truth >= 0
+    found, left = sum(count > 0 for count in takers.values()), len(proposals)
+    best, old_recall = _precision_recall(found, left, len(truth))
+    score = 0.0
+    for match in taken:
+        left -= 1
+        if match.truth < 0:
+            continue
+        takers[match.truth] -= 1
+        found -= takers[match.truth] == 0
+        precision, recall = _precision_recall(found, left, len(truth))
+        best = max(best, precision)
+        score += best * (old_recall - recall)
+        old_recall = recall
+    return score
+
+
+def greedy_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
+    """The usual average precision: most confident first, each takes the free ground truth it overlaps most, the rest are false.
+
+    The area under precision over recall, where precision is the best at this recall or a higher one; 0 without ground truth.
+    """
+    places, free = _by_place(truth), [True] * len(truth)
+    hits = []
+    for p in sorted(proposals, key=lambda p: -p.confidence):
+        choices = [(overlap(p, t), -i) for i, t in places[p.video, p.label] if free[i]]
+        most, at = max(choices, default=(0.0, 0))
+        hits.append(bool(most >= theta))  # a bool of numpy would add up to at most True
+        if hits[-1]:
+            free[-at] = False
+    ranked = [found / rank for rank, found in enumerate(accumulate(hits), start=1)]
+    envelope = list(accumulate(reversed(ranked), max))[::-1]
+    return sum(precision for precision, hit in zip(envelope, hits, strict=True) if hit) / len(truth) if truth else 0.0
+
+
+def _in_script_order(intervals: Iterable[Interval]) -> list[Interval]:
+    """Class by class, videos by name: proposals of equal confidence are ranked by it. The script lists the folder as it comes."""
+    return sorted(intervals, key=lambda i: (i.label, i.video))
+
+
+def _taken(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> list[Match]:
+    """What each proposal takes by itself: the ground truth of most overlap, of equals the later one, if that is >= theta."""
+    places = _by_place(truth)
+    best = (max(((overlap(p, t), i) for i, t in places[p.video, p.label]), default=(-1.0, -1)) for p in proposals)
+    return [Match(i, o) if o >= theta else Match(-1, 0.0) for o, i in best]
+
+
+def _by(field: str, intervals: Iterable[Interval]) -> dict[str | int, list[Interval]]:
+    """Intervals by video or by label; an empty list for any other."""
+    groups = defaultdict(list)
+    for interval in intervals:
+        groups[getattr(interval, field)].append(interval)
+    return groups
+
+
+def _by_place(truth: Iterable[Interval]) -> dict[tuple[str, int], list[tuple[int, Interval]]]:
+    """Numbered intervals by video and label: only there can a proposal match."""
+    groups = defaultdict(list)
+    for i, interval in enumerate(truth):
+        groups[interval.video, interval.label].append((i, interval))
+    return groups
+
+
+def _precision_recall(found: int, proposals: int, truth: int) -> tuple[float, float]:
+    return (found / proposals, found / truth) if proposals and truth else (0.0, 0.0)

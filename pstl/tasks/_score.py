@@ -1,0 +1,38 @@
+"""Anybody's detections against anybody's ground truth, both as folders with one text per video."""
+
+from pathlib import Path
+from typing import Any
+
+from pstl.data.formats import interval_txt
+from pstl.errors import UserError
+from pstl.metrics_detection import greedy, pkummd
+
+
+def score_detections(truth: str | Path, proposals: str | Path, theta: float, classes: int) -> dict[str, Any]:
+    """Every video of `truth` counts; one without a proposal file has no proposals and is named in `videos_without_proposals`.
+
+    theta: overlap from which a proposal matches, above 0 and at most 1.   classes: labels are 1..classes.
+    Returns: PKU-MMD's f1, ap, map_action, map_video, ap_2d, the same without the quirks under `greedy`, and counts.
+    Raises: UserError for a file that cannot be read, a label above `classes`, or proposals for a video without ground truth.
+    """
+    if not 0 < theta <= 1:
+        raise UserError(f"--theta {theta:g}: expected an overlap above 0 and at most 1, e.g. 0.5")
+    true, found = interval_txt.read_folder(truth, confidences=False), interval_txt.read_folder(proposals)
+    if stray := sorted(found.keys() - true.keys()):
+        raise UserError(f"{proposals}: {len(stray)} videos have no ground truth in {truth}, e.g. {stray[0]}; names must be the same")
+    sides = {"truth": [i for v in true.values() for i in v], "proposals": [i for v in found.values() for i in v]}
+    for intervals in sides.values():
+        for i in intervals:
+            if i.label > classes or (i.label == 0 and intervals is sides["truth"]):
+                raise UserError(f"video {i.video}: label {i.label}, expected 1 to {classes}; pass --classes N for another data set")
+    return {
+        "protocol": "PKU-MMD evaluate.py; under 'greedy': one-to-one matching, precision at the rank",
+        "theta": theta,
+        **pkummd(**sides, theta=theta, videos=sorted(true), classes=classes),
+        "greedy": greedy(**sides, theta=theta, videos=sorted(true)),
+        "classes": classes,
+        "videos": len(true),
+        "ground_truths": len(sides["truth"]),
+        "proposals": len(sides["proposals"]),
+        "videos_without_proposals": sorted(true.keys() - found.keys()),
+    }
