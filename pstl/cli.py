@@ -89,6 +89,17 @@ def build_parser() -> argparse.ArgumentParser:
         out,
     )
     add(
+        "labels",
+        verbs.labels,
+        "rank the training clips of each class, for every fraction of labels of one draw",
+        "nwucla --sequences data/sequences/nwucla --split xview --draw 0 --out data/labels/nwucla/xview/d0.json",
+        dataset,
+        ("--sequences", required),
+        ("--split", required),
+        ("--draw", {**required, "type": int}),
+        out,
+    )
+    add(
         "pretrain",
         verbs.pretrain,
         "train one run's method and write its encoder; resumes by itself",

@@ -5,6 +5,7 @@ from pstl.config import Run
 RAW = "data/raw/{dataset}"
 SEQUENCES = "data/sequences/{dataset}"
 ARRAYS = "data/arrays/{dataset}/{recipe}"
+LABELS = "data/labels/{dataset}/{split}/d{draw}.json"
 RESULTS = "results/{suite}"
 RUN = "results/{suite}/runs/{dataset}/{split}/{method}/{stream}/s{seed}"
 
@@ -22,6 +23,11 @@ def sequences(dataset: str) -> str:
 def array(dataset: str, recipe: str) -> str:
     """Folder of the array one recipe makes of a data set."""
     return ARRAYS.format(dataset=dataset, recipe=recipe)
+
+
+def labels(dataset: str, split: str, draw: int) -> str:
+    """Which clips have labels at any fraction, for one draw; a run's draw is its seed."""
+    return LABELS.format(dataset=dataset, split=split, draw=draw)
 
 
 def results(suite: str) -> str:

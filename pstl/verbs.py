@@ -38,6 +38,12 @@ def leakage(args: argparse.Namespace) -> None:
     check_leakage(args.array, args.split, args.out)
 
 
+def labels(args: argparse.Namespace) -> None:
+    from pstl.data.labels import draw_labels
+
+    draw_labels(args.dataset, args.sequences, args.split, args.draw, args.out)
+
+
 def pretrain(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.train.pretrain import choose_device, pretrain

@@ -23,6 +23,7 @@ wildcard_constraints:
     group=r"[^/]+/[^/]+/[^/]+",  # dataset/split/method
     run=rf"[^/]+/[^/]+/[^/]+/{STREAMS}/s\d+",  # dataset/split/method/stream/s<seed>
     seed=r"\d+",
+    draw=r"\d+",
     batch_norm=r"released|recalibrated",
     task=r"[^/.]+",
 

@@ -53,6 +53,23 @@ rule prepare:
         " --sequences {params.sequences} --out {params.out} 2>&1 | tee {log} >&2"
 
 
+rule labels:
+    input:
+        meta=rules.parse.output.meta,
+    output:
+        ranking="data/labels/{dataset}/{split}/d{draw}.json",
+    log:
+        "data/labels/{dataset}/{split}/d{draw}.log",
+    params:
+        code=lambda w: code("data.labels", f"data.datasets.{w.dataset}"),
+        sequences=subpath(input.meta, parent=True),
+    message:
+        "draw {wildcards.draw} of the labelled clips of {wildcards.dataset}/{wildcards.split}"
+    shell:
+        "pstl labels {wildcards.dataset} --sequences {params.sequences} --split {wildcards.split} --draw {wildcards.draw}"
+        " --out {output.ranking} 2>&1 | tee {log} >&2"
+
+
 rule leakage:
     input:
         array=rules.prepare.output.meta,
