@@ -14,6 +14,9 @@ class RawSequence:
 
     xyz: (T, V, M, 3) float32, metres, M body slots in file order; an absent body is all zero.
     label: 0-based class.   subject, camera, setup: as numbered by the data set (1-based), 0 where it has none.
+    bodies: (T, M) uint8, whose coordinates stand in each slot: 1, 2, ... in the order in which the sensor's bodies first
+    appear in the clip, 0 for none. None: the release tells no bodies apart, a slot is a body.
+    listed: split -> "train", "test" or "", for releases whose own files say which clip is on which side.
     """
 
     name: str
@@ -22,6 +25,8 @@ class RawSequence:
     subject: int = 0
     camera: int = 0
     setup: int = 0
+    bodies: np.ndarray | None = None
+    listed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

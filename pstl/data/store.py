@@ -31,12 +31,13 @@ INDEX = np.dtype(
 
 @dataclass(frozen=True)
 class SequenceStore:
-    """Clips of one data set at native length, as one flat float32 file. Iterating yields RawSequence."""
+    """Clips of one data set at native length, as flat files. Iterating yields RawSequence."""
 
     values: np.ndarray  # (sum of T * V * M * 3,) float32, each clip (T, V, M, 3) in C order
     index: np.ndarray  # (N,) of INDEX
     names: list[str]
-    meta: dict[str, Any]
+    meta: dict[str, Any]  # meta["listed"]: split -> side of every clip, where the release lists them
+    bodies: np.ndarray | None = None  # (sum of T * M,) uint8, each clip (T, M) in C order; None: no bodies are told apart
 
     def __len__(self) -> int:
         return len(self.names)
@@ -46,7 +47,11 @@ class SequenceStore:
         shape = (int(row["frames"]), int(self.meta["joints"]), int(row["people"]), 3)
         xyz = self.values[row["offset"] : row["offset"] + np.prod(shape, dtype=np.int64)].reshape(shape)
         fields = {key: int(row[key]) for key in ("label", "subject", "camera", "setup")}
-        return RawSequence(name=self.names[i], xyz=xyz, **fields)
+        each = int(self.meta["joints"]) * 3
+        first = int(row["offset"]) // each
+        bodies = None if self.bodies is None else self.bodies[first : first + shape[0] * shape[2]].reshape(shape[0], shape[2])
+        listed = {split: sides[i] for split, sides in self.meta.get("listed", {}).items()}
+        return RawSequence(name=self.names[i], xyz=xyz, bodies=bodies, listed=listed, **fields)
 
     def __iter__(self) -> Iterator[RawSequence]:
         return (self[i] for i in range(len(self)))
@@ -78,20 +83,26 @@ class ArraySet:
 def write_sequences(folder: str | Path, spec: DatasetSpec, joints: int, sequences: Iterable[RawSequence]) -> None:
     """Write clips to a new folder, replacing it when everything is there. Names must be unique and coordinates finite."""
     with replaced(folder) as new:
-        rows, names, offset = [], [], 0
-        with open(new / "values.bin", "wb") as stream:
+        rows, names, listed, offset = [], [], [], 0
+        with open(new / "values.bin", "wb") as stream, open(new / "bodies.bin", "wb") as numbers:
             for s in sequences:
                 _check_sequence(s, joints)
                 stream.write(np.ascontiguousarray(s.xyz, dtype=np.float32).tobytes())
+                numbers.write(b"" if s.bodies is None else np.ascontiguousarray(s.bodies, dtype=np.uint8).tobytes())
                 content = int.from_bytes(hashlib.blake2b(s.xyz.tobytes(), digest_size=8).digest(), "little")
                 rows.append((offset, s.xyz.shape[0], s.xyz.shape[2], s.label, s.subject, s.camera, s.setup, content))
                 names.append(s.name)
+                listed.append(s.listed)
                 offset += s.xyz.size
+            if numbers.tell() not in (0, offset // (3 * joints)):
+                raise UserError(f"{spec.name}: some clips say which body stands in which slot, others do not; give all or none")
         if len(set(names)) != len(names):
             twice = sorted({n for n in names if names.count(n) > 1})[:3]
             raise UserError(f"{spec.name}: clip names occur twice, e.g. {', '.join(twice)}; remove the copies")
         np.save(new / "index.npy", np.array(rows, dtype=INDEX))
         meta = {"dataset": spec.name, "joints": joints, "names": names, "checksum": checksum(new / "values.bin")}
+        if any(listed):
+            meta["listed"] = {split: [sides[split] for sides in listed] for split in listed[0]}
         write_json(new / "meta.json", meta)
 
 
@@ -99,9 +110,8 @@ def open_sequences(folder: str | Path) -> SequenceStore:
     """Memory-map a folder written by write_sequences. Raises: UserError if it is not one."""
     folder = Path(folder)
     meta = _meta(folder, "python -m pstl parse")
-    empty = not (folder / "values.bin").stat().st_size
-    values = np.zeros(0, np.float32) if empty else np.memmap(folder / "values.bin", dtype=np.float32, mode="r")
-    return SequenceStore(values, np.load(folder / "index.npy"), meta.pop("names"), meta)
+    values, bodies = _mapped(folder / "values.bin", np.float32), _mapped(folder / "bodies.bin", np.uint8)
+    return SequenceStore(values, np.load(folder / "index.npy"), meta.pop("names"), meta, bodies if len(bodies) else None)
 
 
 def write_array(folder: str | Path, array: ArraySet) -> None:
@@ -179,9 +189,17 @@ def replaced(folder: str | Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
+def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
+    """A flat file as an array; a missing or an empty one cannot be mapped and is an empty array."""
+    there = path.exists() and path.stat().st_size
+    return np.memmap(path, dtype=dtype, mode="r") if there else np.zeros(0, dtype)
+
+
 def _check_sequence(s: RawSequence, joints: int) -> None:
     if s.xyz.ndim != 4 or s.xyz.shape[1] != joints or s.xyz.shape[3] != 3 or not s.xyz.shape[0]:
         raise UserError(f"clip {s.name}: shape {s.xyz.shape}, expected (frames >= 1, {joints} joints, people, 3)")
+    if s.bodies is not None and s.bodies.shape != (s.xyz.shape[0], s.xyz.shape[2]):
+        raise UserError(f"clip {s.name}: body numbers of shape {s.bodies.shape}, expected (frames, people) of {s.xyz.shape}")
     if not np.isfinite(s.xyz).all():
         frame = int(np.argwhere(~np.isfinite(s.xyz))[0, 0])
         raise UserError(f"clip {s.name}: coordinate in frame {frame} is NaN or infinite; repair or remove the file")

@@ -198,3 +198,25 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "rows.json", {"a": object()})
     assert files(tmp_path) == before
+
+
+def test_whose_body_stands_in_a_slot_is_kept(tmp_path):
+    """PSP follows a person through changing slots: with a number at the wrong frame two people become one."""
+    numbers = [np.array([[1, 0], [1, 2], [2, 1]], np.uint8), np.array([[1], [0]], np.uint8)]
+    written = [clip("a", 3, 2, bodies=numbers[0]), clip("b", 2, 1, bodies=numbers[1])]
+    write_sequences(tmp_path / "s", SPEC, JOINTS, iter(written))
+    for before, after in zip(numbers, open_sequences(tmp_path / "s"), strict=True):
+        np.testing.assert_array_equal(after.bodies, before)
+    write_sequences(tmp_path / "none", SPEC, JOINTS, iter([clip("a")]))
+    assert open_sequences(tmp_path / "none")[0].bodies is None
+    with pytest.raises(UserError, match="give all or none"):
+        write_sequences(tmp_path / "some", SPEC, JOINTS, iter([written[0], clip("c")]))
+    with pytest.raises(UserError, match=r"body numbers of shape \(3, 2\)"):
+        write_sequences(tmp_path / "wrong", SPEC, JOINTS, iter([clip("a", 2, 2, bodies=numbers[0])]))
+
+
+def test_the_sides_a_release_lists_are_kept(tmp_path):
+    """PKU-MMD's split is a list in a file: it must reach the array with the clips it speaks of."""
+    sides = [{"xsub": "train", "xview": "test"}, {"xsub": "test", "xview": ""}]
+    write_sequences(tmp_path / "s", SPEC, JOINTS, (clip(n, listed=side) for n, side in zip("ab", sides, strict=True)))
+    assert [s.listed for s in open_sequences(tmp_path / "s")] == sides

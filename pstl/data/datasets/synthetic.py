@@ -104,5 +104,6 @@ def read(folder: Path) -> Iterator[RawSequence]:
     """Every clip in the order of file names. Raises: UserError naming a damaged file."""
     for path in sorted(folder.glob("*.skeleton")):
         name = skeleton_txt.parse_name(path.name)
-        xyz = skeleton_txt.read(path).xyz
-        yield RawSequence(path.stem, name.action - 1, xyz, subject=name.performer, camera=name.camera, setup=name.setup)
+        found = skeleton_txt.read(path)
+        bodies = skeleton_txt.numbered(found.ids)
+        yield RawSequence(path.stem, name.action - 1, found.xyz, name.performer, name.camera, name.setup, bodies)

@@ -83,6 +83,19 @@ def read(source: str | Path | bytes, name: str = "") -> Recording:
     return _gather(tokens, frames, where, name)
 
 
+def numbered(ids: np.ndarray) -> np.ndarray:
+    """Body ids as small numbers: 1, 2, ... in the order of first appearance, 0 where there is none.   (T, M) int64 -> (T, M) uint8.
+
+    >>> numbered(np.array([[0, 0], [72057594037944738, 0], [72057594037944734, 72057594037944738]])).tolist()
+    [[0, 0], [1, 0], [2, 1]]
+    """
+    known, first, which = np.unique(ids, return_index=True, return_inverse=True)
+    rank = np.zeros(len(known), np.int64)
+    there = np.flatnonzero(known != 0)
+    rank[there[np.argsort(first[there])]] = np.arange(1, len(there) + 1)
+    return rank[which].reshape(ids.shape).astype(np.uint8)
+
+
 def write(path: str | Path, xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = False) -> None:
     """Write the arrays of a Recording; a slot with id 0 is absent from its frame, and the slots behind it move up.
 
