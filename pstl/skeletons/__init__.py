@@ -18,7 +18,8 @@ class Skeleton:
     names: V joint names.      parents: V indices, the joint a bone points to; the centre is its own parent.
     centre: root of the graph. left_right: pairs (left, right) that a mirror swaps.
     shoulders, hips: (left, right) pairs used to align a view.   spine: (lower, upper) of the trunk.
-    parts: named groups of joints that cover the body once.      source: where the table comes from.
+    parts: named groups of joints that cover the body once.      segments: finer groups, each inside one part, that cover it once, too.
+    source: where the tables come from.
     """
 
     name: str
@@ -30,12 +31,17 @@ class Skeleton:
     hips: tuple[int, int]
     spine: tuple[int, int]
     parts: dict[str, tuple[int, ...]]
+    segments: dict[str, tuple[int, ...]]
     source: str
 
     def __post_init__(self) -> None:
         covered = sorted(j for part in self.parts.values() for j in part)
         if covered != list(range(self.joints)) or len(self.parents) != self.joints:
             raise UserError(f"skeleton {self.name}: parents and parts must name each of {self.joints} joints once")
+        whole = {joint: name for name, part in self.parts.items() for joint in part}
+        split = [name for name, segment in self.segments.items() if len({whole.get(joint) for joint in segment}) != 1]
+        if split or sorted(j for segment in self.segments.values() for j in segment) != list(range(self.joints)):
+            raise UserError(f"skeleton {self.name}: segments must name each joint once and lie inside one part; across parts: {split}")
 
     @property
     def joints(self) -> int:

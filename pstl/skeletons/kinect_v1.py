@@ -40,5 +40,19 @@ SKELETON = Skeleton(
         "left leg": (12, 13, 14, 15),
         "trunk": (0, 1, 2, 3),
     },
+    # PSP's groups of Kinect v2 without the joints that v1 lacks. No source has groups for 20 joints; joint 2, Kinect v2's neck, is the
+    # shoulder centre here, so that (0, 1, 2) and (3,) would be as good a split of the trunk.
+    segments={
+        "spine": (0, 1),
+        "head": (2, 3),
+        "left arm": (4, 5, 6),
+        "left hand": (7,),
+        "right arm": (8, 9, 10),
+        "right hand": (11,),
+        "left leg": (12, 13),
+        "left foot": (14, 15),
+        "right leg": (16, 17),
+        "right foot": (18, 19),
+    },
     source="Kinect for Windows SDK 1.x joint order; NW-UCLA (Wang et al., CVPR 2014)",
 )

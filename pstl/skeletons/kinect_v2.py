@@ -45,5 +45,18 @@ SKELETON = Skeleton(
         "left leg": (12, 13, 14, 15),
         "trunk": (0, 1, 2, 3, 20),
     },
+    # Segments as in PSP (Xu and Shu, 2023).
+    segments={
+        "spine": (0, 1, 20),
+        "head": (2, 3),
+        "left arm": (4, 5, 6),
+        "left hand": (7, 21, 22),
+        "right arm": (8, 9, 10),
+        "right hand": (11, 23, 24),
+        "left leg": (12, 13),
+        "left foot": (14, 15),
+        "right leg": (16, 17),
+        "right foot": (18, 19),
+    },
     source="NTU RGB+D joint list; bones as in ST-GCN (Yan et al., AAAI 2018) and PSTL (Zhou et al., AAAI 2023)",
 )
