@@ -62,9 +62,23 @@ class TrainSettings(Frozen):
     schedule: Literal["cosine", "step", "linear", "constant"] = "cosine"
     warmup_epochs: int = Field(0, ge=0)  # lr = peak * epoch / warmup_epochs: epoch 0 has lr 0, as the PSTL code does
     milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by 0.1
+    warmup_steps: int = Field(0, ge=0)  # optimiser steps; with decay_steps the rate follows the step: 0 at step 0, lr at warmup_steps
+    decay_steps: int = Field(0, ge=0)  # linear only: step at which the rate reaches final_lr; 0: the rate follows the epoch
+    final_lr: float = Field(0.0, ge=0)  # with decay_steps
+    max_steps: int = Field(0, ge=0)  # stop at this optimiser step, within an epoch if need be; 0: `epochs` alone decides
+    clip_norm: float = Field(0.0, ge=0)  # largest L2 norm of all gradients together; 0: not clipped
+    no_decay: tuple[str, ...] = ()  # parameters with one of these words in their name have no weight decay
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
     precision: Literal["fp32", "bf16"] = "fp32"
     snapshot_every: int = Field(0, ge=0)  # epochs between encoders kept in snapshots/, for accuracy against steps; 0: none
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> "TrainSettings":
+        if self.decay_steps and (self.schedule != "linear" or self.warmup_epochs or self.warmup_steps >= self.decay_steps):
+            raise ValueError("decay_steps needs schedule linear, warmup_epochs 0 and fewer warmup_steps than decay_steps")
+        if not self.decay_steps and (self.warmup_steps or self.final_lr):
+            raise ValueError("warmup_steps and final_lr need decay_steps")
+        return self
 
 
 class MethodSettings(Frozen):

@@ -15,16 +15,25 @@ SHARE_OF_FREE_MEMORY = 0.5  # of the device that the array may take
 class Clips:
     """Some clips of an array, on the device if they fit, else in pinned host memory.
 
-    len() is the number of clips.   present: (N, M) bool on the CPU: bodies that are not all zero.
+    len() is the number of items: clips, or with `one_body` the bodies that are there, each as a clip of one person.
+    shortest: recordings with fewer frames are left out.
+    present: (N, M) bool on the CPU: bodies that are not all zero.   host_length: (N,) frames, on the CPU.
     """
 
-    def __init__(self, data: ArraySet, indices: np.ndarray, device: torch.device, labelled: bool = False) -> None:
+    def __init__(
+        self, data: ArraySet, indices: np.ndarray, device: torch.device, labelled: bool = False, one_body: bool = False, shortest: int = 1
+    ) -> None:
         self.device = device
+        indices = indices[data.length[indices] >= shortest]
         x = torch.from_numpy(np.ascontiguousarray(data.x[indices]))
+        if one_body:
+            clip, slot = present(x).nonzero(as_tuple=True)
+            x, indices = x.movedim(4, 1)[clip, slot].unsqueeze(4), indices[clip.numpy()]
         self.resident = device.type == "cpu" or x.nbytes < SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
         self.x = x.to(device) if self.resident else x.pin_memory()
         self.present = present(self.x)
-        self.length = torch.from_numpy(data.length[indices]).to(device)
+        self.host_length = torch.from_numpy(data.length[indices])
+        self.length = self.host_length.to(device)
         self.y = torch.from_numpy(data.y[indices]).to(device) if labelled else None  # labels are not even loaded otherwise
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""InfoNCE against a queue of negatives (van den Oord et al., 2018; MoCo, He et al., CVPR 2020; SCD-Net spec 5)."""
+"""InfoNCE against a queue of negatives or within the batch (van den Oord et al., 2018; MoCo, He et al., CVPR 2020; SCD-Net spec 5)."""
 
 import torch
 import torch.nn.functional as F
@@ -26,3 +26,15 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor, temperature: float) 
     """-log of the share of the positive pair in the softmax over logits(), averaged over n.   Returns: scalar, or one per kind."""
     scores = logits(query, key, negatives, temperature)
     return -F.log_softmax(scores, dim=-1)[..., 0].mean(-1)
+
+
+def batch_logits(query: Tensor, key: Tensor, temperature: float) -> Tensor:
+    """Cosine of every query with every key over temperature; the positive pairs stand on the diagonal.
+
+    query, key: (n, D), of any length.   Returns: (n, n), at least float32, also under autocast.
+    """
+    if query.shape != key.shape or query.dim() != 2:
+        raise ShapeError(f"queries and keys of shapes {tuple(query.shape)}, {tuple(key.shape)}: expected two (n, D) of one shape")
+    with torch.autocast(query.device.type, enabled=False):
+        query, key = (F.normalize(part.to(torch.promote_types(part.dtype, torch.float32)), dim=1) for part in (query, key))
+        return query @ key.T / temperature

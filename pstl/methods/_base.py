@@ -7,6 +7,7 @@ from torch import Generator, Tensor, nn
 
 from pstl.backbones._base import BaseEncoder
 from pstl.config import Frozen
+from pstl.ops.streams import convert
 from pstl.skeletons import Skeleton
 
 Losses = dict[str, Tensor]  # "loss" is what is minimised, the others are its parts
@@ -17,12 +18,14 @@ class Batch(NamedTuple):
 
     y: (N,) classes, -1 where unlabelled; None in every purely self-supervised run.
     present: (N, M) bool on the CPU, False for bodies that are all zero, whatever the device of x; None: not looked up.
+    host_length: `length` on the CPU, whatever the device of x; None: not looked up.
     """
 
     x: Tensor
     length: Tensor
     y: Tensor | None = None
     present: Tensor | None = None
+    host_length: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class BaseMethod(nn.Module):
     """A method is built as Method(cfg, encoder, problem). It knows no optimiser, epoch, device, file or logger."""
 
     needs_labels: bool = False  # True: batches carry y
+    one_body: bool = False  # True: an item of a training batch is one body of a clip (M = 1), never an absent one
+    shortest: int = 1  # frames; training leaves shorter recordings out
 
     def __init__(self, cfg: Any, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__()
@@ -65,3 +70,8 @@ class BaseMethod(nn.Module):
     def clean(cfg: Frozen, x: Tensor, length: Tensor) -> Tensor:
         """The deterministic view that is encoded downstream, before stream conversion; by default the recipe's clip itself."""
         return x
+
+    @staticmethod
+    def as_stream(x: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
+        """Joint positions (N, 3, T, V, M) as the wanted stream, same shape; methods differ in what motion is."""
+        return convert(x, skeleton, stream)

@@ -9,9 +9,10 @@ from pstl.skeletons import Skeleton
 STREAMS = ("joint", "bone", "motion")
 
 
-def convert(x: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
+def convert(x: Tensor, skeleton: Skeleton, stream: str, from_previous: bool = False) -> Tensor:
     """Joint positions as the wanted stream.
 
+    from_previous: motion is that since the frame before, as in Hi-TRS; otherwise that to the next frame.
     x: (N, 3, T, V, M) metres.   Returns: same shape; metres (joint, bone) or metres per frame (motion).
     Raises: UserError for an unknown stream, ShapeError if V differs from the skeleton.
     """
@@ -22,7 +23,7 @@ def convert(x: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
     if stream == "bone":
         return bone(x, skeleton.parents)
     if stream == "motion":
-        return motion(x)
+        return motion_from_previous(x) if from_previous else motion(x)
     raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
 
 
@@ -47,4 +48,17 @@ def motion(x: Tensor) -> Tensor:
     """
     moved = torch.zeros_like(x)
     moved[:, :, :-1] = x[:, :, 1:] - x[:, :, :-1]
+    return moved
+
+
+def motion_from_previous(x: Tensor) -> Tensor:
+    """Displacement since the frame before; the first frame is zero. What follows a clip's end does not reach back into it.
+
+    x: (N, 3, T, V, M) metres.   Returns: same shape, metres per frame.   Source: Hi-TRS code (spec 1.2).
+
+    >>> motion_from_previous(torch.tensor([0., 1., 3.]).view(1, 1, 3, 1, 1)).flatten().tolist()
+    [0.0, 1.0, 2.0]
+    """
+    moved = torch.zeros_like(x)
+    moved[:, :, 1:] = x[:, :, 1:] - x[:, :, :-1]
     return moved

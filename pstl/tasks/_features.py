@@ -16,7 +16,6 @@ from pstl.config import validated
 from pstl.data.loader import Clips, in_order, shuffled
 from pstl.data.store import atomic, open_array
 from pstl.errors import ShapeError, UserError
-from pstl.ops.streams import convert
 from pstl.registry import load as load_plugin
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
@@ -47,12 +46,16 @@ def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, d
     """
     module = load_plugin("methods", card.method)
     x = module.Method.clean(validated(module.Config, card.settings, card.method), x, length)
-    return encode_view(card, encoder, x, drop)
+    return encode_view(card, encoder, x, drop, length)
 
 
-def encode_view(card: EncoderCard, encoder: BaseEncoder, x: Tensor, drop: Tensor | None = None) -> Tensor:
-    """Clips that are clean views already -> clip features.   x: (N, 3, card.frames, V, M).   Returns: (N, D)."""
-    features: Tensor = encoder(convert(x, encoder_file.skeleton_of(card), card.stream), drop).clip
+def encode_view(card: EncoderCard, encoder: BaseEncoder, x: Tensor, drop: Tensor | None = None, length: Tensor | None = None) -> Tensor:
+    """Clips that are clean views already -> clip features.   x: (N, 3, card.frames, V, M).   Returns: (N, D).
+
+    length: (N,) frames that count, for encoders that take clips of any length; None: all.
+    """
+    x = load_plugin("methods", card.method).Method.as_stream(x, encoder_file.skeleton_of(card), card.stream)
+    features: Tensor = (encoder(x, drop) if encoder.stride is None else encoder(x, drop, length)).clip
     return features
 
 

@@ -31,17 +31,17 @@ def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, devic
     """
     out, section, data = Path(out), params.method(run.suite, run.method), open_array(array)
     device = distributed.start(device)
-    clips = training_clips(data, run, section, device)
     card = card_of(run, section, data)
     method = build_method(run, section, card, len(data.meta["classes"])).to(device)
+    clips = training_clips(data, run, section, method, device)
     history = train(method, clips, section.train, run, out.with_name("last.pt"), card)
     if distributed.rank() == 0:
         finish(out, card, method, history, section, device)
     distributed.stop()
 
 
-def training_clips(data: ArraySet, run: Run, section: MethodSettings, device: torch.device) -> Clips:
-    """The training side of the run's split; labels come along only for methods that ask for them."""
+def training_clips(data: ArraySet, run: Run, section: MethodSettings, method: BaseMethod, device: torch.device) -> Clips:
+    """The training side of the run's split, as the method wants it; labels come along only for methods that ask for them."""
     if run.split not in data.splits:
         raise UserError(f"unknown split {run.split!r} of {run.dataset}; known: {', '.join(data.splits)}")
     if data.meta["dataset"] != run.dataset or data.meta["recipe"] != section.recipe.model_dump():
@@ -49,7 +49,10 @@ def training_clips(data: ArraySet, run: Run, section: MethodSettings, device: to
         raise UserError(
             f"run {run}: array of {found}, expected {wanted}; pass the array that 'python -m pstl prepare' made for this recipe"
         )
-    return Clips(data, data.splits[run.split][0], device, labelled=load_plugin("methods", section.method).Method.needs_labels)
+    clips = Clips(data, data.splits[run.split][0], device, method.needs_labels, method.one_body, method.shortest)
+    if not len(clips):
+        raise UserError(f"run {run}: no training clip has {method.shortest} frames and a body in it; {section.method} needs both")
+    return clips
 
 
 def card_of(run: Run, section: MethodSettings, data: ArraySet) -> EncoderCard:
@@ -95,14 +98,16 @@ def train(method: BaseMethod, clips: Clips, settings: TrainSettings, run: Run, l
     distributed.synchronise_norms(method.sharded())
     optim = optimiser.build(method, settings)
     first, history = checkpoint.resume(last, settings_digest, method, optim)
-    progress = Progress(str(run), first, settings.epochs, len(clips))
-    for epoch in range(first, settings.epochs):
+    epochs = epochs_of(settings, len(clips))
+    progress = Progress(str(run), first, epochs, len(clips))
+    for epoch in range(first, epochs):
         progress.epoch()
         # Dropout and the like draw from torch's global generator: seeded per epoch, so that a resumed epoch draws the same.
         torch.manual_seed(derive(run.seed, "dropout", distributed.rank(), epoch))
-        record: dict[str, float] = {"epoch": epoch, "lr": learning_rate(settings, epoch)}
-        record |= train_epoch(method, clips, settings, run.seed, epoch, optim, progress)
-        record["step"] = record.pop("steps") + (history[-1]["step"] if history else 0)
+        step = int(history[-1]["step"]) if history else 0
+        record: dict[str, float] = {"epoch": epoch, "lr": learning_rate(settings, epoch, step)}
+        record |= train_epoch(method, clips, settings, run.seed, epoch, optim, progress, step)
+        record["step"] = record.pop("steps") + step
         record["seconds"], record["clips_per_second"] = progress.end_of_epoch(epoch, record["loss"])
         if not math.isfinite(record["loss"]):
             raise UserError(f"{run}: loss is {record['loss']} in epoch {epoch}; lower train.lr or use precision fp32, then run again")
@@ -116,31 +121,52 @@ def train(method: BaseMethod, clips: Clips, settings: TrainSettings, run: Run, l
 
 
 def train_epoch(
-    method: BaseMethod, clips: Clips, settings: TrainSettings, seed: int, epoch: int, optim: torch.optim.Optimizer, progress: Progress
-) -> dict[str, float]:
-    """One pass over the clips. Returns: mean losses over batches, and the number of optimiser steps. One host sync, at the end."""
+    method: BaseMethod, clips: Clips, settings: TrainSettings, seed: int, epoch: int, optim: torch.optim.Optimizer, progress: Progress,
+    first_step: int = 0,
+) -> dict[str, float]:  # fmt: skip
+    """One pass over the clips. Returns: mean losses over batches, and the number of optimiser steps. One host sync, at the end.
+
+    first_step: optimiser steps of the epochs before; with settings.max_steps the pass may end early.
+    """
     method.train()
-    for group in optim.param_groups:
-        group["lr"] = learning_rate(settings, epoch)
     batches = shuffled(len(clips), settings.batch_size, settings.drop_last, seed, epoch)
     sums: dict[str, torch.Tensor] = {}
     steps = 0
     for i, index in enumerate(batches):
         mine = distributed.share(index)
-        batch = Batch(*clips.take(mine), present=clips.present[mine])
+        batch = Batch(*clips.take(mine), present=clips.present[mine], host_length=clips.host_length[mine])
         losses = method(batch, torch_generator(seed, "views", epoch, i))
         (losses["loss"] / settings.accumulate).backward()
         if (i + 1) % settings.accumulate == 0 or i + 1 == len(batches):
-            distributed.average_gradients(method.parameters())
-            optim.step()
-            optim.zero_grad(set_to_none=True)
-            method.after_step()
+            update(method, optim, settings, learning_rate(settings, epoch, first_step + steps))
             steps += 1
         for name, value in losses.items():
             sums[name] = sums.get(name, torch.zeros((), device=clips.device)) + value.detach()
         progress.step(epoch, min((i + 1) * settings.batch_size, len(clips)))
-    means = torch.stack(list(sums.values())).div(len(batches)).tolist()
+        if first_step + steps == settings.max_steps > 0:
+            break
+    means = torch.stack(list(sums.values())).div(i + 1).tolist()
     return dict(zip(sums, means, strict=True)) | {"steps": steps}
+
+
+def update(method: BaseMethod, optim: torch.optim.Optimizer, settings: TrainSettings, rate: float) -> None:
+    """One optimiser step from the gradients gathered so far."""
+    distributed.average_gradients(method.parameters())
+    if settings.clip_norm:
+        torch.nn.utils.clip_grad_norm_(method.parameters(), settings.clip_norm)
+    for group in optim.param_groups:
+        group["lr"] = rate
+    optim.step()
+    optim.zero_grad(set_to_none=True)
+    method.after_step()
+
+
+def epochs_of(settings: TrainSettings, clips: int) -> int:
+    """Epochs of a whole run: max_steps may end it before the last one, or within one."""
+    if not settings.max_steps:
+        return settings.epochs
+    batches = len(shuffled(clips, settings.batch_size, settings.drop_last, 0, 0))
+    return min(settings.epochs, math.ceil(settings.max_steps / math.ceil(batches / settings.accumulate)))
 
 
 def use_bf16(method: BaseMethod) -> None:

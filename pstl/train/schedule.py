@@ -1,15 +1,19 @@
-"""The learning rate as a pure function of the epoch."""
+"""The learning rate as a pure function of the epoch, or of the optimiser step."""
 
 import math
 
 from pstl.config import TrainSettings
 
 
-def learning_rate(train: TrainSettings, epoch: int) -> float:
-    """Rate for the 0-based `epoch`. Source: PSTL spec section 7 (cosine, warm-up), SCD-Net spec section 6 (step).
+def learning_rate(train: TrainSettings, epoch: int, step: int = 0) -> float:
+    """Rate for the 0-based `epoch`, or for the 0-based optimiser `step` of the whole run if there are decay_steps.
+
+    Source: PSTL spec section 7 (cosine, warm-up), SCD-Net spec section 6 (step), Hi-TRS spec section 4 (linear by steps).
 
     QUIRK(pstl spec 7): with a warm-up, epoch 0 trains with rate 0; only batch-norm statistics and Adam's moments move.
     """
+    if train.decay_steps:
+        return _by_step(train, step)
     if epoch < train.warmup_epochs:
         return train.lr * epoch / train.warmup_epochs
     if train.schedule == "step":
@@ -18,3 +22,11 @@ def learning_rate(train: TrainSettings, epoch: int) -> float:
     if train.schedule == "cosine":
         return train.lr * (1 + math.cos(math.pi * done)) / 2
     return train.lr * (1 - done) if train.schedule == "linear" else train.lr
+
+
+def _by_step(train: TrainSettings, step: int) -> float:
+    """Linear warm-up from 0, then linear decay to final_lr, which is kept."""
+    if step < train.warmup_steps:
+        return train.lr * step / train.warmup_steps
+    done = min(1.0, (step - train.warmup_steps) / (train.decay_steps - train.warmup_steps))
+    return train.lr + (train.final_lr - train.lr) * done

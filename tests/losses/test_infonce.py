@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from pstl.errors import ShapeError
-from pstl.losses.infonce import info_nce, logits
+from pstl.losses.infonce import batch_logits, info_nce, logits
 
 
 def rows(*shape):
@@ -63,3 +63,10 @@ def test_shapes_that_do_not_fit_are_refused():
     """A key of another batch would broadcast."""
     with pytest.raises(ShapeError, match="expected"):
         info_nce(rows(6, 8), rows(1, 8), rows(40, 8), 0.2)
+
+
+def test_batch_logits_are_scaled_cosines():
+    """In-batch InfoNCE is the cross-entropy of these against the diagonal: the Hi-TRS last-clip loss (its spec 3.4)."""
+    query, key = torch.randn(5, 7) * 3, torch.randn(5, 7)
+    expected = [[float(F.cosine_similarity(q, k, dim=0)) / 0.07 for k in key] for q in query]
+    torch.testing.assert_close(batch_logits(query, key, 0.07), torch.tensor(expected), atol=1e-4, rtol=1e-4)

@@ -143,6 +143,14 @@ def test_random_init_is_written_untrained(tmp_path, array):
     assert not state["input_norm.running_mean"].any()
 
 
+def test_a_run_ends_at_its_last_step(tmp_path, array):
+    """16 clips in batches of 4, two a step: the third step is the first half of epoch 1, with the rate of step 2."""
+    by_step = {"max_steps": 3, "batch_size": 4, "accumulate": 2, "schedule": "linear", "warmup_steps": 2, "decay_steps": 6}
+    pretrain(make_params(tmp_path, epochs=9, **by_step), run(), array, tmp_path / "run/encoder.pt", CPU)
+    curve = [json.loads(line) for line in (tmp_path / "run/curve.jsonl").read_text().splitlines()]
+    assert [(epoch["step"], epoch["lr"]) for epoch in curve] == [(2, 0.0), (3, pytest.approx(1e-3))]
+
+
 @pytest.mark.slow
 def test_torchrun_gives_the_encoder_of_one_process(tmp_path, array):
     """The command a cluster runs: the same weights within float error. Dropout is off, because each rank draws its own."""

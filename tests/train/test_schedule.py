@@ -22,3 +22,18 @@ def test_linear_schedule_ends_near_zero():
     """Linear decay after warm-up."""
     train = TrainSettings(epochs=10, lr=1.0, schedule="linear", warmup_epochs=2)
     assert [learning_rate(train, e) for e in (0, 1, 2, 6, 9)] == pytest.approx([0, 0.5, 1, 0.5, 0.125])
+
+
+def test_hitrs_schedule_by_steps():
+    """Warm-up from 0 over 1,000 updates, linear to 2e-6 at update 50,000, whatever the epoch: the rates of its spec, section 11."""
+    train = TrainSettings(epochs=1000, lr=4e-4, schedule="linear", warmup_steps=1000, decay_steps=50_000, final_lr=2e-6)
+    expected = {0: 0, 500: 2e-4, 1000: 4e-4, 30_000: 1.6445e-4, 50_000: 2e-6, 60_000: 2e-6}
+    for step, rate in expected.items():
+        assert learning_rate(train, 7, step) == pytest.approx(rate, rel=1e-4)
+
+
+def test_two_clocks_at_once_are_refused():
+    """A warm-up in epochs and a decay in steps would be neither paper's schedule."""
+    for wrong in ({"decay_steps": 5, "warmup_epochs": 1}, {"decay_steps": 5, "schedule": "cosine"}, {"warmup_steps": 5}):
+        with pytest.raises(ValueError, match="decay_steps"):
+            TrainSettings(**{"epochs": 1, "lr": 1.0, "schedule": "linear"} | wrong)
