@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
         dataset,
         ("--raw", required),
         out,
+        ("--untrimmed", {"action": "store_true", "help": "whole recordings with timed labels instead of clips, where there are any"}),
     )
     add(
         "prepare",

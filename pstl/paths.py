@@ -4,6 +4,7 @@ from pstl.config import Run
 
 RAW = "data/raw/{dataset}"
 SEQUENCES = "data/sequences/{dataset}"
+RECORDINGS = "data/recordings/{dataset}"
 ARRAYS = "data/arrays/{dataset}/{recipe}"
 LABELS = "data/labels/{dataset}/{split}/d{draw}.json"
 RESULTS = "results/{suite}"
@@ -18,6 +19,11 @@ def raw(dataset: str) -> str:
 def sequences(dataset: str) -> str:
     """Folder of a data set's sequences at native length."""
     return SEQUENCES.format(dataset=dataset)
+
+
+def recordings(dataset: str) -> str:
+    """Folder of a data set's untrimmed recordings with timed labels."""
+    return RECORDINGS.format(dataset=dataset)
 
 
 def array(dataset: str, recipe: str) -> str:

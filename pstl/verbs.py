@@ -20,8 +20,10 @@ def fetch(args: argparse.Namespace) -> None:
 def parse(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.data.prepare import parse
+    from pstl.data.recordings import parse_untrimmed
 
-    parse(args.dataset, config.load(args.params).dataset(args.dataset), args.raw, args.out)
+    read = parse_untrimmed if args.untrimmed else parse
+    read(args.dataset, config.load(args.params).dataset(args.dataset), args.raw, args.out)
 
 
 def prepare(args: argparse.Namespace) -> None:

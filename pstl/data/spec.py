@@ -30,6 +30,26 @@ class RawSequence:
 
 
 @dataclass(frozen=True)
+class Recording:
+    """An untrimmed recording with timed labels.
+
+    clip: coordinates of all frames, label -1.   times: (T,) float64, rising, when each frame was taken, in the data set's unit.
+    actions: (0-based class, start, end), both ends included, in the same unit; they may overlap. What is in none is background.
+    """
+
+    clip: RawSequence
+    times: np.ndarray
+    actions: tuple[tuple[int, float, float], ...]
+
+    def labels(self) -> np.ndarray:
+        """(T,) int64: the class of every frame, -1 for background; where two actions overlap, the one that begins later."""
+        found = np.full(len(self.times), -1, dtype=np.int64)
+        for label, start, end in sorted(self.actions, key=lambda action: action[1]):
+            found[(self.times >= start) & (self.times <= end)] = label
+        return found
+
+
+@dataclass(frozen=True)
 class Remote:
     """One file to obtain. `sha256` lists every checksum known to be good; empty: none is known.
 

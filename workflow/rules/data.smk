@@ -34,6 +34,24 @@ rule parse:
         "pstl parse {wildcards.dataset} --raw {params.raw} --out {params.out} 2>&1 | tee {log} >&2"
 
 
+rule recordings:
+    input:
+        manifest=rules.fetch.output.manifest,
+    output:
+        meta="data/recordings/{dataset}/meta.json",
+    log:
+        "data/recordings/{dataset}.log",
+    params:
+        section=lambda w: section(PARAMS.dataset(w.dataset)),
+        code=lambda w: code("data.recordings", f"data.datasets.{w.dataset}"),
+        raw=subpath(input.manifest, parent=True),
+        out=subpath(output.meta, parent=True),
+    message:
+        "read the untrimmed recordings of {wildcards.dataset}"
+    shell:
+        "pstl parse {wildcards.dataset} --untrimmed --raw {params.raw} --out {params.out} 2>&1 | tee {log} >&2"
+
+
 rule prepare:
     input:
         meta=rules.parse.output.meta,

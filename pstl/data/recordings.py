@@ -1,0 +1,118 @@
+"""Untrimmed recordings on disk: a sequence store, the time of every frame, and the labelled intervals. Trimmed clips count as well."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pstl.config import validated
+from pstl.data.prepare import split_indices
+from pstl.data.spec import DatasetSpec, Recording
+from pstl.data.store import SequenceStore, open_sequences, replaced, write_json, write_sequences
+from pstl.errors import UserError
+from pstl.registry import load
+from pstl.skeletons import load as load_skeleton
+
+
+@dataclass(frozen=True)
+class RecordingStore:
+    """Recordings of one data set, memory-mapped. Iterating yields Recording.
+
+    start: (N,) frame at which each recording begins in `times` (sum of T,).   checksum: of coordinates, times and labels.
+    """
+
+    sequences: SequenceStore
+    times: np.ndarray
+    start: np.ndarray
+    actions: Sequence[tuple[tuple[int, float, float], ...]]
+    dataset: str
+    checksum: str
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def __getitem__(self, i: int) -> Recording:
+        clip = self.sequences[i]
+        return Recording(clip, self.times[self.start[i] : self.start[i] + len(clip.xyz)], self.actions[i])
+
+    def __iter__(self) -> Iterator[Recording]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """Facts about the data set."""
+        spec: DatasetSpec = load("data.datasets", self.dataset).SPEC
+        return spec
+
+    def sides(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the training and of the test recordings. Raises: UserError for an unknown split, or a side without any."""
+        if split not in self.spec.splits:
+            raise UserError(f"unknown split {split!r} of {self.dataset}; known: {', '.join(self.spec.splits)}")
+        train, test = split_indices(self.spec, self.sequences)[split]
+        if not len(train) or not len(test):
+            raise UserError(f"{self.dataset}/{split}: {len(train)} training and {len(test)} test recordings; both sides need some")
+        return train, test
+
+
+def parse_untrimmed(name: str, settings: dict[str, Any], raw: str | Path, out: str | Path) -> None:
+    """Read a data set's untrimmed recordings into a store. Raises: UserError if it has none, or naming the damaged file."""
+    module = load("data.datasets", name)
+    if not hasattr(module, "read_untrimmed"):
+        raise UserError(f"{name}: has no untrimmed recordings; its sequences are what there is")
+    if not Path(raw).is_dir():
+        raise UserError(f"{raw}: no such folder; run 'python -m pstl fetch {name} --out {raw}' first")
+    validated(module.Config, settings, f"datasets.{name}")
+    write_recordings(out, module.SPEC, module.read_untrimmed(Path(raw)))
+
+
+def write_recordings(folder: str | Path, spec: DatasetSpec, recordings: Iterable[Recording]) -> None:
+    """Write recordings to a new folder, replacing it when everything is there.
+
+    Raises: UserError for times that do not rise, an unknown class, or an interval outside its recording.
+    """
+    times, actions = [], []
+
+    def clips() -> Iterator[Any]:
+        for recording in recordings:
+            _check(recording, spec)
+            times.append(np.asarray(recording.times, dtype=np.float64))
+            actions.append([list(action) for action in recording.actions])
+            yield recording.clip
+
+    with replaced(folder) as new:
+        write_sequences(new / "sequences", spec, load_skeleton(spec.skeleton).joints, clips())
+        np.save(new / "times.npy", np.concatenate(times))
+        found = open_sequences(new / "sequences")
+        labels = json.dumps(actions)
+        parts = [found.meta["checksum"], hashlib.sha256(np.concatenate(times).tobytes()).hexdigest(), labels]
+        checksum = hashlib.sha256("".join(parts).encode()).hexdigest()
+        write_json(new / "meta.json", {"dataset": spec.name, "actions": actions, "checksum": checksum})
+
+
+def open_recordings(folder: str | Path) -> RecordingStore:
+    """Memory-map what write_recordings wrote, or a folder of trimmed clips: each is then a recording that is all one action."""
+    folder = Path(folder)
+    if (folder / "sequences").is_dir():
+        content = json.loads((folder / "meta.json").read_text())
+        store, times = open_sequences(folder / "sequences"), np.load(folder / "times.npy", mmap_mode="r")
+        frames = store.index["frames"].astype(np.int64)
+        actions = [tuple((int(c), float(s), float(e)) for c, s, e in each) for each in content["actions"]]
+        return RecordingStore(store, times, np.cumsum(frames) - frames, actions, content["dataset"], content["checksum"])
+    store = open_sequences(folder)
+    frames = store.index["frames"].astype(np.int64)
+    longest = np.arange(int(frames.max(initial=0)), dtype=np.float64)
+    whole = [((int(row["label"]), 0.0, float(row["frames"] - 1)),) for row in store.index]
+    return RecordingStore(store, longest, np.zeros(len(store), np.int64), whole, store.meta["dataset"], store.meta["checksum"])
+
+
+def _check(recording: Recording, spec: DatasetSpec) -> None:
+    name, times = recording.clip.name, recording.times
+    if len(times) != len(recording.clip.xyz) or (np.diff(times) <= 0).any():
+        raise UserError(f"recording {name}: {len(times)} times of {len(recording.clip.xyz)} frames; expected one each, rising")
+    for label, start, end in recording.actions:
+        if not (0 <= label < len(spec.classes) and start <= end and start <= times[-1] and end >= times[0]):
+            raise UserError(f"recording {name}: class {label} from {start:g} to {end:g}; expected a known class within the recording")
