@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 SUITE ?= $(shell sed -n 's/^suite: *\([^ \#]*\).*/\1/p' params.yaml)
 ARCHIVES ?=
+PORT ?= 5000
 
 # Named by content, not by date: a fresh checkout of the same lock file installs nothing.
 STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
@@ -14,7 +15,7 @@ PYTHON_FILES := pstl tests workflow
 RULE_FILES := Snakefile workflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install run report test check format bench clean
+.PHONY: help install run report ui test check format bench clean
 
 help:  ## list these targets
 	@echo "make TARGET [CORES=n] [SUITE=name] [ARCHIVES=folder] [PYTHON=python3.x]"
@@ -26,10 +27,15 @@ run: install  ## run the suite to finished tables; carries on where it was stopp
 	@echo "== run: suite $(SUITE), whatever is missing or out of date, on $(CORES) cores"
 	@$(BIN)/python workflow/resume.py
 	@$(SNAKEMAKE)
-	@echo "== done: tables in results/$(SUITE)/tables"
+	@echo "== done: tables in results/$(SUITE)/tables, everything on one page in results/$(SUITE)/report/index.html"
 
-report: install  ## make only the tables anew, from the rows there are
+report: install  ## make only the tables and the page anew, from the rows there are
 	@$(BIN)/python -m pstl report --suite $(SUITE) --out results/$(SUITE)/tables
+	@$(BIN)/python -m pstl page --suite $(SUITE) --out results/$(SUITE)/report/index.html
+
+ui: install  ## MLflow's pages of every run, on http://127.0.0.1:5000
+	@test -f mlflow.db || { echo "no mlflow.db here; run 'make run' first" >&2; exit 2; }
+	@$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
 
 test: install  ## run every test
 	@echo "== test: pytest"

@@ -16,4 +16,5 @@ rule all:
     default_target: True
     input:
         rules.report.output.summary.format(suite=SUITE),
+        rules.page.output.page.format(suite=SUITE),
         rules.track.output.receipt.format(suite=SUITE),

@@ -178,6 +178,14 @@ def build_parser() -> argparse.ArgumentParser:
         out,
     )
     add(
+        "page",
+        verbs.page,
+        "build a suite's report: one HTML file with tables, curves, confusion matrices, maps and moving skeletons",
+        "--suite builtin --out results/builtin/report/index.html",
+        ("--suite", required),
+        out,
+    )
+    add(
         "import-weights",
         verbs.import_weights,
         "convert a checkpoint of released code",

@@ -106,6 +106,13 @@ def report(args: argparse.Namespace) -> None:
     build(config.load(args.params), args.suite, Path(args.out), args.source)
 
 
+def page(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.report.html import build
+
+    build(config.load(args.params), args.suite, args.out)
+
+
 def import_weights(args: argparse.Namespace) -> None:
     from pstl.tasks._embed import import_weights
 

@@ -49,7 +49,7 @@ TINY: dict[str, Any] = {
         }
     },
 }  # fmt: skip
-JOBS = {"fetch", "parse", "prepare", "leakage", "pretrain", "features", "evaluate", "fuse", "report", "track", "all"}
+JOBS = {"fetch", "parse", "prepare", "leakage", "pretrain", "features", "evaluate", "fuse", "report", "page", "track", "all"}
 
 
 def command(root: Path, *arguments: str) -> list[str]:
@@ -103,7 +103,7 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
     assert jobs.get("fuse", 0) == len(cells) - len(own)
     assert jobs["fetch"] == jobs["parse"] == len({run.dataset for run in runs})
     assert jobs["leakage"] == len({(run.dataset, run.split, params.method(run.suite, run.method).recipe.key) for run in runs})
-    assert jobs["report"] == jobs["track"] == 1
+    assert jobs["report"] == jobs["page"] == jobs["track"] == 1
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_an_edit_runs_what_depends_on_it(root: Path, finished: Path, tmp_path: P
     write(tmp_path, params)
     code, output = snakemake(root, finished, "-n", "--config", f"params={tmp_path / 'params.yaml'}")
     assert code == 0
-    after = {"report": 1, "track": 1, "all": 1} if jobs else {}
+    after = {"report": 1, "page": 1, "track": 1, "all": 1} if jobs else {}
     assert Counter(planned(output)) == Counter({**jobs, **after})
 
 

@@ -48,22 +48,29 @@ def render(params: Params, suite: str, results: Results, lines: list[Line], publ
 
 def header(params: Params, suite: str, results: Results) -> str:
     """What was run, on what, with what, and the command that runs it again."""
+    found = facts(params, suite, results)
+    found["to run it again"] = f"`{found['to run it again']}`"
+    return table(["", ""], [[name, value] for name, value in found.items()])
+
+
+def facts(params: Params, suite: str, results: Results) -> dict[str, str]:
+    """The same as names and values."""
     run = [row for row in results.rows if row["value"] is not None]
     cells = {_cell(row): row["value"] is not None for row in results.rows}
     tasks = {_cell(row): row["seconds"] for row in run}
     training = sum(float(record.get("seconds", 0)) for record in results.runs.values())
     total = training + sum(float(seconds) for seconds in tasks.values())
     versions = {f"{name} {v}" for record in results.runs.values() for name, v in record.get("versions", {}).items()}
-    facts = {
-        "to run it again": "`snakemake --cores all" + ("`" if suite == params.suite else f" --config suite={suite}`"),
+    return {
+        "to run it again": "snakemake --cores all" + ("" if suite == params.suite else f" --config suite={suite}"),
         "cells": f"{sum(cells.values())} of {len(cells)} evaluated, on {len(results.runs)} of {len(params.runs(suite))} encoders",
         "code": _listed([*(row["git"] for row in run), *(r.get("git", "") for r in results.runs.values())]),
         "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in run),
         "versions": _listed(versions),
         "device": _listed([*(row["device"] for row in run), *(r.get("device", "") for r in results.runs.values())]),
+        "machine": _listed(r.get("machine", "") for r in results.runs.values()),
         "wall time": f"{total:,.0f} s: {training:,.0f} s of pre-training, {total - training:,.0f} s of tasks",
     }
-    return table(["", ""], [[name, value] for name, value in facts.items()])
 
 
 def section(page: Page, dataset: str) -> list[str]:

@@ -143,6 +143,18 @@ def run_files_of(wildcards):
     return [f"{folder}/{name}" for folder in folders for name in ("run.json", "curve.jsonl")]
 
 
+def features_of(wildcards):
+    """Features of every run that the page draws a map of; fused scores have none."""
+    cells = [cell for cell in PARAMS.cells(wildcards.suite) if not cell.fused]
+    return sorted({paths.features(cell.run, cell.batch_norm) for cell in cells})
+
+
+def assets():
+    """A digest of the page's style and script, which no import shows."""
+    files = sorted(Path(workflow.basedir, "pstl/report/assets").iterdir())
+    return settings.digest({path.name: path.read_text() for path in files})
+
+
 def published():
     """A digest of the published numbers: as inputs, their paths would depend on where Snakemake is called from."""
     files = sorted(Path(workflow.basedir, "pstl/report/published").glob("*.csv"))

@@ -8,8 +8,8 @@ rule report:
     output:
         summary="results/{suite}/tables/summary.json",
         rows="results/{suite}/tables/rows.csv",
-        comparison=multiext("results/{suite}/tables/comparison", ".csv", ".md"),
-        plots=expand("results/{{suite}}/tables/{name}.png", name=["curves", "accuracy"]),
+        comparison=report(multiext("results/{suite}/tables/comparison", ".csv", ".md"), category="Tables"),
+        plots=report(expand("results/{{suite}}/tables/{name}.png", name=["curves", "accuracy"]), category="Plots"),
     log:
         "results/{suite}/report.log",
     params:
@@ -20,6 +20,26 @@ rule report:
         "tables of {wildcards.suite}"
     shell:
         "pstl report --suite {wildcards.suite} --out {params.out} 2>&1 | tee {log} >&2"
+
+
+rule page:
+    input:
+        rows=cells_of,
+        runs=run_files_of,
+        features=features_of,
+        tables=rules.report.output.summary,  # made first: a wrong row is said there in one line, once
+    output:
+        page=report("results/{suite}/report/index.html", category="Report", labels={"file": "everything on one page"}),
+    log:
+        "results/{suite}/page.log",
+    params:
+        published=published(),
+        assets=assets(),
+        code=code("report.html"),
+    message:
+        "report of {wildcards.suite}"
+    shell:
+        "pstl page --suite {wildcards.suite} --out {output.page} 2>&1 | tee {log} >&2"
 
 
 rule track:

@@ -1,0 +1,223 @@
+"""Figures of one suite as HTML: training, confusion, maps of features, curves over a setting, timelines."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pstl import paths
+from pstl.config import Cell, Params, Run
+from pstl.errors import UserError
+from pstl.report import document, embedding, svg
+from pstl.report.rows import Epochs, Results, read_json
+from pstl.report.svg import Series
+from pstl.report.tables import HEADLINE, Line, headlines
+
+DYNAMIC = 50.0  # a loss that falls by more than this factor is drawn by its logarithm
+FEWEST = 3  # values of a setting that make a curve
+NUMBERED = re.compile(r"(?P<name>[a-z][a-z0-9_]*?)[_@](?P<value>\d+(?:\.\d+)?)(?P<unit>[a-z]*)")
+
+
+def training(results: Results) -> str:
+    """Loss by epoch: one chart per method and split, a colour per stream, a line per seed."""
+    charts: dict[str, list[tuple[Run, Epochs]]] = defaultdict(list)
+    for name, epochs in results.curves.items():
+        run = Run.parse(name)
+        if len(epochs) > 1:
+            charts[f"{run.method} on {run.dataset}, {run.split}"].append((run, epochs))
+    return document.grid(document.figure(title, _losses(title, found)) for title, found in charts.items())
+
+
+def _losses(title: str, found: list[tuple[Run, Epochs]]) -> str:
+    values = [e["loss"] for _, epochs in found for e in epochs]
+    log = min(values) > 0 and max(values) / min(values) > DYNAMIC
+    streams = list(dict.fromkeys(run.stream for run, _ in found))
+    height = np.log10 if log else float
+    series = [
+        Series(
+            f"{run.stream}, seed {run.seed}", [e["epoch"] for e in epochs], [float(height(e["loss"])) for e in epochs],
+            colour=streams.index(run.stream), dashed=run.seed > 0,
+        )
+        for run, epochs in found
+    ]  # fmt: skip
+    ends = ", ".join(f"{run.stream} seed {run.seed} ends at {epochs[-1]['loss']:.3g}" for run, epochs in found)
+    return svg.lines(series, "epoch", "log10 of the loss" if log else "training loss", f"Training loss of {title}: {ends}")
+
+
+def probes(params: Params, suite: str) -> str:
+    """Accuracy of each task by its own epoch, where it has a curve: one chart per task and split, a line per method."""
+    charts: dict[str, dict[str, Epochs]] = defaultdict(dict)
+    for cell in _headline_cells(params, suite):
+        content = read_json(Path(paths.metrics(*cell[:3])))
+        curve = [e for e in (content or {}).get("curve", []) if "top1" in e and "epoch" in e]
+        if len(curve) > 1:
+            charts[f"{cell.task} on {cell.run.dataset}, {cell.run.split}"].setdefault(f"{cell.run.method}, {cell.run.stream}", curve)
+    figures = []
+    for title, found in charts.items():
+        lines = [Series(name, [e["epoch"] for e in c], [e["top1"] for e in c], colour=i) for i, (name, c) in enumerate(found.items())]
+        ends = ", ".join(f"{s.name} ends at {s.y[-1]:.1f}" for s in lines)
+        figures.append(document.figure(title, svg.lines(lines, "epoch of the probe", "top-1 on test clips, %", f"{title}: {ends}")))
+    return ("<h3>Tasks by epoch</h3>" + document.grid(figures)) if figures else ""
+
+
+def of_split(params: Params, suite: str, dataset: str, split: str, lines: list[Line]) -> str:
+    """All figures of one data set and split."""
+    cells = [cell for cell in _headline_cells(params, suite) if (cell.run.dataset, cell.run.split) == (dataset, split)]
+    return curves(lines) + timelines(cells) + confusions(cells) + maps(cells)
+
+
+def test_clips(params: Params, suite: str, dataset: str, split: str) -> int:
+    """Number of test clips, from the first file of scores there is; 0 if there is none."""
+    for cell in params.cells(suite):
+        if (cell.run.dataset, cell.run.split) == (dataset, split) and (found := _scores(cell)) is not None:
+            return len(found[1])
+    return 0
+
+
+def confusions(cells: list[Cell]) -> str:
+    """One matrix per method and stream, summed over seeds, of the first task with class scores."""
+    sums: dict[tuple[str, str, str], np.ndarray] = {}
+    names: list[str] = []
+    for cell in cells:
+        found = _scores(cell)
+        if found is None or not found[0].size:
+            continue
+        scores, y = found
+        first = next((key for key in sums if key[:2] == (cell.run.method, cell.run.stream)), None)
+        if first is not None and first[2] != cell.task:
+            continue
+        names = names or _classes(cell.run, scores.shape[1])
+        matrix = sums.setdefault((cell.run.method, cell.run.stream, cell.task), np.zeros((scores.shape[1],) * 2))
+        np.add.at(matrix, (y, scores.argmax(1)), 1)
+    figures = [_confusion(key, matrix, names) for key, matrix in sums.items()]
+    words = "Rows: true class, columns: predicted class, in percent of the row; summed over seeds."
+    return ("<h3>Confusion matrices</h3>" + document.note(words) + document.grid(figures)) if figures else ""
+
+
+def _confusion(key: tuple[str, str, str], matrix: np.ndarray, names: list[str]) -> str:
+    method, stream, task = key
+    off = matrix - np.diag(matrix.diagonal())
+    i, j = np.unravel_index(int(off.argmax()), off.shape)
+    most = f"; most often {names[i]} is taken for {names[j]}" if off.any() else ""
+    alt = f"Confusion matrix of {method}, {stream}, {task}: {100 * matrix.trace() / matrix.sum():.1f} % right{most}"
+    return document.figure(f"{method}, {stream} ({task})", svg.heatmap(matrix.tolist(), names, alt))
+
+
+def maps(cells: list[Cell]) -> str:
+    """Test features of each method, its first stream and seed."""
+    figures: list[tuple[str, str]] = []
+    made, names = "", list[str]()
+    for method, run, norm in dict.fromkeys((c.run.method, c.run, c.batch_norm) for c in cells if not c.fused):
+        if any(done == method for done, _ in figures) or not (path := Path(paths.features(run, norm))).is_file():
+            continue
+        try:
+            with np.load(path) as content:
+                features, y = content["test"], content["y_test"]
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{path}: not a readable features file ({error}); delete it and run again") from None
+        index = embedding.chosen(len(features))
+        points, made = embedding.to_plane(features[index].reshape(len(index), -1))
+        names = names or _classes(run, int(y.max()) + 1)
+        alt = f"Map of {len(index)} test clips by their {method} features, {run.stream}; classes that are told apart lie apart"
+        drawing = svg.scatter([(float(a), float(b)) for a, b in points], y[index].tolist(), names, alt)
+        figures.append((method, document.figure(f"{method}, {run.stream}, seed {run.seed}", drawing)))
+    if not figures:
+        return ""
+    key = svg.legend([(f"{svg.letter(i)} {name}", i, False) for i, name in enumerate(names)])
+    words = (
+        f"Test clips by {made} of their standardised features, labels not used. Distances between groups mean little; axes mean nothing."
+    )
+    return "<h3>Features, seen from above</h3>" + document.note(words) + key + document.grid(figure for _, figure in figures)
+
+
+def curves(lines: list[Line]) -> str:
+    """Tasks whose rows differ in one number (joints lost, horizon, threshold, share of labels): that number against the metric."""
+    charts: dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]] = defaultdict(lambda: defaultdict(list))
+    for line in headlines(lines):
+        if line.mean is None:
+            continue
+        for x_label, value, title in _axes(line):
+            charts[line.task, title, x_label][f"{line.method}, {line.stream}"].append((value, line))
+    figures = []
+    for (task, title, x_label), found in charts.items():
+        series = [_series(i, name, points) for i, (name, points) in enumerate(found.items()) if len({x for x, _ in points}) >= FEWEST]
+        if series:
+            alt = f"{task}, {title} against {x_label}: " + "; ".join(f"{s.name} from {s.y[0]:.1f} to {s.y[-1]:.1f}" for s in series)
+            figures.append(document.figure(f"{task}: {title}", svg.lines(series, x_label, title, alt)))
+    return ("<h3>Curves over a setting</h3>" + document.grid(figures)) if figures else ""
+
+
+def _axes(line: Line) -> list[tuple[str, float, str]]:
+    """Numbers a line could be drawn against: (name of the number, value, what is drawn)."""
+    found = []
+    if match := NUMBERED.fullmatch(line.metric):
+        unit = f" ({match['unit']})" if match["unit"] else ""
+        found.append((f"{match['name']} at{unit}", float(match["value"]), match["name"]))
+    parts = [part for part in line.setting.split(";") if part]
+    for part in parts:
+        name, _, value = part.partition("=")
+        if re.fullmatch(r"-?\d+(\.\d+)?", value):
+            rest = ";".join(p for p in parts if p != part)
+            found.append((name, float(value), line.metric + (f" ({rest})" if rest else "")))
+    return found
+
+
+def _series(number: int, name: str, points: list[tuple[float, Line]]) -> Series:
+    ordered = sorted(points, key=lambda point: point[0])
+    spread = [line.std or 0.0 for _, line in ordered]
+    means = [line.mean or 0.0 for _, line in ordered]
+    return Series(name, [x for x, _ in ordered], means, spread if any(spread) else (), colour=number)
+
+
+def timelines(cells: list[Cell]) -> str:
+    """Detected intervals under the true ones: the first recordings of each method that left a "timelines" list beside its rows.
+
+    Each entry: {"name", "frames", "classes", "truth": [[start, end, class]], "found": [[start, end, class, score]]}, in frames.
+    """
+    shown: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        for entry in (read_json(Path(paths.metrics(*cell[:3]))) or {}).get("timelines", [])[:2]:
+            group = shown.setdefault(f"{cell.task}: {entry['name']}", {"entry": entry, "found": {}})
+            group["found"].setdefault(cell.run.method, entry["found"])
+    figures = []
+    for title, group in list(shown.items())[:6]:
+        entry = group["entry"]
+        rows = [("truth", [(a, b, int(c), 1.0) for a, b, c in entry["truth"]])]
+        rows += [(m, [(a, b, int(c), 0.25 + 0.75 * min(1.0, s)) for a, b, c, s in found]) for m, found in group["found"].items()]
+        alt = f"{title}: {len(entry['truth'])} true intervals; " + ", ".join(f"{m} finds {len(f)}" for m, f in group["found"].items())
+        key = svg.legend([(f"{svg.letter(i)} {name}", i, False) for i, name in enumerate(entry["classes"])])
+        figures.append(document.figure(title, svg.timeline(rows, entry["frames"], entry["classes"], alt) + key))
+    words = "Frames from left to right; a paler interval has a lower score."
+    return ("<h3>Detections against the truth</h3>" + document.note(words) + "".join(figures)) if figures else ""
+
+
+def _headline_cells(params: Params, suite: str) -> list[Cell]:
+    """Cells of each method's headline batch-norm variant, in grid order."""
+    cells = params.cells(suite)
+    norms: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for cell in cells:
+        norms[cell.run.dataset, cell.run.split, cell.run.method].add(cell.batch_norm)
+    best = {key: HEADLINE if HEADLINE in found else min(found) for key, found in norms.items()}
+    return [cell for cell in cells if cell.batch_norm == best[cell.run.dataset, cell.run.split, cell.run.method]]
+
+
+def _scores(cell: Cell) -> tuple[np.ndarray, np.ndarray] | None:
+    """Class scores and true classes of one cell's test clips; None if there is no such file or the task keeps no classes."""
+    path = Path(paths.scores(*cell[:3]))
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path) as content:
+            return content["scores"], content["y"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not a readable scores file ({error}); delete it and run again") from None
+
+
+def _classes(run: Run, count: int) -> list[str]:
+    """Names of the classes, from the data set's spec; numbers where it has none for them."""
+    from pstl.registry import load, names
+
+    known = list(load("data.datasets", run.dataset).SPEC.classes) if run.dataset in names("data.datasets") else []
+    return known if len(known) >= count else [str(i + 1) for i in range(count)]

@@ -1,0 +1,201 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fabricated import FLOOR, GRID, params, write_all, write_cell
+
+from pstl import paths
+from pstl.config import Params
+from pstl.report import animation, document, embedding, html, interval
+from pstl.skeletons import load as load_skeleton
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LIMITS = {"dataset": "nwucla", "split": "xview"}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def results() -> Params:
+    """A finished suite on NW-UCLA's classes, with scores and features."""
+    settings = params({**GRID, **LIMITS}, {**FLOOR, **LIMITS})
+    write_all(settings)
+    rng, y = np.random.default_rng(0), np.arange(40) % 10
+    for cell in settings.cells("tiny"):
+        np.savez(paths.scores(*cell[:3]), scores=np.eye(10)[y] + rng.normal(0, 0.4, (40, 10)), y=y)
+        if not cell.fused:
+            np.savez(paths.features(cell.run, cell.batch_norm), test=rng.normal(size=(40, 6)).astype(np.float32), y_test=y)
+    return settings
+
+
+def page(settings: Params, out: str = "index.html") -> str:
+    html.build(settings, "tiny", out)
+    return Path(out).read_text()
+
+
+class Outline(HTMLParser):
+    """Tags that are open at the end, pictures without words, and whatever a browser would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.silent: list[str] = []
+        self.fetched: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag not in ("meta", "link"):
+            self.open.append(tag)
+        self.ids += [given["id"] or ""] if "id" in given else []
+        if tag in ("svg", "img") and not (given.get("aria-label") or given.get("alt")):
+            self.silent.append(self.get_starttag_text() or tag)
+        if tag == "a":
+            self.links.append(given.get("href") or "")
+        elif found := given.get("src") or given.get("href"):
+            self.fetched.append(found)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+
+def test_the_page_is_whole_and_asks_for_nothing() -> None:
+    """It is mailed and opened on a train: everything is inside, every picture has words, every link of the menu leads somewhere."""
+    outline = Outline(page(results()))
+    assert not outline.open
+    assert not outline.silent
+    assert outline.fetched == ["data:,"]
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert {link[1:] for link in outline.links if link.startswith("#")} <= set(outline.ids)
+
+
+def test_numbers_on_the_page_are_those_of_the_tables() -> None:
+    """A page that rounds, joins or averages on its own would be a second truth."""
+    settings = results()
+    for cell in settings.cells("tiny"):
+        if cell.run.method == "pstl" and not cell.fused and cell.task == "linear":
+            write_cell(cell, {"top1": (60.0, 62.0, 67.0)[cell.run.seed], "top5": 90.0, "top1_best": 70.0})
+    found = page(settings)
+    assert (
+        "<td>pstl</td><td>joint</td>"
+        + "".join(f'<td class="number">{value}</td>' for value in ("63.0", "3.6", "3", "54.0 to 72.0 (seeds)"))
+        in found
+    )
+
+
+def test_what_was_not_run_is_on_the_page() -> None:
+    """An absent row reads like a method that was never meant to be there."""
+    found = page(params({**GRID, **LIMITS}))
+    assert "<em>not run</em>" in found
+    assert "0 of 42 evaluated" in found
+
+
+def test_the_same_results_give_the_same_bytes() -> None:
+    """Otherwise every look at the results would be a change for DVC and Snakemake."""
+    settings = results()
+    assert page(settings, "a.html") == page(settings, "b.html")
+
+
+def test_every_cell_has_its_command() -> None:
+    """A number nobody can make again is an anecdote."""
+    settings = results()
+    found = page(settings)
+    for cell in settings.cells("tiny"):
+        assert f"--config suite=tiny -- {paths.metrics(*cell[:3])}" in found
+
+
+def test_text_from_files_cannot_become_markup() -> None:
+    """Names come from files that others wrote; a bracket in one must not break the page, or run."""
+    assert "<script" not in document.table("c", ["<script>"], [["<script>alert(1)</script>"]])
+
+
+def test_rows_that_differ_in_one_number_become_a_curve_and_timelines_are_drawn() -> None:
+    """Robustness, horizons and thresholds are read as curves; detections only beside the truth."""
+    settings = params({**GRID, **LIMITS, "streams": ["joint"], "seeds": [0], "tasks": ["linear"], "fuse": None})
+    for cell in settings.cells("tiny"):
+        path = write_cell(cell, {"top1": 50.0})
+        content = json.loads(path.read_text())
+        content["rows"] = [{**content["rows"][0], "setting": f"lost={n};random", "value": 60.0 - n} for n in (1, 3, 8)]
+        content["timelines"] = [
+            {"name": "s01", "frames": 100, "classes": ["walk", "sit"], "truth": [[0, 40, 0]], "found": [[2, 38, 0, 0.9], [50, 60, 1, 0.2]]}
+        ]
+        path.write_text(json.dumps(content))
+    found = page(settings)
+    assert "linear, top1 (random) against lost: pstl, joint from 59.0 to 52.0" in found
+    assert "1 true intervals; pstl finds 2" in found
+
+
+def test_no_real_recording_is_drawn() -> None:
+    """The terms of the data sets forbid to pass coordinates on: all that moves on the page is simulated."""
+    labels = re.findall(r'<svg class="moving"[^>]*aria-label="([^"]*)"', page(results()))
+    assert labels
+    assert all(label.startswith("Simulated skeleton") for label in labels)
+
+
+def test_matm_is_shown_as_it_is_used() -> None:
+    """The picture must hide the frames the method hides: the fastest first, in all twice the setting."""
+    xyz = np.cumsum(np.random.default_rng(0).normal(0, 0.01, (50, 25, 1, 3)), 0).astype(np.float32)
+    xyz[20:23] += np.arange(3)[:, None, None, None]  # three leaps: 20 to 21, 21 to 22, 22 to 23
+    dropped = animation.fast_frames(xyz, 10, torch.Generator().manual_seed(0))
+    assert dropped.sum() == 20
+    assert dropped[20:23].all()
+
+
+def test_hidden_joints_lose_their_bones_colour() -> None:
+    """The masks' polarity: True is hidden. Drawn the other way round the picture would teach the opposite."""
+    skeleton = load_skeleton("kinect_v2")
+    hidden = np.zeros(skeleton.joints, bool)
+    hidden[skeleton.centre] = True
+    clip = animation.Clip(animation.simulated(0, 4), hidden, np.zeros(4, bool))
+    grey = re.findall(rf'<path d="([^"]*)"[^>]*stroke="{animation.GONE}"', animation.moving(clip, skeleton, "x"))[0]
+    assert grey.count("M") == skeleton.degree[skeleton.centre]
+
+
+def test_intervals_are_the_textbook_ones() -> None:
+    """Too narrow an interval makes noise a result: three seeds have t = 4.30, not 1.96."""
+    low, high, over = interval.over_seeds(63.0, 3.0, 3)
+    assert (round((high - low) / 2, 2), over) == (round(4.303 * 3 / 3**0.5, 2), "seeds")
+    assert interval.over_clips(100.0, 50).low < 95
+    assert interval.over_clips(100.0, 50).high == pytest.approx(100)
+
+
+def test_a_map_keeps_groups_apart() -> None:
+    """Two well separated groups of features must be two groups on paper, whatever the scale of single features."""
+    rng, group = np.random.default_rng(0), np.arange(120) % 2
+    features = (rng.normal(size=(120, 8)) + 8 * group[:, None]) * 10.0 ** np.arange(8)
+    plane, made = embedding.to_plane(features.astype(np.float32))
+    centres = np.stack([plane[group == g].mean(0) for g in (0, 1)])
+    nearest = ((plane[:, None] - centres) ** 2).sum(-1).argmin(1)
+    assert made == "t-SNE"
+    assert (nearest == group).all()
+
+
+@pytest.mark.slow
+def test_a_browser_shows_it_without_complaint() -> None:
+    """Console errors are seen by readers, not by us: a real browser loads the page at a phone's width, with no network."""
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip(f"no browser found (looked for {', '.join(BROWSERS)})")
+    page(results())
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr", "--v=0",
+        "--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=390,800", "--virtual-time-budget=800", "--dump-dom",
+        f"--user-data-dir={Path('profile').absolute()}", Path("index.html").absolute().as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "CONSOLE" not in done.stderr
+    assert '<button id="motion" type="button" aria-pressed="false">' in done.stdout  # the script ran: the button is no longer hidden
