@@ -97,6 +97,8 @@ class TaskSettings(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     kind: str
     summary: str = ""
+    source: str = ""  # dataset/split whose encoder is used; empty: the run's own. Any task becomes a transfer by it
+    published: str = ""  # published task it is compared with; empty: `transfer` if there is a source, else the kind
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -211,13 +213,25 @@ class Params(Frozen):
         return _validated(TaskSettings, section, f"tasks.{name}")
 
     def runs(self, suite: str) -> list[Run]:
-        """Every run of a suite that has an encoder of its own, without repeats, in file order."""
+        """Every run of a suite that has an encoder of its own, without repeats, in file order; runs that are only sources included."""
         grid = [
-            Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=s, seed=seed)
+            self.encoder_run(Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=s, seed=seed), task)
             for e in self.suite_named(suite).experiments
-            for m, s, seed in itertools.product(e.methods, e.streams, e.seeds)
+            for m, s, seed, task in itertools.product(e.methods, e.streams, e.seeds, e.tasks)
         ]
         return list(dict.fromkeys(grid))
+
+    def encoder_run(self, run: Run, task: str) -> Run:
+        """The run whose encoder one task of `run` uses: its own, or the one of the task's `source`."""
+        source = self._source(run.suite, task)
+        if not source:
+            return run
+        dataset, _, split = source.partition("/")
+        return run.model_copy(update={"dataset": dataset, "split": split})
+
+    def _source(self, suite: str, task: str) -> str:
+        section = merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {}))
+        return str(section.get("source", ""))
 
     def cells(self, suite: str) -> list[Cell]:
         """Every task on every run of a suite, fused streams included, without repeats, in file order."""
@@ -283,6 +297,9 @@ def check_plugins(params: Params, suite: str) -> None:
         for name in experiment.tasks:
             task = params.task(suite, name)
             validated(load_plugin("tasks", task.kind).Config, task.settings, f"tasks.{name}")
+            if task.source:
+                source, _, split = task.source.partition("/")
+                _known(split, load_plugin("data.datasets", source).SPEC.splits, f"split in the source of tasks.{name}")
 
 
 def digest(value: Any) -> str:
@@ -305,7 +322,13 @@ def _check_experiment(params: Params, suite: str, experiment: Experiment) -> Non
         _known(section.encoder.name, plugin_names("backbones"), f"encoder of methods.{name}")
         _known(section.recipe.name, plugin_names("data.recipes"), f"recipe of methods.{name}")
     for name in experiment.tasks:
-        _known(params.task(suite, name).kind, plugin_names("tasks"), f"kind of tasks.{name}")
+        task = params.task(suite, name)
+        _known(task.kind, plugin_names("tasks"), f"kind of tasks.{name}")
+        if task.source:
+            dataset, slash, split = task.source.partition("/")
+            if not slash or not split:
+                raise UserError(f"tasks.{name}: source {task.source!r}; expected dataset/split, e.g. nwucla/xview")
+            _known(dataset, plugin_names("data.datasets"), f"data set in the source of tasks.{name}")
 
 
 def _known(name: str, choices: Any, what: str) -> str:

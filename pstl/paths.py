@@ -50,8 +50,14 @@ def encoder(run_: Run) -> str:
     return f"{run(run_)}/encoder.pt"
 
 
-def features(run_: Run, batch_norm: str) -> str:
-    return f"{run(run_)}/{batch_norm}/features.npz"
+def features(run_: Run, batch_norm: str, source: str = "") -> str:
+    """Features of a run's data; `source`: dataset/split of another run whose encoder made them."""
+    return f"{run(run_)}/{batch_norm}{origin(source)}/features.npz"
+
+
+def origin(source: str) -> str:
+    """Folder, below a batch-norm variant's, of what another run's encoder gives; empty for the run's own."""
+    return f"/from/{source}" if source else ""
 
 
 def metrics(run_: Run, batch_norm: str, task: str) -> str:

@@ -1,8 +1,11 @@
 """Plug-ins are found by file name: a name in params.yaml is a module name under pstl.<kind>."""
 
+import ast
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
 
 from pstl.errors import UserError
 
@@ -24,3 +27,17 @@ def load(kind: str, name: str) -> ModuleType:
     if name not in known:
         raise UserError(f"unknown {kind.split('.')[-1].rstrip('s')} {name!r}; known: {', '.join(known)}")
     return import_module(f"pstl.{kind}.{name}")
+
+
+def declared(kind: str, name: str, constant: str, default: Any) -> Any:
+    """Value of a module-level constant of pstl.<kind>.<name>, read from its source: the rules ask, and must not import torch.
+
+    Returns: `default` where the module does not set it.   Raises: UserError with the known names if there is no such module.
+    """
+    if name not in names(kind):
+        load(kind, name)  # raises, with the known names
+    source = Path(import_module(f"pstl.{kind}").__path__[0]) / f"{name}.py"
+    for node in ast.parse(source.read_bytes()).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == constant for t in node.targets):
+            return ast.literal_eval(node.value)
+    return default

@@ -66,7 +66,8 @@ def evaluate(args: argparse.Namespace) -> None:
     from pstl.train.pretrain import choose_device
 
     run, device = config.Run.parse(args.run), choose_device(args.device)
-    evaluate(config.load(args.params), run, args.task, args.batch_norm, args.features, args.out, args.scores, device)
+    params, files = config.load(args.params), {"encoder": args.encoder, "array": args.array}
+    evaluate(params, run, args.task, args.batch_norm, args.features, args.out, args.scores, device, **files)
 
 
 def trace(args: argparse.Namespace) -> None:

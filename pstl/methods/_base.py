@@ -75,3 +75,8 @@ class BaseMethod(nn.Module):
     def as_stream(x: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
         """Joint positions (N, 3, T, V, M) as the wanted stream, same shape; methods differ in what motion is."""
         return convert(x, skeleton, stream)
+
+    @classmethod
+    def augmented(cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+        """The random view its paper fine-tunes on, before stream conversion, and its length; by default the clean one."""
+        return cls.clean(cfg, x, length), length

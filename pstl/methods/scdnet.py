@@ -162,6 +162,13 @@ class Method(BaseMethod):
         assert isinstance(cfg, Config)
         return time.resize_span(x, time.centred_span(length, cfg.clean_share), cfg.frames)
 
+    @classmethod
+    def augmented(cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+        """A random half or more of each clip in 64 frames, as CMD fine-tunes (spec 3.3, 7.3).   View in the shape of `clean`, length."""
+        assert isinstance(cfg, Config)
+        scale, place = torch.rand(2, len(x), generator=rng).to(x.device, non_blocking=True)
+        return time.resize_span(x, time.random_span(length, 0.5 + 0.5 * scale, place, cfg.frames), cfg.frames), length
+
 
 def from_official(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Card fields and weights of the query encoder in a checkpoint as the released code writes it.

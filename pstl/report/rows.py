@@ -68,6 +68,8 @@ def read_cell(cell: Cell) -> list[Row] | None:
     path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
     if (content := read_json(path)) is None:
         return None
+    if content.get("not_applicable"):
+        return None  # a cell without a number; the reason stands in its file
     rows = content.get("rows")
     if not rows:
         raise UserError(f"{path}: no rows, expected at least one; delete the file and run the task again")

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pstl.backbones._base import BaseEncoder
 from pstl.config import validated
 from pstl.data.loader import Clips, in_order, shuffled
-from pstl.data.store import atomic, open_array
+from pstl.data.store import ArraySet, atomic, open_array
 from pstl.errors import ShapeError, UserError
 from pstl.registry import load as load_plugin
+from pstl.skeletons.mapping import joints_of
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
@@ -101,24 +102,36 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
     """
     began = time.monotonic()
     card, encoder = encoder_file.load(encoder_path)
-    data = open_array(array)
-    check_fit(card, data.x.shape, str(array))
-    if split not in data.splits:
-        raise UserError(f"unknown split {split!r} of {data.meta['dataset']}; known: {', '.join(data.splits)}")
+    data = adapted(card, open_array(array), str(array))
+    sides = dict(zip(("train", "test"), sides_of(data, split), strict=True))
     encoder.to(device)
-    sides = dict(zip(("train", "test"), data.splits[split], strict=True))
     train = Clips(data, sides["train"], device)
     if batch_norm == "recalibrated":
         recalibrate(card, encoder, train)
     arrays = {"train": encode_all(card, encoder, train), "test": encode_all(card, encoder, Clips(data, sides["test"], device))}
     labels = {f"y_{side}": data.y[index] for side, index in sides.items()} | {"unseen": data.unseen(split)}
     meta = {
-        **card.provenance, "batch_norm": batch_norm, "classes": data.meta["classes"],
+        **card.provenance, "batch_norm": batch_norm, "classes": data.meta["classes"], "data_checksum": data.meta["checksum"],
         "encoded_dataset": data.meta["dataset"], "split": split,
         "stream": card.stream, "device": device_name(device), "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
     }  # fmt: skip
     with atomic(out) as new, open(new, "wb") as stream:
         np.savez(stream, **arrays, **labels, meta=np.array(json.dumps(meta)))  # type: ignore[arg-type]
+
+
+def sides_of(data: ArraySet, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Training and test indices. Raises: UserError with the known names for an unknown split."""
+    if split not in data.splits:
+        raise UserError(f"unknown split {split!r} of {data.meta['dataset']}; known: {', '.join(data.splits)}")
+    return data.splits[split]
+
+
+def adapted(card: EncoderCard, data: ArraySet, where: str) -> ArraySet:
+    """The array in the joints of the encoder's skeleton. Raises: ShapeError if its clips still do not fit."""
+    if data.meta["skeleton"] != card.skeleton:
+        data = replace(data, x=np.ascontiguousarray(data.x[:, :, :, list(joints_of(card.skeleton, data.meta["skeleton"]))]))
+    check_fit(card, data.x.shape, where)
+    return data
 
 
 def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:

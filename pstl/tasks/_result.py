@@ -10,14 +10,22 @@ from pstl.config import Run
 from pstl.data.store import atomic, write_json
 
 
+class NotApplicable(Exception):
+    """A task that makes no sense for an encoder; the message is the reason that stands in the tables."""
+
+
 @dataclass(frozen=True)
 class Result:
-    """metrics: name -> value (percent for accuracies).   scores: (N_test, classes) or None.   curve: one dict per epoch."""
+    """metrics: name -> value (percent for accuracies).   scores: (N_test, classes) or None.   curve: one dict per epoch.
+
+    not_applicable: why the task makes no sense here; there are no metrics then.
+    """
 
     metrics: dict[str, float]
     setting: str = ""
     scores: np.ndarray | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
+    not_applicable: str = ""
 
 
 def rows(run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -36,4 +44,5 @@ def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, 
         scores = np.zeros((0, 0), np.float32) if result.scores is None else result.scores
         with atomic(scores_out) as new, open(new, "wb") as stream:
             np.savez(stream, scores=scores, y=y)
-    write_json(out, {"rows": table, "curve": result.curve})
+    reason = {"not_applicable": result.not_applicable} if result.not_applicable else {}
+    write_json(out, {"rows": table, "curve": result.curve, **reason})

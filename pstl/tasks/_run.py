@@ -1,20 +1,22 @@
-"""From a features file to the rows of one task, and from several streams' scores to the rows of their fusion."""
+"""From features, or an encoder and an array, to the rows of one task, and from several streams' scores to the rows of their fusion."""
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from pstl.config import Params, Run, digest, validated
+from pstl.config import Params, Run, TaskSettings, digest, validated
 from pstl.errors import UserError
 from pstl.metrics import top_k
 from pstl.provenance import git_hash
 from pstl.registry import load as load_plugin
 from pstl.tasks import _result
-from pstl.tasks._features import open_features
-from pstl.tasks._result import Result
+from pstl.tasks._features import FeatureSet, open_features
+from pstl.tasks._pretrained import Pretrained, open_pretrained
+from pstl.tasks._result import NotApplicable, Result
 from pstl.train.pretrain import device_name, peak_memory
 
 
@@ -23,28 +25,88 @@ def evaluate(
     run: Run,
     task: str,
     batch_norm: str,
-    features: str | Path,
+    features: str | Path | None,
     out: str | Path,
     scores: str | Path | None,
     device: torch.device,
+    encoder: str | Path | None = None,
+    array: str | Path | None = None,
 ) -> None:
-    """Run one task on frozen features and write its rows (and its test scores)."""
+    """Run one task on frozen features, or on an encoder and an array, as the task's NEEDS say; write its rows and test scores.
+
+    A long task resumes from `<task>.last.pt` beside `out`, which goes when it is done.
+    Raises: UserError if something the task needs is not given or is of another run.
+    """
     began = time.monotonic()
     section = params.task(run.suite, task)
     module = load_plugin("tasks", section.kind)
-    data = open_features(features)
-    if data.meta["run"] != str(run) or data.meta["batch_norm"] != batch_norm:
-        found = f"{data.meta['run']} ({data.meta['batch_norm']})"
-        raise UserError(f"{features}: features of {found}, expected {run} ({batch_norm}); make them again with 'python -m pstl features'")
-    result: Result = module.run(data, validated(module.Config, section.settings, f"tasks.{task}"), run.seed, device)
+    cfg = validated(module.Config, section.settings, f"tasks.{task}")
+    maker = params.encoder_run(run, task)
+    given: FeatureSet | Pretrained
+    if getattr(module, "NEEDS", "features") == "clips":
+        given = _clips(run, maker, batch_norm, task, (encoder, array), Path(out).with_name(f"{task}.last.pt"), section, device)
+        meta, y = {**given.card.provenance, "data_checksum": given.data.meta["checksum"]}, given.data.y[given.test]
+    else:
+        given = _features(run, maker, batch_norm, features)
+        meta, y = given.meta, given.y_test
+    try:
+        result: Result = module.run(given, cfg, run.seed, device)
+    except NotApplicable as reason:
+        result = Result({}, not_applicable=str(reason))
+    result = _with_source(result, run, maker)
     facts = {
-        **data.meta,
-        "git": git_hash(),
-        "device": device_name(device),
-        "seconds": time.monotonic() - began,
-        "peak_mb": peak_memory(device),
-    }
-    _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, data.y_test)
+        **meta, **_run_id(run, maker, meta["run_id"]), "git": git_hash(), "device": device_name(device),
+        "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
+    }  # fmt: skip
+    _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, y)
+
+
+def _features(run: Run, maker: Run, batch_norm: str, path: str | Path | None) -> FeatureSet:
+    """Cached features, of the run they should be of."""
+    if path is None:
+        raise UserError(f"{run}: this task reads features; pass --features FILE, made with 'python -m pstl features'")
+    data = open_features(path)
+    found, wanted = (data.meta["run"], data.meta["encoded_dataset"], data.meta["batch_norm"]), (str(maker), run.dataset, batch_norm)
+    if found != wanted:
+        raise UserError(
+            f"{path}: features by {found[0]} of {found[1]} ({found[2]}), expected {wanted[0]} of {wanted[1]} ({wanted[2]}); "
+            "make them again with 'python -m pstl features'"
+        )
+    return data
+
+
+def _clips(
+    run: Run,
+    maker: Run,
+    batch_norm: str,
+    task: str,
+    files: tuple[str | Path | None, str | Path | None],
+    progress: Path,
+    section: TaskSettings,
+    device: torch.device,
+) -> Pretrained:
+    """Encoder and array, the encoder of the run it should be of."""
+    encoder, array = files
+    if encoder is None or array is None:
+        raise UserError(f"{run}: task {task} works on clips; pass --encoder FILE and --array FOLDER")
+    shaped = digest([section.model_dump(mode="json", exclude={"summary", "published"}), str(run), batch_norm])
+    world = open_pretrained(run, batch_norm, encoder, array, progress, shaped, device)
+    if (found := world.card.provenance.get("run")) != str(maker):
+        raise UserError(f"{encoder}: encoder of {found}, expected {maker}; pass the encoder that 'python -m pstl pretrain' wrote for it")
+    return world
+
+
+def _with_source(result: Result, run: Run, maker: Run) -> Result:
+    """The setting names the data set the encoder comes from, where it is another one."""
+    if maker == run:
+        return result
+    source = maker.dataset if maker.dataset != run.dataset else f"{maker.dataset}/{maker.split}"
+    return replace(result, setting=";".join(filter(None, [f"source={source}", result.setting])))
+
+
+def _run_id(run: Run, maker: Run, run_id: str) -> dict[str, str]:
+    """Rows of a transfer stand in another run than the encoder's, and are told apart from it."""
+    return {} if maker == run else {"run_id": digest([str(run), run_id])}
 
 
 def fuse(

@@ -3,6 +3,7 @@
 import json
 import math
 import resource
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, devic
     card = card_of(run, section, data)
     method = build_method(run, section, card, len(data.meta["classes"])).to(device)
     clips = training_clips(data, run, section, method, device)
-    history = train(method, clips, section.train, run, out.with_name("last.pt"), card)
+    last, settings_digest = out.with_name("last.pt"), card.provenance["settings_digest"]
+    history = train(method, clips, section.train, str(run), run.seed, last, settings_digest, kept_of(section.train, card, method, out))
     if distributed.rank() == 0:
         finish(out, card, method, history, section, device)
     distributed.stop()
@@ -88,35 +90,61 @@ def build_method(run: Run, section: MethodSettings, card: EncoderCard, classes: 
     return method
 
 
-def train(method: BaseMethod, clips: Clips, settings: TrainSettings, run: Run, last: Path, card: EncoderCard) -> list[dict[str, float]]:
-    """Run the epochs that are missing. Returns: one dict per epoch, {epoch, step, lr, loss, parts..., seconds, clips_per_second}."""
+History = list[dict[str, float]]
+
+
+def kept_of(settings: TrainSettings, card: EncoderCard, method: BaseMethod, out: Path) -> Callable[[History], None]:
+    """What pre-training writes after every epoch: the curve so far, and the encoder where a snapshot is due."""
+
+    def keep(history: History) -> None:
+        write_curve(out.with_name("curve.jsonl"), history)
+        if settings.snapshot_every and len(history) % settings.snapshot_every == 0:
+            encoder_file.save(out.parent / "snapshots" / f"epoch-{len(history):04d}.pt", card, method.encoder)
+
+    return keep
+
+
+def train(
+    method: BaseMethod,
+    clips: Clips,
+    settings: TrainSettings,
+    name: str,
+    seed: int,
+    last: Path,
+    settings_digest: str,
+    keep: Callable[[History], None] = lambda history: None,
+    watch: Callable[[int], dict[str, float]] = lambda epochs: {},
+) -> History:
+    """Run the epochs that are missing; `last` holds what an interrupted call has done under the same `settings_digest`.
+
+    name: for progress lines.   keep: called on the first rank after every epoch.   watch: finished epochs -> more values for the record.
+    Returns: one dict per epoch, {epoch, step, lr, loss, parts..., seconds, clips_per_second}.
+    Raises: UserError for a checkpoint of other settings, or a loss that is no longer finite.
+    """
     if settings.epochs == 0:
         return []
-    settings_digest = card.provenance["settings_digest"]
     if settings.precision == "bf16":
         use_bf16(method)
     distributed.synchronise_norms(method.sharded())
     optim = optimiser.build(method, settings)
     first, history = checkpoint.resume(last, settings_digest, method, optim)
     epochs = epochs_of(settings, len(clips))
-    progress = Progress(str(run), first, epochs, len(clips))
+    progress = Progress(name, first, epochs, len(clips))
     for epoch in range(first, epochs):
         progress.epoch()
         # Dropout and the like draw from torch's global generator: seeded per epoch, so that a resumed epoch draws the same.
-        torch.manual_seed(derive(run.seed, "dropout", distributed.rank(), epoch))
+        torch.manual_seed(derive(seed, "dropout", distributed.rank(), epoch))
         step = int(history[-1]["step"]) if history else 0
         record: dict[str, float] = {"epoch": epoch, "lr": learning_rate(settings, epoch, step)}
-        record |= train_epoch(method, clips, settings, run.seed, epoch, optim, progress, step)
+        record |= train_epoch(method, clips, settings, seed, epoch, optim, progress, step)
         record["step"] = record.pop("steps") + step
         record["seconds"], record["clips_per_second"] = progress.end_of_epoch(epoch, record["loss"])
         if not math.isfinite(record["loss"]):
-            raise UserError(f"{run}: loss is {record['loss']} in epoch {epoch}; lower train.lr or use precision fp32, then run again")
-        history.append(record)
+            raise UserError(f"{name}: loss is {record['loss']} in epoch {epoch}; lower train.lr or use precision fp32, then run again")
+        history.append(record | watch(epoch + 1))
         if distributed.rank() == 0:
             checkpoint.save(last, settings_digest, epoch + 1, history, method, optim)
-            write_curve(last.with_name("curve.jsonl"), history)
-            if settings.snapshot_every and (epoch + 1) % settings.snapshot_every == 0:
-                encoder_file.save(last.parent / "snapshots" / f"epoch-{epoch + 1:04d}.pt", card, method.encoder)
+            keep(history)
     return history
 
 

@@ -11,6 +11,7 @@ from pstl import config as settings
 from pstl import paths
 from pstl.errors import UserError
 from pstl.provenance import code_hash
+from pstl.registry import declared
 
 STREAMS = r"(?:joint|bone|motion)"
 
@@ -26,6 +27,7 @@ wildcard_constraints:
     draw=r"\d+",
     batch_norm=r"released|recalibrated",
     task=r"[^/.]+",
+    origin=r"(?:/from/[^/]+/[^/]+)?",  # dataset/split of the run whose encoder is used; empty: the run's own
 
 
 def checked():
@@ -103,6 +105,36 @@ def recipes():
 def array_of(wildcards):
     """The array a run reads."""
     return f"{paths.array(run_of(wildcards).dataset, method_of(wildcards).recipe.key)}/meta.json"
+
+
+def encoder_of(wildcards):
+    """The encoder that makes a run's features: its own, or the one of the run that `origin` names."""
+    run = run_of(wildcards)
+    if wildcards.origin:
+        dataset, split = wildcards.origin.split("/")[2:]
+        run = run.model_copy(update={"dataset": dataset, "split": split})
+    return paths.encoder(run)
+
+
+def needed_by(wildcards):
+    """What a task reads: cached features, or an encoder and an array."""
+    run, task = run_of(wildcards), task_of(wildcards)
+    if declared("tasks", task.kind, "NEEDS", "features") == "clips":
+        return {"encoder": paths.encoder(PARAMS.encoder_run(run, wildcards.task)), "array": array_of(wildcards)}
+    return {"features": paths.features(run, wildcards.batch_norm, task.source)}
+
+
+def given(wildcards, input):
+    """The same as options of the command line; a folder stands for its meta.json."""
+    return " ".join(f"--{name} {str(path).removesuffix('/meta.json')}" for name, path in input.items())
+
+
+def task_code(wildcards):
+    """The code of one task, with encoder and method where it works on clips."""
+    kind, method = task_of(wildcards).kind, method_of(wildcards)
+    if declared("tasks", kind, "NEEDS", "features") == "clips":
+        return code("tasks._run", f"tasks.{kind}", f"methods.{method.method}", f"backbones.{method.encoder.name}")
+    return code("tasks._run", f"tasks.{kind}")
 
 
 def leakage_of(wildcards):

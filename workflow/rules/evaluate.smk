@@ -3,18 +3,18 @@
 
 rule features:
     input:
-        encoder=rules.pretrain.output.encoder,
+        encoder=encoder_of,
         array=array_of,
     output:
-        features="results/{suite}/runs/{run}/{batch_norm}/features.npz",
+        features="results/{suite}/runs/{run}/{batch_norm}{origin}/features.npz",
     log:
-        "results/{suite}/runs/{run}/{batch_norm}/features.log",
+        "results/{suite}/runs/{run}/{batch_norm}{origin}/features.log",
     params:
         code=lambda w: code("tasks._features", f"methods.{method_of(w).method}", f"backbones.{method_of(w).encoder.name}"),
         array=subpath(input.array, parent=True),
         split=lambda w: run_of(w).split,
     message:
-        "encode {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
+        "encode {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}{wildcards.origin}"
     shell:
         "pstl features --encoder {input.encoder} --array {params.array} --split {params.split}"
         " --batch-norm {wildcards.batch_norm} --out {output.features} 2>&1 | tee {log} >&2"
@@ -22,20 +22,24 @@ rule features:
 
 rule evaluate:
     input:
-        features=rules.features.output.features,
+        unpack(needed_by),
     output:
         rows="results/{suite}/runs/{run}/{batch_norm}/{task}.json",
         scores="results/{suite}/runs/{run}/{batch_norm}/{task}.scores.npz",
     log:
         "results/{suite}/runs/{run}/{batch_norm}/{task}.log",
+    retries: 1  # fine-tuning goes on from <task>.last.pt, which lies beside its rows and is no declared output
+    resources:
+        gpu=lambda w: GPU * ("encoder" in needed_by(w)),
     params:
         section=lambda w: section(task_of(w).model_dump(mode="json", exclude={"summary"})),
-        code=lambda w: code("tasks._run", f"tasks.{task_of(w).kind}"),
+        code=task_code,
+        given=given,
     message:
         "{wildcards.task} on {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
     shell:
         "pstl evaluate --run {wildcards.suite}/{wildcards.run} --task {wildcards.task} --batch-norm {wildcards.batch_norm}"
-        " --features {input.features} --out {output.rows} --scores {output.scores} 2>&1 | tee {log} >&2"
+        " {params.given} --out {output.rows} --scores {output.scores} 2>&1 | tee {log} >&2"
 
 
 rule fuse:

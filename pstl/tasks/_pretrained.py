@@ -1,0 +1,79 @@
+"""What a task gets that cannot work on cached features: the encoder, and the array it is tried on.
+
+A task module says what it needs: NEEDS = "features" (the default) or "clips". Its run() is given a FeatureSet or a Pretrained.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pstl.backbones._base import BaseEncoder
+from pstl.config import Run, digest
+from pstl.data.loader import Clips
+from pstl.data.store import ArraySet, open_array
+from pstl.errors import UserError
+from pstl.tasks._features import adapted, recalibrate, sides_of
+from pstl.train import encoder_file
+from pstl.train.encoder_file import EncoderCard
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """An encoder and the clips of one split, in the encoder's joints.
+
+    run: the cell's run; its data set may be another than the encoder's.   encoder: on the device, in evaluation mode, with the
+    statistics that `batch_norm` names.   data: the whole array.   train, test: indices of the split's two sides.
+    progress: file in which a long task keeps what it has done; it is removed at the end.   digest: of all that shapes the result.
+    """
+
+    run: Run
+    card: EncoderCard
+    encoder: BaseEncoder
+    batch_norm: str
+    data: ArraySet
+    train: np.ndarray
+    test: np.ndarray
+    progress: Path
+    digest: str
+    device: torch.device
+
+    @property
+    def classes(self) -> int:
+        return len(self.data.meta["classes"])
+
+    @property
+    def unseen(self) -> np.ndarray:
+        """(N_test,) bool: test clips whose coordinates are not also those of a training clip."""
+        return self.data.unseen(self.run.split)
+
+    def clips(self, indices: np.ndarray, labelled: bool = False) -> Clips:
+        """Some clips, on the device if they fit; with their classes if `labelled`."""
+        return Clips(self.data, indices, self.device, labelled)
+
+
+def open_pretrained(
+    run: Run,
+    batch_norm: str,
+    encoder_path: str | Path,
+    array: str | Path,
+    progress: Path,
+    shaped: str,
+    device: torch.device,
+) -> Pretrained:
+    """Load encoder and array, match their joints, and give the batch norms their statistics.
+
+    shaped: digest of the task's own settings.
+    Raises: UserError, ShapeError for a file that cannot be read, a split that is not there, or clips that do not fit the encoder.
+    """
+    card, encoder = encoder_file.load(encoder_path)
+    data = adapted(card, open_array(array), str(array))
+    if data.meta["dataset"] != run.dataset:
+        raise UserError(f"{array}: clips of {data.meta['dataset']}, expected {run.dataset}; pass the array of the run's data set")
+    train, test = sides_of(data, run.split)
+    whole = digest([shaped, card.provenance, data.meta["checksum"]])
+    encoder.to(device)
+    if batch_norm == "recalibrated":
+        recalibrate(card, encoder, Clips(data, train, device))
+    return Pretrained(run, card, encoder, batch_norm, data, train, test, progress, whole, device)

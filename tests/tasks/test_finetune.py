@@ -1,0 +1,159 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from train.conftest import make_array, make_params
+
+from pstl import config
+from pstl.config import Run
+from pstl.data.store import ArraySet, open_array, write_array
+from pstl.errors import UserError
+from pstl.tasks import finetune
+from pstl.tasks._pretrained import open_pretrained
+from pstl.tasks._run import evaluate
+from pstl.train import encoder_file
+from pstl.train import pretrain as loop
+from pstl.train.pretrain import pretrain
+
+CPU = torch.device("cpu")
+RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="pstl", stream="joint", seed=0)
+SHORT = {"epochs": 2, "batch_size": 8, "lr": 1.0e-3}
+TASKS = {
+    "knn": {},
+    "finetune": {"train": SHORT},
+    "finetune_half": {"kind": "finetune", "train": SHORT, "frozen": ["input_norm", "blocks.0", "importance.0"]},
+    "transfer": {"kind": "finetune", "train": SHORT, "source": "nwucla/xview"},
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """params, array folder and encoder of one tiny trained run, with tasks that train it further."""
+    folder = tmp_path_factory.mktemp("world")
+    make_params(folder)
+    content = yaml.safe_load((folder / "params.yaml").read_text()) | {"tasks": TASKS}
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    params, array = config.load(folder / "params.yaml"), make_array(folder / "array")
+    pretrain(params, RUN, array, folder / "encoder.pt", CPU)
+    return params, array, folder / "encoder.pt"
+
+
+def run_task(world, out, task="finetune", norm="released", run=RUN, array=None):
+    params, own, encoder = world
+    scores = out.with_name(f"{task}.scores.npz")
+    evaluate(params, run, task, norm, None, out, scores, CPU, encoder=encoder, array=array or own)
+    with np.load(scores) as f:
+        return json.loads(out.read_text()), f["scores"]
+
+
+def opened(world, tmp_path, norm="released"):
+    return open_pretrained(RUN, norm, world[2], world[1], tmp_path / "last.pt", "", CPU)
+
+
+def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, monkeypatch):
+    """Killed after the first epoch and called again, it must go on and leave no trace, in scores or on disk."""
+    _, whole = run_task(world, tmp_path / "whole" / "finetune.json")
+    epoch, started = loop.train_epoch, []
+
+    def killed(*args):
+        if args[4] == 1:
+            raise KeyboardInterrupt
+        return epoch(*args)
+
+    monkeypatch.setattr(loop, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_task(world, tmp_path / "broken" / "finetune.json")
+    assert (tmp_path / "broken/finetune.last.pt").exists()
+    torch.manual_seed(99)
+    monkeypatch.setattr(loop, "train_epoch", lambda *args: (started.append(args[4]), epoch(*args))[1])
+    content, resumed = run_task(world, tmp_path / "broken" / "finetune.json")
+    assert started == [1]
+    np.testing.assert_array_equal(whole, resumed)
+    assert len(content["curve"]) == 2
+    assert not list((tmp_path / "broken").glob("*.pt"))
+
+
+def test_frozen_parts_stay_and_the_others_move(world, tmp_path):
+    """A layer said to be frozen that drifts, by gradients or by batch statistics, makes another protocol of it."""
+    before = encoder_file.load(world[2])[1].state_dict()
+    given = opened(world, tmp_path)
+    cfg = finetune.Config(train=SHORT, frozen=TASKS["finetune_half"]["frozen"])
+    finetune.run(given, cfg, 0, CPU)
+    for name, value in given.encoder.state_dict().items():
+        still = name.startswith(("input_norm.", "blocks.0.")) or name == "importance.0"
+        assert torch.equal(value, before[name]) == still, name
+
+
+def test_an_unknown_part_lists_the_parts_there_are(world, tmp_path):
+    """A typo must not silently train what should be frozen."""
+    with pytest.raises(UserError, match=r"no part 'block\.0'; known: blocks, importance, input_norm"):
+        finetune.run(opened(world, tmp_path), finetune.Config(frozen=("block.0",)), 0, CPU)
+
+
+def test_finetuning_learns_and_starts_from_the_given_weights(world, tmp_path):
+    """Twenty epochs on separable clips must fit them, and other weights at the start must give other scores."""
+    cfg = finetune.Config(train={"epochs": 20, "batch_size": 8, "lr": 5e-3})
+    given = opened(world, tmp_path)
+    result = finetune.run(given, cfg, 0, CPU)
+    assert result.curve[-1]["loss"] < 0.5 * result.curve[0]["loss"]
+    other = opened(world, tmp_path)
+    with torch.no_grad():
+        for parameter in other.encoder.parameters():
+            parameter.mul_(1.5)
+    assert not np.allclose(finetune.run(other, cfg, 0, CPU).scores, result.scores)
+
+
+def test_test_clips_train_nothing(world, tmp_path):
+    """Coordinates and labels of the test side must not move one weight, whatever batch-norm variant is tested."""
+    data = open_array(world[1])
+    x, y = np.array(data.x), data.y.copy()
+    x[16:], y[16:] = 3.0, (y[16:] + 1) % 3
+    write_array(tmp_path / "other", ArraySet(x, y, data.length, data.content, data.names, data.splits, data.meta))
+    weights = []
+    for array in (world[1], tmp_path / "other"):
+        given = open_pretrained(RUN, "recalibrated", world[2], array, tmp_path / "last.pt", "", CPU)
+        finetune.run(given, finetune.Config(train=SHORT, test_every=1), 0, CPU)
+        weights.append(given.encoder.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_looking_at_test_scores_changes_nothing(world, tmp_path):
+    """Testing after every epoch, for the number papers print, must not move the headline."""
+    a = finetune.run(opened(world, tmp_path, "recalibrated"), finetune.Config(train=SHORT), 0, CPU)
+    b = finetune.run(opened(world, tmp_path, "recalibrated"), finetune.Config(train=SHORT, test_every=1), 0, CPU)
+    np.testing.assert_array_equal(a.scores, b.scores)
+    assert b.metrics["top1_best"] == max(record["top1"] for record in b.curve)
+
+
+def test_the_encoder_of_another_run_is_refused(world, tmp_path):
+    """Rows must not be filed under the wrong run."""
+    with pytest.raises(UserError, match="expected tiny/nwucla/xview/pstl/bone/s0"):
+        run_task(world, tmp_path / "finetune.json", run=RUN.model_copy(update={"stream": "bone"}))
+
+
+def test_a_task_without_its_files_says_which(world, tmp_path):
+    """The command line must name what is missing."""
+    with pytest.raises(UserError, match="pass --encoder FILE and --array FOLDER"):
+        evaluate(world[0], RUN, "finetune", "released", None, tmp_path / "f.json", None, CPU)
+    with pytest.raises(UserError, match="pass --features FILE"):
+        evaluate(world[0], RUN, "knn", "released", None, tmp_path / "f.json", None, CPU)
+
+
+def test_defaults_are_pstls_protocol():
+    """Adam, 0.005, cosine to 0 over 150 epochs, batches of 128, no decay, no augmentation (PSTL spec 9)."""
+    cfg = finetune.Config()
+    t = cfg.train
+    assert (t.optimiser, t.lr, t.schedule, t.epochs, t.batch_size, t.weight_decay) == ("adam", 5e-3, "cosine", 150, 128, 0)
+    assert not cfg.augment
+
+
+def test_scdnet_entry_is_the_protocol_of_its_line(root):
+    """SGD 0.01, momentum 0.9, 80 epochs of 64 clips, drops at 50 and 70, random crops (SCD-Net spec 7.3)."""
+    cfg = finetune.Config(**config.load(root / "params.yaml").task("builtin", "finetune_scdnet").settings)
+    t = cfg.train
+    found = (t.optimiser, t.lr, t.momentum, t.weight_decay, t.batch_size, t.epochs, t.schedule, t.milestones)
+    assert found == ("sgd", 0.01, 0.9, 0, 64, 80, "step", (50, 70))
+    assert cfg.augment
+    assert cfg.initial == "normal"
