@@ -88,3 +88,13 @@ def swap_sides_where(x: Tensor, mirror: tuple[int, ...], chosen: Tensor) -> Tens
     x: (N, C, T, V, M), chosen: (N,) bool.   Returns: same shape.
     """
     return torch.where(chosen.to(x.device, non_blocking=True).view(-1, 1, 1, 1, 1), x[:, :, :, list(mirror)], x)
+
+
+def joint_offsets(draws: int, joints: int, count: int, amplitude: float, rng: Generator) -> Tensor:
+    """Offsets ~ U(-amplitude, amplitude) for `count` random joints, zero for the others.
+
+    Returns: (draws, 3, joints) on the CPU.   Source: Hi-TRS code (spec 1.4): 5 of 25 joints, 0.2 m.
+    """
+    chosen = torch.rand(draws, joints, generator=rng).topk(count, dim=1).indices
+    moved = torch.zeros(draws, 1, joints).scatter_(2, chosen[:, None], 1.0)
+    return (torch.rand(draws, 3, joints, generator=rng) * 2 - 1) * amplitude * moved

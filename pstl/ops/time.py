@@ -59,3 +59,25 @@ def resize_span(x: Tensor, span: Span, frames: int) -> Tensor:
     first = (torch.arange(n * c, device=x.device) * t).view(n, c, 1) + span.start.view(n, 1, 1)
     x0, x1 = (rows.index_select(0, (first + i[:, None]).flatten()).view(n, c, frames, v, m) for i in (before, after))
     return torch.lerp(x0, x1, (position - before).to(x.dtype).view(n, 1, frames, 1, 1))
+
+
+def between(x: Tensor, length: Tensor, share: Tensor) -> Tensor:
+    """Every frame moved the share of the way to the next one; a clip's last frame stays.
+
+    x: (N, C, T, V, M), length: (N,) recorded frames, share: (N,) in [0, 1].   Returns: same shape.   Source: Hi-TRS code (spec 1.4).
+    """
+    has_next = torch.arange(x.shape[2] - 1, device=x.device) < length[:, None] - 1
+    moved = x.clone()  # what stands beyond a clip's end is never read, whatever it is
+    following = torch.where(has_next[:, None, :, None, None], x[:, :, 1:], x[:, :, :-1])
+    moved[:, :, :-1] = torch.lerp(x[:, :, :-1], following, share.to(x.dtype).view(-1, 1, 1, 1, 1))
+    return moved
+
+
+def earlier(x: Tensor, start: Tensor) -> Tensor:
+    """Each clip from its frame `start` on: the cut of a crop. Its last `start` frames then repeat the end and mean nothing.
+
+    x: (N, C, T, V, M), start: (N,).   Returns: same shape.
+    """
+    n, c, t, v, m = x.shape
+    frame = (torch.arange(t, device=x.device) + start[:, None]).clamp(max=t - 1)
+    return x.gather(2, frame.view(n, 1, t, 1, 1).expand(n, c, t, v, m))

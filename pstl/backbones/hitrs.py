@@ -1,0 +1,131 @@
+"""Hi-TRS's encoder: a transformer for frames, one for clips and one for the video of each person (Chen et al., ECCV 2022, spec 2)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from pstl.backbones._base import BaseEncoder, Features
+from pstl.backbones._hitrs_levels import ClipLevel, FrameLevel, VideoLevel
+from pstl.config import Frozen
+from pstl.errors import ShapeError
+from pstl.ops import windows
+from pstl.skeletons import Skeleton
+
+TOKENS_AT_ONCE = 2**17  # without gradients, levels run in parts of so many tokens, so that memory stays bounded
+
+
+class Config(Frozen):
+    """Defaults are the released code's values (spec 1.3, 2)."""
+
+    width: int = Field(default=128, multiple_of=4, gt=0)  # of a joint in a frame; clips have twice, videos four times as many
+    heads: int = Field(default=8, gt=0)
+    head_width: int = Field(default=64, gt=0)  # at every level
+    layers: int = Field(default=3, ge=1)  # at every level
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    window: int = Field(default=7, ge=1)  # frames of a clip
+    stride: int = Field(default=7, ge=1)  # frames between the centres of neighbouring clips
+    dilation: int = Field(default=2, ge=1)  # frames between neighbouring frames of a clip
+    clips: int = Field(default=200, ge=1)  # of the longest video; training on 300 frames leaves places from 43 on as they were drawn
+
+
+class Layout(NamedTuple):
+    """Which rows each level computes for a batch of bodies, absent ones merged.
+
+    frames: (F,) into the N M T frames of the bodies.   clips: (P, window) into the F frames and, last, a frame of zeros.
+    videos: (B, W) into the P clips, and which of them are real.   source: (N M,) into the B videos.
+    """
+
+    frames: Tensor
+    clips: Tensor
+    videos: Tensor
+    real: Tensor
+    source: Tensor
+
+
+class Encoder(BaseEncoder):
+    """(N, 3, T, V, M) -> clip (N, 4 width), frames (N, ceil(T / stride), 4 width), row k about frame k * stride. Any T and M.
+
+    Bodies are encoded one by one and averaged, absent ones (all zero) included; a clip with fewer slots than `people` counts as
+    having absent bodies in the others. All absent bodies of one length are equal, so they are encoded once (up to dropout).
+    """
+
+    def __init__(self, cfg: Config, skeleton: Skeleton, people: int, frames: int) -> None:
+        super().__init__()
+        self.cfg, self.people, self.joints = cfg, people, skeleton.joints
+        self.width, self.stride = 4 * cfg.width, cfg.stride
+        sizes = {"layers": cfg.layers, "heads": cfg.heads, "head_width": cfg.head_width, "dropout": cfg.dropout}
+        self.frame_level = FrameLevel(self.joints, width=cfg.width, hidden=cfg.width, **sizes)
+        self.clip_level = ClipLevel(self.joints, cfg.window, width=2 * cfg.width, hidden=cfg.width, **sizes)
+        self.video_level = VideoLevel(cfg.clips, width=4 * cfg.width, hidden=2 * cfg.width, **sizes)
+
+    def forward(self, x: Tensor, drop: Tensor | None = None, length: Tensor | None = None, present: Tensor | None = None) -> Features:
+        """length: (N,) frames that count; None: all T.   present: (N, M) bool, False only for bodies that are all zero.
+
+        On a GPU give both on the CPU: otherwise they are fetched, which synchronises.
+        """
+        n, _, t, v, m = x.shape
+        if v != self.joints:
+            raise ShapeError(f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {self.joints}, M) for this encoder")
+        if drop is not None:
+            x = x.index_fill(3, drop, 0)
+        length = torch.full((n,), t) if length is None else length.cpu()
+        present = (x.ne(0).any(3).any(2).any(1) if present is None else present).cpu()
+        present = F.pad(present, (0, max(0, self.people - m)))
+        layout = self.layout(length, present, m, t, x.device)
+        frames = x.permute(0, 4, 2, 3, 1).flatten(0, 2).index_select(0, layout.frames)  # (F, V, 3)
+        joints = self.encode_frames(frames)
+        tokens = self.encode_clips(joints, layout.clips)
+        video = self.video_level(tokens[layout.videos], layout.real)  # (B, W + 1, D), the video's token last
+        video = video.to(torch.promote_types(video.dtype, torch.float32)) * F.pad(layout.real, (0, 1), value=True)[..., None]
+        video = video.index_select(0, layout.source).unflatten(0, (n, -1)).mean(1)
+        return Features(video[:, -1], video[:, :-1])
+
+    def layout(self, length: Tensor, present: Tensor, slots: int, t: int, device: torch.device) -> Layout:
+        """length: (N,), present: (N, M or more) bool, both on the CPU; slots: M.   Raises: ShapeError for a video with too many clips."""
+        n, m = present.shape
+        count = windows.window_count(length, self.cfg.stride)
+        if int(count.max()) > self.cfg.clips or int(length.min()) < 1:
+            raise ShapeError(
+                f"clips of {int(length.min())} to {int(length.max())} frames: this encoder takes 1 to {self.cfg.clips * self.cfg.stride}; "
+                "cut the recording into windows"
+            )
+        clip, slot = present.nonzero(as_tuple=True)
+        here = windows.pack(length[clip])
+        frames = (clip * slots + slot)[here.sequence] * t + here.frame
+        rows = self.clip_rows(length[clip], here.start, outside=len(frames))
+        # One row for all absent bodies with one number of clips: each of their clips is the one of zeros, which comes last.
+        some_absent = ~present.all(1)
+        counts_absent, which = count[some_absent].unique(return_inverse=True)
+        videos, real = windows.padded(torch.cat([count[clip], counts_absent]))
+        videos[len(clip) :] = len(rows)
+        source = torch.zeros(n, m, dtype=torch.int64)
+        source[some_absent] = (len(clip) + which)[:, None]
+        source[clip, slot] = torch.arange(len(clip))
+        rows = torch.cat([rows, rows.new_full((int(some_absent.any()), self.cfg.window), len(frames))])
+        return Layout(*(index.to(device, non_blocking=True) for index in (frames, rows, videos, real, source.flatten())))
+
+    def clip_rows(self, length: Tensor, start: Tensor, outside: int) -> Tensor:
+        """Rows of all clips of packed bodies, one body after the other.   length, start: (B,) on the CPU.   Returns: (P, window)."""
+        centres = windows.pack(windows.window_count(length, self.cfg.stride))
+        frames = windows.frames_around(centres.frame * self.cfg.stride, self.cfg.window, self.cfg.dilation)
+        return windows.rows_of(frames, start[centres.sequence], length[centres.sequence], outside)
+
+    def encode_frames(self, x: Tensor) -> Tensor:
+        """Joints of packed frames (F, V, 3), and of one frame of zeros, which stands for all that lie outside.   -> (F + 1, V, width)."""
+        return in_parts(self.frame_level, torch.cat([x, x.new_zeros(1, *x.shape[1:])]), self.joints)
+
+    def encode_clips(self, joints: Tensor, rows: Tensor) -> Tensor:
+        """(F + 1, V, width) joints, rows (P, window) -> (P, 2 width) tokens."""
+        return in_parts(lambda part: self.clip_level(joints[part]), rows, self.cfg.window * self.joints)
+
+
+def in_parts(level: Callable[[Tensor], Tensor], x: Tensor, tokens: int) -> Tensor:
+    """level(x), in parts of its rows where no gradients are kept.   tokens: of one row."""
+    at_once = max(1, TOKENS_AT_ONCE // tokens)
+    if torch.is_grad_enabled() or len(x) <= at_once:
+        return level(x)
+    return torch.cat([level(part) for part in x.split(at_once)])
