@@ -61,7 +61,8 @@ class TrainSettings(Frozen):
     momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
     schedule: Literal["cosine", "step", "linear", "constant"] = "cosine"
     warmup_epochs: int = Field(0, ge=0)  # lr = peak * epoch / warmup_epochs: epoch 0 has lr 0, as the PSTL code does
-    milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by 0.1
+    milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by gamma
+    gamma: float = Field(0.1, gt=0)
     warmup_steps: int = Field(0, ge=0)  # optimiser steps; with decay_steps the rate follows the step: 0 at step 0, lr at warmup_steps
     decay_steps: int = Field(0, ge=0)  # linear only: step at which the rate reaches final_lr; 0: the rate follows the epoch
     final_lr: float = Field(0.0, ge=0)  # with decay_steps

@@ -74,11 +74,10 @@ class Method(BaseMethod):
         self.shortest = int(2 * encoder.cfg.stride / (1 - cfg.crop) + 1) + 1
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
-        first, total = place(batch.x)
-        here = slice(first, first + len(batch.x))  # drawn for the whole batch, so that ranks together equal one process
-        x, length = self.view(batch, total, here, rng)
+        length = batch.length.cpu() if batch.host_length is None else batch.host_length
+        x, length = self.augmented(self.cfg, batch.x, length, rng)
         x = self.as_stream(x, self.problem.skeleton, self.problem.stream)
-        return self.losses(self.parts(x[..., 0].permute(0, 2, 3, 1), length, total, here, rng))
+        return self.losses(self.parts(x[..., 0].permute(0, 2, 3, 1), length, rng))
 
     def sharded(self) -> list[nn.Module]:
         return [self.encoder.frame_level, self.encoder.clip_level, self.encoder.video_level]
@@ -88,32 +87,37 @@ class Method(BaseMethod):
         """Motion is that since the frame before, 0 in the first (spec 1.2)."""
         return convert(x, skeleton, stream, from_previous=True)
 
-    def view(self, batch: Batch, total: int, here: slice, rng: Generator) -> tuple[Tensor, Tensor]:
-        """Augmented joint positions (B, 3, T, V, 1), and their frames (B,) on the CPU (spec 1.4). Frames beyond them mean nothing."""
-        cfg, joints = self.cfg, self.problem.skeleton.joints
-        length = (batch.length.cpu() if batch.host_length is None else batch.host_length).long()
+    @classmethod
+    def augmented(cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+        """Half of the clips transformed once in space and once in time (spec 1.4), with fine-tuning as with pre-training.
+
+        x: (N, 3, T, V, M), length: (N,).   Returns: both, length on its own device; frames beyond it mean nothing. Absent people stay
+        absent. Drawn for the whole batch of all processes, so that ranks together equal one.
+        """
+        assert isinstance(cfg, Config)
+        first, total = place(x)
+        here, joints = slice(first, first + len(x)), x.shape[3]
         coin, space, moment, factor, share, ratio, cut = torch.rand(7, total, generator=rng)
-        shear, offset = (
-            augment.shear(total, cfg.shear, rng),
-            augment.joint_offsets(total, joints, max(1, round(cfg.noisy_joints * joints)), cfg.noise, rng),
-        )
+        shear = augment.shear(total, cfg.shear, rng)
+        offset = augment.joint_offsets(total, joints, max(1, round(cfg.noisy_joints * joints)), cfg.noise, rng)
         chosen = coin < cfg.probability
         kind, in_time = (space * 3).long(), moment < 0.5
         scale = (1 + cfg.scale * (2 * factor - 1))[:, None, None] * torch.eye(3)
         matrix = augment.only_where(chosen & (kind == 0), scale) @ augment.only_where(chosen & (kind == 1), shear)
-        offset = offset * (chosen & (kind == 2))[:, None, None]
-        share = share * (chosen & in_time)
-        removed = (length * (ratio * cfg.crop * (chosen & ~in_time))[here]).round().long()
-        start = (cut[here] * (removed + 1)).long()
+        offset = (offset * (chosen & (kind == 2))[:, None, None])[here].to(x, non_blocking=True)
+        there = x.ne(0).any(3).any(2).any(1).to(x.dtype)  # (N, M): without a body there is nothing to move
+        x = augment.transform(x, matrix[here]) + torch.einsum("ncv,nm->ncvm", offset, there)[:, :, None]
 
-        device = batch.x.device
-        share, start, offset = (draw.to(device, non_blocking=True) for draw in (share[here], start, offset[here]))
-        x = augment.transform(batch.x, matrix[here]) + offset[:, :, None, :, None].to(batch.x.dtype)
-        return time.earlier(time.between(x, batch.length, share), start), length - removed
+        share, ratio = share * (chosen & in_time), ratio * cfg.crop * (chosen & ~in_time)
+        removed = (length * ratio[here].to(length.device, non_blocking=True)).round().long()
+        start = (cut[here].to(length.device, non_blocking=True) * (removed + 1)).long()
+        frames, share, start = (value.to(x.device, non_blocking=True) for value in (length, share[here], start))
+        return time.earlier(time.between(x, frames, share), start), length - removed
 
-    def parts(self, x: Tensor, length: Tensor, total: int, here: slice, rng: Generator) -> Parts:
+    def parts(self, x: Tensor, length: Tensor, rng: Generator) -> Parts:
         """The pass over the masked sequences.   x: (B, T, V, 3) as the stream, length: (B,) on the CPU."""
-        encoder, (b, t) = self.encoder, x.shape[:2]
+        encoder, (b, t), (first, total) = self.encoder, x.shape[:2], place(x)
+        here = slice(first, first + b)
         draw = torch.rand(total, t, x.shape[2], generator=rng, dtype=torch.float64)[here]
         preference, frame_draw, clip_draw = (torch.rand(total, n, generator=rng)[here] for n in (t, 2, 2))
         packed = windows.pack(length)

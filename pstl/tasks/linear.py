@@ -18,6 +18,7 @@ class Config(Frozen):
     """Defaults are the released PSTL code's values (spec section 8): Adam, cosine to 0, no decay, no augmentation.
 
     SCD-Net's (spec 7.1): sgd, lr 2, batches of 1024, 80 epochs, schedule step with milestones 50 and 70, initial normal.
+    Hi-TRS's (spec 5): halved after 100 epochs and then every 10, initial uniform; it augments while probing, which features do not.
     """
 
     epochs: int = 150
@@ -26,8 +27,9 @@ class Config(Frozen):
     optimiser: Literal["adam", "sgd"] = "adam"
     momentum: float = 0.9  # sgd only
     schedule: Literal["cosine", "step"] = "cosine"
-    milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by 0.1
-    initial: Literal["xavier", "normal"] = "xavier"  # weights: Xavier-normal, or N(0, 0.01); biases are 0
+    milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by gamma
+    gamma: float = 0.1
+    initial: Literal["xavier", "normal", "uniform"] = "xavier"  # weights: Xavier-normal, N(0, 0.01), or U(+-1 / sqrt(width)); biases are 0
 
 
 def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
@@ -63,8 +65,10 @@ def _classifier(width: int, classes: int, cfg: Config, rng: torch.Generator) -> 
     layer = nn.Linear(width, classes)
     if cfg.initial == "xavier":
         nn.init.xavier_normal_(layer.weight, generator=rng)
-    else:
+    elif cfg.initial == "normal":
         nn.init.normal_(layer.weight, 0.0, 0.01, generator=rng)
+    else:
+        nn.init.uniform_(layer.weight, -(width**-0.5), width**-0.5, generator=rng)
     nn.init.zeros_(layer.bias)
     return layer
 
@@ -78,4 +82,4 @@ def _optimiser(layer: nn.Linear, cfg: Config) -> tuple[torch.optim.Optimizer, to
         optimiser = torch.optim.SGD(layer.parameters(), lr=cfg.lr, momentum=cfg.momentum, fused=True)
     if cfg.schedule == "cosine":
         return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, cfg.epochs))
-    return optimiser, torch.optim.lr_scheduler.MultiStepLR(optimiser, list(cfg.milestones), gamma=0.1)
+    return optimiser, torch.optim.lr_scheduler.MultiStepLR(optimiser, list(cfg.milestones), cfg.gamma)

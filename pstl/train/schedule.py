@@ -17,7 +17,7 @@ def learning_rate(train: TrainSettings, epoch: int, step: int = 0) -> float:
     if epoch < train.warmup_epochs:
         return train.lr * epoch / train.warmup_epochs
     if train.schedule == "step":
-        return train.lr * 0.1 ** sum(epoch >= m for m in train.milestones)
+        return train.lr * train.gamma ** sum(epoch >= m for m in train.milestones)
     done = (epoch - train.warmup_epochs) / max(1, train.epochs - train.warmup_epochs)
     if train.schedule == "cosine":
         return train.lr * (1 + math.cos(math.pi * done)) / 2

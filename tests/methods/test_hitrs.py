@@ -116,7 +116,7 @@ def views(n=3000, frames=20, **cfg):
     """n views of one clip whose coordinates tell the frame; and the clip."""
     x = torch.linspace(0, 1, frames).view(1, 1, -1, 1, 1) * torch.ones(1, 3, 1, 25, 1) + torch.tensor([1.0, 2, 3]).view(1, 3, 1, 1, 1)
     data = Batch(x.expand(n, -1, -1, -1, -1).clone(), torch.full((n,), frames))
-    view, length = tiny(**cfg).view(data, n, slice(0, n), torch_generator(0, "test"))
+    view, length = hitrs.Method.augmented(hitrs.Config(**cfg), data.x, data.length, torch_generator(0, "test"))
     return view, length, x
 
 
@@ -178,12 +178,22 @@ def test_three_windows_are_left_of_the_shortest_recording():
     assert math.ceil((t - 1 - round(0.2 * (t - 1))) / 7) < 3
 
 
+def test_two_people_are_moved_alike_and_absent_ones_not_at_all():
+    """In fine-tuning both bodies of a clip undergo one transform; an absent one must stay exactly zero (spec 1.4)."""
+    one = batch(64).x
+    x = torch.cat([one, one], dim=4)
+    x[::2, ..., 1] = 0
+    view, _ = hitrs.Method.augmented(hitrs.Config(), x, batch(64).length, torch_generator(0, "test"))
+    assert not view[::2, ..., 1].any()
+    torch.testing.assert_close(view[1::2, ..., 0], view[1::2, ..., 1])
+
+
 @pytest.mark.parametrize("stream", STREAMS)
 def test_streams_are_made_after_the_augmentation(stream):
     """Motion is that since the frame before: zero in the first frame of a crop, and the end does not jump to the padding (spec 1.2)."""
     n, method = 64, tiny(stream=stream, scale=0.0, shear=0.0, noise=0.0)
     data = Batch(views(n)[2].expand(n, -1, -1, -1, -1).clone(), torch.full((n,), 20))
-    view, length = method.view(data, n, slice(0, n), torch_generator(0, "test"))
+    view, length = method.augmented(method.cfg, data.x, data.length, torch_generator(0, "test"))
     x = method.as_stream(view, load("kinect_v2"), stream)
     for clip, t in zip(x, length.tolist(), strict=True):
         if stream == "motion":
@@ -302,7 +312,7 @@ def test_one_pass_gives_what_separate_passes_give(name, stream, monkeypatch):
     x = frames_of(data._replace(x=method.as_stream(data.x.double(), load(name), stream)))
     calls, plain = [], method.encoder.clip_level.forward
     monkeypatch.setattr(method.encoder.clip_level, "forward", lambda y: calls.append(len(y)) or plain(y))
-    ours = method.parts(x, data.length, 4, slice(0, 4), torch_generator(0, "test"))
+    ours = method.parts(x, data.length, torch_generator(0, "test"))
     assert calls == [sum(math.ceil(t / 7) for t in data.length.tolist()) + 2 * 4]
     theirs = slow_parts(method, x, data.length, torch_generator(0, "test"))
     real = torch.cat([ours.valid, ours.valid])
@@ -346,7 +356,7 @@ def test_the_losses_are_the_papers():
 def test_keys_have_no_gradient():
     """The last clip's token is a target: were it to learn, the easiest answer would be one token for all (spec 3.4)."""
     data = batch()
-    parts = tiny().parts(frames_of(data), data.length, 5, slice(0, 5), torch_generator(0, "test"))
+    parts = tiny().parts(frames_of(data), data.length, torch_generator(0, "test"))
     assert parts.order.requires_grad
     assert not parts.last.requires_grad
 

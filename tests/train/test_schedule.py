@@ -37,3 +37,10 @@ def test_two_clocks_at_once_are_refused():
     for wrong in ({"decay_steps": 5, "warmup_epochs": 1}, {"decay_steps": 5, "schedule": "cosine"}, {"warmup_steps": 5}):
         with pytest.raises(ValueError, match="decay_steps"):
             TrainSettings(**{"epochs": 1, "lr": 1.0, "schedule": "linear"} | wrong)
+
+
+def test_halving_schedule():
+    """Hi-TRS's fine-tuning: 1 up to epoch 20, then half of it every ten (its spec, section 5; epochs there begin at 1)."""
+    train = TrainSettings(epochs=70, lr=1.0, schedule="step", milestones=(20, 30, 40, 50, 60), gamma=0.5)
+    expected = [1.0 if e <= 20 else 0.5 ** -(-(e - 20) // 10) for e in range(1, 71)]
+    assert [learning_rate(train, e) for e in range(70)] == pytest.approx(expected)
