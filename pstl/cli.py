@@ -197,12 +197,30 @@ def build_parser() -> argparse.ArgumentParser:
         ("out", {"metavar": "OUT"}),
     )
     add(
+        "export",
+        verbs.export,
+        "write an encoder for others: safetensors and a model card",
+        "--encoder encoder.pt --array data/arrays/nwucla/resize50 --out released/pstl-nwucla",
+        ("--encoder", required),
+        ("--array", {"help": "recalibrate the batch norms on its training clips first, as the headline numbers do"}),
+        out,
+    )
+    add(
+        "show",
+        verbs.show,
+        "draw one clip as a GIF",
+        "synthetic/S001C001P001R001A001 --out clip.gif",
+        ("clip", {"metavar": "CLIP", "help": "a .skeleton or .npy file, or DATASET/NAME of recordings that were read"}),
+        out,
+        ("--fps", {"type": int, "default": 30}),
+    )
+    add(
         "embed",
         verbs.embed,
-        "turn an array of clips (N, 3, T, V, M) into features (N, D)",
+        "turn an array of clips (N, 3, T, V, M), or a folder of raw ones (docs/own-data.md), into features (N, D)",
         "--weights encoder.pt --input x.npy --output f.npy --stream bone --drop-joints 0,4,5",
-        ("--weights", required),
-        ("--input", required),
+        ("--weights", {**required, "help": "encoder.pt; with a folder also an exported encoder or the name of a run"}),
+        ("--input", {**required, "help": ".npy as a recipe made it, or a folder of raw .npy and .skeleton clips"}),
         ("--output", required),
         ("--stream", {"help": "joint, bone or motion (default: as trained)"}),
         ("--drop-joints", {"default": "", "metavar": "J,J,..."}),

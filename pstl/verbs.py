@@ -125,6 +125,8 @@ def embed(args: argparse.Namespace) -> None:
     from pstl.tasks._embed import embed
     from pstl.train.pretrain import choose_device
 
+    if Path(args.input).is_dir():
+        return embed_folder(args)
     try:
         dropped = [int(j) for j in args.drop_joints.split(",") if j.strip()]
     except ValueError:
@@ -148,6 +150,30 @@ def score_detections(args: argparse.Namespace) -> None:
         lines = [("PKU-MMD", k, found[k]) for k in ("f1", "ap", "map_action", "map_video", "ap_2d")]
         lines += [("greedy", k, value) for k, value in found["greedy"].items()]
         sys.stdout.write("".join(f"{protocol:<8} {k:<11}{value:.4f}\n" for protocol, k, value in lines))
+
+
+def embed_folder(args: argparse.Namespace) -> None:
+    from pstl.tasks._own import embed_folder
+    from pstl.train.pretrain import choose_device
+
+    if args.stream or args.drop_joints:
+        raise UserError("--stream and --drop-joints go with an array (.npy), not with a folder of clips; leave them out")
+    shape = embed_folder(args.weights, args.input, args.output, str(choose_device(args.device)))
+    say(f"{args.output}: {shape[0]} clips, {shape[1]} features")
+
+
+def export(args: argparse.Namespace) -> None:
+    from pstl.tasks._release import export
+
+    card = export(args.encoder, args.out, args.array)
+    say(f"{args.out}: {card.method}, {card.skeleton}, batch norm {card.provenance['batch_norm']}")
+
+
+def show(args: argparse.Namespace) -> None:
+    from pstl.report.gif import show
+
+    frames, bodies = show(args.clip, args.out, args.fps)
+    say(f"{args.out}: {frames} frames, {bodies} {'body' if bodies == 1 else 'bodies'}")
 
 
 def bench(args: argparse.Namespace) -> None:

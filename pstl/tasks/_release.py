@@ -1,0 +1,103 @@
+"""An encoder for others: a folder with model.safetensors, what it expects as JSON, and a card that says where it comes from."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pstl.backbones._base import BaseEncoder
+from pstl.data.loader import Clips
+from pstl.data.store import open_array, replaced, write_json
+from pstl.errors import UserError
+from pstl.registry import load as load_plugin
+from pstl.registry import names
+from pstl.tasks._features import check_fit, recalibrate
+from pstl.train import encoder_file, safetensors
+from pstl.train.encoder_file import EncoderCard
+
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+
+
+def export(encoder: str | Path, out: str | Path, array: str | Path | None = None) -> EncoderCard:
+    """Write the folder `out`; scores found beside encoder.pt (as the workflow lays them) go into the card.
+
+    array: recalibrate the batch norms on the training side of this array first, as the headline numbers do.
+    Raises: UserError if the encoder cannot be read or the array is not of its data.
+    """
+    card, model = encoder_file.load(encoder)
+    norm = "released"
+    if array is not None:
+        data, split = open_array(array), card.provenance.get("split", "")
+        check_fit(card, data.x.shape, str(array))
+        if data.meta["checksum"] != card.provenance.get("data_checksum") or split not in data.splits:
+            raise UserError(f"{array}: not the array this encoder was trained on; name that one, or leave --array out")
+        recalibrate(card, model, Clips(data, data.splits[split][0], torch.device("cpu")))
+        norm = "recalibrated"
+    card = EncoderCard(**{**asdict(card), "provenance": {**card.provenance, "batch_norm": norm}})
+    with replaced(out) as new:
+        notes = {"format": "pt", "pstl": json.dumps(asdict(card), sort_keys=True)}
+        safetensors.write(new / WEIGHTS, model.state_dict(), notes)
+        write_json(new / CONFIG, asdict(card))
+        (new / CARD).write_text(describe(card, model, scores(Path(encoder).parent, norm)))
+    return card
+
+
+def read(folder: str | Path) -> tuple[EncoderCard, BaseEncoder]:
+    """An exported encoder, in evaluation mode. Raises: UserError if a file is missing, damaged or does not fit the other."""
+    state, notes = safetensors.read(Path(folder) / WEIGHTS)
+    try:
+        card = EncoderCard(**json.loads(notes["pstl"]))
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{folder}/{WEIGHTS}: no card of this project inside; export it with 'python -m pstl export'") from None
+    encoder = encoder_file.build(card)
+    encoder_file.load_state(encoder, state, f"{folder}/{WEIGHTS}")
+    return card, encoder.eval()
+
+
+def scores(folder: Path, norm: str) -> list[dict[str, Any]]:
+    """Rows of the tasks that were run on these weights, with these batch-norm statistics."""
+    found = [json.loads(path.read_text()).get("rows", []) for path in sorted((folder / norm).glob("*.json"))]
+    return [row for rows in found for row in rows]
+
+
+def describe(card: EncoderCard, encoder: BaseEncoder, rows: list[dict[str, Any]]) -> str:
+    """The model card."""
+    origin, skeleton = card.provenance, encoder_file.skeleton_of(card)
+    parameters = sum(p.numel() for p in encoder.parameters())
+    dataset = str(origin.get("dataset", "unknown"))
+    facts = {
+        "method": f"{card.method}, stream {card.stream}", "trained on": f"{dataset}, split {origin.get('split', 'unknown')}, training side",
+        "seed": origin.get("seed", "unknown"), "recipe": json.dumps(card.recipe, sort_keys=True),
+        "input": f"(T, {skeleton.joints}, 3) metres, joints of {card.skeleton}, up to {card.people} bodies",
+        "encoder": f"{json.dumps(card.encoder, sort_keys=True)}, {parameters:,} parameters",
+        "method's settings": json.dumps(card.settings, sort_keys=True), "batch norm": origin.get("batch_norm", "released"),
+        "commit": origin.get("git", "unknown"), "data checksum": origin.get("data_checksum", "unknown"),
+        "run": origin.get("run_id", "unknown"),
+    }  # fmt: skip
+    blocks = [f"# {origin.get('run', card.method)}", _table(["", ""], [[k, str(v)] for k, v in facts.items()]), "## Use"]
+    blocks += ['```python\nimport pstl\n\nencoder = pstl.load("this folder")\nfeatures = encoder.embed(xyz)\n```', "## Scores"]
+    if rows:
+        header = ["task", "setting", "metric", "value"]
+        blocks.append(_table(header, [[r["task"], r["setting"], r["metric"], f"{r['value']:.2f}"] for r in rows]))
+    else:
+        blocks.append("None were found beside the weights.")
+    return "\n\n".join([*blocks, "## Licence", *licence(dataset)]) + "\n"
+
+
+def licence(dataset: str) -> list[str]:
+    """What the owners of the training data ask, as far as this project knows."""
+    if dataset not in names("data.datasets"):
+        return [f"Trained on {dataset}, whose terms this project does not know; ask whoever owns the recordings before you pass this on."]
+    spec = load_plugin("data.datasets", dataset).SPEC
+    return [
+        f"Data: {spec.source}. Terms: {spec.licence}. Weights hold no recording, but were derived from them: pass them on "
+        "only as far as these terms allow.",
+        "The code that made them is under the MIT licence; cite the paper of the method (CITATION.cff of the project).",
+    ]
+
+
+def _table(header: list[str], body: list[list[str]]) -> str:
+    rows = [header, ["---"] * len(header), *body]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
