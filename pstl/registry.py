@@ -34,10 +34,20 @@ def declared(kind: str, name: str, constant: str, default: Any) -> Any:
 
     Returns: `default` where the module does not set it.   Raises: UserError with the known names if there is no such module.
     """
-    if name not in names(kind):
-        load(kind, name)  # raises, with the known names
-    source = Path(import_module(f"pstl.{kind}").__path__[0]) / f"{name}.py"
-    for node in ast.parse(source.read_bytes()).body:
+    for node in _source(kind, name):
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == constant for t in node.targets):
             return ast.literal_eval(node.value)
     return default
+
+
+def defines(kind: str, name: str, function: str) -> bool:
+    """Whether pstl.<kind>.<name> has a function of this name; read from its source, as `declared` is."""
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in _source(kind, name))
+
+
+def _source(kind: str, name: str) -> list[ast.stmt]:
+    """Top-level statements of a plug-in, without importing it."""
+    if name not in names(kind):
+        load(kind, name)  # raises, with the known names
+    source = Path(import_module(f"pstl.{kind}").__path__[0]) / f"{name}.py"
+    return ast.parse(source.read_bytes()).body

@@ -1,6 +1,7 @@
 """What a task gets that cannot work on cached features: the encoder, and the array it is tried on.
 
-A task module says what it needs: NEEDS = "features" (the default) or "clips". Its run() is given a FeatureSet or a Pretrained.
+A task module says what it needs: NEEDS = "features" (the default), "clips" or "recordings". Its run() is given a FeatureSet, a
+Pretrained, or a Recorded (_recorded.py).
 """
 
 from dataclasses import dataclass

@@ -19,6 +19,7 @@ class Result:
     """metrics: name -> value (percent for accuracies).   scores: (N_test, classes) or None.   curve: one dict per epoch.
 
     not_applicable: why the task makes no sense here; there are no metrics then.
+    others: setting -> metrics of what the task compares with (baselines), rows of their own in the tables.
     """
 
     metrics: dict[str, float]
@@ -26,16 +27,22 @@ class Result:
     scores: np.ndarray | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
     not_applicable: str = ""
+    others: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def rows(run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row per metric. `facts`: run_id, device, seconds, peak_mb, git, data_checksum, settings_digest."""
+    """One row per setting and metric. `facts`: run_id, device, seconds, peak_mb, git, data_checksum, settings_digest."""
     known = {key: facts[key] for key in ("run_id", "device", "seconds", "peak_mb", "git", "data_checksum", "settings_digest")}
     cell = {
-        "task": task, "dataset": run.dataset, "split": run.split, "stream": run.stream, "setting": result.setting,
+        "task": task, "dataset": run.dataset, "split": run.split, "stream": run.stream,
         "method": run.method, "seed": run.seed, "batch_norm": batch_norm,
     }  # fmt: skip
-    return [{**cell, **known, "metric": name, "value": float(value)} for name, value in result.metrics.items()]
+    settings = {result.setting: result.metrics, **result.others}
+    return [
+        {**cell, **known, "setting": setting, "metric": name, "value": float(value)}
+        for setting, metrics in settings.items()
+        for name, value in metrics.items()
+    ]
 
 
 def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, Any]], result: Result, y: np.ndarray) -> None:

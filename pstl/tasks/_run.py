@@ -16,7 +16,9 @@ from pstl.registry import load as load_plugin
 from pstl.tasks import _result
 from pstl.tasks._features import FeatureSet, open_features
 from pstl.tasks._pretrained import Pretrained, open_pretrained
+from pstl.tasks._recorded import Recorded, open_recorded
 from pstl.tasks._result import NotApplicable, Result
+from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
 
 
@@ -31,10 +33,11 @@ def evaluate(
     device: torch.device,
     encoder: str | Path | None = None,
     array: str | Path | None = None,
+    recordings: str | Path | None = None,
 ) -> None:
-    """Run one task on frozen features, or on an encoder and an array, as the task's NEEDS say; write its rows and test scores.
+    """Run one task as its NEEDS say, on frozen features, or on an encoder and an array, or on an encoder and whole recordings.
 
-    A long task resumes from `<task>.last.pt` beside `out`, which goes when it is done.
+    Writes its rows and test scores. A long task resumes from `<task>.last.pt` beside `out`, which goes when it is done.
     Raises: UserError if something the task needs is not given or is of another run.
     """
     began = time.monotonic()
@@ -42,9 +45,13 @@ def evaluate(
     module = load_plugin("tasks", section.kind)
     cfg = validated(module.Config, section.settings, f"tasks.{task}")
     maker = params.encoder_run(run, task)
-    given: FeatureSet | Pretrained
-    if getattr(module, "NEEDS", "features") == "clips":
-        given = _clips(run, maker, batch_norm, task, (encoder, array), Path(out).with_name(f"{task}.last.pt"), section, device)
+    given: FeatureSet | Pretrained | Recorded
+    needs, progress = getattr(module, "NEEDS", "features"), Path(out).with_name(f"{task}.last.pt")
+    if needs == "recordings":
+        given = _recordings(run, maker, batch_norm, task, (encoder, recordings), progress, section, device)
+        meta, y = {**given.card.provenance, "data_checksum": given.store.checksum}, np.zeros(0, np.int64)
+    elif needs == "clips":
+        given = _clips(run, maker, batch_norm, task, (encoder, array), progress, section, device)
         meta, y = {**given.card.provenance, "data_checksum": given.data.meta["checksum"]}, given.data.y[given.test]
     else:
         given = _features(run, maker, batch_norm, features)
@@ -89,11 +96,39 @@ def _clips(
     encoder, array = files
     if encoder is None or array is None:
         raise UserError(f"{run}: task {task} works on clips; pass --encoder FILE and --array FOLDER")
-    shaped = digest([section.model_dump(mode="json", exclude={"summary", "published"}), str(run), batch_norm])
-    world = open_pretrained(run, batch_norm, encoder, array, progress, shaped, device)
-    if (found := world.card.provenance.get("run")) != str(maker):
-        raise UserError(f"{encoder}: encoder of {found}, expected {maker}; pass the encoder that 'python -m pstl pretrain' wrote for it")
+    world = open_pretrained(run, batch_norm, encoder, array, progress, _shaped(section, run, batch_norm), device)
+    _check_maker(world.card, maker, encoder)
     return world
+
+
+def _recordings(
+    run: Run,
+    maker: Run,
+    batch_norm: str,
+    task: str,
+    files: tuple[str | Path | None, str | Path | None],
+    progress: Path,
+    section: TaskSettings,
+    device: torch.device,
+) -> Recorded:
+    """Encoder and recordings, the encoder of the run it should be of."""
+    encoder, recordings = files
+    if encoder is None or recordings is None:
+        raise UserError(f"{run}: task {task} works on whole recordings; pass --encoder FILE and --recordings FOLDER")
+    world = open_recorded(run, batch_norm, encoder, recordings, progress, _shaped(section, run, batch_norm), device)
+    _check_maker(world.card, maker, encoder)
+    return world
+
+
+def _shaped(section: TaskSettings, run: Run, batch_norm: str) -> str:
+    """Digest of what a task's own settings shape."""
+    return digest([section.model_dump(mode="json", exclude={"summary", "published"}), str(run), batch_norm])
+
+
+def _check_maker(card: EncoderCard, maker: Run, encoder: str | Path) -> None:
+    """Raises: UserError if the encoder is of another run than it should be."""
+    if (found := card.provenance.get("run")) != str(maker):
+        raise UserError(f"{encoder}: encoder of {found}, expected {maker}; pass the encoder that 'python -m pstl pretrain' wrote for it")
 
 
 def _with_source(result: Result, run: Run, maker: Run) -> Result:
@@ -101,7 +136,11 @@ def _with_source(result: Result, run: Run, maker: Run) -> Result:
     if maker == run:
         return result
     source = maker.dataset if maker.dataset != run.dataset else f"{maker.dataset}/{maker.split}"
-    return replace(result, setting=";".join(filter(None, [f"source={source}", result.setting])))
+
+    def named(setting: str) -> str:
+        return ";".join(filter(None, [f"source={source}", setting]))
+
+    return replace(result, setting=named(result.setting), others={named(s): metrics for s, metrics in result.others.items()})
 
 
 def _run_id(run: Run, maker: Run, run_id: str) -> dict[str, str]:

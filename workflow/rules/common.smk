@@ -11,7 +11,7 @@ from pstl import config as settings
 from pstl import paths
 from pstl.errors import UserError
 from pstl.provenance import code_hash
-from pstl.registry import declared
+from pstl.registry import declared, defines
 
 STREAMS = r"(?:joint|bone|motion)"
 
@@ -117,11 +117,21 @@ def encoder_of(wildcards):
 
 
 def needed_by(wildcards):
-    """What a task reads: cached features, or an encoder and an array."""
+    """What a task reads: cached features, or an encoder and an array or whole recordings."""
     run, task = run_of(wildcards), task_of(wildcards)
-    if declared("tasks", task.kind, "NEEDS", "features") == "clips":
-        return {"encoder": paths.encoder(PARAMS.encoder_run(run, wildcards.task)), "array": array_of(wildcards)}
+    needs = declared("tasks", task.kind, "NEEDS", "features")
+    encoder = paths.encoder(PARAMS.encoder_run(run, wildcards.task))
+    if needs == "clips":
+        return {"encoder": encoder, "array": array_of(wildcards)}
+    if needs == "recordings":
+        return {"encoder": encoder, "recordings": recordings_of(run.dataset)}
     return {"features": paths.features(run, wildcards.batch_norm, task.source)}
+
+
+def recordings_of(dataset):
+    """A data set's recordings as they were made: untrimmed where it has such, else its clips."""
+    folder = paths.recordings(dataset) if defines("data.datasets", dataset, "read_untrimmed") else paths.sequences(dataset)
+    return f"{folder}/meta.json"
 
 
 def given(wildcards, input):
@@ -130,10 +140,12 @@ def given(wildcards, input):
 
 
 def task_code(wildcards):
-    """The code of one task, with encoder and method where it works on clips."""
+    """The code of one task, with encoder and method where it does not read cached features."""
     kind, method = task_of(wildcards).kind, method_of(wildcards)
-    if declared("tasks", kind, "NEEDS", "features") == "clips":
-        return code("tasks._run", f"tasks.{kind}", f"methods.{method.method}", f"backbones.{method.encoder.name}")
+    needs = declared("tasks", kind, "NEEDS", "features")
+    if needs != "features":
+        data = [f"data.recipes.{method.recipe.name}", f"data.datasets.{run_of(wildcards).dataset}"] if needs == "recordings" else []
+        return code("tasks._run", f"tasks.{kind}", f"methods.{method.method}", f"backbones.{method.encoder.name}", *data)
     return code("tasks._run", f"tasks.{kind}")
 
 

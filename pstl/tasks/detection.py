@@ -1,0 +1,256 @@
+"""Temporal action detection: scores of sliding windows, averaged where they overlap, become intervals with a label and a confidence."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from pstl.backbones._base import BaseEncoder
+from pstl.config import Frozen, TrainSettings
+from pstl.data.loader import Clips, in_order
+from pstl.data.spec import Recording
+from pstl.data.store import ArraySet
+from pstl.methods._base import BaseMethod, Batch, Losses
+from pstl.metrics_detection import Interval, greedy, pkummd
+from pstl.ops.timeline import overlap_mean, runs, smooth, spread
+from pstl.rng import numpy_generator, torch_generator
+from pstl.tasks import _windows
+from pstl.tasks._recorded import Recorded
+from pstl.tasks._result import NotApplicable, Result
+from pstl.train.encoder_file import EncoderCard
+
+NEEDS = "recordings"
+BATCH = 256  # windows encoded at once
+
+Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities, 0 is background
+
+
+class Training(TrainSettings):
+    """Adam and cosine, as in PSTL's linear probe (spec 8); the batch is smaller, because a window has many rows."""
+
+    epochs: int = Field(60, ge=1)
+    batch_size: int = Field(32, ge=1)
+    lr: float = Field(0.01, gt=0)
+
+
+class Config(Frozen):
+    """Nobody's protocol: Hi-TRS's own was not published (spec 8). What is tuned is chosen on training recordings only."""
+
+    tune: Literal["head", "all"] = "head"  # a linear layer on frozen, standardised feature rows, or the encoder with it
+    window: int = Field(64, ge=2)  # frames
+    stride: int = Field(16, ge=1)  # frames between windows, in training and in test
+    background: float = Field(1.0, gt=0)  # weight of background frames in the loss: most frames are background
+    train: Training = Training.model_validate({})
+    thetas: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7)
+    theta: float = Field(0.5, gt=0, le=1)  # of the metrics without a threshold in their name, and of what is chosen
+    held_out: float = Field(0.3, gt=0, lt=1)  # share of the training performers on whom smoothing and least length are chosen
+    smoothing: tuple[int, ...] = (1, 5, 9, 15)  # frames, odd
+    least: tuple[int, ...] = (1, 4, 8, 12)  # frames of the shortest interval kept
+
+
+class Post(NamedTuple):
+    """From scores to intervals: frames of the moving average, frames of the shortest interval."""
+
+    smoothing: int
+    least: int
+
+
+Scorer = Callable[[np.ndarray, np.ndarray, str], Scores]  # training and test recordings, name of the training -> scores of the latter
+
+
+def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
+    """PKU-MMD's f1, ap, map_action, map_video and ap_2d, the same with one-to-one matching as greedy_*, in percent, and frame_accuracy.
+
+    Metrics of other overlaps than cfg.theta end in it. The setting `training schedule` is a baseline that sees no joint.
+    Raises: NotApplicable for an encoder without weights, if it is to be tuned.
+    """
+    if cfg.tune == "all" and not any(p.requires_grad for p in world.encoder.parameters()):
+        raise NotApplicable("this encoder has no weights to tune")
+
+    def score(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+        return window_scores(world, cfg, train, test, what)
+
+    def schedule(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+        return schedule_scores([world.store[i] for i in train], [world.store[i] for i in test], len(world.store.spec.classes))
+
+    metrics, baseline = detect(world, cfg, score), detect(world, cfg, schedule)
+    world.done()
+    return Result(metrics, f"tune={cfg.tune}", others={"baseline=training schedule": baseline})
+
+
+def detect(world: Recorded, cfg: Config, score: Scorer) -> dict[str, float]:
+    """Choose the post-processing on held-out training recordings, then score the test recordings with all of training."""
+    fit, held = hold_out(world, cfg)
+    post = choose(cfg, score(fit, held, "held out"), [world.store[i] for i in held])
+    tests = [world.store[i] for i in world.test]
+    scores = score(world.train, world.test, "all of training")
+    found = [p for s, r in zip(scores, tests, strict=True) for p in intervals(s, r, post)]
+    right = [(smooth(s, post.smoothing).argmax(1).cpu().numpy() == r.labels() + 1) for s, r in zip(scores, tests, strict=True)]
+    return {
+        **measures(cfg, tests, found, len(world.store.spec.classes)),
+        "frame_accuracy": 100 * float(np.concatenate(right).mean()),
+        "proposals": len(found),
+        "smoothing": post.smoothing,
+        "least": post.least,
+    }
+
+
+def hold_out(world: Recorded, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Training recordings in two parts, by performer if there are several; of a single recording both parts are it."""
+    subjects = np.array([world.store[i].clip.subject for i in world.train])
+    group = subjects if len(set(subjects.tolist())) > 1 else np.arange(len(subjects))
+    names = np.unique(group)
+    if len(names) == 1:
+        return world.train, world.train
+    count = min(len(names) - 1, max(1, round(cfg.held_out * len(names))))
+    chosen = numpy_generator(0, "held out").permutation(names)[:count]  # of all seeds the same: seeds differ in training only
+    held = np.isin(group, chosen)
+    return world.train[~held], world.train[held]
+
+
+def choose(cfg: Config, scores: Scores, recordings: list[Recording]) -> Post:
+    """The candidate with the best mean of greedy average precision over classes; of equals the first."""
+    truth, videos = ground_truth(recordings), [r.clip.name for r in recordings]
+
+    def worth(post: Post) -> float:
+        found = [p for s, r in zip(scores, recordings, strict=True) for p in intervals(s, r, post)]
+        return greedy(truth, found, cfg.theta, videos)["map_action"]
+
+    return max((Post(*pair) for pair in product(cfg.smoothing, cfg.least)), key=worth)
+
+
+def intervals(scores: Tensor, recording: Recording, post: Post) -> list[Interval]:
+    """Runs of frames with one most probable action; confidence is its mean probability over the run.
+
+    scores: (T, 1 + classes).   Ends are times of frames, labels from 1.
+    """
+    smoothed = smooth(scores, post.smoothing).cpu()
+    total = torch.cat([smoothed.new_zeros(1, smoothed.shape[1]), smoothed.cumsum(0)])
+    found = []
+    for label, first, last in runs(smoothed.argmax(1)).tolist():
+        if label and last - first + 1 >= post.least:
+            confidence = float(total[last + 1, label] - total[first, label]) / (last - first + 1)
+            found.append(Interval(recording.clip.name, label, float(recording.times[first]), float(recording.times[last]), confidence))
+    return found
+
+
+def ground_truth(recordings: list[Recording]) -> list[Interval]:
+    """Labelled intervals as they stand in the data set, labels from 1."""
+    return [Interval(r.clip.name, label + 1, start, end) for r in recordings for label, start, end in r.actions]
+
+
+def measures(cfg: Config, recordings: list[Recording], found: list[Interval], classes: int) -> dict[str, float]:
+    """Both protocols at every theta, in percent; the main one first and without its theta in the name."""
+    truth, videos = ground_truth(recordings), [r.clip.name for r in recordings]
+    metrics: dict[str, float] = {}
+    for theta in dict.fromkeys((cfg.theta, *cfg.thetas)):
+        end = "" if theta == cfg.theta else f"_{theta:g}"
+        theirs = pkummd(truth, found, theta, videos, classes)
+        metrics |= {f"{name}{end}": 100 * value for name, value in theirs.items() if not (end and name == "ap_2d")}
+        metrics |= {f"greedy_{name}{end}": 100 * value for name, value in greedy(truth, found, theta, videos).items()}
+    return metrics
+
+
+def schedule_scores(train: list[Recording], test: list[Recording], classes: int) -> Scores:
+    """What the training recordings were doing at the same share of their time: a baseline for data whose actions come in one order."""
+    share = [(r.times - r.times[0]) / max(r.times[-1] - r.times[0], 1e-9) for r in train]
+    scores = []
+    for recording in test:
+        at = (recording.times - recording.times[0]) / max(recording.times[-1] - recording.times[0], 1e-9)
+        nearest = [np.abs(s[None] - at[:, None]).argmin(1) for s in share]
+        shown = [np.eye(classes + 1)[r.labels()[i] + 1] for r, i in zip(train, nearest, strict=True)]
+        scores.append(torch.from_numpy(np.mean(shown, axis=0)))
+    return scores
+
+
+def window_scores(world: Recorded, cfg: Config, train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+    """Train on the windows of some recordings, score the frames of others."""
+    spec = world.store.spec
+    cut = [
+        _windows.cut([world.store[i] for i in side], cfg.window, cfg.stride, world.card, spec.skeleton, spec.people)
+        for side in (train, test)
+    ]
+    clips, shown = world.clips(cut[0].data, labelled=True), world.clips(cut[1].data)
+    encoder = world.copy()
+    world.renew(encoder, clips)
+    with torch.inference_mode():
+        rows = _windows.encode(world.card, encoder, *clips.take(torch.arange(1))[:2]).frames.shape
+    at = _windows.row_times(world.card, encoder, cfg.window, clips.x.shape[2], rows[1])
+    detector = Detector(encoder, world.card, rows[2], at, len(spec.classes), cfg.background, world.run.seed).to(world.device)
+    if cfg.tune == "head":
+        features = _standardised(_cached(detector, clips), _cached(detector, shown))
+        detector.frozen = True
+        detector.encoder.requires_grad_(False)
+        clips, shown = (Clips(_as_clips(f, w.data.y), np.arange(len(f)), world.device, True) for f, w in zip(features, cut, strict=True))
+    world.fit(detector, clips, cfg.train, what)
+    if cfg.tune == "all":
+        world.renew(detector.encoder, clips)
+    return _frames(detector, shown, cut[1])
+
+
+class Detector(BaseMethod):
+    """A linear layer on feature rows: cross-entropy with the label of the frame each row is about.
+
+    frozen: clips are cached rows (N, D, R, 1, 1), and the encoder is neither run nor trained.
+    """
+
+    needs_labels = True
+
+    def __init__(self, encoder: BaseEncoder, card: EncoderCard, width: int, at: Tensor, classes: int, background: float, seed: int) -> None:
+        nn.Module.__init__(self)
+        self.encoder, self.card, self.frozen = encoder, card, False
+        self.head = nn.Linear(width, classes + 1)
+        nn.init.xavier_normal_(self.head.weight, generator=torch_generator(seed, "detection"))
+        nn.init.zeros_(self.head.bias)
+        self.register_buffer("at", at, persistent=False)
+        self.register_buffer("weight", torch.tensor([background] + [1.0] * classes), persistent=False)
+        self.at: Tensor
+        self.weight: Tensor
+
+    def sharded(self) -> list[nn.Module]:
+        return [] if self.frozen else [self.encoder]
+
+    def rows(self, x: Tensor, length: Tensor) -> Tensor:
+        """Feature rows (N, R, D) of clips as the recipe made them, or of cached ones."""
+        return x[..., 0, 0].transpose(1, 2) if self.frozen else _windows.encode(self.card, self.encoder, x, length).frames
+
+    def forward(self, batch: Batch, rng: Generator) -> Losses:
+        assert batch.y is not None  # promised by needs_labels
+        scores = self.head(self.rows(batch.x, batch.length))
+        wanted = batch.y[:, self.at.round().long()]
+        return {"loss": F.cross_entropy(scores.flatten(0, 1), wanted.flatten(), weight=self.weight)}
+
+
+@torch.inference_mode()
+def _cached(detector: Detector, clips: Clips) -> np.ndarray:
+    """(N, R, D) feature rows of all clips, in evaluation mode."""
+    parts = (clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH))
+    return torch.cat([detector.rows(x, length).float().cpu() for x, length, _ in parts]).numpy()
+
+
+def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both with the training rows' mean 0 and deviation 1 in every feature: encoders differ in scale by orders of magnitude."""
+    mean, deviation = train.mean((0, 1)), train.std((0, 1))
+    return (train - mean) / (deviation + 1e-6), (test - mean) / (deviation + 1e-6)
+
+
+def _as_clips(rows: np.ndarray, y: np.ndarray) -> ArraySet:
+    """Cached rows in the shape of clips, so that the loop that trains every method trains the linear layer, too."""
+    x = np.ascontiguousarray(rows.transpose(0, 2, 1))[..., None, None]
+    return ArraySet(x, y, np.full(len(x), x.shape[2]), np.arange(len(x), dtype=np.uint64), [], {}, {})
+
+
+@torch.inference_mode()
+def _frames(detector: Detector, clips: Clips, windows: _windows.Windows) -> Scores:
+    """Probabilities of every frame of every recording: rows to frames, then the mean over windows that overlap."""
+    detector.eval()
+    parts = (clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH))
+    rows = torch.cat([detector.head(detector.rows(x, length)).float().softmax(2) for x, length, _ in parts])
+    frames, start = spread(rows, detector.at, windows.frames), torch.from_numpy(windows.start)
+    mine = (torch.from_numpy(windows.recording == number) for number in range(len(windows.total)))
+    return [overlap_mean(frames[m.to(frames.device)], start[m], total) for m, total in zip(mine, windows.total, strict=True)]

@@ -1,0 +1,118 @@
+"""Detection: what is learned on training recordings is found in others, and nothing about the test reaches what is chosen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pstl.config import Run
+from pstl.data.datasets import utkinect
+from pstl.data.recordings import write_recordings
+from pstl.data.spec import RawSequence, Recording
+from pstl.skeletons import load
+from pstl.tasks import detection
+from pstl.tasks._recorded import open_recorded
+from pstl.tasks._result import NotApplicable
+from pstl.tasks.detection import Config, Post, intervals
+from pstl.train import encoder_file
+from pstl.train.encoder_file import EncoderCard
+
+SPEC = replace(utkinect.SPEC, classes=utkinect.SPEC.classes)
+J = load(SPEC.skeleton).joints
+RUN = Run(suite="s", dataset="utkinect", split="xsub", method="raw", stream="joint", seed=0)
+CPU = torch.device("cpu")
+
+
+def recording(subject, rng, moved=None):
+    """A standing body that twice lifts a hand (class 0) and twice lowers its head (class 1), at times of its own."""
+    frames = 200
+    xyz = np.broadcast_to(np.random.default_rng(3).normal(size=(J, 3)), (frames, J, 3)).copy() + rng.normal(0, 0.02, (frames, J, 3))
+    actions, at = [], 0
+    for label in rng.permutation([0, 0, 1, 1]):
+        first = at + int(rng.integers(6, 34))
+        last = first + int(rng.integers(10, 15))
+        xyz[first : last + 1, 7 if label == 0 else 3, 1] += 1.5
+        actions.append((int(label) if moved is None else moved, float(2 * first), float(2 * last)))
+        at = last
+    return Recording(
+        RawSequence(f"s{subject:02d}", -1, xyz[:, :, None].astype(np.float32), subject=subject), 2.0 * np.arange(frames), tuple(actions)
+    )
+
+
+def world(folder, name="raw", moved=None, batch_norm="recalibrated"):
+    """Recordings of six training and two test performers; `moved`: every label of the test recordings is replaced by it."""
+    rng = np.random.default_rng(0)
+    subjects = (1, 2, 3, 4, 5, 6, 7)
+    write_recordings(folder / "r", SPEC, [recording(s, rng, moved if s > 5 else None) for s in subjects])
+    plugin = {"name": name} if name == "raw" else {"name": name, "width": 1}
+    card = EncoderCard("random_init", {}, plugin, {"name": "resize50", "frames": 24}, "kinect_v1", 1, 24, "joint", {"run": str(RUN)})
+    torch.manual_seed(0)
+    encoder_file.save(folder / "encoder.pt", card, encoder_file.build(card))
+    return open_recorded(RUN, batch_norm, folder / "encoder.pt", folder / "r", folder / "detection.last.pt", "", CPU)
+
+
+def config(**changes):
+    return Config.model_validate({"window": 24, "stride": 8, "train": {"epochs": 60}, "least": (1, 4), "smoothing": (1, 5)} | changes)
+
+
+def test_what_is_learned_is_found(tmp_path):
+    """Actions that a linear layer can tell apart must be found where they are, far better than by their usual time."""
+    result = detection.run(world(tmp_path), config(), 0, CPU)
+    assert result.setting == "tune=head"
+    assert result.metrics["greedy_ap"] > 80
+    assert result.metrics["frame_accuracy"] > 85
+    assert result.metrics["greedy_ap_0.1"] >= result.metrics["greedy_ap"] >= result.metrics["greedy_ap_0.7"]
+    # The mean over all ten classes cannot exceed the two that occur; one-to-one matching averages over those two.
+    assert result.metrics["map_action"] <= 20 < result.metrics["greedy_map_action"]
+    schedule = result.others["baseline=training schedule"]
+    assert schedule["greedy_ap"] < result.metrics["greedy_ap"] - 30
+    assert list(tmp_path.glob("*.pt")) == [tmp_path / "encoder.pt"]  # what was kept for an interruption is gone
+
+
+def test_test_labels_decide_nothing(tmp_path):
+    """A smoothing chosen on test labels is test-set selection: with other test labels the same intervals must be found."""
+    results = []
+    for name, moved in (("a", None), ("b", 5)):
+        (tmp_path / name).mkdir()
+        results.append(detection.run(world(tmp_path / name, moved=moved), config(), 0, CPU).metrics)
+    for kept in ("proposals", "smoothing", "least"):
+        assert results[0][kept] == results[1][kept]
+    assert results[0]["greedy_ap"] > results[1]["greedy_ap"] == 0
+
+
+def test_the_whole_encoder_can_be_tuned(tmp_path):
+    """From scratch or pre-trained, `tune: all` must change the encoder's weights and leave the caller's copy alone."""
+    here = world(tmp_path, "stgcn")
+    before = {k: v.clone() for k, v in here.encoder.state_dict().items()}
+    result = detection.run(here, config(tune="all", train={"epochs": 2, "lr": 0.005}), 0, CPU)
+    assert result.setting == "tune=all"
+    assert all(torch.equal(v, before[k]) for k, v in here.encoder.state_dict().items())
+    again = detection.run(here, config(tune="all", train={"epochs": 2, "lr": 0.005}), 0, CPU)
+    assert again.metrics == result.metrics
+    (tmp_path / "raw").mkdir()
+    weightless = world(tmp_path / "raw")
+    with pytest.raises(NotApplicable):
+        detection.run(weightless, config(tune="all"), 0, CPU)
+
+
+def test_performers_are_held_out_whole(tmp_path):
+    """Two recordings of one person on both sides would choose a post-processing for people one already knows."""
+    here = world(tmp_path)
+    fit, held = detection.hold_out(here, config())
+    assert sorted([*fit, *held]) == here.train.tolist()
+    names = [{here.store[i].clip.subject for i in side} for side in (fit, held)]
+    assert names[0]
+    assert names[1]
+    assert not names[0] & names[1]
+
+
+def test_intervals_are_in_the_recordings_own_time():
+    """Frames are unevenly spaced: an interval in frames would be scored against a ground truth in another unit."""
+    times = np.array([0.0, 2, 4, 10, 12, 30])
+    scores = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.1, 0.6, 0.3], [0.9, 0.0, 0.1], [0.1, 0.2, 0.7], [0.8, 0.1, 0.1]])
+    clip = Recording(RawSequence("v", -1, np.zeros((6, J, 1, 3), np.float32)), times, ())
+    found = intervals(scores, clip, Post(1, 1))
+    assert [(p.video, p.label, p.start, p.end) for p in found] == [("v", 1, 2.0, 4.0), ("v", 2, 12.0, 12.0)]
+    assert [p.confidence for p in found] == pytest.approx([0.7, 0.7])
+    assert [p.label for p in intervals(scores, clip, Post(1, 2))] == [1]

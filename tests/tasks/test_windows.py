@@ -1,0 +1,67 @@
+"""Windows of recordings: every feature row must be about the frame it is said to be about, whatever recipe and method do to time."""
+
+import numpy as np
+import pytest
+import torch
+
+from pstl.data.spec import RawSequence, Recording
+from pstl.skeletons import load
+from pstl.tasks import _windows
+from pstl.train import encoder_file
+from pstl.train.encoder_file import EncoderCard
+
+SKELETON = load("kinect_v1")
+J = SKELETON.joints
+
+
+def card(recipe="resize50", method="raw", frames=50, settings=None):
+    return EncoderCard(method, settings or {}, {"name": "raw"}, {"name": recipe}, "kinect_v1", 1, frames, "joint")
+
+
+def recording(frames=40, actions=(), seed=0):
+    """A body whose left hand rises by a centimetre a frame and does nothing else, so that its height tells the frame."""
+    body = np.random.default_rng(seed).normal(size=(J, 3))
+    xyz = np.broadcast_to(body, (frames, J, 3)).astype(np.float32).copy()
+    xyz[:, 7] = xyz[0, SKELETON.centre]
+    xyz[:, 7, 1] += 0.01 * np.arange(1, frames + 1)
+    return Recording(RawSequence("r", -1, xyz[:, :, None], subject=1), np.arange(frames) * 2.0, tuple(actions))
+
+
+@pytest.mark.parametrize(("recipe", "method", "frames"), [("resize50", "raw", 50), ("spine300", "raw", 40), ("spine300", "scdnet", 64)])
+def test_rows_know_their_frame(recipe, method, frames):
+    """Half a row of error moves every boundary of every interval. The hand's height is a clock no code of the task can see."""
+    made = card(recipe, method, frames)
+    encoder = encoder_file.build(made)
+    windows = _windows.cut([recording(40)], 40, 8, made, "kinect_v1", 1)
+    x, length = torch.from_numpy(windows.data.x), torch.from_numpy(windows.data.length)
+    rows = _windows.encode(made, encoder, x, length).frames
+    at = _windows.row_times(made, encoder, 40, x.shape[2], rows.shape[1])
+    hand = rows.view(len(rows), rows.shape[1], 3, J, 1)[0, :, :, 7, 0]
+    clock = hand.norm(dim=1) / 0.01 - 1  # distance from the centre joint, which recipes put at the origin
+    if recipe == "spine300":  # there the origin is the spine: the hand moves along a line, so compare steps from its first place
+        clock = (hand - hand[0]).norm(dim=1) / 0.01 + at[0]
+    torch.testing.assert_close(at, clock, atol=0.02, rtol=0)
+
+
+def test_windows_carry_the_labels_of_their_frames():
+    """Labels shifted against coordinates would train a detector that is always late."""
+    made = card()
+    whole = recording(30, actions=[(3, 10.0, 20.0)])  # times are twice the frames: frames 5 to 10
+    windows = _windows.cut([whole, recording(6, seed=1)], 12, 5, made, "kinect_v1", 1)
+    assert windows.start.tolist() == [0, 5, 10, 15, 18, 0]
+    assert windows.recording.tolist() == [0, 0, 0, 0, 0, 1]
+    labels = np.zeros(30, int)
+    labels[5:11] = 4
+    for i in range(5):
+        np.testing.assert_array_equal(windows.data.y[i], labels[windows.start[i] : windows.start[i] + 12])
+    assert windows.data.x.shape == (6, 3, 50, J, 1)
+    # The short one stands still at its end: its last frames show its last pose.
+    np.testing.assert_allclose(windows.data.x[5, :, -1], windows.data.x[5, :, -10], atol=1e-6)
+
+
+def test_a_window_is_seen_as_the_clip_it_is():
+    """A window and the same frames as a clip of their own must give the same array, or pre-training saw something else."""
+    made, whole = card(), recording(30)
+    windows = _windows.cut([whole], 12, 6, made, "kinect_v1", 1)
+    clip = RawSequence("c", 0, whole.clip.xyz[6:18])
+    np.testing.assert_array_equal(windows.data.x[1], _windows.as_array([clip], made, "kinect_v1", 1).x[0])
