@@ -23,7 +23,7 @@ from pstl.skeletons import load as load_skeleton
 from pstl.tasks._features import encode
 from pstl.train import optimiser
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.pretrain import build_method, device_name, peak_memory, use_bf16
+from pstl.train.pretrain import build_method, device_name, peak_memory, update, use_bf16
 
 SHAPE = {"skeleton": "kinect_v2", "people": 2, "classes": 60}  # NTU RGB+D 60, the papers' common ground
 
@@ -53,10 +53,12 @@ def measure(params: dict[str, Any], name: str, device_text: str, steps: int) -> 
     device, settings = torch.device(device_text), Params.model_validate(params)
     section = settings.method(settings.suite, name)
     run = Run(suite=settings.suite, dataset="ntu60", split="xsub", method=name, stream="joint", seed=0)
-    clips, card = _clips(section, device), _card(section)
+    data = _array(section)
+    card = _card(section, data)
     method = build_method(run, section, card, SHAPE["classes"]).to(device)  # type: ignore[arg-type]
-    train_rate = _train_rate(method, clips, section, steps)
+    train_rate = _train_rate(method, data, section, device, steps)
     peak = peak_memory(device)
+    clips = Clips(data, np.arange(len(data.x)), device)
     return {
         "method": name, "device": device_name(device), "batch_size": section.train.batch_size, "precision": section.train.precision,
         "train_clips_per_second": train_rate, "train_peak_mb": peak, "encode_clips_per_second": _encode_rate(card, method, clips, steps),
@@ -81,37 +83,31 @@ def _bare(params: Params) -> dict[str, Any]:
     return {params.suite: {"summary": "", "experiments": [first]}}
 
 
-def _card(section: MethodSettings) -> EncoderCard:
+def _card(section: MethodSettings, data: ArraySet) -> EncoderCard:
     module = load_plugin("methods", section.method)
     cfg = validated(module.Config, section.settings, f"methods.{section.method}.settings")
     return EncoderCard(
         method=section.method, settings=section.settings, encoder=section.encoder.model_dump(), recipe=section.recipe.model_dump(),
-        skeleton="kinect_v2", people=2, frames=module.Method.frames(cfg, frames_of(section)), stream="joint",
+        skeleton="kinect_v2", people=2, frames=module.Method.frames(cfg, data.x.shape[2]), stream="joint",
     )  # fmt: skip
 
 
-def frames_of(section: MethodSettings) -> int:
-    """Frames of a clip as the recipe makes it, found by making one."""
-    module = load_plugin("data.recipes", section.recipe.name)
-    skeleton = load_skeleton("kinect_v2")
-    walk = np.random.default_rng(0).normal(size=(80, skeleton.joints, 2, 3)).cumsum(0).astype(np.float32)
-    x, _ = module.apply(
-        [RawSequence("S001C001P001R001A001", 0, walk)], skeleton, 2, validated(module.Config, section.recipe.settings, "recipe")
-    )
-    return int(x.shape[2])
-
-
-def _clips(section: MethodSettings, device: torch.device) -> Clips:
-    n, frames = 2 * section.train.batch_size, frames_of(section)
-    x = np.random.default_rng(0).normal(size=(n, 3, frames, load_skeleton("kinect_v2").joints, 2)).astype(np.float32)
-    x[::2, ..., 1] = 0
+def _array(section: MethodSettings) -> ArraySet:
+    """Two batches of random walks as the method's recipe makes them: 40 to 120 frames (80 on average), every second one with one person."""
+    module, n, rng = load_plugin("data.recipes", section.recipe.name), 2 * section.train.batch_size, np.random.default_rng(0)
+    skeleton, walks = load_skeleton(SHAPE["skeleton"]), []  # type: ignore[arg-type]
+    for i, frames in enumerate(rng.permutation(np.linspace(40, 120, n).astype(int))):
+        walk = rng.normal(size=(frames, skeleton.joints, 2, 3)).cumsum(0).astype(np.float32)
+        walk[:, :, 1] *= i % 2
+        walks.append(RawSequence("S001C001P001R001A001", 0, walk))
+    x, length = module.apply(walks, skeleton, 2, validated(module.Config, section.recipe.settings, "recipe"))
     everything = np.arange(n)
-    data = ArraySet(x, everything % 60, np.full(n, frames), everything.astype(np.uint64), [], {}, {})
-    return Clips(data, everything, device, labelled=True)
+    return ArraySet(x, everything % 60, length, everything.astype(np.uint64), [], {}, {})
 
 
-def _train_rate(method: BaseMethod, clips: Clips, section: MethodSettings, steps: int) -> float:
-    """Clips per second of whole optimiser steps."""
+def _train_rate(method: BaseMethod, data: ArraySet, section: MethodSettings, device: torch.device, steps: int) -> float:
+    """Clips per second of whole optimiser steps, one a batch; where items are bodies, a clip counts as as many as it has."""
+    clips = Clips(data, np.arange(len(data.x)), device, True, method.one_body, method.shortest)
     method.train()
     if section.train.precision == "bf16":
         use_bf16(method)
@@ -119,16 +115,14 @@ def _train_rate(method: BaseMethod, clips: Clips, section: MethodSettings, steps
     began = 0.0
     for step in range(steps + 1):
         if step == 1:
-            _wait(clips.device)
+            _wait(device)
             began = time.perf_counter()
         index = torch.arange(size) + step % 2 * size
-        batch = Batch(*clips.take(index), present=clips.present[index])
+        batch = Batch(*clips.take(index), present=clips.present[index], host_length=clips.host_length[index])
         method(batch, torch_generator(0, "bench", step))["loss"].backward()
-        optim.step()
-        optim.zero_grad(set_to_none=True)
-        method.after_step()
-    _wait(clips.device)
-    return steps * size / (time.perf_counter() - began)
+        update(method, optim, section.train, section.train.lr)
+    _wait(device)
+    return steps * size / (time.perf_counter() - began) * len(data.x) / len(clips)
 
 
 @torch.inference_mode()

@@ -64,3 +64,24 @@ def test_bench_measures_a_method(tmp_path):
     assert rows[0]["encode_clips_per_second"] > rows[0]["train_clips_per_second"]
     assert rows[0]["train_peak_mb"] > 50
     assert "pstl" in table(rows)
+
+
+def test_bench_counts_clips_where_items_are_bodies():
+    """Hi-TRS trains on 1.5 bodies a clip here: its rate must be comparable with the other methods'."""
+    import torch
+
+    from pstl import bench as module
+    from pstl.config import MethodSettings
+    from pstl.train.pretrain import build_method
+
+    encoder = {"name": "hitrs", "width": 8, "heads": 2, "head_width": 4, "layers": 1}
+    train = {"epochs": 1, "batch_size": 2, "lr": 1e-3}
+    section = MethodSettings.model_validate({"method": "hitrs", "recipe": "metres300", "encoder": encoder, "train": train})
+    data = module._array(section)
+    assert data.x.shape == (4, 3, 120, 25, 2)
+    assert sorted(data.length.tolist()) == [40, 66, 93, 120]
+    run = module.Run(suite="s", dataset="ntu60", split="xsub", method="hitrs", stream="joint", seed=0)
+    method, seen = build_method(run, section, module._card(section, data), 60), []
+    method.register_forward_hook(lambda module, args, out: seen.append(args[0].x.shape))
+    assert module._train_rate(method, data, section, torch.device("cpu"), 1) > 0
+    assert seen == [(2, 3, 120, 25, 1)] * 2

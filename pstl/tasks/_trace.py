@@ -1,5 +1,6 @@
 """Accuracy against pre-training steps: every snapshot of a run, probed both ways, so that a budget is chosen from a curve."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,10 @@ def trace(
     files = sorted(Path(snapshots).glob("epoch-*.pt"))
     if not files:
         raise UserError(f"{snapshots}: no snapshots here; set train.snapshot_every in params.yaml and pre-train again")
-    data, settings = open_array(array), params.method(run.suite, run.method).train
+    steps = steps_of(Path(snapshots).with_name("curve.jsonl"))
+    data = open_array(array)
     train_side, test_side = data.splits[run.split]
     train, test = Clips(data, train_side, device), Clips(data, test_side, device)
-    per_epoch = len(train) // settings.batch_size + (len(train) % settings.batch_size > 0 and not settings.drop_last)
     rows = []
     for file in files:
         epoch = int(file.stem.split("-")[1])
@@ -47,9 +48,17 @@ def trace(
                 section = params.task(run.suite, name)
                 module = load_plugin("tasks", section.kind)
                 result = module.run(features, validated(module.Config, section.settings, f"tasks.{name}"), run.seed, device)
-                steps = epoch * per_epoch // settings.accumulate
-                rows.append({"run": str(run), "epoch": epoch, "steps": steps, "batch_norm": norm, "task": name, **result.metrics})
+                rows.append({"run": str(run), "epoch": epoch, "steps": steps[epoch], "batch_norm": norm, "task": name, **result.metrics})
         log.info(
             "%s  epoch %d: %s", run, epoch, "  ".join(f"{r['task']} {r['batch_norm']} {r['top1']:.1f}" for r in rows[-2 * len(tasks) :])
         )
     return rows
+
+
+def steps_of(curve: Path) -> dict[int, int]:
+    """Optimiser steps made by the end of each number of epochs, from the run's curve.jsonl. Raises: UserError if it is not there."""
+    try:
+        records = [json.loads(line) for line in curve.read_text().splitlines()]
+    except OSError:
+        raise UserError(f"{curve}: no such file; snapshots are read beside the curve of the run that made them") from None
+    return {record["epoch"] + 1: record["step"] for record in records}

@@ -106,6 +106,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one(world, monkeypatch):
     assert all(torch.equal(whole[key], broken[key]) for key in whole)
 
 
+def test_a_trace_counts_real_steps(world):
+    """Accuracy against steps: items are bodies and the last epoch is cut short, so only the run's own curve knows the steps."""
+    text = yaml.safe_load((world / "params.yaml").read_text())
+    text["methods"]["hitrs"]["train"] |= {"snapshot_every": 1}
+    (world / "params.yaml").write_text(yaml.safe_dump(text))
+    pretrain(world, world / "run/encoder.pt")
+    out = ["--array", f"{world}/array", "--tasks", "knn", "--out", f"{world}/trace.json", "--device", "cpu"]
+    main(["trace", "--params", f"{world}/params.yaml", "--run", RUN, "--snapshots", f"{world}/run/snapshots", *out])
+    assert [row["steps"] for row in json.loads((world / "trace.json").read_text())] == [2, 2, 3, 3]
+
+
 def test_bf16_stays_near_float32(world):
     """The three levels run in bf16, losses and sums in float32."""
     losses = []
