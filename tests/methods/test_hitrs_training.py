@@ -76,6 +76,22 @@ def test_from_array_to_accuracies(world):
         np.testing.assert_allclose(open_features(world / "features.npz").train[i], expected.numpy(), atol=1e-5)
 
 
+def test_its_fine_tuning_protocol_trains_the_encoder(world):
+    """The paper's protocol: augmented recordings of any length, every weight; a clip of 12 frames is no reason to stop."""
+    pretrain(world, world / "run/encoder.pt")
+    text = yaml.safe_load((world / "params.yaml").read_text())
+    train = {"epochs": 2, "batch_size": 4, "accumulate": 2, "optimiser": "adamw", "lr": 1e-2, "clip_norm": 1.0}
+    text["tasks"]["finetune"] = {"augment": True, "train": train}
+    (world / "params.yaml").write_text(yaml.safe_dump(text))
+    out = ["--out", f"{world}/finetune.json", "--batch-norm", "released", "--device", "cpu"]
+    source = ["--encoder", f"{world}/run/encoder.pt", "--array", f"{world}/array"]
+    main(["evaluate", "--params", f"{world}/params.yaml", "--run", RUN, "--task", "finetune", *source, *out])
+    content = json.loads((world / "finetune.json").read_text())
+    losses = [record["loss"] for record in content["curve"]]
+    assert len(losses) == 2
+    assert losses[1] != losses[0]
+
+
 def test_items_are_bodies_of_long_enough_recordings(world):
     """19 frames at least, each person for itself, absent ones never: the released pre-training set (spec 1.1, 1.4)."""
     params, run, data = load(world / "params.yaml"), Run.parse(RUN), open_array(world / "array")
