@@ -134,6 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("--encoder", {"help": "for tasks that work on clips or recordings, with --array or --recordings"}),
         ("--array", {}),
         ("--recordings", {"help": "folder of `parse --untrimmed`, or of `parse` where there is nothing untrimmed"}),
+        ("--labels", {"help": "which clips are labelled, a file of `labels`"}),
         out,
         ("--scores", {"help": "also write the test scores here"}),
         device,

@@ -1,7 +1,7 @@
 """What a task gets that cannot work on cached features: the encoder, and the array it is tried on.
 
-A task module says what it needs: NEEDS = "features" (the default), "clips" or "recordings". Its run() is given a FeatureSet, a
-Pretrained, or a Recorded (_recorded.py).
+A task module says what it needs: NEEDS = "features" (the default), "clips", "labels" (clips, and which of them are
+labelled) or "recordings". Its run() is given a FeatureSet, a Pretrained, or a Recorded (_recorded.py).
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import torch
 
 from pstl.backbones._base import BaseEncoder
 from pstl.config import Run, digest
+from pstl.data.labels import Ranking, read
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
@@ -27,6 +28,7 @@ class Pretrained:
     run: the cell's run; its data set may be another than the encoder's.   encoder: on the device, in evaluation mode, with the
     statistics that `batch_norm` names.   data: the whole array.   train, test: indices of the split's two sides.
     progress: file in which a long task keeps what it has done; it is removed at the end.   digest: of all that shapes the result.
+    ranking: which training clips have labels first, for tasks that need it.
     """
 
     run: Run
@@ -39,6 +41,7 @@ class Pretrained:
     progress: Path
     digest: str
     device: torch.device
+    ranking: Ranking | None = None
 
     @property
     def classes(self) -> int:
@@ -62,10 +65,11 @@ def open_pretrained(
     progress: Path,
     shaped: str,
     device: torch.device,
+    labels: str | Path | None = None,
 ) -> Pretrained:
     """Load encoder and array, match their joints, and give the batch norms their statistics.
 
-    shaped: digest of the task's own settings.
+    shaped: digest of the task's own settings.   labels: a file of pstl.data.labels.
     Raises: UserError, ShapeError for a file that cannot be read, a split that is not there, or clips that do not fit the encoder.
     """
     card, encoder = encoder_file.load(encoder_path)
@@ -77,4 +81,5 @@ def open_pretrained(
     encoder.to(device)
     if batch_norm == "recalibrated":
         recalibrate(card, encoder, Clips(data, train, device))
-    return Pretrained(run, card, encoder, batch_norm, data, train, test, progress, whole, device)
+    ranking = None if labels is None else read(labels)
+    return Pretrained(run, card, encoder, batch_norm, data, train, test, progress, whole, device, ranking)

@@ -34,6 +34,7 @@ def evaluate(
     encoder: str | Path | None = None,
     array: str | Path | None = None,
     recordings: str | Path | None = None,
+    labels: str | Path | None = None,
 ) -> None:
     """Run one task as its NEEDS say, on frozen features, or on an encoder and an array, or on an encoder and whole recordings.
 
@@ -50,8 +51,10 @@ def evaluate(
     if needs == "recordings":
         given = _recordings(run, maker, batch_norm, task, (encoder, recordings), progress, section, device)
         meta, y = {**given.card.provenance, "data_checksum": given.store.checksum}, np.zeros(0, np.int64)
-    elif needs == "clips":
-        given = _clips(run, maker, batch_norm, task, (encoder, array), progress, section, device)
+    elif needs in ("clips", "labels"):
+        if needs == "labels" and labels is None:
+            raise UserError(f"{run}: task {task} reads which clips are labelled; pass --labels FILE, made with 'python -m pstl labels'")
+        given = _clips(run, maker, batch_norm, task, (encoder, array, labels), progress, section, device)
         meta, y = {**given.card.provenance, "data_checksum": given.data.meta["checksum"]}, given.data.y[given.test]
     else:
         given = _features(run, maker, batch_norm, features)
@@ -87,16 +90,16 @@ def _clips(
     maker: Run,
     batch_norm: str,
     task: str,
-    files: tuple[str | Path | None, str | Path | None],
+    files: tuple[str | Path | None, str | Path | None, str | Path | None],
     progress: Path,
     section: TaskSettings,
     device: torch.device,
 ) -> Pretrained:
     """Encoder and array, the encoder of the run it should be of."""
-    encoder, array = files
+    encoder, array, labels = files
     if encoder is None or array is None:
         raise UserError(f"{run}: task {task} works on clips; pass --encoder FILE and --array FOLDER")
-    world = open_pretrained(run, batch_norm, encoder, array, progress, _shaped(section, run, batch_norm), device)
+    world = open_pretrained(run, batch_norm, encoder, array, progress, _shaped(section, run, batch_norm), device, labels)
     _check_maker(world.card, maker, encoder)
     return world
 

@@ -123,6 +123,8 @@ def needed_by(wildcards):
     encoder = paths.encoder(PARAMS.encoder_run(run, wildcards.task))
     if needs == "clips":
         return {"encoder": encoder, "array": array_of(wildcards)}
+    if needs == "labels":
+        return {"encoder": encoder, "array": array_of(wildcards), "labels": paths.labels(run.dataset, run.split, run.seed)}
     if needs == "recordings":
         return {"encoder": encoder, "recordings": recordings_of(run.dataset)}
     return {"features": paths.features(run, wildcards.batch_norm, task.source)}
