@@ -230,6 +230,14 @@ class Params(Frozen):
         dataset, _, split = source.partition("/")
         return run.model_copy(update={"dataset": dataset, "split": split})
 
+    def published_tasks(self, suite: str) -> dict[str, str]:
+        """Task entry -> the task whose published numbers stand beside it, for every entry of a suite."""
+        named = {}
+        for name in dict.fromkeys(task for e in self.suite_named(suite).experiments for task in e.tasks):
+            section = merge(self.tasks.get(name, {}), self.suite_named(suite).tasks.get(name, {}))
+            named[name] = str(section.get("published") or ("transfer" if section.get("source") else section.get("kind", name)))
+        return named
+
     def _source(self, suite: str, task: str) -> str:
         section = merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {}))
         return str(section.get("source", ""))

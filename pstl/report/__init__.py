@@ -25,7 +25,7 @@ def build(params: Params, suite: str, out: str | Path, source: Source = "files",
         results = tracking.results_from_mlflow(params, suite, uri)
     else:
         results = rows.from_files(params, suite)
-    lines = tables.compare(results.rows, published)
+    lines = tables.compare(results.rows, published, params.published_tasks(suite))
     _write(out / "rows.csv", tables.rows_csv(results.rows))
     _write(out / "comparison.csv", tables.comparison_csv(lines))
     _write(out / "comparison.md", markdown.render(params, suite, results, lines, published))

@@ -39,7 +39,7 @@ def build(params: Params, suite: str, out: str | Path) -> None:
     Raises: UserError for a results file or a published number that cannot be read.
     """
     results, published = from_files(params, suite), paper.load()
-    lines = tables.compare(results.rows, published)
+    lines = tables.compare(results.rows, published, params.published_tasks(suite))
     sections = [("overview", "Overview", overview(params, suite, results))]
     for (dataset, split), own in groupby(lines, key=lambda line: (line.dataset, line.split)):
         part = Part(f"{dataset}, {split}", list(own), panels.test_clips(params, suite, dataset, split))

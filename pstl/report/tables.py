@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import statistics
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
@@ -38,12 +39,15 @@ class Line:
     source: str
 
 
-def compare(rows: list[Row], published: list[Published]) -> list[Line]:
-    """Join ours and theirs: one line per data set, split, task, setting, batch norm, method, stream and metric, in grid order."""
+def compare(rows: list[Row], published: list[Published], tasks: Mapping[str, str] | None = None) -> list[Line]:
+    """Join ours and theirs: one line per data set, split, task, setting, batch norm, method, stream and metric, in grid order.
+
+    tasks: entry of params.yaml -> published task, where the two have other names (Params.published_tasks).
+    """
     groups: dict[tuple[str, ...], list[float | None]] = {}
     for row in rows:
         groups.setdefault(tuple(row[name] for name in KEY), []).append(row["value"])
-    return [_line(key, values, published) for key, values in groups.items()]
+    return [_line(key, values, published, tasks or {}) for key, values in groups.items()]
 
 
 def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> str:
@@ -97,11 +101,12 @@ def comparison_csv(lines: list[Line]) -> str:
     return _csv(tuple(f.name for f in fields(Line)), cells)
 
 
-def _line(key: tuple[str, ...], values: list[float | None], published: list[Published]) -> Line:
+def _line(key: tuple[str, ...], values: list[float | None], published: list[Published], tasks: Mapping[str, str]) -> Line:
     cell = dict(zip(KEY, key, strict=True))
     run = [value for value in values if value is not None]
     mean = statistics.fmean(run) if run else None
-    theirs = paper.find(published, **{name: value for name, value in cell.items() if name != "batch_norm"})
+    wanted = {name: value for name, value in cell.items() if name != "batch_norm"}
+    theirs = paper.find(published, **{**wanted, "task": tasks.get(cell["task"], cell["task"])})
     value = theirs[0].value if theirs else None
     return Line(
         **cell,

@@ -99,3 +99,11 @@ def test_several_settings_of_one_task_have_several_names() -> None:
     rows = [{**row, "setting": f"k={k};cosine"} for k in (1, 5) for row in measured(60 + k, task="knn")]
     leaf = summary(compare(rows, []))["ntu60"]["xsub"]["pstl"]["joint"]
     assert leaf == {"knn_top1_k_1_cosine": 61.0, "knn_top1_k_5_cosine": 65.0}
+
+
+def test_an_entry_meets_the_numbers_of_its_task():
+    """semi_10 is our name; papers say semi, and the number of the same fraction, no other, must stand beside ours."""
+    rows = [row | {"task": "semi_10", "setting": "labels=0.1"} for row in measured(60)]
+    theirs = [printed(50.0)._replace(task="semi", setting="labels=0.01"), printed(70.0)._replace(task="semi", setting="labels=0.1")]
+    assert only(compare(rows, theirs, {"semi_10": "semi"})).published == 70.0
+    assert only(compare(rows, theirs)).published is None
