@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     norm = ("--batch-norm", {**required, "choices": ["released", "recalibrated"]})
     dataset = ("dataset", {"metavar": "DATASET"})
+    jobs = ("--jobs", {"type": int, "help": "processes (default: one per core)"})
 
     add(
         "fetch",
@@ -69,6 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
         ("--raw", required),
         out,
         ("--untrimmed", {"action": "store_true", "help": "whole recordings with timed labels instead of clips, where there are any"}),
+        jobs,
+        ("--skip-damaged", {"action": "store_true", "default": None, "help": "leave damaged files out and record them"}),
     )
     add(
         "prepare",
@@ -79,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("--recipe", {**required, "help": "a name, or JSON with its settings"}),
         ("--sequences", required),
         out,
+        jobs,
     )
     add(
         "leakage",

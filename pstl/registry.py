@@ -41,8 +41,10 @@ def declared(kind: str, name: str, constant: str, default: Any) -> Any:
 
 
 def defines(kind: str, name: str, function: str) -> bool:
-    """Whether pstl.<kind>.<name> has a function of this name; read from its source, as `declared` is."""
-    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in _source(kind, name))
+    """Whether pstl.<kind>.<name> has a function of this name, its own or imported; read from its source, as `declared` is."""
+    source = _source(kind, name)
+    imported = (alias.asname or alias.name for node in source if isinstance(node, ast.ImportFrom) for alias in node.names)
+    return function in imported or any(isinstance(node, ast.FunctionDef) and node.name == function for node in source)
 
 
 def _source(kind: str, name: str) -> list[ast.stmt]:

@@ -19,11 +19,11 @@ def fetch(args: argparse.Namespace) -> None:
 
 def parse(args: argparse.Namespace) -> None:
     from pstl import config
-    from pstl.data.prepare import parse
-    from pstl.data.recordings import parse_untrimmed
+    from pstl.data.parse import parse, parse_untrimmed
 
+    settings = config.load(args.params).dataset(args.dataset)
     read = parse_untrimmed if args.untrimmed else parse
-    read(args.dataset, config.load(args.params).dataset(args.dataset), args.raw, args.out)
+    read(args.dataset, settings, args.raw, args.out, args.jobs, args.skip_damaged)
 
 
 def prepare(args: argparse.Namespace) -> None:
@@ -31,7 +31,7 @@ def prepare(args: argparse.Namespace) -> None:
     from pstl.data.prepare import prepare
 
     section = _json(args.recipe, "--recipe") if args.recipe.startswith("{") else {"name": args.recipe}
-    prepare(args.dataset, validated(Plugin, section, "--recipe"), args.sequences, args.out)  # type: ignore[arg-type]
+    prepare(args.dataset, validated(Plugin, section, "--recipe"), args.sequences, args.out, args.jobs)  # type: ignore[arg-type]
 
 
 def leakage(args: argparse.Namespace) -> None:

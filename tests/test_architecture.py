@@ -19,7 +19,7 @@ LAYERS = (
     ("paths", "provenance"),
     ("simulator",),
     ("data.spec",),
-    ("data.store", "data.archives", "data.loader", "data.formats", "data.recipes", "data.datasets"),
+    ("data.store", "data.sevenzip", "data.archives", "data.loader", "data.formats", "data.recipes", "data.datasets"),
     ("data",),
     ("backbones",),
     ("methods",),
@@ -116,6 +116,7 @@ def test_joint_counts_stand_in_the_skeletons_only() -> None:
     """The number 25 in a formula works for one sensor and is wrong for the next; derive it from the skeleton."""
     exempt = {
         "simulator": "angles in degrees",
+        "data/datasets/_ntu.py": "a performer's number",
         "methods/pstl.py": "the joint count the paper's settings were chosen for, and shapes of the released weights",
     }
     found = []

@@ -1,20 +1,25 @@
 """Obtaining a data set: from folders the user names, else by download, else one message that says what to bring and where to."""
 
+import hashlib
 import logging
 import os
+import re
 import shlex
 import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.error import HTTPError
+from urllib.parse import urlencode, urljoin
 from urllib.request import Request, urlopen
 
 from pstl.config import validated
 from pstl.data import archives as zips
+from pstl.data.members import locate
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.data.store import checksum, replaced, write_json
 from pstl.errors import UserError
@@ -25,6 +30,7 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 5  # connections per download; each goes on where the last one was cut
 SILENCE_S = 30  # seconds without a byte after which a connection counts as cut
 CHUNK = 1 << 16  # bytes; also the most that a cut connection loses
+
 KEPT = "archives"  # folder beside the output: downloads stay there, archives put there are found
 
 
@@ -39,10 +45,12 @@ class Source:
     loose: tuple[Path, ...] = ()
 
     def place(self, folder: Path) -> None:
-        """Put the files into `folder`."""
+        """Put the files into `folder`, unless they are read from where they lie."""
+        if self.remote.in_place:
+            return
         for path in self.loose:
             shutil.copyfile(path, folder / path.name)
-        if self.file and self.file.suffix == ".zip":
+        if self.file and self.file.suffix in zips.SUFFIXES:
             zips.unpack(self.file, folder, self.remote.members)
         elif self.file:
             shutil.copyfile(self.file, folder / self.file.name)
@@ -61,7 +69,8 @@ def fetch(name: str, settings: dict[str, Any], out: str | Path, archives: Sequen
     cfg = validated(module.Config, settings, f"datasets.{name}")
     out, folders = Path(out), [Path(folder).expanduser() for folder in archives]
     _check_folders(name, out, folders)
-    sources = [] if hasattr(module, "fetch") else _obtain(module.SPEC, out, folders)
+    online = not module.SPEC.on_request or cfg.accept_terms
+    sources = [] if hasattr(module, "fetch") else _obtain(module.SPEC, out, folders, online)
     with replaced(out) as new:
         if hasattr(module, "fetch"):
             module.fetch(cfg, new)
@@ -82,42 +91,47 @@ def _check_folders(name: str, out: Path, folders: Sequence[Path]) -> None:
             raise UserError(f"{name}: --out {out} would be replaced, and it holds {kept}; choose another folder, e.g. data/raw/{name}")
 
 
-def _obtain(spec: DatasetSpec, out: Path, folders: Sequence[Path]) -> list[Source]:
+def _obtain(spec: DatasetSpec, out: Path, folders: Sequence[Path], online: bool) -> list[Source]:
     """A source for every remote. Raises: one UserError that lists everything missing."""
     sources, missing = [], {}
     for remote in spec.remotes:
-        source = _found(remote, [*folders, out.parent / KEPT], out)
         try:
-            sources.append(source or _downloaded(remote, out.parent / KEPT))
+            sources.append(_found(remote, [*folders, out.parent / KEPT], out) or _downloaded(remote, out.parent / KEPT, online))
         except UserError as reason:
             missing[remote] = str(reason)
-    if missing:
-        raise UserError(_what_to_bring(spec, out, folders, missing))
+    if any(not remote.optional for remote in missing):
+        raise UserError(_what_to_bring(spec, out, folders, missing, online))
+    for remote, lack in missing.items():
+        log.warning("%s: %s; the rule that the literature states takes its place", remote.filename, lack)
     return sources
 
 
 def _found(remote: Remote, folders: Sequence[Path], out: Path) -> Source | None:
     """The remote's archive, of known checksum if there is one, else its loose files, else None."""
-    sums = {path: checksum(path) for path in zips.find_file(remote.filename, folders, besides=out)}
-    if sums:
+    place = locate(remote, folders, besides=out)
+    if isinstance(place, list):
+        sums = {path: checksum(path) for path in place}
         path = min(sums, key=lambda path: sums[path] not in remote.sha256)  # of equals the first
-        return _accepted(remote, path, sums[path], str(path))
-    loose = zips.find_members(remote.members, folders, besides=out) if remote.members else []
-    if loose:
-        where = os.path.commonpath([path.parent for path in loose])
-        log.warning("%s: not found, but %d files of it are in %s; used as they are, counts follow", remote.filename, len(loose), where)
-        return Source(remote, origin=where, loose=tuple(loose))
+        return _accepted(remote, path, sums[path], str(path.resolve()))
+    if place:
+        where = os.path.commonpath([path.resolve().parent for path in place.loose])
+        log.warning(
+            "%s: not found, but %d files of it are in %s; used as they are, counts follow", remote.filename, len(place.loose), where
+        )
+        return Source(remote, origin=where, loose=place.loose)
     return None
 
 
-def _downloaded(remote: Remote, store: Path) -> Source:
+def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
     """The remote, from its URL into `store`. Raises: UserError with the reason it could not be had."""
     if not remote.url:
-        raise UserError("not found in any folder; it cannot be downloaded without asking")
+        raise UserError("not found in any folder" + "; it cannot be downloaded without asking" * (not remote.optional))
+    if not online:
+        raise UserError("not found in any folder; it is given to those who ask")
     target = store / remote.filename
     download(remote.url, target)
     try:
-        return _accepted(remote, target, checksum(target), remote.url)
+        return _accepted(remote, target, checksum(target), str(target.resolve()) if remote.in_place else remote.url)
     except UserError as reason:
         target.unlink()  # most often a web page in place of the file: kept, it would be found next time
         raise UserError(f"{remote.url} sent something else: {reason}") from None
@@ -125,17 +139,22 @@ def _downloaded(remote: Remote, store: Path) -> Source:
 
 def _accepted(remote: Remote, path: Path, sha256: str, origin: str) -> Source:
     """A file as a source: a zip must be whole; an unknown checksum is no reason to refuse, since clips are counted later."""
-    if path.suffix == ".zip":
+    if path.suffix in zips.SUFFIXES:
         zips.check(path, remote.members)
-    if sha256 not in remote.sha256:
+    if remote.md5 and not remote.sha256:
+        with open(path, "rb") as stream:
+            same = hashlib.file_digest(stream, "md5").hexdigest() == remote.md5
+        if not same:
+            log.warning("%s: its MD5 is not %s, which one third party states; used as it is, its clips are counted", path, remote.md5)
+    elif sha256 not in remote.sha256 and not remote.notes:
         log.warning("%s: sha256 %s is not among the known ones; used as it is, its clips are counted after reading", path, sha256)
     return Source(remote, origin=origin, file=path, sha256=sha256)
 
 
-def _what_to_bring(spec: DatasetSpec, out: Path, folders: Sequence[Path], missing: dict[Remote, str]) -> str:
+def _what_to_bring(spec: DatasetSpec, out: Path, folders: Sequence[Path], missing: dict[Remote, str], online: bool) -> str:
     """The one message: what is missing, where to get it, where to put it, what to run then."""
     found = "; ".join(f"{remote.filename}: {reason}" for remote, reason in missing.items())
-    sources = [f"{remote.filename} from {remote.url}" for remote in missing if remote.url] + [spec.how_to_get]
+    sources = [f"{remote.filename} from {remote.url}" for remote in missing if remote.url and online] + [spec.how_to_get]
     again = ["python", "-m", "pstl", "fetch", spec.name, "--out", str(out)]
     again += ["--archives", *map(str, folders)] if folders else []
     return (
@@ -178,7 +197,7 @@ def _go_on(url: str, stream: BinaryIO, title: str) -> None:
     """Append what is missing to `stream`. Raises: OSError or HTTPException when cut; what had come is in `stream`."""
     start = stream.seek(0, os.SEEK_END)
     try:
-        reply = urlopen(Request(url, headers={"Range": f"bytes={start}-"} if start else {}), timeout=SILENCE_S)
+        reply = _reply(url, start)
     except HTTPError as error:
         error.close()
         if error.code != 416:  # range not satisfiable: there is nothing behind `start`
@@ -194,6 +213,21 @@ def _go_on(url: str, stream: BinaryIO, title: str) -> None:
             if reply.status == 206:
                 raise OSError("the server sent another range than asked for; starting again")
         _copy(reply, stream, start, title)
+
+
+def _reply(url: str, start: int) -> HTTPResponse:
+    """The server's answer from byte `start` on, past the page that Google Drive puts before files too large for its virus scan."""
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    reply: HTTPResponse = urlopen(Request(url, headers=headers), timeout=SILENCE_S)
+    if reply.headers.get_content_type() == "text/html":
+        with reply:
+            page = reply.read(1 << 20).decode("utf-8", "replace")
+        form = re.search(r'<form[^>]*id="download-form"[^>]*action="([^"]+)"', page)
+        if not form:
+            raise OSError("the server sent a web page and no file: the link has expired, or today's quota is used up")
+        fields = dict(re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page))
+        reply = urlopen(Request(urljoin(url, unescape(form.group(1))) + "?" + urlencode(fields), headers=headers), timeout=SILENCE_S)
+    return reply
 
 
 def _copy(reply: HTTPResponse, stream: BinaryIO, start: int, title: str) -> None:
@@ -213,5 +247,7 @@ def _copy(reply: HTTPResponse, stream: BinaryIO, start: int, title: str) -> None
 
 def _write_manifest(folder: Path, name: str, settings: dict[str, Any], sources: Sequence[Source]) -> None:
     files = {p.relative_to(folder).as_posix(): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
-    origins = [{"file": s.remote.filename, "sha256": s.sha256, "from": s.origin} for s in sources]
+    origins = [
+        {"file": s.remote.filename, "sha256": s.sha256, "from": s.origin} | ({"files": len(s.loose)} if s.loose else {}) for s in sources
+    ]
     write_json(folder / "manifest.json", {"dataset": name, "settings": settings, "sources": origins, "files": files})

@@ -1,76 +1,77 @@
-"""Raw files -> sequences at native length -> one recipe's array, with the counts of the literature checked on the way."""
+"""Sequences at native length -> one recipe's array, and the check that its splits do not overlap."""
 
 import logging
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pstl.config import Plugin, validated
+from pstl.data import pool
 from pstl.data.spec import DatasetSpec
-from pstl.data.store import ArraySet, SequenceStore, open_array, open_sequences, write_array, write_json, write_sequences
+from pstl.data.store import ArraySet, SequenceStore, fill_array, open_array, open_sequences, write_json
 from pstl.errors import UserError
 from pstl.registry import load
 from pstl.skeletons import load as load_skeleton
 
 log = logging.getLogger(__name__)
-CHUNK = 2048  # clips a recipe sees at once: bounds memory
+CHUNK = 256  # clips a recipe sees at once: bounds memory
 
 
-def parse(name: str, settings: dict[str, Any], raw: str | Path, out: str | Path) -> None:
-    """Read every raw file of a data set into a sequence store and check the counts of every split.
+def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path, jobs: int | None = None) -> None:
+    """Apply one recipe to every sequence of a data set and write the array with labels, lengths and splits.
 
-    Raises: UserError naming the file, or the split with the counts found and expected; nothing is written then.
+    jobs: processes, all cores by default; each writes its clips into the file of the array, so memory is bounded.
     """
-    dataset = load("data.datasets", name)
-    spec: DatasetSpec = dataset.SPEC
-    if not Path(raw).is_dir():
-        raise UserError(f"{raw}: no such folder; run 'python -m pstl fetch {name} --out {raw}' first")
-    cfg = validated(dataset.Config, settings, f"datasets.{name}")
-    expected = dataset.expected(cfg) if hasattr(dataset, "expected") else spec.expected
-    joints = load_skeleton(spec.skeleton).joints
+    spec: DatasetSpec = load("data.datasets", name).SPEC
+    store, sequences = open_sequences(sequences), Path(sequences)
+    if not len(store):
+        raise UserError(f"{name}: {sequences} holds no clip; run 'python -m pstl parse {name}' again")
+    longest = int(np.argmax(store.index["frames"]))
+    shape = _apply(name, recipe, store, slice(longest, longest + 1))[0].shape[1:]
+    ranges = [range(first, min(first + CHUNK, len(store))) for first in range(0, len(store), CHUNK)]
 
-    def counted() -> Any:
-        counts = {split: {"train": 0, "test": 0, "": 0} for split in spec.splits}
-        for sequence in dataset.read(Path(raw)):
-            for split, rule in spec.splits.items():
-                counts[split][rule(sequence)] += 1
-            yield sequence
-        for split, (train, test) in expected.items():
-            check_count(f"{name}/{split}", "training", counts[split]["train"], train, raw)
-            check_count(f"{name}/{split}", "test", counts[split]["test"], test, raw)
+    def fill(path: Path) -> ArraySet:
+        lengths = []
+        work = partial(_fill, name, recipe, sequences, path)
+        for done, length in zip(ranges, pool.each(work, ranges, min(jobs or pool.cores(), len(ranges))), strict=True):
+            lengths.append(length)
+            log.info("%s %s: %d of %d clips", name, recipe.key, done.stop, len(store))
+        meta = {
+            "dataset": name, "recipe": recipe.model_dump(), "skeleton": spec.skeleton, "people": spec.people,
+            "classes": list(spec.classes), "units": spec.units, "sequences": store.meta["checksum"],
+        }  # fmt: skip
+        x, labels = np.load(path, mmap_mode="r"), store.index["label"].astype(np.int64)
+        return ArraySet(x, labels, np.concatenate(lengths), store.index["content"], store.names, split_indices(spec, store), meta)
 
-    write_sequences(out, spec, joints, counted())
-
-
-def check_count(what: str, side: str, found: int, expected: int, folder: str | Path) -> None:
-    """Raises: UserError with both counts if they differ."""
-    if found != expected:
-        dataset = what.split("/")[0]
-        raise UserError(
-            f"{what}: {found} {side} clips in {folder}, expected {expected}; delete the folder and run 'python -m pstl fetch {dataset}'"
-        )
+    fill_array(out, (len(store), *shape), fill)
 
 
-def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path) -> None:
-    """Apply one recipe to every sequence of a data set and write the array with labels, lengths and splits."""
+def _apply(name: str, recipe: Plugin, store: SequenceStore, which: slice) -> tuple[np.ndarray, np.ndarray]:
+    """The recipe's (n, 3, T, V, M) and lengths (n,) of some clips; T may be that of the longest among them."""
     spec: DatasetSpec = load("data.datasets", name).SPEC
     module = load("data.recipes", recipe.name)
     cfg = validated(module.Config, recipe.settings, f"recipe {recipe.name}")
-    store, skeleton = open_sequences(sequences), load_skeleton(spec.skeleton)
-    parts = []
-    for first in range(0, len(store), CHUNK):
-        clips = [store[i] for i in range(first, min(first + CHUNK, len(store)))]
-        parts.append(module.apply(clips, skeleton, spec.people, cfg))
-        log.info("%s %s: %d of %d clips", name, recipe.key, first + len(clips), len(store))
-    x, length = join([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-    check_finite(x, store.names)
-    meta = {
-        "dataset": name, "recipe": recipe.model_dump(), "skeleton": spec.skeleton, "people": spec.people,
-        "classes": list(spec.classes), "units": spec.units, "sequences": store.meta["checksum"],
-    }  # fmt: skip
-    labels = store.index["label"].astype(np.int64)
-    write_array(out, ArraySet(x, labels, length, store.index["content"], store.names, split_indices(spec, store), meta))
+    clips = [store[i] for i in range(which.start, which.stop)]
+    x, length = module.apply(clips, load_skeleton(spec.skeleton), spec.people, cfg)
+    return x, length
+
+
+def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -> np.ndarray:
+    """The work of one process: some clips into the array's file. Returns: their lengths."""
+    store = open_sequences(sequences)
+    part, length = _apply(name, recipe, store, slice(rows.start, rows.stop))
+    check_finite(part, store.names[rows.start : rows.stop])
+    x = np.load(path, mmap_mode="r+")
+    if part.shape[1:2] + part.shape[3:] != x.shape[1:2] + x.shape[3:] or part.shape[2] > x.shape[2]:
+        raise UserError(
+            f"recipe {recipe.name}: clips of shape {part.shape[1:]}, the longest clip made {x.shape[1:]}; the recipe is at fault"
+        )
+    used = np.any(part != 0, axis=(1, 3, 4))  # (n, T)
+    for row, clip, last in zip(rows, part, used.shape[1] - used[:, ::-1].argmax(1), strict=True):
+        x[row, :, :last] = clip[:, :last]
+    x.flush()
+    return length
 
 
 def join(parts: list[np.ndarray]) -> np.ndarray:

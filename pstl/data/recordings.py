@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from pstl.config import validated
 from pstl.data.prepare import split_indices
 from pstl.data.spec import DatasetSpec, Recording
 from pstl.data.store import SequenceStore, open_sequences, replaced, write_json, write_sequences
@@ -56,17 +55,6 @@ class RecordingStore:
         if not len(train) or not len(test):
             raise UserError(f"{self.dataset}/{split}: {len(train)} training and {len(test)} test recordings; both sides need some")
         return train, test
-
-
-def parse_untrimmed(name: str, settings: dict[str, Any], raw: str | Path, out: str | Path) -> None:
-    """Read a data set's untrimmed recordings into a store. Raises: UserError if it has none, or naming the damaged file."""
-    module = load("data.datasets", name)
-    if not hasattr(module, "read_untrimmed"):
-        raise UserError(f"{name}: has no untrimmed recordings; its sequences are what there is")
-    if not Path(raw).is_dir():
-        raise UserError(f"{raw}: no such folder; run 'python -m pstl fetch {name} --out {raw}' first")
-    validated(module.Config, settings, f"datasets.{name}")
-    write_recordings(out, module.SPEC, module.read_untrimmed(Path(raw)))
 
 
 def write_recordings(folder: str | Path, spec: DatasetSpec, recordings: Iterable[Recording]) -> None:

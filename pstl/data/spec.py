@@ -54,12 +54,23 @@ class Remote:
     """One file to obtain. `sha256` lists every checksum known to be good; empty: none is known.
 
     members: regular expression for the whole names of the files wanted from an archive; by it an unpacked copy is recognised.
+    aliases: other names of the same file.   in_place: read from where it lies, never unpacked or copied.
+    optional: what it says is also known by rule.   notes: small texts about the recordings, read before them.
+    folder, not_folder: what the path of a loose file must and must not hold, where two kinds of files share their names.
+    md5: what third parties state; a difference is said, not refused.
     """
 
     filename: str
     url: str = ""  # empty: cannot be downloaded, the user brings it
     sha256: tuple[str, ...] = ()
     members: str = ""  # empty: everything, and only as an archive
+    aliases: tuple[str, ...] = ()
+    in_place: bool = False
+    folder: str = ""
+    not_folder: str = ""
+    md5: str = ""
+    optional: bool = False
+    notes: bool = False
 
 
 Rule = Callable[[RawSequence], str]  # -> "train", "test" or "" (left out)
@@ -83,6 +94,7 @@ class DatasetSpec:
     # Any other number stops the workflow. Tasks report such a split twice: all test clips, and those not seen in training.
     overlap: dict[str, int] = field(default_factory=dict)
     how_to_get: str = ""  # one message for people who must ask for it
+    on_request: bool = False  # downloaded only by who says accept_terms in the data set's settings
 
 
 def by_camera(train: Iterable[int], test: Iterable[int]) -> Rule:
@@ -98,6 +110,11 @@ def by_subject(train: Iterable[int], test: Iterable[int] | None = None) -> Rule:
 def by_setup(train: Iterable[int], test: Iterable[int]) -> Rule:
     """Cross-set split."""
     return _by("setup", frozenset(train), frozenset(test))
+
+
+def as_listed(split: str, otherwise: Rule) -> Rule:
+    """The side that the release's own file gives a clip; where it has none, a rule."""
+    return lambda clip: clip.listed.get(split, "") if split in clip.listed else otherwise(clip)
 
 
 def _by(attribute: str, train: frozenset[int], test: frozenset[int] | None) -> Rule:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,16 +80,28 @@ class ArraySet:
         return ~np.isin(self.content[test], self.content[train])
 
 
-def write_sequences(folder: str | Path, spec: DatasetSpec, joints: int, sequences: Iterable[RawSequence]) -> None:
-    """Write clips to a new folder, replacing it when everything is there. Names must be unique and coordinates finite."""
+def write_sequences(
+    folder: str | Path,
+    spec: DatasetSpec,
+    joints: int,
+    sequences: Iterable[RawSequence],
+    left_out: dict[str, str] | None = None,
+    by_name: bool = False,
+) -> None:
+    """Write clips to a new folder, replacing it when everything is there. Names must be unique and coordinates finite.
+
+    left_out: file -> why it gave no clip; read after the last clip.   by_name: clips come in any order and are found sorted by name.
+    """
     with replaced(folder) as new:
-        rows, names, listed, offset = [], [], [], 0
+        rows, names, listed, offset, sums = [], [], [], 0, hashlib.sha256()
         with open(new / "values.bin", "wb") as stream, open(new / "bodies.bin", "wb") as numbers:
             for s in sequences:
                 _check_sequence(s, joints)
-                stream.write(np.ascontiguousarray(s.xyz, dtype=np.float32).tobytes())
+                data = np.ascontiguousarray(s.xyz, dtype=np.float32).tobytes()
+                stream.write(data)
+                sums.update(data)  # here, while it is in memory: gigabytes are not read again for it
                 numbers.write(b"" if s.bodies is None else np.ascontiguousarray(s.bodies, dtype=np.uint8).tobytes())
-                content = int.from_bytes(hashlib.blake2b(s.xyz.tobytes(), digest_size=8).digest(), "little")
+                content = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
                 rows.append((offset, s.xyz.shape[0], s.xyz.shape[2], s.label, s.subject, s.camera, s.setup, content))
                 names.append(s.name)
                 listed.append(s.listed)
@@ -99,8 +111,13 @@ def write_sequences(folder: str | Path, spec: DatasetSpec, joints: int, sequence
         if len(set(names)) != len(names):
             twice = sorted({n for n in names if names.count(n) > 1})[:3]
             raise UserError(f"{spec.name}: clip names occur twice, e.g. {', '.join(twice)}; remove the copies")
+        if by_name:
+            order = sorted(range(len(names)), key=names.__getitem__)
+            rows, names, listed = [rows[i] for i in order], [names[i] for i in order], [listed[i] for i in order]
         np.save(new / "index.npy", np.array(rows, dtype=INDEX))
-        meta = {"dataset": spec.name, "joints": joints, "names": names, "checksum": checksum(new / "values.bin")}
+        meta = {"dataset": spec.name, "joints": joints, "names": names, "checksum": sums.hexdigest()}
+        if left_out:
+            meta["left_out"] = left_out
         if any(listed):
             meta["listed"] = {split: [sides[split] for sides in listed] for split in listed[0]}
         write_json(new / "meta.json", meta)
@@ -118,18 +135,29 @@ def write_array(folder: str | Path, array: ArraySet) -> None:
     """Write one recipe's array to a new folder, replacing it when everything is there. The checksum covers x, y and splits."""
     with replaced(folder) as new:
         np.save(new / "x.npy", np.ascontiguousarray(array.x, dtype=np.float32))
-        np.save(new / "y.npy", array.y.astype(np.int64))
-        np.save(new / "length.npy", array.length.astype(np.int64))
-        np.save(new / "content.npy", array.content)
-        sides = {
-            f"{name}.{side}": index for name, pair in array.splits.items() for side, index in zip(("train", "test"), pair, strict=True)
-        }
-        np.savez(new / "splits.npz", **sides)  # type: ignore[arg-type]
-        sums = [checksum(new / name) for name in ("x.npy", "y.npy", "length.npy")] + [
-            hashlib.sha256(i.tobytes()).hexdigest() for i in sides.values()
-        ]
-        total = hashlib.sha256("".join(sums).encode()).hexdigest()
-        write_json(new / "meta.json", {**array.meta, "names": array.names, "checksum": total})
+        _write_rest(new, array)
+
+
+def fill_array(folder: str | Path, shape: tuple[int, ...], fill: Callable[[Path], ArraySet]) -> None:
+    """As write_array, for an x larger than memory: fill(path) writes into the file, of zeros (N, 3, T, V, M) float32, and describes it.
+
+    What is not written stays a hole in the file and takes no room on most file systems.
+    """
+    with replaced(folder) as new:
+        np.lib.format.open_memmap(new / "x.npy", mode="w+", dtype=np.float32, shape=shape).flush()
+        _write_rest(new, fill(new / "x.npy"))
+
+
+def _write_rest(new: Path, array: ArraySet) -> None:
+    np.save(new / "y.npy", array.y.astype(np.int64))
+    np.save(new / "length.npy", array.length.astype(np.int64))
+    np.save(new / "content.npy", array.content)
+    sides = {f"{name}.{side}": index for name, pair in array.splits.items() for side, index in zip(("train", "test"), pair, strict=True)}
+    np.savez(new / "splits.npz", **sides)  # type: ignore[arg-type]
+    sums = [checksum(new / name) for name in ("x.npy", "y.npy", "length.npy")]
+    sums += [hashlib.sha256(i.tobytes()).hexdigest() for i in sides.values()]
+    total = hashlib.sha256("".join(sums).encode()).hexdigest()
+    write_json(new / "meta.json", {**array.meta, "names": array.names, "checksum": total})
 
 
 def open_array(folder: str | Path) -> ArraySet:

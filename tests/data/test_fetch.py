@@ -60,6 +60,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, content):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.cuts, self.ranges, self.obeys_range = content, [], [], True
+        self.page = b""  # sent instead, until the address confirms
 
     @property
     def url(self):
@@ -69,6 +70,12 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         content, asked = self.server.content, self.headers.get("Range")
+        if self.server.page and "confirm=yes" not in self.path:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(self.server.page)
+            return
         self.server.ranges.append(asked)
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.server.obeys_range else 0
         if start >= len(content):
@@ -292,6 +299,19 @@ def test_a_web_page_in_place_of_the_archive_is_not_kept(tmp_path, server):
     with pytest.raises(UserError, match=r"sent something else: .*not a zip archive.*Put it into"):
         fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
     assert not list((tmp_path / "raw").rglob("a.zip*"))
+
+
+def test_the_page_before_a_large_file_is_passed(tmp_path, server):
+    """Google Drive asks before it sends what it cannot scan; kept as an archive, that page would block every later attempt."""
+    fields = b'<input type="hidden" name="id" value="1A"><input type="hidden" name="confirm" value="yes">'
+    server.page = b'<html><form id="download-form" action="/big" method="get">' + fields + b"</form></html>"
+    server.cuts = [70_000]
+    download(server.url, tmp_path / "a.zip")
+    assert server.ranges == [None, "bytes=70000-"]
+    assert (tmp_path / "a.zip").read_bytes() == server.content
+    server.page = b"<html>quota exceeded</html>"
+    with pytest.raises(UserError, match="sent a web page and no file"):
+        download(server.url, tmp_path / "b.zip")
 
 
 def test_the_output_never_replaces_what_the_user_needs(tmp_path, dataset, monkeypatch):

@@ -3,6 +3,7 @@ import pytest
 
 from pstl.data import prepare
 from pstl.data.datasets import nwucla
+from pstl.data.parse import parse
 from pstl.data.spec import RawSequence, by_camera
 from pstl.data.store import ArraySet, open_array, write_array
 from pstl.errors import UserError
@@ -51,7 +52,7 @@ def test_wrong_count_names_both_numbers(tmp_path, monkeypatch):
     one = RawSequence("a01_s01_e00_v01", 0, np.ones((2, 20, 1, 3), np.float32), camera=1)
     monkeypatch.setattr(nwucla, "read", lambda folder: iter([one]))
     with pytest.raises(UserError, match=r"nwucla/xview: 1 training clips .* expected 1020; delete the folder"):
-        prepare.parse("nwucla", {}, tmp_path, tmp_path / "out")
+        parse("nwucla", {}, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -61,7 +62,7 @@ def test_real_nwucla_from_archive_to_array(shared, tmp_path):
     from pstl.data.fetch import fetch
 
     fetch("nwucla", {}, tmp_path / "raw/nwucla", [shared / "data"])
-    prepare.parse("nwucla", {}, tmp_path / "raw/nwucla", tmp_path / "sequences")
+    parse("nwucla", {}, tmp_path / "raw/nwucla", tmp_path / "sequences")
     prepare.prepare("nwucla", Plugin(name="resize50"), tmp_path / "sequences", tmp_path / "array")
     data = open_array(tmp_path / "array")
     assert data.x.shape == (1484, 3, 50, 20, 1)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pstl.data.datasets import utkinect
-from pstl.data.recordings import open_recordings, parse_untrimmed, write_recordings
+from pstl.data.parse import parse_untrimmed
+from pstl.data.recordings import open_recordings, write_recordings
 from pstl.data.spec import RawSequence, Recording
 from pstl.data.store import write_sequences
 from pstl.errors import UserError

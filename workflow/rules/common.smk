@@ -132,7 +132,8 @@ def needed_by(wildcards):
 
 def recordings_of(dataset):
     """A data set's recordings as they were made: untrimmed where it has such, else its clips."""
-    folder = paths.recordings(dataset) if defines("data.datasets", dataset, "read_untrimmed") else paths.sequences(dataset)
+    untrimmed = any(defines("data.datasets", dataset, reader) for reader in ("read_untrimmed", "read_recording"))
+    folder = paths.recordings(dataset) if untrimmed else paths.sequences(dataset)
     return f"{folder}/meta.json"
 
 

@@ -1,5 +1,8 @@
 # Recordings -> sequences -> arrays. Each folder's meta.json holds the checksum of everything beside it, so it stands for the folder.
 
+# Reading text and applying a recipe take every core there is; what they write does not depend on the number.
+ALL_CORES = 1024
+
 
 rule fetch:
     output:
@@ -23,15 +26,16 @@ rule parse:
         meta="data/sequences/{dataset}/meta.json",
     log:
         "data/sequences/{dataset}.log",
+    threads: ALL_CORES
     params:
         section=lambda w: section(PARAMS.dataset(w.dataset)),
-        code=lambda w: code("data.prepare", f"data.datasets.{w.dataset}"),
+        code=lambda w: code("data.parse", f"data.datasets.{w.dataset}"),
         raw=subpath(input.manifest, parent=True),
         out=subpath(output.meta, parent=True),
     message:
         "read and count the recordings of {wildcards.dataset}"
     shell:
-        "pstl parse {wildcards.dataset} --raw {params.raw} --out {params.out} 2>&1 | tee {log} >&2"
+        "pstl parse {wildcards.dataset} --raw {params.raw} --out {params.out} --jobs {threads} 2>&1 | tee {log} >&2"
 
 
 rule recordings:
@@ -41,15 +45,16 @@ rule recordings:
         meta="data/recordings/{dataset}/meta.json",
     log:
         "data/recordings/{dataset}.log",
+    threads: ALL_CORES
     params:
         section=lambda w: section(PARAMS.dataset(w.dataset)),
-        code=lambda w: code("data.recordings", f"data.datasets.{w.dataset}"),
+        code=lambda w: code("data.parse", f"data.datasets.{w.dataset}"),
         raw=subpath(input.manifest, parent=True),
         out=subpath(output.meta, parent=True),
     message:
         "read the untrimmed recordings of {wildcards.dataset}"
     shell:
-        "pstl parse {wildcards.dataset} --untrimmed --raw {params.raw} --out {params.out} 2>&1 | tee {log} >&2"
+        "pstl parse {wildcards.dataset} --untrimmed --raw {params.raw} --out {params.out} --jobs {threads} 2>&1 | tee {log} >&2"
 
 
 rule prepare:
@@ -59,6 +64,7 @@ rule prepare:
         meta="data/arrays/{dataset}/{recipe}/meta.json",
     log:
         "data/arrays/{dataset}/{recipe}.log",
+    threads: ALL_CORES
     params:
         section=lambda w: section(recipes()[w.recipe]),
         code=lambda w: code("data.prepare", f"data.datasets.{w.dataset}", f"data.recipes.{recipes()[w.recipe].name}"),
@@ -68,7 +74,7 @@ rule prepare:
         "apply {wildcards.recipe} to {wildcards.dataset}"
     shell:
         "pstl prepare {wildcards.dataset} --recipe {params.section:q}"
-        " --sequences {params.sequences} --out {params.out} 2>&1 | tee {log} >&2"
+        " --sequences {params.sequences} --out {params.out} --jobs {threads} 2>&1 | tee {log} >&2"
 
 
 rule labels:

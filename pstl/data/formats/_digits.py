@@ -72,8 +72,8 @@ class Words:
         odd |= (data == ord(",")) | (data == ord("/"))
         control = (data < ord(" ")) & (data != ord("\n")) & (data != ord("\r")) & (data != ord("\t"))
         if control.any():  # between words, so no word shows it
-            at = int(control.argmax())
-            raise NotANumber(max(int(np.searchsorted(self.start, at)) - 1, 0), self.data[at : at + 1])
+            place = int(control.argmax())
+            raise NotANumber(max(int(np.searchsorted(self.start, place)) - 1, 0), self.data[place : place + 1])
         if odd.any():
             at = np.flatnonzero(odd)
             for i in np.unique(np.searchsorted(self.start, at, side="right") - 1):

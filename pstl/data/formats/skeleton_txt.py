@@ -24,6 +24,8 @@ BODY = HEADER + 1 + JOINTS * ROW
 
 JOINT_COUNT = b"%d" % JOINTS
 MOST_BODIES = 6
+OUTERMOST = [3, 15, 19, 21, 22, 23, 24]  # head, feet, hand tips, thumbs: their orientation is zero
+NOTHING = np.zeros((0, JOINTS, 0, 3), np.float32)
 NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 
 
@@ -101,26 +103,40 @@ def numbered(ids: np.ndarray) -> np.ndarray:
     return rank[which].reshape(ids.shape).astype(np.uint8)
 
 
-def write(path: str | Path, xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = False) -> None:
-    """Write the arrays of a Recording; a slot with id 0 is absent from its frame, and the slots behind it move up.
+def write(
+    path: str | Path, xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = False, rng: np.random.Generator | None = None
+) -> None:
+    """Write the text() of a recording."""
+    Path(path).write_bytes(text(xyz, ids, tracking, crlf, rng))
 
-    Depth and colour pixels are the pinhole projections of a Kinect v2. Orientations are written as zero, as the sensor does for
-    the outermost joints: no reader here uses them. Seven digits, like the originals.
+
+def text(xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = False, rng: np.random.Generator | None = None) -> bytes:
+    """The arrays of a Recording as a file; a slot with id 0 is absent from its frame, and the slots behind it move up.
+
+    Depth and colour pixels are the pinhole projections of a Kinect v2, seven digits, like the originals. Orientations are zero, as
+    the sensor has them for the outermost joints, unless `rng` draws them; it also makes some colour pixels NaN. No reader uses them.
     """
     end = "\r\n" if crlf else "\n"
-    body = end.join(["%d 0 0 0 0 0 0 0 0 2", str(JOINTS)] + ["%.7g %.7g %.7g %.1f %.1f %.1f %.1f 0 0 0 0 %d"] * JOINTS)
+    number = "%.1f" if rng is None else "%.7g"
+    joint = " ".join(["%.7g"] * 3 + [number] * 4 + ["%.7g"] * 4 + ["%d"])
+    body = end.join(["%d 0 0 0 0 0 0 0 0 2", str(JOINTS)] + [joint] * JOINTS)
     present = ids != 0
     parts = [str(len(xyz))]
     for count in present.sum(1).tolist():
         parts += [str(count)] + [body] * count
     bodies = xyz.transpose(0, 2, 1, 3)[present].astype(np.float64)  # (B, V, 3) in file order
-    rows = np.concatenate([bodies, _pixels(bodies), tracking.transpose(0, 2, 1)[present][..., None]], axis=-1)
+    pixels, turns = _pixels(bodies), np.zeros((*bodies.shape[:2], 4))
+    if rng is not None:
+        drawn = rng.normal(size=turns.shape)
+        turns = drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)
+        turns[:, OUTERMOST] = 0
+        pixels[rng.random(bodies.shape[:2]) < 0.001, 2:] = np.nan
+    rows = np.concatenate([bodies, pixels, turns, tracking.transpose(0, 2, 1)[present][..., None]], axis=-1)
     values: list[float | int] = []
     for identity, row in zip(ids[present].tolist(), rows.reshape(len(rows), -1).tolist(), strict=True):
         values.append(identity)  # a Python int: %d prints all 17 digits
         values += row
-    text = end.join(parts) % tuple(values) + end
-    Path(path).write_bytes(text.encode("ascii"))
+    return (end.join(parts) % tuple(values) + end).encode("ascii")
 
 
 def _walk(found: Words, name: str) -> tuple[int, list[tuple[int, int, int]]]:

@@ -1,0 +1,119 @@
+"""What NTU RGB+D 60 and 120 share: names, splits, missing clips, class names, and how a file becomes a clip."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pstl.config import Frozen
+from pstl.data.formats import skeleton_txt
+from pstl.data.spec import RawSequence, Remote, Rule
+
+FORM = "https://rose1.ntu.edu.sg/dataset/actionRecognition"
+DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
+OLD_SETUPS = 17  # of NTU-60; NTU-120 adds the others
+
+SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
+SUBJECTS_120 = SUBJECTS_60 | frozenset(
+    (45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96), 97, 98, 100, 103)
+)
+
+# The authors' README gives these addresses for the skeletons alone. The MD5 sums are those of one third party (torch_skeleton).
+OLD = Remote(
+    "nturgbd_skeletons_s001_to_s017.zip",
+    url=f"{DRIVE}1CUZnBtYwifVXS21yVg62T-vrPVayso5H",
+    members=r"S0(0\d|1[0-7])C\d{3}P\d{3}R\d{3}A\d{3}\.skeleton",
+    md5="67d9e24f858e5736a9826a2065e229fe",
+    in_place=True,
+)
+NEW = Remote(
+    "nturgbd_skeletons_s018_to_s032.zip",
+    url=f"{DRIVE}1tEbuaEqMxAV7dNc4fqu1O4M7mC6CJ50w",
+    members=r"S0(1[89]|2\d|3[0-2])C\d{3}P\d{3}R\d{3}A\d{3}\.skeleton",
+    md5="e8ae4bdd92c2be95dbd364ad54e82f89",
+    in_place=True,
+)
+HOW_TO_GET = (
+    f"the request form at {FORM} ('skeleton' of NTU RGB+D 60 and of the 120 extension); "
+    "who has accepted its terms (academic use, no redistribution) may also let fetch download what the authors publish: "
+    "set accept_terms: true under datasets: {name}: in params.yaml"
+)
+LICENCE = "academic use on request, no redistribution; not one sample may be copied into a repository, a test or a bug report"
+
+
+class Config(Frozen):
+    """How to obtain and to check the recordings; none of it changes a clip."""
+
+    accept_terms: bool = False  # the licence of the request form is accepted: fetch may download
+    skip_damaged: bool = False  # leave damaged files out and record them, instead of stopping
+    wrong_counts: Literal["error", "warn"] = "error"  # what a count means that is not that of the literature
+
+
+@cache
+def missing() -> frozenset[str]:
+    """The authors' 535 clips with missing or incomplete skeletons; the 302 of NTU-60 are among them."""
+    names = set()
+    for line in Path(__file__).with_name("ntu_missing.txt").read_text().splitlines():
+        if line.startswith("S"):
+            take, *actions = line.split()
+            for part in actions:
+                first, _, last = part.partition("-")
+                names |= {f"{take}A{action:03d}" for action in range(int(first), int(last or first) + 1)}
+    return frozenset(names)
+
+
+def wanted(file: str) -> bool:
+    """Whether a file is not among the missing ones, which are not even opened."""
+    return file.removesuffix(".skeleton") not in missing()
+
+
+def place(name: str) -> RawSequence:
+    """A clip's label, performer, camera and set-up, all of which its name tells; without coordinates."""
+    n = skeleton_txt.parse_name(name)
+    return RawSequence(str(n), n.action - 1, skeleton_txt.NOTHING, n.performer, n.camera, n.setup)
+
+
+def read_member(file: str, data: bytes, notes: Any = None) -> list[RawSequence]:
+    """The one clip of a file: xyz (T, 25, M, 3) with as many body slots as its fullest frame has.
+
+    Raises: UserError that names a damaged file.
+    """
+    found, n = skeleton_txt.read(data, file), skeleton_txt.parse_name(file)
+    bodies = skeleton_txt.numbered(found.ids)
+    return [RawSequence(str(n), n.action - 1, found.xyz, n.performer, n.camera, n.setup, bodies)]
+
+
+def sparing(rule: Rule, tested: Rule) -> Rule:
+    """`rule` without the training clips that `tested`, a split of NTU-60, tests on: for encoders that are judged there.
+
+    All of NTU-60 is in NTU-120, under the same names.
+    """
+
+    def spared(clip: RawSequence) -> str:
+        side = rule(clip)
+        return "" if side == "train" and clip.setup <= OLD_SETUPS and tested(clip) == "test" else side
+
+    return spared
+
+
+CLASSES = (
+    "drink water", "eat meal/snack", "brushing teeth", "brushing hair", "drop", "pickup", "throw", "sitting down", "standing up",
+    "clapping", "reading", "writing", "tear up paper", "wear jacket", "take off jacket", "wear a shoe", "take off a shoe",
+    "wear on glasses", "take off glasses", "put on a hat/cap", "take off a hat/cap", "cheer up", "hand waving", "kicking something",
+    "reach into pocket", "hopping", "jump up", "make a phone call/answer phone", "playing with phone/tablet", "typing on a keyboard",
+    "pointing to something with finger", "taking a selfie", "check time", "rub two hands together", "nod head/bow", "shake head",
+    "wipe face", "salute", "put the palms together", "cross hands in front", "sneeze/cough", "staggering", "falling", "touch head",
+    "touch chest", "touch back", "touch neck", "nausea or vomiting condition", "use a fan", "punching/slapping other person",
+    "kicking other person", "pushing other person", "pat on back of other person", "point finger at the other person",
+    "hugging other person", "giving something to other person", "touch other person's pocket", "handshaking",
+    "walking towards each other", "walking apart from each other", "put on headphone", "take off headphone", "shoot at the basket",
+    "bounce ball", "tennis bat swing", "juggling table tennis balls", "hush", "flick hair", "thumb up", "thumb down", "make ok sign",
+    "make victory sign", "staple book", "counting money", "cutting nails", "cutting paper", "snapping fingers", "open bottle", "sniff",
+    "squat down", "toss a coin", "fold paper", "ball up paper", "play magic cube", "apply cream on face", "apply cream on hand back",
+    "put on bag", "take off bag", "put something into a bag", "take something out of a bag", "open a box", "move heavy objects",
+    "shake fist", "throw up cap/hat", "hands up", "cross arms", "arm circles", "arm swings", "running on the spot", "butt kicks",
+    "cross toe touch", "side kick", "yawn", "stretch oneself", "blow nose", "hit other person with something",
+    "wield knife towards other person", "knock over other person", "grab other person's stuff", "shoot at other person with a gun",
+    "step on foot", "high-five", "cheers and drink", "carry something with other person", "take a photo of other person",
+    "follow other person", "whisper in other person's ear", "exchange things with other person", "support somebody with one's hand",
+    "finger-guessing game",
+)  # fmt: skip

@@ -1,0 +1,136 @@
+"""The text of PKU-MMD: untrimmed recordings, labelled intervals and lists of recordings (spec 3 of the data sets).
+
+`XXXX-V.txt`: one row per frame, 150 numbers: 2 bodies x 25 joints x (x, y, z), metres; a body that is absent is all zero.
+Labels, same name: rows `class,start,end,confidence`.   Splits: heading, names, heading, names; names are separated by commas.
+"""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from pstl.data.formats._digits import WORD, NotANumber, words
+from pstl.errors import UserError
+from pstl.skeletons import load
+
+JOINTS = load("kinect_v2").joints
+BODIES = 2
+ROW = BODIES * JOINTS * 3
+NOTHING = np.zeros((0, JOINTS, 0, 3), np.float32)
+VIEWS = {"L": 1, "M": 2, "R": 3}
+NAME = re.compile(r"(?:A(\d{2})N(\d{2})|(\d{4}))-([LMR])")
+RECORDING = re.compile(r"\b(?:A\d{2}N\d{2}|\d{4})-[LMR]\b")
+REPAIR = "the file is damaged, get it again"
+
+
+class Name(NamedTuple):
+    """What a file name tells. recording: XXXX of phase I, 0 in II.   action, subject: of AxxNyy in phase II, 0 in I."""
+
+    recording: int
+    action: int
+    subject: int
+    view: str
+
+
+class Interval(NamedTuple):
+    """One labelled action: 1-based class, and the rows it takes, as numbered in the file."""
+
+    label: int
+    start: int
+    end: int
+
+
+def text(xyz: np.ndarray) -> bytes:
+    """A recording (T, V, 2, 3) as a file: six decimals, LF, a blank behind every number."""
+    rows = xyz.transpose(0, 2, 1, 3).reshape(len(xyz), ROW)
+    return (("%.6f " * ROW + "\n") * len(rows) % tuple(rows.reshape(-1).tolist())).encode("ascii")
+
+
+def parse_name(text: str) -> Name:
+    """The numbers in `0291-L` or `A10N08-L`, with or without `.txt`. Raises: UserError for any other name.
+
+    >>> parse_name("A10N08-L.txt")
+    Name(recording=0, action=10, subject=8, view='L')
+    """
+    found = NAME.fullmatch(text.removesuffix(".txt"))
+    if not found:
+        raise UserError(f"{text}: not a PKU-MMD name; expected XXXX-V.txt or AxxNyy-V.txt with V one of L, M, R, e.g. 0291-L.txt")
+    action, subject, recording = (int(part or 0) for part in found.groups()[:3])
+    return Name(recording, action, subject, found.group(4))
+
+
+def read(data: bytes, name: str) -> np.ndarray:
+    """A recording as (T, V, 2, 3) float32, metres.
+
+    Raises: UserError that names the file if it is empty, a row has not 150 numbers, or a number is no finite one.
+    """
+    found = words(data)
+    if not len(found):
+        raise UserError(f"{name}: the file is empty, expected rows of {ROW} numbers; {REPAIR}")
+    if len(found) % ROW:
+        raise UserError(f"{name}: {len(found)} numbers, not whole rows of {ROW}; {REPAIR}")
+    _check_rows(found.padded[WORD:], found.start, name)
+    try:
+        found.check_numeric()
+        with np.errstate(over="ignore"):
+            values = found.values(np.arange(len(found))).astype(np.float32)
+    except NotANumber as wrong:
+        raise UserError(f"{name}: row {wrong.index // ROW + 1}: found {wrong.word[:30]!r}, expected a number; {REPAIR}") from None
+    if not np.isfinite(values).all():
+        raise UserError(
+            f"{name}: row {int(np.argmin(np.isfinite(values))) // ROW + 1} has NaN or infinite coordinates, expected metres; {REPAIR}"
+        )
+    return values.reshape(-1, BODIES, JOINTS, 3).transpose(0, 2, 1, 3)
+
+
+def _check_rows(text: np.ndarray, start: np.ndarray, name: str) -> None:
+    """Every row must begin a line: one number lost and one gained elsewhere would shift all joints between."""
+    ends = np.flatnonzero(text == ord("\n"))
+    rows = np.unique(np.searchsorted(start, ends))  # words before each line end; blank lines repeat
+    rows = rows[(rows > 0) & (rows < len(start))]
+    expected = np.arange(ROW, len(start), ROW)
+    if not np.array_equal(rows, expected):
+        short = min(len(rows), len(expected))
+        row = int(np.argmin(np.append(rows[:short] == expected[:short], False))) + 1
+        raise UserError(f"{name}: row {row} has not {ROW} numbers; {REPAIR}")
+
+
+def read_labels(text: str, name: str, classes: int) -> list[Interval]:
+    """The intervals of one recording in file order; blank lines are skipped, confidences ignored.
+
+    Raises: UserError that names the file and the line.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip(" \t,"):
+            continue
+        parts = [part.strip() for part in line.strip().strip(",").split(",")]
+        if len(parts) not in (3, 4) or not all(re.fullmatch(r"\d{1,7}", part) for part in parts[:3]):
+            raise UserError(f"{name}: line {number}: found {line[:40]!r}, expected class,start,end,confidence; {REPAIR}")
+        interval = Interval(*map(int, parts[:3]))
+        if not 1 <= interval.label <= classes or interval.end < interval.start:
+            raise UserError(f"{name}: line {number}: found {line[:40]!r}, expected a class of 1 to {classes} and start <= end; {REPAIR}")
+        found.append(interval)
+    return found
+
+
+def cut(xyz: np.ndarray, interval: Interval, name: str) -> np.ndarray:
+    """Rows start to end, both included and counted from 1, as PSTL's arrays take them; clamped to the file.
+
+    Codes differ: AimCLR, whose arrays PSTL takes, cuts so; CMD cuts start .. end-1 counted from 0, one frame less. A start of 0,
+    which phase II is said to have, is row 1.   Raises: UserError if nothing of the interval is in the file.
+    """
+    clip = xyz[max(interval.start, 1) - 1 : interval.end]
+    if not len(clip):
+        raise UserError(f"{name}: interval {interval.start} to {interval.end} is outside the recording of {len(xyz)} rows; {REPAIR}")
+    return clip
+
+
+def read_split(text: str, name: str) -> dict[str, str]:
+    """Recording -> "train" or "test". Raises: UserError that names the file if it is not heading, list, heading, list."""
+    lists = [names for line in text.splitlines() if (names := RECORDING.findall(line))]
+    if len(lists) != 2:
+        raise UserError(f"{name}: {len(lists)} lines with names of recordings, expected 2, for training and for test; {REPAIR}")
+    if both := sorted(set(lists[0]) & set(lists[1])):
+        raise UserError(f"{name}: {both[0]} is in training and in test; {REPAIR}")
+    return dict.fromkeys(lists[0], "train") | dict.fromkeys(lists[1], "test")

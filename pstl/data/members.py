@@ -1,0 +1,145 @@
+"""The files of a data set wherever they lie: unpacked, or inside zip and 7z archives that nobody has to unpack."""
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pstl.data import archives
+from pstl.data.spec import DatasetSpec, Remote
+from pstl.errors import UserError
+
+BATCH = 32  # files that travel to a worker at once
+BATCH_BYTES = 64 << 20
+
+
+class Member(NamedTuple):
+    """One file. archive: the archive it is in, or None for a file on disk, whose path `name` is."""
+
+    name: str
+    archive: Path | None = None
+
+    @property
+    def file(self) -> str:
+        """Its name without folders."""
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def where(self) -> str:
+        """What a message calls it."""
+        return f"{self.archive}: {self.name}" if self.archive else self.name
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one remote's files are: an archive or a plain file, or loose files."""
+
+    file: Path | None = None
+    loose: tuple[Path, ...] = ()
+
+    def members(self, remote: Remote) -> list[Member]:
+        """Sorted by file name. Raises: UserError if the archive is damaged or unsafe."""
+        if self.file and self.file.suffix in archives.SUFFIXES:
+            found = [Member(name, self.file) for name in archives.check(self.file, remote.members)]
+        else:
+            found = [Member(str(path)) for path in ((self.file,) if self.file else self.loose)]
+        return sorted(found, key=lambda member: (member.file, member.name))
+
+
+class Batch(NamedTuple):
+    """Files for one worker: by reference, or with the bytes of those that only one process can unpack."""
+
+    members: list[Member]
+    contents: list[bytes] | None = None
+
+
+def locate(remote: Remote, folders: Iterable[Path], besides: Path | None = None) -> list[Path] | Place | None:
+    """Archives of one remote at any depth of `folders`, or a Place of its loose files, or None."""
+    folders = list(folders)
+    if files := archives.find_file((remote.filename, *remote.aliases), folders, besides):
+        return files
+    loose = archives.find_members(remote.members, folders, besides, remote.folder, remote.not_folder) if remote.members else []
+    return Place(loose=tuple(loose)) if loose else None
+
+
+def of_dataset(spec: DatasetSpec, raw: Path) -> dict[str, list[Member]]:
+    """The members of every remote of a data set that `fetch` made `raw` of, by the remote's file name; any other folder is searched.
+
+    Raises: UserError naming a remote that is not there (any more), or a file that is there twice.
+    """
+    sources = {source["file"]: source for source in _manifest(raw).get("sources", [])}
+    found: dict[str, list[Member]] = {}
+    for remote in spec.remotes:
+        folders = [raw]
+        if (source := sources.get(remote.filename)) and remote.in_place:
+            folders = [Path(source["from"])]
+        place = locate(remote, folders) if all(folder.exists() for folder in folders) else None
+        if place is None and not remote.optional:
+            where = " or ".join(map(str, folders))
+            raise UserError(
+                f"{spec.name}: {remote.filename} is no longer in {where}; run 'python -m pstl fetch {spec.name} --out {raw}' again"
+            )
+        if isinstance(place, list):
+            place = Place(file=place[0])
+        found[remote.filename] = place.members(remote) if place else []
+    return found
+
+
+def _manifest(raw: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((raw / "manifest.json").read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"{raw / 'manifest.json'}: not valid JSON ({error}); run fetch again") from None
+    return manifest
+
+
+def batches(members: Sequence[Member]) -> Iterator[Batch]:
+    """Members in order, a few at a time; those of a 7z archive come unpacked and in the archive's order."""
+    packed = [m for m in members if m.archive and m.archive.suffix == ".7z"]
+    others = [m for m in members if not (m.archive and m.archive.suffix == ".7z")]
+    for first in range(0, len(others), BATCH):
+        yield Batch(others[first : first + BATCH])
+    for archive in dict.fromkeys(m.archive for m in packed):
+        yield from _unpacked(archive, {m.name: m for m in packed if m.archive == archive})  # type: ignore[arg-type]
+
+
+def _unpacked(archive: Path, wanted: dict[str, Member]) -> Iterator[Batch]:
+    names: list[Member] = []
+    contents: list[bytes] = []
+    for name, content in archives.stream(archive, wanted.keys()):
+        names.append(wanted[name])
+        contents.append(content)
+        if len(names) == BATCH or sum(map(len, contents)) > BATCH_BYTES:
+            yield Batch(names, contents)
+            names, contents = [], []
+    if names:
+        yield Batch(names, contents)
+
+
+def content(batch: Batch, i: int) -> bytes:
+    """The bytes of one member of a batch. Raises: UserError naming it if it cannot be read."""
+    member = batch.members[i]
+    if batch.contents is not None:
+        return batch.contents[i]
+    if member.archive:
+        return archives.read_member(_bundle(member.archive), member.name)
+    try:
+        return Path(member.name).read_bytes()
+    except OSError as error:
+        raise UserError(f"{member.name}: cannot be read ({error.strerror}); repair or remove it") from None
+
+
+def text(members: Sequence[Member]) -> dict[str, str]:
+    """Small text files, whole: file name -> content."""
+    return {m.file: content(batch, i).decode("utf-8", "replace") for batch in batches(members) for i, m in enumerate(batch.members)}
+
+
+@lru_cache(maxsize=4)
+def _bundle(archive: Path) -> zipfile.ZipFile:
+    """An archive that stays open in its process: its list of 56,880 names takes a second to read."""
+    return zipfile.ZipFile(archive)

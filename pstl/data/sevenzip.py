@@ -1,0 +1,112 @@
+"""7z archives: their list of files, and their files one after the other, without unpacking to disk."""
+
+import lzma
+import queue
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pstl.errors import UserError
+
+AHEAD = 4  # members unpacked and not yet taken: bounds memory
+
+
+def entries(archive: Path) -> list[tuple[str, int, str]]:
+    """(name, bytes, what is wrong with it or "") of every file. Raises: UserError if the archive cannot be opened."""
+    with _opened(archive) as bundle:
+        if bundle.needs_password():
+            raise UserError(f"{archive}: is encrypted; unpack it and name the folder")
+        return [(f.filename, f.uncompressed, "is a link, not a file" if f.is_symlink else "") for f in bundle.list() if not f.is_directory]
+
+
+def stream(archive: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of the members `names`, in the order of the archive, which is solid: there is no other order.
+
+    Raises: UserError naming the archive if it is damaged.
+    """
+    ready: queue.Queue[Any] = queue.Queue(AHEAD)
+    stopped = threading.Event()
+    unpacking = threading.Thread(target=_unpack, args=(archive, set(names), ready, stopped), daemon=True)
+    unpacking.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        while unpacking.is_alive():  # it may wait for room
+            while not ready.empty():
+                ready.get()
+            unpacking.join(0.01)
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[Any]:
+    """The archive, by an open file and not by its path: so py7zr unpacks in order and in one thread."""
+    from py7zr import SevenZipFile
+
+    try:
+        with open(archive, "rb") as file, SevenZipFile(file, "r") as bundle:
+            yield bundle
+    except _damage() as error:
+        raise _damaged(archive, error) from None
+
+
+def _unpack(archive: Path, names: set[str], ready: "queue.Queue[Any]", stopped: threading.Event) -> None:
+    from py7zr.io import Py7zIO, WriterFactory
+
+    class Member(Py7zIO):
+        """Collects one file and hands it over when it is complete."""
+
+        def __init__(self, name: str) -> None:
+            self.name, self.parts = name, bytearray()
+
+        def write(self, part: bytes | bytearray) -> int:
+            if stopped.is_set():
+                raise OSError("nobody reads any more")
+            self.parts += part
+            return len(part)
+
+        def read(self, size: int | None = None) -> bytes:
+            return b""
+
+        def seek(self, offset: int, whence: int = 0) -> int:
+            return 0
+
+        def flush(self) -> None:
+            pass
+
+        def size(self) -> int:
+            return len(self.parts)
+
+        def close(self) -> None:
+            if not stopped.is_set():
+                ready.put((self.name, bytes(self.parts)))
+
+    class Members(WriterFactory):
+        def create(self, filename: str) -> Py7zIO:
+            return Member(filename)
+
+    try:
+        with _opened(archive) as bundle:
+            bundle.extract(targets=names, factory=Members())
+        ready.put(None)
+    except UserError as error:
+        if not stopped.is_set():
+            ready.put(error)
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What reading a broken archive raises; the header's parser also trips over nonsense numbers."""
+    from py7zr.exceptions import ArchiveError, PasswordRequired
+
+    trips = (ValueError, TypeError, IndexError, KeyError, AttributeError, MemoryError, OverflowError, EOFError, OSError)
+    return (ArchiveError, PasswordRequired, lzma.LZMAError, *trips)
+
+
+def _damaged(archive: Path, error: Exception) -> UserError:
+    reason = str(error) or type(error).__name__
+    return UserError(f"{archive}: truncated, damaged or not a 7z archive ({reason}); replace it by a whole copy")

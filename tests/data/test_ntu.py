@@ -1,0 +1,179 @@
+"""NTU RGB+D from its archives to arrays: the official lists, the counts of the literature, and files read where they lie."""
+
+import dataclasses
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from pstl.config import Plugin
+from pstl.data import simulated
+from pstl.data.datasets import _ntu, ntu60, ntu120
+from pstl.data.fetch import fetch
+from pstl.data.formats import skeleton_txt
+from pstl.data.parse import parse
+from pstl.data.prepare import prepare
+from pstl.data.store import open_array, open_sequences
+from pstl.errors import UserError
+
+FOLDER = "nturgb+d_skeletons"
+NAMES = simulated.ntu_names((1, 2), (1, 3), (1, 13))  # 2 set-ups, a trained and a tested performer: 48 clips
+
+
+@pytest.fixture(scope="module")
+def clips():
+    """Text of every clip by file name; one that the authors list as missing is there too, and is no text at all."""
+    files = {f"{name}.skeleton": simulated.ntu_clip(name, frames=(8, 12)) for name in NAMES}
+    return files | {"S001C002P005R002A008.skeleton": b"missing"}
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """The literature's counts, for the clips above."""
+    monkeypatch.setattr(ntu60, "SPEC", dataclasses.replace(ntu60.SPEC, expected={"xsub": (24, 24), "xview": (32, 16)}))
+
+
+def archive(folder, clips):
+    folder.mkdir(parents=True, exist_ok=True)
+    simulated.write_zip(folder / ntu60.SPEC.remotes[0].filename, {f"{FOLDER}/{name}": text for name, text in clips.items()})
+    return folder
+
+
+def unpacked(folder, clips):
+    folder.mkdir(parents=True)
+    for name, text in clips.items():
+        (folder / name).write_bytes(text)
+    return folder
+
+
+def sequences(tmp_path, source, **options):
+    fetch("ntu60", {}, tmp_path / "raw/ntu60", [source])
+    parse("ntu60", {}, tmp_path / "raw/ntu60", tmp_path / "s", jobs=options.pop("jobs", 1), **options)
+    return open_sequences(tmp_path / "s")
+
+
+def test_the_official_names_give_the_counts_of_the_literature():
+    """Every table of the field rests on these eight numbers; here they follow from names, lists of people and missing clips."""
+    names = [str(name) for name in simulated.ntu60_names()]
+    assert len(set(names)) == 56_880
+    kept = [ntu60.place(name) for name in names if ntu60.wanted(f"{name}.skeleton")]
+    for split, rule in ntu60.SPEC.splits.items():
+        counts = Counter(map(rule, kept))
+        assert (counts["train"], counts["test"]) == ntu60.SPEC.expected[split]
+    assert len(_ntu.missing()) == 535
+    # In NTU-120 every pair of set-up and performer is 3 cameras x 2 replications x 60 actions: sides without the missing clips
+    # must be whole numbers of those.
+    for split, expected in ntu120.SPEC.expected.items():
+        gone = Counter(ntu120.SPEC.splits[split](ntu60.place(name)) for name in _ntu.missing())
+        assert [(count + gone[side]) % 360 for count, side in zip(expected, ("train", "test"), strict=True)] == [0, 0]
+
+
+def test_classes_and_people_are_the_official_ones():
+    """A name or a number lost in a list shifts every label behind it."""
+    assert len(ntu120.SPEC.classes) == len(set(ntu120.SPEC.classes)) == 120
+    assert ntu60.SPEC.classes == ntu120.SPEC.classes[:60]
+    assert [ntu120.SPEC.classes[i - 1] for i in (1, 50, 60, 61, 120)] == [
+        "drink water", "punching/slapping other person", "walking apart from each other", "put on headphone", "finger-guessing game",
+    ]  # fmt: skip
+    assert (len(_ntu.SUBJECTS_60), len(_ntu.SUBJECTS_120)) == (20, 53)
+
+
+def test_encoders_for_ntu60_can_spare_its_test_clips():
+    """All of NTU-60 is in NTU-120: an encoder trained there and tested here would be tested on what it has seen."""
+    names = [ntu60.place(str(name)) for name in simulated.ntu_names((1, 2, 18, 20), (1, 3, 45), (1,))]
+    for own in ("xsub", "xset"):
+        for other, rule in ntu60.SPEC.splits.items():
+            plain, spared = ntu120.SPEC.splits[own], ntu120.SPEC.splits[f"{own}_sparing_ntu60_{other}"]
+            for clip in names:
+                tested_there = clip.setup <= 17 and rule(clip) == "test"
+                assert spared(clip) == ("" if plain(clip) == "train" and tested_there else plain(clip))
+    filmed = [clip for clip in names if clip.setup > 17 or clip.subject <= 40]
+    same = ntu120.SPEC.splits["xsub"], ntu120.SPEC.splits["xsub_sparing_ntu60_xsub"]
+    assert [same[0](clip) for clip in filmed] == [same[1](clip) for clip in filmed]  # whom xsub trains on in both
+
+
+def test_clips_are_read_straight_from_the_archive(tmp_path, clips, few):
+    """Nobody unpacks 15 GB of text first: what is fetched is a manifest, and the archive is read where it lies."""
+    store = sequences(tmp_path, archive(tmp_path / "mine/deep/down", clips))
+    assert [p.name for p in (tmp_path / "raw/ntu60").iterdir()] == ["manifest.json"]
+    assert store.names == sorted(str(name) for name in NAMES)
+    for clip in store:
+        expected = skeleton_txt.read(clips[f"{clip.name}.skeleton"])
+        np.testing.assert_array_equal(clip.xyz, expected.xyz)
+        np.testing.assert_array_equal(clip.bodies, skeleton_txt.numbered(expected.ids))
+        name = skeleton_txt.parse_name(clip.name)
+        assert (clip.label, clip.subject, clip.camera, clip.setup) == (name.action - 1, name.performer, name.camera, name.setup)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_folder_archive_and_number_of_processes_make_no_difference(tmp_path, clips, few, jobs):
+    """The same recordings must give the same array on every machine, however they are kept."""
+    a = sequences(tmp_path / "a", archive(tmp_path / "zip", clips), jobs=jobs)
+    b = sequences(tmp_path / "b", unpacked(tmp_path / "folder" / FOLDER, clips))
+    assert a.meta["checksum"] == b.meta["checksum"]
+    assert a.names == b.names
+    np.testing.assert_array_equal(a.index, b.index)
+
+
+def test_a_damaged_file_stops_the_reading_or_is_left_out_and_recorded(tmp_path, clips, few):
+    """A clip lost in silence changes every number after it; a clip left out knowingly is on record."""
+    source = archive(tmp_path / "zip", clips | {f"{NAMES[5]}.skeleton": clips[f"{NAMES[5]}.skeleton"][:-500]})
+    with pytest.raises(UserError, match=rf"{NAMES[5]}\.skeleton: ends in frame .*--skip-damaged"):
+        sequences(tmp_path, source)
+    assert not (tmp_path / "s").exists()
+    store = sequences(tmp_path, source, skip_damaged=True)
+    assert len(store) == len(NAMES) - 1
+    assert list(store.meta["left_out"]) == [f"{NAMES[5]}.skeleton"]
+
+
+def test_wrong_counts_say_what_differs(tmp_path, clips, monkeypatch):
+    """Half an archive must not become a data set of its own."""
+    source = archive(tmp_path / "zip", clips)
+    with pytest.raises(
+        UserError, match=r"ntu60/xsub: 24 training clips in .*, expected 40091; see what is missing with 'python -m pstl doctor ntu60'"
+    ):
+        sequences(tmp_path, source)
+    parse("ntu60", {"wrong_counts": "warn"}, tmp_path / "raw/ntu60", tmp_path / "s", jobs=1)
+    assert len(open_sequences(tmp_path / "s")) == len(NAMES)
+
+
+def test_an_archive_that_was_moved_is_asked_for(tmp_path, clips, few):
+    """The manifest points at the user's file; the message must say so when it is gone."""
+    source = archive(tmp_path / "zip", clips)
+    fetch("ntu60", {}, tmp_path / "raw/ntu60", [source])
+    source.rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"is no longer in .*zip.*; run 'python -m pstl fetch ntu60"):
+        parse("ntu60", {}, tmp_path / "raw/ntu60", tmp_path / "s")
+
+
+@pytest.mark.parametrize("recipe", ["resize50", "spine300"])
+def test_arrays_do_not_depend_on_the_pieces_they_are_made_in(tmp_path, clips, few, monkeypatch, recipe):
+    """Large data sets are prepared a few clips at a time, by several processes, each piece as long as its longest clip."""
+    from pstl.data import prepare as module
+
+    sequences(tmp_path, archive(tmp_path / "zip", clips))
+    prepare("ntu60", Plugin(name=recipe), tmp_path / "s", tmp_path / "whole", jobs=1)
+    monkeypatch.setattr(module, "CHUNK", 7)
+    prepare("ntu60", Plugin(name=recipe), tmp_path / "s", tmp_path / "pieces", jobs=1)
+    whole, pieces = open_array(tmp_path / "whole"), open_array(tmp_path / "pieces")
+    np.testing.assert_array_equal(whole.x, pieces.x)
+    np.testing.assert_array_equal(whole.length, pieces.length)
+    assert whole.x.shape[:2] == (len(NAMES), 3)
+    assert json.loads((tmp_path / "whole/meta.json").read_text()) == json.loads((tmp_path / "pieces/meta.json").read_text())
+    assert [len(side) for side in whole.splits["xview"]] == [32, 16]
+
+
+def test_downloading_needs_the_terms_accepted(tmp_path, monkeypatch):
+    """The addresses are public, the data is not free: nobody's agreement is taken for granted."""
+    monkeypatch.setattr("pstl.data.fetch.download", lambda url, target: asked.append(url))
+    asked = []
+    with pytest.raises(UserError) as caught:
+        fetch("ntu60", {}, tmp_path / "raw/ntu60")
+    message = str(caught.value)
+    assert not asked
+    for part in (ntu60.SPEC.remotes[0].filename, "rose1.ntu.edu.sg", "accept_terms: true", f"{tmp_path}/raw/archives"):
+        assert part in message
+    with pytest.raises(FileNotFoundError):  # of the file that was not really downloaded
+        fetch("ntu60", {"accept_terms": True}, tmp_path / "raw/ntu60")
+    assert asked == [ntu60.SPEC.remotes[0].url]
