@@ -1,7 +1,13 @@
 import contextlib
 import io
 import json
+import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +41,15 @@ def uri(new_store: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyP
     return f"sqlite:///{tmp_path}/mlflow.db"
 
 
-def stored(uri: str) -> dict[str, Any]:
-    """Active runs by their place in the grid."""
+def active(uri: str) -> list[Any]:
+    """Every run of the store, parents and children."""
     client = mlflow.MlflowClient(tracking_uri=uri)
-    runs = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1000)
+    return list(client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1000))
+
+
+def stored(uri: str) -> dict[str, Any]:
+    """Active parent runs by MLflow's id."""
+    runs = [run for run in active(uri) if "mlflow.parentRunId" not in run.data.tags]
     assert len({run.data.tags["pstl.run"] + run.data.tags["pstl.run_id"] for run in runs}) == len(runs)
     return {run.info.run_id: run for run in runs}
 
@@ -247,3 +258,103 @@ def test_an_unusable_store_is_one_line_without_its_password(uri: str) -> None:
         tracking.import_runs(params(), "tiny", "receipt.json", "nosuch://user:secret@host/x")
     assert "secret" not in str(error.value)
     assert not Path("receipt.json").exists()
+
+
+def test_every_task_is_a_child_of_its_run(uri: str) -> None:
+    """To put linear probes of two methods side by side one needs them as runs; a changed run must not leave old children behind."""
+    settings = params(SMALL)
+    write_all(settings)
+    imported(settings, uri)
+    for version in (0, 1):
+        parents = stored(uri)
+        children = [run for run in active(uri) if run.info.run_id not in parents]
+        cells = settings.cells("tiny")
+        assert sorted((c.data.tags["pstl.of"], c.data.tags["pstl.task"]) for c in children) == sorted(
+            (str(cell.run), f"{cell.batch_norm}.{cell.task}") for cell in cells
+        )
+        for child in children:
+            parent = parents[child.data.tags["mlflow.parentRunId"]]
+            assert child.data.metrics["top1"] == parent.data.metrics[child.data.tags["pstl.task"] + ".top1"]
+            assert child.data.tags["pstl.git"] == "0123456789ab"
+        if not version:
+            write_cell(settings.cells("tiny")[0], {"top1": 1.25, "top5": 2.5, "top1_best": 3.0})
+            imported(settings, uri)
+
+
+def test_a_store_that_goes_away_loses_nothing(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Databases are locked and servers restart in the middle of an import: one line, no receipt, and the next import catches up."""
+    settings = params(SMALL)
+    write_all(settings)
+    real, calls = mlflow.MlflowClient.log_batch, []
+
+    def failing(self: Any, *arguments: Any, **named: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 20:
+            raise mlflow.MlflowException("(sqlite3.OperationalError) database is locked")
+        return real(self, *arguments, **named)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", failing)
+    with pytest.raises(UserError, match=r"database is locked; results are safe in files: import again later"):
+        imported(settings, uri)
+    assert not Path("receipt.json").exists()
+    imported(settings, uri)
+    assert tracking.results_from_mlflow(settings, "tiny", uri).rows == from_files(settings, "tiny").rows
+    assert len(active(uri)) == len(settings.cells("tiny")) + len({cell.run for cell in settings.cells("tiny")})
+
+
+IMPORT = "from report.fabricated import *; from pstl import tracking; tracking.import_runs(params(FLOOR), 'tiny', sys.argv[1])"
+
+
+def importer(receipt: str, address: str) -> subprocess.Popen[str]:
+    """A process of its own that imports."""
+    tests = Path(__file__).parent
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)]), "MLFLOW_TRACKING_URI": address}
+    return subprocess.Popen([sys.executable, "-c", f"import sys; {IMPORT}", receipt], env=env, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.integration
+def test_eight_processes_import_into_a_store_that_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight suites end at once on a new machine: without taking turns nearly all of them crash, and runs are stored twice."""
+    monkeypatch.chdir(tmp_path)
+    write_all(params(FLOOR))
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    jobs = [importer(f"{i}.json", address) for i in range(8)]
+    said = [job.communicate()[1] for job in jobs]
+    assert [job.returncode for job in jobs] == [0] * 8, said
+    assert len({Path(f"{i}.json").read_text() for i in range(8)}) == 1
+    assert len(stored(address)) == 1
+
+
+@pytest.mark.integration
+def test_a_server_elsewhere_is_used_by_its_usual_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A team has one server; the tables read back over HTTP must be the tables from the files."""
+    monkeypatch.chdir(tmp_path)
+    settings = params(FLOOR)
+    write_all(settings)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    server = subprocess.Popen(
+        [*command, "--backend-store-uri", "sqlite:///server.db", "--artifacts-destination", str(tmp_path / "kept")],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 120
+        while time.monotonic() < until and not answers(port):
+            time.sleep(0.5)
+        job = importer("receipt.json", address)
+        said = job.communicate()[1]
+        assert job.returncode == 0, said
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        assert tracking.results_from_mlflow(settings, "tiny").rows == from_files(settings, "tiny").rows
+        assert list((tmp_path / "kept").rglob("encoder.pt"))
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

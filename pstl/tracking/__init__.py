@@ -1,13 +1,13 @@
 """Tell MLflow every number of a suite, and read them back. Jobs write plain files; this is the one place that knows MLflow.
 
-One importer, after all jobs: a fresh database breaks when several processes create it at once, and training neither needs a
-tracking library nor waits for a database.
+One importer, after all jobs: training neither needs a tracking library nor waits for a database. Imports into one local store take
+turns, because a fresh database breaks when several processes create it at once. A run of the grid is a parent, each of its
+tasks a child; the tables are read back from the parents alone.
 """
 
 import hashlib
 import json
 import logging
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from pstl.data.store import checksum, write_json
 from pstl.errors import UserError
 from pstl.report import rows as report
 from pstl.report.rows import Epochs, Results, Row
+from pstl.tracking import store
 
-LAYOUT = "1"  # of what is stored; a new number imports every run again
+LAYOUT = "2"  # of what is stored; a new number imports every run again
 LARGEST_ENCODER = 32 * 2**20  # bytes; bigger encoders stay on disk only
-LOCAL = "sqlite:///mlflow.db"
 RECORD = (
     "run",
     "run_id",
@@ -34,9 +34,19 @@ RECORD = (
     "seconds",
     "peak_mb",
     "versions",
+    "machine",
 )  # of run.json, kept as a tag
 
 log = logging.getLogger(__name__)
+
+
+class Task(NamedTuple):
+    """One task on one run: what its child shows. `settings` is the task's section of params.yaml."""
+
+    name: str  # {batch norm}.{task}
+    rows: list[Row]
+    history: list[tuple[str, int, float, float]]
+    settings: dict[str, Any]
 
 
 class Item(NamedTuple):
@@ -47,6 +57,7 @@ class Item(NamedTuple):
     record: dict[str, Any]
     rows: dict[str, Row]  # by metric key
     history: list[tuple[str, int, float, float]]  # (key, step, seconds since the start, value)
+    tasks: list[Task]
     files: list[Path]
     digest: str
 
@@ -59,19 +70,34 @@ def import_runs(params: Params, suite: str, receipt: str | Path, uri: str = "") 
     Raises: UserError if the store cannot be used or a results file cannot be read.
     """
     items = list(_items(params, suite))
-    client, address = _open(params, uri)
+    with store.in_turn(store.address_of(params, uri)):
+        client, address = store.connect(params, uri)
+        with store.said(address):
+            stored, imported = _import(client, address, suite, items)
+    log.info("suite %s: %d runs imported, %d were there already", suite, imported, len(items) - imported)
+    write_json(receipt, {"suite": suite, "runs": stored})
+
+
+def _import(client: Any, address: str, suite: str, items: list[Item]) -> tuple[dict[str, str], int]:
+    """Bring the store up to date. Returns: MLflow's id by run id, and how many runs were new."""
     stored, known, imported = {}, _stored(client, suite), 0
     for item in items:
         same = [run for run in known if run.data.tags.get("pstl.run_id") == item.run_id]
         kept = next((run.info.run_id for run in same if run.data.tags.get("pstl.digest") == item.digest), None)
-        stored[item.run_id] = kept or _log(client, _experiment(client, item.run.dataset, address), item)
+        stored[item.run_id] = kept or _log(client, store.experiment(client, item.run.dataset, address), item)
         imported += kept is None
         for run in same:
             if run.info.run_id != kept:
-                client.delete_run(run.info.run_id)
+                _delete(client, run)
     _mark_current(client, suite, set(stored.values()))
-    log.info("suite %s: %d runs imported, %d were there already", suite, imported, len(items) - imported)
-    write_json(receipt, {"suite": suite, "runs": stored})
+    return stored, imported
+
+
+def _delete(client: Any, run: Any) -> None:
+    """One run and its children."""
+    children = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'", max_results=1000)
+    for one in [*children, run]:
+        client.delete_run(one.info.run_id)
 
 
 def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
@@ -79,10 +105,10 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
 
     Raises: UserError if the store holds no run of this suite.
     """
-    client, address = _open(params, uri, create=False)
+    client, address = store.connect(params, uri, create=False)
     runs = {run.data.tags["pstl.run"]: run for run in _stored(client, suite) if run.data.tags.get("pstl.current") == "yes"}
     if not runs:
-        raise UserError(f"{_shown(address)}: no run of suite {suite!r}; run 'python -m pstl track --suite {suite}' first")
+        raise UserError(f"{store.shown(address)}: no run of suite {suite!r}; run 'python -m pstl track --suite {suite}' first")
     cells = params.cells(suite)
     names = [name for name in dict.fromkeys(str(cell.run) for cell in cells) if name in runs]
     tables = {name: _stored_rows(runs[name]) for name in names}
@@ -122,7 +148,15 @@ def _items(params: Params, suite: str) -> Iterator[Item]:
         contents = [LAYOUT, str(run), *(f"{file.relative_to(folder)} {checksum(file)}" for file in files)]
         run_id = record.get("run_id") or next(iter(rows.values()))["run_id"]
         digest = hashlib.sha256("\n".join(contents).encode()).hexdigest()
-        yield Item(run, run_id, record, rows, list(_history(run, own)), files, digest)
+        yield Item(run, run_id, record, rows, list(_history(run, own)), list(_tasks(params, own)), files, digest)
+
+
+def _tasks(params: Params, cells: list[Cell]) -> Iterator[Task]:
+    for cell in cells:
+        if rows := report.read_cell(cell):
+            content = report.read_json(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
+            settings = params.task(cell.run.suite, cell.task).model_dump(exclude={"summary"}) if cell.task in params.tasks else {}
+            yield Task(f"{cell.batch_norm}.{cell.task}", rows, list(_points("curve", content.get("curve", []))), settings)
 
 
 def keyed(rows: list[Row]) -> dict[str, Row]:
@@ -158,23 +192,49 @@ def _log(client: Any, experiment: str, item: Item) -> str:
         experiment, start_time=start, run_name=name, tags={"pstl.suite": run.suite, "pstl.run_id": item.run_id}
     ).info.run_id
     tags = [RunTag(f"pstl.row.{key}", json.dumps({**row, "value": i})) for i, (key, row) in enumerate(item.rows.items())]
-    tags += [RunTag(f"pstl.{key}", value) for key, value in _facts(item).items()]
+    facts = _facts(item)
+    tags += [RunTag(f"pstl.{key}", value) for key, value in facts.items()] + [RunTag("mlflow.source.git.commit", facts["git"])]
     settings = {**run.model_dump(exclude={"suite"}), **item.record.get("settings", {}), "recipe": item.record.get("recipe", "")}
     values = [Param(_key(key), value) for key, value in flat(settings).items()]
     last = 1 + max((step for _, step, _, _ in item.history), default=-1)
     metrics = [Metric(key, value, start + int(1000 * after), step) for key, step, after, value in item.history]
     metrics += [Metric(key, row["value"], start, last) for key, row in item.rows.items()]
+    metrics += [Metric(f"system/{key}", float(item.record[key]), start, last) for key in ("seconds", "peak_mb") if key in item.record]
     for i in range(0, len(metrics), 1000):
         client.log_batch(mlflow_id, metrics=metrics[i : i + 1000])
     for i in range(0, max(len(values), len(tags)), 100):
         client.log_batch(mlflow_id, params=values[i : i + 100], tags=tags[i : i + 100])
     folder = Path(paths.run(run))
+    for task in item.tasks:
+        _log_task(client, experiment, mlflow_id, name, item, task)
     for file in item.files:
         parent = file.relative_to(folder).parent.as_posix()
         client.log_artifact(mlflow_id, str(file), None if parent == "." else parent)
     client.set_terminated(mlflow_id, "FINISHED")
     client.set_tag(mlflow_id, "pstl.digest", item.digest)
     return mlflow_id
+
+
+def _log_task(client: Any, experiment: str, parent: str, name: str, item: Item, task: Task) -> None:
+    """Store one task as a child: its numbers under their own names, so that tasks of different runs can be put side by side."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    start = int(time.time() * 1000)
+    facts = {key: value for key, value in _facts(item).items() if key not in ("record", "run")}
+    tags = {"mlflow.parentRunId": parent, "pstl.task": task.name, "pstl.of": str(item.run), **{f"pstl.{k}": v for k, v in facts.items()}}
+    child: str = client.create_run(experiment, start_time=start, run_name=f"{name}/{task.name}", tags=tags).info.run_id
+    rows = {key.removeprefix(f"{task.name}."): row for key, row in keyed(task.rows).items()}
+    last = 1 + max((step for _, step, _, _ in task.history), default=-1)
+    metrics = [Metric(key, value, start + int(1000 * after), step) for key, step, after, value in task.history]
+    metrics += [Metric(key, row["value"], start, last) for key, row in rows.items()]
+    metrics += [Metric("system/seconds", float(task.rows[0]["seconds"]), start, last)]
+    norm, _, kind = task.name.partition(".")
+    settings = {**item.run.model_dump(exclude={"suite"}), "batch_norm": norm, "task": {"name": kind, **task.settings}}
+    values = [Param(_key(key), value) for key, value in flat(settings).items()]
+    for i in range(0, len(metrics), 1000):
+        client.log_batch(child, metrics=metrics[i : i + 1000])
+    client.log_batch(child, params=values[:100], tags=[RunTag("pstl.setting", task.rows[0]["setting"])])
+    client.set_terminated(child, "FINISHED")
 
 
 def _facts(item: Item) -> dict[str, str]:
@@ -213,48 +273,6 @@ def _stored(client: Any, suite: str) -> list[Any]:
         if not token:
             break
     return found
-
-
-def _experiment(client: Any, dataset: str, address: str) -> str:
-    """Id of the data set's experiment. A local store keeps its artifacts beside the database; a server decides for itself."""
-    found = client.get_experiment_by_name(dataset)
-    if found is None:
-        place = str(_database(address).parent / "mlruns" / dataset) if address.startswith("sqlite:") else None
-        created: str = client.create_experiment(dataset, artifact_location=place)
-        return created
-    if found.lifecycle_stage != "active":
-        raise UserError(f"{_shown(address)}: experiment {dataset!r} was deleted there; restore it with 'mlflow experiments restore'")
-    known: str = found.experiment_id
-    return known
-
-
-def _open(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
-    """A client of the store and its address."""
-    address = uri or params.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "") or LOCAL
-    if address.startswith("sqlite:"):
-        if not create and not _database(address).exists():
-            raise UserError(f"{_shown(address)}: no such store; run 'python -m pstl track' first")
-        _database(address).parent.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
-    import mlflow
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        client = mlflow.MlflowClient(tracking_uri=address)
-        client.search_experiments(max_results=1)
-    except mlflow.MlflowException as error:
-        reason = _shown(" ".join(str(error).split()).split(". ")[0])
-        raise UserError(f"tracking store {_shown(address)}: {reason}; use {LOCAL} or the address of an MLflow server") from None
-    return client, address
-
-
-def _database(address: str) -> Path:
-    return Path(address.removeprefix("sqlite:///"))
-
-
-def _shown(address: str) -> str:
-    return re.sub(r"//[^@/]*@", "//", address)  # never a password in a message
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
