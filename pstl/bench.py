@@ -15,13 +15,13 @@ from pstl.data.loader import Clips
 from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet
 from pstl.errors import UserError
-from pstl.methods._base import BaseMethod, Batch
+from pstl.methods._base import BaseMethod
 from pstl.provenance import git_hash, versions
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import load as load_skeleton
 from pstl.tasks._features import encode
-from pstl.train import optimiser
+from pstl.train import batches, optimiser
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import build_method, device_name, peak_memory, update, use_bf16
 
@@ -33,7 +33,8 @@ def bench(params: Params, methods: Sequence[str] | None, device: torch.device, s
 
     methods: None takes every entry that trains (epochs > 0).   steps: counted steps, after one warm-up step.
     """
-    trained = [name for name in params.methods if params.method(params.suite, name).train.epochs]
+    # A variant of an entry that differs in its labels only is the same work.
+    trained = [n for n, entry in params.methods.items() if params.method(params.suite, n).train.epochs and set(entry) != {"base", "labels"}]
     rows = []
     for name in methods or trained:
         if name not in params.methods:
@@ -107,7 +108,10 @@ def _array(section: MethodSettings) -> ArraySet:
 
 def _train_rate(method: BaseMethod, data: ArraySet, section: MethodSettings, device: torch.device, steps: int) -> float:
     """Clips per second of whole optimiser steps, one a batch; where items are bodies, a clip counts as as many as it has."""
-    clips = Clips(data, np.arange(len(data.x)), device, True, method.one_body, method.shortest)
+    everything = np.arange(len(data.x))
+    known = None if section.labels is None else everything[: max(1, round(section.labels * len(everything)))]
+    clips = Clips(data, everything, device, True, method.one_body, method.shortest, known)
+    members = [batches.of_epoch(clips, section.train, seed=0, epoch=step)[0] for step in range(steps + 1)]
     method.train()
     if section.train.precision == "bf16":
         use_bf16(method)
@@ -117,9 +121,7 @@ def _train_rate(method: BaseMethod, data: ArraySet, section: MethodSettings, dev
         if step == 1:
             _wait(device)
             began = time.perf_counter()
-        index = torch.arange(size) + step % 2 * size
-        batch = Batch(*clips.take(index), present=clips.present[index], host_length=clips.host_length[index])
-        method(batch, torch_generator(0, "bench", step))["loss"].backward()
+        method(batches.make(clips, members[step]), torch_generator(0, "bench", step))["loss"].backward()
         update(method, optim, section.train, section.train.lr)
     _wait(device)
     return steps * size / (time.perf_counter() - began) * len(data.x) / len(clips)

@@ -112,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
         run,
         array,
         out,
+        ("--labels", {"metavar": "FILE", "help": "which clips are labelled, where the method's entry names a fraction"}),
         device,
     )
     add(

@@ -50,7 +50,7 @@ def pretrain(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.train.pretrain import choose_device, pretrain
 
-    pretrain(config.load(args.params), config.Run.parse(args.run), args.array, args.out, choose_device(args.device))
+    pretrain(config.load(args.params), config.Run.parse(args.run), args.array, args.out, choose_device(args.device), args.labels)
 
 
 def features(args: argparse.Namespace) -> None:

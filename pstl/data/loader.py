@@ -21,8 +21,10 @@ class Clips:
     """
 
     def __init__(
-        self, data: ArraySet, indices: np.ndarray, device: torch.device, labelled: bool = False, one_body: bool = False, shortest: int = 1
-    ) -> None:
+        self, data: ArraySet, indices: np.ndarray, device: torch.device, labelled: bool = False, one_body: bool = False, shortest: int = 1,
+        known: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """labelled: load classes.   known: indices into `data` of the clips whose classes are loaded, the others get -1; None: all."""
         self.device = device
         indices = indices[data.length[indices] >= shortest]
         x = torch.from_numpy(np.ascontiguousarray(data.x[indices]))
@@ -34,7 +36,10 @@ class Clips:
         self.present = present(self.x)
         self.host_length = torch.from_numpy(data.length[indices])
         self.length = self.host_length.to(device)
-        self.y = torch.from_numpy(data.y[indices]).to(device) if labelled else None  # labels are not even loaded otherwise
+        has_class = np.full(len(indices), labelled) if known is None else np.isin(indices, known) & labelled
+        self.labelled = torch.from_numpy(np.flatnonzero(has_class))  # on the CPU: which of these clips have a class
+        y = np.where(has_class, data.y[indices], -1) if labelled else None  # labels are not even loaded otherwise
+        self.y = None if y is None else torch.from_numpy(y).to(device)
 
     def __len__(self) -> int:
         return len(self.x)

@@ -1,5 +1,6 @@
 """The contract every method keeps: forward(batch, rng) -> losses, after_step(), .encoder."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ class Batch(NamedTuple):
     """x: (N, C, T, V, M) as the recipe made it (joint positions).   length: (N,) recorded frames.
 
     y: (N,) classes, -1 where unlabelled; None in every purely self-supervised run.
+    labelled: number of clips in front that were drawn among the labelled ones; all others then have y = -1. 0: no such part.
     present: (N, M) bool on the CPU, False for bodies that are all zero, whatever the device of x; None: not looked up.
     host_length: `length` on the CPU, whatever the device of x; None: not looked up.
     """
@@ -26,6 +28,7 @@ class Batch(NamedTuple):
     y: Tensor | None = None
     present: Tensor | None = None
     host_length: Tensor | None = None
+    labelled: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class BaseMethod(nn.Module):
     needs_labels: bool = False  # True: batches carry y
     one_body: bool = False  # True: an item of a training batch is one body of a clip (M = 1), never an absent one
     shortest: int = 1  # frames; training leaves shorter recordings out
+    learns_from_unlabelled: bool = False  # False: where only a fraction has labels, a method that needs them sees no other clips
+    classifier: nn.Linear  # of a method that learns classes: kept with the encoder, see classify()
 
     def __init__(self, cfg: Any, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__()
@@ -77,6 +82,20 @@ class BaseMethod(nn.Module):
         return convert(x, skeleton, stream)
 
     @classmethod
+    def clean_stream(cls, cfg: Frozen, x: Tensor, length: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
+        """The clean view as one stream: what the encoder is fed downstream."""
+        return cls.as_stream(cls.clean(cfg, x, length), skeleton, stream)
+
+    @classmethod
     def augmented(cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
         """The random view its paper fine-tunes on, before stream conversion, and its length; by default the clean one."""
         return cls.clean(cfg, x, length), length
+
+    @staticmethod
+    def classify(encode: Callable[[str], Tensor], classifier: nn.Linear) -> Tensor:
+        """Class scores of a method that has a classifier.
+
+        encode(stream): clip features (N, D) of the clean view, "" for the run's stream.   Returns: (N, classes).
+        """
+        scores: Tensor = classifier(encode(""))
+        return scores

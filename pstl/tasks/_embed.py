@@ -88,11 +88,13 @@ def import_weights(source: str, official: str | Path, out: str | Path) -> Encode
         able = [n for n in names("methods") if hasattr(load_plugin("methods", n), "from_official")]
         raise UserError(f"no released code to import from for {source!r}; known: {', '.join(able)}")
     try:
-        fields, state = module.from_official(read(official))
+        content = read(official)
+        fields, state = module.from_official(content)
+        classifier = encoder_file.linear(module.classifier_from_official(content)) if hasattr(module, "classifier_from_official") else None
     except (KeyError, AttributeError, TypeError, IndexError, ValueError) as error:
         raise UserError(f"{official}: not a checkpoint of the released {source} code (no {error} in it)") from None
     card = EncoderCard(**fields, provenance={"imported_from": Path(official).name})
     encoder = encoder_file.build(card)
     encoder_file.load_state(encoder, state, str(official))
-    encoder_file.save(out, card, encoder)
+    encoder_file.save(out, card, encoder, classifier)
     return card

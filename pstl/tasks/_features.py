@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.backbones._base import BaseEncoder
@@ -38,6 +38,7 @@ class FeatureSet:
     y_test: np.ndarray
     unseen: np.ndarray
     meta: dict[str, Any]
+    scores: np.ndarray | None = None  # (N_test, classes) float32, of the method's own classifier
 
 
 def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, drop: Tensor | None = None) -> Tensor:
@@ -46,8 +47,9 @@ def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, d
     The method's clean view comes first, then the stream. The encoder's mode is left alone.
     """
     module = load_plugin("methods", card.method)
-    x = module.Method.clean(validated(module.Config, card.settings, card.method), x, length)
-    return encode_view(card, encoder, x, drop, length)
+    cfg = validated(module.Config, card.settings, card.method)
+    x = module.Method.clean_stream(cfg, x, length, encoder_file.skeleton_of(card), card.stream)
+    return _clip_features(encoder, x, drop, length)
 
 
 def encode_view(card: EncoderCard, encoder: BaseEncoder, x: Tensor, drop: Tensor | None = None, length: Tensor | None = None) -> Tensor:
@@ -56,6 +58,10 @@ def encode_view(card: EncoderCard, encoder: BaseEncoder, x: Tensor, drop: Tensor
     length: (N,) frames that count, for encoders that take clips of any length; None: all.
     """
     x = load_plugin("methods", card.method).Method.as_stream(x, encoder_file.skeleton_of(card), card.stream)
+    return _clip_features(encoder, x, drop, length)
+
+
+def _clip_features(encoder: BaseEncoder, x: Tensor, drop: Tensor | None, length: Tensor | None) -> Tensor:
     features: Tensor = (encoder(x, drop) if encoder.stride is None else encoder(x, drop, length)).clip
     return features
 
@@ -68,6 +74,21 @@ def encode_all(card: EncoderCard, encoder: BaseEncoder, clips: Clips, drop: Tens
     for part in in_order(len(clips), BATCH):
         x, length, _ = clips.take(torch.arange(part.start, part.stop))
         rows.append(encode(card, encoder, x, length, drop).float().cpu())
+    return torch.cat(rows).numpy()
+
+
+@torch.inference_mode()
+def classify_all(card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear, clips: Clips) -> np.ndarray:
+    """Scores of the method's own classifier for all clips in file order, in evaluation mode.   Returns: (N, classes) float32."""
+    encoder.eval()
+    rows = []
+    for part in in_order(len(clips), BATCH):
+        x, length, _ = clips.take(torch.arange(part.start, part.stop))
+
+        def encoded(stream: str, x: Tensor = x, length: Tensor = length) -> Tensor:
+            return encode(replace(card, stream=stream or card.stream), encoder, x, length)
+
+        rows.append(load_plugin("methods", card.method).Method.classify(encoded, classifier).float().cpu())
     return torch.cat(rows).numpy()
 
 
@@ -109,6 +130,10 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
     if batch_norm == "recalibrated":
         recalibrate(card, encoder, train)
     arrays = {"train": encode_all(card, encoder, train), "test": encode_all(card, encoder, Clips(data, sides["test"], device))}
+    classifier = encoder_file.load_classifier(encoder_path)
+    if classifier is not None and batch_norm == "released":
+        # Statistics renewed on the run's stream would not suit a classifier that was trained with others: it goes without.
+        arrays["scores"] = classify_all(card, encoder, classifier.to(device), Clips(data, sides["test"], device))
     labels = {f"y_{side}": data.y[index] for side, index in sides.items()} | {"unseen": data.unseen(split)}
     meta = {
         **card.provenance, "batch_norm": batch_norm, "classes": data.meta["classes"], "data_checksum": data.meta["checksum"],
@@ -147,6 +172,6 @@ def open_features(path: str | Path) -> FeatureSet:
     """Read features.npz. Raises: UserError if it is missing or damaged."""
     try:
         with np.load(path) as f:
-            return FeatureSet(f["train"], f["test"], f["y_train"], f["y_test"], f["unseen"], json.loads(str(f["meta"])))
+            return FeatureSet(f["train"], f["test"], f["y_train"], f["y_test"], f["unseen"], json.loads(str(f["meta"])), f.get("scores"))
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: not a readable features file ({error}); delete it and run 'python -m pstl features' again") from None

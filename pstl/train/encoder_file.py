@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from pstl.backbones._base import BaseEncoder
 from pstl.config import Plugin, validated
@@ -46,10 +47,11 @@ def skeleton_of(card: EncoderCard) -> Skeleton:
     return load_skeleton(card.skeleton)
 
 
-def save(path: str | Path, card: EncoderCard, encoder: BaseEncoder) -> None:
-    """Write weights and card; the file appears whole or not at all."""
+def save(path: str | Path, card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear | None = None) -> None:
+    """Write weights and card, and the classifier of a method that has one; the file appears whole or not at all."""
+    content = {"format": FORMAT, "card": asdict(card), "state": encoder.state_dict()}
     with atomic(path) as new:
-        torch.save({"format": FORMAT, "card": asdict(card), "state": encoder.state_dict()}, new)
+        torch.save(content if classifier is None else content | {"classifier": classifier.state_dict()}, new)
 
 
 def load(path: str | Path) -> tuple[EncoderCard, BaseEncoder]:
@@ -64,6 +66,20 @@ def load(path: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     encoder = build(card)
     load_state(encoder, content["state"], str(path))
     return card, encoder.eval()
+
+
+def load_classifier(path: str | Path) -> nn.Linear | None:
+    """The classifier beside the encoder, on the CPU; None if the file has none."""
+    state = read(path).get("classifier")
+    return None if state is None else linear(state)
+
+
+def linear(state: dict[str, torch.Tensor]) -> nn.Linear:
+    """A linear layer with these weights.   state: weight (classes, D), bias (classes,)."""
+    classes, width = state["weight"].shape
+    layer = nn.Linear(width, classes)
+    layer.load_state_dict(state)
+    return layer
 
 
 def load_state(encoder: BaseEncoder, state: dict[str, torch.Tensor], where: str) -> None:

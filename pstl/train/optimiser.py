@@ -13,7 +13,9 @@ def build(module: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:
     """Every parameter that receives gradients; fused kernels, the update is memory-bound. Raises: UserError, see groups()."""
     parameters = groups(module, train.no_decay)
     if train.optimiser == "sgd":
-        return torch.optim.SGD(parameters, lr=train.lr, momentum=train.momentum, weight_decay=train.weight_decay, fused=True)
+        return torch.optim.SGD(
+            parameters, lr=train.lr, momentum=train.momentum, weight_decay=train.weight_decay, nesterov=train.nesterov, fused=True
+        )
     kind = torch.optim.Adam if train.optimiser == "adam" else torch.optim.AdamW  # adam: decay is added to the gradient
     return kind(parameters, lr=train.lr, weight_decay=train.weight_decay, fused=True)
 

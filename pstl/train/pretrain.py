@@ -7,34 +7,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from pstl import paths
 from pstl.config import MethodSettings, Params, Run, TrainSettings, digest, validated
+from pstl.data.labels import labelled
+from pstl.data.labels import read as read_labels
 from pstl.data.loader import Clips, shuffled
 from pstl.data.store import ArraySet, atomic, open_array, write_json
 from pstl.errors import UserError
-from pstl.methods._base import BaseMethod, Batch, Problem
+from pstl.methods._base import BaseMethod, Problem
 from pstl.provenance import git_hash, versions
 from pstl.registry import load as load_plugin
 from pstl.rng import derive, torch_generator
 from pstl.skeletons import load as load_skeleton
-from pstl.train import checkpoint, distributed, encoder_file, optimiser
+from pstl.train import batches, checkpoint, distributed, encoder_file, optimiser
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.progress import Progress
 from pstl.train.schedule import learning_rate
 
 
-def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, device: torch.device) -> None:
+def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, device: torch.device, labels: str | Path | None = None) -> None:
     """Train one run's method on the training clips of its split; write encoder.pt, curve.jsonl and run.json.
+
+    labels: file of the labelled clips, for a method of which only a fraction of labels is to be seen; its draw is the run's seed.
 
     An interrupted call goes on from last.pt beside `out`, at most one epoch is lost; last.pt goes when encoder.pt is there.
     Raises: UserError for a checkpoint of other settings, an unknown split, or a loss that is no longer finite.
     """
     out, section, data = Path(out), params.method(run.suite, run.method), open_array(array)
     device = distributed.start(device)
-    card = card_of(run, section, data)
+    known = known_labels(data, run, section, labels)
+    card = card_of(run, section, data, known)
     method = build_method(run, section, card, len(data.meta["classes"])).to(device)
-    clips = training_clips(data, run, section, method, device)
+    clips = training_clips(data, run, section, method, device, known)
     last, settings_digest = out.with_name("last.pt"), card.provenance["settings_digest"]
     history = train(method, clips, section.train, str(run), run.seed, last, settings_digest, kept_of(section.train, card, method, out))
     if distributed.rank() == 0:
@@ -42,8 +49,37 @@ def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, devic
     distributed.stop()
 
 
-def training_clips(data: ArraySet, run: Run, section: MethodSettings, method: BaseMethod, device: torch.device) -> Clips:
-    """The training side of the run's split, as the method wants it; labels come along only for methods that ask for them."""
+def known_labels(data: ArraySet, run: Run, section: MethodSettings, labels: str | Path | None) -> np.ndarray | None:
+    """Indices of the clips whose labels the run may see; None: all, or none for a method that needs none.
+
+    Raises: UserError for a file without a fraction or the other way round, or of another split or draw.
+    """
+    if section.labels is None:
+        if labels is not None:
+            raise UserError(f"{run}: --labels {labels}, but methods.{run.method} names no fraction; add 'labels: 0.05' to it")
+        return None
+    if labels is None:
+        raise UserError(f"{run}: methods.{run.method} sees {section.labels:g} of the labels; pass --labels {labels_of(run)}")
+    if not load_plugin("methods", section.method).Method.needs_labels:
+        raise UserError(f"{run}: {section.method} sees no labels; remove 'labels' from methods.{run.method}")
+    ranking = read_labels(labels)
+    if (ranking.split, ranking.draw) != (run.split, run.seed):
+        found, wanted = f"{ranking.split}, draw {ranking.draw}", f"{run.split}, draw {run.seed}, which is the run's seed"
+        raise UserError(f"{labels}: labels of {found}; expected {wanted}; pass {labels_of(run)}")
+    return labelled(ranking, section.labels, data)
+
+
+def labels_of(run: Run) -> str:
+    return paths.labels(run.dataset, run.split, run.seed)
+
+
+def training_clips(
+    data: ArraySet, run: Run, section: MethodSettings, method: BaseMethod, device: torch.device, known: np.ndarray | None = None
+) -> Clips:
+    """The training side of the run's split, as the method wants it; labels come along only for methods that ask for them.
+
+    known: clips whose labels may be seen; a method that learns nothing from clips without label gets no others.
+    """
     if run.split not in data.splits:
         raise UserError(f"unknown split {run.split!r} of {run.dataset}; known: {', '.join(data.splits)}")
     if data.meta["dataset"] != run.dataset or data.meta["recipe"] != section.recipe.model_dump():
@@ -51,15 +87,17 @@ def training_clips(data: ArraySet, run: Run, section: MethodSettings, method: Ba
         raise UserError(
             f"run {run}: array of {found}, expected {wanted}; pass the array that 'python -m pstl prepare' made for this recipe"
         )
-    clips = Clips(data, data.splits[run.split][0], device, method.needs_labels, method.one_body, method.shortest)
+    chosen = data.splits[run.split][0] if known is None or method.learns_from_unlabelled else known
+    clips = Clips(data, chosen, device, method.needs_labels, method.one_body, method.shortest, known)
     if not len(clips):
         raise UserError(f"run {run}: no training clip has {method.shortest} frames and a body in it; {section.method} needs both")
     return clips
 
 
-def card_of(run: Run, section: MethodSettings, data: ArraySet) -> EncoderCard:
+def card_of(run: Run, section: MethodSettings, data: ArraySet, known: np.ndarray | None = None) -> EncoderCard:
     """The run's encoder card, with the digest of everything that shapes its weights."""
-    settings_digest = digest([section.model_dump(mode="json"), run.seed, run.stream, run.dataset, run.split, data.meta["checksum"]])
+    shaping = [section.model_dump(mode="json"), run.seed, run.stream, run.dataset, run.split, data.meta["checksum"]]
+    settings_digest = digest(shaping if known is None else [*shaping, known.tolist()])
     provenance = {
         "run": str(run), "run_id": digest([str(run), settings_digest]), "settings_digest": settings_digest,
         "data_checksum": data.meta["checksum"], "dataset": run.dataset, "split": run.split, "seed": run.seed, "git": git_hash(),
@@ -129,7 +167,7 @@ def train(
     optim = optimiser.build(method, settings)
     first, history = checkpoint.resume(last, settings_digest, method, optim)
     epochs = epochs_of(settings, len(clips))
-    progress = Progress(name, first, epochs, len(clips))
+    progress = Progress(name, first, epochs, settings.steps_per_epoch * settings.batch_size or len(clips))
     for epoch in range(first, epochs):
         progress.epoch()
         # Dropout and the like draw from torch's global generator: seeded per epoch, so that a resumed epoch draws the same.
@@ -152,25 +190,24 @@ def train_epoch(
     method: BaseMethod, clips: Clips, settings: TrainSettings, seed: int, epoch: int, optim: torch.optim.Optimizer, progress: Progress,
     first_step: int = 0,
 ) -> dict[str, float]:  # fmt: skip
-    """One pass over the clips. Returns: mean losses over batches, and the number of optimiser steps. One host sync, at the end.
+    """One pass over the clips, or steps_per_epoch batches; one host sync, at the end.
 
     first_step: optimiser steps of the epochs before; with settings.max_steps the pass may end early.
+    Returns: mean losses over batches, and the number of optimiser steps.
     """
     method.train()
-    batches = shuffled(len(clips), settings.batch_size, settings.drop_last, seed, epoch)
+    epoch_batches = batches.of_epoch(clips, settings, seed, epoch)
     sums: dict[str, torch.Tensor] = {}
     steps = 0
-    for i, index in enumerate(batches):
-        mine = distributed.share(index)
-        batch = Batch(*clips.take(mine), present=clips.present[mine], host_length=clips.host_length[mine])
-        losses = method(batch, torch_generator(seed, "views", epoch, i))
+    for i, members in enumerate(epoch_batches):
+        losses = method(batches.make(clips, members), torch_generator(seed, "views", epoch, i))
         (losses["loss"] / settings.accumulate).backward()
-        if (i + 1) % settings.accumulate == 0 or i + 1 == len(batches):
+        if (i + 1) % settings.accumulate == 0 or i + 1 == len(epoch_batches):
             update(method, optim, settings, learning_rate(settings, epoch, first_step + steps))
             steps += 1
         for name, value in losses.items():
             sums[name] = sums.get(name, torch.zeros((), device=clips.device)) + value.detach()
-        progress.step(epoch, min((i + 1) * settings.batch_size, len(clips)))
+        progress.step(epoch, min((i + 1) * settings.batch_size, progress.clips))
         if first_step + steps == settings.max_steps > 0:
             break
     means = torch.stack(list(sums.values())).div(i + 1).tolist()
@@ -193,8 +230,8 @@ def epochs_of(settings: TrainSettings, clips: int) -> int:
     """Epochs of a whole run: max_steps may end it before the last one, or within one."""
     if not settings.max_steps:
         return settings.epochs
-    batches = len(shuffled(clips, settings.batch_size, settings.drop_last, 0, 0))
-    return min(settings.epochs, math.ceil(settings.max_steps / math.ceil(batches / settings.accumulate)))
+    per_epoch = settings.steps_per_epoch or len(shuffled(clips, settings.batch_size, settings.drop_last, 0, 0))
+    return min(settings.epochs, math.ceil(settings.max_steps / math.ceil(per_epoch / settings.accumulate)))
 
 
 def use_bf16(method: BaseMethod) -> None:
@@ -220,7 +257,7 @@ def finish(
         "parameters": sum(p.numel() for p in method.encoder.parameters()), "recipe": card.recipe, "stream": card.stream,
     }  # fmt: skip
     write_json(out.with_name("run.json"), facts)
-    encoder_file.save(out, card, method.encoder)
+    encoder_file.save(out, card, method.encoder, getattr(method, "classifier", None))
     out.with_name("last.pt").unlink(missing_ok=True)
 
 

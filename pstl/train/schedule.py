@@ -8,14 +8,14 @@ from pstl.config import TrainSettings
 def learning_rate(train: TrainSettings, epoch: int, step: int = 0) -> float:
     """Rate for the 0-based `epoch`, or for the 0-based optimiser `step` of the whole run if there are decay_steps.
 
-    Source: PSTL spec section 7 (cosine, warm-up), SCD-Net spec section 6 (step), Hi-TRS spec section 4 (linear by steps).
+    Source: PSTL spec section 7 (cosine, warm-up), SCD-Net spec section 6 (step), Hi-TRS spec section 4 (linear by steps), PSP spec 7.
 
-    QUIRK(pstl spec 7): with a warm-up, epoch 0 trains with rate 0; only batch-norm statistics and Adam's moments move.
+    QUIRK(pstl spec 7): with a warm-up that starts at 0, epoch 0 trains with rate 0; only batch-norm statistics and Adam's moments move.
     """
     if train.decay_steps:
         return _by_step(train, step)
     if epoch < train.warmup_epochs:
-        return train.lr * epoch / train.warmup_epochs
+        return train.lr * (epoch + train.warmup_start) / train.warmup_epochs
     if train.schedule == "step":
         return train.lr * train.gamma ** sum(epoch >= m for m in train.milestones)
     done = (epoch - train.warmup_epochs) / max(1, train.epochs - train.warmup_epochs)

@@ -152,6 +152,12 @@ def task_code(wildcards):
     return code("tasks._run", f"tasks.{kind}")
 
 
+def labels_of(wildcards):
+    """Which clips are labelled, for a run that sees a fraction of the labels; its draw is its seed."""
+    run = run_of(wildcards)
+    return [] if method_of(wildcards).labels is None else paths.labels(run.dataset, run.split, run.seed)
+
+
 def leakage_of(wildcards):
     """The check that no clip of the run's test side is on its training side."""
     run = run_of(wildcards)

@@ -6,6 +6,7 @@ rule pretrain:
     input:
         array=array_of,
         leakage=leakage_of,
+        labels=labels_of,
     output:
         encoder="results/{suite}/runs/{run}/encoder.pt",
         curve="results/{suite}/runs/{run}/curve.jsonl",
@@ -21,7 +22,9 @@ rule pretrain:
         section=lambda w: section(method_of(w)),
         code=lambda w: code("train.pretrain", f"methods.{method_of(w).method}", f"backbones.{method_of(w).encoder.name}"),
         array=subpath(input.array, parent=True),
+        labels=lambda w, input: f"--labels {input.labels}" if input.labels else "",
     message:
         "pre-train {wildcards.suite}/{wildcards.run}"
     shell:
-        "pstl pretrain --run {wildcards.suite}/{wildcards.run} --array {params.array}" " --out {output.encoder} 2>&1 | tee {log} >&2"
+        "pstl pretrain --run {wildcards.suite}/{wildcards.run} --array {params.array} {params.labels}"
+        " --out {output.encoder} 2>&1 | tee {log} >&2"

@@ -1,0 +1,92 @@
+"""Pyramid Polymerizing Attention among body regions, parts and joints, coarse maps added into finer ones (PSP spec section 5)."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pstl.backbones.dsta import SLOPE, initialise
+from pstl.skeletons.pyramid import Pyramid
+
+
+class Level(nn.Module):
+    """Attention among the nodes of one level, whose map may be replaced by a polymerised one before it is used."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.relate = nn.Conv2d(width, 3 * width, 1)  # queries, keys, values
+        self.mix = nn.Sequential(nn.Conv2d(width, width, 1), nn.BatchNorm2d(width))
+
+    def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x: (P, C, T, W).   Returns: own map (P, heads, W, W), tanh without softmax or scale; values (P, heads, C T / heads, W)."""
+        p, c, t, w = x.shape
+        query, key, value = self.relate(x).view(p, 3, self.heads, c // self.heads * t, w).unbind(1)
+        return torch.tanh(query.mT @ key / (c // self.heads * t)), value
+
+    def gather(self, x: Tensor, attention: Tensor, value: Tensor) -> Tensor:
+        """y[.., u] = sum_v attention[u, v] value[.., v], mixed, and the level's input as a residual.   Returns: (P, C, T, W)."""
+        return F.leaky_relu(self.mix((value @ attention.mT).reshape(x.shape)) + x, SLOPE)
+
+
+class Polymerise(nn.Module):
+    """Maps of bodies (P, C, T, V) -> pooled features (3, P, C): body, part, joint.
+
+    recursive: the joints receive the polymerised map of the parts, and the body's only through it, as the abstract may be read;
+    the released code adds the own maps of both (spec section 5).
+    """
+
+    def __init__(self, width: int, heads: int, pyramid: Pyramid, recursive: bool) -> None:
+        super().__init__()
+        self.body, self.part, self.joint = (Level(width, heads) for _ in range(3))
+        self.recursive = recursive
+        self.body_to_part, self.part_to_joint, self.body_to_joint = pyramid.body_to_part, pyramid.part_to_joint, pyramid.body_to_joint
+        tables = {"body_of": pyramid.body_of, "part_of": pyramid.part_of, "body_of_part": pyramid.body_of_part}
+        for name, group_of in tables.items():
+            self.register_buffer(f"{name}_pairs", pairs(group_of), persistent=False)
+        self.register_buffer("body_mean", averaging(pyramid.body_of), persistent=False)
+        self.register_buffer("part_mean", averaging(pyramid.part_of), persistent=False)
+        self.body_of_pairs: Tensor
+        self.part_of_pairs: Tensor
+        self.body_of_part_pairs: Tensor
+        self.body_mean: Tensor
+        self.part_mean: Tensor
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):  # small beside the encoder, and tanh of small numbers
+            x = x.to(torch.promote_types(x.dtype, torch.float32))
+            inputs = x @ self.body_mean.to(x.dtype), x @ self.part_mean.to(x.dtype), x
+            levels = self.body, self.part, self.joint
+            own, values = zip(*(level.attend(nodes) for level, nodes in zip(levels, inputs, strict=True)), strict=True)
+            maps = self.polymerised(*own)
+            outputs = (level.gather(*given) for level, *given in zip(levels, inputs, maps, values, strict=True))
+            return torch.stack([y.mean((2, 3)) for y in outputs])
+
+    def polymerised(self, body: Tensor, part: Tensor, joint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Own maps (P, heads, W, W) of each level -> the maps that are used."""
+        part_used = part + self.body_to_part * spread(body, self.body_of_part_pairs)
+        if self.recursive:
+            return body, part_used, joint + self.part_to_joint * spread(part_used, self.part_of_pairs)
+        joint_used = joint + self.part_to_joint * spread(part, self.part_of_pairs) + self.body_to_joint * spread(body, self.body_of_pairs)
+        return body, part_used, joint_used
+
+
+def pairs(group_of: np.ndarray) -> Tensor:
+    """Where the groups of every pair of nodes stand in a flat map of groups.   group_of: (W,).   Returns: (W, W) int64."""
+    group = torch.from_numpy(group_of)
+    return group[:, None] * (int(group.max()) + 1) + group[None, :]
+
+
+def spread(coarse: Tensor, where: Tensor) -> Tensor:
+    """Each entry of a coarse map copied to all pairs of finer nodes inside its groups, in one gather.
+
+    coarse: (P, heads, G, G).   where: (W, W), see pairs().   Returns: (P, heads, W, W).
+    """
+    return coarse.flatten(-2).index_select(-1, where.flatten()).unflatten(-1, where.shape)
+
+
+def averaging(group_of: np.ndarray) -> Tensor:
+    """(V, groups): a product with it is the mean over the members of each group."""
+    member = F.one_hot(torch.from_numpy(group_of)).float()
+    return member / member.sum(0)

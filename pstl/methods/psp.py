@@ -1,0 +1,157 @@
+"""PSP: Pyramid Self-attention Polymerization Learning for Semi-supervised Skeleton-based Action Recognition (Xu and Shu, 2023).
+
+Follows the released code, which trains in one stage (spec section 7); the body of the paper was not available. Where no source says
+anything the setting that holds our choice says so. The share of labels and the make-up of a batch are the run's: `labels` and `train`.
+Run: snakemake --cores --config suite=nwucla_semi
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from pstl import skeletons
+from pstl.backbones._base import BaseEncoder
+from pstl.backbones._dsta_released import released_heads, released_weights
+from pstl.backbones.dsta import Encoder, initialise
+from pstl.config import Frozen
+from pstl.errors import UserError
+from pstl.losses.ntxent import nt_xent
+from pstl.methods._base import BaseMethod, Batch, Losses, Problem
+from pstl.methods._polymerise import Polymerise
+from pstl.ops import sampling
+from pstl.ops.collective import gather, place
+from pstl.skeletons import Skeleton, pyramid
+
+
+class Config(Frozen):
+    """Defaults are the released code's values for NTU-60 (spec sections 2, 5 and 6); it publishes none for other data."""
+
+    frames: int = Field(
+        default=50, ge=1
+    )  # of a view; also for NW-UCLA, where it is our choice (spec section 9): what the siblings' code takes
+    heads: int = Field(default=4, ge=1)  # of the pyramid's attention
+    recursive: bool = False  # True: an ablation, see Polymerise
+    temperature: float = Field(default=0.07, gt=0)
+    contrast_weight: float = Field(default=0.2, ge=0)  # lambda
+
+
+class Method(BaseMethod):
+    """Cross-entropy on labelled clips; on all clips each level of the joint stream against that of the motion stream."""
+
+    cfg: Config
+    needs_labels = True
+    learns_from_unlabelled = True
+
+    def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
+        super().__init__(cfg, encoder, problem)
+        if not isinstance(encoder, Encoder):
+            raise UserError("psp: its attention needs the joints of the encoder 'dsta'; set encoder: {name: dsta}")
+        if problem.stream != "joint":
+            raise UserError(
+                f"psp: learns from joint and motion together, and does not know stream {problem.stream!r}; set streams: [joint]"
+            )
+        if encoder.width % cfg.heads:
+            raise UserError(f"psp: {encoder.width} features cannot be shared by {cfg.heads} heads; set settings.heads")
+        self.encoder: Encoder = encoder
+        self.polymerise = Polymerise(encoder.width, cfg.heads, pyramid.build(problem.skeleton), cfg.recursive)
+        self.projector = nn.Sequential(nn.Linear(encoder.width, encoder.width), nn.ReLU(), nn.Linear(encoder.width, encoder.width))
+        self.classifier = nn.Linear(encoder.width, problem.classes)
+        initialise(self.projector)
+        initialise(self.classifier)
+
+    def forward(self, batch: Batch, rng: Generator) -> Losses:
+        if not batch.labelled or batch.y is None:
+            raise UserError("psp: a batch without labelled clips of its own; set train.labelled_batch")
+        n = batch.labelled  # the first n clips have classes
+        views = [self.view(batch.x[part], batch.length[part], rng) for part in (slice(n), slice(n, None))]
+        maps = self.encoder.maps(torch.cat([x for streams in views for x in streams]))  # once, so that all enter one batch norm
+        joint, motion, joint_u, motion_u = maps.split([len(x) * x.shape[4] for streams in views for x in streams])
+
+        classes = F.cross_entropy(self.logits(gather(self.pool(joint)), gather(self.pool(motion))), gather(batch.y[:n]))
+        body, part, whole = self.contrast(self.levels(joint_u), self.levels(motion_u))
+        loss = classes + self.cfg.contrast_weight * (body + part + whole)
+        return {"loss": loss, "classes": classes, "body": body, "part": part, "joint": whole}
+
+    def sharded(self) -> list[nn.Module]:
+        return [self.encoder.trunk, self.polymerise]
+
+    def view(self, x: Tensor, length: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+        """Joint and motion, their frames drawn independently (spec 2.2); no other augmentation.
+
+        Drawn for the global batch, so that ranks together equal one process.   Returns: (n, 3, frames, V, M) each.
+        """
+        first, total = place(x)
+        keys = torch.rand(2, total, sampling.candidates(x.shape[2], self.cfg.frames), generator=rng)[:, first : first + len(x)]
+        index = [sampling.random_frames(length, k, self.cfg.frames) for k in keys.to(x.device, non_blocking=True)]
+        return sampling.take(x, index[0]), sampling.take_motion(x, length, index[1])
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """h: mean over persons, frames and joints.   (n M, C, T', V) -> (n, C), at least float32."""
+        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        return wide.mean((2, 3)).unflatten(0, (-1, self.problem.people)).mean(1)
+
+    def logits(self, joint: Tensor, motion: Tensor) -> Tensor:
+        """One classifier for both streams; what is predicted is the sum."""
+        y: Tensor = self.classifier(joint) + self.classifier(motion)
+        return y
+
+    def levels(self, maps: Tensor) -> Tensor:
+        """Attention outputs of one stream, averaged over persons.   (n M, C, T', V) -> (3, n, C): body, part, joint."""
+        y: Tensor = self.polymerise(maps)
+        return y.unflatten(1, (-1, self.problem.people)).mean(2)
+
+    def contrast(self, joint: Tensor, motion: Tensor) -> tuple[Tensor, ...]:
+        """The coarse-to-fine contrastive losses of body, part and joint (spec section 6).   joint, motion: (3, n, C)."""
+        z = self.projector(torch.cat([joint, motion])).transpose(0, 1)  # one projector for all levels and both streams
+        z_joint, z_motion = gather(z).transpose(0, 1).chunk(2)
+        return tuple(nt_xent(z_joint, z_motion, self.cfg.temperature))
+
+    @staticmethod
+    def frames(cfg: Frozen, recorded: int) -> int:
+        assert isinstance(cfg, Config)
+        return cfg.frames
+
+    @staticmethod
+    def clean(cfg: Frozen, x: Tensor, length: Tensor) -> Tensor:
+        """Frames floor(i L / T) (spec 2.2).   Returns: (N, 3, frames, V, M)."""
+        assert isinstance(cfg, Config)
+        return sampling.take(x, sampling.spaced_frames(length, cfg.frames))
+
+    @classmethod
+    def clean_stream(cls, cfg: Frozen, x: Tensor, length: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
+        """The same frames; motion is taken before them, at the native rate (spec 2.2)."""
+        assert isinstance(cfg, Config)
+        if stream == "motion":
+            return sampling.take_motion(x, length, sampling.spaced_frames(length, cfg.frames))
+        return super().clean_stream(cfg, x, length, skeleton, stream)
+
+    @staticmethod
+    def classify(encode: Callable[[str], Tensor], classifier: nn.Linear) -> Tensor:
+        """The sum of both streams' logits.   encode(stream): clip features (N, D).   Returns: (N, classes)."""
+        scores: Tensor = classifier(encode("joint")) + classifier(encode("motion"))
+        return scores
+
+
+def from_official(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Card fields and weights of the encoder in a checkpoint as the released code writes it.
+
+    content: {"model": input_map.*, graph_layers.<i>.*, fc.*, mlp.*, att_*}.   Raises: KeyError if one of them is not there.
+    """
+    weights, (width, heads, joints, frames) = released_weights(content["model"])
+    fields = {
+        "method": "psp", "settings": {} if frames == Config().frames else {"frames": frames}, "recipe": {"name": "scaled300"},
+        "encoder": {"name": "dsta", "width": width, "heads": heads},
+        "skeleton": next(name for name in skeletons.NAMES if skeletons.load(name).joints == joints),
+        "people": 2, "frames": frames, "stream": "joint",
+    }  # fmt: skip
+    return fields, weights
+
+
+def classifier_from_official(content: dict[str, Any]) -> dict[str, Tensor]:
+    """Weights of the classifier: weight (classes, D) and bias (classes,).   content: as in from_official()."""
+    heads = released_heads(content["model"])
+    return {name: heads[f"classifier.{name}"] for name in ("weight", "bias")}

@@ -1,0 +1,69 @@
+"""Which clips make a batch, as a pure function of seed, epoch and step, so that a resumed run draws what an uninterrupted one does."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pstl.config import TrainSettings
+from pstl.data.loader import Clips, shuffled
+from pstl.errors import UserError
+from pstl.methods._base import Batch
+from pstl.rng import torch_generator
+from pstl.train.distributed import share
+
+FEWEST = 4  # labelled clips of a batch, where a fraction says how many
+
+
+class Members(NamedTuple):
+    """Indices of one batch (CPU).   labelled: drawn among the labelled clips, None without such a part.   others: (n,)."""
+
+    labelled: Tensor | None
+    others: Tensor
+
+
+def of_epoch(clips: Clips, train: TrainSettings, seed: int, epoch: int) -> list[Members]:
+    """The batches of one epoch, the same on every rank."""
+    if train.steps_per_epoch:
+        steps = train.steps_per_epoch
+        others = cycled(len(clips), train.batch_size, epoch * steps, steps, seed, "shuffle")
+    else:
+        others = shuffled(len(clips), train.batch_size, train.drop_last, seed, epoch)
+    if not train.labelled_batch:
+        return [Members(None, index) for index in others]
+    if not len(clips.labelled):
+        raise UserError("train.labelled_batch is set, but no clip has a label; use a method that needs labels, or remove it")
+    rows = cycled(len(clips.labelled), labelled_size(train, clips), epoch * len(others), len(others), seed, "shuffle labelled")
+    return [Members(clips.labelled[row], index) for row, index in zip(rows, others, strict=True)]
+
+
+def labelled_size(train: TrainSettings, clips: Clips) -> int:
+    """How many labelled clips stand before each batch."""
+    if train.labelled_batch == "fraction":
+        return max(FEWEST, int(train.batch_size * len(clips.labelled) / len(clips) + 0.5))
+    return train.labelled_batch
+
+
+def cycled(count: int, size: int, first: int, steps: int, seed: int, purpose: str) -> list[Tensor]:
+    """Batches first .. first + steps - 1 of an endless series: pass after pass in new order, the short batch at a pass's end left out.
+
+    Returns: `steps` tensors of min(size, count) indices.
+    """
+    size = min(size, count)
+    whole = count // size  # batches of a pass
+    numbers = range(first, first + steps)
+    orders = {p: torch.randperm(count, generator=torch_generator(seed, purpose, p)) for p in {i // whole for i in numbers}}
+    return [orders[i // whole][i % whole * size :][:size] for i in numbers]
+
+
+def make(clips: Clips, members: Members) -> Batch:
+    """This rank's share of a batch: of the labelled part and of the others, so that no rank is without either."""
+    others = share(members.others)
+    if members.labelled is None:
+        return Batch(*clips.take(others), clips.present[others], clips.host_length[others])
+    labelled = share(members.labelled)
+    index = torch.cat([labelled, others])
+    x, length, y = clips.take(index)
+    assert y is not None  # of_epoch() found labelled clips
+    y = torch.cat([y[: len(labelled)], torch.full_like(y[len(labelled) :], -1)])
+    return Batch(x, length, y, clips.present[index], clips.host_length[index], len(labelled))

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from pstl.config import TrainSettings
+from pstl.data.loader import Clips
+from pstl.data.store import ArraySet
+from pstl.errors import UserError
+from pstl.train import batches
+
+CPU = torch.device("cpu")
+
+
+def clips(n=40, known=(1, 5, 9, 20, 33, 39), labelled=True):
+    x = np.arange(n, dtype=np.float32)[:, None, None, None, None] * np.ones((1, 3, 2, 20, 1), np.float32) + 1
+    data = ArraySet(x, np.arange(n) % 3, np.full(n, 2), np.arange(n), [], {}, {})
+    return Clips(data, np.arange(n), CPU, labelled=labelled, known=None if known is None else np.array(known))
+
+
+def settings(**train):
+    return TrainSettings(**{"epochs": 4, "lr": 1.0, "batch_size": 10} | train)
+
+
+def test_labels_of_other_clips_are_not_even_loaded():
+    """What is not in memory cannot leak into a semi-supervised score."""
+    c = clips()
+    assert c.labelled.tolist() == [1, 5, 9, 20, 33, 39]
+    assert c.y[c.labelled].tolist() == [i % 3 for i in c.labelled.tolist()]
+    assert (np.delete(c.y.numpy(), c.labelled.numpy()) == -1).all()
+    assert clips(labelled=False).y is None
+    assert len(clips(labelled=False).labelled) == 0
+    assert (clips(known=None).y >= 0).all()
+
+
+def test_a_batch_has_labelled_clips_in_front_and_the_others_without_label():
+    """Labelled clips are among the others again, there without their class (PSP spec section 7)."""
+    c = clips()
+    train = settings(labelled_batch=4, steps_per_epoch=8)
+    others = []
+    for members in batches.of_epoch(c, train, seed=0, epoch=0):
+        batch = batches.make(c, members)
+        assert batch.labelled == 4
+        assert len(batch.x) == 14
+        assert set(members.labelled.tolist()) <= set(c.labelled.tolist())
+        assert batch.y[:4].tolist() == [i % 3 for i in members.labelled.tolist()]
+        assert (batch.y[4:] == -1).all()
+        assert (batch.x[:, 0, 0, 0, 0] - 1).long().tolist() == members.labelled.tolist() + members.others.tolist()
+        others += members.others.tolist()
+    assert sorted(others) == sorted(list(range(40)) * 2)  # two whole passes in 8 batches of 10
+
+
+def test_short_batches_at_a_pass_s_end_are_left_out():
+    """Both sets are gone through independently, each in batches of one size."""
+    rows = batches.cycled(7, 3, 0, 10, seed=0, purpose="p")
+    assert [len(row) for row in rows] == [3] * 10
+    for first in range(0, 10, 2):  # two batches make a pass
+        assert len(set(torch.cat(rows[first : first + 2]).tolist())) == 6
+    assert [len(row) for row in batches.cycled(2, 9, 0, 3, seed=0, purpose="p")] == [2] * 3  # fewer labelled clips than asked for
+
+
+def test_epochs_go_on_where_the_last_one_stopped():
+    """A resumed run knows its epoch and nothing else; the series must be the uninterrupted one."""
+    whole = batches.cycled(23, 5, 0, 30, 1, "p")
+    parts = [row for epoch in range(3) for row in batches.cycled(23, 5, epoch * 10, 10, 1, "p")]
+    assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
+
+
+@pytest.mark.parametrize(("share", "rows"), [(0.05, 5), (0.1, 9), (0.15, 14), (0.2, 18), (0.3, 27), (0.4, 36), (0.01, 4)])
+def test_the_labelled_part_follows_the_fraction(share, rows):
+    """9 beside 90 at 10 % is the released configuration; the others are the spec's rule (section 7)."""
+    c = clips(1000, known=np.arange(int(1000 * share)))
+    assert batches.labelled_size(settings(batch_size=90, labelled_batch="fraction"), c) == rows
+
+
+def test_labelled_batches_need_labels():
+    """Otherwise a run without labels would look semi-supervised."""
+    with pytest.raises(UserError, match="no clip has a label"):
+        batches.of_epoch(clips(labelled=False), settings(labelled_batch=4), 0, 0)
