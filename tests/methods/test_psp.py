@@ -37,7 +37,7 @@ def batch(labelled=4, others=6, name="kinect_v1", people=1, frames=70):
     for clip, end in zip(x, length, strict=True):
         clip[:, end:] = 0
     y = torch.cat([torch.arange(labelled) % 4, torch.full((others,), -1)])
-    return Batch(x, length, y, None, labelled)
+    return Batch(x, length, y, labelled=labelled)
 
 
 # --- the released code ------------------------------------------------------------------------------------------------

@@ -109,7 +109,8 @@ def test_a_supervised_baseline_sees_the_labelled_clips_alone(tmp_path, array, li
     for method, count in (("supervised", 12), ("psp", 48)):
         section = params.method("tiny", method)
         known = loop.known_labels(data, run(method), section, lists)
-        clips = loop.training_clips(data, run(method), section, CPU, known)
+        built = loop.build_method(run(method), section, loop.card_of(run(method), section, data), 3)
+        clips = loop.training_clips(data, run(method), section, built, CPU, known)
         assert (len(clips), len(clips.labelled)) == (count, 12)
 
 
