@@ -1,15 +1,17 @@
 """What a task on whole recordings gets: the encoder, and the recordings of one split at native length."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pstl.backbones._base import BaseEncoder
 from pstl.config import Run, TrainSettings, digest
-from pstl.data.loader import Clips
+from pstl.data.loader import Clips, in_order
 from pstl.data.recordings import RecordingStore, open_recordings
 from pstl.data.store import ArraySet
 from pstl.errors import UserError
@@ -19,6 +21,8 @@ from pstl.tasks._features import adapted, recalibrate
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import train
+
+BATCH = 256  # clips encoded at once
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,23 @@ def open_recorded(
     train_side, test_side = store.sides(run.split)
     whole = digest([shaped, card.provenance, store.checksum])
     return Recorded(run, card, encoder.to(device), batch_norm, store, train_side, test_side, progress, whole, device)
+
+
+@torch.inference_mode()
+def cached(features: Callable[[Tensor, Tensor], Tensor], clips: Clips) -> np.ndarray:
+    """Features (N, R, D) of all clips in file order; the encoder's mode is left alone.   features: (x, length) -> (n, R, D)."""
+    parts = (clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH))
+    return torch.cat([features(x, length).float().cpu() for x, length, _ in parts]).numpy()
+
+
+def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both with the training features' mean 0 and deviation 1 in each of D: encoders differ in scale by orders of magnitude."""
+    mean, deviation = train.mean((0, 1)), train.std((0, 1))
+    return (train - mean) / (deviation + 1e-6), (test - mean) / (deviation + 1e-6)
+
+
+def as_clips(features: np.ndarray, y: np.ndarray, device: torch.device) -> Clips:
+    """Cached features (N, R, D) as clips (N, D, R, 1, 1), so that the loop that trains every method trains a head on them, too."""
+    x = np.ascontiguousarray(features.transpose(0, 2, 1))[..., None, None]
+    data = ArraySet(x, y, np.full(len(x), x.shape[2]), np.arange(len(x), dtype=np.uint64), [], {}, {})
+    return Clips(data, np.arange(len(x)), device, labelled=True)

@@ -14,18 +14,16 @@ from pstl.backbones._base import BaseEncoder
 from pstl.config import Frozen, TrainSettings
 from pstl.data.loader import Clips, in_order
 from pstl.data.spec import Recording
-from pstl.data.store import ArraySet
 from pstl.methods._base import BaseMethod, Batch, Losses
 from pstl.metrics_detection import Interval, greedy, pkummd
 from pstl.ops.timeline import overlap_mean, runs, smooth, spread
 from pstl.rng import numpy_generator, torch_generator
 from pstl.tasks import _windows
-from pstl.tasks._recorded import Recorded
+from pstl.tasks._recorded import BATCH, Recorded, as_clips, cached, standardised
 from pstl.tasks._result import NotApplicable, Result
 from pstl.train.encoder_file import EncoderCard
 
 NEEDS = "recordings"
-BATCH = 256  # windows encoded at once
 
 Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities, 0 is background
 
@@ -183,10 +181,10 @@ def window_scores(world: Recorded, cfg: Config, train: np.ndarray, test: np.ndar
     at = _windows.row_times(world.card, encoder, cfg.window, clips.x.shape[2], rows[1])
     detector = Detector(encoder, world.card, rows[2], at, len(spec.classes), cfg.background, world.run.seed).to(world.device)
     if cfg.tune == "head":
-        features = _standardised(_cached(detector, clips), _cached(detector, shown))
+        features = standardised(cached(detector.rows, clips), cached(detector.rows, shown))
         detector.frozen = True
         detector.encoder.requires_grad_(False)
-        clips, shown = (Clips(_as_clips(f, w.data.y), np.arange(len(f)), world.device, True) for f, w in zip(features, cut, strict=True))
+        clips, shown = (as_clips(f, w.data.y, world.device) for f, w in zip(features, cut, strict=True))
     world.fit(detector, clips, cfg.train, what)
     if cfg.tune == "all":
         world.renew(detector.encoder, clips)
@@ -224,25 +222,6 @@ class Detector(BaseMethod):
         scores = self.head(self.rows(batch.x, batch.length))
         wanted = batch.y[:, self.at.round().long()]
         return {"loss": F.cross_entropy(scores.flatten(0, 1), wanted.flatten(), weight=self.weight)}
-
-
-@torch.inference_mode()
-def _cached(detector: Detector, clips: Clips) -> np.ndarray:
-    """(N, R, D) feature rows of all clips, in evaluation mode."""
-    parts = (clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH))
-    return torch.cat([detector.rows(x, length).float().cpu() for x, length, _ in parts]).numpy()
-
-
-def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both with the training rows' mean 0 and deviation 1 in every feature: encoders differ in scale by orders of magnitude."""
-    mean, deviation = train.mean((0, 1)), train.std((0, 1))
-    return (train - mean) / (deviation + 1e-6), (test - mean) / (deviation + 1e-6)
-
-
-def _as_clips(rows: np.ndarray, y: np.ndarray) -> ArraySet:
-    """Cached rows in the shape of clips, so that the loop that trains every method trains the linear layer, too."""
-    x = np.ascontiguousarray(rows.transpose(0, 2, 1))[..., None, None]
-    return ArraySet(x, y, np.full(len(x), x.shape[2]), np.arange(len(x), dtype=np.uint64), [], {}, {})
 
 
 @torch.inference_mode()

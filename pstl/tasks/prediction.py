@@ -1,0 +1,217 @@
+"""Motion prediction: from some observed frames to the next ones, as offsets of every joint to the last pose that was seen."""
+
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Generator, Tensor, nn
+
+from pstl.backbones._base import BaseEncoder
+from pstl.config import Frozen, TrainSettings
+from pstl.data.loader import Clips, in_order
+from pstl.data.spec import RawSequence
+from pstl.errors import UserError
+from pstl.methods._base import BaseMethod, Batch, Losses
+from pstl.metrics_motion import joint_errors
+from pstl.registry import load as load_plugin
+from pstl.rng import torch_generator
+from pstl.skeletons import Skeleton
+from pstl.skeletons import load as load_skeleton
+from pstl.tasks import _windows
+from pstl.tasks._recorded import BATCH, Recorded, as_clips, cached, standardised
+from pstl.tasks._result import NotApplicable, Result
+from pstl.train.encoder_file import EncoderCard
+
+NEEDS = "recordings"
+
+
+class Training(TrainSettings):
+    """Ours; nobody's protocol."""
+
+    epochs: int = Field(40, ge=1)
+    batch_size: int = Field(64, ge=1)
+    lr: float = Field(1e-3, gt=0)
+
+
+class Config(Frozen):
+    """Nobody's protocol: Hi-TRS's own was not published (spec 9). Where a data set has a public test protocol, its windows are used."""
+
+    observe: int = Field(50, ge=2)  # frames
+    predict: int = Field(25, ge=1)  # frames
+    horizons: tuple[int, ...] = (2, 4, 8, 10, 14, 25)  # predicted frames, from 1, at which the error is reported
+    stride: int = Field(5, ge=1)  # frames between training windows
+    test_stride: int = Field(25, ge=1)  # frames between test windows, where the data set has no protocol of its own
+    tune: Literal["head", "all"] = "all"  # the head on frozen, standardised video features, or the encoder with it
+    dropout: bool = False  # the encoder's, while it is tuned: it makes the scale of what is regressed uncertain
+    hidden: int = Field(0, ge=0)  # units of a hidden layer of the head; 0: the head is linear
+    train: Training = Training.model_validate({})
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> "Config":
+        if not self.horizons or not all(1 <= h <= self.predict for h in self.horizons):
+            raise ValueError(f"horizons are frames from 1 to predict={self.predict}")
+        return self
+
+
+class Forecasts(NamedTuple):
+    """Windows of one person: seen (N, observe, V, 3), then future (N, predict, V, 3), metres, around the centre of the last pose seen,
+    which has its shoulders along x.
+    """
+
+    seen: np.ndarray
+    future: np.ndarray
+
+
+def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
+    """mpjpe_<frame> at each horizon and mpjpe over all predicted frames, in millimetres: less is better.
+
+    Rows of their own: the same network from scratch, trained whole; the last pose (zero velocity); the last step repeated (constant
+    velocity).   Raises: NotApplicable for an encoder without weights, if it is to be tuned; UserError if no window is long enough.
+    """
+    trainable = any(p.requires_grad for p in world.encoder.parameters())
+    if cfg.tune == "all" and not trainable:
+        raise NotApplicable("this encoder has no weights to tune")
+    train, test = forecasts(world, cfg, world.train, "training"), forecasts(world, cfg, world.test, "test")
+    baselines = {"zero velocity": zero_velocity(test), "constant velocity": constant_velocity(test)}
+    predicted = predict(world, cfg, train, test, cfg.tune, fresh=False)
+    if trainable:
+        baselines = {"from scratch": predict(world, cfg, train, test, "all", fresh=True)} | baselines
+    world.done()
+    others = {f"baseline={name}": measures(cfg, offsets, test) for name, offsets in baselines.items()}
+    return Result(measures(cfg, predicted, test), f"tune={cfg.tune}", others=others)
+
+
+def measures(cfg: Config, offsets: np.ndarray, test: Forecasts) -> dict[str, float]:
+    """Errors in millimetres.   offsets: (N, predict, V, 3) metres, relative to the last pose seen."""
+    errors = joint_errors(torch.from_numpy(offsets + test.seen[:, -1:]), torch.from_numpy(test.future))
+    return {"mpjpe": float(errors.mean()), **{f"mpjpe_{frame}": float(errors[frame - 1]) for frame in cfg.horizons}}
+
+
+def zero_velocity(test: Forecasts) -> np.ndarray:
+    """Nobody moves: (N, predict, V, 3) zeros."""
+    return np.zeros_like(test.future)
+
+
+def constant_velocity(test: Forecasts) -> np.ndarray:
+    """Every joint goes on as in the last step that was seen."""
+    step = test.seen[:, -1:] - test.seen[:, -2:-1]
+    return step * np.arange(1, test.future.shape[1] + 1, dtype=step.dtype)[None, :, None, None]
+
+
+def forecasts(world: Recorded, cfg: Config, recordings: np.ndarray, side: str) -> Forecasts:
+    """Windows of some recordings: training windows every cfg.stride frames, test windows by the data set's own protocol if it has one.
+
+    Of several bodies the first slot is predicted; windows in which it is absent for a frame are left out.
+    """
+    protocol = getattr(load_plugin("data.datasets", world.store.dataset), "forecasts", None) if side == "test" else None
+    shown = np.arange(-cfg.observe, cfg.predict)
+    cut = []
+    for i in recordings:
+        xyz = world.store[i].clip.xyz[:, :, 0]
+        stride = cfg.stride if side == "training" else cfg.test_stride
+        starts = protocol(len(xyz)) if protocol else range(cfg.observe, len(xyz) - cfg.predict + 1, stride)
+        cut += [xyz[first + shown] for first in starts if first >= cfg.observe and first + cfg.predict <= len(xyz)]
+    there = [window for window in cut if window.any(axis=(1, 2)).all()]
+    if not there:
+        raise UserError(
+            f"{world.store.dataset}/{world.run.split}: no {side} recording shows one person for {cfg.observe} + {cfg.predict} frames; "
+            "lower observe or predict of the task"
+        )
+    aligned = face(np.stack(there), cfg.observe - 1, load_skeleton(world.store.spec.skeleton))
+    return Forecasts(aligned[:, : cfg.observe], aligned[:, cfg.observe :])
+
+
+def face(xyz: np.ndarray, frame: int, skeleton: Skeleton) -> np.ndarray:
+    """Windows moved and turned about the vertical as a whole, by one frame: its centre to the origin, its shoulders along x.
+
+    xyz: (N, T, V, 3), y up.   Returns: the same shape, float32; distances, and so errors, do not change.
+    """
+    xyz = xyz.astype(np.float64) - xyz[:, frame : frame + 1, skeleton.centre : skeleton.centre + 1]
+    left, right = skeleton.shoulders
+    line = xyz[:, frame, right] - xyz[:, frame, left]
+    angle = np.arctan2(line[:, 2], line[:, 0])
+    cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
+    x, y, z = np.moveaxis(xyz, -1, 0)
+    return np.stack([cos * x + sin * z, y, -sin * x + cos * z], axis=-1).astype(np.float32)
+
+
+def predict(world: Recorded, cfg: Config, train: Forecasts, test: Forecasts, tune: str, fresh: bool) -> np.ndarray:
+    """Train on some windows and predict others.   Returns: (N_test, predict, V, 3) offsets to the last pose seen, metres."""
+    clips, shown = (_clips(world, side) for side in (train, test))
+    encoder = world.copy(fresh)
+    world.renew(encoder, clips)
+    predictor = Predictor(encoder, world.card, cfg, train.future.shape[2], world.run.seed).to(world.device)
+    if tune == "head":
+        features = standardised(cached(predictor.features, clips), cached(predictor.features, shown))
+        predictor.frozen = True
+        encoder.requires_grad_(False)
+        clips, shown = (as_clips(f, _targets(side), world.device) for f, side in zip(features, (train, test), strict=True))
+    world.fit(predictor, clips, cfg.train, "from scratch" if fresh else "pre-trained")
+    if tune == "all":
+        world.renew(encoder, clips)
+    predictor.eval()
+    with torch.inference_mode():
+        parts = (shown.take(torch.arange(part.start, part.stop)) for part in in_order(len(shown), BATCH))
+        return torch.cat([predictor.offsets(x, length).float().cpu() for x, length, _ in parts]).numpy()
+
+
+class Predictor(BaseMethod):
+    """A head on the video feature; the loss is the mean distance of the joints from where they should be, in metres.
+
+    The head's last layer begins at zero, so training begins at the baseline `zero velocity`.
+    frozen: clips are cached features (N, D, 1, 1, 1), and the encoder is neither run nor trained.
+    """
+
+    needs_labels = True
+
+    def __init__(self, encoder: BaseEncoder, card: EncoderCard, cfg: Config, joints: int, seed: int) -> None:
+        nn.Module.__init__(self)
+        self.dropout = cfg.dropout
+        self.encoder, self.card, self.frozen, self.shape = encoder, card, False, (cfg.predict, joints, 3)
+        out = nn.Linear(cfg.hidden or encoder.width, cfg.predict * joints * 3)
+        nn.init.zeros_(out.weight)
+        nn.init.zeros_(out.bias)
+        self.head: nn.Module = out
+        if cfg.hidden:
+            first = nn.Linear(encoder.width, cfg.hidden)
+            nn.init.xavier_normal_(first.weight, generator=torch_generator(seed, "prediction"))
+            nn.init.zeros_(first.bias)
+            self.head = nn.Sequential(first, nn.GELU(), out)
+
+    def train(self, mode: bool = True) -> "Predictor":
+        """Dropout stays off unless the settings want it."""
+        super().train(mode)
+        for module in self.encoder.modules():
+            if isinstance(module, nn.Dropout) and not self.dropout:
+                module.eval()
+        return self
+
+    def sharded(self) -> list[nn.Module]:
+        return [] if self.frozen else [self.encoder]
+
+    def features(self, x: Tensor, length: Tensor) -> Tensor:
+        """(N, 1, D) video features of clips as the recipe made them, or cached ones."""
+        return x[..., 0, 0].transpose(1, 2) if self.frozen else _windows.encode(self.card, self.encoder, x, length).clip[:, None]
+
+    def offsets(self, x: Tensor, length: Tensor) -> Tensor:
+        """(N, predict, V, 3) metres."""
+        return self.head(self.features(x, length)).view(len(x), *self.shape)
+
+    def forward(self, batch: Batch, rng: Generator) -> Losses:
+        assert batch.y is not None  # promised by needs_labels
+        return {"loss": torch.linalg.vector_norm(self.offsets(batch.x, batch.length) - batch.y, dim=-1).mean()}
+
+
+def _clips(world: Recorded, side: Forecasts) -> Clips:
+    """What was seen, as the encoder's recipe makes it, with the offsets to come as labels."""
+    spec = world.store.spec
+    seen = [RawSequence(f"window {i}", 0, window[:, :, None]) for i, window in enumerate(side.seen)]
+    data = _windows.as_array(seen, world.card, spec.skeleton, spec.people)
+    return world.clips(replace(data, y=_targets(side)), labelled=True)
+
+
+def _targets(side: Forecasts) -> np.ndarray:
+    """(N, predict, V, 3) offsets to the last pose seen."""
+    return side.future - side.seen[:, -1:]
