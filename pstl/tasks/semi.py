@@ -7,14 +7,14 @@ from pydantic import Field
 
 from pstl.data.labels import labelled
 from pstl.errors import UserError
-from pstl.tasks import finetune
+from pstl.tasks import _finetune
 from pstl.tasks._pretrained import Pretrained
 from pstl.tasks._result import Result
 
 NEEDS = "labels"
 
 
-class Config(finetune.Config):
+class Config(_finetune.Config):
     """Fine-tuning's settings (each paper's protocol is an entry of `tasks:`) and the labelled fraction of the training clips."""
 
     labels: float = Field(gt=0, le=1)
@@ -30,4 +30,4 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
         found = "none" if ranking is None else f"draw {ranking.draw} of {ranking.dataset}/{ranking.split}"
         raise UserError(f"{world.run}: labels: {found}, expected draw {seed} of {world.run.dataset}/{world.run.split}; pass its file")
     few = replace(world, train=labelled(ranking, cfg.labels, world.data))
-    return replace(finetune.run(few, cfg, seed, device), setting=f"labels={cfg.labels:g}")
+    return replace(_finetune.run(few, cfg, seed, device), setting=f"labels={cfg.labels:g}")
