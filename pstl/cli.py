@@ -254,6 +254,17 @@ def build_parser() -> argparse.ArgumentParser:
         ("--json", {"metavar": "FILE"}),
         ("--steps", {"type": int, "default": 5}),
     )
+    add(
+        "doctor",
+        verbs.doctor,
+        "say what is here, missing or damaged: of every data set, of some, or of single files",
+        "ntu60 --archives ~/archives",
+        ("targets", {"nargs": "*", "metavar": "DATASET|FILE", "help": "default: every data set, without reading it"}),
+        ("--archives", {"nargs": "*", "default": [], "help": "folders searched at any depth"}),
+        ("--raw", {"help": "folder that fetch made (default: data/raw/DATASET)"}),
+        jobs,
+        ("--json", {"action": "store_true"}),
+    )
     add("check", verbs.check, "check params.yaml, plug-ins included", "--suite builtin", ("--suite", {"help": "default: every suite"}))
     add("list", verbs.list_plugins, "show every plug-in and where it comes from", "")
     return parser  # fmt: skip

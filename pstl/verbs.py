@@ -188,6 +188,23 @@ def bench(args: argparse.Namespace) -> None:
     sys.stdout.write(table(rows))
 
 
+def doctor(args: argparse.Namespace) -> None:
+    from pstl import config, paths
+    from pstl.data.doctor import examine, examine_file, overview, text
+    from pstl.registry import names
+
+    params = config.load(args.params)
+    folders = [Path(folder).expanduser() for folder in [*args.archives, *params.archives]]
+    known = names("data.datasets")
+    reports = [
+        examine(t, params.dataset(t), Path(args.raw or paths.raw(t)), folders, args.jobs) if t in known else examine_file(Path(t))
+        for t in args.targets
+    ] or overview(params, folders)
+    sys.stdout.write(json.dumps(reports, indent=1) + "\n" if args.json else "".join(map(text, reports)))
+    if args.targets and not all(report["ok"] for report in reports):
+        sys.exit(1)
+
+
 def check(args: argparse.Namespace) -> None:
     from pstl import config
 

@@ -65,20 +65,22 @@ def locate(remote: Remote, folders: Iterable[Path], besides: Path | None = None)
     return Place(loose=tuple(loose)) if loose else None
 
 
-def of_dataset(spec: DatasetSpec, raw: Path) -> dict[str, list[Member]]:
+def of_dataset(spec: DatasetSpec, raw: Path, folders: Sequence[Path] = ()) -> dict[str, list[Member]]:
     """The members of every remote of a data set that `fetch` made `raw` of, by the remote's file name; any other folder is searched.
+
+    folders: looked into instead of `raw`.
 
     Raises: UserError naming a remote that is not there (any more), or a file that is there twice.
     """
-    sources = {source["file"]: source for source in _manifest(raw).get("sources", [])}
+    sources = {source["file"]: source for source in manifest(raw).get("sources", [])}
     found: dict[str, list[Member]] = {}
     for remote in spec.remotes:
-        folders = [raw]
-        if (source := sources.get(remote.filename)) and remote.in_place:
-            folders = [Path(source["from"])]
-        place = locate(remote, folders) if all(folder.exists() for folder in folders) else None
+        places = list(folders) or [raw]
+        if not folders and (source := sources.get(remote.filename)) and remote.in_place:
+            places = [Path(source["from"])]
+        place = locate(remote, places) if all(folder.exists() for folder in places) else None
         if place is None and not remote.optional:
-            where = " or ".join(map(str, folders))
+            where = " or ".join(map(str, places))
             raise UserError(
                 f"{spec.name}: {remote.filename} is no longer in {where}; run 'python -m pstl fetch {spec.name} --out {raw}' again"
             )
@@ -88,14 +90,15 @@ def of_dataset(spec: DatasetSpec, raw: Path) -> dict[str, list[Member]]:
     return found
 
 
-def _manifest(raw: Path) -> dict[str, Any]:
+def manifest(raw: Path) -> dict[str, Any]:
+    """What `fetch` wrote about the folder it made; {} if it made none."""
     try:
-        manifest: dict[str, Any] = json.loads((raw / "manifest.json").read_text())
+        content: dict[str, Any] = json.loads((raw / "manifest.json").read_text())
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise UserError(f"{raw / 'manifest.json'}: not valid JSON ({error}); run fetch again") from None
-    return manifest
+    return content
 
 
 def batches(members: Sequence[Member]) -> Iterator[Batch]:

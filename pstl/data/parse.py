@@ -1,7 +1,7 @@
 """Raw files -> sequences at native length, on all cores, with the counts of the literature checked on the way."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -100,10 +100,13 @@ def made_of(results: Iterable[Outcome], raw: str | Path, left_out: dict[str, str
         yield from outcome.clips
 
 
-def outcomes(dataset: ModuleType, raw: Path, jobs: int, reader: str = "read_member") -> Iterator[Outcome]:
-    """What each recording of a data set gives by the data set's `reader`, those on its list of missing ones left out."""
+def outcomes(dataset: ModuleType, raw: Path, jobs: int, reader: str = "read_member", folders: Sequence[Path] = ()) -> Iterator[Outcome]:
+    """What each recording of a data set gives by the data set's `reader`, those on its list of missing ones left out.
+
+    folders: looked into instead of `raw`.
+    """
     spec: DatasetSpec = dataset.SPEC
-    found = members.of_dataset(spec, raw)
+    found = members.of_dataset(spec, raw, folders)
     recordings = [m for remote in spec.remotes if not remote.notes for m in found[remote.filename]]
     if hasattr(dataset, "wanted"):
         recordings = [m for m in recordings if dataset.wanted(m.file)]

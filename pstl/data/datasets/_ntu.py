@@ -1,5 +1,7 @@
 """What NTU RGB+D 60 and 120 share: names, splits, missing clips, class names, and how a file becomes a clip."""
 
+import itertools
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -80,6 +82,18 @@ def read_member(file: str, data: bytes, notes: Any = None) -> list[RawSequence]:
     found, n = skeleton_txt.read(data, file), skeleton_txt.parse_name(file)
     bodies = skeleton_txt.numbered(found.ids)
     return [RawSequence(str(n), n.action - 1, found.xyz, n.performer, n.camera, n.setup, bodies)]
+
+
+def absent(files: Iterable[str]) -> list[str]:
+    """Clips that the others imply: whoever was filmed in a set-up was filmed by three cameras, twice, in sixty actions."""
+    there = {skeleton_txt.parse_name(file) for file in files}
+    implied = (
+        skeleton_txt.Name(setup, camera, performer, replication, action)
+        for setup, performer in sorted({(n.setup, n.performer) for n in there})
+        for camera, replication in itertools.product((1, 2, 3), (1, 2))
+        for action in (range(1, 61) if setup <= OLD_SETUPS else range(61, 121))
+    )
+    return [str(name) for name in implied if name not in there and str(name) not in missing()]
 
 
 def sparing(rule: Rule, tested: Rule) -> Rule:

@@ -1,10 +1,10 @@
 """NTU RGB+D 120: 114,480 clips of 120 actions, 106 performers, 32 set-ups; NTU RGB+D 60 is a part of it."""
 
 from pstl.data.datasets import _ntu
-from pstl.data.datasets._ntu import Config, place, read_member, wanted
+from pstl.data.datasets._ntu import Config, absent, place, read_member, wanted
 from pstl.data.spec import DatasetSpec, by_camera, by_setup, by_subject
 
-__all__ = ["SPEC", "Config", "place", "read_member", "wanted"]
+__all__ = ["SPEC", "Config", "absent", "place", "read_member", "wanted"]
 
 XSUB = by_subject(train=_ntu.SUBJECTS_120)
 XSET = by_setup(train=range(2, 33, 2), test=range(1, 33, 2))

@@ -1,10 +1,10 @@
 """NTU RGB+D 60: 56,880 clips of 60 actions, 40 performers, three Kinect v2 at once."""
 
 from pstl.data.datasets import _ntu
-from pstl.data.datasets._ntu import Config, place, read_member, wanted
+from pstl.data.datasets._ntu import Config, absent, place, read_member, wanted
 from pstl.data.spec import DatasetSpec, by_camera, by_subject
 
-__all__ = ["SPEC", "Config", "place", "read_member", "wanted"]
+__all__ = ["SPEC", "Config", "absent", "place", "read_member", "wanted"]
 
 SPEC = DatasetSpec(
     name="ntu60",
