@@ -154,7 +154,7 @@ def test_what_to_ask_for_is_said_once(tmp_path):
         (row(count=149), "149 numbers, not whole rows of 150"),
         ("\n".join([row(), row(count=151), row(count=149), row()]), "row 2 has not 150 numbers"),
         (row("nan"), "row 1 has NaN"),
-        (f"{row()}\n{row('1e39')}", "row 2 has NaN or infinite"),
+        (f"{row()}\n{row('1e39')}", "row 2 has NaN, infinite or absurd"),
         (f"{row()}\n{row('x')}", "row 2: found b'x'"),
         (row(count=300), "row 1 has not 150 numbers"),
     ],

@@ -10,6 +10,7 @@ import numpy as np
 
 WORD = 16  # bytes of a word that the fast path takes
 DIGITS = 15  # any integer of so many digits is exact in float64
+FARTHEST = 1000  # metres: a larger coordinate is a defect, whatever sensor wrote it
 TEN = 10.0 ** np.arange(WORD + 1)
 POWERS = 10 ** np.arange(WORD + 1, dtype=np.int64)
 INSIDE = np.arange(WORD, 0, -1) <= np.arange(WORD + 1)[:, None]  # word length -> which of the WORD bytes before its end are its own

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pstl.data.formats._digits import WORD, NotANumber, words
+from pstl.data.formats._digits import FARTHEST, WORD, NotANumber, words
 from pstl.errors import UserError
 from pstl.skeletons import load
 
@@ -76,10 +76,10 @@ def read(data: bytes, name: str) -> np.ndarray:
             values = found.values(np.arange(len(found))).astype(np.float32)
     except NotANumber as wrong:
         raise UserError(f"{name}: row {wrong.index // ROW + 1}: found {wrong.word[:30]!r}, expected a number; {REPAIR}") from None
-    if not np.isfinite(values).all():
-        raise UserError(
-            f"{name}: row {int(np.argmin(np.isfinite(values))) // ROW + 1} has NaN or infinite coordinates, expected metres; {REPAIR}"
-        )
+    sound = np.abs(values) <= FARTHEST  # NaN is not
+    if not sound.all():
+        row = int(np.argmin(sound)) // ROW + 1
+        raise UserError(f"{name}: row {row} has NaN, infinite or absurd coordinates, expected metres; {REPAIR}")
     return values.reshape(-1, BODIES, JOINTS, 3).transpose(0, 2, 1, 3)
 
 

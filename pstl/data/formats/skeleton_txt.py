@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pstl.data.formats._digits import WORD, NotANumber, Words, words
+from pstl.data.formats._digits import FARTHEST, WORD, NotANumber, Words, words
 from pstl.errors import UserError
 from pstl.skeletons import load
 
@@ -177,9 +177,12 @@ def _gather(found: Words, frames: int, where: list[tuple[int, int, int]], name: 
         xyz[frame, :, slot] = found.values(rows[..., None] + np.arange(3))
     ids[frame, slot] = [_identity(found[i], name) for i in at]
     tracking[frame, :, slot] = _states(found, rows + ROW - 1, name)
-    if not np.isfinite(xyz).all():
-        t, joint = np.argwhere(~np.isfinite(xyz))[0, :2] + 1
-        raise UserError(f"{name}: joint {joint} in frame {t} has NaN or infinite coordinates, expected metres; repair or remove the file")
+    sound = np.abs(xyz) <= FARTHEST  # NaN is not
+    if not sound.all():
+        t, joint = np.argwhere(~sound)[0, :2] + 1
+        raise UserError(
+            f"{name}: joint {joint} in frame {t} has NaN, infinite or absurd coordinates, expected metres; repair or remove the file"
+        )
     return Recording(xyz, ids, tracking)
 
 

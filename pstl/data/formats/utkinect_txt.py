@@ -23,12 +23,12 @@ class Rows(NamedTuple):
 def read(path: Path, joints: int) -> Rows:
     """One recording; of rows that repeat a frame number the first is kept. Raises: UserError naming the file and what is wrong."""
     try:
-        table = np.loadtxt(path, ndmin=2)
+        table = np.loadtxt(path, ndmin=2) if path.stat().st_size else np.empty((0, 0))
     except (ValueError, OSError) as error:
         raise UserError(f"{path}: not a table of numbers ({error}); replace the file by the one in the archive") from None
     if table.shape[0] == 0 or table.shape[1] != 1 + 3 * joints:
         raise UserError(f"{path}: table of {table.shape}, expected rows of {1 + 3 * joints} numbers; replace the file")
-    if not np.isfinite(table).all() or (np.diff(table[:, 0]) < 0).any():
+    if not (np.abs(table) <= np.finfo(np.float32).max).all() or (np.diff(table[:, 0]) < 0).any():
         raise UserError(f"{path}: a number that is not finite, or frame numbers that fall; replace the file")
     times, first = np.unique(table[:, 0], return_index=True)
     return Rows(times, table[first, 1:].reshape(-1, joints, 1, 3).astype(np.float32))
