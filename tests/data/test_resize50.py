@@ -17,9 +17,10 @@ def clip(frames, people=2, seed=0, name="a"):
 
 
 def released(xyz):
-    """Spec 2.4 written frame by frame, for one clip (T, 25, 2, 3) in double precision."""
+    """Spec 2.3 and 2.4 written frame by frame, for one clip (T, 25, 2, 3) in double precision."""
     x = xyz.astype(np.float64)
-    length = min(300, int((np.abs(x[:, 0, 0]).sum(-1) > 0).sum()))
+    x = x[(len(x) - 300) // 2 :][:300] if len(x) > 300 else x
+    length = int((np.abs(x[:, 0, 0]).sum(-1) > 0).sum())
     x = x[:length] - x[:length, 20:21]
     flat = torch.from_numpy(x).permute(1, 2, 3, 0).reshape(1, -1, length)
     x = F.interpolate(flat, size=50, mode="linear", align_corners=False).view(25, 2, 3, 50).permute(3, 0, 1, 2).numpy().copy()
@@ -41,7 +42,7 @@ def test_array_equals_the_published_steps_one_by_one():
         clip(50, seed=1, name="b"),
         clip(93, seed=2, name="c"),
         clip(7, people=1, seed=3, name="d"),
-        clip(320, seed=4, name="e"),
+        clip(321, seed=4, name="e"),
     ]
     clips[1].xyz[10:, :, 1] = 0  # a second person who leaves
     clips[2].xyz[40:45] = 0  # frames without a body: fewer FIRST frames are used

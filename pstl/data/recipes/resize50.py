@@ -1,6 +1,7 @@
 """PSTL's arrays, from the AimCLR pipeline: first two body slots, centred, 50 frames, shoulders parallel to x (spec 2.4)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from pstl.data.recipes._ragged import resize, stack
 from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
-LONGEST = 300  # frames of the released arrays; longer recordings lose their end (spec 2.1)
+LONGEST = 300  # frames of the released arrays; of longer clips, which only PKU-MMD has, the middle is kept (spec 2.3)
 
 
 class Config(Frozen):
@@ -23,17 +24,23 @@ def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Co
 
     No body is chosen or tracked: slots are taken as they stand in the file (spec 2.1).
     """
-    ragged = stack(clips, people)
+    ragged = stack([middle(clip) for clip in clips], people)
     # The used length counts frames in which joint 0 of slot 0 is not zero and takes that many FIRST frames: a count, not an
     # index (spec 2.4.1). A clip without any such frame would crash the released code; here all its frames are used.
     filled = np.abs(ragged.frames[:, 0, 0]).sum(-1) > 0
-    length = np.minimum(np.add.reduceat(filled, ragged.start, dtype=np.int64), LONGEST)
-    length = np.where(length == 0, np.minimum(ragged.length, LONGEST), length)
+    length = np.add.reduceat(filled, ragged.start, dtype=np.int64)
+    length = np.where(length == 0, ragged.length, length)
     # Centring commutes with the resize, so it is done on the few frames that remain.
     x = resize(ragged, length, cfg.frames)
     x = x - x[:, :, skeleton.centre : skeleton.centre + 1]
     x = face_forward(x, skeleton.shoulders)
     return np.ascontiguousarray(x.transpose(0, 4, 1, 2, 3)), length
+
+
+def middle(clip: RawSequence) -> RawSequence:
+    """The clip, or its middle LONGEST frames."""
+    spare = len(clip.xyz) - LONGEST
+    return clip if spare <= 0 else replace(clip, xyz=clip.xyz[spare // 2 : spare // 2 + LONGEST])
 
 
 def face_forward(x: np.ndarray, shoulders: tuple[int, int]) -> np.ndarray:
