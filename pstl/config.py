@@ -320,7 +320,9 @@ def check_plugins(params: Params, suite: str) -> None:
             validated(load_plugin("tasks", task.kind).Config, task.settings, f"tasks.{name}")
             if task.source:
                 source, _, split = task.source.partition("/")
-                _known(split, load_plugin("data.datasets", source).SPEC.splits, f"split in the source of tasks.{name}")
+                spec = load_plugin("data.datasets", source).SPEC
+                _known(split, spec.splits, f"split in the source of tasks.{name}")
+                _check_transfer(name, spec, split, dataset.SPEC, experiment.split)
 
 
 def digest(value: Any) -> str:
@@ -350,6 +352,17 @@ def _check_experiment(params: Params, suite: str, experiment: Experiment) -> Non
             if not slash or not split:
                 raise UserError(f"tasks.{name}: source {task.source!r}; expected dataset/split, e.g. nwucla/xview")
             _known(dataset, plugin_names("data.datasets"), f"data set in the source of tasks.{name}")
+
+
+def _check_transfer(task: str, source: Any, split: str, target: Any, tested: str) -> None:
+    """An encoder must not have been trained on the clips it is tested on, under whatever name of a data set."""
+    clip = None if (source.name, split) == (target.name, tested) else source.leak(split, target, tested)
+    if clip:
+        spared = [s for s in source.splits if not source.leak(s, target, tested)]
+        raise UserError(
+            f"tasks.{task}: {source.name}/{split} trains on clips that {target.name}/{tested} tests on, e.g. set-up {clip.setup}, "
+            f"performer {clip.subject}, camera {clip.camera}; sources that do not: {', '.join(spared) or 'none'}"
+        )
 
 
 def _known(name: str, choices: Any, what: str) -> str:

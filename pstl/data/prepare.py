@@ -126,4 +126,8 @@ def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
         )
     if documented:
         log.warning("%s/%s: %d of %d test clips are also training clips in the released files", name, split, documented, len(test))
-    write_json(out, {"split": split, "train": len(train), "test": len(test), "shared_names": 0, "shared_contents": documented})
+    left_out = len(data.names) - len(train) - len(test)
+    if left_out:
+        log.warning("%s/%s: %d clips are on neither side", name, split, left_out)
+    counts = {"train": len(train), "test": len(test), "left_out": left_out}
+    write_json(out, {"split": split, **counts, "shared_names": 0, "shared_contents": documented})

@@ -94,7 +94,18 @@ class DatasetSpec:
     # Any other number stops the workflow. Tasks report such a split twice: all test clips, and those not seen in training.
     overlap: dict[str, int] = field(default_factory=dict)
     how_to_get: str = ""  # one message for people who must ask for it
+    # Every kind of clip, as far as splits tell clips apart, of all data sets that share recordings under the same names.
+    universe: Callable[[], Iterable[RawSequence]] | None = None
+    holds: Callable[[RawSequence], bool] = field(default=lambda clip: True)  # whether one of these is in this data set
     on_request: bool = False  # downloaded only by who says accept_terms in the data set's settings
+
+    def leak(self, trained: str, target: "DatasetSpec", tested: str) -> RawSequence | None:
+        """A clip that split `trained` of this data set trains on and split `tested` of another (or of this) tests on, if any."""
+        if self.universe is None or self.universe is not target.universe:
+            return None
+        train, test = self.splits[trained], target.splits[tested]
+        shared = (clip for clip in self.universe() if self.holds(clip) and target.holds(clip))
+        return next((clip for clip in shared if train(clip) == "train" and test(clip) == "test"), None)
 
 
 def by_camera(train: Iterable[int], test: Iterable[int]) -> Rule:

@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pstl.config import Plugin
+from pstl.config import Plugin, check_plugins, load
 from pstl.data import simulated
-from pstl.data.datasets import _ntu, ntu60, ntu120
+from pstl.data.datasets import _ntu, ntu60, ntu120, pkummd1
 from pstl.data.fetch import fetch
 from pstl.data.formats import skeleton_txt
 from pstl.data.parse import parse
@@ -91,6 +91,45 @@ def test_encoders_for_ntu60_can_spare_its_test_clips():
     filmed = [clip for clip in names if clip.setup > 17 or clip.subject <= 40]
     same = ntu120.SPEC.splits["xsub"], ntu120.SPEC.splits["xsub_sparing_ntu60_xsub"]
     assert [same[0](clip) for clip in filmed] == [same[1](clip) for clip in filmed]  # whom xsub trains on in both
+
+
+@pytest.mark.parametrize(
+    ("source", "split", "target", "tested", "leaks"),
+    [
+        (ntu120, "xsub", ntu60, "xsub", False),  # whom NTU-60 tests, NTU-120 tests too
+        (ntu120, "xsub", ntu60, "xview", True),
+        (ntu120, "xset", ntu60, "xsub", True),
+        (ntu120, "xset_sparing_ntu60_xsub", ntu60, "xsub", False),
+        (ntu120, "xset_sparing_ntu60_xsub", ntu60, "xview", True),
+        (ntu120, "xset_sparing_ntu60_xview", ntu60, "xview", False),
+        (ntu60, "xsub", ntu120, "xsub", False),
+        (ntu60, "xview", ntu120, "xsub", True),
+        (ntu60, "xsub", ntu60, "xview", True),
+        (pkummd1, "xsub", ntu60, "xsub", False),
+    ],
+)
+def test_a_transfer_that_leaks_is_refused(tmp_path, source, split, target, tested, leaks):
+    """Whatever the data set is called, an encoder must not be tested on clips it was trained on."""
+    found = source.SPEC.leak(split, target.SPEC, tested)
+    assert (found is not None) == leaks
+    content = f"""
+suite: transfer
+methods: {{pstl: {{recipe: resize50, encoder: stgcn, train: {{epochs: 1, lr: 0.1}}}}}}
+tasks: {{moved: {{kind: finetune, source: {source.SPEC.name}/{split}}}}}
+suites:
+  transfer:
+    summary: ""
+    experiments: [{{dataset: {target.SPEC.name}, split: {tested}, methods: [pstl], tasks: [moved]}}]
+"""
+    (tmp_path / "params.yaml").write_text(content)
+    params = load(tmp_path / "params.yaml")
+    if leaks:
+        with pytest.raises(
+            UserError, match=rf"tasks\.moved: {source.SPEC.name}/{split} trains on clips that {target.SPEC.name}/{tested} tests on"
+        ):
+            check_plugins(params, "transfer")
+    else:
+        check_plugins(params, "transfer")
 
 
 def test_clips_are_read_straight_from_the_archive(tmp_path, clips, few):

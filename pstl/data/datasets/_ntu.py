@@ -1,7 +1,7 @@
 """What NTU RGB+D 60 and 120 share: names, splits, missing clips, class names, and how a file becomes a clip."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -82,6 +82,13 @@ def read_member(file: str, data: bytes, notes: Any = None) -> list[RawSequence]:
     found, n = skeleton_txt.read(data, file), skeleton_txt.parse_name(file)
     bodies = skeleton_txt.numbered(found.ids)
     return [RawSequence(str(n), n.action - 1, found.xyz, n.performer, n.camera, n.setup, bodies)]
+
+
+def universe() -> Iterator[RawSequence]:
+    """One clip of every set-up, performer and camera: splits tell no more apart. Performers 1 to 40 are those of NTU-60."""
+    for setup, performer, camera in itertools.product(range(1, 33), range(1, 107), (1, 2, 3)):
+        if performer <= 40 or setup > OLD_SETUPS:
+            yield place(f"S{setup:03d}C{camera:03d}P{performer:03d}R001A001")
 
 
 def absent(files: Iterable[str]) -> list[str]:

@@ -28,6 +28,7 @@ SPEC = DatasetSpec(
     remotes=(_ntu.OLD, _ntu.NEW),
     source="Liu, Shahroudy, Perez, Wang, Duan and Kot, NTU RGB+D 120: A Large-Scale Benchmark, TPAMI 2020",
     licence=_ntu.LICENCE,
+    universe=_ntu.universe,
     on_request=True,
     how_to_get=_ntu.HOW_TO_GET.replace("{name}", "ntu120"),
 )

@@ -18,6 +18,8 @@ SPEC = DatasetSpec(
     remotes=(_ntu.OLD,),
     source="Shahroudy, Liu, Ng and Wang, NTU RGB+D: A Large Scale Dataset for 3D Human Activity Analysis, CVPR 2016",
     licence=_ntu.LICENCE,
+    universe=_ntu.universe,
+    holds=lambda clip: clip.setup <= _ntu.OLD_SETUPS,
     on_request=True,
     how_to_get=_ntu.HOW_TO_GET.replace("{name}", "ntu60"),
 )
