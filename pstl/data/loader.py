@@ -38,8 +38,11 @@ class Clips:
         self.length = self.host_length.to(device)
         has_class = np.full(len(indices), labelled) if known is None else np.isin(indices, known) & labelled
         self.labelled = torch.from_numpy(np.flatnonzero(has_class))  # on the CPU: which of these clips have a class
-        y = np.where(has_class, data.y[indices], -1) if labelled else None  # labels are not even loaded otherwise
-        self.y = None if y is None else torch.from_numpy(y).to(device)
+        self.y = None  # labels are not even loaded unless asked for
+        if labelled:
+            y = data.y[indices]  # a copy; a task may have several numbers for each clip
+            y[~has_class] = -1
+            self.y = torch.from_numpy(y).to(device)
 
     def __len__(self) -> int:
         return len(self.x)
