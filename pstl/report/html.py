@@ -163,12 +163,13 @@ def reproduce(params: Params, suite: str, results: Results) -> str:
     for cell in params.cells(suite):
         target = paths.metrics(cell.run, cell.batch_norm, cell.task)
         content = read_json(Path(target))
-        rows = content["rows"] if content else []
+        rows = content.get("rows", []) if content else []
+        reason = f"n/a: {content['not_applicable']}" if content and content.get("not_applicable") else NOT_RUN
         said = ", ".join(f"{row['metric']} {row['value']:.2f}" for row in rows[:8]) + (" ..." if len(rows) > 8 else "")
         first = rows[0] if rows else {}
         command = f"snakemake --cores all --config suite={suite} -- {target}"
         facts = [str(first.get(key, ""))[:16] for key in ("git", "settings_digest", "data_checksum", "run_id")]
-        body.append([code(command), said or NOT_RUN, *facts])
+        body.append([code(command), said or reason, *facts])
     header = ("command", "result", "commit", "settings", "data", "run")
     words = (
         "Check out the commit, install requirements.lock (make install), and type the command: it makes what is missing on the way, "

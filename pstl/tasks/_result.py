@@ -20,6 +20,8 @@ class Result:
 
     not_applicable: why the task makes no sense here; there are no metrics then.
     others: setting -> metrics of what the task compares with (baselines), rows of their own in the tables.
+    timelines: some test recordings for the report: {"name", "frames", "classes", "truth": [[start, end, class]],
+    "found": [[start, end, class, score]]}, in frames, classes from 0. No coordinates.
     """
 
     metrics: dict[str, float]
@@ -28,6 +30,7 @@ class Result:
     curve: list[dict[str, float]] = field(default_factory=list)
     not_applicable: str = ""
     others: dict[str, dict[str, float]] = field(default_factory=dict)
+    timelines: list[dict[str, Any]] = field(default_factory=list)
 
 
 def rows(run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -52,4 +55,5 @@ def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, 
         with atomic(scores_out) as new, open(new, "wb") as stream:
             np.savez(stream, scores=scores, y=y)
     reason = {"not_applicable": result.not_applicable} if result.not_applicable else {}
-    write_json(out, {"rows": table, "curve": result.curve, **reason})
+    drawn = {"timelines": result.timelines} if result.timelines else {}
+    write_json(out, {"rows": table, "curve": result.curve, **reason, **drawn})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import product
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from pstl.tasks._result import NotApplicable, Result
 from pstl.train.encoder_file import EncoderCard
 
 NEEDS = "recordings"
+DRAWN = 2  # test recordings kept for the report
 
 Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities, 0 is background
 
@@ -76,12 +77,26 @@ def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result
     def schedule(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
         return schedule_scores([world.store[i] for i in train], [world.store[i] for i in test], len(world.store.spec.classes))
 
-    metrics, baseline = detect(world, cfg, score), detect(world, cfg, schedule)
+    (metrics, found), (baseline, _) = detect(world, cfg, score), detect(world, cfg, schedule)
     world.done()
-    return Result(metrics, f"tune={cfg.tune}", others={"baseline=training schedule": baseline})
+    shown = [timeline(world.store[i], found, world.store.spec.classes) for i in world.test[:DRAWN]]
+    return Result(metrics, f"tune={cfg.tune}", others={"baseline=training schedule": baseline}, timelines=shown)
 
 
-def detect(world: Recorded, cfg: Config, score: Scorer) -> dict[str, float]:
+def timeline(recording: Recording, found: list[Interval], classes: tuple[str, ...]) -> dict[str, Any]:
+    """What was found in one recording beside what is there, in frames from its start, classes from 0: for the report."""
+    at = recording.times
+    own = [p for p in found if p.video == recording.clip.name]
+    spans = np.searchsorted(at, [[p.start, p.end] for p in own] or np.zeros((0, 2))).tolist()
+    truth = np.searchsorted(at, [[start, end] for _, start, end in recording.actions] or np.zeros((0, 2))).tolist()
+    return {
+        "name": recording.clip.name, "frames": len(at), "classes": list(classes),
+        "truth": [[*span, label] for span, (label, _, _) in zip(truth, recording.actions, strict=True)],
+        "found": [[*span, p.label - 1, p.confidence] for span, p in zip(spans, own, strict=True)],
+    }  # fmt: skip
+
+
+def detect(world: Recorded, cfg: Config, score: Scorer) -> tuple[dict[str, float], list[Interval]]:
     """Choose the post-processing on held-out training recordings, then score the test recordings with all of training."""
     fit, held = hold_out(world, cfg)
     post = choose(cfg, score(fit, held, "held out"), [world.store[i] for i in held])
@@ -89,13 +104,14 @@ def detect(world: Recorded, cfg: Config, score: Scorer) -> dict[str, float]:
     scores = score(world.train, world.test, "all of training")
     found = [p for s, r in zip(scores, tests, strict=True) for p in intervals(s, r, post)]
     right = [(smooth(s, post.smoothing).argmax(1).cpu().numpy() == r.labels() + 1) for s, r in zip(scores, tests, strict=True)]
-    return {
+    metrics = {
         **measures(cfg, tests, found, len(world.store.spec.classes)),
         "frame_accuracy": 100 * float(np.concatenate(right).mean()),
         "proposals": len(found),
         "smoothing": post.smoothing,
         "least": post.least,
     }
+    return metrics, found
 
 
 def hold_out(world: Recorded, cfg: Config) -> tuple[np.ndarray, np.ndarray]:

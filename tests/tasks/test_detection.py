@@ -10,6 +10,7 @@ from pstl.config import Run
 from pstl.data.datasets import utkinect
 from pstl.data.recordings import write_recordings
 from pstl.data.spec import RawSequence, Recording
+from pstl.metrics_detection import Interval
 from pstl.skeletons import load
 from pstl.tasks import detection
 from pstl.tasks._recorded import open_recorded
@@ -116,3 +117,13 @@ def test_intervals_are_in_the_recordings_own_time():
     assert [(p.video, p.label, p.start, p.end) for p in found] == [("v", 1, 2.0, 4.0), ("v", 2, 12.0, 12.0)]
     assert [p.confidence for p in found] == pytest.approx([0.7, 0.7])
     assert [p.label for p in intervals(scores, clip, Post(1, 2))] == [1]
+
+
+def test_timelines_show_one_recording_in_its_own_frames() -> None:
+    """The picture sets found beside true intervals: a wrong time base, class or recording would make good detections look bad."""
+    times = np.array([100.0, 110.0, 120.0, 130.0, 140.0])
+    clip = RawSequence("s01", -1, np.zeros((5, 20, 1, 3), np.float32))
+    watched = Recording(clip, times, ((1, 110.0, 130.0),))
+    found = [Interval("s01", 2, 120.0, 140.0, 0.5), Interval("s02", 1, 100.0, 110.0, 0.9)]
+    shown = detection.timeline(watched, found, ("walk", "sit"))
+    assert (shown["frames"], shown["truth"], shown["found"]) == (5, [[1, 3, 1]], [[2, 4, 1, 0.5]])

@@ -197,9 +197,13 @@ def run_files_of(wildcards):
 
 
 def features_of(wildcards):
-    """Features of every run that the page draws a map of; fused scores have none."""
-    cells = [cell for cell in PARAMS.cells(wildcards.suite) if not cell.fused]
-    return sorted({paths.features(cell.run, cell.batch_norm) for cell in cells})
+    """The runs' own features, which the page draws maps of: those that some task reads anyway."""
+    found = set()
+    for cell in PARAMS.cells(wildcards.suite):
+        task = PARAMS.task(wildcards.suite, cell.task)
+        if not cell.fused and not task.source and declared("tasks", task.kind, "NEEDS", "features") == "features":
+            found.add(paths.features(cell.run, cell.batch_norm))
+    return sorted(found)
 
 
 def assets():

@@ -1,0 +1,95 @@
+"""Pages that tell people what to type are typed here, so that they cannot go out of date."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import yaml
+
+from pstl.config import merge
+
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```", re.M | re.S)
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, the word after it (a file, or "slow"), its text."""
+
+    language: str
+    word: str
+    text: str
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    return (Block(m[1], m[2] or "", m[3]) for m in BLOCK.finditer(page.read_text()))
+
+
+@pytest.fixture
+def project(root: Path, tmp_path: Path) -> Path:
+    """A copy of what the walk-throughs touch."""
+    for name in ("pstl", "workflow", "profiles"):
+        shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "params.yaml", "pyproject.toml"):
+        shutil.copy(root / name, tmp_path / name)
+    (tmp_path / "tests/methods").mkdir(parents=True)
+    return tmp_path
+
+
+def follow(page: Path, project: Path, slow: bool) -> int:
+    """Do what the page says. Returns: number of commands typed."""
+    env = {**os.environ, "PYTHONPATH": str(project), "CUDA_VISIBLE_DEVICES": "", "MLFLOW_TRACKING_URI": ""}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    typed = 0
+    for block in blocks(page):
+        if block.language == "python" and block.word:
+            (project / block.word).write_text(block.text)
+        elif block.language == "yaml" and block.word:
+            file = project / block.word
+            file.write_text(yaml.safe_dump(merge(yaml.safe_load(file.read_text()), yaml.safe_load(block.text)), sort_keys=False))
+        elif block.language == "sh" and (slow or block.word != "slow"):
+            for line in block.text.splitlines():
+                done = subprocess.run(line, shell=True, cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                assert done.returncode == 0, f"{line}\n{done.stdout}"
+                typed += 1
+    return typed
+
+
+def test_a_method_is_added_as_the_page_says(root: Path, project: Path) -> None:
+    """The promise to newcomers: one file, one entry, one test, and the whole graph knows it."""
+    assert follow(root / "docs/add-a-method.md", project, slow=False) == 3
+
+
+@pytest.mark.integration
+def test_the_added_method_reaches_the_report(root: Path, project: Path) -> None:
+    """From the file of the page to its row in the tables, without touching anything else; on fewer clips than the page's."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["datasets"]["synthetic"] |= {"performers": 2, "cameras": 1, "repetitions": 1}
+    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    assert follow(root / "docs/add-a-method.md", project, slow=True) == 4
+    assert "| arrow |" in (project / "results/mine/tables/comparison.md").read_text()
+    assert "<td>arrow</td>" in (project / "results/mine/report/index.html").read_text()
+
+
+def test_a_data_set_is_added_as_the_page_says(root: Path, project: Path) -> None:
+    """People's own recordings are why they come; the page's few lines must carry them to an array."""
+    rng, folder = np.random.default_rng(0), project / "recordings"
+    folder.mkdir()
+    for action in (1, 2):
+        for person in (1, 2):
+            for repetition in (1, 2):
+                np.save(folder / f"A{action:02}_P{person:02}_R{repetition:02}.npy", rng.normal(size=(20 + action, 25, 3)))
+    assert follow(root / "docs/add-a-data-set.md", project, slow=False) == 4
+    assert np.load(project / "data/arrays/mine/resize50/x.npy").shape == (8, 3, 50, 25, 1)
+
+
+def test_links_between_pages_lead_somewhere(root: Path) -> None:
+    """A reader who follows a link to nothing stops reading."""
+    for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
