@@ -139,7 +139,8 @@ def recordings_of(dataset):
 
 def given(wildcards, input):
     """The same as options of the command line; a folder stands for its meta.json."""
-    return " ".join(f"--{name} {str(path).removesuffix('/meta.json')}" for name, path in input.items())
+    folders = {name: os.path.dirname(path) if os.path.basename(path) == "meta.json" else path for name, path in input.items()}
+    return " ".join(f"--{name} {path}" for name, path in folders.items())
 
 
 def task_code(wildcards):
