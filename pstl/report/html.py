@@ -16,7 +16,7 @@ from pstl.report.svg import Bar, bars
 from pstl.report.tables import NONE, NOT_RUN, Line, headlines
 from pstl.skeletons import load as load_skeleton
 
-MAIN = ("top1", "map", "map_action", "mpjpe")  # what a task is judged by, if it has it
+MAIN = tables.MAIN
 VALUES = ("ours", "std", "seeds", "95 % interval", "paper", "difference", "source")
 SHARES = ("top1", "top5", "r1", "r5", "r10")  # metrics that are a share of all test clips
 INTERVALS = (

@@ -6,11 +6,17 @@ from typing import NamedTuple
 from pstl.config import Params
 from pstl.report.paper import STREAMS, TASKS, Published
 from pstl.report.rows import FUSED, Results, Row
-from pstl.report.tables import HEADLINE, NONE, NOT_RUN, Line, headline_norm
+from pstl.report.tables import HEADLINE, NONE, NOT_RUN, Line, headline_norm, main_metrics
 
 SIMULATED = "synthetic"  # the project's own data set: nobody else has numbers on it
 ORDER = ("top1", "top1_best", "top1_unseen", "top5")  # first columns of a task, the others follow
 LABELS = {"top1_best": "top1, best epoch", "top1_unseen": "top1, unseen"}
+HEADLINES = {
+    "top1": "Top-1 accuracy in percent",
+    "map": "Mean average precision in percent",
+    "map_action": "Detection: mean average precision over actions by PKU-MMD's protocol at overlap 0.5, in percent",
+    "mpjpe": "Motion prediction: mean joint error over all predicted frames in millimetres, less is better",
+}
 REPEATS = "Some test clips of this split repeat training clips, digit for digit (docs/datasets.md): *unseen*, below, leaves them out."
 
 
@@ -88,8 +94,9 @@ def section(page: Page, dataset: str) -> list[str]:
 
 
 def headline(page: Page) -> list[str]:
-    """Methods as rows, tasks and streams as columns: top1 of the last epoch; published number and difference below each method."""
-    chosen = [line for line in page.lines if line.metric == "top1" and line.batch_norm == _norm(page, line.method)]
+    """Methods as rows, tasks and streams as columns: each task's main metric; published number and difference below each method."""
+    judged = main_metrics(page.lines)
+    chosen = [line for line in page.lines if line.metric == judged.get(line.task) and line.batch_norm == _norm(page, line.method)]
     columns = list(dict.fromkeys((line.task, line.setting if line.stream != FUSED else "", line.stream) for line in chosen))
     by_task = [task for task in dict.fromkeys(column[0] for column in columns)]
     columns.sort(key=lambda column: by_task.index(column[0]))
@@ -102,7 +109,9 @@ def headline(page: Page) -> list[str]:
         if any(line and line.published is not None for line in cells):
             body.append(["*published*", *(_theirs(line, page.notes) for line in cells)])
             body.append(["*difference*", *(_difference(line) for line in cells)])
-    intro = f"Top-1 accuracy in percent, last epoch, batch norm {HEADLINE}; mean ± sample standard deviation over seeds (their number)."
+    kinds = [text for metric, text in HEADLINES.items() if metric in judged.values()]
+    spread = "mean ± sample standard deviation over seeds (their number)"
+    intro = f"{'; '.join(kinds) or HEADLINES['top1']}. Last epoch, batch norm {HEADLINE}; {spread}."
     star = ["\\* batch norm as released: the suite asks for no recalibrated numbers of this method."] if marked else []
     several = {task for task in by_task if len({c[1] for c in columns if c[0] == task and c[1]}) > 1}
     names = [f"{task}, {stream}" + (f" ({setting})" if task in several and setting else "") for task, setting, stream in columns]

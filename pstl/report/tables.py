@@ -17,6 +17,8 @@ KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", 
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
 HEADLINE = "recalibrated"  # the better-founded statistics of batch norm; "released" is what the papers' code does
 
+MAIN = ("top1", "map", "map_action", "mpjpe")  # what a task is judged by: the first of these that it has
+
 
 @dataclass(frozen=True)
 class Line:
@@ -54,6 +56,14 @@ def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> s
     """Which batch-norm variant a method's headline is: recalibrated where the suite asks for it, else the one it asks for."""
     norms = [line.batch_norm for line in lines if (line.dataset, line.split, line.method) == (dataset, split, method)]
     return HEADLINE if HEADLINE in norms else norms[0]
+
+
+def main_metrics(lines: list[Line]) -> dict[str, str]:
+    """Task -> the metric it is judged by; tasks that have none of them are left out."""
+    found: dict[str, set[str]] = {}
+    for line in lines:
+        found.setdefault(line.task, set()).add(line.metric)
+    return {task: next(m for m in MAIN if m in metrics) for task, metrics in found.items() if metrics & set(MAIN)}
 
 
 def headlines(lines: list[Line]) -> list[Line]:

@@ -159,14 +159,13 @@ def ground_truth(recordings: list[Recording]) -> list[Interval]:
 
 
 def measures(cfg: Config, recordings: list[Recording], found: list[Interval], classes: int) -> dict[str, float]:
-    """Both protocols at every theta, in percent; the main one first and without its theta in the name."""
+    """Both protocols, in percent: everything at cfg.theta, without it in the name, and the means over actions and videos at the others."""
     truth, videos = ground_truth(recordings), [r.clip.name for r in recordings]
     metrics: dict[str, float] = {}
     for theta in dict.fromkeys((cfg.theta, *cfg.thetas)):
         end = "" if theta == cfg.theta else f"_{theta:g}"
-        theirs = pkummd(truth, found, theta, videos, classes)
-        metrics |= {f"{name}{end}": 100 * value for name, value in theirs.items() if not (end and name == "ap_2d")}
-        metrics |= {f"greedy_{name}{end}": 100 * value for name, value in greedy(truth, found, theta, videos).items()}
+        both = pkummd(truth, found, theta, videos, classes) | {f"greedy_{k}": v for k, v in greedy(truth, found, theta, videos).items()}
+        metrics |= {f"{name}{end}": 100 * value for name, value in both.items() if not end or "map" in name}
     return metrics
 
 

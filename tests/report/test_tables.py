@@ -7,7 +7,7 @@ from fabricated import rows_of
 from pstl.config import Cell, Run
 from pstl.report.paper import Published
 from pstl.report.rows import Row
-from pstl.report.tables import Line, compare, comparison_csv, summary
+from pstl.report.tables import Line, compare, comparison_csv, main_metrics, summary
 
 
 def cell(method: str = "pstl", stream: str = "joint", seed: int = 0, norm: str = "recalibrated", task: str = "linear") -> Cell:
@@ -107,3 +107,15 @@ def test_an_entry_meets_the_numbers_of_its_task():
     theirs = [printed(50.0)._replace(task="semi", setting="labels=0.01"), printed(70.0)._replace(task="semi", setting="labels=0.1")]
     assert only(compare(rows, theirs, {"semi_10": "semi"})).published == 70.0
     assert only(compare(rows, theirs)).published is None
+
+
+def test_every_task_is_judged_by_a_metric_it_has() -> None:
+    """A page that shows accuracies only would hide detection and prediction, whose headline is another number."""
+    tasks = {
+        "linear": ("top5", "top1"),
+        "detection": ("f1", "map_video", "map_action"),
+        "prediction": ("mpjpe_2", "mpjpe"),
+        "odd": ("nothing",),
+    }
+    rows = [row for task, metrics in tasks.items() for row in rows_of(cell(task=task), dict.fromkeys(metrics, 1.0))]
+    assert main_metrics(compare(rows, [])) == {"linear": "top1", "detection": "map_action", "prediction": "mpjpe"}

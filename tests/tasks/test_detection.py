@@ -63,7 +63,7 @@ def test_what_is_learned_is_found(tmp_path):
     assert result.setting == "tune=head"
     assert result.metrics["greedy_ap"] > 80
     assert result.metrics["frame_accuracy"] > 85
-    assert result.metrics["greedy_ap_0.1"] >= result.metrics["greedy_ap"] >= result.metrics["greedy_ap_0.7"]
+    assert result.metrics["greedy_map_video_0.1"] >= result.metrics["greedy_map_video"] >= result.metrics["greedy_map_video_0.7"]
     # The mean over all ten classes cannot exceed the two that occur; one-to-one matching averages over those two.
     assert result.metrics["map_action"] <= 20 < result.metrics["greedy_map_action"]
     schedule = result.others["baseline=training schedule"]
