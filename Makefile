@@ -39,7 +39,7 @@ ui: install  ## MLflow's pages of every run, on http://127.0.0.1:5000
 
 test: install  ## run every test
 	@echo "== test: pytest"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(if $(filter all,$(CORES)),auto,$(CORES)) --dist loadfile
 
 check: install  ## formatting, lint, types, rules, settings
 	@echo "== check: ruff"
