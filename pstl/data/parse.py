@@ -117,7 +117,7 @@ def outcomes(dataset: ModuleType, raw: Path, jobs: int, reader: str = "read_memb
         for line in warnings:
             log.warning("%s: %s", spec.name, line)
     pieces = ((batch, [notes.get(m.file) for m in batch.members]) for batch in members.batches(recordings))
-    yield from _flat(pool.each(partial(read_batch, spec.name, reader), pieces, jobs), len(recordings), spec.name)
+    yield from _told(pool.each(partial(read_batch, spec.name, reader), pieces, jobs), len(recordings), spec.name)
 
 
 def read_batch(name: str, reader: str, piece: tuple[members.Batch, list[Any]]) -> list[Outcome]:
@@ -133,7 +133,7 @@ def _outcome(batch: members.Batch, i: int, read: Callable[[bytes, Any], list[Any
         return Outcome(batch.members[i], [], str(damage))
 
 
-def _flat(results: Iterator[list[Outcome]], total: int, name: str) -> Iterator[Outcome]:
+def _told(results: Iterator[list[Outcome]], total: int, name: str) -> Iterator[Outcome]:
     done, said = 0, 0
     for batch in results:
         yield from batch

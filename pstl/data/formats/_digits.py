@@ -68,17 +68,17 @@ class Words:
         Words of digits, signs and points alone are judged by their characters; only the rare others go through float().
         """
         data = self.padded[WORD:]
-        odd = data > ord("9")
-        odd |= (data > ord(" ")) & (data < ord("+"))
-        odd |= (data == ord(",")) | (data == ord("/"))
-        control = (data < ord(" ")) & (data != ord("\n")) & (data != ord("\r")) & (data != ord("\t"))
-        if control.any():  # between words, so no word shows it
+        control = (data < ord("\t")) | (data - np.uint8(14) < 18)  # between words, so no word shows it
+        if control.any():
             place = int(control.argmax())
             raise NotANumber(max(int(np.searchsorted(self.start, place)) - 1, 0), self.data[place : place + 1])
-        if odd.any():
+        usual = data - np.uint8(ord("+")) < 15  # + , - . / and digits
+        letters = int((self.end - self.start).sum()) != np.count_nonzero(usual)
+        if letters or b"," in self.data or b"/" in self.data:
+            odd = (data > ord(" ")) & (~usual | (data == ord(",")) | (data == ord("/")))
             at = np.flatnonzero(odd)
             for i in np.unique(np.searchsorted(self.start, at, side="right") - 1):
-                self._float(int(max(i, 0)))
+                self._float(int(i))
 
     def _float(self, i: int) -> float:
         word = self[i]

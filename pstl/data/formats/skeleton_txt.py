@@ -142,23 +142,37 @@ def text(xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = Fa
 def _walk(found: Words, name: str) -> tuple[int, list[tuple[int, int, int]]]:
     """Number of frames and, for each body, (frame, slot, number of its first word), stepping over frame headers only."""
     frames = _integer(found[0], "a number of frames", name)
-    where, at, total = [], 1, len(found)
+    where: list[tuple[int, int, int]] = []
+    at, total = 1, len(found)
     for frame in range(frames):
         if at >= total:
             raise _truncated(frame, frames, name)
         bodies = _integer(found[at], f"a number of bodies in frame {frame + 1}", name)
         at += 1
         for slot in range(bodies):
-            if at + HEADER < total and found[at + HEADER] != JOINT_COUNT:
-                count = found[at + HEADER].decode("ascii", "replace")
-                raise UserError(f"{name}: joint count {count} in frame {frame + 1}, expected {JOINTS}; not a Kinect v2 file, or damaged")
-            if at + BODY > total:
+            if at + BODY > total or (not where and found[at + HEADER] != JOINT_COUNT):
+                _check_joint_counts(found, [*where, (frame, slot, at)], name)  # the likelier reason
                 raise _truncated(frame, frames, name)
             where.append((frame, slot, at))
             at += BODY
+    _check_joint_counts(found, where, name)
     if at != total:
         raise UserError(f"{name}: {total - at} values after the last of {frames} frames, expected none; fetch it again")
     return frames, where
+
+
+def _check_joint_counts(found: Words, where: list[tuple[int, int, int]], name: str) -> None:
+    """All at once; of a body that is cut off before its count nothing can be said."""
+    index = np.array([at + HEADER for _, _, at in where if at + HEADER < len(found)], np.int64)
+    start = found.start[index]
+    text = found.padded[WORD:]
+    right = found.end[index] - start == len(JOINT_COUNT)
+    for i, byte in enumerate(JOINT_COUNT):
+        right &= text[np.minimum(start + i, len(text) - 1)] == byte
+    if not right.all():
+        wrong = int(np.argmin(right))
+        count = found[index[wrong]].decode("ascii", "replace")
+        raise UserError(f"{name}: joint count {count} in frame {where[wrong][0] + 1}, expected {JOINTS}; not a Kinect v2 file, or damaged")
 
 
 def _gather(found: Words, frames: int, where: list[tuple[int, int, int]], name: str) -> Recording:
