@@ -46,6 +46,7 @@ class Config(Frozen):
     tune: Literal["head", "all"] = "all"  # the head on frozen, standardised video features, or the encoder with it
     dropout: bool = False  # the encoder's, while it is tuned: it makes the scale of what is regressed uncertain
     hidden: int = Field(0, ge=0)  # units of a hidden layer of the head; 0: the head is linear
+    from_scratch: bool = True  # False: another task of the suite already trains the same network from scratch, which takes as long
     train: Training = Training.model_validate({})
 
     @model_validator(mode="after")
@@ -67,8 +68,8 @@ class Forecasts(NamedTuple):
 def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
     """mpjpe_<frame> at each horizon and mpjpe over all predicted frames, in millimetres: less is better.
 
-    Rows of their own: the same network from scratch, trained whole; the last pose (zero velocity); the last step repeated (constant
-    velocity).   Raises: NotApplicable for an encoder without weights, if it is to be tuned; UserError if no window is long enough.
+    Rows of their own: the same network from scratch, trained whole, if cfg.from_scratch; the last pose (zero velocity); the last step
+    repeated (constant velocity).   Raises: NotApplicable for an encoder without weights, if it is to be tuned; UserError if no window is long enough.
     """
     trainable = any(p.requires_grad for p in world.encoder.parameters())
     if cfg.tune == "all" and not trainable:
@@ -76,7 +77,7 @@ def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result
     train, test = forecasts(world, cfg, world.train, "training"), forecasts(world, cfg, world.test, "test")
     baselines = {"zero velocity": zero_velocity(test), "constant velocity": constant_velocity(test)}
     predicted = predict(world, cfg, train, test, cfg.tune, fresh=False)
-    if trainable:
+    if trainable and cfg.from_scratch:
         baselines = {"from scratch": predict(world, cfg, train, test, "all", fresh=True)} | baselines
     world.done()
     others = {f"baseline={name}": measures(cfg, offsets, test) for name, offsets in baselines.items()}

@@ -98,6 +98,8 @@ def test_from_scratch_is_the_same_network_without_its_weights(tmp_path):
     other = prediction.run(here, config(train={"epochs": 2, "batch_size": 16}), 0, CPU)
     assert other.others == result.others
     assert other.metrics != result.metrics
+    without = prediction.run(here, config(from_scratch=False, train={"epochs": 1}), 0, CPU)
+    assert list(without.others) == ["baseline=zero velocity", "baseline=constant velocity"]
 
 
 @pytest.mark.parametrize("wanted", [False, True])
