@@ -69,7 +69,8 @@ def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result
     """mpjpe_<frame> at each horizon and mpjpe over all predicted frames, in millimetres: less is better.
 
     Rows of their own: the same network from scratch, trained whole, if cfg.from_scratch; the last pose (zero velocity); the last step
-    repeated (constant velocity).   Raises: NotApplicable for an encoder without weights, if it is to be tuned; UserError if no window is long enough.
+    repeated (constant velocity).
+    Raises: NotApplicable for an encoder without weights, if it is to be tuned; UserError if no window is long enough.
     """
     trainable = any(p.requires_grad for p in world.encoder.parameters())
     if cfg.tune == "all" and not trainable:
