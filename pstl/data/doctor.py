@@ -12,7 +12,7 @@ from pstl import paths
 from pstl.config import Params, validated
 from pstl.data import archives, members, parse, pool
 from pstl.data.fetch import KEPT
-from pstl.data.formats import pku_txt, skeleton_txt, ucla_json, utkinect_txt
+from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.data.spec import DatasetSpec
 from pstl.errors import UserError
 from pstl.registry import load, names
@@ -182,6 +182,11 @@ def _utkinect(path: Path) -> Report:
     return {"frames": len(utkinect_txt.read(path, load_skeleton("kinect_v1").joints)[1])}
 
 
+def _msr(path: Path) -> Report:
+    xyz = msr_txt.read(path, load_skeleton("msr20").joints)
+    return {"frames": len(xyz), "frames_without_body": int((~xyz.any((1, 2, 3))).sum())}
+
+
 def _archive(path: Path) -> Report:
     files = archives.check(path)
     endings = Counter(Path(name).suffix or "none" for name in files)
@@ -193,5 +198,6 @@ KINDS: tuple[tuple[str, str, Callable[[Path], Report]], ...] = (
     ("PKU-MMD recording", pku_txt.NAME.pattern + r"\.txt", _pku),
     ("NW-UCLA clip", ucla_json.NAME, _ucla),
     ("UTKinect recording", utkinect_txt.NAME, _utkinect),
+    ("MSR Action3D clip", msr_txt.NAME, _msr),
     ("archive", r".*\.(zip|7z)", _archive),
 )

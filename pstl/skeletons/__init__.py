@@ -8,7 +8,7 @@ import numpy as np
 
 from pstl.errors import UserError
 
-NAMES = ("kinect_v2", "kinect_v1", "cmu38")
+NAMES = ("kinect_v2", "kinect_v1", "msr20", "cmu38")
 
 
 @dataclass(frozen=True)

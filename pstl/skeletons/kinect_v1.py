@@ -1,4 +1,4 @@
-"""Kinect v1, 20 joints: NW-UCLA, UTKinect and (after re-ordering on read) MSR Action3D."""
+"""Kinect v1, 20 joints: NW-UCLA and UTKinect. MSR Action3D has the same places in another order (msr20)."""
 
 from pstl.skeletons import Skeleton
 

@@ -8,7 +8,7 @@ import pytest
 from pstl.data import simulated
 from pstl.data.datasets import nwucla
 from pstl.data.datasets._pku import CLASSES
-from pstl.data.formats import pku_txt, skeleton_txt, ucla_json, utkinect_txt
+from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.data.formats.skeleton_txt import Name
 from pstl.errors import UserError
 
@@ -93,6 +93,11 @@ def utkinect(path, data):
     return utkinect_txt.read(path, V1).xyz, V1
 
 
+def msr(path, data):
+    path.write_bytes(data)
+    return msr_txt.read(path, V1), V1
+
+
 def seeds(kind):
     """A few whole files of one kind, small: what is tested is the reader, not its patience."""
     rng = np.random.default_rng(1)
@@ -106,6 +111,8 @@ def seeds(kind):
     if kind == "ucla":
         frames = rng.normal(size=(3, V1, 3)).round(4).tolist()
         return [json.dumps({"file_name": "a08_s01_e02_v03", "skeletons": frames, "label": 7}).encode()]
+    if kind == "msr":
+        return ["".join(f"{x:.6f} {y:.6f} {z:.6f} 1.000000\n" for x, y, z in rng.normal(size=(3 * V1, 3))).encode()]
     rows = np.concatenate([np.arange(4)[:, None] * 2 + 250, rng.normal(size=(4, V1 * 3)).round(5)], axis=1)
     return ["\n".join(" ".join(map(str, row)) for row in rows).encode()]
 
@@ -127,6 +134,7 @@ def outcome(read, path, data):
         ("split", split, "cross-subject.txt", 100),
         ("ucla", ucla, "a08_s01_e02_v03.json", 400),
         ("utkinect", utkinect, "joints_s01_e01.txt", 200),
+        ("msr", msr, "a01_s01_e01_skeleton3D.txt", 200),
     ],
 )
 def test_broken_files_are_refused_by_name_or_read_whole(tmp_path, kind, read, name, count):
