@@ -178,6 +178,14 @@ def build_parser() -> argparse.ArgumentParser:
         out,
     )
     add(
+        "watch",
+        verbs.watch,
+        "show a suite in MLflow while it runs: epochs so far, results as they come; until Ctrl-C",
+        "--suite builtin --every 10",
+        ("--suite", required),
+        ("--every", {"type": float, "default": 10.0, "metavar": "SECONDS"}),
+    )
+    add(
         "report",
         verbs.report,
         "build a suite's tables, ours beside the published numbers",

@@ -100,6 +100,18 @@ def track(args: argparse.Namespace) -> None:
     import_runs(config.load(args.params), args.suite, Path(args.out))
 
 
+def watch(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.tracking.live import watch
+
+    params = config.load(args.params)
+    params.suite_named(args.suite)
+    if not args.every > 0:
+        raise UserError(f"--every {args.every:g}: expected seconds above 0")
+    say(f"watching suite {args.suite}; look at it with 'make ui', stop with Ctrl-C")
+    watch(params, args.suite, args.every)
+
+
 def report(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.report import build

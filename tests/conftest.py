@@ -24,3 +24,15 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tiny suite of test_pipeline.py has run to its tables. Read only; tests that change something take a copy."""
+    from test_pipeline import TINY, snakemake, write
+
+    folder = tmp_path_factory.mktemp("tiny")
+    write(folder, TINY)
+    code, output = snakemake(root, folder)
+    assert code == 0, output
+    return folder

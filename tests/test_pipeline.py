@@ -138,16 +138,6 @@ def test_archives_reach_the_fetch_job_and_nothing_else(root: Path, tmp_path: Pat
     assert "/some where" not in output
 
 
-@pytest.fixture(scope="module")
-def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny suite has run to its tables. Read only; tests that change something take a copy."""
-    folder = tmp_path_factory.mktemp("tiny")
-    write(folder, TINY)
-    code, output = snakemake(root, folder)
-    assert code == 0, output
-    return folder
-
-
 @pytest.fixture
 def copy(finished: Path, tmp_path: Path) -> Path:
     """The finished folder again, with dates kept: a test may change it."""

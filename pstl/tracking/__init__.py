@@ -22,7 +22,7 @@ from pstl.report import rows as report
 from pstl.report.rows import Epochs, Results, Row
 from pstl.tracking import store
 
-LAYOUT = "2"  # of what is stored; a new number imports every run again
+LAYOUT = "3"  # of what is stored; a new number imports every run again
 LARGEST_ENCODER = 32 * 2**20  # bytes; bigger encoders stay on disk only
 RECORD = (
     "run",
@@ -36,6 +36,10 @@ RECORD = (
     "versions",
     "machine",
 )  # of run.json, kept as a tag
+
+OWN_CURVE = ("train", "curve")  # prefixes of a run's own training: a parent also shows the curves of its tasks
+# Columns of such a curve about the machine: MLflow shows what begins with system/ on a page of its own.
+MACHINE = {"seconds": "system/epoch_seconds"} | {name: f"system/{name}" for name in ("clips_per_second", "cpu_percent", "peak_mb")}
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +66,8 @@ class Item(NamedTuple):
     digest: str
 
 
-def import_runs(params: Params, suite: str, receipt: str | Path, uri: str = "") -> None:
-    """Import every run of `suite` that has results, fused ones included, and write {run_id: MLflow's run id} to `receipt`.
+def import_runs(params: Params, suite: str, receipt: str | Path | None, uri: str = "") -> None:
+    """Import every run of `suite` that has results, fused ones included, and write {run_id: MLflow's run id} to `receipt`, if given.
 
     A run that is there with the same content is left alone, one with other content takes its place; importing twice changes nothing.
     uri: the store; empty: params.tracking_uri, else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db with artifacts under mlruns/.
@@ -74,8 +78,10 @@ def import_runs(params: Params, suite: str, receipt: str | Path, uri: str = "") 
         client, address = store.connect(params, uri)
         with store.said(address):
             stored, imported = _import(client, address, suite, items)
-    log.info("suite %s: %d runs imported, %d were there already", suite, imported, len(items) - imported)
-    write_json(receipt, {"suite": suite, "runs": stored})
+    if imported or receipt:
+        log.info("suite %s: %d runs imported, %d were there already", suite, imported, len(items) - imported)
+    if receipt:
+        write_json(receipt, {"suite": suite, "runs": stored})
 
 
 def _import(client: Any, address: str, suite: str, items: list[Item]) -> tuple[dict[str, str], int]:
@@ -156,7 +162,7 @@ def _tasks(params: Params, cells: list[Cell]) -> Iterator[Task]:
         if rows := report.read_cell(cell):
             content = report.read_json(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
             settings = params.task(cell.run.suite, cell.task).model_dump(exclude={"summary"}) if cell.task in params.tasks else {}
-            yield Task(f"{cell.batch_norm}.{cell.task}", rows, list(_points("curve", content.get("curve", []))), settings)
+            yield Task(f"{cell.batch_norm}.{cell.task}", rows, list(points("curve", content.get("curve", []))), settings)
 
 
 def keyed(rows: list[Row]) -> dict[str, Row]:
@@ -167,19 +173,20 @@ def keyed(rows: list[Row]) -> dict[str, Row]:
 
 def _history(run: Run, cells: list[Cell]) -> Iterator[tuple[str, int, float, float]]:
     """Curves of the pre-training and of every task that has one: (key, epoch, seconds since the start, value)."""
-    yield from _points("train", report.read_curve(run))
+    yield from points("train", report.read_curve(run))
     for cell in cells:
         content = report.read_json(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
-        yield from _points(f"{cell.batch_norm}.{cell.task}.curve", content.get("curve", []))
+        yield from points(f"{cell.batch_norm}.{cell.task}.curve", content.get("curve", []))
 
 
-def _points(prefix: str, epochs: Epochs) -> Iterator[tuple[str, int, float, float]]:
+def points(prefix: str, epochs: Epochs) -> Iterator[tuple[str, int, float, float]]:
     elapsed = 0.0
     for number, epoch in enumerate(epochs):
         elapsed += epoch.get("seconds", 0.0)
         for name, value in epoch.items():
             if name != "epoch":
-                yield _key(f"{prefix}.{name}"), int(epoch.get("epoch", number)), elapsed, float(value)
+                own = MACHINE.get(name) if prefix in OWN_CURVE else None
+                yield own or _key(f"{prefix}.{name}"), int(epoch.get("epoch", number)), elapsed, float(value)
 
 
 def _log(client: Any, experiment: str, item: Item) -> str:

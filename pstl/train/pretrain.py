@@ -156,7 +156,7 @@ def train(
     """Run the epochs that are missing; `last` holds what an interrupted call has done under the same `settings_digest`.
 
     name: for progress lines.   keep: called on the first rank after every epoch.   watch: finished epochs -> more values for the record.
-    Returns: one dict per epoch, {epoch, step, lr, loss, parts..., seconds, clips_per_second}.
+    Returns: one dict per epoch, {epoch, step, lr, loss, parts..., seconds, clips_per_second, cpu_percent, peak_mb}.
     Raises: UserError for a checkpoint of other settings, or a loss that is no longer finite.
     """
     if settings.epochs == 0:
@@ -176,7 +176,7 @@ def train(
         record: dict[str, float] = {"epoch": epoch, "lr": learning_rate(settings, epoch, step)}
         record |= train_epoch(method, clips, settings, seed, epoch, optim, progress, step)
         record["step"] = record.pop("steps") + step
-        record["seconds"], record["clips_per_second"] = progress.end_of_epoch(epoch, record["loss"])
+        record |= progress.end_of_epoch(epoch, record["loss"]) | {"peak_mb": peak_memory(clips.device)}
         if not math.isfinite(record["loss"]):
             raise UserError(f"{name}: loss is {record['loss']} in epoch {epoch}; lower train.lr or use precision fp32, then run again")
         history.append(record | watch(epoch + 1))

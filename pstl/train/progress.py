@@ -13,9 +13,10 @@ class Progress:
     def __init__(self, what: str, first: int, epochs: int, clips: int) -> None:
         self.what, self.first, self.epochs, self.clips = what, first, epochs, clips
         self.started = self.spoken = self.epoch_started = time.monotonic()
+        self.busy = time.process_time()
 
     def epoch(self) -> None:
-        self.epoch_started = time.monotonic()
+        self.epoch_started, self.busy = time.monotonic(), time.process_time()
 
     def step(self, epoch: int, done: int) -> None:
         """`done` clips of epoch `epoch` (0-based) have been handed to the device."""
@@ -32,13 +33,13 @@ class Progress:
                 self._left(epoch + done / self.clips),
             )
 
-    def end_of_epoch(self, epoch: int, loss: float) -> tuple[float, float]:
-        """Returns: seconds of the epoch and clips per second."""
+    def end_of_epoch(self, epoch: int, loss: float) -> dict[str, float]:
+        """Returns: what the epoch took: seconds, clips_per_second, and cpu_percent of this process (200: two cores were busy)."""
         self.spoken = now = time.monotonic()
-        seconds = now - self.epoch_started
-        rate = self.clips / max(seconds, 1e-9)
+        seconds = max(now - self.epoch_started, 1e-9)
+        rate, busy = self.clips / seconds, 100 * (time.process_time() - self.busy) / seconds
         log.info("%s  epoch %d/%d  loss %.4g  %.0f clips/s  %s", self.what, epoch + 1, self.epochs, loss, rate, self._left(epoch + 1))
-        return seconds, rate
+        return {"seconds": seconds, "clips_per_second": rate, "cpu_percent": busy}
 
     def _left(self, done: float) -> str:
         seconds = (time.monotonic() - self.started) / max(done - self.first, 1e-9) * (self.epochs - done)

@@ -50,7 +50,8 @@ def write_run(run: Run, epochs: int = 3, version: int = 0) -> None:
         "versions": {"python": "3.11.7", "torch": "2.13.0", "numpy": "2.4.6"}, "finished": True, "recipe": {"name": "resize50"},
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(record))
-    curve = [{"epoch": e, "step": 10 * (e + 1), "lr": 0.005, "loss": 9.5 / (e + 1) + run.seed, "seconds": 4.0} for e in range(epochs)]
+    load = {"seconds": 4.0, "clips_per_second": 150.0, "cpu_percent": 98.0, "peak_mb": 250.5}
+    curve = [{"epoch": e, "step": 10 * (e + 1), "lr": 0.005, "loss": 9.5 / (e + 1) + run.seed, **load} for e in range(epochs)]
     (folder / "curve.jsonl").write_text("".join(json.dumps(epoch) + "\n" for epoch in curve))
     (folder / "encoder.pt").write_bytes(b"weights of " + str(run).encode())
 
