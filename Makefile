@@ -15,7 +15,7 @@ PYTHON_FILES := pstl tests workflow
 RULE_FILES := Snakefile workflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install run report ui test check format bench clean
+.PHONY: help install run report ui docs test check format bench clean
 
 help:  ## list these targets
 	@echo "make TARGET [CORES=n] [SUITE=name] [ARCHIVES=folder] [PYTHON=python3.x]"
@@ -36,6 +36,9 @@ report: install  ## make only the tables and the page anew, from the rows there 
 ui: install  ## MLflow's pages of every run, on http://127.0.0.1:5000
 	@test -f mlflow.db || { echo "no mlflow.db here; run 'make run' first" >&2; exit 2; }
 	@$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
+
+docs: install  ## put kept results (results/measured) into README.md and docs/results.md
+	@$(BIN)/python -m pstl quote README.md docs/results.md
 
 test: install  ## run every test
 	@echo "== test: pytest"

@@ -195,6 +195,13 @@ def build_parser() -> argparse.ArgumentParser:
         out,
     )
     add(
+        "quote",
+        verbs.quote,
+        "put kept results into the marked places of pages, so that nobody types a number",
+        "README.md docs/results.md",
+        ("pages", {"nargs": "+", "metavar": "PAGE"}),
+    )
+    add(
         "page",
         verbs.page,
         "build a suite's report: one HTML file with tables, curves, confusion matrices, maps and moving skeletons",
@@ -223,10 +230,10 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "show",
         verbs.show,
-        "draw one clip as a GIF",
+        "draw one clip, in a window or as a GIF",
         "synthetic/S001C001P001R001A001 --out clip.gif",
         ("clip", {"metavar": "CLIP", "help": "a .skeleton or .npy file, or DATASET/NAME of recordings that were read"}),
-        out,
+        ("--out", {"metavar": "GIF", "help": "write a file (default: open a window)"}),
         ("--fps", {"type": int, "default": 30}),
     )
     add(

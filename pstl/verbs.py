@@ -119,6 +119,13 @@ def report(args: argparse.Namespace) -> None:
     build(config.load(args.params), args.suite, Path(args.out), args.source)
 
 
+def quote(args: argparse.Namespace) -> None:
+    from pstl.report.kept import quote
+
+    for page in args.pages:
+        say(f"{page}: {quote(page)} place(s) filled")
+
+
 def page(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.report.html import build
@@ -182,10 +189,18 @@ def export(args: argparse.Namespace) -> None:
 
 
 def show(args: argparse.Namespace) -> None:
-    from pstl.report.gif import show
+    from pstl.report import gif, window
+    from pstl.report.drawn import draw
 
-    frames, bodies = show(args.clip, args.out, args.fps)
-    say(f"{args.out}: {frames} frames, {bodies} {'body' if bodies == 1 else 'bodies'}")
+    if args.fps < 1:
+        raise UserError(f"--fps {args.fps}: expected 1 or more frames per second")
+    clip = draw(args.clip)
+    bodies = int(clip.there.any(0).sum())
+    said = f"{len(clip.poses)} frames, {bodies} {'body' if bodies == 1 else 'bodies'}"
+    if args.out is None:
+        return window.show(clip, args.fps, f"{args.clip}: {said}")
+    gif.write(clip, args.out, args.fps)
+    say(f"{args.out}: {said}")
 
 
 def bench(args: argparse.Namespace) -> None:

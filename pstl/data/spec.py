@@ -97,6 +97,7 @@ class DatasetSpec:
     # Every kind of clip, as far as splits tell clips apart, of all data sets that share recordings under the same names.
     universe: Callable[[], Iterable[RawSequence]] | None = None
     holds: Callable[[RawSequence], bool] = field(default=lambda clip: True)  # whether one of these is in this data set
+    simulated: bool = False  # nobody's body: coordinates may be shown and passed on; of real people neither
     on_request: bool = False  # downloaded only by who says accept_terms in the data set's settings
 
     def leak(self, trained: str, target: "DatasetSpec", tested: str) -> RawSequence | None:

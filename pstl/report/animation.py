@@ -86,21 +86,28 @@ def fast_frames(xyz: np.ndarray, masked_frames: int, rng: torch.Generator) -> np
 def moving(clip: Clip, skeleton: Skeleton, alt: str) -> str:
     """The clip as an endless animation, and as a row of poses for print and for people who asked for no motion."""
     flat = project(clip.xyz)
-    body = _strip(clip.frames)
+    body = strip(clip.frames)
     for m in range(flat.shape[2]):
         if not np.abs(clip.xyz[:, :, m]).any():
             continue
         for tone, bones in _bones(skeleton, clip.joints).items():
             if bones:
-                body.append(_animated([path(flat[t, :, m], bones) for t in range(len(flat))], tone, clip.frames))
-    poses = np.linspace(0, len(flat) - 1, STILLS).round().astype(int)
-    still = "".join(
-        f'<g transform="translate({i * SIDE * 0.6:.0f} 0)">{_pose(flat[t], clip, int(t), skeleton)}</g>' for i, t in enumerate(poses)
-    )
+                body.append(animated([path(flat[t, :, m], bones) for t in range(len(flat))], tone, clip.frames))
+    return drawing(body, [_pose(flat[t], clip, t, skeleton) for t in stills(len(flat))], alt)
+
+
+def stills(frames: int) -> list[int]:
+    """Frames that are shown on paper."""
+    return [int(t) for t in np.linspace(0, frames - 1, min(STILLS, frames)).round()]
+
+
+def drawing(body: Sequence[str], poses: Sequence[str], alt: str) -> str:
+    """The moving picture, and the row of poses that stands for it on paper."""
+    still = "".join(f'<g transform="translate({i * SIDE * 0.6:.0f} 0)">{pose}</g>' for i, pose in enumerate(poses))
     return (
         f'<svg class="moving" viewBox="0 0 {SIDE} {SIDE + 8}" role="img" aria-label="{escape(alt)}"><title>{escape(alt)}</title>'
-        f'{"".join(body)}</svg><svg class="still" viewBox="0 0 {SIDE * 0.6 * (STILLS - 1) + SIDE:.0f} {SIDE}" role="img" '
-        f'aria-label="{escape(alt)}, {STILLS} poses">{still}</svg>'
+        f'{"".join(body)}</svg><svg class="still" viewBox="0 0 {SIDE * 0.6 * (len(poses) - 1) + SIDE:.0f} {SIDE}" role="img" '
+        f'aria-label="{escape(alt)}, {len(poses)} poses">{still}</svg>'
     )
 
 
@@ -128,7 +135,7 @@ def _bones(skeleton: Skeleton, hidden: np.ndarray) -> dict[str, list[tuple[int, 
     return tones
 
 
-def _animated(paths: list[str], tone: str, dropped: np.ndarray) -> str:
+def animated(paths: list[str], tone: str, dropped: np.ndarray) -> str:
     """One path that changes from frame to frame; it fades in the frames that a mask drops."""
     timing = f'dur="{SECONDS}s" repeatCount="indefinite" calcMode="discrete"'
     fade = ""
@@ -140,7 +147,7 @@ def _animated(paths: list[str], tone: str, dropped: np.ndarray) -> str:
     )
 
 
-def _strip(dropped: np.ndarray) -> list[str]:
+def strip(dropped: np.ndarray) -> list[str]:
     """A ruler below the drawing: one mark per frame, empty where the mask drops it, with a hand that runs along."""
     if not dropped.any():
         return []

@@ -10,7 +10,7 @@ import numpy as np
 from pstl import paths
 from pstl.config import Cell, Params, Run
 from pstl.errors import UserError
-from pstl.report import document, embedding, svg
+from pstl.report import document, embedding, motions, svg
 from pstl.report.rows import Epochs, Results, read_json
 from pstl.report.svg import Series
 from pstl.report.tables import HEADLINE, Line, headlines
@@ -65,7 +65,7 @@ def probes(params: Params, suite: str) -> str:
 def of_split(params: Params, suite: str, dataset: str, split: str, lines: list[Line]) -> str:
     """All figures of one data set and split."""
     cells = [cell for cell in _headline_cells(params, suite) if (cell.run.dataset, cell.run.split) == (dataset, split)]
-    return curves(lines) + timelines(cells) + confusions(cells) + maps(cells)
+    return curves(lines) + timelines(cells) + motions.predictions(cells) + confusions(cells) + maps(cells)
 
 
 def test_clips(params: Params, suite: str, dataset: str, split: str) -> int:

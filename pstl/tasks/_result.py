@@ -22,6 +22,8 @@ class Result:
     others: setting -> metrics of what the task compares with (baselines), rows of their own in the tables.
     timelines: some test recordings for the report: {"name", "frames", "classes", "truth": [[start, end, class]],
     "found": [[start, end, class, score]]}, in frames, classes from 0. No coordinates.
+    motions: some predictions for the report, of simulated people only: {"name", "skeleton", "seen", "future", "found", "mpjpe"}, poses
+    (T, V, 3) in whole millimetres.
     """
 
     metrics: dict[str, float]
@@ -31,6 +33,7 @@ class Result:
     not_applicable: str = ""
     others: dict[str, dict[str, float]] = field(default_factory=dict)
     timelines: list[dict[str, Any]] = field(default_factory=list)
+    motions: list[dict[str, Any]] = field(default_factory=list)
 
 
 def rows(run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -55,5 +58,5 @@ def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, 
         with atomic(scores_out) as new, open(new, "wb") as stream:
             np.savez(stream, scores=scores, y=y)
     reason = {"not_applicable": result.not_applicable} if result.not_applicable else {}
-    drawn = {"timelines": result.timelines} if result.timelines else {}
+    drawn = {name: shown for name, shown in (("timelines", result.timelines), ("motions", result.motions)) if shown}
     write_json(out, {"rows": table, "curve": result.curve, **reason, **drawn})

@@ -1,7 +1,7 @@
 """Motion prediction: from some observed frames to the next ones, as offsets of every joint to the last pose that was seen."""
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from pstl.tasks._result import NotApplicable, Result
 from pstl.train.encoder_file import EncoderCard
 
 NEEDS = "recordings"
+DRAWN = 2  # test windows kept for the report
 
 
 class Training(TrainSettings):
@@ -82,7 +83,27 @@ def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result
         baselines = {"from scratch": predict(world, cfg, train, test, "all", fresh=True)} | baselines
     world.done()
     others = {f"baseline={name}": measures(cfg, offsets, test) for name, offsets in baselines.items()}
-    return Result(measures(cfg, predicted, test), f"tune={cfg.tune}", others=others)
+    shown = drawn(test, predicted, world.store.spec.skeleton) if world.store.spec.simulated else []
+    return Result(measures(cfg, predicted, test), f"tune={cfg.tune}", others=others, motions=shown)
+
+
+def drawn(test: Forecasts, offsets: np.ndarray, skeleton: str) -> list[dict[str, Any]]:
+    """The liveliest of every DRAWN-th part of the test windows, in millimetres, for the report. Never of recorded people."""
+    moved = np.linalg.norm(test.future - test.seen[:, -1:], axis=-1).mean((1, 2))
+    parts = np.array_split(np.arange(len(moved)), min(DRAWN, len(moved)))
+    chosen = [int(part[moved[part].argmax()]) for part in parts]
+    errors = 1000 * np.linalg.norm(offsets + test.seen[:, -1:] - test.future, axis=-1).mean((1, 2))
+
+    def whole(poses: np.ndarray) -> list[Any]:
+        return list((1000 * poses).round().astype(int).tolist())
+
+    return [
+        {
+            "name": f"test window {i + 1}", "skeleton": skeleton, "mpjpe": round(float(errors[i]), 1),
+            "seen": whole(test.seen[i]), "future": whole(test.future[i]), "found": whole(offsets[i] + test.seen[i, -1:]),
+        }
+        for i in chosen
+    ]  # fmt: skip
 
 
 def measures(cfg: Config, offsets: np.ndarray, test: Forecasts) -> dict[str, float]:

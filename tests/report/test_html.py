@@ -12,7 +12,7 @@ from fabricated import FLOOR, GRID, params, write_all, write_cell
 
 from pstl import paths
 from pstl.config import Params
-from pstl.report import animation, document, embedding, html, interval
+from pstl.report import animation, document, embedding, html, interval, motions
 from pstl.skeletons import load as load_skeleton
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -136,6 +136,27 @@ def test_rows_that_differ_in_one_number_become_a_curve_and_timelines_are_drawn()
     found = page(settings)
     assert "linear, top1 (random) against lost: pstl, joint from 59.0 to 52.0" in found
     assert "1 true intervals; pstl finds 2" in found
+
+
+def test_a_predicted_motion_lies_over_the_true_one() -> None:
+    """The picture must show what was seen first, then truth and prediction together: exchanged, the worse method looks better."""
+    pose = np.random.default_rng(0).normal(0, 400, (25, 3)).round().astype(int)
+    seen, future, found = ([(pose + shift).tolist() for shift in shifts] for shifts in ((0, 10, 20), (30, 40), (300, 400)))
+    entry = {"name": "w", "skeleton": "kinect_v2", "mpjpe": 12.3, "seen": seen, "future": future, "found": found}
+    tones = dict(zip((motions.TRUTH, animation.LEFT, animation.RIGHT), [None] * 3, strict=True))
+    drawn = motions.compared(entry, "pstl").partition("</svg>")[0]
+    for tone in tones:
+        tones[tone] = re.search(rf'stroke="{tone}"[^>]*><animate attributeName="d" values="([^"]*)"', drawn)[1].split(";")
+    truth, before, after = tones.values()
+    assert before[:3] == truth[:3]
+    assert before[3:] == ["M0 0"] * 2
+    assert after[:3] == ["M0 0"] * 3
+    assert len({*truth, *after[3:]}) == 7
+    settings = params({**GRID, **LIMITS, "streams": ["joint"], "seeds": [0], "tasks": ["linear"], "fuse": None})
+    for cell in settings.cells("tiny"):
+        file = write_cell(cell, {"top1": 50.0})
+        file.write_text(json.dumps({**json.loads(file.read_text()), "motions": [entry]}))
+    assert "pstl (linear), w: mean error 12 mm" in page(settings)
 
 
 def test_no_real_recording_is_drawn() -> None:

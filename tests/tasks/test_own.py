@@ -1,9 +1,12 @@
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +20,8 @@ from pstl.data.prepare import prepare
 from pstl.data.spec import RawSequence
 from pstl.data.store import open_array, open_sequences, write_sequences
 from pstl.errors import UserError
-from pstl.report.gif import show
+from pstl.report import window
+from pstl.report.drawn import draw
 from pstl.tasks import _release
 from pstl.tasks._features import extract, open_features, recalibrate
 from pstl.tasks._own import embed_folder, load
@@ -164,11 +168,22 @@ def test_the_door_does_not_slow_the_package_down() -> None:
         pstl.nosuch  # noqa: B018
 
 
-def test_a_clip_is_drawn_frame_by_frame(place: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def show(*arguments: str) -> None:
+    """Type `python -m pstl show`."""
+    from pstl.cli import main
+
+    main(["show", *arguments])
+
+
+def test_a_clip_is_drawn_frame_by_frame(
+    place: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A picture that drops frames or a body hides just the defects one looks for."""
     image = pytest.importorskip("PIL.Image", reason="pillow is not installed; it comes with matplotlib")
     clip = np.load("clips/wave.npy")
-    assert show("clips/wave.npy", "wave.gif", fps=10) == (len(clip), int(np.abs(clip).sum((0, 2, 3)).astype(bool).sum()))
+    show("clips/wave.npy", "--out", "wave.gif", "--fps", "10")
+    assert f"wave.gif: {len(clip)} frames" in capsys.readouterr().err
+    assert draw("clips/wave.npy").there.any(0).sum() == np.abs(clip).sum((0, 2, 3)).astype(bool).sum()
     with image.open("wave.gif") as picture:
         assert picture.info["duration"] == 100
         shown = []
@@ -178,9 +193,47 @@ def test_a_clip_is_drawn_frame_by_frame(place: Path, home: Path, monkeypatch: py
     assert len(set(shown)) > len(clip) / 2
     monkeypatch.chdir(home)
     name = open_sequences("data/sequences/synthetic").names[0]
-    assert show(f"synthetic/{name}", str(place / "named.gif"))[0] == len(clip)
+    assert len(draw(f"synthetic/{name}").poses) == len(clip)
     with pytest.raises(UserError, match=r"no such clip among the \d+ of synthetic"):
-        show("synthetic/nosuch", "x.gif")
+        draw("synthetic/nosuch")
+
+
+def test_without_a_screen_a_file_is_offered(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Most training machines have no screen; one line must say what to do, not a traceback of tkinter."""
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(SystemExit) as left:
+        show("clips/wave.npy")
+    assert left.value.code == 2
+    assert "draw a file instead: --out clip.gif" in capsys.readouterr().err
+
+
+def test_a_window_plays_the_clip(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On a screen, here a virtual one, the bones are where the clip has them, frame after frame."""
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    server = shutil.which("Xvfb")
+    if server is None:
+        pytest.skip("no virtual screen (Xvfb) on this machine")
+    read, write = os.pipe()
+    screen = subprocess.Popen([server, "-displayfd", str(write)], pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    try:
+        with os.fdopen(read) as stream:
+            monkeypatch.setenv("DISPLAY", f":{stream.readline().strip()}")
+        clip, seen = draw("clips/alone.npy"), []
+
+        def look(opened: Any) -> None:
+            canvas = opened.winfo_children()[0]
+            seen.append([canvas.coords(line) for line in canvas.find_all()])
+            opened.after(150, lambda: (seen.append([canvas.coords(line) for line in canvas.find_all()]), opened.destroy()))
+
+        window.show(clip, 30, "alone", look)
+    finally:
+        screen.terminate()
+        screen.wait()
+    child, parent, _ = clip.bones[0]
+    assert seen[0][0] == clip.poses[0, [child, parent], 0].ravel().tolist()
+    assert seen[1] != seen[0]
 
 
 def test_the_page_on_own_data_works_as_written(place: Path, root: Path) -> None:

@@ -9,10 +9,12 @@ from pydantic import ValidationError
 
 from pstl import metrics_motion
 from pstl.config import Run
-from pstl.data.datasets import cmu, nwucla
+from pstl.data.datasets import cmu, nwucla, synthetic
 from pstl.data.recordings import write_recordings
 from pstl.data.spec import RawSequence, Recording
 from pstl.errors import UserError
+from pstl.registry import load as load_plugin
+from pstl.registry import names
 from pstl.skeletons import load
 from pstl.tasks import prediction
 from pstl.tasks._recorded import open_recorded
@@ -176,3 +178,29 @@ def test_what_makes_no_sense_is_said(tmp_path):
         config(horizons=(7,))
     with pytest.raises(UserError, match="no training recording shows one person for 90"):
         forecasts(here, config(observe=90), here.train, "training")
+
+
+def test_only_simulated_people_are_kept_for_the_report(tmp_path):
+    """Coordinates of real recordings must not leave in a results file; of simulated ones the picture needs truth and prediction."""
+    assert prediction.run(world(tmp_path / "w"), config(tune="head", train={"epochs": 1}), 0, CPU).motions == []
+    cfg = synthetic.Config.model_validate({"performers": 2, "cameras": 1, "repetitions": 1, "frames": [40, 45]})
+    chosen = [name for name in synthetic.clips(cfg) if name.action in (1, 2)]
+    clips = [RawSequence(str(n), n.action - 1, synthetic.simulate(cfg, n).xyz, subject=n.performer, camera=n.camera) for n in chosen]
+    write_recordings(tmp_path / "r", synthetic.SPEC, [Recording(clip, np.arange(len(clip.xyz)) * 1.0, ()) for clip in clips])
+    card = EncoderCard("random_init", {}, {"name": "raw"}, {"name": "resize50", "frames": 12}, "kinect_v2", 2, 12, "joint", {"run": "x"})
+    encoder_file.save(tmp_path / "encoder.pt", card, encoder_file.build(card))
+    run = RUN.model_copy(update={"dataset": "synthetic", "split": "xsub"})
+    here = open_recorded(run, "recalibrated", tmp_path / "encoder.pt", tmp_path / "r", tmp_path / "prediction.last.pt", "", CPU)
+    result = prediction.run(here, config(tune="head", train={"epochs": 1}), 0, CPU)
+    assert len(result.motions) == prediction.DRAWN
+    for entry in result.motions:
+        future, found = (np.array(entry[part]) / 1000 for part in ("future", "found"))
+        assert np.linalg.norm(found - future, axis=-1).mean() * 1000 == pytest.approx(entry["mpjpe"], abs=1)
+        assert np.array(entry["seen"]).shape == (12, 25, 3)
+    windows = forecasts(here, config(), here.test, "test").future
+    assert any(np.allclose(np.array(result.motions[0]["future"]) / 1000, window, atol=6e-4) for window in windows)
+
+
+def test_no_recorded_data_set_counts_as_simulated():
+    """One wrong flag would publish coordinates of real people."""
+    assert [name for name in names("data.datasets") if load_plugin("data.datasets", name).SPEC.simulated] == ["synthetic"]

@@ -61,6 +61,7 @@ SPEC = DatasetSpec(
     splits={"xsub": by_subject(train=range(1, 1000, 2)), "xview": by_camera(train=TRAIN_CAMERAS, test=(1,))},
     source="simulated by pstl.simulator",
     licence="MIT, as this project",
+    simulated=True,
 )
 
 
