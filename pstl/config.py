@@ -180,6 +180,7 @@ class Suite(Frozen):
     summary: str
     methods: dict[str, dict[str, Any]] = {}
     tasks: dict[str, dict[str, Any]] = {}
+    encoders: str = ""  # another suite, which trains the runs that both have; their encoders and features are read from there
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
 
@@ -233,11 +234,16 @@ class Params(Frozen):
 
     def encoder_run(self, run: Run, task: str) -> Run:
         """The run whose encoder one task of `run` uses: its own, or the one of the task's `source`."""
-        source = self._source(run.suite, task)
-        if not source:
-            return run
-        dataset, _, split = source.partition("/")
-        return run.model_copy(update={"dataset": dataset, "split": split})
+        if source := self._source(run.suite, task):
+            dataset, _, split = source.partition("/")
+            run = run.model_copy(update={"dataset": dataset, "split": split})
+        return self.lent(run)
+
+    def lent(self, run: Run) -> Run:
+        """The run as the suite trains it whose encoders its own suite uses, where that one has it too; else the run itself."""
+        lender = self.suite_named(run.suite).encoders
+        there = run.model_copy(update={"suite": lender})
+        return there if lender and there in self.runs(lender) else run
 
     def published_tasks(self, suite: str) -> dict[str, str]:
         """Task entry -> the task whose published numbers stand beside it, for every entry of a suite."""
@@ -294,6 +300,7 @@ def load(path: str | Path = "params.yaml") -> Params:
     for name, suite in params.suites.items():
         for experiment in suite.experiments:
             _check_experiment(params, name, experiment)
+        _check_lender(params, name)
     params.suite_named(params.suite)
     return params
 
@@ -352,6 +359,20 @@ def _check_experiment(params: Params, suite: str, experiment: Experiment) -> Non
             if not slash or not split:
                 raise UserError(f"tasks.{name}: source {task.source!r}; expected dataset/split, e.g. nwucla/xview")
             _known(dataset, plugin_names("data.datasets"), f"data set in the source of tasks.{name}")
+
+
+def _check_lender(params: Params, suite: str) -> None:
+    """What a suite borrows must be what it would train itself."""
+    lender = params.suite_named(suite).encoders
+    if not lender:
+        return
+    if params.suite_named(_known(lender, params.suites, f"suite in suites.{suite}.encoders")).encoders:
+        raise UserError(f"suites.{suite}: encoders of {lender}, which uses those of another suite itself; name the one that trains them")
+    for method in dict.fromkeys(run.method for run in params.runs(suite) if run.suite == lender):
+        if params.method(suite, method) != params.method(lender, method):
+            raise UserError(
+                f"suites.{suite}: methods.{method} has other settings than in {lender}, whose encoders are used; make them equal"
+            )
 
 
 def _check_transfer(task: str, source: Any, split: str, target: Any, tested: str) -> None:

@@ -130,3 +130,29 @@ def test_the_projects_own_params_are_sound(root):
     params = config.load(root / "params.yaml")
     for suite in params.suites:
         config.check_plugins(params, suite)
+
+
+def borrowing(**changes):
+    return {"suites": {"t": {"summary": "", "encoders": "s", **BASE["suites"]["s"]}}, **changes}
+
+
+def test_a_suite_uses_the_encoders_of_another(tmp_path):
+    """What is trained once is not trained again under another name: neither its encoder nor, without a source, its features."""
+    params = load(tmp_path, borrowing(tasks={"far": {"kind": "linear", "source": "nwucla/xview_disjoint"}}))
+    run = Run.parse("t/nwucla/xview/pstl/joint/s1")
+    assert str(params.encoder_run(run, "linear")) == "s/nwucla/xview/pstl/joint/s1"
+    assert {r.suite for r in params.runs("t")} == {"s"}
+    assert str(params.encoder_run(run, "far")) == "t/nwucla/xview_disjoint/pstl/joint/s1"  # nobody else trains it
+    assert params.lent(Run.parse("t/nwucla/xview/pstl/joint/s7")).suite == "t"
+    assert params.encoder_run(Run.parse("s/nwucla/xview/pstl/joint/s1"), "linear").suite == "s"
+
+
+def test_borrowed_encoders_must_be_the_same(tmp_path):
+    """An encoder trained otherwise than the suite says would stand in its tables under a wrong name."""
+    other = config.merge(borrowing(), {"suites": {"t": {"methods": {"pstl": {"train": {"epochs": 9}}}}}})
+    with pytest.raises(UserError, match=r"suites\.t: methods\.pstl has other settings than in s"):
+        load(tmp_path, other)
+    with pytest.raises(UserError, match=r"unknown suite in suites\.t\.encoders 'x'"):
+        load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoders": "x"}}}))
+    with pytest.raises(UserError, match="which uses those of another suite itself"):
+        load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoders": "t"}}}))

@@ -93,6 +93,37 @@ def zero_fill(x: Tensor, joints: Tensor, frames: Tensor) -> Tensor:
     return x * kept.to(x.device, non_blocking=True)[:, None, :, :, None]
 
 
+def random_frames(used: Tensor, frames: int, share: float, rng: Generator) -> Tensor:
+    """The same share of every clip's used frames, rounded, each as likely as any other; at least one frame stays.
+
+    used: (N,) frames of each clip that hold something, on the CPU.   Returns: (N, frames) bool on the CPU, True where dropped.
+    With the same generator state a larger share drops the same frames and more.
+    """
+    beyond = torch.arange(frames) >= used[:, None]
+    rank = torch.rand(len(used), frames, generator=rng).masked_fill(beyond, 2.0).argsort(1).argsort(1)
+    count = (share * used).round().long().minimum((used - 1).clamp(min=0))
+    return rank < count[:, None]
+
+
+def delete_frames(x: Tensor, dropped: Tensor, used: Tensor) -> Tensor:
+    """What is left of each clip, stretched to as many frames as it had: linear, half-pixel centres, clamped ends.
+
+    x: (N, C, T, V, M), dropped: (N, T) bool, True where dropped, used: (N,) frames of each clip, all that follow stay as they are.
+    Returns: same shape as x.   Clips whose frames are all dropped keep their first.
+    """
+    place = torch.arange(x.shape[2], device=x.device)
+    inside = place < used[:, None]
+    order = (dropped | ~inside).long().argsort(dim=1, stable=True)  # kept frames first, in time order
+    last = ((~dropped & inside).sum(1, keepdim=True) - 1).clamp(min=0)
+    position = (place + 0.5) * (last + 1) / used.clamp(min=1)[:, None] - 0.5
+    position = position.clamp(min=0).minimum(last)
+    before = position.long()
+    after = torch.minimum(before + 1, last)
+    first, second = (take_frames(x, order.gather(1, index)) for index in (before, after))
+    stretched = torch.lerp(first, second, (position - before).to(x.dtype)[:, None, :, None, None])
+    return torch.where(inside[:, None, :, None, None], stretched, x)
+
+
 def disguise(x: Tensor, packed: Packed, length: Tensor, rate: float, draw: Tensor) -> tuple[Tensor, Tensor]:
     """Masked-joint corruption: of the joints that are selected, 8 in 10 become (1, 1, 1), 1 in 10 becomes another joint of another
     frame of its sequence, 1 in 10 stays as it is.

@@ -1,7 +1,8 @@
 """What a task gets that cannot work on cached features: the encoder, and the array it is tried on.
 
 A task module says what it needs: NEEDS = "features" (the default), "clips", "labels" (clips, and which of them are
-labelled) or "recordings". Its run() is given a FeatureSet, a Pretrained, or a Recorded (_recorded.py).
+labelled), "both" (clips, and the features of these clips as they are) or "recordings". Its run() is given a FeatureSet, a
+Pretrained, or a Recorded (_recorded.py).
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pstl.data.labels import Ranking, read
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
-from pstl.tasks._features import adapted, recalibrate, sides_of
+from pstl.tasks._features import FeatureSet, adapted, recalibrate, sides_of
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -28,7 +29,7 @@ class Pretrained:
     run: the cell's run; its data set may be another than the encoder's.   encoder: on the device, in evaluation mode, with the
     statistics that `batch_norm` names.   data: the whole array.   train, test: indices of the split's two sides.
     progress: file in which a long task keeps what it has done; it is removed at the end.   digest: of all that shapes the result.
-    ranking: which training clips have labels first, for tasks that need it.
+    ranking: which training clips have labels first, for tasks that need it.   features: of these clips, for tasks that need them.
     """
 
     run: Run
@@ -42,6 +43,7 @@ class Pretrained:
     digest: str
     device: torch.device
     ranking: Ranking | None = None
+    features: FeatureSet | None = None
 
     @property
     def classes(self) -> int:

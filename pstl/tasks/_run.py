@@ -51,10 +51,12 @@ def evaluate(
     if needs == "recordings":
         given = _recordings(run, maker, batch_norm, task, (encoder, recordings), progress, section, device)
         meta, y = {**given.card.provenance, "data_checksum": given.store.checksum}, np.zeros(0, np.int64)
-    elif needs in ("clips", "labels"):
+    elif needs in ("clips", "labels", "both"):
         if needs == "labels" and labels is None:
             raise UserError(f"{run}: task {task} reads which clips are labelled; pass --labels FILE, made with 'python -m pstl labels'")
         given = _clips(run, maker, batch_norm, task, (encoder, array, labels), progress, section, device)
+        if needs == "both":
+            given = replace(given, features=_features(run, maker, batch_norm, features))
         meta, y = {**given.card.provenance, "data_checksum": given.data.meta["checksum"]}, given.data.y[given.test]
     else:
         given = _features(run, maker, batch_norm, features)
@@ -136,7 +138,7 @@ def _check_maker(card: EncoderCard, maker: Run, encoder: str | Path) -> None:
 
 def _with_source(result: Result, run: Run, maker: Run) -> Result:
     """The setting names the data set the encoder comes from, where it is another one."""
-    if maker == run:
+    if (maker.dataset, maker.split) == (run.dataset, run.split):
         return result
     source = maker.dataset if maker.dataset != run.dataset else f"{maker.dataset}/{maker.split}"
 
@@ -147,7 +149,7 @@ def _with_source(result: Result, run: Run, maker: Run) -> Result:
 
 
 def _run_id(run: Run, maker: Run, run_id: str) -> dict[str, str]:
-    """Rows of a transfer stand in another run than the encoder's, and are told apart from it."""
+    """Rows of a transfer, or of another suite's encoder, stand in another run than the encoder's, and are told apart from it."""
     return {} if maker == run else {"run_id": digest([str(run), run_id])}
 
 

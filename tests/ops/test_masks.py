@@ -108,3 +108,29 @@ def test_zero_fill_takes_joints_and_frames_from_all_persons():
     expected[0, :, :, 3] = 0
     expected[1, :, 2] = 0
     assert torch.equal(y, expected)
+
+
+def test_a_larger_share_of_lost_frames_holds_the_smaller():
+    """A curve over the share must not jump because other frames were drawn; frames beyond a clip's end cannot be lost."""
+    used = torch.tensor([10, 20, 1, 0])
+    few, many = (masks.random_frames(used, 20, share, torch_generator(0, "test")) for share in (0.2, 0.6))
+    assert few.sum(1).tolist() == [2, 4, 0, 0]
+    assert many.sum(1).tolist() == [6, 12, 0, 0]
+    assert (few <= many).all()
+    assert not many[0, 10:].any()
+    hits = sum(masks.random_frames(torch.full((200,), 10), 10, 0.3, torch_generator(i, "test")).float().sum(0) for i in range(5))
+    assert hits.min() > 240
+    assert hits.max() < 360
+
+
+def test_deleted_frames_leave_a_clip_of_the_same_length_without_them():
+    """Deletion must not leave a trace of the lost frames, nor move what a padded recipe keeps behind a clip's end."""
+    x = torch.arange(1.0, 9.0).view(1, 1, 8, 1, 1).repeat(2, 1, 1, 1, 1)
+    x[0, :, 6:] = 0
+    dropped = torch.zeros(2, 8, dtype=torch.bool)
+    dropped[0, [1, 3, 5]] = True
+    x[0, 0, [1, 3, 5]] = 1000
+    y = masks.delete_frames(x, dropped, torch.tensor([6, 8])).flatten(1)
+    expected = torch.nn.functional.interpolate(torch.tensor([[[1.0, 3.0, 5.0]]]), 6, mode="linear")[0, 0]
+    torch.testing.assert_close(y[0], torch.cat([expected, torch.zeros(2)]))
+    torch.testing.assert_close(y[1], x[1].flatten())

@@ -113,11 +113,11 @@ def encoder_of(wildcards):
     if wildcards.origin:
         dataset, split = wildcards.origin.split("/")[2:]
         run = run.model_copy(update={"dataset": dataset, "split": split})
-    return paths.encoder(run)
+    return paths.encoder(PARAMS.lent(run))
 
 
 def needed_by(wildcards):
-    """What a task reads: cached features, or an encoder and an array or whole recordings."""
+    """What a task reads: cached features, or an encoder and an array or whole recordings, or both."""
     run, task = run_of(wildcards), task_of(wildcards)
     needs = declared("tasks", task.kind, "NEEDS", "features")
     encoder = paths.encoder(PARAMS.encoder_run(run, wildcards.task))
@@ -127,7 +127,8 @@ def needed_by(wildcards):
         return {"encoder": encoder, "array": array_of(wildcards), "labels": paths.labels(run.dataset, run.split, run.seed)}
     if needs == "recordings":
         return {"encoder": encoder, "recordings": recordings_of(run.dataset)}
-    return {"features": paths.features(run, wildcards.batch_norm, task.source)}
+    features = paths.features(run if task.source else PARAMS.lent(run), wildcards.batch_norm, task.source)
+    return {"encoder": encoder, "array": array_of(wildcards), "features": features} if needs == "both" else {"features": features}
 
 
 def recordings_of(dataset):
@@ -149,7 +150,8 @@ def task_code(wildcards):
     needs = declared("tasks", kind, "NEEDS", "features")
     if needs != "features":
         data = [f"data.recipes.{method.recipe.name}", f"data.datasets.{run_of(wildcards).dataset}"] if needs == "recordings" else []
-        return code("tasks._run", f"tasks.{kind}", f"methods.{method.method}", f"backbones.{method.encoder.name}", *data)
+        probes = [f"tasks.{probe}" for probe in declared("tasks", kind, "PROBES", ())]
+        return code("tasks._run", f"tasks.{kind}", f"methods.{method.method}", f"backbones.{method.encoder.name}", *data, *probes)
     return code("tasks._run", f"tasks.{kind}")
 
 
@@ -203,7 +205,7 @@ def features_of(wildcards):
     for cell in PARAMS.cells(wildcards.suite):
         task = PARAMS.task(wildcards.suite, cell.task)
         if not cell.fused and not task.source and declared("tasks", task.kind, "NEEDS", "features") == "features":
-            found.add(paths.features(cell.run, cell.batch_norm))
+            found.add(paths.features(PARAMS.lent(cell.run), cell.batch_norm))
     return sorted(found)
 
 

@@ -1,0 +1,173 @@
+"""Robustness: frozen features of clips that lost joints, body parts or frames, at the test alone or in the probe's training, too."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from pstl.config import Frozen, validated
+from pstl.data.loader import in_order
+from pstl.metrics import top_k
+from pstl.ops import masks
+from pstl.registry import load as load_plugin
+from pstl.rng import torch_generator
+from pstl.skeletons import Skeleton
+from pstl.tasks._features import BATCH, FeatureSet, encode
+from pstl.tasks._pretrained import Pretrained
+from pstl.tasks._result import Result
+from pstl.train import encoder_file
+
+NEEDS = "both"
+PROBES = ("linear", "knn")  # the rules hash their code with this task's
+
+Metrics = dict[str, float]
+
+
+class Config(Frozen):
+    """Ours: of PSTL's own table only that it exists is known (spec 13).
+
+    Joints are the recipe's: their absence does not disturb its centring and alignment. "deletion" takes joints out of the encoder's graph,
+    as `embed --drop-joints` does, and has no rows for encoders that cannot; of frames it takes what is left, stretched to the old length.
+    "zeros" puts joints or frames to the origin.
+    """
+
+    joints: tuple[int, ...] = (1, 3, 5, 8, 12)  # at random, the same for every clip and method of a seed; more of them include fewer
+    parts: bool = True  # each part of the skeleton's table
+    frames: tuple[float, ...] = Field((0.2, 0.4, 0.6))  # share of each clip's frames, at random, others for each clip
+    by: tuple[Literal["deletion", "zeros"], ...] = ("deletion", "zeros")
+    probes: dict[Literal["linear", "knn"], dict[str, Any]] = {"linear": {}, "knn": {}}  # with the settings of these tasks
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Config":
+        if not all(0 < share < 1 for share in self.frames) or not all(count >= 1 for count in self.joints):
+            raise ValueError("frames are shares between 0 and 1, joints are counts from 1")
+        if not self.probes or not self.by:
+            raise ValueError(f"probes and by need at least one entry; probes are {', '.join(PROBES)}")
+        for name, section in self.probes.items():
+            validated(load_plugin("tasks", name).Config, section, f"probes.{name}")
+        return self
+
+
+class Loss(NamedTuple):
+    """What is lost: joints (0-based), or a share of the frames. `setting` says it in the rows."""
+
+    setting: str
+    joints: tuple[int, ...] = ()
+    frames: float = 0.0
+
+
+def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+    """top1, and top1_unseen where test clips are also in training, for every probe, loss, and place of the loss.
+
+    Settings: probe=<name>;in=<test or both>;by=<deletion or zeros>;<joints=count, part=name or frames=share>. `in=both`: the probe is
+    trained on clips with the same loss. Nothing lost is joints=0 and frames=0. Every loss is encoded once for all probes and places.
+    """
+    whole = world.features
+    assert whole is not None  # promised by NEEDS
+    rows: dict[str, Metrics] = {}
+    for by in cfg.by:
+        sides = {loss.setting: encoded(world, loss, by, seed) for loss in losses(world, cfg, by, seed)}
+        for name, section in cfg.probes.items():
+            module = load_plugin("tasks", name)
+            probe = Probe(module, validated(module.Config, section, f"probes.{name}"), seed, device)
+            before = accuracy(probe, whole)
+            tested = at_test(probe, whole, {setting: test for setting, (_, test) in sides.items()})
+            for place in ("test", "both"):
+                rows |= {f"probe={name};in={place};by={by};{nothing}": before for nothing in ("joints=0", "frames=0")}
+                for setting, (train, test) in sides.items():
+                    found = tested[setting] if place == "test" else accuracy(probe, replace(whole, train=train, test=test))
+                    rows[f"probe={name};in={place};by={by};{setting}"] = found
+    first = next(iter(rows))
+    return Result(rows.pop(first), setting=first, others=rows)
+
+
+def losses(world: Pretrained, cfg: Config, by: str, seed: int) -> Iterator[Loss]:
+    """What is lost, one after the other; of joints nothing if they are to be deleted and the encoder cannot."""
+    skeleton = encoder_file.skeleton_of(world.card)
+    if by == "zeros" or world.encoder.can_drop:
+        order = random_order(skeleton, seed)
+        yield from (Loss(f"joints={count}", order[:count]) for count in cfg.joints if count < skeleton.joints)
+        if cfg.parts:
+            yield from (Loss(f"part={name}", joints) for name, joints in skeleton.parts.items())
+    yield from (Loss(f"frames={share:g}", frames=share) for share in cfg.frames)
+
+
+def random_order(skeleton: Skeleton, seed: int) -> tuple[int, ...]:
+    """All joints in the order in which they are lost, for one seed."""
+    return tuple(torch.randperm(skeleton.joints, generator=torch_generator(seed, "lost joints")).tolist())
+
+
+def encoded(world: Pretrained, loss: Loss, by: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features (N, D) of the training and of the test clips after one loss."""
+    train, test = (encode_side(world, indices, loss, by, seed, number) for number, indices in enumerate((world.train, world.test)))
+    return train, test
+
+
+@torch.inference_mode()
+def encode_side(world: Pretrained, indices: np.ndarray, loss: Loss, by: str, seed: int, number: int) -> np.ndarray:
+    """Features of some clips in file order; `number` tells the sides' frames that are lost apart."""
+    clips, rows = world.clips(indices), []
+    used = torch.cat([frames_used(clips.take(torch.arange(p.start, p.stop))[0]).cpu() for p in in_order(len(clips), BATCH)])
+    dropped = masks.random_frames(used, clips.x.shape[2], loss.frames, torch_generator(seed, "lost frames", number))
+    for part in in_order(len(clips), BATCH):
+        x, length, _ = clips.take(torch.arange(part.start, part.stop))
+        x, drop = lose(x, loss, by, dropped[part].to(x.device), used[part].to(x.device))
+        rows.append(encode(world.card, world.encoder, x, length, drop).float().cpu())
+    return torch.cat(rows).numpy()
+
+
+def lose(x: Tensor, loss: Loss, by: str, dropped: Tensor, used: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Clips after one loss, and the joints that the encoder is to delete.   x: (N, 3, T, V, M), dropped: (N, T) bool, used: (N,)."""
+    joints = torch.tensor(sorted(loss.joints), dtype=torch.long, device=x.device)
+    if by == "zeros":
+        lost = torch.zeros(len(x), x.shape[3], dtype=torch.bool, device=x.device).index_fill(1, joints, True)
+        return masks.zero_fill(x, lost, dropped), None
+    return (x, joints) if loss.joints else (masks.delete_frames(x, dropped, used), None)
+
+
+def frames_used(x: Tensor) -> Tensor:
+    """Frames up to the last in which anything is not zero: what the recipe filled.   x: (N, C, T, V, M).   Returns: (N,)."""
+    there = x.ne(0).any(4).any(3).any(1)  # (N, T)
+    return (there * torch.arange(1, x.shape[2] + 1, device=x.device)).amax(1)
+
+
+class Probe(NamedTuple):
+    """A task on frozen features with its settings."""
+
+    module: Any
+    cfg: Frozen
+    seed: int
+    device: torch.device
+
+    def __call__(self, features: FeatureSet) -> Result:
+        result: Result = self.module.run(features, self.cfg, self.seed, self.device)
+        return result
+
+
+def accuracy(probe: Probe, features: FeatureSet) -> Metrics:
+    """Metrics of one probe trained and tested on these features."""
+    return {name: value for name, value in probe(features).metrics.items() if name in ("top1", "top1_unseen")}
+
+
+def at_test(probe: Probe, whole: FeatureSet, tests: dict[str, np.ndarray]) -> dict[str, Metrics]:
+    """One probe, trained on the whole clips, on several versions of the test clips; a probe that trains does so once for all."""
+    if not tests:
+        return {}
+    count = len(tests)
+    stacked = replace(
+        whole, test=np.concatenate(list(tests.values())), y_test=np.tile(whole.y_test, count), unseen=np.tile(whole.unseen, count)
+    )
+    scores = probe(stacked).scores
+    if scores is None:
+        return {setting: accuracy(probe, replace(whole, test=test)) for setting, test in tests.items()}
+    y, unseen = torch.from_numpy(whole.y_test), torch.from_numpy(whole.unseen)
+    found = {}
+    for setting, points in zip(tests, torch.from_numpy(scores).chunk(count), strict=True):
+        found[setting] = {"top1": float(top_k(points, y, 1))}
+        if not unseen.all():
+            found[setting]["top1_unseen"] = float(top_k(points[unseen], y[unseen], 1))
+    return found
