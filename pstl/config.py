@@ -180,7 +180,7 @@ class Suite(Frozen):
     summary: str
     methods: dict[str, dict[str, Any]] = {}
     tasks: dict[str, dict[str, Any]] = {}
-    encoders: str = ""  # another suite, which trains the runs that both have; their encoders and features are read from there
+    encoders: str = ""  # another suite, which trains the runs that both have: its changes of methods, its encoders and features are used
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
 
@@ -203,8 +203,12 @@ class Params(Frozen):
         return self.datasets.get(_known(name, plugin_names("data.datasets"), "dataset"), {})
 
     def method(self, suite: str, name: str) -> MethodSettings:
-        """Settings of one method entry: its base, itself, then the suite's changes to the base and to itself."""
-        entries, changes = self.methods, self.suite_named(suite).methods
+        """Settings of one method entry: its base, itself, then the suite's changes to the base and to itself.
+
+        A suite that uses another's encoders starts from that one's changes.
+        """
+        own = self.suite_named(suite)
+        entries, changes = self.methods, merge(self.suite_named(own.encoders).methods, own.methods) if own.encoders else own.methods
         chain = [_known(name, entries | changes, "method")]
         while base := (merge(entries.get(chain[0], {}), changes.get(chain[0], {}))).get("base"):
             if base in chain:
@@ -297,10 +301,12 @@ def load(path: str | Path = "params.yaml") -> Params:
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     params = _validated(Params, content, str(path))
+    for name in params.suites:
+        _check_lender(params, name)
     for name, suite in params.suites.items():
         for experiment in suite.experiments:
             _check_experiment(params, name, experiment)
-        _check_lender(params, name)
+        _check_borrowed(params, name)
     params.suite_named(params.suite)
     return params
 
@@ -362,13 +368,15 @@ def _check_experiment(params: Params, suite: str, experiment: Experiment) -> Non
 
 
 def _check_lender(params: Params, suite: str) -> None:
-    """What a suite borrows must be what it would train itself."""
-    lender = params.suite_named(suite).encoders
-    if not lender:
-        return
-    if params.suite_named(_known(lender, params.suites, f"suite in suites.{suite}.encoders")).encoders:
+    lender = params.suites[suite].encoders
+    if lender and params.suites[_known(lender, params.suites, f"suite in suites.{suite}.encoders")].encoders:
         raise UserError(f"suites.{suite}: encoders of {lender}, which uses those of another suite itself; name the one that trains them")
-    for method in dict.fromkeys(run.method for run in params.runs(suite) if run.suite == lender):
+
+
+def _check_borrowed(params: Params, suite: str) -> None:
+    """What a suite borrows must be what it would train itself."""
+    lender = params.suites[suite].encoders
+    for method in dict.fromkeys(run.method for run in params.runs(suite) if run.suite != suite):
         if params.method(suite, method) != params.method(lender, method):
             raise UserError(
                 f"suites.{suite}: methods.{method} has other settings than in {lender}, whose encoders are used; make them equal"

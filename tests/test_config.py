@@ -133,7 +133,7 @@ def test_the_projects_own_params_are_sound(root):
 
 
 def borrowing(**changes):
-    return {"suites": {"t": {"summary": "", "encoders": "s", **BASE["suites"]["s"]}}, **changes}
+    return {"suites": {"t": {"summary": "", "encoders": "s", "experiments": BASE["suites"]["s"]["experiments"]}}, **changes}
 
 
 def test_a_suite_uses_the_encoders_of_another(tmp_path):
@@ -143,6 +143,7 @@ def test_a_suite_uses_the_encoders_of_another(tmp_path):
     assert str(params.encoder_run(run, "linear")) == "s/nwucla/xview/pstl/joint/s1"
     assert {r.suite for r in params.runs("t")} == {"s"}
     assert str(params.encoder_run(run, "far")) == "t/nwucla/xview_disjoint/pstl/joint/s1"  # nobody else trains it
+    assert params.method("t", "pstl") == params.method("s", "pstl") != params.method("t", "no_csm")
     assert params.lent(Run.parse("t/nwucla/xview/pstl/joint/s7")).suite == "t"
     assert params.encoder_run(Run.parse("s/nwucla/xview/pstl/joint/s1"), "linear").suite == "s"
 
