@@ -10,7 +10,7 @@ Source = Literal["files", "mlflow"]
 
 
 def build(params: Params, suite: str, out: str | Path, source: Source = "files", uri: str = "") -> None:
-    """Write rows.csv, comparison.csv, comparison.md, summary.json, curves.png and accuracy.png to `out`.
+    """Write rows.csv, comparison.csv, comparison.md, summary.json, curves.png, accuracy.png and settings.png to `out`.
 
     source: "files" reads what the jobs wrote under results/, "mlflow" what was imported into the tracking store `uri`, with equal tables.
     What was not run is missing from no table: it is there as "not run". The same inputs give the same bytes.
@@ -31,6 +31,7 @@ def build(params: Params, suite: str, out: str | Path, source: Source = "files",
     _write(out / "comparison.md", markdown.render(params, suite, results, lines, published))
     plots.curves(out / "curves.png", results)
     plots.accuracy(out / "accuracy.png", lines)
+    plots.settings(out / "settings.png", lines)
     write_json(out / "summary.json", tables.summary(lines))  # last: whoever sees it sees everything
 
 

@@ -86,7 +86,7 @@ def main_lines(part: Part) -> list[Line]:
     for line in part.lines:
         found.setdefault(line.task, []).append(line.metric)
     main = {task: next((m for m in MAIN if m in metrics), metrics[0]) for task, metrics in found.items()}
-    return [line for line in headlines(part.lines) if line.metric == main[line.task]]
+    return [line for line in tables.unswept(headlines(part.lines)) if line.metric == main[line.task]]
 
 
 def by_task(part: Part, lines: list[Line]) -> str:

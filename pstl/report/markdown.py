@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pstl.config import Params
 from pstl.report.paper import STREAMS, TASKS, Published
 from pstl.report.rows import FUSED, Results, Row
-from pstl.report.tables import HEADLINE, NONE, NOT_RUN, Line, headline_norm, main_metrics
+from pstl.report.tables import HEADLINE, NONE, NOT_RUN, Line, headline_norm, main_metrics, unswept
 
 SIMULATED = "synthetic"  # the project's own data set: nobody else has numbers on it
 ORDER = ("top1", "top1_best", "top1_unseen", "top5")  # first columns of a task, the others follow
@@ -96,10 +96,12 @@ def section(page: Page, dataset: str) -> list[str]:
 def headline(page: Page) -> list[str]:
     """Methods as rows, tasks and streams as columns: each task's main metric; published number and difference below each method."""
     judged = main_metrics(page.lines)
-    chosen = [line for line in page.lines if line.metric == judged.get(line.task) and line.batch_norm == _norm(page, line.method)]
+    chosen = [line for line in unswept(page.lines) if line.metric == judged.get(line.task) and line.batch_norm == _norm(page, line.method)]
     columns = list(dict.fromkeys((line.task, line.setting if line.stream != FUSED else "", line.stream) for line in chosen))
     by_task = [task for task in dict.fromkeys(column[0] for column in columns)]
     columns.sort(key=lambda column: by_task.index(column[0]))
+    if not columns:
+        return ["Each task here was tried in many settings: see `settings.png`, and every number below."]
     body, marked = [], False
     for method in dict.fromkeys(line.method for line in chosen):
         cells = [_at(chosen, method, column) for column in columns]

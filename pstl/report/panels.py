@@ -134,19 +134,26 @@ def maps(cells: list[Cell]) -> str:
 
 def curves(lines: list[Line]) -> str:
     """Tasks whose rows differ in one number (joints lost, horizon, threshold, share of labels): that number against the metric."""
-    charts: dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]] = defaultdict(lambda: defaultdict(list))
-    for line in headlines(lines):
-        if line.mean is None:
-            continue
-        for x_label, value, title in _axes(line):
-            charts[line.task, title, x_label][f"{line.method}, {line.stream}"].append((value, line))
     figures = []
-    for (task, title, x_label), found in charts.items():
-        series = [_series(i, name, points) for i, (name, points) in enumerate(found.items()) if len({x for x, _ in points}) >= FEWEST]
-        if series:
-            alt = f"{task}, {title} against {x_label}: " + "; ".join(f"{s.name} from {s.y[0]:.1f} to {s.y[-1]:.1f}" for s in series)
-            figures.append(document.figure(f"{task}: {title}", svg.lines(series, x_label, title, alt)))
+    for (task, title, x_label), found in charts(lines).items():
+        series = [_series(i, name, points) for i, (name, points) in enumerate(found.items())]
+        alt = f"{task}, {title} against {x_label}: " + "; ".join(f"{s.name} from {s.y[0]:.1f} to {s.y[-1]:.1f}" for s in series)
+        figures.append(document.figure(f"{task}: {title}", svg.lines(series, x_label, title, alt)))
     return ("<h3>Curves over a setting</h3>" + document.grid(figures)) if figures else ""
+
+
+def charts(lines: list[Line]) -> dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]]:
+    """(task, title, name of the number) -> method and stream -> its points in order, at least FEWEST values of the number."""
+    found: dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]] = defaultdict(lambda: defaultdict(list))
+    for line in headlines(lines):
+        if line.mean is not None:
+            for x_label, value, title in _axes(line):
+                found[line.task, title, x_label][f"{line.method}, {line.stream}"].append((value, line))
+    drawn = {
+        key: {name: sorted(points, key=lambda p: p[0]) for name, points in series.items() if len({x for x, _ in points}) >= FEWEST}
+        for key, series in found.items()
+    }
+    return {key: series for key, series in drawn.items() if series}
 
 
 def _axes(line: Line) -> list[tuple[str, float, str]]:
@@ -165,10 +172,9 @@ def _axes(line: Line) -> list[tuple[str, float, str]]:
 
 
 def _series(number: int, name: str, points: list[tuple[float, Line]]) -> Series:
-    ordered = sorted(points, key=lambda point: point[0])
-    spread = [line.std or 0.0 for _, line in ordered]
-    means = [line.mean or 0.0 for _, line in ordered]
-    return Series(name, [x for x, _ in ordered], means, spread if any(spread) else (), colour=number)
+    spread = [line.std or 0.0 for _, line in points]
+    means = [line.mean or 0.0 for _, line in points]
+    return Series(name, [x for x, _ in points], means, spread if any(spread) else (), colour=number)
 
 
 def timelines(cells: list[Cell]) -> str:

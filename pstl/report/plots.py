@@ -1,12 +1,13 @@
-"""Two pictures of a suite: how training went, and the headline accuracies side by side. The same inputs give the same bytes."""
+"""Pictures of a suite: how training went, headline accuracies side by side, curves over a setting. The same inputs give the same bytes."""
 
 from pathlib import Path
 from typing import Any
 
 from pstl.config import Run
 from pstl.data.store import atomic
+from pstl.report.panels import charts
 from pstl.report.rows import FUSED, Epochs, Results
-from pstl.report.tables import Line, headlines
+from pstl.report.tables import Line, headlines, unswept
 
 COLOURS = {"joint": "C0", "bone": "C1", "motion": "C2", "3s": "C3"}
 
@@ -38,7 +39,7 @@ def accuracy(path: Path, lines: list[Line]) -> None:
     Whiskers: one sample standard deviation over seeds, where there are several. Black mark: the published number, where there is one.
     """
     panels: dict[str, list[Line]] = {}
-    for line in headlines(lines):
+    for line in unswept(headlines(lines)):
         if line.metric == "top1" and line.mean is not None:
             task = f"{line.task} ({line.setting})" if line.setting and line.stream != FUSED else line.task
             panels.setdefault(f"{task} on {line.dataset}, {line.split}", []).append(line)
@@ -57,6 +58,29 @@ def accuracy(path: Path, lines: list[Line]) -> None:
         axis.set_yticks(place, [f"{line.method}, {line.stream}" for line in shown], fontsize="small")
         axis.invert_yaxis()
     _empty(axes, len(panels), "no accuracy yet")
+    _save(figure, path)
+
+
+def settings(path: Path, lines: list[Line]) -> None:
+    """Curves over a number in the settings, such as joints lost: a panel per task, rest of the setting and split, a line per method.
+
+    Of metrics top1, or what the task has instead. Whiskers: one sample standard deviation over seeds.
+    """
+    panels: dict[str, tuple[str, dict[str, list[tuple[float, Line]]]]] = {}
+    for split in dict.fromkeys((line.dataset, line.split) for line in lines):
+        for (task, title, x_label), found in charts([line for line in lines if (line.dataset, line.split) == split]).items():
+            if not title.startswith("top1_"):
+                panels[f"{task}: {title}\n{', '.join(split)}"] = (x_label, found)
+    figure, axes = _panels(len(panels), 3.2)
+    for axis, (title, (x_label, found)) in zip(axes, panels.items(), strict=False):
+        for number, (name, points) in enumerate(found.items()):
+            x, y = [value for value, _ in points], [line.mean for _, line in points]
+            spread = [line.std or 0.0 for _, line in points]
+            axis.errorbar(x, y, yerr=spread, label=name, color=f"C{number}", marker="o", markersize=3, capsize=2, linewidth=1)
+        axis.set(xlabel=x_label, ylabel=title.split(": ")[1].split(" ")[0].split("\n")[0])
+        axis.set_title(title, fontsize="small")
+        axis.legend(fontsize="small")
+    _empty(axes, len(panels), "no curve over a setting")
     _save(figure, path)
 
 

@@ -15,6 +15,7 @@ from pstl.report.rows import FIELDS, FUSED, Row
 NOT_RUN = "not run"
 KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
+MOST_SETTINGS = 12  # of one task in a headline
 HEADLINE = "recalibrated"  # the better-founded statistics of batch norm; "released" is what the papers' code does
 
 MAIN = ("top1", "map", "map_action", "mpjpe")  # what a task is judged by: the first of these that it has
@@ -69,6 +70,15 @@ def main_metrics(lines: list[Line]) -> dict[str, str]:
 def headlines(lines: list[Line]) -> list[Line]:
     """The lines of each method's headline batch-norm variant."""
     return [line for line in lines if line.batch_norm == headline_norm(lines, line.dataset, line.split, line.method)]
+
+
+def unswept(lines: list[Line]) -> list[Line]:
+    """The lines without those of tasks tried in more settings than a headline holds, such as lost joints: those are drawn as curves."""
+    settings: dict[tuple[str, str, str], set[str]] = {}
+    for line in lines:
+        if line.stream != FUSED:
+            settings.setdefault((line.dataset, line.split, line.task), set()).add(line.setting)
+    return [line for line in lines if len(settings.get((line.dataset, line.split, line.task), ())) <= MOST_SETTINGS]
 
 
 def summary(lines: list[Line]) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ from fabricated import params, write_all
 
 from pstl.report import paper, plots
 from pstl.report.rows import Results, from_files
-from pstl.report.tables import compare
+from pstl.report.tables import Line, compare, unswept
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -19,6 +20,8 @@ def test_a_suite_without_results_still_has_its_pictures(tmp_path: Path) -> None:
     """The report is a declared output of one job: it must not fail because nothing was trained yet."""
     plots.curves(tmp_path / "curves.png", Results([], {}, {}))
     plots.accuracy(tmp_path / "accuracy.png", [])
+    plots.settings(tmp_path / "settings.png", [])
+    assert size(tmp_path / "settings.png")[0] > 100
     assert size(tmp_path / "curves.png")[0] > 100
     assert size(tmp_path / "accuracy.png")[0] > 100
 
@@ -40,3 +43,34 @@ def test_every_method_has_a_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     }
     means = {f"{i.method}, {i.stream}": i.mean for i in compare(results.rows, []) if (i.task, i.metric) == ("linear", "top1")}
     assert bars == pytest.approx(means)  # later lines of `means` are the recalibrated ones: what is drawn is the headline
+
+
+def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
+    """Lines of a fabricated suite with a task in many settings added for one method."""
+    monkeypatch.chdir(tmp_path)
+    settings = params()
+    write_all(settings)
+    lines = compare(from_files(settings, "tiny").rows, [])
+    first = next(line for line in lines if line.method == "pstl" and line.batch_norm == "recalibrated" and line.metric == "top1")
+    places = [f"probe={probe};in=test;joints={n}" for probe in ("linear", "knn") for n in (8, 0, 3, 1, 5, 12, 2)]
+    return lines + [replace(first, task="lost_joints", setting=place, mean=90.0 - i, std=1.0) for i, place in enumerate(places)]
+
+
+def test_a_number_in_the_settings_becomes_a_curve_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joints lost against accuracy: points out of order would draw a zigzag, other probes in one panel a wrong comparison."""
+    lines, drawn = swept(tmp_path, monkeypatch), []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
+    plots.settings(tmp_path / "settings.png", lines)
+    panels = [axis for axis in drawn[0].axes if axis.get_title()]
+    assert [axis.get_xlabel() for axis in panels] == ["joints", "joints"]
+    assert "probe=linear" in panels[0].get_title()
+    assert "probe=knn" in panels[1].get_title()
+    line = panels[0].get_lines()[0]
+    assert list(line.get_xdata()) == [0, 1, 2, 3, 5, 8, 12]
+    assert list(line.get_ydata()) == [89, 87, 84, 88, 86, 90, 85]
+
+
+def test_a_task_in_many_settings_leaves_the_headline_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred conditions of one task would bury every other number."""
+    lines = swept(tmp_path, monkeypatch)
+    assert {line.task for line in lines} - {line.task for line in unswept(lines)} == {"lost_joints"}
