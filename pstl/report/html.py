@@ -11,9 +11,9 @@ from pstl.data.datasets import synthetic
 from pstl.data.store import atomic
 from pstl.report import animation, document, interval, markdown, panels, paper, tables
 from pstl.report.document import Markup, Number, code, linked
-from pstl.report.rows import FUSED, Results, from_files, read_json
+from pstl.report.rows import FUSED, NOT_APPLICABLE, NOT_RUN, Results, from_files, read_json
 from pstl.report.svg import Bar, bars
-from pstl.report.tables import NONE, NOT_RUN, Line, headlines
+from pstl.report.tables import NONE, Line, headlines
 from pstl.skeletons import load as load_skeleton
 
 MAIN = tables.MAIN
@@ -34,9 +34,9 @@ class Part(NamedTuple):
 
 
 def build(params: Params, suite: str, out: str | Path) -> None:
-    """Write the page to `out`. What was not run is on it as "not run"; figures without data are left out.
+    """Write the page to `out`. What was not run is on it as "not run", what makes no sense as "n/a" with its reason.
 
-    Raises: UserError for a results file or a published number that cannot be read.
+    Figures without data are left out.   Raises: UserError for a results file or a published number that cannot be read.
     """
     results, published = from_files(params, suite), paper.load()
     lines = tables.compare(results.rows, published, params.published_tasks(suite))
@@ -164,7 +164,7 @@ def reproduce(params: Params, suite: str, results: Results) -> str:
         target = paths.metrics(cell.run, cell.batch_norm, cell.task)
         content = read_json(Path(target))
         rows = content.get("rows", []) if content else []
-        reason = f"n/a: {content['not_applicable']}" if content and content.get("not_applicable") else NOT_RUN
+        reason = f"{NOT_APPLICABLE}: {content['not_applicable']}" if content and content.get("not_applicable") else NOT_RUN
         said = ", ".join(f"{row['metric']} {row['value']:.2f}" for row in rows[:8]) + (" ..." if len(rows) > 8 else "")
         first = rows[0] if rows else {}
         command = f"snakemake --cores all --config suite={suite} -- {target}"
@@ -181,7 +181,7 @@ def reproduce(params: Params, suite: str, results: Results) -> str:
 def _values(line: Line, clips: int) -> list[str]:
     """Cells of VALUES."""
     span = _span(line, clips)
-    ours = Number(f"{line.mean:.1f}") if line.mean is not None else Markup(f"<em>{NOT_RUN}</em>")
+    ours = Number(f"{line.mean:.1f}") if line.mean is not None else Markup(f"<em>{escape(line.reason)}</em>")
     seeds = str(line.seeds) if line.seeds == line.seeds_asked else f"{line.seeds} of {line.seeds_asked}"
     return [
         ours, Number(NONE if line.std is None else f"{line.std:.1f}"), Number(seeds),

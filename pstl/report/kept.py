@@ -12,7 +12,8 @@ from pathlib import Path
 from pstl.data.store import atomic
 from pstl.errors import UserError
 from pstl.report import markdown
-from pstl.report.tables import NONE, NOT_RUN, Line, headlines, main_metrics
+from pstl.report.rows import NOT_APPLICABLE, NOT_RUN
+from pstl.report.tables import NONE, Line, headlines, main_metrics
 
 PLACE = re.compile(r"(?P<start><!-- results: (?P<what>[^\n]*?) -->)\n.*?(?P<end><!-- end of results -->)", re.S)
 CHOICES = ("task", "method", "stream", "dataset", "split", "setting")
@@ -70,21 +71,23 @@ def read(path: Path) -> list[Line]:
     with open(path, newline="") as stream:
         found = list(csv.DictReader(stream))
     names = {f.name for f in fields(Line)}
-    if not found or set(found[0]) != names:
+    if not found or names - set(found[0]) - {"reason"} or set(found[0]) - names:  # tables kept earlier have no reasons
         raise UserError(f"{path}: not a table of 'python -m pstl report'; expected the columns {', '.join(sorted(names))}")
     return [_line(row) for row in found]
 
 
 def _line(row: dict[str, str]) -> Line:
-    numbers = {name: None if row[name] in ("", NONE, NOT_RUN) else float(row[name]) for name in ("mean", "std", "published", "difference")}
+    words = ("", NONE, NOT_RUN, NOT_APPLICABLE)
+    numbers = {name: None if row[name] in words else float(row[name]) for name in ("mean", "std", "published", "difference")}
     counts = {name: int(row[name]) for name in ("seeds", "seeds_asked")}
-    return Line(**{**row, **numbers, **counts})  # type: ignore[arg-type]
+    reason = row.get("reason") or (NOT_RUN if numbers["mean"] is None else "")
+    return Line(**{**row, **numbers, **counts, "reason": reason})  # type: ignore[arg-type]
 
 
 def _row(line: Line) -> list[str]:
     spread = "" if line.std is None else f" ± {line.std:.1f}"
     unit = f" {UNITS[line.metric]}" if line.metric in UNITS else ""
-    ours = NOT_RUN if line.mean is None else f"{line.mean:.1f}{spread}{unit}"
+    ours = line.reason if line.mean is None else f"{line.mean:.1f}{spread}{unit}"
     seeds = str(line.seeds) if line.seeds == line.seeds_asked else f"{line.seeds} of {line.seeds_asked}"
     task = line.task + (f" ({line.setting})" if line.setting else "")
     paper = NONE if line.published is None else f"{line.published:g}"

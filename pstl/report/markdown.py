@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from pstl.config import Params
 from pstl.report.paper import STREAMS, TASKS, Published
-from pstl.report.rows import FUSED, Results, Row
-from pstl.report.tables import HEADLINE, NONE, NOT_RUN, Line, headline_norm, main_metrics, unswept
+from pstl.report.rows import FUSED, NOT_APPLICABLE, Results, Row
+from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, unswept
 
 SIMULATED = "synthetic"  # the project's own data set: nobody else has numbers on it
 ORDER = ("top1", "top1_best", "top1_unseen", "top5")  # first columns of a task, the others follow
@@ -62,14 +62,17 @@ def header(params: Params, suite: str, results: Results) -> str:
 def facts(params: Params, suite: str, results: Results) -> dict[str, str]:
     """The same as names and values."""
     run = [row for row in results.rows if row["value"] is not None]
-    cells = {_cell(row): row["value"] is not None for row in results.rows}
+    cells = {_cell(row): row["reason"] for row in results.rows}
+    done, senseless = sum(not why for why in cells.values()), sum(why.startswith(NOT_APPLICABLE) for why in cells.values())
     tasks = {_cell(row): row["seconds"] for row in run}
     training = sum(float(record.get("seconds", 0)) for record in results.runs.values())
     total = training + sum(float(seconds) for seconds in tasks.values())
     versions = {f"{name} {v}" for record in results.runs.values() for name, v in record.get("versions", {}).items()}
     return {
         "to run it again": "snakemake --cores all" + ("" if suite == params.suite else f" --config suite={suite}"),
-        "cells": f"{sum(cells.values())} of {len(cells)} evaluated, on {len(results.runs)} of {len(params.runs(suite))} encoders",
+        "cells": f"{done} of {len(cells)} evaluated"
+        + (f", {senseless} {NOT_APPLICABLE}" if senseless else "")
+        + f", on {len(results.runs)} of {len(params.runs(suite))} encoders",
         "code": _listed([*(row["git"] for row in run), *(r.get("git", "") for r in results.runs.values())]),
         "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in run),
         "versions": _listed(versions),
@@ -107,7 +110,7 @@ def headline(page: Page) -> list[str]:
         cells = [_at(chosen, method, column) for column in columns]
         other = _norm(page, method) != HEADLINE
         marked |= other
-        body.append([method + (" \\*" if other else ""), *(value(line) if line else "" for line in cells)])
+        body.append([method + (" \\*" if other else ""), *(value(line, page.notes) if line else "" for line in cells)])
         if any(line and line.published is not None for line in cells):
             body.append(["*published*", *(_theirs(line, page.notes) for line in cells)])
             body.append(["*difference*", *(_difference(line) for line in cells)])
@@ -134,7 +137,9 @@ def details(page: Page, task: str) -> list[str]:
     for method, stream, setting in dict.fromkeys((line.method, line.stream, line.setting) for line in lines):
         row = {(i.batch_norm, i.metric): i for i in lines if (i.method, i.stream, i.setting) == (method, stream, setting)}
         main = row.get((_norm(page, method), "top1"))
-        body.append([method, stream, *([setting] if len(settings) > 1 else []), *(value(row[c]) if c in row else "" for c in columns)])
+        body.append(
+            [method, stream, *([setting] if len(settings) > 1 else []), *(value(row[c], page.notes) if c in row else "" for c in columns)]
+        )
         body[-1] += [_theirs(main, page.notes), _difference(main)] if compared else []
     names = [f"{norm}: {LABELS.get(metric, metric)}" for norm, metric in columns]
     title = f"### {task}" + (f" ({settings.pop()})" if len(settings) == 1 and settings != {""} else "")
@@ -158,10 +163,11 @@ def reference(page: Page) -> str:
     return table(["task", "metric", "setting", "method", "paper", *streams], body)
 
 
-def value(line: Line) -> str:
-    """A mean as people print it: 68.3, or 68.3 ± 1.2 (3), or 68.3 (1 of 3) where seeds are missing, or "not run"."""
+def value(line: Line, notes: Notes) -> str:
+    """A mean as people print it: 68.3, or 68.3 ± 1.2 (3), or 68.3 (1 of 3) where seeds are missing; else "not run", or "n/a" and why."""
     if line.mean is None:
-        return NOT_RUN
+        word, _, why = line.reason.partition(": ")
+        return f"{word} {notes.mark(why)}" if why else word
     spread = "" if line.std is None else f" ± {line.std:.1f}"
     seeds = f" ({line.seeds} of {line.seeds_asked})" if line.seeds < line.seeds_asked else f" ({line.seeds})" if line.seeds > 1 else ""
     return f"{line.mean:.1f}{spread}{seeds}"

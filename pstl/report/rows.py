@@ -1,4 +1,4 @@
-"""Every cell of a suite's grid as rows of one schema; a cell that was not run is a row without a value."""
+"""Every cell of a suite's grid as rows of one schema; a cell without a number is a row without a value and with a reason."""
 
 import json
 import math
@@ -15,6 +15,8 @@ FIELDS = (
     "run_id", "device", "seconds", "peak_mb", "git", "data_checksum", "settings_digest",
 )  # fmt: skip
 FUSED = "3s"
+NOT_RUN = "not run"
+NOT_APPLICABLE = "n/a"
 
 Row = dict[str, Any]
 Epochs = list[dict[str, float]]
@@ -23,7 +25,7 @@ Epochs = list[dict[str, float]]
 class Results(NamedTuple):
     """What a suite has produced so far.
 
-    rows: in the order of the grid, `value` is None where a cell was not run.
+    rows: in the order of the grid; `value` is None where there is no number, and `reason` then says why: "not run", or "n/a: ...".
     runs: str(run) -> its run.json.   curves: str(run) -> one dict per epoch of pre-training.
     """
 
@@ -44,32 +46,37 @@ def from_files(params: Params, suite: str) -> Results:
     return Results(collect(cells, read_cell), runs, curves)
 
 
-def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | None]) -> list[Row]:
-    """The rows of every cell, in order; `read` gives None for a cell that was not run.
+def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None]) -> list[Row]:
+    """The rows of every cell, in order; `read` gives None for a cell that was not run, and a reason for one that makes no sense.
 
-    A missing cell gets one row for each (setting, metric) its task has elsewhere on the split, so that it is missing from every table.
+    A cell without numbers gets one row for each (setting, metric) its task has elsewhere on the split, so that no table leaves it out.
     """
     cells = list(cells)
     found = {cell[:3]: read(cell) for cell in cells}
     shapes: dict[tuple[str, ...], dict[tuple[str, str], None]] = {}
     for cell in cells:
-        for row in found[cell[:3]] or ():
+        rows = found[cell[:3]]
+        for row in rows if isinstance(rows, list) else ():
             shapes.setdefault(_kind(cell), {})[row["setting"], row["metric"]] = None
     table = []
     for cell in cells:
         shape = shapes.get(_kind(cell), {("", "top1"): None})
         rows = found[cell[:3]]
-        table += [_not_run(cell, *key) for key in shape] if rows is None else rows
+        if isinstance(rows, list):
+            table += [{**row, "reason": ""} for row in rows]
+        else:
+            reason = NOT_RUN if rows is None else f"{NOT_APPLICABLE}: {rows}"
+            table += [_without_number(cell, *key, reason) for key in shape]
     return table
 
 
-def read_cell(cell: Cell) -> list[Row] | None:
-    """Rows of one cell's metrics file; None if there is none. Raises: UserError if it holds something else."""
+def read_cell(cell: Cell) -> list[Row] | str | None:
+    """Rows of one cell's metrics file, or why it makes no sense; None if there is no file. Raises: UserError if it holds something else."""
     path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
     if (content := read_json(path)) is None:
         return None
-    if content.get("not_applicable"):
-        return None  # a cell without a number; the reason stands in its file
+    if reason := content.get("not_applicable"):
+        return str(reason)
     rows = content.get("rows")
     if not rows:
         raise UserError(f"{path}: no rows, expected at least one; delete the file and run the task again")
@@ -128,6 +135,6 @@ def _kind(cell: Cell) -> tuple[str, ...]:
     return cell.run.dataset, cell.run.split, cell.task, "fused" if cell.fused else ""
 
 
-def _not_run(cell: Cell, setting: str, metric: str) -> Row:
+def _without_number(cell: Cell, setting: str, metric: str, reason: str) -> Row:
     row = {**dict.fromkeys(FIELDS, ""), **_identity(cell), "setting": setting, "metric": metric, "value": None}
-    return {key: row[key] for key in FIELDS}
+    return {**{key: row[key] for key in FIELDS}, "reason": reason}

@@ -10,9 +10,8 @@ from typing import Any
 
 from pstl.report import paper
 from pstl.report.paper import Published
-from pstl.report.rows import FIELDS, FUSED, Row
+from pstl.report.rows import FIELDS, FUSED, NOT_RUN, Row
 
-NOT_RUN = "not run"
 KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
 MOST_SETTINGS = 12  # of one task in a headline
@@ -23,7 +22,7 @@ MAIN = ("top1", "map", "map_action", "mpjpe")  # what a task is judged by: the f
 
 @dataclass(frozen=True)
 class Line:
-    """One cell of the comparison. `mean` is None if no seed was run, `std` if there are fewer than two."""
+    """One cell of the comparison. `mean` is None if no seed has a number, and `reason` says why; `std` is None if fewer than two have."""
 
     dataset: str
     split: str
@@ -40,6 +39,7 @@ class Line:
     published: float | None
     difference: float | None  # ours minus theirs
     source: str
+    reason: str = ""  # "not run", or "n/a: ..." where the cell makes no sense
 
 
 def compare(rows: list[Row], published: list[Published], tasks: Mapping[str, str] | None = None) -> list[Line]:
@@ -47,10 +47,10 @@ def compare(rows: list[Row], published: list[Published], tasks: Mapping[str, str
 
     tasks: entry of params.yaml -> published task, where the two have other names (Params.published_tasks).
     """
-    groups: dict[tuple[str, ...], list[float | None]] = {}
+    groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(tuple(row[name] for name in KEY), []).append(row["value"])
-    return [_line(key, values, published, tasks or {}) for key, values in groups.items()]
+        groups.setdefault(tuple(row[name] for name in KEY), []).append(row)
+    return [_line(key, own, published, tasks or {}) for key, own in groups.items()]
 
 
 def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> str:
@@ -82,7 +82,7 @@ def unswept(lines: list[Line]) -> list[Line]:
 
 
 def summary(lines: list[Line]) -> dict[str, Any]:
-    """data set -> split -> method -> stream -> {task_metric: mean}, what was not run left out.
+    """data set -> split -> method -> stream -> {task_metric: mean}, what has no number left out.
 
     Headline numbers carry no prefix, the other batch-norm variant's begin with released_. A task with several settings names them.
     """
@@ -103,8 +103,9 @@ def summary(lines: list[Line]) -> dict[str, Any]:
 
 
 def rows_csv(rows: list[Row]) -> str:
-    """Every single row; an empty value is a cell that was not run."""
-    return _csv(FIELDS, [[_exact(row[name]) for name in FIELDS] for row in rows])
+    """Every single row; where the value is empty, the reason is not."""
+    columns = (*FIELDS, "reason")
+    return _csv(columns, [[_exact(row[name]) for name in columns] for row in rows])
 
 
 def comparison_csv(lines: list[Line]) -> str:
@@ -112,7 +113,7 @@ def comparison_csv(lines: list[Line]) -> str:
     cells = []
     for line in lines:
         values = dict(zip((f.name for f in fields(Line)), astuple(line), strict=True))
-        values["mean"] = NOT_RUN if line.mean is None else f"{line.mean:.4f}"
+        values["mean"] = line.reason.partition(":")[0] if line.mean is None else f"{line.mean:.4f}"
         values["std"] = "" if line.std is None else f"{line.std:.4f}"
         values["published"] = NONE if line.published is None else str(line.published)
         values["difference"] = NONE if line.difference is None else f"{line.difference:+.4f}"
@@ -121,9 +122,9 @@ def comparison_csv(lines: list[Line]) -> str:
     return _csv(tuple(f.name for f in fields(Line)), cells)
 
 
-def _line(key: tuple[str, ...], values: list[float | None], published: list[Published], tasks: Mapping[str, str]) -> Line:
+def _line(key: tuple[str, ...], rows: list[Row], published: list[Published], tasks: Mapping[str, str]) -> Line:
     cell = dict(zip(KEY, key, strict=True))
-    run = [value for value in values if value is not None]
+    run = [row["value"] for row in rows if row["value"] is not None]
     mean = statistics.fmean(run) if run else None
     wanted = {name: value for name, value in cell.items() if name != "batch_norm"}
     theirs = paper.find(published, **{**wanted, "task": tasks.get(cell["task"], cell["task"])})
@@ -133,11 +134,17 @@ def _line(key: tuple[str, ...], values: list[float | None], published: list[Publ
         mean=mean,
         std=statistics.stdev(run) if len(run) > 1 else None,  # of a sample: divided by n - 1
         seeds=len(run),
-        seeds_asked=len(values),
+        seeds_asked=len(rows),
         published=value,
         difference=None if mean is None or value is None else mean - value,
         source=_sources(theirs),
+        reason=_reason(rows) if mean is None else "",
     )
+
+
+def _reason(rows: list[Row]) -> str:
+    """Why there is no number: a seed that makes no sense says more than one that was not run."""
+    return min((row["reason"] for row in rows), key=lambda reason: reason == NOT_RUN)
 
 
 def _sources(theirs: list[Published]) -> str:

@@ -164,6 +164,9 @@ def fuse(
     began = time.monotonic()
     if files.keys() != weights.keys():
         raise UserError(f"{run}: scores of {', '.join(sorted(files))}, expected {', '.join(sorted(weights))}")
+    whole = {stream: json.loads(Path(path.replace(".scores.npz", ".json")).read_text()) for stream, path in files.items()}
+    if reason := next((content["not_applicable"] for content in whole.values() if content.get("not_applicable")), ""):
+        return _result.write(out, scores, [], Result({}, not_applicable=reason), np.zeros(0, np.int64))
     loaded = {stream: _read_scores(path) for stream, path in files.items()}
     truth = next(iter(loaded.values()))[1]
     for stream, (points, y) in loaded.items():
@@ -175,7 +178,7 @@ def fuse(
     fused, classes = torch.from_numpy(total), torch.from_numpy(truth)
     setting = ";".join(f"{stream}={weight:g}" for stream, weight in weights.items())
     result = Result({"top1": float(top_k(fused, classes, 1)), "top5": float(top_k(fused, classes, 5))}, setting, total)
-    parts = [json.loads(Path(path.replace(".scores.npz", ".json")).read_text())["rows"][0] for path in files.values()]
+    parts = [content["rows"][0] for content in whole.values()]
     facts = {
         "run_id": digest([str(run), sorted(part["run_id"] for part in parts)]), "device": "cpu", "seconds": time.monotonic() - began,
         "peak_mb": peak_memory(torch.device("cpu")), "git": git_hash(), "data_checksum": parts[0]["data_checksum"],

@@ -3,10 +3,9 @@
 import torch
 
 from pstl.config import Frozen
-from pstl.errors import UserError
 from pstl.metrics import top_k
 from pstl.tasks._features import FeatureSet
-from pstl.tasks._result import Result
+from pstl.tasks._result import NotApplicable, Result
 
 
 class Config(Frozen):
@@ -14,12 +13,10 @@ class Config(Frozen):
 
 
 def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1 and top5 of the last epoch's classifier on the test clips. Raises: UserError if the method has none."""
+    """top1 and top5 of the last epoch's classifier on the test clips. Raises: NotApplicable if the encoder came without one."""
     if features.scores is None:
-        raise UserError(
-            f"classify: no class scores of {features.meta['run']} with batch norm {features.meta['batch_norm']}; "
-            "only methods trained with labels have a classifier, and only with batch_norm: [released]"
-        )
+        why = "the classifier was trained with other statistics" if features.meta["batch_norm"] != "released" else "it learnt no classes"
+        raise NotApplicable(f"this encoder has no classifier of its own: {why}")
     scores, y = torch.from_numpy(features.scores).to(device), torch.from_numpy(features.y_test).to(device)
     metrics = {"top1": float(top_k(scores, y, 1)), "top5": float(top_k(scores, y, 5))}
     if not features.unseen.all():

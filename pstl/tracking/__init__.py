@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from pstl import paths
 from pstl.config import Cell, Params, Run
+from pstl.config import digest as short_hash
 from pstl.data.store import checksum, write_json
 from pstl.errors import UserError
 from pstl.report import rows as report
@@ -60,6 +61,7 @@ class Item(NamedTuple):
     run_id: str
     record: dict[str, Any]
     rows: dict[str, Row]  # by metric key
+    reasons: dict[str, str]  # {batch norm}.{task} -> why it makes no sense for this run
     history: list[tuple[str, int, float, float]]  # (key, step, seconds since the start, value)
     tasks: list[Task]
     files: list[Path]
@@ -124,9 +126,10 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
         for name in names
     }
 
-    def read(cell: Cell) -> list[Row] | None:
+    def read(cell: Cell) -> list[Row] | str | None:
         own = [row for row in tables.get(str(cell.run), []) if (row["batch_norm"], row["task"]) == (cell.batch_norm, cell.task)]
-        return own or None
+        tags = runs[str(cell.run)].data.tags if str(cell.run) in runs else {}
+        return own or tags.get(_reason_tag(f"{cell.batch_norm}.{cell.task}"))
 
     return Results(
         rows=report.collect(cells, read),
@@ -141,9 +144,10 @@ def _items(params: Params, suite: str) -> Iterator[Item]:
     for cell in params.cells(suite):
         cells.setdefault(cell.run, []).append(cell)
     for run, own in cells.items():
-        record, tables = report.read_run(run) or {}, [report.read_cell(cell) or [] for cell in own]
-        rows = keyed([row for table in tables for row in table])
-        if not record and not rows:
+        record, tables = report.read_run(run) or {}, {f"{cell.batch_norm}.{cell.task}": report.read_cell(cell) for cell in own}
+        rows = keyed([row for table in tables.values() if isinstance(table, list) for row in table])
+        reasons = {name: table for name, table in tables.items() if isinstance(table, str)}
+        if not record and not rows and not reasons:
             continue
         folder = Path(paths.run(run))
         names = ["run.json", "curve.jsonl", *(f"{cell.batch_norm}/{cell.task}.json" for cell in own)]
@@ -152,14 +156,14 @@ def _items(params: Params, suite: str) -> Iterator[Item]:
             names.append("encoder.pt")
         files = [folder / name for name in names if (folder / name).is_file()]
         contents = [LAYOUT, str(run), *(f"{file.relative_to(folder)} {checksum(file)}" for file in files)]
-        run_id = record.get("run_id") or next(iter(rows.values()))["run_id"]
+        run_id = record.get("run_id") or next((row["run_id"] for row in rows.values()), short_hash(str(run)))
         digest = hashlib.sha256("\n".join(contents).encode()).hexdigest()
-        yield Item(run, run_id, record, rows, list(_history(run, own)), list(_tasks(params, own)), files, digest)
+        yield Item(run, run_id, record, rows, reasons, list(_history(run, own)), list(_tasks(params, own)), files, digest)
 
 
 def _tasks(params: Params, cells: list[Cell]) -> Iterator[Task]:
     for cell in cells:
-        if rows := report.read_cell(cell):
+        if isinstance(rows := report.read_cell(cell), list):
             content = report.read_json(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
             settings = params.task(cell.run.suite, cell.task).model_dump(exclude={"summary"}) if cell.task in params.tasks else {}
             yield Task(f"{cell.batch_norm}.{cell.task}", rows, list(points("curve", content.get("curve", []))), settings)
@@ -200,6 +204,7 @@ def _log(client: Any, experiment: str, item: Item) -> str:
     ).info.run_id
     tags = [RunTag(f"pstl.row.{key}", json.dumps({**row, "value": i})) for i, (key, row) in enumerate(item.rows.items())]
     facts = _facts(item)
+    tags += [RunTag(_reason_tag(name), reason) for name, reason in item.reasons.items()]
     tags += [RunTag(f"pstl.{key}", value) for key, value in facts.items()] + [RunTag("mlflow.source.git.commit", facts["git"])]
     settings = {**run.model_dump(exclude={"suite"}), **item.record.get("settings", {}), "recipe": item.record.get("recipe", "")}
     values = [Param(_key(key), value) for key, value in flat(settings).items()]
@@ -242,6 +247,11 @@ def _log_task(client: Any, experiment: str, parent: str, name: str, item: Item, 
         client.log_batch(child, metrics=metrics[i : i + 1000])
     client.log_batch(child, params=values[:100], tags=[RunTag("pstl.setting", task.rows[0]["setting"])])
     client.set_terminated(child, "FINISHED")
+
+
+def _reason_tag(name: str) -> str:
+    """The tag that says why a task makes no sense.   name: {batch norm}.{task}."""
+    return f"pstl.na.{name}"
 
 
 def _facts(item: Item) -> dict[str, str]:

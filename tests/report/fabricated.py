@@ -76,3 +76,10 @@ def write_cell(cell: Cell, metrics: dict[str, float], version: int = 0, **other:
     curve = [{"epoch": e, "top1": 30.0 + e} for e in range(2)] if cell.task == "linear" and not cell.fused else []
     path.write_text(json.dumps({"rows": rows_of(cell, metrics, version, **other), "curve": curve}))
     return path
+
+
+def write_no_sense(cell: Cell, reason: str) -> None:
+    """The metrics file of a cell whose task makes no sense for its encoder."""
+    path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"rows": [], "curve": [], "not_applicable": reason}))

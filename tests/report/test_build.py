@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from fabricated import FLOOR, GRID, params, run_id, write_all, write_cell, write_run
+from fabricated import FLOOR, GRID, params, run_id, write_all, write_cell, write_no_sense, write_run
 
-from pstl import report
+from pstl import paths, report
 from pstl.config import Params
 from pstl.report import paper
 
@@ -153,3 +153,24 @@ def test_repeated_clips_are_mentioned_where_they_matter() -> None:
     assert "| released: top1 | released: top1, unseen |" in nwucla
     assert "repeat training clips" in nwucla
     assert "unseen" not in ntu60
+
+
+def test_a_cell_that_makes_no_sense_says_why_and_is_no_hole() -> None:
+    """A reader who takes "makes no sense" for "not run" runs it again and again; one who takes it the other way never does."""
+    settings = params()
+    write_all(settings)
+    first, second = (c for c in settings.cells("tiny") if c.run.method == "raw")
+    write_no_sense(first, "this encoder has no weights to fine-tune")
+    Path(paths.metrics(*second[:3])).unlink()
+    page = built(settings)
+    assert "| raw \\* | n/a [^" in page
+    assert "]: this encoder has no weights to fine-tune\n" in page
+    assert "42 of 44 evaluated, 1 n/a, on" in page
+    lines = list(csv.DictReader(Path("tables/comparison.csv").read_text().splitlines()))
+    assert {(line["task"], line["mean"], line["reason"]) for line in lines if line["method"] == "raw"} == {
+        (first.task, "n/a", "n/a: this encoder has no weights to fine-tune"),
+        (second.task, "not run", "not run"),
+    }
+    rows = list(csv.DictReader(Path("tables/rows.csv").read_text().splitlines()))
+    assert all((row["value"] == "") == (row["reason"] != "") for row in rows)
+    assert "raw" not in json.loads(Path("tables/summary.json").read_text())["ntu60"]["xsub"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fabricated import FLOOR, GRID, params, write_all, write_cell
+from fabricated import FLOOR, GRID, params, write_all, write_cell, write_no_sense
 
 from pstl import paths
 from pstl.config import Params
@@ -101,6 +101,16 @@ def test_what_was_not_run_is_on_the_page() -> None:
     found = page(params({**GRID, **LIMITS}))
     assert "<em>not run</em>" in found
     assert "0 of 42 evaluated" in found
+
+
+def test_what_makes_no_sense_is_on_the_page_with_its_reason() -> None:
+    """The page is read without the files beside it: the reason has to stand where the number would."""
+    settings = params({**FLOOR, "dataset": "synthetic"})
+    for cell in settings.cells("tiny"):
+        write_no_sense(cell, "an encoder <without> weights")
+    found = page(settings)
+    assert "<em>n/a: an encoder &lt;without&gt; weights</em>" in found
+    assert "<em>not run</em>" not in found
 
 
 def test_the_same_results_give_the_same_bytes() -> None:

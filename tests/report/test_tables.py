@@ -6,7 +6,7 @@ from fabricated import rows_of
 
 from pstl.config import Cell, Run
 from pstl.report.paper import Published
-from pstl.report.rows import Row
+from pstl.report.rows import NOT_RUN, Row
 from pstl.report.tables import Line, compare, comparison_csv, main_metrics, summary
 
 
@@ -16,7 +16,8 @@ def cell(method: str = "pstl", stream: str = "joint", seed: int = 0, norm: str =
 
 def measured(*values: float | None, **where: str) -> list[Row]:
     """One row per seed."""
-    return [row for seed, value in enumerate(values) for row in rows_of(cell(seed=seed, **where), {"top1": value})]  # type: ignore[arg-type, dict-item]
+    rows = [row for seed, value in enumerate(values) for row in rows_of(cell(seed=seed, **where), {"top1": value})]  # type: ignore[arg-type, dict-item]
+    return [{**row, "reason": NOT_RUN if row["value"] is None else ""} for row in rows]
 
 
 def printed(value: float, method: str = "PSTL", **other: str) -> Published:

@@ -140,3 +140,14 @@ def test_embed_refuses_joints_that_are_not_there(world, tmp_path, dropped):
     np.save(tmp_path / "x.npy", open_array(world[1]).x)
     with pytest.raises(UserError, match="from 0 to 19"):
         embed(world[2], tmp_path / "x.npy", tmp_path / "f.npy", None, dropped, CPU)
+
+
+def test_a_fusion_of_what_makes_no_sense_makes_no_sense(world, tmp_path):
+    """One stream without a number must not stop the whole suite, nor leave a fusion of the others under the name of all."""
+    run = RUN.model_copy(update={"stream": "3s"})
+    for stream in ("joint", "bone"):
+        np.savez(tmp_path / f"{stream}.scores.npz", scores=np.zeros((0, 0)), y=np.arange(3))
+        (tmp_path / f"{stream}.json").write_text(json.dumps({"rows": [], "curve": [], "not_applicable": "no weights to fine-tune"}))
+    files = {stream: str(tmp_path / f"{stream}.scores.npz") for stream in ("joint", "bone")}
+    fuse(run, "finetune", "released", files, {"joint": 1.0, "bone": 1.0}, tmp_path / "f.json", tmp_path / "f.npz")
+    assert json.loads((tmp_path / "f.json").read_text())["not_applicable"] == "no weights to fine-tune"
