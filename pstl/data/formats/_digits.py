@@ -4,6 +4,7 @@ A column that nobody reads costs the pass over its bytes and no conversion. The 
 15 digits make an exact integer, and one division by an exact power of ten rounds it once; all other words go through float().
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,20 +12,31 @@ import numpy as np
 WORD = 16  # bytes of a word that the fast path takes
 DIGITS = 15  # any integer of so many digits is exact in float64
 FARTHEST = 1000  # metres: a larger coordinate is a defect, whatever sensor wrote it
-TEN = 10.0 ** np.arange(WORD + 1)
-POWERS = 10 ** np.arange(WORD + 1, dtype=np.int64)
-INSIDE = np.arange(WORD, 0, -1) <= np.arange(WORD + 1)[:, None]  # word length -> which of the WORD bytes before its end are its own
+EXACT = 10.0 ** np.arange(WORD + 1)
+USUAL = b"0123456789+-. \t\n\r"
+ODD = bytes(byte not in USUAL for byte in range(256))
 
 
-def _weights(values: list[int]) -> tuple[np.uint64, np.uint64]:
-    """Sixteen weights as two factors whose products with eight flags carry the weighed sum in their top byte."""
-    halves = (values[:8], values[8:])
-    first, second = (np.uint64(sum(w << 8 * (7 - i) for i, w in enumerate(half))) for half in halves)
-    return first, second
+def _bytes(values: Sequence[int]) -> np.uint64:
+    """Eight bytes as one integer, the first in the lowest byte, as characters are loaded from a text."""
+    return np.uint64(int.from_bytes(bytes(values), "little"))
 
 
-ONES = _weights([1] * WORD)
-BEHIND = _weights(list(range(WORD - 1, -1, -1)))  # bytes that follow each byte
+def _table(rows: Iterable[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of WORD bytes as two columns of integers."""
+    table = np.array([list(row) for row in rows], np.uint8).view("<u8")
+    return table[:, 0].copy(), table[:, 1].copy()
+
+
+# number of characters -> which of the WORD bytes before a word's end they fill
+OWN = _table([255 * (i >= WORD - count) for i in range(WORD)] for count in range(WORD + 1))
+# A word's point is told by a number: 0 for none, FIRST + its place among the WORD bytes, more than LAST if there are several.
+FIRST, LAST = WORD + 1, 2 * WORD
+PLACE = tuple(_bytes([FIRST + 8 * part + i for i in reversed(range(8))]) for part in (0, 1))
+UNTIL = _table([255 * (point >= FIRST and i <= point - FIRST) for i in range(WORD)] for point in range(LAST + 1))
+DIVISOR = np.array([EXACT[LAST - point] if point >= FIRST else 1.0 for point in range(LAST + 1)])
+ZEROS, LOW, HIGH, TO_HIGH = (_bytes([byte] * 8) for byte in (ord("0"), 0x7F, 0x80, 0x80 - 10))
+POINT = np.uint64(ord("0") ^ ord("."))
 
 
 class NotANumber(ValueError):
@@ -54,11 +66,8 @@ class Words:
         """The words `index` (any shape) as float64. Raises: NotANumber at the first that is none."""
         flat = index.reshape(-1)
         end = self.end[flat]
-        length = end - self.start[flat]
-        total, fraction, negative, plain = _mantissas(self.padded, end, length)
-        value = total / TEN[fraction]
-        np.negative(value, out=value, where=negative)
-        for i in np.flatnonzero(~plain):
+        value, known = _decimals(self.padded, end, end - self.start[flat])
+        for i in np.flatnonzero(~known):
             value[i] = self._float(int(flat[i]))
         return value.reshape(index.shape)
 
@@ -67,18 +76,14 @@ class Words:
 
         Words of digits, signs and points alone are judged by their characters; only the rare others go through float().
         """
-        data = self.padded[WORD:]
-        control = (data < ord("\t")) | (data - np.uint8(14) < 18)  # between words, so no word shows it
-        if control.any():
-            place = int(control.argmax())
-            raise NotANumber(max(int(np.searchsorted(self.start, place)) - 1, 0), self.data[place : place + 1])
-        usual = data - np.uint8(ord("+")) < 15  # + , - . / and digits
-        letters = int((self.end - self.start).sum()) != np.count_nonzero(usual)
-        if letters or b"," in self.data or b"/" in self.data:
-            odd = (data > ord(" ")) & (~usual | (data == ord(",")) | (data == ord("/")))
-            at = np.flatnonzero(odd)
-            for i in np.unique(np.searchsorted(self.start, at, side="right") - 1):
-                self._float(int(i))
+        odd = np.flatnonzero(np.frombuffer(self.data.translate(ODD), bool))
+        number = np.searchsorted(self.start, odd, side="right") - 1
+        alone = (number < 0) | (odd >= self.end[number])  # a control character between words
+        if alone.any():
+            place = int(odd[alone.argmax()])
+            raise NotANumber(max(int(number[alone.argmax()]), 0), self.data[place : place + 1])
+        for i in np.unique(number):
+            self._float(int(i))
 
     def _float(self, i: int) -> float:
         word = self[i]
@@ -97,50 +102,41 @@ def words(data: bytes) -> Words:
     [1.0, -2.5, 300.0]
     """
     padded = np.frombuffer(b" " * WORD + data, np.uint8)
-    text = padded[WORD - 1 :] > ord(" ")
-    edges = np.flatnonzero(text[1:] != text[:-1])
-    if len(edges) % 2:  # the last word ends with the text
-        edges = np.append(edges, len(data))
-    return Words(data, padded, edges[0::2], edges[1::2])
+    blank = np.flatnonzero(padded[WORD - 1 :] <= ord(" "))  # the margin's last one first
+    start, end = blank, np.append(blank[1:] - 1, len(data))
+    filled = end > start
+    return Words(data, padded, *((start, end) if filled.all() else (start[filled], end[filled])))
 
 
-def _mantissas(padded: np.ndarray, end: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Words as integers without their point: (float64 integer, digits after the point, negative, whether this holds at all)."""
-    rows = np.lib.stride_tricks.sliding_window_view(padded, WORD)[end]  # (n, WORD): the bytes before the end, a copy
-    short = np.minimum(length, WORD)
-    inside = INSIDE[short]
-    digits = rows - np.uint8(ord("0"))
-    is_digit = (digits < 10) & inside
-    is_point = (rows == ord(".")) & inside
+def _decimals(padded: np.ndarray, end: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Words as float64, and whether each is one that is read here: a sign, at most DIGITS digits and a point. No loop over characters.
+
+    Eight characters are the bytes of one integer, in which what all of them need is done at once.
+    """
     first = padded[WORD + end - length]
     negative = first == ord("-")
-    points = _weighed(is_point, ONES)
-    count = _weighed(is_digit, ONES)
-    plain = (length <= WORD) & (count + points + (negative | (first == ord("+"))) == length)
-    plain &= (count > 0) & (count <= DIGITS) & (points <= 1)
-    fraction = _weighed(is_point, BEHIND)  # of one point; of several it is nonsense, and not plain
-    fraction[~plain] = 0
-    digits *= is_digit
-    total = _eight_digits(digits)
-    # The point stands where a digit would, so what is left of it weighs ten times too much.
-    pointed = np.flatnonzero(points == 1)
-    behind = total[pointed] % POWERS[fraction[pointed]]
-    total[pointed] = (total[pointed] - behind) // 10 + behind
-    return total.astype(np.float64), fraction, negative, plain
+    count = length - (negative | (first == ord("+")))
+    known = (count > 0) & (count <= WORD)
+    count = np.minimum(count, WORD)
+    rows = np.lib.stride_tricks.sliding_window_view(padded, WORD)[end].view("<u8")  # (n, 2): the bytes before the end, a copy
+    parts = [(rows[:, i] ^ ZEROS) & own[count] for i, own in enumerate(OWN)]  # a digit's byte is its value
+    others = [(((x & LOW) + TO_HIGH | x) & HIGH) >> np.uint64(7) for x in parts]  # 1 in the byte of whatever is no digit
+    for x, other in zip(parts, others, strict=True):
+        known &= x & other * np.uint64(255) == other * POINT
+    point = sum((other * place >> np.uint64(56)).astype(np.int64) for other, place in zip(others, PLACE, strict=True))
+    known &= (point <= LAST) & (count - (point > 0) <= DIGITS) & (count > (point > 0))
+    point = np.minimum(point, LAST)
+    # What stands before the point, and the point itself, make room for nothing: one byte further, the point falls out.
+    high, low = parts
+    moved = (high << np.uint64(8), low << np.uint64(8) | high >> np.uint64(56))
+    high, low = (x ^ (x ^ further) & until[point] for x, further, until in zip(parts, moved, UNTIL, strict=True))
+    value = (_eight_digits(high) * np.uint64(10**8) + _eight_digits(low)).astype(np.float64) / DIVISOR[point]
+    np.negative(value, out=value, where=negative)
+    return value, known
 
 
-def _weighed(flags: np.ndarray, weights: tuple[np.uint64, np.uint64]) -> np.ndarray:
-    """(n, WORD) bool -> (n,) int64: the sum of each row's weights, eight flags in one multiplication. Sums stay below 256."""
-    v = flags.view("<u8")
-    return ((v[:, 0] * weights[0] >> np.uint64(56)) + (v[:, 1] * weights[1] >> np.uint64(56))).astype(np.int64)
-
-
-def _eight_digits(digits: np.ndarray) -> np.ndarray:
-    """(n, WORD) uint8 digits, most significant first -> (n,) int64: eight digits at a time, in three multiplications."""
-    v = digits.view("<u8")  # (n, 2)
+def _eight_digits(v: np.ndarray) -> np.ndarray:
+    """(n,) uint64 of eight digits, one a byte, the first in the lowest -> the numbers they make: neighbours joined, three times."""
     v = (v * np.uint64(2561)) >> np.uint64(8)
     v = ((v & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)
-    v = ((v & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(32)
-    halves = v.astype(np.int64)
-    whole: np.ndarray = halves[:, 0] * 10**8 + halves[:, 1]
-    return whole
+    return ((v & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(32)
