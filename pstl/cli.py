@@ -268,6 +268,9 @@ def build_parser() -> argparse.ArgumentParser:
         device,
         ("--json", {"metavar": "FILE"}),
         ("--steps", {"type": int, "default": 5}),
+        ("--data", {"action": "store_true", "help": "instead: reading and normalising, beside plain Python"}),
+        ("--files", {"type": int, "default": 3000, "help": "files to read with --data (default: %(default)s)"}),
+        jobs,
     )
     add(
         "doctor",

@@ -209,6 +209,15 @@ def bench(args: argparse.Namespace) -> None:
     from pstl.data.store import write_json
     from pstl.train.pretrain import choose_device
 
+    if args.data:
+        from pstl.bench_data import bench_data
+        from pstl.bench_data import table as data_table
+
+        rows = bench_data(args.files, args.jobs)
+        if args.json:
+            write_json(args.json, rows)
+        sys.stdout.write(data_table(rows))
+        return
     rows = bench(config.load(args.params), args.method, choose_device(args.device), args.steps)
     if args.json:
         write_json(args.json, rows)

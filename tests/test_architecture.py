@@ -25,7 +25,7 @@ LAYERS = (
     ("methods",),
     ("train",),
     ("tasks",),
-    ("tracking", "report", "bench"),
+    ("tracking", "report", "bench_data", "bench"),
     ("verbs",),
     ("cli",),
     ("__main__",),

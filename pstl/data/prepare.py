@@ -28,7 +28,7 @@ def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path, j
     if not len(store):
         raise UserError(f"{name}: {sequences} holds no clip; run 'python -m pstl parse {name}' again")
     longest = int(np.argmax(store.index["frames"]))
-    shape = _apply(name, recipe, store, slice(longest, longest + 1))[0].shape[1:]
+    shape = apply_recipe(name, recipe, store, slice(longest, longest + 1))[0].shape[1:]
     ranges = [range(first, min(first + CHUNK, len(store))) for first in range(0, len(store), CHUNK)]
 
     def fill(path: Path) -> ArraySet:
@@ -47,7 +47,7 @@ def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path, j
     fill_array(out, (len(store), *shape), fill)
 
 
-def _apply(name: str, recipe: Plugin, store: SequenceStore, which: slice) -> tuple[np.ndarray, np.ndarray]:
+def apply_recipe(name: str, recipe: Plugin, store: SequenceStore, which: slice) -> tuple[np.ndarray, np.ndarray]:
     """The recipe's (n, 3, T, V, M) and lengths (n,) of some clips; T may be that of the longest among them."""
     spec: DatasetSpec = load("data.datasets", name).SPEC
     module = load("data.recipes", recipe.name)
@@ -60,7 +60,7 @@ def _apply(name: str, recipe: Plugin, store: SequenceStore, which: slice) -> tup
 def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -> np.ndarray:
     """The work of one process: some clips into the array's file. Returns: their lengths."""
     store = open_sequences(sequences)
-    part, length = _apply(name, recipe, store, slice(rows.start, rows.stop))
+    part, length = apply_recipe(name, recipe, store, slice(rows.start, rows.stop))
     check_finite(part, store.names[rows.start : rows.stop])
     x = np.load(path, mmap_mode="r+")
     if part.shape[1:2] + part.shape[3:] != x.shape[1:2] + x.shape[3:] or part.shape[2] > x.shape[2]:

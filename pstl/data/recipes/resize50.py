@@ -55,4 +55,7 @@ def face_forward(x: np.ndarray, shoulders: tuple[int, int]) -> np.ndarray:
     angle = np.arccos(line[..., 0] / (np.linalg.norm(line, axis=-1) + 1e-4))
     angle = np.where(line[..., 2].sum(axis=1, keepdims=True) >= 0, -angle, angle)
     cos, sin = np.cos(angle)[:, :, None], np.sin(angle)[:, :, None]  # (N, T, 1, M)
-    return np.stack([cos * x[..., 0] - sin * x[..., 2], x[..., 1], sin * x[..., 0] + cos * x[..., 2]], axis=-1).astype(np.float32)
+    turned = x.astype(np.float32)
+    turned[..., 0] = cos * x[..., 0] - sin * x[..., 2]
+    turned[..., 2] = sin * x[..., 0] + cos * x[..., 2]
+    return turned

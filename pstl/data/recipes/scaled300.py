@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from pstl.config import Frozen
-from pstl.data.recipes._rotation import turn
+from pstl.data.recipes._rotation import turn, turned
 from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
@@ -33,7 +33,7 @@ def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Co
     length = np.array([body.shape[1] for body in bodies], dtype=np.int64)
     x = np.zeros((len(clips), 3, int(length.max()), skeleton.joints, people), dtype=np.float32)
     for clip, body, frames in zip(x, bodies, length, strict=True):
-        clip[:, :frames] = body.transpose(3, 1, 2, 0)
+        clip[:, :frames, :, : len(body)] = body.transpose(3, 1, 2, 0)
     return x, length
 
 
@@ -41,17 +41,15 @@ def likely_persons(xyz: np.ndarray, people: int) -> np.ndarray:
     """The bodies that move most, most first, without those that move little and look like objects (spec 2.1.2).
 
     A body's energy is the sum over x, y, z of the standard deviation of its joints about joint 0 of the same frame, in the frames where
-    it is not empty. xyz: (T, V, slots, 3).   Returns: (people, T, V, 3), absent bodies zero.
+    it is not empty. xyz: (T, V, slots, 3).   Returns: (M, T, V, 3), M at least 1 and at most `people`.
     """
-    found = [body for body in xyz.transpose(2, 0, 1, 3) if body.any()]
+    bodies = np.ascontiguousarray(xyz.transpose(2, 0, 1, 3))
+    found = [body for body in bodies if body.any()]
     if len(found) > 1:
         energy = np.array([spread(body) for body in found])
         order = np.argsort(-energy, kind="stable")
         found = [found[i] for i in order if energy[i] >= WEAK * energy.max() or upright_person(found[i])]
-    chosen = np.zeros((people, *xyz.shape[:2], 3), dtype=np.float32)
-    for slot, body in zip(chosen, found, strict=False):
-        slot[:] = body
-    return chosen
+    return np.stack(found[:people]) if found else bodies[:1]
 
 
 def spread(body: np.ndarray) -> float:
@@ -81,12 +79,12 @@ def normalise(bodies: np.ndarray, skeleton: Skeleton, cfg: Config) -> np.ndarray
     """
     low, top, (left, _) = skeleton.spine[0], skeleton.centre, skeleton.shoulders
     arm = left if cfg.facing == "shoulder" else skeleton.parents.index(left)
-    recorded = bodies.any(axis=-1, keepdims=True)
+    recorded = (bodies[..., :1] != 0) | (bodies[..., 1:2] != 0) | (bodies[..., 2:] != 0)
     x = np.where(recorded, bodies - bodies[0, 0, low], 0).astype(np.float64)
     spine = np.linalg.norm(x[0, :, top] - x[0, :, low], axis=-1)
     if spine.any():
         x /= spine[np.flatnonzero(spine)[0]]
-    x = x @ turn(x[0, 0, top] - x[0, 0, low], np.array([0.0, 0.0, 1.0])).T
+    x = turned(x, turn(x[0, 0, top] - x[0, 0, low], np.array([0.0, 0.0, 1.0])))
     across = x[0, 0, arm] - x[0, 0, top]
-    x = x @ turn(across * (1, 1, 0), np.array([1.0, 0.0, 0.0])).T
+    x = turned(x, turn(across * (1, 1, 0), np.array([1.0, 0.0, 0.0])))
     return x.astype(np.float32)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pstl.config import Frozen
-from pstl.data.recipes._rotation import turn
+from pstl.data.recipes._rotation import turn, turned
 from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
@@ -26,27 +26,27 @@ def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Co
     length = np.array([min(len(clip.xyz), LONGEST) for clip in clips], dtype=np.int64)
     x = np.zeros((len(clips), 3, int(length.max()), skeleton.joints, people), dtype=np.float32)
     for i, clip in enumerate(clips):
-        bodies = np.stack([fill(body) for body in liveliest(clip.xyz[:LONGEST], people)])
-        x[i, :, : length[i]] = upright(centre(bodies, skeleton), skeleton).transpose(3, 1, 2, 0)
+        bodies = [fill(body) for body in liveliest(clip.xyz[:LONGEST], people)]
+        x[i, :, : length[i], :, : len(bodies)] = upright(centre(np.stack(bodies), skeleton), skeleton).transpose(3, 1, 2, 0)
     return x, length
 
 
-def liveliest(xyz: np.ndarray, people: int) -> np.ndarray:
-    """The bodies that spread most, most first; absent ones are zero.   (T, V, slots, 3) -> (people, T, V, 3).
+def liveliest(xyz: np.ndarray, people: int) -> list[np.ndarray]:
+    """The bodies that spread most, most first, without absent ones unless all are.   (T, V, slots, 3) -> at most `people` (T, V, 3).
 
     A body's spread is std(x) + std(y) + std(z) over all joints of its frames that are not empty.
     """
-    bodies = xyz[:, :, :SLOTS].transpose(2, 0, 1, 3)
-    spread = [sum(body[there].reshape(-1, 3).std(0)) if (there := recorded(body)).any() else 0.0 for body in bodies]
-    order = np.argsort(-np.asarray(spread), kind="stable")[:people]
-    chosen = np.zeros((people, *bodies.shape[1:]), dtype=np.float32)
-    chosen[: len(order)] = bodies[order]
-    return chosen
+    bodies = [np.ascontiguousarray(xyz[:, :, slot]) for slot in range(min(xyz.shape[2], SLOTS))]
+    if len(bodies) == 1:
+        return bodies
+    frames = [(body, recorded(body)) for body in bodies]
+    spread = [(sum(body[there].reshape(-1, 3).std(0)), body) for body, there in frames if there.any()]
+    return [body for _, body in sorted(spread, key=lambda one: -one[0])][:people] or bodies[:1]
 
 
 def recorded(body: np.ndarray) -> np.ndarray:
     """(T, V, 3) -> (T,) bool: frames with coordinates in them."""
-    return np.any(body != 0, axis=(1, 2))
+    return np.asarray(body.reshape(len(body), -1).any(axis=1))
 
 
 def fill(body: np.ndarray) -> np.ndarray:
@@ -80,5 +80,5 @@ def upright(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """
     for (start, end), target in ((skeleton.spine, (0.0, 0.0, 1.0)), (skeleton.shoulders, (1.0, 0.0, 0.0))):
         line = (bodies[0, 0, end] - bodies[0, 0, start]).astype(np.float64)
-        bodies = (bodies @ turn(line, np.array(target)).T).astype(np.float32)
+        bodies = turned(bodies, turn(line, np.array(target))).astype(np.float32)
     return bodies

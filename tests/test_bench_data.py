@@ -1,0 +1,49 @@
+"""A speed-up counts only if both sides do the same work."""
+
+import numpy as np
+import pytest
+
+from pstl import bench_data
+from pstl.data import simulated
+from pstl.data.datasets import ntu60
+from pstl.data.formats.skeleton_txt import Name
+from pstl.data.recipes import resize50, spine300
+from pstl.skeletons import load
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """One person, two people, a crowd: by file name."""
+    names = [Name(1, 1, 1, 1, 1), Name(1, 1, 2, 1, 13), Name(1, 1, 1, 1, 13)]
+    return {f"{name}.skeleton": simulated.ntu_clip(name, frames=(40, 70)) for name in names}
+
+
+@pytest.fixture(scope="module")
+def clips(texts):
+    return [clip for file, text in texts.items() for clip in ntu60.read_member(file, text)]
+
+
+def test_the_plain_reader_reads_the_same(texts, clips):
+    """A plain reader that skips work would make ours look slow, one that does more would flatter it."""
+    for text, clip in zip(texts.values(), clips, strict=True):
+        found = bench_data.plain_read(text)
+        np.testing.assert_array_equal(found[:, :, : clip.xyz.shape[2]], clip.xyz[:, :, :2])
+
+
+@pytest.mark.parametrize(("recipe", "plain"), [(resize50, bench_data.plain_resize50), (spine300, bench_data.plain_spine300)])
+def test_plain_loops_normalise_to_the_same(clips, recipe, plain):
+    """The same array from loops is also a second derivation of the recipe."""
+    for clip in clips:
+        x, _ = recipe.apply([clip], load("kinect_v2"), 2, recipe.Config())
+        np.testing.assert_allclose(plain(clip), x[0], atol=2e-5)
+
+
+def test_both_sides_are_timed(monkeypatch):
+    """The table is what people quote."""
+    monkeypatch.setattr(bench_data, "ROUNDS", 1)
+    monkeypatch.setattr(bench_data, "CLIPS", 8)
+    rows = bench_data.bench_data(files=70, jobs=1)
+    assert [row["work"] for row in rows] == ["read", "resize50", "spine300"]
+    assert all(row["times"] == pytest.approx(row["ours"] / row["plain"]) for row in rows)
+    assert all(row["times"] > 1 for row in rows)
+    assert "MB of text/s" in bench_data.table(rows)
