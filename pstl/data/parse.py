@@ -75,8 +75,9 @@ def parse_untrimmed(
         write_recordings(out, module.SPEC, module.read_untrimmed(Path(raw)))
         return
     skip = getattr(cfg, "skip_damaged", False) if skip_damaged is None else skip_damaged
-    found = made_of(outcomes(module, Path(raw), jobs or pool.cores(), "read_recording"), raw, {} if skip else None)
-    write_recordings(out, module.SPEC, found)
+    left_out = dict[str, str]() if skip else None
+    found = made_of(outcomes(module, Path(raw), jobs or pool.cores(), "read_recording"), raw, left_out)
+    write_recordings(out, module.SPEC, found, left_out)
 
 
 def clips(dataset: ModuleType, raw: Path, jobs: int, left_out: dict[str, str] | None) -> Iterator[RawSequence]:

@@ -57,8 +57,12 @@ class RecordingStore:
         return train, test
 
 
-def write_recordings(folder: str | Path, spec: DatasetSpec, recordings: Iterable[Recording]) -> None:
+def write_recordings(
+    folder: str | Path, spec: DatasetSpec, recordings: Iterable[Recording], left_out: dict[str, str] | None = None
+) -> None:
     """Write recordings to a new folder, replacing it when everything is there.
+
+    left_out: file -> why it gave no recording; read after the last one.
 
     Raises: UserError for times that do not rise, an unknown class, or an interval outside its recording.
     """
@@ -72,7 +76,7 @@ def write_recordings(folder: str | Path, spec: DatasetSpec, recordings: Iterable
             yield recording.clip
 
     with replaced(folder) as new:
-        write_sequences(new / "sequences", spec, load_skeleton(spec.skeleton).joints, clips())
+        write_sequences(new / "sequences", spec, load_skeleton(spec.skeleton).joints, clips(), left_out)
         np.save(new / "times.npy", np.concatenate(times))
         found = open_sequences(new / "sequences")
         labels = json.dumps(actions)

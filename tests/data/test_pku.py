@@ -202,3 +202,19 @@ def test_split_files_are_read_or_refused():
             pku_txt.read_split(text, "x")
     with pytest.raises(UserError, match="0002-L is in training and in test"):
         pku_txt.read_split("0002-L\n0002-L\n", "x")
+
+
+def test_damaged_recordings_left_out_by_the_settings_are_recorded(tmp_path, made, few):
+    """The workflow knows params.yaml only; what it left out must be found in what it made, clips and whole recordings alike."""
+    source = copy(tmp_path / "mine", "pkummd2", made, packed=False)
+    (source / "Data/Skeleton_v2/A01N01-R.txt").write_bytes(row(count=149).encode())
+    fetch("pkummd2", {}, tmp_path / "raw", [source])
+    for read in (parse, parse_untrimmed):
+        with pytest.raises(UserError, match=r"A01N01-R\.txt: .*--skip-damaged"):
+            read("pkummd2", {}, tmp_path / "raw", tmp_path / "out", jobs=1)
+        assert not (tmp_path / "out").exists()
+    parse("pkummd2", {"skip_damaged": True}, tmp_path / "raw", tmp_path / "s", jobs=1)
+    parse_untrimmed("pkummd2", {"skip_damaged": True}, tmp_path / "raw", tmp_path / "r", jobs=1)
+    for store in (open_sequences(tmp_path / "s"), open_recordings(tmp_path / "r").sequences):
+        assert list(store.meta["left_out"]) == ["A01N01-R.txt"]
+        assert not any(name.startswith("A01N01-R") for name in store.names)

@@ -76,3 +76,25 @@ def test_objects_are_not_people():
         np.testing.assert_array_equal(chosen[0], person[:, :, 0])
         assert len(chosen) == 1 + present
     np.testing.assert_array_equal(scaled300.likely_persons(sideways, 2)[0], sideways[:, :, 0])  # alone it is never filtered
+
+
+def test_a_body_is_one_body_in_whatever_slot_it_stands():
+    """Slots swap when people pass each other: cut in halves by them, both people would jump through the room (spec 2.1.1)."""
+    xyz = walk(people=2)
+    numbers = np.tile(np.array([1, 2], np.uint8), (30, 1))
+    swapped, other = xyz.copy(), numbers.copy()
+    swapped[12:20], other[12:20] = xyz[12:20, :, ::-1], numbers[12:20, ::-1]
+    plain, turned = (
+        scaled300.apply([RawSequence("c", 0, x, bodies=b)], V2, 2, scaled300.Config())[0] for x, b in ((xyz, numbers), (swapped, other))
+    )
+    np.testing.assert_array_equal(plain, turned)
+    assert np.abs(plain - apply(swapped)[0]).max() > 0.1  # as slots they would
+
+
+def test_a_body_that_is_in_a_frame_twice_makes_two():
+    """The sensor repeats an id now and then; the later copy must not overwrite the first."""
+    xyz = walk(people=3)
+    found = scaled300.by_body(RawSequence("c", 0, xyz, bodies=np.tile(np.array([2, 2, 1], np.uint8), (30, 1))))
+    np.testing.assert_array_equal(found, xyz[:, :, [2, 0, 1]])
+    three = scaled300.by_body(RawSequence("c", 0, xyz, bodies=np.ones((30, 3), np.uint8)))
+    np.testing.assert_array_equal(three, xyz)

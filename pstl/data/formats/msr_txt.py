@@ -34,7 +34,7 @@ def read(path: Path, joints: int) -> np.ndarray:
     Raises: UserError naming the file and what is wrong.
     """
     try:
-        table = np.loadtxt(path, ndmin=2) if path.stat().st_size else np.empty((0, 0))
+        table = np.loadtxt(path, ndmin=2, comments=None) if path.read_bytes().strip() else np.empty((0, 0))
     except (ValueError, OSError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a table of numbers ({reason}); replace the file by the one in the archive") from None

@@ -29,12 +29,31 @@ def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Co
     T is the length of the longest clip here, at most 300. Empty frames are left out wherever they stand, which the released code does
     in two steps. A clip without any recorded frame keeps one, empty.
     """
-    bodies = [normalise(packed(likely_persons(clip.xyz[:LONGEST], people)), skeleton, cfg) for clip in clips]
+    bodies = [normalise(packed(likely_persons(by_body(clip)[:LONGEST], people)), skeleton, cfg) for clip in clips]
     length = np.array([body.shape[1] for body in bodies], dtype=np.int64)
     x = np.zeros((len(clips), 3, int(length.max()), skeleton.joints, people), dtype=np.float32)
     for clip, body, frames in zip(x, bodies, length, strict=True):
         clip[:, :frames, :, : len(body)] = body.transpose(3, 1, 2, 0)
     return x, length
+
+
+def by_body(clip: RawSequence) -> np.ndarray:
+    """(T, V, bodies, 3): every body the sensor told apart in a slot of its own, whichever slot of the file it stood in.
+
+    A body that is in a frame twice gives its later copy a slot of its own, as in the released code. Where no bodies are told apart,
+    the slots of the file.
+    """
+    if clip.bodies is None or ((clip.bodies == 0) | (clip.bodies == np.arange(1, clip.bodies.shape[1] + 1))).all():
+        return clip.xyz
+    number = clip.bodies.astype(np.int64)
+    for slot in range(1, number.shape[1]):
+        while (again := (number[:, :slot] == number[:, slot : slot + 1]).any(axis=1) & (number[:, slot] > 0)).any():
+            number[again, slot] += clip.bodies.max()
+    frames, slots = np.nonzero(number)
+    known, which = np.unique(number[frames, slots], return_inverse=True)
+    found = np.zeros((*clip.xyz.shape[:2], len(known), 3), clip.xyz.dtype)
+    found[frames, :, which] = clip.xyz[frames, :, slots]
+    return found
 
 
 def likely_persons(xyz: np.ndarray, people: int) -> np.ndarray:
