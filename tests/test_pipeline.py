@@ -19,6 +19,7 @@ import yaml
 
 from pstl import paths
 from pstl.config import Run, load
+from pstl.registry import declared, defines
 
 if find_spec("snakemake") is None:
     pytest.skip("snakemake is not installed: this is a machine for the compute core only", allow_module_level=True)
@@ -49,7 +50,7 @@ TINY: dict[str, Any] = {
         }
     },
 }  # fmt: skip
-JOBS = {"fetch", "parse", "prepare", "leakage", "pretrain", "features", "evaluate", "fuse", "report", "page", "track", "all"}
+JOBS = {"fetch", "parse", "recordings", "prepare", "leakage", "pretrain", "features", "evaluate", "fuse", "report", "page", "track", "all"}
 
 
 def command(root: Path, *arguments: str) -> list[str]:
@@ -98,10 +99,15 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
     assert code == 0, output
     jobs = planned(output)
     assert jobs["pretrain"] == len(runs)
-    assert jobs["features"] == len({(cell.run, cell.batch_norm) for cell in own})
+    needs = {task: declared("tasks", params.task(params.suite, task).kind, "NEEDS", "features") for task in {cell.task for cell in own}}
+    assert jobs["features"] == len({(cell.run, cell.batch_norm) for cell in own if needs[cell.task] == "features"})
     assert jobs["evaluate"] == len(own)
     assert jobs.get("fuse", 0) == len(cells) - len(own)
-    assert jobs["fetch"] == jobs["parse"] == len({run.dataset for run in runs})
+    assert jobs["fetch"] == len({run.dataset for run in runs} | {cell.run.dataset for cell in own})
+    assert jobs["parse"] == len({run.dataset for run in runs})
+    # Data sets that have recordings of their own are read a second way for the tasks that want them whole.
+    whole = {cell.run.dataset for cell in own if needs[cell.task] == "recordings"}
+    assert jobs.get("recordings", 0) == len([name for name in whole if defines("data.datasets", name, "read_untrimmed")])
     assert jobs["leakage"] == len({(run.dataset, run.split, params.method(run.suite, run.method).recipe.key) for run in runs})
     assert jobs["report"] == jobs["page"] == jobs["track"] == 1
 

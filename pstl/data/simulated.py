@@ -110,7 +110,7 @@ def pku_recording(name: str, actions: Sequence[int], seed: int = 0, frames: tupl
     parts, labels, at = [], [], 0
     for number, action in enumerate(actions):
         scene = _scene(Name(1, pku_txt.VIEWS[n.view], n.recording or n.subject, number + 1, action), seed, frames)
-        bodies = _two(scene.xyz)
+        bodies = pku_txt.two_bodies(scene.xyz)
         parts += [np.repeat(bodies[:1], GAP, axis=0), bodies]
         labels.append(f"{action},{at + GAP + 1},{at + GAP + len(bodies)},{1 + number % 2}")
         at += GAP + len(bodies)
@@ -135,11 +135,6 @@ def _together(a: Sensed, b: Sensed) -> Sensed:
     xyz = np.concatenate([a.xyz[:frames], b.xyz[:frames]], axis=2)
     tracking = np.concatenate([a.tracking[:frames], b.tracking[:frames]], axis=2)
     return Sensed(xyz[:, :, :CROWD], ids[:, :CROWD], tracking[:, :, :CROWD])
-
-
-def _two(xyz: np.ndarray) -> np.ndarray:
-    """(T, V, M, 3) -> (T, V, 2, 3)."""
-    return np.concatenate([xyz[:, :, :2], np.zeros((*xyz.shape[:2], max(0, 2 - xyz.shape[2]), 3), xyz.dtype)], axis=2)
 
 
 def _store(bundle: zipfile.ZipFile, name: str, packed: bytes, crc: int, size: int) -> None:

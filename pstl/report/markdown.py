@@ -8,7 +8,7 @@ from pstl.report.paper import STREAMS, TASKS, Published
 from pstl.report.rows import FUSED, NOT_APPLICABLE, Results, Row
 from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, unswept
 
-SIMULATED = "synthetic"  # the project's own data set: nobody else has numbers on it
+SIMULATED = ("synthetic", "synthetic_untrimmed")  # the project's own data sets: nobody else has numbers on them
 ORDER = ("top1", "top1_best", "top1_unseen", "top5")  # first columns of a task, the others follow
 LABELS = {"top1_best": "top1, best epoch", "top1_unseen": "top1, unseen"}
 HEADLINES = {
@@ -88,7 +88,7 @@ def section(page: Page, dataset: str) -> list[str]:
     for task in dict.fromkeys(line.task for line in page.lines):
         blocks += details(page, task)
     blocks.append("### Published")
-    if dataset == SIMULATED:
+    if dataset in SIMULATED:
         return [*blocks, "There are no published numbers: these recordings are simulated by this project."]
     if not page.published:
         return [*blocks, "No published number with a source is known for this data set and split."]

@@ -84,7 +84,7 @@ def row_times(card: EncoderCard, encoder: BaseEncoder, frames: int, recorded: in
     cfg = validated(module.Config, card.settings, card.method)
     seen = module.Method.clean(cfg, clock, torch.tensor([recorded]))[0, 0, :, 0, 0]  # array frame of every frame of the view
     step = encoder.stride or len(seen) / rows
-    place = (torch.arange(rows) * step).clamp(max=len(seen) - 1)
+    place = (torch.arange(rows, dtype=torch.float32) * step).clamp(max=len(seen) - 1)
     before = place.long()
     at = torch.lerp(seen[before], seen[(before + 1).clamp(max=len(seen) - 1)], place - before)
     return ((at + 0.5) * (frames / recorded) - 0.5).clamp(0, frames - 1)  # half-pixel centres, as recipes resample

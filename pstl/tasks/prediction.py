@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
@@ -26,6 +27,7 @@ from pstl.train.encoder_file import EncoderCard
 
 NEEDS = "recordings"
 DRAWN = 2  # test windows kept for the report
+SPREAD = 1e-5  # smallest deviation of a feature over clips that is taken for more than rounding
 
 
 class Training(TrainSettings):
@@ -33,7 +35,7 @@ class Training(TrainSettings):
 
     epochs: int = Field(40, ge=1)
     batch_size: int = Field(64, ge=1)
-    lr: float = Field(1e-3, gt=0)
+    lr: float = Field(3e-3, gt=0)
 
 
 class Config(Frozen):
@@ -174,6 +176,7 @@ def predict(world: Recorded, cfg: Config, train: Forecasts, test: Forecasts, tun
     world.fit(predictor, clips, cfg.train, "from scratch" if fresh else "pre-trained")
     if tune == "all":
         world.renew(encoder, clips)
+        predictor.renew(clips)
     predictor.eval()
     with torch.inference_mode():
         parts = (shown.take(torch.arange(part.start, part.stop)) for part in in_order(len(shown), BATCH))
@@ -183,8 +186,9 @@ def predict(world: Recorded, cfg: Config, train: Forecasts, test: Forecasts, tun
 class Predictor(BaseMethod):
     """A head on the video feature; the loss is the mean distance of the joints from where they should be, in metres.
 
-    The head's last layer begins at zero, so training begins at the baseline `zero velocity`.
-    frozen: clips are cached features (N, D, 1, 1, 1), and the encoder is neither run nor trained.
+    The head's last layer begins at zero, so training begins at the baseline `zero velocity`. It reads standardised features, because
+    clips differ by a small part of what all have in common.
+    frozen: clips are cached, standardised features (N, D, 1, 1, 1), and the encoder is neither run nor trained.
     """
 
     needs_labels = True
@@ -193,6 +197,7 @@ class Predictor(BaseMethod):
         nn.Module.__init__(self)
         self.dropout = cfg.dropout
         self.encoder, self.card, self.frozen, self.shape = encoder, card, False, (cfg.predict, joints, 3)
+        self.norm = nn.BatchNorm1d(encoder.width, affine=False)
         out = nn.Linear(cfg.hidden or encoder.width, cfg.predict * joints * 3)
         nn.init.zeros_(out.weight)
         nn.init.zeros_(out.bias)
@@ -220,7 +225,19 @@ class Predictor(BaseMethod):
 
     def offsets(self, x: Tensor, length: Tensor) -> Tensor:
         """(N, predict, V, 3) metres."""
-        return self.head(self.features(x, length)).view(len(x), *self.shape)
+        features = self.features(x, length)[:, 0]
+        if not self.frozen:
+            norm, alone = self.norm, len(x) == 1  # a batch of one has no spread
+            features = F.batch_norm(features, norm.running_mean, norm.running_var, training=self.training and not alone, eps=SPREAD**2)
+        return self.head(features).view(len(x), *self.shape)
+
+    def renew(self, clips: Clips) -> None:
+        """What features are standardised by, from all clips at once: the encoder has changed with every batch."""
+        self.eval()
+        features = torch.from_numpy(cached(self.features, clips)[:, 0])
+        self.norm.load_state_dict(
+            {"running_mean": features.mean(0), "running_var": features.var(0), "num_batches_tracked": torch.tensor(0)}
+        )
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         assert batch.y is not None  # promised by needs_labels

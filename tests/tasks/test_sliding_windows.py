@@ -1,10 +1,13 @@
 """Windows of recordings: every feature row must be about the frame it is said to be about, whatever recipe and method do to time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from pstl.data.spec import RawSequence, Recording
+from pstl.registry import load as load_plugin
 from pstl.skeletons import load
 from pstl.tasks import _windows
 from pstl.train import encoder_file
@@ -65,3 +68,42 @@ def test_a_window_is_seen_as_the_clip_it_is():
     windows = _windows.cut([whole], 12, 6, made, "kinect_v1", 1)
     clip = RawSequence("c", 0, whole.clip.xyz[6:18])
     np.testing.assert_array_equal(windows.data.x[1], _windows.as_array([clip], made, "kinect_v1", 1).x[0])
+
+
+# Recipe, a small encoder, and how far off its rows may seem, in frames. PSP's attention maps are means over all frames, so that every row
+# knows a little of every moment.
+METHODS = {
+    "pstl": ("resize50", {"name": "stgcn", "width": 8}, 3.0),
+    "scdnet": ("spine300", {"name": "scdnet", "width": 16, "feedforward": 16, "heads": 2, "stem_width": 8}, 3.0),
+    "hitrs": ("metres300", {"name": "hitrs", "width": 8, "heads": 2, "head_width": 8, "layers": 2}, 3.0),
+    "psp": ("scaled300", {"name": "dsta", "width": 16}, 8.0),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_of_every_method_are_about_their_frames(method):
+    """Detection reads rows of any encoder: what happens at one moment must show in the rows around it."""
+    recipe, encoder_settings, tolerance = METHODS[method]
+    module = load_plugin("methods", method)
+    still = np.broadcast_to(np.random.default_rng(0).normal(size=(J, 3)), (64, J, 3)) + np.random.default_rng(1).normal(0, 0.02, (64, J, 3))
+    clips = [RawSequence("still", -1, still[:, :, None].astype(np.float32))]
+    for moment in (12, 32, 50):
+        moved = still.copy()
+        moved[moment - 2 : moment + 3, [6, 7, 10, 11]] += 0.3
+        clips.append(RawSequence(f"moved at {moment}", -1, moved[:, :, None].astype(np.float32)))
+    made = EncoderCard(method, {}, encoder_settings, {"name": recipe}, "kinect_v1", 1, 64, "joint")
+    data = _windows.as_array(clips, made, "kinect_v1", 1)
+    made = replace(made, frames=module.Method.frames(module.Config(), data.x.shape[2]))
+    change = torch.zeros(1)
+    for seed in range(8):  # random weights blur single networks: what all of them have in common is counted
+        torch.manual_seed(seed)
+        encoder = encoder_file.build(made).eval()
+        with torch.inference_mode():
+            rows = _windows.encode(made, encoder, torch.from_numpy(data.x), torch.from_numpy(data.length)).frames
+        moved_by = (rows[1:] - rows[:1]).norm(dim=2)
+        change = change + moved_by / moved_by.sum()
+    at = _windows.row_times(made, encoder, 64, data.x.shape[2], rows.shape[1])
+    assert len(at) == rows.shape[1]
+    above = (change - change.median(1, keepdim=True).values).clamp(min=0)
+    centre = (above * at).sum(1) / above.sum(1)
+    np.testing.assert_allclose(centre.numpy(), [12, 32, 50], atol=tolerance)

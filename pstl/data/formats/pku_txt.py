@@ -46,6 +46,12 @@ def text(xyz: np.ndarray) -> bytes:
     return (("%.6f " * ROW + "\n") * len(rows) % tuple(rows.reshape(-1).tolist())).encode("ascii")
 
 
+def two_bodies(xyz: np.ndarray) -> np.ndarray:
+    """(T, V, M, 3) -> (T, V, 2, 3): the first two slots, zeros where there is no second."""
+    missing = max(0, BODIES - xyz.shape[2])
+    return np.concatenate([xyz[:, :, :BODIES], np.zeros((*xyz.shape[:2], missing, 3), xyz.dtype)], axis=2)
+
+
 def parse_name(text: str) -> Name:
     """The numbers in `0291-L` or `A10N08-L`, with or without `.txt`. Raises: UserError for any other name.
 
