@@ -36,7 +36,7 @@ class Config(Frozen):
     heads: int = Field(default=4, ge=1)  # of the pyramid's attention
     recursive: bool = False  # True: an ablation, see Polymerise
     temperature: float = Field(default=0.07, gt=0)
-    contrast_weight: float = Field(default=0.2, ge=0)  # lambda
+    contrast_weight: float = Field(default=0.2, ge=0)  # lambda; 0 is supervised training: clips without label are not looked at
 
 
 class Method(BaseMethod):
@@ -67,14 +67,28 @@ class Method(BaseMethod):
         if not batch.labelled or batch.y is None:
             raise UserError("psp: a batch without labelled clips of its own; set train.labelled_batch")
         n = batch.labelled  # the first n clips have classes
+        if not self.cfg.contrast_weight:
+            return self.supervised(batch, rng)
         views = [self.view(batch.x[part], batch.length[part], rng) for part in (slice(n), slice(n, None))]
         maps = self.encoder.maps(torch.cat([x for streams in views for x in streams]))  # once, so that all enter one batch norm
         joint, motion, joint_u, motion_u = maps.split([len(x) * x.shape[4] for streams in views for x in streams])
 
-        classes = F.cross_entropy(self.logits(gather(self.pool(joint)), gather(self.pool(motion))), gather(batch.y[:n]))
+        classes = self.classes(joint, motion, batch.y[:n])
         body, part, whole = self.contrast(self.levels(joint_u), self.levels(motion_u))
         loss = classes + self.cfg.contrast_weight * (body + part + whole)
         return {"loss": loss, "classes": classes, "body": body, "part": part, "joint": whole}
+
+    def supervised(self, batch: Batch, rng: Generator) -> Losses:
+        """The labelled clips alone, which not even batch norm sees others beside: what the rest of PSP must beat."""
+        assert batch.y is not None
+        n = batch.labelled
+        joint, motion = self.view(batch.x[:n], batch.length[:n], rng)
+        loss = self.classes(*self.encoder.maps(torch.cat([joint, motion])).chunk(2), batch.y[:n])
+        return {"loss": loss, "classes": loss}
+
+    def classes(self, joint: Tensor, motion: Tensor, y: Tensor) -> Tensor:
+        """Cross-entropy of labelled clips.   joint, motion: their maps (n M, C, T', V).   y: (n,)."""
+        return F.cross_entropy(self.logits(gather(self.pool(joint)), gather(self.pool(motion))), gather(y))
 
     def sharded(self) -> list[nn.Module]:
         return [self.encoder.trunk, self.polymerise]

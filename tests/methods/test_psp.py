@@ -195,6 +195,17 @@ def test_who_learns_from_what():
         assert moved == {"encoder": True, "classifier": True, "polymerise": weight > 0, "projector": weight > 0}
 
 
+def test_without_contrast_unlabelled_clips_are_not_looked_at():
+    """The supervised baseline must not profit from clips without label, not even through batch norm."""
+    data = batch()
+    other = data._replace(x=torch.cat([data.x[:4], data.x[4:] * 3 + 1]))
+    methods = [tiny(contrast_weight=0) for _ in range(2)]
+    a, b = (m(d, torch_generator(0, "views")) for m, d in zip(methods, (data, other), strict=True))
+    assert torch.equal(a["loss"], b["loss"])
+    assert a.keys() == {"loss", "classes"}
+    assert all(torch.equal(x, y) for x, y in zip(methods[0].buffers(), methods[1].buffers(), strict=True))
+
+
 def test_streams_are_drawn_independently():
     """Joint and motion of one clip are not aligned in training; each clip has a draw of its own (spec 2.2)."""
     time = torch.arange(70.0).view(1, 1, 70, 1, 1)
