@@ -1,11 +1,12 @@
 """comparison.md: where the numbers come from, the headline, every number, and what others published, on one page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pstl.config import Params
 from pstl.report.paper import STREAMS, TASKS, Published
 from pstl.report.rows import FUSED, NOT_APPLICABLE, Results, Row
+from pstl.report.shares import by_share, seen_labels
 from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, unswept
 
 SIMULATED = ("synthetic", "synthetic_untrimmed")  # the project's own data sets: nobody else has numbers on them
@@ -48,7 +49,8 @@ def render(params: Params, suite: str, results: Results, lines: list[Line], publ
     for dataset, split in dict.fromkeys((line.dataset, line.split) for line in lines):
         here = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
         theirs = [p for p in published if (p.dataset, p.split) == (dataset, split)]
-        blocks += [f"## {dataset}, {split}", *section(Page(here, theirs, notes), dataset)]
+        page = Page(here, theirs, notes)
+        blocks += [f"## {dataset}, {split}", *few_labels(page, seen_labels(results)), *section(page, dataset)]
     return "\n\n".join([*blocks, *([str(notes)] if notes.numbers else [])]) + "\n"
 
 
@@ -122,6 +124,17 @@ def headline(page: Page) -> list[str]:
     names = [f"{task}, {stream}" + (f" ({setting})" if task in several and setting else "") for task, setting, stream in columns]
     repeats = [REPEATS] if any(line.metric == "top1_unseen" for line in page.lines) else []
     return [intro, table(["method", *names], body), *star, *repeats]
+
+
+def few_labels(page: Page, seen: Mapping[str, float]) -> list[str]:
+    """Methods as rows, shares of the labels as columns; nothing where a suite has no such cell. seen: as from seen_labels()."""
+    found = by_share(page.lines, seen)
+    columns = sorted({share for shares in found.values() for share in shares})
+    if not columns:
+        return []
+    body = [[name, *(value(shares[c], page.notes) if c in shares else "" for c in columns)] for name, shares in found.items()]
+    words = "Top-1 accuracy in percent with a share of the labels: the same clips for every method of a draw, and a draw for each seed."
+    return ["### Few labels", words, table(["method", *(f"{100 * c:g} %" for c in columns)], body)]
 
 
 def details(page: Page, task: str) -> list[str]:

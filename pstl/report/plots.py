@@ -84,6 +84,18 @@ def settings(path: Path, lines: list[Line]) -> None:
     _save(figure, path)
 
 
+def few_labels(path: Path, found: dict[str, dict[float, Line]]) -> None:
+    """Accuracy against the share of labels (pstl.report.shares): a line per method. Whiskers as above."""
+    figure, axes = _panels(1, 4.0)
+    for name, shares in found.items():
+        shown = {100 * share: line for share, line in shares.items() if line.mean is not None}
+        means, spread = [line.mean for line in shown.values()], [line.std or 0.0 for line in shown.values()]
+        axes[0].errorbar(list(shown), means, yerr=spread, marker="o", markersize=4, capsize=2, linewidth=1, label=name)
+    axes[0].set(xlabel="labelled training clips, %", ylabel="top-1 accuracy, %  (whisker: 1 std)")
+    axes[0].legend(fontsize="small")
+    _save(figure, path)
+
+
 def trace(path: Path, rows: list[dict[str, Any]]) -> None:
     """Accuracy against pre-training steps (rows of pstl.tasks._trace): one panel per task, a line per batch-norm variant."""
     tasks = list(dict.fromkeys(row["task"] for row in rows))
