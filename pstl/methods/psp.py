@@ -83,7 +83,8 @@ class Method(BaseMethod):
         assert batch.y is not None
         n = batch.labelled
         joint, motion = self.view(batch.x[:n], batch.length[:n], rng)
-        loss = self.classes(*self.encoder.maps(torch.cat([joint, motion])).chunk(2), batch.y[:n])
+        joint, motion = self.encoder.maps(torch.cat([joint, motion])).chunk(2)
+        loss = self.classes(joint, motion, batch.y[:n])
         return {"loss": loss, "classes": loss}
 
     def classes(self, joint: Tensor, motion: Tensor, y: Tensor) -> Tensor:
