@@ -52,6 +52,11 @@ def figure(caption: str, drawing: str) -> str:
     return f"<figure><figcaption>{escape(caption)}</figcaption>{drawing}</figure>"
 
 
+def wide(caption: str, drawing: str) -> str:
+    """A drawing that keeps its letters readable and scrolls by itself where the screen is narrow."""
+    return f'<div class="wide drawing" role="region" tabindex="0" aria-label="{escape(caption)}">{drawing}</div>'
+
+
 def grid(figures: Iterable[str], kind: str = "grid") -> str:
     return f'<div class="{kind}">{"".join(figures)}</div>'
 

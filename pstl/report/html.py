@@ -17,6 +17,8 @@ from pstl.report.tables import NONE, Line, headlines
 from pstl.skeletons import load as load_skeleton
 
 MAIN = tables.MAIN
+SAID = 4  # numbers of one file that stand beside its command; the others are in the tables above
+LONG = 30  # rows of a table above which it opens on a click
 VALUES = ("ours", "std", "seeds", "95 % interval", "paper", "difference", "source")
 SHARES = ("top1", "top5", "r1", "r5", "r10")  # metrics that are a share of all test clips
 INTERVALS = (
@@ -101,7 +103,8 @@ def by_task(part: Part, lines: list[Line]) -> str:
         title = f"{task}: {metric}" + (f" ({settings[0]})" if len(settings) == 1 else "")
         body = [[_named(line), line.stream, *([line.setting] if several else []), *_values(line, part.clips)] for line in own]
         header = ("method", "stream", *(["setting"] if several else []), *VALUES)
-        blocks.append(f"<h4>{escape(title)}</h4>" + document.table(f"{title}, {part.name}", header, body))
+        table = document.table(f"{title}, {part.name}", header, body)
+        blocks.append(f"<h4>{escape(title)}</h4>" + (document.hidden(f"{len(body)} rows", table) if len(body) > LONG else table))
     return "".join(blocks)
 
 
@@ -165,7 +168,7 @@ def reproduce(params: Params, suite: str, results: Results) -> str:
         content = read_json(Path(target))
         rows = content.get("rows", []) if content else []
         reason = f"{NOT_APPLICABLE}: {content['not_applicable']}" if content and content.get("not_applicable") else NOT_RUN
-        said = ", ".join(f"{row['metric']} {row['value']:.2f}" for row in rows[:8]) + (" ..." if len(rows) > 8 else "")
+        said = ", ".join(f"{row['metric']} {row['value']:.2f}" for row in rows[:SAID]) + (" ..." if len(rows) > SAID else "")
         first = rows[0] if rows else {}
         command = f"snakemake --cores all --config suite={suite} -- {target}"
         facts = [str(first.get(key, ""))[:16] for key in ("git", "settings_digest", "data_checksum", "run_id")]
@@ -205,19 +208,21 @@ def _span(line: Line, clips: int) -> interval.Interval | None:
 
 
 def _bars(lines: list[Line], clips: int) -> list[Bar]:
-    """Lines with a top1, in their method's colour."""
+    """Lines with a top1, in their method's colour; tasks with many settings are drawn as curves instead."""
     methods = list(dict.fromkeys(line.method for line in lines))
+    settings: dict[str, set[str]] = {}
+    for line in lines:
+        settings.setdefault(line.task, set()).update({line.setting} if line.stream != FUSED else ())
     chart = []
     for line in lines:
-        if line.metric == "top1" and line.mean is not None:
+        several = len(settings[line.task])
+        if line.metric == "top1" and line.mean is not None and several < panels.FEWEST:
             low, high = (_span(line, clips) or (None, None))[:2]
-            chart.append(Bar(_label(line), line.mean, low, high, line.published, methods.index(line.method)))
+            setting = f" ({line.setting})" if several > 1 and line.stream != FUSED else ""
+            chart.append(
+                Bar(f"{line.task}{setting}: {line.method}, {line.stream}", line.mean, low, high, line.published, methods.index(line.method))
+            )
     return chart
-
-
-def _label(line: Line) -> str:
-    setting = f" ({line.setting})" if line.setting and line.stream != FUSED else ""
-    return f"{line.task}{setting}: {line.method}, {line.stream}"
 
 
 def _intro(part: Part) -> str:

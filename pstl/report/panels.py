@@ -17,6 +17,8 @@ from pstl.report.tables import HEADLINE, Line, headlines
 
 DYNAMIC = 50.0  # a loss that falls by more than this factor is drawn by its logarithm
 FEWEST = 3  # values of a setting that make a curve
+SHOWN = 8  # charts of that kind; the others open on a click
+SAYS = {"joints": "joints lost", "frames": "share of frames lost", "mpjpe at": "predicted frame", "map_action at": "overlap"}
 NUMBERED = re.compile(r"(?P<name>[a-z][a-z0-9_]*?)[_@](?P<value>\d+(?:\.\d+)?)(?P<unit>[a-z]*)")
 
 
@@ -136,19 +138,24 @@ def curves(lines: list[Line]) -> str:
     """Tasks whose rows differ in one number (joints lost, horizon, threshold, share of labels): that number against the metric."""
     figures = []
     for (task, title, x_label), found in charts(lines).items():
+        if title.startswith("top1_"):
+            continue  # of the test clips not seen in training: in the table of every number
         series = [_series(i, name, points) for i, (name, points) in enumerate(found.items())]
         alt = f"{task}, {title} against {x_label}: " + "; ".join(f"{s.name} from {s.y[0]:.1f} to {s.y[-1]:.1f}" for s in series)
-        figures.append(document.figure(f"{task}: {title}", svg.lines(series, x_label, title, alt)))
-    return ("<h3>Curves over a setting</h3>" + document.grid(figures)) if figures else ""
+        figures.append(document.figure(f"{task}: {title}", svg.lines(series, x_label, re.split("[ ,]", title)[0], alt)))
+    if not figures:
+        return ""
+    more = document.hidden(f"{len(figures) - SHOWN} more", document.grid(figures[SHOWN:])) if len(figures) > SHOWN else ""
+    return "<h3>Curves over a setting</h3>" + document.grid(figures[:SHOWN]) + more
 
 
 def charts(lines: list[Line]) -> dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]]:
-    """(task, title, name of the number) -> method and stream -> its points in order, at least FEWEST values of the number."""
+    """(task, title, name of the number) -> method -> its points in order, at least FEWEST values of the number."""
     found: dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]] = defaultdict(lambda: defaultdict(list))
     for line in headlines(lines):
         if line.mean is not None:
             for x_label, value, title in _axes(line):
-                found[line.task, title, x_label][f"{line.method}, {line.stream}"].append((value, line))
+                found[line.task, f"{title}, {line.stream}", SAYS.get(x_label, x_label)][line.method].append((value, line))
     drawn = {
         key: {name: sorted(points, key=lambda p: p[0]) for name, points in series.items() if len({x for x, _ in points}) >= FEWEST}
         for key, series in found.items()
@@ -194,7 +201,7 @@ def timelines(cells: list[Cell]) -> str:
         rows += [(m, [(a, b, int(c), 0.25 + 0.75 * min(1.0, s)) for a, b, c, s in found]) for m, found in group["found"].items()]
         alt = f"{title}: {len(entry['truth'])} true intervals; " + ", ".join(f"{m} finds {len(f)}" for m, f in group["found"].items())
         key = svg.legend([(f"{svg.letter(i)} {name}", i, False) for i, name in enumerate(entry["classes"])])
-        figures.append(document.figure(title, svg.timeline(rows, entry["frames"], entry["classes"], alt) + key))
+        figures.append(document.figure(title, document.wide(title, svg.timeline(rows, entry["frames"], entry["classes"], alt)) + key))
     words = "Frames from left to right; a paler interval has a lower score."
     return ("<h3>Detections against the truth</h3>" + document.note(words) + "".join(figures)) if figures else ""
 

@@ -1,5 +1,6 @@
 """Pictures of a suite: how training went, headline accuracies side by side, curves over a setting. The same inputs give the same bytes."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def settings(path: Path, lines: list[Line]) -> None:
             x, y = [value for value, _ in points], [line.mean for _, line in points]
             spread = [line.std or 0.0 for _, line in points]
             axis.errorbar(x, y, yerr=spread, label=name, color=f"C{number}", marker="o", markersize=3, capsize=2, linewidth=1)
-        axis.set(xlabel=x_label, ylabel=title.split(": ")[1].split(" ")[0].split("\n")[0])
+        axis.set(xlabel=x_label, ylabel=re.split(r"[ ,\n]", title.split(": ")[1])[0])
         axis.set_title(title, fontsize="small")
         axis.legend(fontsize="small")
     _empty(axes, len(panels), "no curve over a setting")

@@ -103,7 +103,7 @@ def axes(x_ticks: Sequence[float], y_ticks: Sequence[float], x_label: str, y_lab
 
 def bars(items: Sequence[Bar], label: str, alt: str, highest: float = 100.0) -> str:
     """Horizontal bars from 0, with whiskers and marks."""
-    name_width, row = min(220, 14 + 6.6 * max(len(i.name) for i in items)), 22
+    name_width, row = min(300, 14 + 6.8 * max(len(i.name) for i in items)), 22
     width = WIDTH + max(0, name_width - 130)
     scale = (width - name_width - 44) / highest
     body = []
@@ -126,7 +126,7 @@ def bars(items: Sequence[Bar], label: str, alt: str, highest: float = 100.0) -> 
 def heatmap(counts: Sequence[Sequence[float]], names: Sequence[str], alt: str) -> str:
     """A confusion matrix: rows are true classes, columns predictions, shade is the share of the row, the number its percent."""
     n, few = len(names), len(names) <= 20
-    cell, left = (22, 150) if few else (7, 26)
+    cell, left = (22, 34 + 6.6 * max(map(len, names))) if few else (7, 26.0)
     body = []
     for i, row in enumerate(counts):
         total = sum(row) or 1
@@ -138,7 +138,7 @@ def heatmap(counts: Sequence[Sequence[float]], names: Sequence[str], alt: str) -
             share = count / total
             about = f"{names[i]} taken for {names[j]}: {count:g} of {total:g}"
             body.append(
-                f'<rect x="{left + j * cell}" y="{i * cell + 2}" width="{cell - 1}" height="{cell - 1}" '
+                f'<rect x="{left + j * cell:.1f}" y="{i * cell + 2}" width="{cell - 1}" height="{cell - 1}" '
                 f'fill="{shade(share, i == j)}"><title>{escape(about)}</title></rect>'
             )
             if few:
@@ -146,7 +146,7 @@ def heatmap(counts: Sequence[Sequence[float]], names: Sequence[str], alt: str) -
                     f'<text x="{left + (j + 0.5) * cell - 0.5:.1f}" y="{i * cell + cell * 0.7 + 1:.1f}" text-anchor="middle" '
                     f'font-size="10" font-family="sans-serif" fill="{"#fff" if share > 0.55 else "#000"}">{100 * share:.0f}</text>'
                 )
-    body.append(f'<rect x="{left - 1}" y="1" width="{n * cell + 1}" height="{n * cell + 1}" fill="none" stroke="#888"/>')
+    body.append(f'<rect x="{left - 1:.1f}" y="1" width="{n * cell + 1}" height="{n * cell + 1}" fill="none" stroke="#888"/>')
     body += [text(left + (j + 0.5) * cell, n * cell + 16, str(j + 1), "middle") for j in range(n) if few or j % 10 == 0]
     return svg(left + n * cell + 4, n * cell + 24, alt, body)
 

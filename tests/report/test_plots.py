@@ -62,7 +62,7 @@ def test_a_number_in_the_settings_becomes_a_curve_in_its_order(tmp_path: Path, m
     monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
     plots.settings(tmp_path / "settings.png", lines)
     panels = [axis for axis in drawn[0].axes if axis.get_title()]
-    assert [axis.get_xlabel() for axis in panels] == ["joints", "joints"]
+    assert [axis.get_xlabel() for axis in panels] == ["joints lost", "joints lost"]
     assert "probe=linear" in panels[0].get_title()
     assert "probe=knn" in panels[1].get_title()
     line = panels[0].get_lines()[0]
