@@ -19,3 +19,23 @@ def average_precision(hits: Tensor) -> Tensor:
     rank = torch.arange(1, hits.shape[1] + 1, device=hits.device)
     precision = hits.cumsum(1) / rank
     return (precision * hits).sum(1) / hits.sum(1).clamp(min=1)
+
+
+def confusion(scores: Tensor, y: Tensor) -> Tensor:
+    """How often clips of one class (rows) are taken for another (columns).
+
+    scores: (N, classes), y: (N,).   Returns: (classes, classes) int64.
+    """
+    classes = scores.shape[1]
+    return torch.bincount(y * classes + scores.argmax(1), minlength=classes**2).view(classes, classes)
+
+
+def macro_f1(matrix: Tensor) -> Tensor:
+    """Mean F1 in percent over the classes that occur, as truth or as prediction.   matrix: of confusion().
+
+    >>> float(macro_f1(torch.tensor([[1, 1], [0, 2]])))  # F1 2/3 and 4/5
+    73.3...
+    """
+    right, asked, said = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
+    f1 = 2 * right.double() / (asked + said).clamp(min=1)
+    return 100 * f1[(asked + said) > 0].mean()

@@ -10,8 +10,8 @@ from pstl.report.shares import by_share, seen_labels
 from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, unswept
 
 SIMULATED = ("synthetic", "synthetic_untrimmed")  # the project's own data sets: nobody else has numbers on them
-ORDER = ("top1", "top1_best", "top1_unseen", "top5")  # first columns of a task, the others follow
-LABELS = {"top1_best": "top1, best epoch", "top1_unseen": "top1, unseen"}
+ORDER = ("top1", "top1_best", "top1_unseen", "top5", "macro_f1")  # first columns of a task, the others follow
+LABELS = {"top1_best": "top1, best epoch", "top1_unseen": "top1, unseen", "macro_f1": "macro F1"}
 HEADLINES = {
     "top1": "Top-1 accuracy in percent",
     "map": "Mean average precision in percent",

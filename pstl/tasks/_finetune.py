@@ -17,6 +17,7 @@ from pstl.ops.collective import gather
 from pstl.registry import load as load_plugin
 from pstl.rng import derive
 from pstl.tasks._features import BATCH, encode_view, recalibrate
+from pstl.tasks._measures import measures
 from pstl.tasks._pretrained import Pretrained
 from pstl.tasks._result import NotApplicable, Result
 from pstl.train import encoder_file
@@ -42,7 +43,7 @@ class Config(Frozen):
 
 
 def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1 and top5 of the LAST epoch; with `test_every`, top1_best beside them, which is chosen on the test clips.
+    """top1, top5 and macro_f1 of the LAST epoch; with `test_every`, top1_best beside them, which is chosen on the test clips.
 
     With batch norm "recalibrated" the statistics are renewed on the clips trained on before every test.
     Raises: NotApplicable for an encoder without weights.
@@ -62,12 +63,9 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     name = f"{world.run}: fine-tune"
     curve = train(classifier, labelled, cfg.train, name, seed, world.progress, world.digest, watch=watch)
     scores, y = test_scores(classifier, world, labelled, test), classes_of(test)
-    metrics = {"top1": float(top_k(scores, y, 1)), "top5": float(top_k(scores, y, 5))}
+    metrics = measures(scores, y, world.unseen)
     if cfg.test_every:
         metrics["top1_best"] = max([metrics["top1"], *(record["top1"] for record in curve if "top1" in record)])
-    if not world.unseen.all():
-        unseen = torch.from_numpy(world.unseen).to(device)
-        metrics["top1_unseen"] = float(top_k(scores[unseen], y[unseen], 1))
     world.progress.unlink(missing_ok=True)
     return Result(metrics, scores=scores.cpu().numpy(), curve=curve)
 

@@ -10,11 +10,11 @@ import torch
 
 from pstl.config import Params, Run, TaskSettings, digest, validated
 from pstl.errors import UserError
-from pstl.metrics import top_k
 from pstl.provenance import git_hash
 from pstl.registry import load as load_plugin
 from pstl.tasks import _result
 from pstl.tasks._features import FeatureSet, open_features
+from pstl.tasks._measures import measures
 from pstl.tasks._pretrained import Pretrained, open_pretrained
 from pstl.tasks._recorded import Recorded, open_recorded
 from pstl.tasks._result import NotApplicable, Result
@@ -177,7 +177,7 @@ def fuse(
     total = np.sum([weights[stream] * points for stream, (points, _) in loaded.items()], axis=0)
     fused, classes = torch.from_numpy(total), torch.from_numpy(truth)
     setting = ";".join(f"{stream}={weight:g}" for stream, weight in weights.items())
-    result = Result({"top1": float(top_k(fused, classes, 1)), "top5": float(top_k(fused, classes, 5))}, setting, total)
+    result = Result(measures(fused, classes), setting, total)
     parts = [content["rows"][0] for content in whole.values()]
     facts = {
         "run_id": digest([str(run), sorted(part["run_id"] for part in parts)]), "device": "cpu", "seconds": time.monotonic() - began,

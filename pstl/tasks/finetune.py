@@ -4,4 +4,5 @@ from pstl.tasks._finetune import Config, run
 
 __all__ = ["Config", "run"]
 
+CLASSIFIES = True
 NEEDS = "clips"

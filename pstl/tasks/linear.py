@@ -11,7 +11,10 @@ from pstl.errors import UserError
 from pstl.metrics import top_k
 from pstl.rng import torch_generator
 from pstl.tasks._features import FeatureSet
+from pstl.tasks._measures import measures
 from pstl.tasks._result import Result
+
+CLASSIFIES = True
 
 
 class Config(Frozen):
@@ -33,7 +36,7 @@ class Config(Frozen):
 
 
 def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1 and top5 of the LAST epoch are the result; top1_best, chosen on the test clips, is stored beside them."""
+    """top1, top5 and macro_f1 of the LAST epoch are the result; top1_best, chosen on the test clips, is stored beside them."""
     train, test = (torch.from_numpy(f).to(device) for f in (features.train, features.test))
     y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
     if not len(train) or not len(test):
@@ -53,10 +56,7 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     with torch.no_grad():
         scores = layer(test)
     values = torch.stack(curve).tolist() if curve else [float(top_k(scores, y_test, 1))]
-    metrics = {"top1": values[-1], "top5": float(top_k(scores, y_test, 5)), "top1_best": max(values)}
-    if not features.unseen.all():
-        unseen = torch.from_numpy(features.unseen).to(device)
-        metrics["top1_unseen"] = float(top_k(scores[unseen], y_test[unseen], 1))
+    metrics = {**measures(scores, y_test, features.unseen), "top1": values[-1], "top1_best": max(values)}
     return Result(metrics, scores=scores.cpu().numpy(), curve=[{"epoch": i, "top1": v} for i, v in enumerate(values)])
 
 

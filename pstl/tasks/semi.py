@@ -11,6 +11,7 @@ from pstl.tasks import _finetune
 from pstl.tasks._pretrained import Pretrained
 from pstl.tasks._result import Result
 
+CLASSIFIES = True
 NEEDS = "labels"
 
 

@@ -1,0 +1,92 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.preprocessing import StandardScaler
+
+from pstl.errors import UserError
+from pstl.metrics import confusion, macro_f1
+from pstl.rng import numpy_generator
+from pstl.tasks import probe
+from pstl.tasks._features import FeatureSet
+
+CPU = torch.device("cpu")
+
+
+def features(clips=60, width=5, seed=0):
+    """Three overlapping classes; the features differ in size by orders of magnitude, one never changes, two are almost the same."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, 2 * clips)
+    x = rng.normal(size=(3, width))[y] + 1.5 * rng.normal(size=(2 * clips, width))
+    x[:, 1] = x[:, 0] + 0.01 * x[:, 1]
+    x = (x * np.logspace(-3, 3, width) + 5).astype(np.float32)
+    x[:, 2] = 7.1
+    return FeatureSet(x[:clips], x[clips:], y[:clips], y[clips:], np.ones(clips, bool), {"classes": ["a", "b", "c"]})
+
+
+def reference(f, strength, kept=slice(None)):
+    """The same problem for another solver, whose C multiplies the summed loss."""
+    scaler = StandardScaler().fit(f.train.astype(float))
+    y = f.y_train[kept]
+    x = scaler.transform(f.train.astype(float))[kept]  # in float64: scikit-learn follows the type it is given
+    model = LogisticRegression(C=1 / (strength * len(y)), tol=1e-9, max_iter=10_000).fit(x, y)
+    return lambda side: model.predict_log_proba(scaler.transform(side.astype(float)))
+
+
+@pytest.mark.parametrize(("clips", "width", "strength"), [(60, 5, 1.0), (60, 5, 1e-3), (30, 50, 1e-2)])
+def test_the_answer_is_scikit_learns(clips, width, strength):
+    """Exact means that another solver finds the same probabilities, also where the features are more than the clips."""
+    f = features(clips, width)
+    result = probe.run(f, probe.Config(strengths=(strength,), folds=2, tolerance=1e-7), 0, CPU)
+    ours = torch.from_numpy(result.scores).double().log_softmax(1).numpy()
+    np.testing.assert_allclose(ours, reference(f, strength)(f.test), atol=1e-4)
+
+
+def test_the_strength_is_the_one_that_held_out_training_clips_prefer():
+    """Chosen by another solver, fold by fold, the strength is the same; and no test clip has a say in it."""
+    f, cfg = features(), probe.Config(strengths=(10.0, 0.1, 1e-4), folds=3)
+    fold, right = probe.folds(f.y_train, 3, numpy_generator(4, "probe")), []
+    for strength in cfg.strengths:
+        held_out = [(i, reference(f, strength, fold != i)(f.train[fold == i]).argmax(1)) for i in range(3)]
+        right.append(sum(int((predicted == f.y_train[fold == i]).sum()) for i, predicted in held_out))
+    result = probe.run(f, cfg, 4, CPU)
+    assert [round(record["cv_top1"] * len(fold) / 100) for record in result.curve] == right
+    assert [record["chosen"] for record in result.curve] == [float(i == int(np.argmax(right))) for i in range(3)]
+    other = probe.run(replace(f, test=f.test[::-1].copy(), y_test=1 - f.y_test.clip(max=1)), cfg, 4, CPU)
+    assert other.curve == result.curve
+    np.testing.assert_allclose(other.scores, result.scores[::-1], atol=1e-5)
+
+
+def test_the_size_of_a_feature_does_not_matter():
+    """Encoders differ in scale by orders of magnitude; a probe that is common to all must not prefer one for it."""
+    f, cfg = features(), probe.Config(strengths=(1e-2,), folds=2)
+    other = replace(f, train=f.train * 64, test=f.test * 64)
+    np.testing.assert_allclose(probe.run(f, cfg, 0, CPU).scores, probe.run(other, cfg, 0, CPU).scores, atol=1e-3)
+
+
+def test_folds_deal_out_every_class_evenly():
+    """A fold without a class cannot tell which strength that class needs."""
+    y = np.repeat([0, 1, 2], [10, 11, 3])
+    fold = probe.folds(y, 5, numpy_generator(0, "probe"))
+    counts = np.array([np.bincount(fold[y == c], minlength=5) for c in range(3)])
+    assert (np.ptp(counts, axis=1) <= 1).all()
+    assert np.ptp(counts.sum(0)) <= 1
+
+
+def test_macro_f1_is_scikit_learns():
+    """Rare classes count as much as frequent ones; a class that neither occurs nor is predicted is no class with F1 0."""
+    rng = np.random.default_rng(0)
+    y, scores = rng.integers(0, 4, 50), rng.normal(size=(50, 6))
+    scores[:, 5] = -9
+    ours = float(macro_f1(confusion(torch.from_numpy(scores), torch.from_numpy(y))))
+    assert ours == pytest.approx(100 * f1_score(y, scores.argmax(1), average="macro"))
+
+
+def test_too_few_clips_are_refused():
+    """A fold without clips would make every strength equal."""
+    f = features()
+    with pytest.raises(UserError, match="4 training and 60 test clips; expected at least 5"):
+        probe.run(replace(f, train=f.train[:4], y_train=f.y_train[:4]), probe.Config(), 0, CPU)
