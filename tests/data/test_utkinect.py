@@ -9,6 +9,7 @@ import pytest
 from pstl.data.datasets import utkinect
 from pstl.data.fetch import fetch
 from pstl.data.formats import utkinect_txt
+from pstl.data.spec import RawSequence
 from pstl.errors import UserError
 from pstl.skeletons import load
 
@@ -56,6 +57,16 @@ def test_what_is_damaged_is_named(tmp_path, changes, message):
     """A label on the wrong line is not seen in any table of results."""
     with pytest.raises(UserError, match=message):
         list(utkinect.read(write(tmp_path, **changes)))
+
+
+def test_every_performer_is_left_out_once():
+    """Leave-one-out with a performer on both sides, or with nobody tested, would be an average over something else."""
+    performers = range(1, 11)
+    splits = {name: rule for name, rule in utkinect.SPEC.splits.items() if name.startswith("without_")}
+    clips = [RawSequence("", 0, np.zeros((1, J, 1, 3), np.float32), subject=n) for n in performers]
+    tested = [[n for n, clip in zip(performers, clips, strict=True) if rule(clip) == "test"] for rule in splits.values()]
+    assert tested == [[n] for n in performers]
+    assert all(sum(rule(clip) == "train" for clip in clips) == 9 for rule in splits.values())
 
 
 def test_an_empty_folder_says_what_to_run(tmp_path):

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from pstl import metrics_motion
 from pstl.config import Run
 from pstl.data.datasets import cmu, nwucla, synthetic
+from pstl.data.fetch import fetch
+from pstl.data.parse import parse
 from pstl.data.recordings import write_recordings
 from pstl.data.spec import RawSequence, Recording
 from pstl.errors import UserError
@@ -178,6 +180,26 @@ def test_what_makes_no_sense_is_said(tmp_path):
         config(horizons=(7,))
     with pytest.raises(UserError, match="no training recording shows one person for 90"):
         forecasts(here, config(observe=90), here.train, "training")
+
+
+def test_ntu_files_are_predicted(tmp_path):
+    """From `.skeleton` text with its bodies, joints and gaps to millimetres: the errors of a body that stays are those in the files."""
+    settings = {"performers": 2, "cameras": 1, "repetitions": 1, "actions": ["wave fast", "march on the spot"], "frames": [40, 50]}
+    fetch("synthetic", settings, tmp_path / "raw")
+    parse("synthetic", settings, tmp_path / "raw", tmp_path / "s", jobs=1)
+    run = RUN.model_copy(update={"dataset": "synthetic", "split": "xsub"})
+    card = EncoderCard("raw", {}, {"name": "raw"}, {"name": "resize50", "frames": 12}, "kinect_v2", 2, 12, "joint")
+    encoder_file.save(tmp_path / "encoder.pt", card, encoder_file.build(card))
+    here = open_recorded(run, "released", tmp_path / "encoder.pt", tmp_path / "s", tmp_path / "prediction.last.pt", "", CPU)
+    result = prediction.run(here, config(tune="head", train={"epochs": 2}), 0, CPU)
+    expected = []
+    for i in here.test:
+        xyz = here.store[i].clip.xyz[:, :, 0].astype(np.float64)
+        for first in range(12, len(xyz) - 6 + 1, 5):
+            if xyz[first - 12 : first + 6].any(axis=(1, 2)).all():
+                expected.append(np.linalg.norm(xyz[first + 2] - xyz[first - 1], axis=-1).mean())
+    assert result.others["baseline=zero velocity"]["mpjpe_3"] == pytest.approx(1000 * np.mean(expected), rel=1e-4)
+    assert len(expected) > 5
 
 
 def test_only_simulated_people_are_kept_for_the_report(tmp_path):
