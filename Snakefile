@@ -12,6 +12,10 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+onstart:
+    Path(paths.DRAWS).mkdir(parents=True, exist_ok=True)  # DVC keeps it, and most suites draw no labels
+
+
 rule all:
     default_target: True
     input:

@@ -85,7 +85,7 @@ def test_tables_from_the_store_are_the_tables_from_the_files(uri: str) -> None:
     report.build(settings, "tiny", "from_files")
     shutil.rmtree("results")
     report.build(settings, "tiny", "from_mlflow", source="mlflow", uri=uri)
-    for name in ("rows.csv", "comparison.csv", "comparison.md", "summary.json", "curves.png", "accuracy.png", "settings.png"):
+    for name in ("rows.csv", "comparison.csv", "comparison.md", "summary.json", "curves.png", "accuracy.png", "settings.png", "labels.png"):
         assert Path("from_files", name).read_bytes() == Path("from_mlflow", name).read_bytes(), name
 
 

@@ -10,9 +10,8 @@ Source = Literal["files", "mlflow"]
 
 
 def build(params: Params, suite: str, out: str | Path, source: Source = "files", uri: str = "") -> None:
-    """Write rows.csv, comparison.csv, comparison.md, summary.json, curves.png, accuracy.png and settings.png to `out`.
+    """Write rows.csv, comparison.csv, comparison.md, summary.json, and curves, accuracy, settings and labels as .png to `out`.
 
-    Where methods saw shares of the labels, labels.png is there too.
 
     source: "files" reads what the jobs wrote under results/, "mlflow" what was imported into the tracking store `uri`, with equal tables.
     What was not run is missing from no table: it is there as "not run". The same inputs give the same bytes.
@@ -34,8 +33,7 @@ def build(params: Params, suite: str, out: str | Path, source: Source = "files",
     plots.curves(out / "curves.png", results)
     plots.accuracy(out / "accuracy.png", lines)
     plots.settings(out / "settings.png", lines)
-    if found := shares.by_share(lines, shares.seen_labels(results)):
-        plots.few_labels(out / "labels.png", found)
+    plots.few_labels(out / "labels.png", shares.by_share(lines, shares.seen_labels(results)))
     write_json(out / "summary.json", tables.summary(lines))  # last: whoever sees it sees everything
 
 

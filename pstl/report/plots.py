@@ -93,7 +93,11 @@ def few_labels(path: Path, found: dict[str, dict[float, Line]]) -> None:
         means, spread = [line.mean for line in shown.values()], [line.std or 0.0 for line in shown.values()]
         axes[0].errorbar(list(shown), means, yerr=spread, marker="o", markersize=4, capsize=2, linewidth=1, label=name)
     axes[0].set(xlabel="labelled training clips, %", ylabel="top-1 accuracy, %  (whisker: 1 std)")
-    axes[0].legend(fontsize="small")
+    if found:
+        axes[0].legend(fontsize="small")
+    else:
+        axes[0].set_axis_off()
+        _empty(axes, 0, "no method saw a share of the labels")
     _save(figure, path)
 
 
