@@ -126,8 +126,8 @@ def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
         )
     if documented:
         log.warning("%s/%s: %d of %d test clips are also training clips in the released files", name, split, documented, len(test))
-    left_out = len(data.names) - len(train) - len(test)
-    if left_out:
-        log.warning("%s/%s: %d clips are on neither side", name, split, left_out)
-    counts = {"train": len(train), "test": len(test), "left_out": left_out}
+    left_out = np.setdiff1d(np.arange(len(data.names)), np.concatenate([train, test]))
+    if len(left_out):
+        log.warning("%s/%s: left out, on neither side: %d clips, e.g. %s", name, split, len(left_out), data.names[left_out[0]])
+    counts = {"train": len(train), "test": len(test), "left_out": len(left_out)}
     write_json(out, {"split": split, **counts, "shared_names": 0, "shared_contents": documented})

@@ -47,6 +47,14 @@ def test_clean_split_is_reported(tmp_path):
     assert open_array(tmp_path / "a").unseen("xview").all()
 
 
+def test_what_a_split_leaves_out_is_said(tmp_path, caplog):
+    """A split that spares another data set's test trains on fewer clips: nobody must take it for the official one."""
+    write(tmp_path / "a", [1, 2, 3, 4], test=(3,))
+    prepare.check_leakage(tmp_path / "a", "xview_disjoint", tmp_path / "report.json")
+    assert "left out, on neither side: 1 clips, e.g. c" in caplog.text
+    assert '"left_out": 1' in (tmp_path / "report.json").read_text()
+
+
 def test_wrong_count_names_both_numbers(tmp_path, monkeypatch):
     """A missing file must be an error at the door, not a surprise in a table."""
     one = RawSequence("a01_s01_e00_v01", 0, np.ones((2, 20, 1, 3), np.float32), camera=1)

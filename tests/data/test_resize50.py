@@ -3,7 +3,6 @@ import torch
 import torch.nn.functional as F
 
 from pstl.data.recipes import resize50
-from pstl.data.recipes._ragged import resize, stack
 from pstl.data.spec import RawSequence
 from pstl.skeletons import load
 
@@ -94,7 +93,6 @@ def test_one_frame_and_no_body_at_the_start_work():
 
 def test_resize_of_a_ramp_follows_the_half_pixel_rule():
     """OpenCV's and torch's convention, clamped at both ends."""
-    ramp = np.arange(10, dtype=np.float32)[:, None, None, None].repeat(25, 1).repeat(3, 3)
-    ragged = stack([RawSequence("ramp", 0, ramp)], 1)
-    found = resize(ragged, np.array([10]), 50)[0, :, 0, 0, 0]
+    ramp = np.arange(10, dtype=np.float32)[:, None, None].repeat(25, 1).repeat(3, 2)
+    found = resize50.resize([ramp], np.array([10]), 50)[0, 0, :, 0]
     np.testing.assert_allclose(found, np.clip((np.arange(50) + 0.5) / 5 - 0.5, 0, 9), atol=1e-5)

@@ -31,7 +31,7 @@ class Note(NamedTuple):
 def how_to_get(suffix: str) -> str:
     """What to ask for."""
     return (
-        f"e-mail to the maintainers named on {PAGE}; ask for Skeleton{suffix}.7z, "
+        f"what is given on request by e-mail to the maintainers named on {PAGE}: Skeleton{suffix}.7z, "
         f"Label_PKUMMD{suffix}.7z and the two files of the folder Split"
     )
 

@@ -13,8 +13,6 @@ WORD = 16  # bytes of a word that the fast path takes
 DIGITS = 15  # any integer of so many digits is exact in float64
 FARTHEST = 1000  # metres: a larger coordinate is a defect, whatever sensor wrote it
 EXACT = 10.0 ** np.arange(WORD + 1)
-USUAL = b"0123456789+-. \t\n\r"
-ODD = bytes(byte not in USUAL for byte in range(256))
 
 
 def _bytes(values: Sequence[int]) -> np.uint64:
@@ -76,13 +74,17 @@ class Words:
 
         Words of digits, signs and points alone are judged by their characters; only the rare others go through float().
         """
-        odd = np.flatnonzero(np.frombuffer(self.data.translate(ODD), bool))
-        number = np.searchsorted(self.start, odd, side="right") - 1
-        alone = (number < 0) | (odd >= self.end[number])  # a control character between words
-        if alone.any():
-            place = int(odd[alone.argmax()])
-            raise NotANumber(max(int(number[alone.argmax()]), 0), self.data[place : place + 1])
-        for i in np.unique(number):
+        text = self.padded[WORD:]
+        blank = text <= ord(" ")
+        usual = text - np.uint8(ord("+")) < 15  # + , - . / and digits
+        control = (text < ord("\t")) | (text - np.uint8(14) < 18)  # between words, so no word shows it
+        if control.any():
+            place = int(control.argmax())
+            raise NotANumber(max(int(np.searchsorted(self.start, place)) - 1, 0), self.data[place : place + 1])
+        if b"," in self.data or b"/" in self.data:
+            usual &= (text != ord(",")) & (text != ord("/"))
+        at = np.flatnonzero(usual == blank)  # neither
+        for i in np.unique(np.searchsorted(self.start, at, side="right") - 1):
             self._float(int(i))
 
     def _float(self, i: int) -> float:

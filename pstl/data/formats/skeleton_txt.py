@@ -189,7 +189,9 @@ def _gather(found: Words, frames: int, where: list[tuple[int, int, int]], name: 
     tracking = np.zeros((frames, JOINTS, people), np.uint8)
     with np.errstate(over="ignore"):
         xyz[frame, :, slot] = found.values(rows[..., None] + np.arange(3))
-    ids[frame, slot] = [_identity(found[i], name) for i in at]
+    words = [found.data[a:b] for a, b in zip(found.start[at].tolist(), found.end[at].tolist(), strict=True)]
+    known = {word: _identity(word, name) for word in dict.fromkeys(words)}  # few people, many frames
+    ids[frame, slot] = [known[word] for word in words]
     tracking[frame, :, slot] = _states(found, rows + ROW - 1, name)
     sound = np.abs(xyz) <= FARTHEST  # NaN is not
     if not sound.all():

@@ -1,16 +1,15 @@
 """PSTL's arrays, from the AimCLR pipeline: first two body slots, centred, 50 frames, shoulders parallel to x (spec 2.4)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from pstl.config import Frozen
-from pstl.data.recipes._ragged import resize, stack
 from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
 LONGEST = 300  # frames of the released arrays; of longer clips, which only PKU-MMD has, the middle is kept (spec 2.3)
+BLOCK = 16  # bodies worked on at once: their frames stay in the processor's cache
 
 
 class Config(Frozen):
@@ -24,38 +23,57 @@ def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Co
 
     No body is chosen or tracked: slots are taken as they stand in the file (spec 2.1).
     """
-    ragged = stack([middle(clip) for clip in clips], people)
+    kept = [middle(clip.xyz) for clip in clips]
     # The used length counts frames in which joint 0 of slot 0 is not zero and takes that many FIRST frames: a count, not an
     # index (spec 2.4.1). A clip without any such frame would crash the released code; here all its frames are used.
-    filled = np.abs(ragged.frames[:, 0, 0]).sum(-1) > 0
-    length = np.add.reduceat(filled, ragged.start, dtype=np.int64)
-    length = np.where(length == 0, ragged.length, length)
-    # Centring commutes with the resize, so it is done on the few frames that remain.
-    x = resize(ragged, length, cfg.frames)
-    x = x - x[:, :, skeleton.centre : skeleton.centre + 1]
-    x = face_forward(x, skeleton.shoulders)
-    return np.ascontiguousarray(x.transpose(0, 4, 1, 2, 3)), length
+    length = np.array([np.count_nonzero(xyz[:, 0, 0].any(axis=1)) or len(xyz) for xyz in kept], dtype=np.int64)
+    x = np.zeros((len(clips), 3, cfg.frames, skeleton.joints, people), dtype=np.float32)
+    bodies = [(i, slot) for i, xyz in enumerate(kept) for slot in range(min(xyz.shape[2], people))]
+    for first in range(0, len(bodies), BLOCK):
+        clip, slot = np.array(bodies[first : first + BLOCK]).T
+        # Centring commutes with the resize, so it is done on the few frames that remain.
+        y = resize([kept[i][:, :, m] for i, m in zip(clip, slot, strict=True)], length[clip], cfg.frames)
+        y = y - y[..., skeleton.centre : skeleton.centre + 1]
+        x[clip, ..., slot] = face_forward(y, skeleton.shoulders)
+    return x, length
 
 
-def middle(clip: RawSequence) -> RawSequence:
-    """The clip, or its middle LONGEST frames."""
-    spare = len(clip.xyz) - LONGEST
-    return clip if spare <= 0 else replace(clip, xyz=clip.xyz[spare // 2 : spare // 2 + LONGEST])
+def middle(xyz: np.ndarray) -> np.ndarray:
+    """All frames, or the LONGEST in the middle."""
+    spare = len(xyz) - LONGEST
+    return xyz if spare <= 0 else xyz[spare // 2 : spare // 2 + LONGEST]
+
+
+def resize(bodies: Sequence[np.ndarray], length: np.ndarray, frames: int) -> np.ndarray:
+    """Linear resampling of the first `length` frames of every body: half-pixel centres, no anti-aliasing, clamped edges.
+
+    bodies: (T, V, 3) each.   length: (B,) >= 1.   Returns: (B, 3, frames, V) float32.
+    Same as F.interpolate(mode="linear", align_corners=False) and as OpenCV's bilinear resize along time (spec 2.4.3).
+    """
+    position = (np.arange(frames) + 0.5) * (length[:, None] / frames) - 0.5
+    before = np.floor(position)
+    weight = (position - before).astype(np.float32)[:, :, None, None]
+    last = length[:, None] - 1
+    i0, i1 = (np.clip(before + step, 0, last).astype(np.int64) for step in (0, 1))
+    low, high = (np.stack([body[i] for body, i in zip(bodies, index, strict=True)]) for index in (i0, i1))
+    low *= 1 - weight
+    high *= weight
+    low += high
+    return np.ascontiguousarray(low.transpose(0, 3, 1, 2))
 
 
 def face_forward(x: np.ndarray, shoulders: tuple[int, int]) -> np.ndarray:
-    """Turn every frame of every person about the vertical axis until the shoulder line is parallel to x.
+    """Turn every frame of every body about the vertical axis until the shoulder line is parallel to x.
 
-    x: (N, T, V, M, 3).   Returns: same shape, float32; absent (all-zero) persons stay zero.
-    The sense of rotation is chosen once per person and clip, from the sign of the summed depth difference (spec 2.4.4).
+    x: (B, 3, T, V).   Returns: same shape, float32; absent (all-zero) bodies stay zero.
+    The sense of rotation is chosen once per body and clip, from the sign of the summed depth difference (spec 2.4.4).
     """
     left, right = shoulders
-    line = (x[:, :, right] - x[:, :, left]).astype(np.float64)  # (N, T, M, 3)
-    line[..., 1] = 0
-    angle = np.arccos(line[..., 0] / (np.linalg.norm(line, axis=-1) + 1e-4))
-    angle = np.where(line[..., 2].sum(axis=1, keepdims=True) >= 0, -angle, angle)
-    cos, sin = np.cos(angle)[:, :, None], np.sin(angle)[:, :, None]  # (N, T, 1, M)
+    line = (x[..., right] - x[..., left]).astype(np.float64)  # (B, 3, T)
+    angle = np.arccos(line[:, 0] / (np.hypot(line[:, 0], line[:, 2]) + 1e-4))
+    angle = np.where(line[:, 2].sum(axis=1, keepdims=True) >= 0, -angle, angle)
+    cos, sin = np.cos(angle)[..., None], np.sin(angle)[..., None]  # (B, T, 1)
     turned = x.astype(np.float32)
-    turned[..., 0] = cos * x[..., 0] - sin * x[..., 2]
-    turned[..., 2] = sin * x[..., 0] + cos * x[..., 2]
+    turned[:, 0] = cos * x[:, 0] - sin * x[:, 2]
+    turned[:, 2] = sin * x[:, 0] + cos * x[:, 2]
     return turned
