@@ -73,7 +73,8 @@ def decisive(setting: str) -> tuple[str, ...]:
     parts = setting.split(";")
     given = dict(part.split("=", 1) for part in parts if "=" in part)
     distance = "euclidean" if "euclidean" in parts else "cosine"
-    return (distance, *(_number(given.get(key, default)) for key, default in DECISIVE.items()))
+    shifted = next((word for word in ("centred", "standardised") if word in parts), "")
+    return (distance, shifted, *(_number(given.get(key, default)) for key, default in DECISIVE.items()))
 
 
 def _number(text: str) -> str:

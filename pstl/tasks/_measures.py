@@ -27,3 +27,19 @@ def standardised(train: np.ndarray, test: np.ndarray) -> tuple[Tensor, Tensor]:
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > ROUNDING * np.abs(mean))
     first, second = ((side - mean) * scale for side in (train, test))
     return torch.from_numpy(first), torch.from_numpy(second)
+
+
+def normalised(train: np.ndarray, test: np.ndarray, how: str) -> tuple[Tensor, Tensor]:
+    """Both sides as they are ("none"), "centred" on the training clips' mean, or "standardised".   Returns: the same shapes, float32."""
+    if how == "standardised":
+        first, second = standardised(train, test)
+        return first.float(), second.float()
+    shift = train.mean(0, dtype=np.float64) if how == "centred" else np.zeros(train.shape[1])
+    # Subtracted in float64: clips of an untrained encoder differ in the last digits only.
+    first, second = (torch.from_numpy(side if how == "none" else (side - shift).astype(np.float32)) for side in (train, test))
+    return first, second
+
+
+def distance(metric: str, normalise: str) -> str:
+    """How the setting of a row says it; what is usual goes without saying."""
+    return metric if normalise == "none" else f"{metric};{normalise}"

@@ -3,33 +3,47 @@
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
 
 from pstl.config import Frozen
 from pstl.ops.neighbours import nearest
 from pstl.tasks._features import FeatureSet
+from pstl.tasks._measures import distance, measures, normalised
 from pstl.tasks._result import Result
+
+CLASSIFIES = True
 
 
 class Config(Frozen):
     """The field's usual choice."""
 
-    k: int = 1
+    k: int = Field(1, ge=1)
     metric: Literal["cosine", "euclidean"] = "cosine"
+    normalise: Literal["none", "centred", "standardised"] = "none"  # by mean, or mean and deviation, of each feature's training clips
 
 
 def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1 by majority among the k neighbours; ties go to the class of the nearest. Exact, computed in blocks."""
-    train, test = (torch.from_numpy(f).to(device) for f in (features.train, features.test))
-    y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
-    k = min(cfg.k, len(train))
-    neighbours = y[nearest(test, train, k, cfg.metric)]  # (N_test, k), nearest first
-    votes = F.one_hot(neighbours, len(features.meta["classes"])).double()
-    # The small bonus falls with the rank and never outweighs a vote.
-    bonus = torch.linspace(1, 0, k + 1, device=device, dtype=torch.double)[:k] / (k + 1)
-    predicted = (votes * (1 + bonus / k)[None, :, None]).sum(1).argmax(1)
-    correct = 100 * (predicted == y_test).double()
-    metrics = {"top1": float(correct.mean())}
-    if not features.unseen.all():
-        metrics["top1_unseen"] = float(correct[torch.from_numpy(features.unseen).to(device)].mean())
-    return Result(metrics, setting=f"k={cfg.k};{cfg.metric}")
+    """top1 and macro_f1 by majority among the k neighbours; ties go to the nearest. Exact, computed in blocks.
+
+    The scores are the votes, so that streams are fused by voting.
+    """
+    train, test = (side.to(device) for side in normalised(features.train, features.test, cfg.normalise))
+    y, y_test = (torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test))
+    index, closeness = nearest(test, train, cfg.k, cfg.metric)
+    closeness = (1 + closeness) / 2 if cfg.metric == "cosine" else 1 / (1 - closeness)  # from 0, far, to 1
+    scores = votes(y[index], closeness, len(features.meta["classes"]))
+    metrics = measures(scores, y_test, features.unseen)
+    del metrics["top5"]  # k neighbours name k classes at most
+    return Result(metrics, setting=f"k={cfg.k};{distance(cfg.metric, cfg.normalise)}", scores=scores.cpu().numpy())
+
+
+def votes(classes: Tensor, closeness: Tensor, count: int) -> Tensor:
+    """Votes of neighbours.   classes, closeness in [0, 1]: (N, k), nearest first.   Returns: (N, count) float64.
+
+    A neighbour's rank decides where votes are equal, and its closeness where those are equal too, as between fused streams.
+    """
+    k = classes.shape[1]
+    rank = torch.arange(k, 0, -1, device=classes.device, dtype=torch.double) / (k * k * (k + 1))  # all together less than a vote
+    weight = 1 + rank + closeness / (2 * k**3 * (k + 1))  # all closenesses together less than a step of rank
+    return torch.zeros(len(classes), count, device=classes.device, dtype=torch.double).scatter_add_(1, classes, weight)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -97,3 +99,29 @@ def test_copies_of_training_clips_are_told_apart(task):
     rest = features(f.train, f.test[30:], f.y_train, f.y_test[30:])
     assert metrics["top1_unseen"] == pytest.approx(task.run(rest, task.Config(), 0, CPU).metrics["top1"])
     assert metrics["top1_unseen"] < metrics["top1"]
+
+
+def test_normalisation_undoes_what_an_encoder_adds_to_all_clips():
+    """A large common part hides all differences from the cosine; what is subtracted comes from training clips alone."""
+    f = blobs(2.0)
+    plain = knn.run(f, knn.Config(metric="euclidean"), 0, CPU).metrics
+    moved = replace(f, train=f.train + 3e3, test=f.test + 3e3)
+    centred = knn.run(moved, knn.Config(normalise="centred"), 0, CPU)
+    same = knn.run(replace(f, train=f.train - f.train.mean(0), test=f.test - f.train.mean(0)), knn.Config(), 0, CPU)
+    assert centred.setting == "k=1;cosine;centred"
+    assert centred.metrics == same.metrics
+    assert knn.run(moved, knn.Config(metric="euclidean", normalise="centred"), 0, CPU).metrics == plain
+    stretched = [np.where(np.arange(8) == 0, 1e4, 1.0).astype(np.float32) * side for side in (f.train, f.test)]
+    cfg = retrieval.Config(normalise="standardised", ranks=(1, 3))
+    found = [retrieval.run(g, cfg, 0, CPU).metrics for g in (f, replace(f, train=stretched[0], test=stretched[1]))]
+    assert found[0] == pytest.approx(found[1], abs=1)
+    assert set(found[0]) == {"r1", "r3", "map"}
+
+
+def test_fused_votes_that_tie_go_to_the_closer_neighbour():
+    """With one neighbour per stream and equal weights, three streams often disagree; the class with the lowest number must not win."""
+    one, two = (torch.tensor([[c]]) for c in (2, 0))
+    scores = knn.votes(one, torch.tensor([[0.9]]).double(), 3) + knn.votes(two, torch.tensor([[0.8]]).double(), 3)
+    assert int(scores.argmax()) == 2
+    many = knn.votes(torch.tensor([[1, 0, 0, 2, 2]]), torch.tensor([[0.1, 0.1, 0.1, 1.0, 1.0]]).double(), 3)
+    assert int(many.argmax()) == 0
