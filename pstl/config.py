@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pstl.errors import UserError
+from pstl.registry import declared
 from pstl.registry import load as load_plugin
 from pstl.registry import names as plugin_names
 
@@ -116,9 +117,9 @@ class TaskSettings(BaseModel):
 
 
 class Fusion(Frozen):
-    """Late fusion of streams: the test scores of these tasks are summed with these weights."""
+    """Late fusion of streams: the test scores of these tasks are summed with these weights; equal weights are reported beside them."""
 
-    tasks: tuple[str, ...] = ("linear",)
+    tasks: tuple[str, ...] = ()  # none named: every task of the experiment that gives class scores
     weights: dict[str, float] = {"joint": 0.6, "bone": 0.6, "motion": 0.4}  # AimCLR's ensemble, spec section 10
 
 
@@ -269,10 +270,15 @@ class Params(Frozen):
                 for stream in e.streams:
                     run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=stream, seed=seed)
                     cells.setdefault((run, norm, task), Cell(run, norm, task))
-                if e.fuse and task in e.fuse.tasks:
+                if e.fuse and (task in e.fuse.tasks if e.fuse.tasks else self.classifies(suite, task)):
                     run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream="3s", seed=seed)
                     cells.setdefault((run, norm, task), Cell(run, norm, task, dict(e.fuse.weights)))
         return list(cells.values())
+
+    def classifies(self, suite: str, task: str) -> bool:
+        """Whether a task entry gives class scores, which can be fused, compared and drawn as confusion; its module says so."""
+        kind = merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})).get("kind", task)
+        return bool(declared("tasks", kind, "CLASSIFIES", False))
 
     def fusion_weights(self, run: Run, batch_norm: str, task: str) -> dict[str, float]:
         """Weights of the streams of one fused cell. Raises: UserError if the suite fuses no such cell."""
@@ -360,6 +366,8 @@ def _check_experiment(params: Params, suite: str, experiment: Experiment) -> Non
     for name in experiment.tasks:
         task = params.task(suite, name)
         _known(task.kind, plugin_names("tasks"), f"kind of tasks.{name}")
+        if experiment.fuse and name in experiment.fuse.tasks and not params.classifies(suite, name):
+            raise UserError(f"suites.{suite}: fuse names the task {name!r}, which gives no class scores; take it out of 'fuse'")
         if task.source:
             dataset, slash, split = task.source.partition("/")
             if not slash or not split:

@@ -157,3 +157,12 @@ def test_borrowed_encoders_must_be_the_same(tmp_path):
         load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoders": "x"}}}))
     with pytest.raises(UserError, match="which uses those of another suite itself"):
         load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoders": "t"}}}))
+
+
+def test_every_classification_task_is_fused_unless_some_are_named(root):
+    """A fusion that is silently left out is missing from the table for good; one of tasks without scores cannot be made."""
+    params = config.load(root / "params.yaml")
+    fused = {cell.task for cell in params.cells("nwucla") if cell.fused}
+    assert fused == {"linear", "probe", "knn"}
+    assert params.classifies("nwucla", "semi_10")
+    assert not params.classifies("nwucla", "retrieval")

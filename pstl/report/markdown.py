@@ -11,7 +11,7 @@ from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics
 
 SIMULATED = ("synthetic", "synthetic_untrimmed")  # the project's own data sets: nobody else has numbers on them
 ORDER = ("top1", "top1_best", "top1_unseen", "top5", "macro_f1")  # first columns of a task, the others follow
-LABELS = {"top1_best": "top1, best epoch", "top1_unseen": "top1, unseen", "macro_f1": "macro F1"}
+LABELS = {"top1_best": "top1, best epoch", "top1_unseen": "top1, unseen", "macro_f1": "macro F1", "top1_equal": "top1, equal weights"}
 HEADLINES = {
     "top1": "Top-1 accuracy in percent",
     "map": "Mean average precision in percent",

@@ -10,6 +10,7 @@ import torch
 
 from pstl.config import Params, Run, TaskSettings, digest, validated
 from pstl.errors import UserError
+from pstl.metrics import top_k
 from pstl.provenance import git_hash
 from pstl.registry import load as load_plugin
 from pstl.tasks import _result
@@ -156,7 +157,7 @@ def _run_id(run: Run, maker: Run, run_id: str) -> dict[str, str]:
 def fuse(
     run: Run, task: str, batch_norm: str, files: dict[str, str], weights: dict[str, float], out: str | Path, scores: str | Path | None
 ) -> None:
-    """Sum the streams' raw test scores with their weights.
+    """Sum the streams' raw test scores with their weights; top1_equal is the accuracy of their plain sum.
 
     files: stream -> scores file; the stream's rows stand beside it.   weights: stream -> weight.
     Raises: UserError if a stream is missing or the files are not scores of the same test clips.
@@ -177,7 +178,8 @@ def fuse(
     total = np.sum([weights[stream] * points for stream, (points, _) in loaded.items()], axis=0)
     fused, classes = torch.from_numpy(total), torch.from_numpy(truth)
     setting = ";".join(f"{stream}={weight:g}" for stream, weight in weights.items())
-    result = Result(measures(fused, classes), setting, total)
+    equal = torch.from_numpy(np.sum([points for points, _ in loaded.values()], axis=0))
+    result = Result({**measures(fused, classes), "top1_equal": float(top_k(equal, classes, 1))}, setting, total)
     parts = [content["rows"][0] for content in whole.values()]
     facts = {
         "run_id": digest([str(run), sorted(part["run_id"] for part in parts)]), "device": "cpu", "seconds": time.monotonic() - began,

@@ -151,3 +151,18 @@ def test_a_fusion_of_what_makes_no_sense_makes_no_sense(world, tmp_path):
     files = {stream: str(tmp_path / f"{stream}.scores.npz") for stream in ("joint", "bone")}
     fuse(run, "finetune", "released", files, {"joint": 1.0, "bone": 1.0}, tmp_path / "f.json", tmp_path / "f.npz")
     assert json.loads((tmp_path / "f.json").read_text())["not_applicable"] == "no weights to fine-tune"
+
+
+def test_equal_weights_stand_beside_the_published_ones(world, tmp_path):
+    """The published weights were chosen on test clips; by hand, here they are right on the second clip only and equal ones on both."""
+    run, y = RUN.model_copy(update={"stream": "3s"}), np.array([0, 0])
+    streams = {"joint": [[1.0, 0.0], [1.0, 0.0]], "bone": [[0.0, 2.0], [0.0, 0.5]], "motion": [[1.5, 0.0], [0.0, 0.0]]}
+    for stream, scores in streams.items():
+        np.savez(tmp_path / f"{stream}.scores.npz", scores=np.array(scores), y=y)
+        row = {"run_id": stream, "data_checksum": "c", "settings_digest": "d"}
+        (tmp_path / f"{stream}.json").write_text(json.dumps({"rows": [row], "curve": []}))
+    files = {stream: str(tmp_path / f"{stream}.scores.npz") for stream in streams}
+    weights = {"joint": 0.6, "bone": 1.0, "motion": 0.4}
+    fuse(run, "linear", "released", files, weights, tmp_path / "f.json", tmp_path / "f.npz")
+    found = {row["metric"]: row["value"] for row in json.loads((tmp_path / "f.json").read_text())["rows"]}
+    assert (found["top1"], found["top1_equal"]) == (50.0, 100.0)
