@@ -6,6 +6,7 @@ min_version("9.27")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
@@ -14,6 +15,17 @@ include: "workflow/rules/report.smk"
 
 onstart:
     Path(paths.DRAWS).mkdir(parents=True, exist_ok=True)  # DVC keeps it, and most suites draw no labels
+
+
+# Run where Snakemake runs, also on a cluster: seconds of work, and downloads, which the nodes of many clusters are cut off from.
+localrules:
+    all,
+    fetch,
+    labels,
+    leakage,
+    report,
+    page,
+    track,
 
 
 rule all:

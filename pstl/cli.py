@@ -2,12 +2,15 @@
 
 import argparse
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pstl import verbs
-from pstl.errors import UserError
+from pstl.errors import UserError, trouble
+from pstl.guard import follow_snakemake
 
 Verb = Callable[[argparse.Namespace], None]
 
@@ -16,15 +19,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one verb. A UserError is one line on stderr and exit code 2."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    args.words = sys.argv[1:] if argv is None else list(argv)
+    first = os.environ.get("RANK", "0") == "0"  # of several processes under torchrun one speaks for all
+    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr)
     try:
+        follow_snakemake()
         args.verb(args)
     except UserError as error:
+        if not first:
+            time.sleep(3)  # the first one says the same and ends this one before; if not, this one must
         sys.exit(verbs.say(f"pstl {args.command}: {error}", 2))
     except KeyboardInterrupt:
         sys.exit(verbs.say(f"pstl {args.command}: interrupted; run the same command again to go on", 130))
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        if not (said := trouble(error)):
+            raise
+        sys.exit(verbs.say(f"pstl {args.command}: {said}", 2))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     required: dict[str, Any] = {"required": True}
     device = ("--device", {"default": "auto", "help": "auto, cpu or cuda (default: %(default)s)"})
+    gpus = ("--gpus", {"type": int, "metavar": "N", "help": "take N free GPUs, and wait for them (default: see all, take none)"})
     run, out, array = (
         ("--run", {**required, "help": "suite/dataset/split/method/stream/s<seed>"}),
         ("--out", required),
@@ -114,6 +127,7 @@ def build_parser() -> argparse.ArgumentParser:
         out,
         ("--labels", {"metavar": "FILE", "help": "which clips are labelled, where the method's entry names a fraction"}),
         device,
+        ("--gpus", {**gpus[1], "help": "take N free GPUs, and wait for them; more than one: as many processes, under torchrun"}),
     )
     add(
         "features",
@@ -126,6 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
         norm,
         out,
         device,
+        gpus,
     )
     add(
         "evaluate",
@@ -143,6 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
         out,
         ("--scores", {"help": "also write the test scores here"}),
         device,
+        gpus,
     )
     add(
         "trace",

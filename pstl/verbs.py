@@ -48,12 +48,22 @@ def labels(args: argparse.Namespace) -> None:
 
 def pretrain(args: argparse.Namespace) -> None:
     from pstl import config
+    from pstl.train.devices import take
+    from pstl.train.launch import launch, launched
+
+    if not launched():
+        processes = len(take(args.gpus)) or args.gpus or 1  # without GPUs: as many processes on the CPU
+        if processes > 1:
+            return launch(args.words, processes)
     from pstl.train.pretrain import choose_device, pretrain
 
     pretrain(config.load(args.params), config.Run.parse(args.run), args.array, args.out, choose_device(args.device), args.labels)
 
 
 def features(args: argparse.Namespace) -> None:
+    from pstl.train.devices import take
+
+    take(args.gpus)
     from pstl.tasks._features import extract
     from pstl.train.pretrain import choose_device
 
@@ -62,6 +72,9 @@ def features(args: argparse.Namespace) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     from pstl import config
+    from pstl.train.devices import take
+
+    take(args.gpus)
     from pstl.tasks._run import evaluate
     from pstl.train.pretrain import choose_device
 

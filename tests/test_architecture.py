@@ -16,7 +16,7 @@ LAYERS = (
     ("ops", "losses", "metrics", "metrics_detection", "metrics_motion"),
     ("registry",),
     ("config",),
-    ("paths", "provenance"),
+    ("paths", "provenance", "guard"),
     ("simulator",),
     ("data.spec",),
     ("data.store", "data.sevenzip", "data.archives", "data.loader", "data.formats", "data.recipes", "data.datasets"),
@@ -25,7 +25,7 @@ LAYERS = (
     ("methods",),
     ("train",),
     ("tasks",),
-    ("tracking", "report", "bench_data", "bench"),
+    ("tracking", "report", "bench_data", "bench", "plan"),
     ("verbs",),
     ("cli",),
     ("__main__",),
@@ -105,7 +105,7 @@ def test_compute_core_needs_four_packages_only() -> None:
 
 def test_command_line_and_rules_start_without_torch() -> None:
     """`--help` and the settings answer at once only while torch, which takes seconds to import, stays out of them."""
-    light = "pstl.cli, pstl.config, pstl.paths, pstl.errors, pstl.registry, pstl.provenance"
+    light = "pstl.cli, pstl.config, pstl.paths, pstl.errors, pstl.registry, pstl.provenance, pstl.plan, pstl.train.devices"
     code = f"import sys, {light}; sys.exit(' '.join(m for m in ('torch', 'mlflow', 'pandas', 'matplotlib') if m in sys.modules) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert not done.stderr

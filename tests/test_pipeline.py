@@ -293,6 +293,8 @@ def test_killed_twice_gives_the_same_weights(root: Path, copy: Path) -> None:
         log.unlink()  # what is read below is the second attempt's
         again = wait_for(lambda: set(running(copy, "pretrain")) - set(job), snake)
         wait_for(lambda: log.exists() and log.read_text().count("epoch ") >= 2, snake)
+        for process in again:
+            os.kill(process, signal.SIGSTOP)  # it cannot notice that its Snakemake goes
         snake.kill()
         snake.wait()
         resumed_at = int(log.read_text().partition("epoch ")[2].partition("/")[0])
@@ -313,12 +315,20 @@ def test_killed_twice_gives_the_same_weights(root: Path, copy: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to find processes")
-def test_clearing_away_spares_a_living_run(root: Path, copy: Path) -> None:
-    """Two calls of `make run` in one folder: the second must not end the jobs of the first."""
+def test_two_calls_in_one_folder_and_no_orphan(root: Path, copy: Path) -> None:
+    """A second call must neither end the jobs of the first nor work beside it; a killed call's jobs must not go on without it."""
     write(copy, changed("methods.pstl.train", epochs=1000))
     with started(root, copy, paths.encoder(Run.parse("tiny/synthetic/xsub/pstl/joint/s0"))) as snake:
         jobs = wait_for(lambda: running(copy, "pretrain"), snake)
         refused = clear(root, copy)
         assert refused.returncode == 1
         assert "another snakemake is at work" in refused.stderr
+        code, output = snakemake(root, copy, paths.encoder(Run.parse("tiny/synthetic/xsub/pstl/joint/s0")))
+        assert code == 1
+        assert "Directory cannot be locked" in output
         assert set(jobs) <= set(running(copy, "pretrain"))
+        snake.kill()
+        snake.wait()
+        while running(copy, "pretrain"):  # without anybody's help: nothing writes here any more when the next call comes
+            time.sleep(0.01)
+        assert "interrupted; run the same command again to go on" in (copy / "said.log").read_text()

@@ -4,8 +4,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
+
+from pstl.errors import UserError
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -21,6 +24,7 @@ def each(function: Callable[[Piece], Result], pieces: Iterable[Piece], jobs: int
     """function(piece) of every piece, in order. jobs: processes; with 1 everything happens in this one.
 
     At most AHEAD pieces per worker are in memory. `function` and the pieces must be picklable. An error ends the work.
+    Raises: UserError if a process is killed from outside.
     """
     if jobs <= 1:
         yield from map(function, pieces)
@@ -35,5 +39,7 @@ def each(function: Callable[[Piece], Result], pieces: Iterable[Piece], jobs: int
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise UserError(f"one of {jobs} processes was killed, perhaps for want of memory; run again, with fewer: --jobs 1") from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

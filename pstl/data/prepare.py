@@ -24,7 +24,7 @@ def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path, j
     jobs: processes, all cores by default; each writes its clips into the file of the array, so memory is bounded.
     """
     spec: DatasetSpec = load("data.datasets", name).SPEC
-    store, sequences = open_sequences(sequences), Path(sequences)
+    store, sequences = open_sequences(sequences, verify=True), Path(sequences)
     if not len(store):
         raise UserError(f"{name}: {sequences} holds no clip; run 'python -m pstl parse {name}' again")
     longest = int(np.argmax(store.index["frames"]))
@@ -62,15 +62,19 @@ def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -
     store = open_sequences(sequences)
     part, length = apply_recipe(name, recipe, store, slice(rows.start, rows.stop))
     check_finite(part, store.names[rows.start : rows.stop])
-    x = np.load(path, mmap_mode="r+")
+    x = np.load(path, mmap_mode="r")
     if part.shape[1:2] + part.shape[3:] != x.shape[1:2] + x.shape[3:] or part.shape[2] > x.shape[2]:
         raise UserError(
             f"recipe {recipe.name}: clips of shape {part.shape[1:]}, the longest clip made {x.shape[1:]}; the recipe is at fault"
         )
     used = np.any(part != 0, axis=(1, 3, 4))  # (n, T)
-    for row, clip, last in zip(rows, part, used.shape[1] - used[:, ::-1].argmax(1), strict=True):
-        x[row, :, :last] = clip[:, :last]
-    x.flush()
+    first, step = x.offset, x.strides
+    # Through the file and not through the map: on a full disk a write is an error, a page of a map is the end of the process.
+    with open(path, "r+b") as file:
+        for row, clip, last in zip(rows, part, used.shape[1] - used[:, ::-1].argmax(1), strict=True):
+            for axis, values in enumerate(np.ascontiguousarray(clip[:, :last], dtype=x.dtype)):
+                file.seek(first + row * step[0] + axis * step[1])
+                file.write(values)
     return length
 
 

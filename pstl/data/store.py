@@ -123,10 +123,15 @@ def write_sequences(
         write_json(new / "meta.json", meta)
 
 
-def open_sequences(folder: str | Path) -> SequenceStore:
-    """Memory-map a folder written by write_sequences. Raises: UserError if it is not one."""
+def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
+    """Memory-map a folder written by write_sequences.   verify: read all coordinates and compare them with their checksum.
+
+    Raises: UserError if it is not such a folder, or the coordinates are not those that were written.
+    """
     folder = Path(folder)
     meta = _meta(folder, "python -m pstl parse")
+    if verify:
+        _verify(folder, {"values.bin": meta["checksum"]}, "parse")
     values, bodies = _mapped(folder / "values.bin", np.float32), _mapped(folder / "bodies.bin", np.uint8)
     return SequenceStore(values, np.load(folder / "index.npy"), meta.pop("names"), meta, bodies if len(bodies) else None)
 
@@ -154,16 +159,24 @@ def _write_rest(new: Path, array: ArraySet) -> None:
     np.save(new / "content.npy", array.content)
     sides = {f"{name}.{side}": index for name, pair in array.splits.items() for side, index in zip(("train", "test"), pair, strict=True)}
     np.savez(new / "splits.npz", **sides)  # type: ignore[arg-type]
-    sums = [checksum(new / name) for name in ("x.npy", "y.npy", "length.npy")]
+    files = {name: checksum(new / name) for name in ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz")}
+    sums = [files[name] for name in ("x.npy", "y.npy", "length.npy")]
     sums += [hashlib.sha256(i.tobytes()).hexdigest() for i in sides.values()]
     total = hashlib.sha256("".join(sums).encode()).hexdigest()
-    write_json(new / "meta.json", {**array.meta, "names": array.names, "checksum": total})
+    write_json(new / "meta.json", {**array.meta, "names": array.names, "checksum": total, "files": files})
 
 
-def open_array(folder: str | Path) -> ArraySet:
-    """Memory-map a folder written by write_array. Raises: UserError if it is not one."""
+def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
+    """Memory-map a folder written by write_array.
+
+    verify: read every file whole (a second or two per GB) and compare it with its checksum.
+    Raises: UserError if it is not such a folder, or a file in it is not what was written.
+    """
     folder = Path(folder)
     meta = _meta(folder, "python -m pstl prepare")
+    files = meta.pop("files", {})
+    if verify:
+        _verify(folder, files, "prepare")
     with np.load(folder / "splits.npz") as sides:
         names = sorted({key.rsplit(".", 1)[0] for key in sides})
         splits = {name: (sides[f"{name}.train"], sides[f"{name}.test"]) for name in names}
@@ -171,6 +184,17 @@ def open_array(folder: str | Path) -> ArraySet:
     return ArraySet(
         x, np.load(folder / "y.npy"), np.load(folder / "length.npy"), np.load(folder / "content.npy"), meta.pop("names"), splits, meta
     )
+
+
+def _verify(folder: Path, files: dict[str, str], verb: str) -> None:
+    """Compare files with the checksums they were written with. Raises: UserError naming the first that differs."""
+    for name, expected in files.items():
+        found = checksum(folder / name) if (folder / name).exists() else "no file"
+        if found != expected:
+            raise UserError(
+                f"{folder / name}: checksum {found[:12]}, expected {expected[:12]}: the file is damaged; "
+                f"delete {folder} and run again, '{verb}' makes it anew"
+            )
 
 
 def checksum(path: str | Path) -> str:
@@ -238,4 +262,6 @@ def _meta(folder: Path, verb: str) -> dict[str, Any]:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_text())
     except FileNotFoundError:
         raise UserError(f"{folder}: no meta.json here; make it with '{verb}'") from None
+    except ValueError as error:
+        raise UserError(f"{folder / 'meta.json'}: damaged ({error}); delete {folder} and make it anew with '{verb}'") from None
     return meta

@@ -123,7 +123,7 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
     """
     began = time.monotonic()
     card, encoder = encoder_file.load(encoder_path)
-    data = adapted(card, open_array(array), str(array))
+    data = adapted(card, open_array(array, verify=True), str(array))
     sides = dict(zip(("train", "test"), sides_of(data, split), strict=True))
     encoder.to(device)
     train = Clips(data, sides["train"], device)

@@ -20,7 +20,7 @@ from pstl.tasks._features import BATCH, encode_view, recalibrate
 from pstl.tasks._measures import measures
 from pstl.tasks._pretrained import Pretrained
 from pstl.tasks._result import NotApplicable, Result
-from pstl.train import encoder_file
+from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import train
 
@@ -66,7 +66,7 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     metrics = measures(scores, y, world.unseen)
     if cfg.test_every:
         metrics["top1_best"] = max([metrics["top1"], *(record["top1"] for record in curve if "top1" in record)])
-    world.progress.unlink(missing_ok=True)
+    checkpoint.discard(world.progress)
     return Result(metrics, scores=scores.cpu().numpy(), curve=curve)
 
 

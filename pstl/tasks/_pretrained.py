@@ -75,7 +75,7 @@ def open_pretrained(
     Raises: UserError, ShapeError for a file that cannot be read, a split that is not there, or clips that do not fit the encoder.
     """
     card, encoder = encoder_file.load(encoder_path)
-    data = adapted(card, open_array(array), str(array))
+    data = adapted(card, open_array(array, verify=True), str(array))
     if data.meta["dataset"] != run.dataset:
         raise UserError(f"{array}: clips of {data.meta['dataset']}, expected {run.dataset}; pass the array of the run's data set")
     train, test = sides_of(data, run.split)

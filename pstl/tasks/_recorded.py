@@ -18,7 +18,7 @@ from pstl.errors import UserError
 from pstl.methods._base import BaseMethod
 from pstl.rng import derive
 from pstl.tasks._features import adapted, recalibrate
-from pstl.train import encoder_file
+from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import train
 
@@ -71,7 +71,7 @@ class Recorded:
     def done(self) -> None:
         """Remove what was kept for an interruption."""
         for path in self.progress.parent.glob(f"{self.progress.name.removesuffix('.pt')}.*.pt"):
-            path.unlink()
+            checkpoint.discard(path)
 
     def _last(self, what: str) -> Path:
         return self.progress.with_name(f"{self.progress.name.removesuffix('.pt')}.{what.replace(' ', '-')}.pt")

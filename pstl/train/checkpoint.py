@@ -1,6 +1,12 @@
-"""last.pt: everything that is needed to go on after an interruption, written whole or not at all."""
+"""last.pt: everything that is needed to go on after an interruption, written whole or not at all, by one process at a time."""
 
+import fcntl
+import io
+import logging
+import os
 import pickle
+import socket
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +15,37 @@ from torch import nn
 
 from pstl.data.store import atomic
 from pstl.errors import UserError
+from pstl.train.distributed import rank
+
+log = logging.getLogger(__name__)
+History = list[dict[str, float]]
+_held: dict[Path, int] = {}  # files of the locks of this process, by checkpoint; the kernel frees them when it ends, however it ends
 
 
-def save(
-    path: Path, settings: str, epoch: int, history: list[dict[str, float]], method: nn.Module, optimiser: torch.optim.Optimizer
-) -> None:
-    """`epoch` is the number of finished epochs, `settings` the digest of everything that shapes the run."""
+def save(path: Path, settings: str, epoch: int, history: History, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """`epoch` is the number of finished epochs, `settings` the digest of everything that shapes the run.
+
+    The checkpoint before it stays beside it, in case this one cannot be read later.
+    """
     state = {"settings": settings, "epoch": epoch, "history": history, "method": method.state_dict(), "optimiser": optimiser.state_dict()}
     with atomic(path) as new:
-        torch.save(state, new)
+        new.write_bytes(packed(state))
+        if path.exists():
+            os.replace(path, previous(path))
 
 
-def resume(path: Path, settings: str, method: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, list[dict[str, float]]]:
-    """Load `path` into method and optimiser. Returns: finished epochs and the history; (0, []) if there is no checkpoint.
+def resume(path: Path, settings: str, method: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, History]:
+    """Load `path`, or where it is damaged the checkpoint before it, into method and optimiser.
 
-    Raises: UserError if the checkpoint is damaged or belongs to other settings.
+    Returns: finished epochs and the history; (0, []) if there is no checkpoint.
+    Raises: UserError if another process is training from this file, or if no checkpoint here can be read, or if it belongs to other
+    settings.
     """
-    if not path.exists():
+    if rank() == 0:
+        hold(path)
+    state = _newest(path)
+    if state is None:
         return 0, []
-    state = read(path)
     if state.get("settings") != settings:
         raise UserError(
             f"{path}: checkpoint of other settings (found {state.get('settings')}, expected {settings}); "
@@ -38,13 +56,94 @@ def resume(path: Path, settings: str, method: nn.Module, optimiser: torch.optim.
     return int(state["epoch"]), list(state["history"])
 
 
+def discard(path: Path) -> None:
+    """Remove a checkpoint that is no longer needed, with the one before it, and let others train there."""
+    for each in (path, previous(path)):
+        each.unlink(missing_ok=True)
+    release(path)
+
+
+def release(path: Path) -> None:
+    """Let others train from `path`."""
+    if (lock := _held.pop(path.absolute(), None)) is not None:
+        _lock_of(path).unlink(missing_ok=True)
+        os.close(lock)
+
+
+def previous(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def hold(path: Path) -> None:
+    """Claim `path` for this process until it ends or discards it: two that train one run would overwrite each other's progress.
+
+    Raises: UserError naming the process that has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while path.absolute() not in _held:
+        lock = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(lock, 200, 0).decode().strip() or "a process that has just begun"
+            os.close(lock)
+            raise UserError(f"{path}: {owner} is training this run; wait for it, or end it, then run again") from None
+        except OSError:
+            pass  # a file system without locks
+        if not _lock_of(path).exists() or not os.path.samestat(os.fstat(lock), _lock_of(path).stat()):
+            os.close(lock)  # its owner has just finished and removed it
+            continue
+        os.truncate(lock, 0)
+        os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        _held[path.absolute()] = lock
+    for half_written in path.parent.glob(f".{path.name}.[0-9]*"):
+        half_written.unlink()  # of a writer that was killed: there is no other
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _newest(path: Path) -> dict[str, Any] | None:
+    """The newest readable checkpoint, None if there is none. Says so if it is not the last one."""
+    older = previous(path)
+    if not path.exists():
+        return read(older) if older.exists() else None
+    try:
+        return read(path)
+    except UserError as error:
+        if not older.exists():
+            raise
+        state = read(older)
+        if rank() == 0:
+            log.warning("%s; going on from the checkpoint before it, %s, after %d epochs", error, older.name, state["epoch"])
+        return state
+
+
+def packed(content: dict[str, Any]) -> bytes:
+    """Tensors and plain values as the bytes of a file. Not written by torch itself, whose message hides that a disk is full."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
 def read(path: str | Path) -> dict[str, Any]:
     """A file of tensors and plain values, never of code. Raises: UserError if it is missing, damaged or holds anything else."""
     try:
+        if broken := _wrong_checksum(path):
+            raise ValueError(f"checksum of {broken} is wrong")
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0][:160]
         raise UserError(f"{path}: not a readable file of weights ({reason}); it may be truncated: delete it, or fetch it again") from None
     return content
+
+
+def _wrong_checksum(path: str | Path) -> str | None:
+    """Name of a part whose bytes are not those that were written; torch would load it without complaint."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as parts:
+        return parts.testzip()

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.ops.collective import all_sum, world
+from pstl.train.launch import follow_parent
 
 
 def start(device: torch.device) -> torch.device:
     """Join the process group torchrun announces, if any. Returns: this rank's device."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         return device
+    follow_parent()
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)

@@ -14,7 +14,7 @@ from pstl.errors import UserError
 from pstl.registry import load as load_plugin
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
-from pstl.train.checkpoint import read
+from pstl.train.checkpoint import packed, read
 
 FORMAT = 1
 
@@ -51,7 +51,7 @@ def save(path: str | Path, card: EncoderCard, encoder: BaseEncoder, classifier: 
     """Write weights and card, and the classifier of a method that has one; the file appears whole or not at all."""
     content = {"format": FORMAT, "card": asdict(card), "state": encoder.state_dict()}
     with atomic(path) as new:
-        torch.save(content if classifier is None else content | {"classifier": classifier.state_dict()}, new)
+        new.write_bytes(packed(content if classifier is None else content | {"classifier": classifier.state_dict()}))
 
 
 def load(path: str | Path) -> tuple[EncoderCard, BaseEncoder]:

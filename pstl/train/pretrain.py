@@ -36,7 +36,7 @@ def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, devic
     An interrupted call goes on from last.pt beside `out`, at most one epoch is lost; last.pt goes when encoder.pt is there.
     Raises: UserError for a checkpoint of other settings, an unknown split, or a loss that is no longer finite.
     """
-    out, section, data = Path(out), params.method(run.suite, run.method), open_array(array)
+    out, section, data = Path(out), params.method(run.suite, run.method), open_array(array, verify=True)
     device = distributed.start(device)
     known = known_labels(data, run, section, labels)
     card = card_of(run, section, data, known)
@@ -258,7 +258,7 @@ def finish(
     }  # fmt: skip
     write_json(out.with_name("run.json"), facts)
     encoder_file.save(out, card, method.encoder, getattr(method, "classifier", None))
-    out.with_name("last.pt").unlink(missing_ok=True)
+    checkpoint.discard(out.with_name("last.pt"))
 
 
 def device_name(device: torch.device) -> str:

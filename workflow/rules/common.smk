@@ -5,7 +5,6 @@ import shlex
 import sys
 from functools import cache
 from pathlib import Path
-from shutil import which
 
 from pstl import config as settings
 from pstl import paths
@@ -219,7 +218,3 @@ def published():
     """A digest of the published numbers: as inputs, their paths would depend on where Snakemake is called from."""
     files = sorted(Path(workflow.basedir, "pstl/report/published").glob("*.csv"))
     return settings.digest({path.name: path.read_text() for path in files})
-
-
-# On a machine with a GPU one pre-training at a time takes it (profiles/default: resources: gpu); without one the cores decide.
-GPU = int(which("nvidia-smi") is not None)

@@ -27,6 +27,9 @@ rule parse:
     log:
         "data/sequences/{dataset}.log",
     threads: ALL_CORES
+    resources:
+        mem_mb=lambda w, attempt: 8000 * attempt,
+        runtime=lambda w, attempt: 240 * attempt,
     params:
         section=lambda w: section(PARAMS.dataset(w.dataset)),
         code=lambda w: code("data.parse", f"data.datasets.{w.dataset}"),
@@ -46,6 +49,9 @@ rule recordings:
     log:
         "data/recordings/{dataset}.log",
     threads: ALL_CORES
+    resources:
+        mem_mb=lambda w, attempt: 8000 * attempt,
+        runtime=lambda w, attempt: 240 * attempt,
     params:
         section=lambda w: section(PARAMS.dataset(w.dataset)),
         code=lambda w: code("data.parse", f"data.datasets.{w.dataset}"),
@@ -65,6 +71,9 @@ rule prepare:
     log:
         "data/arrays/{dataset}/{recipe}.log",
     threads: ALL_CORES
+    resources:
+        mem_mb=lambda w, attempt: 8000 * attempt,
+        runtime=lambda w, attempt: 240 * attempt,
     params:
         section=lambda w: section(recipes()[w.recipe]),
         code=lambda w: code("data.prepare", f"data.datasets.{w.dataset}", f"data.recipes.{recipes()[w.recipe].name}"),

@@ -9,6 +9,12 @@ rule features:
         features="results/{suite}/runs/{run}/{batch_norm}{origin}/features.npz",
     log:
         "results/{suite}/runs/{run}/{batch_norm}{origin}/features.log",
+    group:
+        "probes"
+    resources:
+        gpu=int(GPUS > 0),  # on a cluster the CPU will do: a probe must not wait for a GPU
+        mem_mb=memory,
+        runtime=lambda w, attempt: 60 * attempt,
     params:
         code=lambda w: code("tasks._features", f"methods.{method_of(w).method}", f"backbones.{method_of(w).encoder.name}"),
         array=subpath(input.array, parent=True),
@@ -17,7 +23,7 @@ rule features:
         "encode {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}{wildcards.origin}"
     shell:
         "pstl features --encoder {input.encoder} --array {params.array} --split {params.split}"
-        " --batch-norm {wildcards.batch_norm} --out {output.features} 2>&1 | tee {log} >&2"
+        " --batch-norm {wildcards.batch_norm} --gpus {resources.gpu} --out {output.features} 2>&1 | tee {log} >&2"
 
 
 rule evaluate:
@@ -29,8 +35,12 @@ rule evaluate:
     log:
         "results/{suite}/runs/{run}/{batch_norm}/{task}.log",
     retries: 1  # fine-tuning goes on from <task>.last.pt, which lies beside its rows and is no declared output
+    group:
+        probe_of
     resources:
         gpu=lambda w: GPU * ("encoder" in needed_by(w)),
+        mem_mb=memory,
+        runtime=minutes_of_task,
     params:
         section=lambda w: section(task_of(w).model_dump(mode="json", exclude={"summary"})),
         code=task_code,
@@ -39,7 +49,7 @@ rule evaluate:
         "{wildcards.task} on {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
     shell:
         "pstl evaluate --run {wildcards.suite}/{wildcards.run} --task {wildcards.task} --batch-norm {wildcards.batch_norm}"
-        " {params.given} --out {output.rows} --scores {output.scores} 2>&1 | tee {log} >&2"
+        " {params.given} --gpus {resources.gpu} --out {output.rows} --scores {output.scores} 2>&1 | tee {log} >&2"
 
 
 rule fuse:
@@ -51,6 +61,8 @@ rule fuse:
         scores="results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.scores.npz",
     log:
         "results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.log",
+    group:
+        "probes"
     params:
         section=lambda w: section(fused_of(w)),
         code=lambda w: code("tasks._run"),

@@ -17,7 +17,9 @@ rule pretrain:
     retries: 1
     threads: 1  # so weights do not depend on --cores, and two cores take two runs
     resources:
-        gpu=GPU,
+        gpu=GPU,  # more than one: as many processes, under torchrun; --set-resources pretrain:gpu=4
+        mem_mb=memory,
+        runtime=minutes_of_training,
     params:
         section=lambda w: section(method_of(w)),
         code=lambda w: code("train.pretrain", f"methods.{method_of(w).method}", f"backbones.{method_of(w).encoder.name}"),
@@ -27,4 +29,4 @@ rule pretrain:
         "pre-train {wildcards.suite}/{wildcards.run}"
     shell:
         "pstl pretrain --run {wildcards.suite}/{wildcards.run} --array {params.array} {params.labels}"
-        " --out {output.encoder} 2>&1 | tee {log} >&2"
+        " --gpus {resources.gpu} --out {output.encoder} 2>&1 | tee {log} >&2"

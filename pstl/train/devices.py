@@ -1,0 +1,78 @@
+"""Each job its own GPU: of several jobs on one machine, every one takes devices that no other has, and waits for them if need be.
+
+A device is taken by a lock on a file named after it. The kernel frees the lock when the process ends, however it ends. Locks are one
+user's: who shares a machine with others needs a queue (docs/cluster.md).
+"""
+
+import fcntl
+import logging
+import os
+import re
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+_taken: list[int] = []  # locks of this process, open until it ends
+
+
+def present() -> list[str]:
+    """Names (UUID) of the GPUs this process may use. CUDA is not touched: it would fix its list of devices for good."""
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
+    except OSError:
+        return []
+    names = re.findall(r"^GPU \d+: .*\(UUID: (\S+)\)", listed, re.M)
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is None:
+        return names
+    # Given by number or by name; CUDA ends its list at the first device that does not exist.
+    found = [names[int(word)] if word.isdigit() and int(word) < len(names) else word for word in allowed.replace(" ", "").split(",")]
+    return [name for name in found if name in names]
+
+
+def take(count: int | None) -> list[str]:
+    """Take `count` GPUs (fewer if there are fewer) for the life of this process and let CUDA see no others; None: leave them as they are.
+
+    Waits until enough are free. Call it before CUDA starts. Returns: their names; [] on a machine without GPU.
+    """
+    if count is None:
+        return []
+    names = present()
+    count = min(count, len(names))
+    if not count:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # those that are there are for jobs that ask for them
+        return []
+    said = False
+    while len(mine := _try(names, count)) < count:
+        if not said:
+            log.info("waiting for %d of %d GPUs: other jobs have them", count, len(names))
+            said = True
+        time.sleep(0.2)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
+    return mine
+
+
+def _try(names: list[str], count: int) -> list[str]:
+    """Lock `count` of the devices, or none. Returns: those that are locked now."""
+    locks: dict[str, int] = {}
+    for name in names:
+        lock = os.open(_folder() / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks[name] = lock
+        except BlockingIOError:
+            os.close(lock)
+        if len(locks) == count:
+            _taken.extend(locks.values())
+            return list(locks)
+    for lock in locks.values():
+        os.close(lock)
+    return []
+
+
+def _folder() -> Path:
+    folder = Path(tempfile.gettempdir(), f"pstl-gpus-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder

@@ -1,0 +1,56 @@
+"""One pre-training in several processes of this machine, by torchrun; on a machine with GPUs each has its own device.
+
+A process that dies takes the others with it: they would wait for it for ever. What was finished is in last.pt, and the next call,
+with any number of processes, goes on from there.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from pstl.errors import UserError
+
+
+def launched() -> bool:
+    """Whether this process is one of those that torchrun started."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def launch(arguments: Sequence[str], processes: int) -> None:
+    """Run `python -m pstl <arguments>` in `processes` processes and wait.
+
+    Raises: UserError saying which process ended how; SystemExit(2) if one of them has said itself what the user can do.
+    """
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # it reports a failure in forty lines
+    options = parse_args(["--standalone", "--nproc-per-node", str(processes), "--monitor-interval", "0.2", "-m", "--", "pstl", *arguments])
+    try:
+        run(options)
+    except SignalException:  # it has ended the processes before it raised this
+        raise KeyboardInterrupt from None
+    except ChildFailedError as error:
+        number, failure = error.get_first_failure()
+        if failure.exitcode == 2:
+            raise SystemExit(2) from None
+        how = f"killed by {signal.Signals(-failure.exitcode).name}" if failure.exitcode < 0 else f"ended with code {failure.exitcode}"
+        raise UserError(
+            f"process {number + 1} of {processes} was {how}, so the others were ended; run again to go on from the last checkpoint"
+        ) from None
+
+
+def follow_parent() -> None:
+    """End this process when torchrun, which started it, is gone: nobody could end it any more. Linux only."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    parent_death = 1  # PR_SET_PDEATHSIG
+    ctypes.CDLL(None, use_errno=True).prctl(parent_death, signal.SIGKILL)
+    if os.getppid() == 1:  # it went before we asked
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,82 @@
+"""Which GPU a job gets. The listing is that of a machine with two, written by a stand-in for nvidia-smi; locks and processes are real."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pstl.train import devices
+
+LISTED = "GPU 0: NVIDIA H100 (UUID: GPU-aaaa)\nGPU 1: NVIDIA H100 (UUID: GPU-bbbb)\n"
+JOB = (
+    "import logging, os, sys; from pstl.train.devices import take;"
+    "logging.basicConfig(level=logging.INFO, stream=sys.stdout, format='%(message)s');"
+    "take(int(sys.argv[1])); print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
+)
+
+
+@pytest.fixture(autouse=True)
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\nprintf '{LISTED}'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def job(count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", JOB, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline().strip()
+
+
+def test_jobs_side_by_side_have_different_gpus(root: Path) -> None:
+    """Two trainings on one GPU take twice as long each, while the other GPU idles; the third job waits until one is killed."""
+    first, second = job(1), job(1)
+    names = [said(first), said(second)]
+    third = job(1)
+    assert sorted(names) == ["GPU-aaaa", "GPU-bbbb"]
+    assert said(third) == "waiting for 1 of 2 GPUs: other jobs have them"
+    first.kill()
+    assert said(third) == names[0]
+    for process in (first, second, third):
+        process.communicate("")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "found"),
+    [
+        (None, ["GPU-aaaa", "GPU-bbbb"]),
+        ("1", ["GPU-bbbb"]),
+        ("GPU-bbbb,GPU-aaaa", ["GPU-bbbb", "GPU-aaaa"]),
+        ("", []),
+        ("-1", []),
+        ("7", []),
+    ],
+)
+def test_what_a_queue_allows_is_all_there_is(allowed: str | None, found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """SLURM gives a job some GPUs of a node by number or by name; taking another would be taking somebody else's."""
+    if allowed is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
+    assert devices.present() == found
+
+
+def test_a_job_that_claims_none_sees_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that did not ask for a GPU must not crowd those that did; a plain call on the command line keeps them all."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert devices.take(None) == []
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    assert devices.take(0) == []
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_a_machine_without_gpu_has_none(tmp_path: Path) -> None:
+    """Most laptops: nothing to ask, nothing to wait for."""
+    (tmp_path / "nvidia-smi").unlink()
+    assert devices.present() == []
+    assert devices.take(2) == []
