@@ -57,13 +57,14 @@ def measure(params: dict[str, Any], name: str, device_text: str, steps: int) -> 
     data = _array(section)
     card = _card(section, data)
     method = build_method(run, section, card, SHAPE["classes"]).to(device)  # type: ignore[arg-type]
-    train_rate = _train_rate(method, data, section, device, steps)
+    train_rate, items_per_clip = _train_rate(method, data, section, device, steps)
     peak = peak_memory(device)
     clips = Clips(data, np.arange(len(data.x)), device)
     return {
         "method": name, "device": device_name(device), "batch_size": section.train.batch_size, "precision": section.train.precision,
-        "train_clips_per_second": train_rate, "train_peak_mb": peak, "encode_clips_per_second": _encode_rate(card, method, clips, steps),
-        "encoder_parameters": sum(p.numel() for p in method.encoder.parameters()),
+        "train_clips_per_second": train_rate, "items_per_clip": items_per_clip, "train_peak_mb": peak,
+        "encode_clips_per_second": _encode_rate(card, method, clips, steps),
+        "features": method.encoder.width, "encoder_parameters": sum(p.numel() for p in method.encoder.parameters()),
         "parameters": sum(p.numel() for p in method.parameters()),
         "threads": torch.get_num_threads(), "git": git_hash(), "versions": versions(),
     }  # fmt: skip
@@ -106,8 +107,8 @@ def _array(section: MethodSettings) -> ArraySet:
     return ArraySet(x, everything % 60, length, everything.astype(np.uint64), [], {}, {})
 
 
-def _train_rate(method: BaseMethod, data: ArraySet, section: MethodSettings, device: torch.device, steps: int) -> float:
-    """Clips per second of whole optimiser steps, one a batch; where items are bodies, a clip counts as as many as it has."""
+def _train_rate(method: BaseMethod, data: ArraySet, section: MethodSettings, device: torch.device, steps: int) -> tuple[float, float]:
+    """Clips per second of whole optimiser steps, one a batch, and items per clip: where items are bodies, as many as a clip has."""
     everything = np.arange(len(data.x))
     known = None if section.labels is None else everything[: max(1, round(section.labels * len(everything)))]
     clips = Clips(data, everything, device, True, method.one_body, method.shortest, known)
@@ -124,7 +125,8 @@ def _train_rate(method: BaseMethod, data: ArraySet, section: MethodSettings, dev
         method(batches.make(clips, members[step]), torch_generator(0, "bench", step))["loss"].backward()
         update(method, optim, section.train, section.train.lr)
     _wait(device)
-    return steps * size / (time.perf_counter() - began) * len(data.x) / len(clips)
+    items_per_clip = len(clips) / len(data.x)
+    return steps * size / (time.perf_counter() - began) / items_per_clip, items_per_clip
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ from pstl import verbs
 from pstl.errors import UserError, trouble
 from pstl.guard import follow_snakemake
 
+PAUSE = 3.0  # seconds in which torchrun ends the other processes when one of them has failed
 Verb = Callable[[argparse.Namespace], None]
 
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.verb(args)
     except UserError as error:
         if not first:
-            time.sleep(3)  # the first one says the same and ends this one before; if not, this one must
+            time.sleep(PAUSE)  # the first one says the same
         sys.exit(verbs.say(f"pstl {args.command}: {error}", 2))
     except KeyboardInterrupt:
         sys.exit(verbs.say(f"pstl {args.command}: interrupted; run the same command again to go on", 130))
@@ -37,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not (said := trouble(error)):
             raise
         sys.exit(verbs.say(f"pstl {args.command}: {said}", 2))
+    except Exception:
+        if "RANK" in os.environ:
+            time.sleep(PAUSE)  # most likely another one has died, and what began them will say so
+        raise
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -287,6 +292,14 @@ def build_parser() -> argparse.ArgumentParser:
         ("--data", {"action": "store_true", "help": "instead: reading and normalising, beside plain Python"}),
         ("--files", {"type": int, "default": 3000, "help": "files to read with --data (default: %(default)s)"}),
         jobs,
+    )
+    add(
+        "plan",
+        verbs.plan,
+        "say what a suite costs before it is run: jobs, hours of the benched device, disk",
+        "ntu60 --bench bench.json",
+        ("suite", {"metavar": "SUITE"}),
+        ("--bench", {"metavar": "FILE", "default": "results/measured/bench/cpu.json", "help": "of `bench --json` (default: %(default)s)"}),
     )
     add(
         "doctor",

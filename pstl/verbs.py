@@ -237,6 +237,19 @@ def bench(args: argparse.Namespace) -> None:
     sys.stdout.write(table(rows))
 
 
+def plan(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.plan import text
+
+    params = config.load(args.params)
+    try:
+        figures = json.loads(Path(args.bench).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{args.bench}: no such file; make it with 'python -m pstl bench --json {args.bench}'") from None
+    params.suite_named(args.suite)
+    sys.stdout.write(text(params, args.suite, figures))
+
+
 def doctor(args: argparse.Namespace) -> None:
     from pstl import config, paths
     from pstl.data.doctor import examine, examine_file, overview, text

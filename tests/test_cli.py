@@ -83,5 +83,7 @@ def test_bench_counts_clips_where_items_are_bodies():
     run = module.Run(suite="s", dataset="ntu60", split="xsub", method="hitrs", stream="joint", seed=0)
     method, seen = build_method(run, section, module._card(section, data), 60), []
     method.register_forward_hook(lambda module, args, out: seen.append(args[0].x.shape))
-    assert module._train_rate(method, data, section, torch.device("cpu"), 1) > 0
+    rate, items_per_clip = module._train_rate(method, data, section, torch.device("cpu"), 1)
+    assert rate > 0
+    assert items_per_clip == 1.5
     assert seen == [(2, 3, 120, 25, 1)] * 2

@@ -1,10 +1,12 @@
 """Each job its own GPU: of several jobs on one machine, every one takes devices that no other has, and waits for them if need be.
 
 A device is taken by a lock on a file named after it. The kernel frees the lock when the process ends, however it ends. Locks are one
-user's: who shares a machine with others needs a queue (docs/cluster.md).
+user's: who shares a machine with others needs a queue (docs/cluster.md). PSTL_JOBS_PER_GPU says how many jobs may share a device, 1 if it
+is not set; workflow/rules/resources.smk sets it.
 """
 
 import fcntl
+import itertools
 import logging
 import os
 import re
@@ -13,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+HIDE = "PSTL_HIDE_GPUS"  # set on clusters: a node's GPUs are for those that asked the queue for them
 log = logging.getLogger(__name__)
 _taken: list[int] = []  # locks of this process, open until it ends
 
@@ -42,7 +45,8 @@ def take(count: int | None) -> list[str]:
     names = present()
     count = min(count, len(names))
     if not count:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # those that are there are for jobs that ask for them
+        if HIDE in os.environ:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return []
     said = False
     while len(mine := _try(names, count)) < count:
@@ -57,8 +61,11 @@ def take(count: int | None) -> list[str]:
 def _try(names: list[str], count: int) -> list[str]:
     """Lock `count` of the devices, or none. Returns: those that are locked now."""
     locks: dict[str, int] = {}
-    for name in names:
-        lock = os.open(_folder() / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    shares = int(os.environ.get("PSTL_JOBS_PER_GPU", "1"))
+    for share, name in itertools.product(range(shares), names):  # empty devices first
+        if name in locks:
+            continue
+        lock = os.open(_folder() / f"{name}.{share}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             locks[name] = lock

@@ -48,6 +48,18 @@ def test_jobs_side_by_side_have_different_gpus(root: Path) -> None:
         process.communicate("")
 
 
+def test_small_jobs_may_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--resources gpu=4` on two: an H100 takes several of these networks; empty devices are taken first."""
+    monkeypatch.setenv("PSTL_JOBS_PER_GPU", "2")
+    jobs, names = [], []
+    for _ in range(4):
+        jobs.append(job(1))
+        names.append(said(jobs[-1]))
+    assert sorted(names[:2]) == sorted(names[2:]) == ["GPU-aaaa", "GPU-bbbb"]
+    for process in jobs:
+        process.communicate("")
+
+
 @pytest.mark.parametrize(
     ("allowed", "found"),
     [
@@ -67,10 +79,11 @@ def test_what_a_queue_allows_is_all_there_is(allowed: str | None, found: list[st
 
 
 def test_a_job_that_claims_none_sees_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs that did not ask for a GPU must not crowd those that did; a plain call on the command line keeps them all."""
+    """On a node that others use, too, it is not ours; on one's own machine a probe may use what is there."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    assert devices.take(None) == []
+    assert devices.take(None) == devices.take(0) == []
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    monkeypatch.setenv(devices.HIDE, "1")
     assert devices.take(0) == []
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 

@@ -3,12 +3,23 @@
 from pstl import plan
 from pstl.train import devices
 
+
+def allowed(resource):
+    """How much of a resource all jobs together may claim."""
+    limit = workflow.global_resources[resource]
+    return getattr(limit, "value", limit)
+
+
 ON_CLUSTER = not workflow.local_exec or workflow.remote_exec  # where the machine that plans says nothing about those that work
 GPUS = 0 if ON_CLUSTER else len(devices.present())
 GPU = int(ON_CLUSTER or GPUS > 0)  # of a job that trains an encoder
 
 if GPUS and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", GPUS)  # as many such jobs at a time as there are GPUs; --resources gpu=1 allows fewer
+    workflow.register_resource("gpu", GPUS)  # as many such jobs at a time as there are GPUs; --resources gpu=N allows fewer, or more
+if ON_CLUSTER:
+    os.environ[devices.HIDE] = "1"
+if GPUS:
+    os.environ["PSTL_JOBS_PER_GPU"] = str(-(-allowed("gpu") // GPUS))
 
 SLOW = 100  # items a second: what time limits assume of the slowest device anybody trains on
 
@@ -26,7 +37,7 @@ def memory(wildcards, attempt):
 def minutes_of_training(wildcards, attempt):
     """Time limit of a pre-training."""
     run = run_of(wildcards)
-    items = plan.items(method_of(wildcards), plan.clips(run.dataset, run.split).train)
+    items = plan.items(method_of(wildcards), plan.facts(run.dataset).split(run.split)[0])
     return (60 + items // SLOW // 60) * attempt
 
 

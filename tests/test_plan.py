@@ -1,0 +1,69 @@
+"""The bill of a suite: jobs as Snakemake counts them, hours and bytes as arithmetic says."""
+
+import json
+from pathlib import Path
+
+import pytest
+from test_pipeline import planned, snakemake
+
+from pstl import plan
+from pstl.cli import main
+from pstl.config import Plugin, load
+from pstl.errors import UserError
+
+FIGURES = [
+    {
+        "method": name, "device": "cpu", "threads": 1, "train_clips_per_second": 10.0, "items_per_clip": 1.5 if name == "hitrs" else 1.0,
+        "encode_clips_per_second": 100.0, "features": 256, "encoder_parameters": 2**20, "parameters": 2**21,
+    }
+    for name in ("pstl", "skeletonbt", "scdnet", "hitrs", "psp", "supervised")
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suite", ["ntu60", "nwucla_transfer"])
+def test_jobs_are_those_that_snakemake_plans(root: Path, tmp_path: Path, suite: str) -> None:
+    """A bill that forgets a kind of job is believed until the queue is full."""
+    code, output = snakemake(root, tmp_path, "-n", "--config", f"suite={suite}", f"params={root / 'params.yaml'}")
+    assert code == 0, output
+    counted = plan.jobs(load(root / "params.yaml"), suite)
+    assert {rule: n for rule, n in counted.items() if rule not in ("labels", "recordings")} == {
+        rule: n for rule, n in planned(output).items() if rule != "all"
+    }
+    total = next(line for line in output.splitlines() if line.startswith("total")).split()[1]
+    assert sum(counted.values()) + 1 == int(total)
+
+
+def test_hours_are_clips_over_speed(root: Path) -> None:
+    """PSTL sees 40,091 clips in each of 150 epochs; Hi-TRS's schedule counts bodies, of which a benched clip has one and a half."""
+    params = load(root / "params.yaml")
+    assert plan.items(params.method("ntu60", "pstl"), 40_091) == 150 * 40_091
+    assert plan.items(params.method("ntu60", "hitrs"), 40_091) == 30_000 * 4 * 64
+    assert plan.items(params.method("ntu60", "psp"), 40_091) == 120 * 500 * 90
+    slow, fast = (plan.cost(params, "ntu60", [row | {"train_clips_per_second": rate} for row in FIGURES]).hours for rate in (1.0, 4.0))
+    assert slow["pretrain"] == pytest.approx(4 * fast["pretrain"])
+    assert slow["features"] == fast["features"] > 0
+    hitrs = [
+        row | {"train_clips_per_second": 1e-3} if row["method"] == "hitrs" else row | {"train_clips_per_second": 1e9} for row in FIGURES
+    ]
+    assert plan.cost(params, "ntu60", hitrs).hours["pretrain"] * 3600 == pytest.approx(6 * 30_000 * 4 * 64 / 1.5e-3, rel=1e-3)
+
+
+def test_an_array_is_as_large_as_its_shape(root: Path) -> None:
+    """NTU-60 at 50 frames: 56,578 clips of 3 x 50 x 25 x 2 float32, the 1.7 GB that must fit into memory."""
+    assert plan.array_bytes("ntu60", Plugin(name="resize50")) == 56_578 * 3 * 50 * 25 * 2 * 4
+    assert plan.array_bytes("nwucla", Plugin.model_validate({"name": "resize50", "frames": 25})) == 1484 * 3 * 25 * 20 * 4
+    assert plan.array_bytes("pkummd2", Plugin(name="spine300")) == 6945 * 3 * 300 * 25 * 2 * 4
+
+
+def test_the_bill_is_said_with_its_source(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hours without the device they were measured on mean nothing; a method that was not measured is named."""
+    (tmp_path / "bench.json").write_text(json.dumps(FIGURES))
+    main(["plan", "ntu60", "--bench", str(tmp_path / "bench.json"), "--params", str(root / "params.yaml")])
+    said = capsys.readouterr().out
+    assert said.startswith("ntu60: ")
+    assert "hours of one device (cpu, 1 thread)" in said
+    main(["plan", "builtin", "--bench", str(tmp_path / "bench.json"), "--params", str(root / "params.yaml")])
+    assert "hours are for the papers' settings; this suite changes " in capsys.readouterr().out
+    with pytest.raises(UserError, match="no figure of psp; measured are pstl; add it"):
+        plan.figure(load(root / "params.yaml"), "ntu60", "psp", FIGURES[:1])
