@@ -1,6 +1,7 @@
 """Debian's SLURM on this machine's loopback, for as long as a test needs it: one controller, one node, one pretended GPU.
 
-Nothing outside a temporary folder is written: configuration, key, spool and logs lie in it, and SLURM_CONF points there. Needs root.
+Configuration, key, spool and logs lie in a temporary folder. Outside it there are, meanwhile, two links in /etc/slurm, where jobs look for
+the configuration; a machine that has one of its own is left alone. Needs root.
 """
 
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+PLACE = Path("/etc/slurm")
 PACKAGES = ("slurm-wlm", "munge")
 CONFIGURATION = """\
 ClusterName=pstl
@@ -64,10 +66,14 @@ def install() -> None:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[dict[str, str]]:
-    """SLURM at work. Yields: the environment in which its commands find it."""
+    """SLURM at work. Yields: the environment in which its daemons are found."""
     install()
+    links = [PLACE / name for name in ("slurm.conf", "gres.conf")]
+    if any(link.exists() for link in links):
+        pytest.skip(f"this machine has a SLURM of its own: {PLACE}")
     write(folder)
-    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{os.environ['PATH']}:/usr/sbin"}
+    PLACE.mkdir(exist_ok=True)
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
     daemons = [
         ["munged", "--foreground", "--force", *(f"--{name}={folder}/munge.{name.partition('-')[0]}" for name in ("socket", "key-file"))],
         ["slurmctld", "-D"],
@@ -76,6 +82,9 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     daemons[0] += [f"--{name}-file={folder}/munge.{name}" for name in ("pid", "log", "seed")]
     running: list[subprocess.Popen[bytes]] = []
     try:
+        for link in links:
+            link.unlink(missing_ok=True)  # of a folder that is gone
+            link.symlink_to(folder / link.name)
         for command, ready in zip(daemons, (has_socket, answers, idle), strict=True):
             with open(folder / f"{command[0]}.out", "wb") as said:
                 running.append(subprocess.Popen(command, env=environment, stdout=said, stderr=said))
@@ -88,6 +97,8 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
         for daemon in reversed(running):
             daemon.terminate()
             daemon.wait()
+        for link in links:
+            link.unlink(missing_ok=True)
 
 
 def write(folder: Path) -> None:

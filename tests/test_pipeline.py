@@ -331,4 +331,3 @@ def test_two_calls_in_one_folder_and_no_orphan(root: Path, copy: Path) -> None:
         snake.wait()
         while running(copy, "pretrain"):  # without anybody's help: nothing writes here any more when the next call comes
             time.sleep(0.01)
-        assert "interrupted; run the same command again to go on" in (copy / "said.log").read_text()

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 HIDE = "PSTL_HIDE_GPUS"  # set on clusters: a node's GPUs are for those that asked the queue for them
+SHARES = "PSTL_JOBS_PER_GPU"
 log = logging.getLogger(__name__)
 _taken: list[int] = []  # locks of this process, open until it ends
 
@@ -61,7 +62,7 @@ def take(count: int | None) -> list[str]:
 def _try(names: list[str], count: int) -> list[str]:
     """Lock `count` of the devices, or none. Returns: those that are locked now."""
     locks: dict[str, int] = {}
-    shares = int(os.environ.get("PSTL_JOBS_PER_GPU", "1"))
+    shares = int(os.environ.get(SHARES, "1"))
     for share, name in itertools.product(range(shares), names):  # empty devices first
         if name in locks:
             continue

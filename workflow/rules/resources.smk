@@ -17,9 +17,9 @@ GPU = int(ON_CLUSTER or GPUS > 0)  # of a job that trains an encoder
 if GPUS and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", GPUS)  # as many such jobs at a time as there are GPUs; --resources gpu=N allows fewer, or more
 if ON_CLUSTER:
-    os.environ[devices.HIDE] = "1"
+    os.environ.update({devices.HIDE: "1"})
 if GPUS:
-    os.environ["PSTL_JOBS_PER_GPU"] = str(-(-allowed("gpu") // GPUS))
+    os.environ.update({devices.SHARES: str(-(-allowed("gpu") // GPUS))})
 
 SLOW = 100  # items a second: what time limits assume of the slowest device anybody trains on
 
