@@ -21,6 +21,7 @@ from pstl.rng import numpy_generator, torch_generator
 from pstl.tasks import _windows
 from pstl.tasks._recorded import BATCH, Recorded, as_clips, cached, standardised
 from pstl.tasks._result import NotApplicable, Result
+from pstl.tasks._standard import Standard
 from pstl.train.encoder_file import EncoderCard
 
 NEEDS = "recordings"
@@ -203,13 +204,14 @@ def window_scores(world: Recorded, cfg: Config, train: np.ndarray, test: np.ndar
     world.fit(detector, clips, cfg.train, what)
     if cfg.tune == "all":
         world.renew(detector.encoder, clips)
+        detector.renew(clips)
     return _frames(detector, shown, cut[1])
 
 
 class Detector(BaseMethod):
-    """A linear layer on feature rows: cross-entropy with the label of the frame each row is about.
+    """A linear layer on standardised feature rows: cross-entropy with the label of the frame each row is about.
 
-    frozen: clips are cached rows (N, D, R, 1, 1), and the encoder is neither run nor trained.
+    frozen: clips are cached, standardised rows (N, D, R, 1, 1), and the encoder is neither run nor trained.
     """
 
     needs_labels = True
@@ -217,6 +219,7 @@ class Detector(BaseMethod):
     def __init__(self, encoder: BaseEncoder, card: EncoderCard, width: int, at: Tensor, classes: int, background: float, seed: int) -> None:
         nn.Module.__init__(self)
         self.encoder, self.card, self.frozen = encoder, card, False
+        self.standard = Standard(width)
         self.head = nn.Linear(width, classes + 1)
         nn.init.xavier_normal_(self.head.weight, generator=torch_generator(seed, "detection"))
         nn.init.zeros_(self.head.bias)
@@ -232,9 +235,19 @@ class Detector(BaseMethod):
         """Feature rows (N, R, D) of clips as the recipe made them, or of cached ones."""
         return x[..., 0, 0].transpose(1, 2) if self.frozen else _windows.encode(self.card, self.encoder, x, length).frames
 
+    def renew(self, clips: Clips) -> None:
+        """Standardise by all these clips: the encoder has changed with every batch."""
+        self.eval()
+        self.standard.fit(cached(self.rows, clips))
+
+    def scores(self, x: Tensor, length: Tensor) -> Tensor:
+        """(N, R, 1 + classes)."""
+        rows = self.rows(x, length)
+        return self.head(rows if self.frozen else self.standard(rows))
+
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         assert batch.y is not None  # promised by needs_labels
-        scores = self.head(self.rows(batch.x, batch.length))
+        scores = self.scores(batch.x, batch.length)
         wanted = batch.y[:, self.at.round().long()]
         return {"loss": F.cross_entropy(scores.flatten(0, 1), wanted.flatten(), weight=self.weight)}
 
@@ -244,7 +257,7 @@ def _frames(detector: Detector, clips: Clips, windows: _windows.Windows) -> Scor
     """Probabilities of every frame of every recording: rows to frames, then the mean over windows that overlap."""
     detector.eval()
     parts = (clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH))
-    rows = torch.cat([detector.head(detector.rows(x, length)).float().softmax(2) for x, length, _ in parts])
+    rows = torch.cat([detector.scores(x, length).float().softmax(2) for x, length, _ in parts])
     frames, start = spread(rows, detector.at, windows.frames), torch.from_numpy(windows.start)
     mine = (torch.from_numpy(windows.recording == number) for number in range(len(windows.total)))
     return [overlap_mean(frames[m.to(frames.device)], start[m], total) for m, total in zip(mine, windows.total, strict=True)]

@@ -5,7 +5,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
@@ -23,11 +22,11 @@ from pstl.skeletons import load as load_skeleton
 from pstl.tasks import _windows
 from pstl.tasks._recorded import BATCH, Recorded, as_clips, cached, standardised
 from pstl.tasks._result import NotApplicable, Result
+from pstl.tasks._standard import Standard
 from pstl.train.encoder_file import EncoderCard
 
 NEEDS = "recordings"
 DRAWN = 2  # test windows kept for the report
-SPREAD = 1e-5  # smallest deviation of a feature over clips that is taken for more than rounding
 
 
 class Training(TrainSettings):
@@ -186,8 +185,7 @@ def predict(world: Recorded, cfg: Config, train: Forecasts, test: Forecasts, tun
 class Predictor(BaseMethod):
     """A head on the video feature; the loss is the mean distance of the joints from where they should be, in metres.
 
-    The head's last layer begins at zero, so training begins at the baseline `zero velocity`. It reads standardised features, because
-    clips differ by a small part of what all have in common.
+    The head's last layer begins at zero, so training begins at the baseline `zero velocity`. It reads standardised features.
     frozen: clips are cached, standardised features (N, D, 1, 1, 1), and the encoder is neither run nor trained.
     """
 
@@ -197,7 +195,7 @@ class Predictor(BaseMethod):
         nn.Module.__init__(self)
         self.dropout = cfg.dropout
         self.encoder, self.card, self.frozen, self.shape = encoder, card, False, (cfg.predict, joints, 3)
-        self.norm = nn.BatchNorm1d(encoder.width, affine=False)
+        self.standard = Standard(encoder.width)
         out = nn.Linear(cfg.hidden or encoder.width, cfg.predict * joints * 3)
         nn.init.zeros_(out.weight)
         nn.init.zeros_(out.bias)
@@ -225,19 +223,13 @@ class Predictor(BaseMethod):
 
     def offsets(self, x: Tensor, length: Tensor) -> Tensor:
         """(N, predict, V, 3) metres."""
-        features = self.features(x, length)[:, 0]
-        if not self.frozen:
-            norm, alone = self.norm, len(x) == 1  # a batch of one has no spread
-            features = F.batch_norm(features, norm.running_mean, norm.running_var, training=self.training and not alone, eps=SPREAD**2)
-        return self.head(features).view(len(x), *self.shape)
+        features = self.features(x, length)
+        return self.head(features if self.frozen else self.standard(features)).view(len(x), *self.shape)
 
     def renew(self, clips: Clips) -> None:
-        """What features are standardised by, from all clips at once: the encoder has changed with every batch."""
+        """Standardise by all these clips: the encoder has changed with every batch."""
         self.eval()
-        features = torch.from_numpy(cached(self.features, clips)[:, 0])
-        self.norm.load_state_dict(
-            {"running_mean": features.mean(0), "running_var": features.var(0), "num_batches_tracked": torch.tensor(0)}
-        )
+        self.standard.fit(cached(self.features, clips))
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         assert batch.y is not None  # promised by needs_labels
