@@ -191,6 +191,16 @@ def build_parser() -> argparse.ArgumentParser:
         ("--scores-out", {}),
     )
     add(
+        "compare",
+        verbs.compare,
+        "is one cell better than another? paired bootstrap over test clips and seeds",
+        "'nwucla/nwucla/xview/pstl/joint/s*/recalibrated/linear' 'nwucla/nwucla/xview/random_init/joint/s*/recalibrated/linear'",
+        ("a", {"metavar": "A", "help": "suite/dataset/split/method/stream/s<seed>/batch_norm/task, s* for every seed; or a scores file"}),
+        ("b", {"metavar": "B", "help": "the same"}),
+        ("--draws", {"type": int, "default": 10_000, "help": "(default: %(default)s)"}),
+        ("--json", {"nargs": "?", "const": "-", "metavar": "FILE", "help": "JSON, to standard output or to FILE"}),
+    )
+    add(
         "track",
         verbs.track,
         "import a suite's runs into MLflow; importing twice changes nothing",

@@ -106,6 +106,19 @@ def fuse(args: argparse.Namespace) -> None:
     fuse(run, args.task, args.batch_norm, files, params.fusion_weights(run, args.batch_norm, args.task), args.out, args.scores_out)
 
 
+def compare(args: argparse.Namespace) -> None:
+    from pstl.data.store import write_json
+    from pstl.report import paired
+
+    if args.draws < 1:
+        raise UserError(f"--draws {args.draws}: expected at least 1")
+    found = paired.compare(args.a, args.b, args.draws)
+    record = {"a": args.a, "b": args.b, **found._asdict()}
+    if args.json and args.json != "-":
+        write_json(args.json, record)
+    sys.stdout.write(json.dumps(record, indent=1) + "\n" if args.json == "-" else paired.text(args.a, args.b, found))
+
+
 def track(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.tracking import import_runs

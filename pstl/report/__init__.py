@@ -13,11 +13,12 @@ def build(params: Params, suite: str, out: str | Path, source: Source = "files",
     """Write rows.csv, comparison.csv, comparison.md, summary.json, and curves, accuracy, settings and labels as .png to `out`.
 
 
+    Also per_class.csv, confusion.csv and paired.csv, which need the stored test scores, whatever `source` is.
     source: "files" reads what the jobs wrote under results/, "mlflow" what was imported into the tracking store `uri`, with equal tables.
     What was not run is missing from no table: it is there as "not run". The same inputs give the same bytes.
     Raises: UserError for a metrics file or a published number that cannot be read.
     """
-    from pstl.report import markdown, paper, plots, rows, shares, tables
+    from pstl.report import markdown, paired, paper, plots, rows, scored, shares, tables
 
     out, published = Path(out), paper.load()
     if source == "mlflow":
@@ -30,6 +31,11 @@ def build(params: Params, suite: str, out: str | Path, source: Source = "files",
     _write(out / "rows.csv", tables.rows_csv(results.rows))
     _write(out / "comparison.csv", tables.comparison_csv(lines))
     _write(out / "comparison.md", markdown.render(params, suite, results, lines, published))
+    cells = params.cells(suite)
+    confused = scored.matrices(cells)
+    _write(out / "per_class.csv", scored.per_class_csv(confused))
+    _write(out / "confusion.csv", scored.confusion_csv(confused))
+    _write(out / "paired.csv", paired.as_csv(paired.pairs(cells)))
     plots.curves(out / "curves.png", results)
     plots.accuracy(out / "accuracy.png", lines)
     plots.settings(out / "settings.png", lines)

@@ -11,7 +11,9 @@ from pstl import paths
 from pstl.config import Cell, Params, Run
 from pstl.errors import UserError
 from pstl.report import document, embedding, motions, svg
+from pstl.report.paired import pairs
 from pstl.report.rows import Epochs, Results, read_json
+from pstl.report.scored import class_names, read_scores
 from pstl.report.svg import Series
 from pstl.report.tables import HEADLINE, Line, headlines
 
@@ -67,13 +69,13 @@ def probes(params: Params, suite: str) -> str:
 def of_split(params: Params, suite: str, dataset: str, split: str, lines: list[Line]) -> str:
     """All figures of one data set and split."""
     cells = [cell for cell in _headline_cells(params, suite) if (cell.run.dataset, cell.run.split) == (dataset, split)]
-    return curves(lines) + timelines(cells) + motions.predictions(cells) + confusions(cells) + maps(cells)
+    return curves(lines) + timelines(cells) + motions.predictions(cells) + verdicts(cells) + confusions(cells) + maps(cells)
 
 
 def test_clips(params: Params, suite: str, dataset: str, split: str) -> int:
     """Number of test clips, from the first file of scores there is; 0 if there is none."""
     for cell in params.cells(suite):
-        if (cell.run.dataset, cell.run.split) == (dataset, split) and (found := _scores(cell)) is not None:
+        if (cell.run.dataset, cell.run.split) == (dataset, split) and (found := read_scores(cell)) is not None:
             return len(found[1])
     return 0
 
@@ -83,19 +85,54 @@ def confusions(cells: list[Cell]) -> str:
     sums: dict[tuple[str, str, str], np.ndarray] = {}
     names: list[str] = []
     for cell in cells:
-        found = _scores(cell)
+        found = read_scores(cell)
         if found is None or not found[0].size:
             continue
         scores, y = found
         first = next((key for key in sums if key[:2] == (cell.run.method, cell.run.stream)), None)
         if first is not None and first[2] != cell.task:
             continue
-        names = names or _classes(cell.run, scores.shape[1])
+        names = names or class_names(cell.run, scores.shape[1])
         matrix = sums.setdefault((cell.run.method, cell.run.stream, cell.task), np.zeros((scores.shape[1],) * 2))
         np.add.at(matrix, (y, scores.argmax(1)), 1)
     figures = [_confusion(key, matrix, names) for key, matrix in sums.items()]
     words = "Rows: true class, columns: predicted class, in percent of the row; summed over seeds."
-    return ("<h3>Confusion matrices</h3>" + document.note(words) + document.grid(figures)) if figures else ""
+    return ("<h3>Confusion matrices</h3>" + document.note(words) + document.grid(figures) + _each_class(sums, names)) if figures else ""
+
+
+def _each_class(sums: dict[tuple[str, str, str], np.ndarray], names: list[str]) -> str:
+    """Accuracy of every class, a column per matrix."""
+    header = ("class", *(", ".join(key) for key in sums))
+    shares = {key: 100 * matrix.diagonal() / matrix.sum(1).clip(min=1) for key, matrix in sums.items()}
+    body = [
+        [name, *(document.Number(f"{shares[key][i]:.1f}") for key in sums)]
+        for i, name in enumerate(names)
+        if i < len(next(iter(sums.values())))
+    ]
+    return document.hidden("Accuracy of each class, %", document.table("Accuracy of each class", header, body))
+
+
+def verdicts(cells: list[Cell]) -> str:
+    """Every two methods on the same test clips, by task and stream: which is better, and how sure that is."""
+    body = []
+    for (_, _, task, stream, _), a, b, found in pairs(cells):
+        numbers = (
+            f"{found.accuracy_a:.1f}",
+            f"{found.accuracy_b:.1f}",
+            f"{found.difference:+.1f}",
+            f"{found.low:+.1f} to {found.high:+.1f}",
+        )
+        seeds = f"{found.seeds_a} and {found.seeds_b}"
+        sure = "yes" if found.better == "a" else "not told apart"
+        body.append([task, stream, a, b, *(document.Number(n) for n in numbers), document.Number(f"{found.p:.4f}"), seeds, sure])
+    if not body:
+        return ""
+    header = ("task", "stream", "a", "b", "a, %", "b, %", "a − b", "95 % interval", "p", "seeds", "a is better than b")
+    words = (
+        "Paired bootstrap: test clips are drawn again, the same for both, and the seeds of each. With one seed on a side it says nothing "
+        "about other seeds; of twenty pairs that are alike, one will be told apart by chance."
+    )
+    return document.hidden("Is a better than b?", document.note(words) + document.table("Pairs of methods", header, body))
 
 
 def _confusion(key: tuple[str, str, str], matrix: np.ndarray, names: list[str]) -> str:
@@ -121,7 +158,7 @@ def maps(cells: list[Cell]) -> str:
             raise UserError(f"{path}: not a readable features file ({error}); delete it and run again") from None
         index = embedding.chosen(len(features))
         points, made = embedding.to_plane(features[index].reshape(len(index), -1))
-        names = names or _classes(run, int(y.max()) + 1)
+        names = names or class_names(run, int(y.max()) + 1)
         alt = f"Map of {len(index)} test clips by their {method} features, {run.stream}; classes that are told apart lie apart"
         drawing = svg.scatter([(float(a), float(b)) for a, b in points], y[index].tolist(), names, alt)
         figures.append((method, document.figure(f"{method}, {run.stream}, seed {run.seed}", drawing)))
@@ -214,23 +251,3 @@ def _headline_cells(params: Params, suite: str) -> list[Cell]:
         norms[cell.run.dataset, cell.run.split, cell.run.method].add(cell.batch_norm)
     best = {key: HEADLINE if HEADLINE in found else min(found) for key, found in norms.items()}
     return [cell for cell in cells if cell.batch_norm == best[cell.run.dataset, cell.run.split, cell.run.method]]
-
-
-def _scores(cell: Cell) -> tuple[np.ndarray, np.ndarray] | None:
-    """Class scores and true classes of one cell's test clips; None if there is no such file or the task keeps no classes."""
-    path = Path(paths.scores(*cell[:3]))
-    if not path.is_file():
-        return None
-    try:
-        with np.load(path) as content:
-            return content["scores"], content["y"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable scores file ({error}); delete it and run again") from None
-
-
-def _classes(run: Run, count: int) -> list[str]:
-    """Names of the classes, from the data set's spec; numbers where it has none for them."""
-    from pstl.registry import load, names
-
-    known = list(load("data.datasets", run.dataset).SPEC.classes) if run.dataset in names("data.datasets") else []
-    return known if len(known) >= count else [str(i + 1) for i in range(count)]

@@ -10,7 +10,19 @@ from pstl import paths, report
 from pstl.config import Params
 from pstl.report import paper
 
-FILES = {"rows.csv", "comparison.csv", "comparison.md", "summary.json", "curves.png", "accuracy.png", "settings.png", "labels.png"}
+FILES = {
+    "rows.csv",
+    "comparison.csv",
+    "comparison.md",
+    "summary.json",
+    "per_class.csv",
+    "confusion.csv",
+    "paired.csv",
+    "curves.png",
+    "accuracy.png",
+    "settings.png",
+    "labels.png",
+}
 
 
 @pytest.fixture(autouse=True)

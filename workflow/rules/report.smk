@@ -9,6 +9,7 @@ rule report:
         summary="results/{suite}/tables/summary.json",
         rows="results/{suite}/tables/rows.csv",
         comparison=report(multiext("results/{suite}/tables/comparison", ".csv", ".md"), category="Tables"),
+        scores=expand("results/{{suite}}/tables/{name}.csv", name=["per_class", "confusion", "paired"]),
         plots=report(expand("results/{{suite}}/tables/{name}.png", name=["curves", "accuracy", "settings", "labels"]), category="Plots"),
     log:
         "results/{suite}/report.log",
