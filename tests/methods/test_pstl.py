@@ -114,3 +114,14 @@ def test_same_generator_same_loss():
     method, batch = small(per_sample=True), Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50))
     first, again, other = (float(method(batch, torch_generator(0, "test", i))["loss"].detach()) for i in (1, 1, 2))
     assert first == again != other
+
+
+@pytest.mark.parametrize(("left_out", "branch"), [({"masked_joints": 0}, "spatial"), ({"masked_frames": 0}, "temporal")])
+def test_a_mask_of_nothing_changes_its_own_branch_only(left_out, branch):
+    """The ablations without CSM and without MATM must leave the other branch, weights and draws as they are."""
+    batch = Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50))
+    whole, ablated = (small(**cfg)(batch, torch_generator(0, "test")) for cfg in ({}, left_out))
+    assert whole[branch] != ablated[branch]
+    if branch == "spatial":  # joints are drawn last, so the draws before them are the same
+        torch.testing.assert_close(whole["temporal"], ablated["temporal"])
+    assert torch.isfinite(ablated["loss"])
