@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from pstl.config import MethodSettings, Params, Plugin, Run
-from pstl.errors import UserError
 from pstl.registry import declared, defines, load
 from pstl.skeletons import load as load_skeleton
 
@@ -112,22 +111,26 @@ def own_cells(params: Params, suite: str) -> Iterator[tuple[Run, str, Any, str]]
 
 
 def cost(params: Params, suite: str, figures: Figures) -> Cost:
-    """Everything about one suite. Raises: UserError naming a method of which there is no figure."""
+    """Everything about one suite; what methods without a figure cost (see unknown()) is left out of hours and disk."""
     return Cost(jobs(params, suite), _hours(params, suite, figures), _disk(params, suite, figures))
+
+
+def unknown(params: Params, suite: str, figures: Figures) -> list[str]:
+    """Method entries of the suite that train and of which there is no figure."""
+    trained = {run.method for run in params.runs(suite) if params.method(suite, run.method).train.epochs}
+    return sorted(name for name in trained if not figure(params, suite, name, figures))
 
 
 def figure(params: Params, suite: str, name: str, figures: Figures) -> dict[str, Any]:
     """The row of a method entry: its own, or one with the same method and encoder; where nothing is trained, one with the encoder.
 
-    Returns: {} for an encoder without weights.   Raises: UserError if there is no such row.
+    Returns: {} if there is no such row.
     """
     section = params.method(suite, name)
     benched = {row["method"]: params.method(params.suite, row["method"]) for row in figures}
     same_encoder = [known for known, other in benched.items() if other.encoder.name == section.encoder.name]
     fits = [known for known in same_encoder if benched[known].method == section.method or not section.train.epochs]
     best = next((known for known in [name, *fits] if known in fits), None)
-    if best is None and section.train.epochs:
-        raise UserError(f"no figure of {name}; measured are {', '.join(benched) or 'none'}; add it: python -m pstl bench --json FILE")
     return next((row for row in figures if row["method"] == best), {})
 
 
@@ -135,7 +138,7 @@ def _hours(params: Params, suite: str, figures: Figures) -> dict[str, float]:
     seconds = {"pretrain": 0.0, "features": 0.0, "tasks that train the encoder": 0.0}
     for run in params.runs(suite):
         section, row = params.method(suite, run.method), figure(params, suite, run.method, figures)
-        if section.train.epochs:
+        if row and section.train.epochs:
             rate = row["train_clips_per_second"] * row["items_per_clip"]
             seconds["pretrain"] += items(section, facts(run.dataset).split(run.split)[0]) / rate
     for run, batch_norm in _encoded(params, suite):
@@ -169,12 +172,14 @@ def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:
     for run in runs:
         row = figure(params, suite, run.method, figures)
         disk["encoders"] += row.get("encoder_parameters", 0) * FLOAT
-        if params.method(suite, run.method).train.epochs:
+        if row and params.method(suite, run.method).train.epochs:
             disk["checkpoints while training"] += 2 * 3 * row["parameters"] * FLOAT
     for run, _ in _encoded(params, suite):
-        known, recipe = facts(run.dataset), params.method(suite, run.method).recipe
-        width = figure(params, suite, run.method, figures).get("features", 3 * frames(recipe) * known.joints * known.people)
-        disk["features"] += sum(known.split(run.split)) * width * FLOAT
+        known, section = facts(run.dataset), params.method(suite, run.method)
+        row = figure(params, suite, run.method, figures)
+        if row or not section.train.epochs:  # without weights the features are the recipe's coordinates
+            width = row.get("features", 3 * frames(section.recipe) * known.joints * known.people)
+            disk["features"] += sum(known.split(run.split)) * width * FLOAT
     for cell in params.cells(suite):
         known = facts(cell.run.dataset)
         disk["scores"] += known.split(cell.run.split)[1] * known.classes * FLOAT
@@ -190,6 +195,8 @@ def text(params: Params, suite: str, figures: Figures) -> str:
     lines = [f"{suite}: {sum(found.jobs.values()):,} jobs", *_column(found.jobs, "d")]
     lines += [f"hours of one device ({'; '.join(devices)}), probes not counted", *_column(found.hours, ".1f")]
     lines += ["GiB on disk at most, recordings as they came not counted", *_column({k: v / 2**30 for k, v in found.disk.items()}, ".1f")]
+    if missing := unknown(params, suite, figures):
+        lines.append(f"not in hours and disk, because bench has no figure of it: {', '.join(missing)}")
     if changed:
         lines.append(f"hours are for the papers' settings; this suite changes {', '.join(changed)}")
     return "\n".join(lines) + "\n"

@@ -9,7 +9,6 @@ from test_pipeline import planned, snakemake
 from pstl import plan
 from pstl.cli import main
 from pstl.config import Plugin, load
-from pstl.errors import UserError
 
 FIGURES = [
     {
@@ -65,5 +64,6 @@ def test_the_bill_is_said_with_its_source(root: Path, tmp_path: Path, capsys: py
     assert "hours of one device (cpu, 1 thread)" in said
     main(["plan", "builtin", "--bench", str(tmp_path / "bench.json"), "--params", str(root / "params.yaml")])
     assert "hours are for the papers' settings; this suite changes " in capsys.readouterr().out
-    with pytest.raises(UserError, match="no figure of psp; measured are pstl; add it"):
-        plan.figure(load(root / "params.yaml"), "ntu60", "psp", FIGURES[:1])
+    (tmp_path / "bench.json").write_text(json.dumps(FIGURES[:1]))
+    main(["plan", "ntu60", "--bench", str(tmp_path / "bench.json"), "--params", str(root / "params.yaml")])
+    assert "no figure of it: hitrs, psp, psp_05, psp_20, psp_40, scdnet, skeletonbt, supervised" in capsys.readouterr().out
