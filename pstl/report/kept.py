@@ -57,7 +57,7 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
     """The headline of one kept suite: for each task its main metric, ours beside the papers'."""
     lines = read(folder / "comparison.csv")
     judged = main_metrics(lines)
-    shown = [line for line in headlines(lines) if line.metric == judged.get(line.task)]
+    shown = [line for line in headlines(lines) if line.metric == judged.get(line.task) and line.mean is not None]
     shown = [line for line in shown if all(str(getattr(line, name)) in values for name, values in chosen.items())]
     shown.sort(key=lambda line: list(judged).index(line.task))
     if not shown:
