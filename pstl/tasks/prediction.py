@@ -127,13 +127,13 @@ def constant_velocity(test: Forecasts) -> np.ndarray:
 def forecasts(world: Recorded, cfg: Config, recordings: np.ndarray, side: str) -> Forecasts:
     """Windows of some recordings: training windows every cfg.stride frames, test windows by the data set's own protocol if it has one.
 
-    Of several bodies the first slot is predicted; windows in which it is absent for a frame are left out.
+    Of several bodies one is predicted, see one_body(); windows in which it is absent for a frame are left out.
     """
     protocol = getattr(load_plugin("data.datasets", world.store.dataset), "forecasts", None) if side == "test" else None
     shown = np.arange(-cfg.observe, cfg.predict)
     cut = []
     for i in recordings:
-        xyz = world.store[i].clip.xyz[:, :, 0]
+        xyz = one_body(world.store[i].clip)
         stride = cfg.stride if side == "training" else cfg.test_stride
         starts = protocol(len(xyz)) if protocol else range(cfg.observe, len(xyz) - cfg.predict + 1, stride)
         cut += [xyz[first + shown] for first in starts if first >= cfg.observe and first + cfg.predict <= len(xyz)]
@@ -145,6 +145,14 @@ def forecasts(world: Recorded, cfg: Config, recordings: np.ndarray, side: str) -
         )
     aligned = face(np.stack(there), cfg.observe - 1, load_skeleton(world.store.spec.skeleton))
     return Forecasts(aligned[:, : cfg.observe], aligned[:, cfg.observe :])
+
+
+def one_body(clip: RawSequence) -> np.ndarray:
+    """(T, V, 3) of the body that is there longest, whatever its slot, zero where it is absent; without numbers of bodies the first slot."""
+    if clip.bodies is None:
+        return clip.xyz[:, :, 0]
+    longest = np.bincount(clip.bodies.ravel(), minlength=2)[1:].argmax() + 1
+    return np.einsum("tvmc,tm->tvc", clip.xyz, (clip.bodies == longest).astype(clip.xyz.dtype))
 
 
 def face(xyz: np.ndarray, frame: int, skeleton: Skeleton) -> np.ndarray:
