@@ -67,19 +67,20 @@ def settings(path: Path, lines: list[Line]) -> None:
 
     Of metrics top1, or what the task has instead. Whiskers: one sample standard deviation over seeds.
     """
-    panels: dict[str, tuple[str, dict[str, list[tuple[float, Line]]]]] = {}
+    panels: dict[tuple[str, str], dict[str, list[tuple[float, Line]]]] = {}
     for split in dict.fromkeys((line.dataset, line.split) for line in lines):
         for (task, title, x_label), found in charts([line for line in lines if (line.dataset, line.split) == split]).items():
             if not title.startswith("top1_"):
-                panels[f"{task}: {title}\n{', '.join(split)}"] = (x_label, found)
+                panels[f"{task}: {title}\n{', '.join(split)}", x_label] = found
     figure, axes = _panels(len(panels), 3.2)
-    for axis, (title, (x_label, found)) in zip(axes, panels.items(), strict=False):
+    for axis, ((title, x_label), found) in zip(axes, panels.items(), strict=False):
         for number, (name, points) in enumerate(found.items()):
             x, y = [value for value, _ in points], [line.mean for _, line in points]
             spread = [line.std or 0.0 for _, line in points]
             axis.errorbar(x, y, yerr=spread, label=name, color=f"C{number}", marker="o", markersize=3, capsize=2, linewidth=1)
         axis.set(xlabel=x_label, ylabel=re.split(r"[ ,\n]", title.split(": ")[1])[0])
         axis.set_title(title, fontsize="small")
+        axis.set_ylim(bottom=0)
         axis.legend(fontsize="small")
     _empty(axes, len(panels), "no curve over a setting")
     _save(figure, path)

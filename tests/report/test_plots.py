@@ -53,6 +53,7 @@ def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
     lines = compare(from_files(settings, "tiny").rows, [])
     first = next(line for line in lines if line.method == "pstl" and line.batch_norm == "recalibrated" and line.metric == "top1")
     places = [f"probe={probe};in=test;joints={n}" for probe in ("linear", "knn") for n in (8, 0, 3, 1, 5, 12, 2)]
+    places += [f"probe=linear;in=test;frames={share}" for share in (0, 0.2, 0.4)]
     return lines + [replace(first, task="lost_joints", setting=place, mean=90.0 - i, std=1.0) for i, place in enumerate(places)]
 
 
@@ -62,7 +63,8 @@ def test_a_number_in_the_settings_becomes_a_curve_in_its_order(tmp_path: Path, m
     monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
     plots.settings(tmp_path / "settings.png", lines)
     panels = [axis for axis in drawn[0].axes if axis.get_title()]
-    assert [axis.get_xlabel() for axis in panels] == ["joints lost", "joints lost"]
+    assert [axis.get_xlabel() for axis in panels][:2] == ["joints lost", "joints lost"]
+    assert "frames" in panels[2].get_xlabel()
     assert "probe=linear" in panels[0].get_title()
     assert "probe=knn" in panels[1].get_title()
     line = panels[0].get_lines()[0]
