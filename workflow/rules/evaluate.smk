@@ -12,7 +12,7 @@ rule features:
     group:
         "probes"
     resources:
-        gpu=int(GPUS > 0),  # on a cluster the CPU will do: a probe must not wait for a GPU
+        gpu=gpu_of_features,
         mem_mb=memory,
         runtime=lambda w, attempt: 60 * attempt,
     params:
@@ -38,7 +38,7 @@ rule evaluate:
     group:
         probe_of
     resources:
-        gpu=lambda w: GPU * ("encoder" in needed_by(w)),
+        gpu=gpu_of_task,
         mem_mb=memory,
         runtime=minutes_of_task,
     params:

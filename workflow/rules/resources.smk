@@ -3,6 +3,18 @@
 from pstl import plan
 from pstl.train import devices
 
+GPUS = 0 if workflow.remote_exec else len(devices.present())  # of the machine one types on
+
+if GPUS and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", GPUS)  # as many such jobs at a time as there are GPUs; --resources gpu=N allows fewer, or more
+if workflow.remote_exec:
+    os.environ.update({devices.HIDE: "1"})
+
+
+def on_cluster():
+    """Whether jobs run on machines of which this one knows nothing. Asked late: the executor is chosen after the rules are read."""
+    return workflow.remote_exec or not workflow.local_exec
+
 
 def allowed(resource):
     """How much of a resource all jobs together may claim."""
@@ -10,16 +22,24 @@ def allowed(resource):
     return getattr(limit, "value", limit)
 
 
-ON_CLUSTER = not workflow.local_exec or workflow.remote_exec  # where the machine that plans says nothing about those that work
-GPUS = 0 if ON_CLUSTER else len(devices.present())
-GPU = int(ON_CLUSTER or GPUS > 0)  # of a job that trains an encoder
-
-if GPUS and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", GPUS)  # as many such jobs at a time as there are GPUs; --resources gpu=N allows fewer, or more
-if ON_CLUSTER:
-    os.environ.update({devices.HIDE: "1"})
 if GPUS:
     os.environ.update({devices.SHARES: str(-(-allowed("gpu") // GPUS))})
+
+
+def gpu_of_training(wildcards):
+    """One GPU where there is one. More than one: as many processes, under torchrun; --set-resources pretrain:gpu=4."""
+    return int(GPUS > 0 or on_cluster())
+
+
+def gpu_of_features(wildcards):
+    """On a cluster the CPU will do: a probe must not wait for a GPU."""
+    return int(GPUS > 0 and not on_cluster())
+
+
+def gpu_of_task(wildcards):
+    """A task that reads features needs none."""
+    return gpu_of_training(wildcards) if "encoder" in needed_by(wildcards) else 0
+
 
 SLOW = 100  # items a second: what time limits assume of the slowest device anybody trains on
 

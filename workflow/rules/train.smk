@@ -17,7 +17,7 @@ rule pretrain:
     retries: 1
     threads: 1  # so weights do not depend on --cores, and two cores take two runs
     resources:
-        gpu=GPU,  # more than one: as many processes, under torchrun; --set-resources pretrain:gpu=4
+        gpu=gpu_of_training,
         mem_mb=memory,
         runtime=minutes_of_training,
     params:
