@@ -19,7 +19,7 @@ LAYERS = (
     ("paths", "provenance", "guard"),
     ("simulator",),
     ("data.spec",),
-    ("data.store", "data.sevenzip", "data.archives", "data.loader", "data.formats", "data.recipes", "data.datasets"),
+    ("data.store", "data.inflate", "data.sevenzip", "data.archives", "data.loader", "data.formats", "data.recipes", "data.datasets"),
     ("data",),
     ("backbones",),
     ("methods",),

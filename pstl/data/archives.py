@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PureWindowsPath
 
-from pstl.data import sevenzip
+from pstl.data import inflate, sevenzip
 from pstl.errors import UserError
 
 # Skeleton text deflates about 3 to 12 times; beyond these limits an archive is a bomb or not what its name says.
@@ -131,7 +131,8 @@ def stream(archive: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]
 def read_member(bundle: zipfile.ZipFile, name: str) -> bytes:
     """One member of an open zip archive. Reading stops at the size that was declared and checked, and ends with the CRC."""
     try:
-        return bundle.read(name)
+        content = inflate.inflated(bundle, name)
+        return bundle.read(name) if content is None else content
     except DAMAGE as error:
         raise UserError(f"{bundle.filename}: member {name} is damaged ({error}); replace the archive by a whole copy") from None
 
