@@ -74,13 +74,14 @@ def plain_read(data: bytes) -> np.ndarray:
 
 
 def plain_resize50(clip: RawSequence, frames: int = 50) -> np.ndarray:
-    """PSTL's recipe for one clip, in loops over bodies and frames.   Returns: (3, frames, V, 2) float32."""
+    """PSTL's recipe for one clip, in loops over its two bodies, there or not, and their frames.   Returns: (3, frames, V, 2) float32."""
     skeleton = load_skeleton("kinect_v2")
     left, right = skeleton.shoulders
     x = np.zeros((3, frames, JOINTS, 2), np.float32)
-    length = sum(1 for frame in clip.xyz if np.abs(frame[0, 0]).sum() > 0) or len(clip.xyz)
-    for m in range(min(clip.xyz.shape[2], 2)):
-        moved = [frame[:, m] - frame[skeleton.centre, m] for frame in clip.xyz[:length]]
+    xyz = np.concatenate([clip.xyz, np.zeros_like(clip.xyz)], axis=2)[:, :, :2]
+    length = sum(1 for frame in xyz if np.abs(frame[0, 0]).sum() > 0) or len(xyz)
+    for m in range(2):
+        moved = [frame[:, m] - frame[skeleton.centre, m] for frame in xyz[:length]]
         resized = []
         for t in range(frames):
             at = (t + 0.5) * length / frames - 0.5

@@ -74,7 +74,7 @@ def likely_persons(xyz: np.ndarray, people: int) -> np.ndarray:
 def spread(body: np.ndarray) -> float:
     """body: (T, V, 3)."""
     there = body[body.any(axis=(1, 2))]
-    return float((there - there[:, :1]).reshape(-1, 3).std(axis=0).sum())
+    return float((there - there[:, :1]).reshape(-1, 3).T.copy().std(axis=1).sum())
 
 
 def upright_person(body: np.ndarray) -> bool:

@@ -40,7 +40,7 @@ def liveliest(xyz: np.ndarray, people: int) -> list[np.ndarray]:
     if len(bodies) == 1:
         return bodies
     frames = [(body, recorded(body)) for body in bodies]
-    spread = [(sum(body[there].reshape(-1, 3).std(0)), body) for body, there in frames if there.any()]
+    spread = [(sum(body[there].reshape(-1, 3).T.copy().std(1)), body) for body, there in frames if there.any()]
     return [body for _, body in sorted(spread, key=lambda one: -one[0])][:people] or bodies[:1]
 
 
@@ -56,7 +56,7 @@ def fill(body: np.ndarray) -> np.ndarray:
     stands before them, from its beginning. Empty frames in between are left as they are.
     """
     there = recorded(body)
-    if not there.any():
+    if there.all() or not there.any():
         return body
     if not there[0]:
         kept = body[there]
@@ -70,7 +70,8 @@ def fill(body: np.ndarray) -> np.ndarray:
 def centre(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Subtract the first body's middle of the spine in every frame from all that is not zero.   (M, T, V, 3) -> same shape."""
     middle = bodies[:1, :, skeleton.spine[1]][:, :, None]
-    return (bodies - middle) * (bodies.sum(-1, keepdims=True) != 0)
+    total = bodies[..., 0] + bodies[..., 1] + bodies[..., 2]  # sum() along three values takes ten times as long
+    return (bodies - middle) * (total != 0)[..., None]
 
 
 def upright(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
