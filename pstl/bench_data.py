@@ -15,7 +15,7 @@ from pstl.data import archives, members, parse, pool, prepare, simulated
 from pstl.data.datasets import ntu60
 from pstl.data.formats.skeleton_txt import JOINTS
 from pstl.data.spec import RawSequence
-from pstl.data.store import open_sequences, write_sequences
+from pstl.data.store import write_sequences
 from pstl.skeletons import load as load_skeleton
 
 CONTENTS = 48  # different clips in the archive
@@ -168,7 +168,7 @@ def _normalise(sequences: Path, clips: list[RawSequence], recipe: str, plain: Ca
 
 def _prepared(recipe: str, sequences: Path, rows: range) -> int:
     """The work of one process: clips of the store to their part of the array."""
-    return len(prepare.apply_recipe("ntu60", Plugin(name=recipe), open_sequences(sequences), slice(rows.start, rows.stop))[1])
+    return len(prepare.apply_recipe("ntu60", Plugin(name=recipe), prepare.opened_once(sequences), slice(rows.start, rows.stop))[1])
 
 
 def _row(work: str, ours: list[np.ndarray], plain: list[np.ndarray], unit: str, jobs: int) -> Row:

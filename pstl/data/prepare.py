@@ -1,7 +1,7 @@
 """Sequences at native length -> one recipe's array, and the check that its splits do not overlap."""
 
 import logging
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ def apply_recipe(name: str, recipe: Plugin, store: SequenceStore, which: slice) 
 
 def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -> np.ndarray:
     """The work of one process: some clips into the array's file. Returns: their lengths."""
-    store = open_sequences(sequences)
+    store = opened_once(sequences)
     part, length = apply_recipe(name, recipe, store, slice(rows.start, rows.stop))
     check_finite(part, store.names[rows.start : rows.stop])
     x = np.load(path, mmap_mode="r")
@@ -76,6 +76,16 @@ def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -
                 file.seek(first + row * step[0] + axis * step[1])
                 file.write(values)
     return length
+
+
+def opened_once(sequences: Path) -> SequenceStore:
+    """The store, opened once in a process that works on many pieces: its list of names takes longer to read than clips to normalise."""
+    return _opened(sequences, (sequences / "meta.json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _opened(sequences: Path, changed: int) -> SequenceStore:
+    return open_sequences(sequences)
 
 
 def join(parts: list[np.ndarray]) -> np.ndarray:
