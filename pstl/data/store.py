@@ -27,6 +27,7 @@ INDEX = np.dtype(
         ("content", "u8"),
     ]
 )
+FIELDS = INDEX.names or ()
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,14 @@ class SequenceStore:
         return len(self.names)
 
     def __getitem__(self, i: int) -> RawSequence:
-        row = self.index[i]
-        shape = (int(row["frames"]), int(self.meta["joints"]), int(row["people"]), 3)
-        xyz = self.values[row["offset"] : row["offset"] + np.prod(shape, dtype=np.int64)].reshape(shape)
-        fields = {key: int(row[key]) for key in ("label", "subject", "camera", "setup")}
-        each = int(self.meta["joints"]) * 3
-        first = int(row["offset"]) // each
-        bodies = None if self.bodies is None else self.bodies[first : first + shape[0] * shape[2]].reshape(shape[0], shape[2])
+        row = dict(zip(FIELDS, self.index[i].item(), strict=True))
+        joints, first, frames, people = int(self.meta["joints"]), row["offset"], row["frames"], row["people"]
+        xyz = self.values[first : first + frames * joints * people * 3].reshape(frames, joints, people, 3)
+        slots = first // (joints * 3)  # where its body numbers begin
+        bodies = None if self.bodies is None else self.bodies[slots : slots + frames * people].reshape(frames, people)
         listed = {split: sides[i] for split, sides in self.meta.get("listed", {}).items()}
-        return RawSequence(name=self.names[i], xyz=xyz, bodies=bodies, listed=listed, **fields)
+        kept = (row["subject"], row["camera"], row["setup"])
+        return RawSequence(self.names[i], row["label"], xyz, *kept, bodies, listed)
 
     def __iter__(self) -> Iterator[RawSequence]:
         return (self[i] for i in range(len(self)))

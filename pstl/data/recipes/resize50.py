@@ -9,7 +9,7 @@ from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
 LONGEST = 300  # frames of the released arrays; of longer clips, which only PKU-MMD has, the middle is kept (spec 2.3)
-BLOCK = 16  # bodies worked on at once: their frames stay in the processor's cache
+BLOCK = 8  # bodies worked on at once: what is in between stays in the cache, and is not asked of the system anew
 
 
 class Config(Frozen):
