@@ -244,7 +244,8 @@ def replaced(folder: str | Path) -> Iterator[Path]:
 def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
     """A flat file as an array; a missing or an empty one cannot be mapped and is an empty array."""
     there = path.exists() and path.stat().st_size
-    return np.memmap(path, dtype=dtype, mode="r") if there else np.zeros(0, dtype)
+    # As a plain array: np.memmap costs Python code for every slice of it, more than a recipe needs for the clip.
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r")) if there else np.zeros(0, dtype)
 
 
 def _check_sequence(s: RawSequence, joints: int) -> None:
