@@ -421,3 +421,16 @@ def test_the_machine_is_on_its_own_page(uri: str) -> None:
     found = {key for key in client.get_run(name).data.metrics if key.startswith("system/")}
     assert found == {"system/seconds", "system/epoch_seconds", "system/peak_mb", "system/cpu_percent", "system/clips_per_second"}
     assert [m.value for m in client.get_metric_history(name, "system/cpu_percent")] == [98.0] * 3
+
+
+def test_a_database_that_is_locked_from_the_start_is_one_line(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow lets the error of the database through when it opens a locked one: forty lines, where one tells what to do."""
+    from sqlalchemy.exc import OperationalError
+
+    def locked(self: Any, *arguments: Any, **named: Any) -> Any:
+        raise OperationalError("SELECT name FROM sqlite_master", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(mlflow.MlflowClient, "search_experiments", locked)
+    with pytest.raises(UserError, match=r"database is locked; results are safe in files: import again later$"):
+        tracking.import_runs(params(), "tiny", "receipt.json", uri)
+    assert not Path("receipt.json").exists()

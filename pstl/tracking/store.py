@@ -13,6 +13,7 @@ from pstl.config import Params
 from pstl.errors import UserError
 
 LOCAL = "sqlite:///mlflow.db"
+SAFE = "results are safe in files: import again later"
 # Read when mlflow is imported, and only where the user says nothing. A server that is gone is reported in seconds, not minutes.
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 
@@ -42,6 +43,7 @@ def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -50,6 +52,8 @@ def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
         client.search_experiments(max_results=1)
     except mlflow.MlflowException as error:
         raise UserError(f"tracking store {shown(address)}: {_reason(error)}; use {LOCAL} or the address of an MLflow server") from None
+    except SQLAlchemyError as error:  # opening a database that somebody else has locked: MLflow lets it through
+        raise UserError(f"tracking store {shown(address)}: {_reason(error)}; {SAFE}") from None
     return client, address
 
 
@@ -57,11 +61,12 @@ def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
 def said(address: str) -> Iterator[None]:
     """What a store says when it goes away half-way, as one line. Nothing is lost: the numbers are in files, a half-stored run is redone."""
     from mlflow import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, OSError) as error:
-        raise UserError(f"tracking store {shown(address)}: {_reason(error)}; results are safe in files: import again later") from None
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise UserError(f"tracking store {shown(address)}: {_reason(error)}; {SAFE}") from None
 
 
 @contextmanager
@@ -86,7 +91,7 @@ def address_of(params: Params, uri: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return shown(" ".join(str(error).split()).split(". ")[0])[:300]
+    return shown(" ".join(str(error).split()).split(". ")[0].split(" [SQL")[0])[:300]
 
 
 def _database(address: str) -> Path:
