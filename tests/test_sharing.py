@@ -50,12 +50,14 @@ def test_no_recording_is_among_what_is_pushed(root: Path) -> None:
 def test_what_is_made_is_pushed(root: Path) -> None:
     """A file that the report needs and DVC does not keep is missing from every clone."""
     kept = stored(root)
-    for made in ("data/arrays", "data/labels", "results/${suite}/runs", "results/${suite}/report/index.html", ".snakemake/metadata"):
-        assert made in kept
+    for folder in ("data/arrays", "data/labels", "results/${suite}/runs", "results/${suite}/report/index.html", ".snakemake/metadata"):
+        assert folder in kept
     rule = (root / "workflow/rules/report.smk").read_text()
-    drawn = re.search(r"name=\[(.*?)\]", rule)
-    assert drawn
-    assert all(f"results/${{suite}}/tables/{name}.png" in kept for name in re.findall(r'"(\w+)"', drawn[1]))
+    made = [
+        (name, end) for end, names in re.findall(r'tables/\{name\}\.(\w+)", name=\[(.*?)\]', rule) for name in re.findall(r'"(\w+)"', names)
+    ]
+    assert {end for _, end in made} == {"csv", "png"}
+    assert all(f"results/${{suite}}/tables/{name}.{end}" in kept for name, end in made)
     assert all("persist" in json.dumps(entry) for entry in yaml.safe_load((root / "dvc.yaml").read_text())["stages"]["pipeline"]["outs"])
 
 
