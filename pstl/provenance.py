@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Iterator
@@ -62,6 +63,16 @@ def git_hash() -> str:
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on: python, torch, numpy; "absent" where one is not installed."""
     return {"python": platform.python_version(), "torch": _version("torch"), "numpy": _version("numpy")}
+
+
+def machine() -> str:
+    """Processor and number of cores, for instance "AMD EPYC, 2 cores"; never a name by which the machine could be found."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{(models or [platform.processor() or platform.machine()])[0]}, {os.cpu_count()} cores"
 
 
 def _imported(node: ast.AST, module: str) -> Iterator[str]:

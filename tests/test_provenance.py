@@ -1,5 +1,7 @@
 """The hash that decides which jobs run again after an edit, and the names a number carries."""
 
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from pstl import provenance
 from pstl.errors import UserError
-from pstl.provenance import closure, code_hash, git_hash, imports, versions
+from pstl.provenance import closure, code_hash, git_hash, imports, machine, versions
 
 
 @pytest.fixture
@@ -96,3 +98,9 @@ def test_versions_are_read_without_importing() -> None:
     assert set(versions()) == {"python", "torch", "numpy"}
     code = "import sys, pstl.provenance as p; p.versions(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_machine_is_described_and_not_named() -> None:
+    """Times mean nothing without the processor, and a host's name is nobody's business."""
+    assert re.fullmatch(r".*\S, [1-9]\d* cores", machine())
+    assert not platform.node() or platform.node() not in machine()

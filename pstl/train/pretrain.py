@@ -18,7 +18,7 @@ from pstl.data.loader import Clips, shuffled
 from pstl.data.store import ArraySet, atomic, open_array, write_json
 from pstl.errors import UserError
 from pstl.methods._base import BaseMethod, Problem
-from pstl.provenance import git_hash, versions
+from pstl.provenance import git_hash, machine, versions
 from pstl.registry import load as load_plugin
 from pstl.rng import derive, torch_generator
 from pstl.skeletons import load as load_skeleton
@@ -253,7 +253,7 @@ def finish(
     write_curve(out.with_name("curve.jsonl"), history)
     facts: dict[str, Any] = {
         **card.provenance, "settings": section.model_dump(mode="json"), "device": device_name(device), "peak_mb": peak_memory(device),
-        "seconds": sum(h["seconds"] for h in history), "versions": versions(), "finished": True,
+        "seconds": sum(h["seconds"] for h in history), "versions": versions(), "machine": machine(), "finished": True,
         "parameters": sum(p.numel() for p in method.encoder.parameters()), "recipe": card.recipe, "stream": card.stream,
     }  # fmt: skip
     write_json(out.with_name("run.json"), facts)

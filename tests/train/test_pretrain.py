@@ -126,7 +126,7 @@ def test_run_json_knows_where_the_encoder_comes_from(tmp_path, array):
     assert facts["data_checksum"] == json.loads((array / "meta.json").read_text())["checksum"]
     assert facts["finished"] is True
     assert facts["settings"]["train"]["lr"] == 1e-3
-    assert {"run_id", "git", "device", "seconds", "peak_mb", "versions", "settings_digest"} <= facts.keys()
+    assert {"run_id", "git", "device", "seconds", "peak_mb", "versions", "machine", "settings_digest"} <= facts.keys()
 
 
 def test_bf16_trains(tmp_path, array):
