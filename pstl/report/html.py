@@ -1,7 +1,6 @@
 """index.html of one suite: everything that was measured, on one page that needs nothing else. Made from files, by the workflow."""
 
 from html import escape
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,8 +42,9 @@ def build(params: Params, suite: str, out: str | Path) -> None:
     results, published = from_files(params, suite), paper.load()
     lines = tables.compare(results.rows, published, params.published_tasks(suite))
     sections = [("overview", "Overview", overview(params, suite, results))]
-    for (dataset, split), own in groupby(lines, key=lambda line: (line.dataset, line.split)):
-        part = Part(f"{dataset}, {split}", list(own), panels.test_clips(params, suite, dataset, split))
+    for dataset, split in dict.fromkeys((line.dataset, line.split) for line in lines):
+        own = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
+        part = Part(f"{dataset}, {split}", own, panels.test_clips(params, suite, dataset, split))
         known = [p for p in published if (p.dataset, p.split) == (dataset, split)]
         name = f"results-{dataset}-{split}"
         sections.append((name, part.name, comparison(part, known) + panels.of_split(params, suite, dataset, split, part.lines)))

@@ -80,6 +80,15 @@ def test_the_page_is_whole_and_asks_for_nothing() -> None:
     assert {link[1:] for link in outline.links if link.startswith("#")} <= set(outline.ids)
 
 
+def test_a_split_has_one_section_whatever_stands_between_its_experiments() -> None:
+    """Two sections of one name hide half of the numbers from whoever follows the menu."""
+    settings = params({**GRID, **LIMITS}, FLOOR, {**FLOOR, **LIMITS})
+    write_all(settings)
+    ids = Outline(page(settings)).ids
+    assert {"results-nwucla-xview", "results-ntu60-xsub"} <= set(ids)
+    assert len(set(ids)) == len(ids)
+
+
 def test_numbers_on_the_page_are_those_of_the_tables() -> None:
     """A page that rounds, joins or averages on its own would be a second truth."""
     settings = results()
