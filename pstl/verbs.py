@@ -31,7 +31,7 @@ def prepare(args: argparse.Namespace) -> None:
     from pstl.data.prepare import prepare
 
     section = _json(args.recipe, "--recipe") if args.recipe.startswith("{") else {"name": args.recipe}
-    prepare(args.dataset, validated(Plugin, section, "--recipe"), args.sequences, args.out, args.jobs)  # type: ignore[arg-type]
+    prepare(args.dataset, validated(Plugin, section, "--recipe"), args.sequences, args.out, args.jobs)
 
 
 def leakage(args: argparse.Namespace) -> None:

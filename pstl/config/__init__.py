@@ -1,0 +1,65 @@
+"""params.yaml, read and checked once. After load() nobody sees a dict; a typo stops here, before the first job.
+
+Free of torch, so that `snakemake -n` and `--help` answer at once. Settings of plug-ins (methods, encoders, tasks, data sets)
+are checked by check_plugins(), which does import them.
+"""
+
+from pathlib import Path
+
+import yaml
+
+from pstl.config.checks import check_names, check_plugins
+from pstl.config.params import Params
+from pstl.config.settings import (
+    BatchNorm,
+    Cell,
+    Experiment,
+    Frozen,
+    Fusion,
+    MethodSettings,
+    Plugin,
+    Run,
+    Stream,
+    Suite,
+    TaskSettings,
+    TrainSettings,
+    digest,
+    merge,
+    validated,
+)
+from pstl.errors import UserError
+
+__all__ = [
+    "BatchNorm",
+    "Cell",
+    "Experiment",
+    "Frozen",
+    "Fusion",
+    "MethodSettings",
+    "Params",
+    "Plugin",
+    "Run",
+    "Stream",
+    "Suite",
+    "TaskSettings",
+    "TrainSettings",
+    "check_plugins",
+    "digest",
+    "load",
+    "merge",
+    "validated",
+]
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml. Raises: UserError naming the key, what was found and what was expected."""
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run from the project's root or pass --params FILE") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    params: Params = validated(Params, content, str(path))
+    check_names(params)
+    return params

@@ -1,0 +1,112 @@
+"""The whole of params.yaml, and the grid of runs and cells that it spans."""
+
+import itertools
+from typing import Any
+
+from pstl.config.settings import Cell, Frozen, MethodSettings, Run, Suite, TaskSettings, known, merge, validated
+from pstl.errors import UserError
+from pstl.registry import declared
+from pstl.registry import names as plugin_names
+
+
+class Params(Frozen):
+    """The whole of params.yaml."""
+
+    suite: str
+    archives: tuple[str, ...] = ()  # folders searched, at any depth, for archives the user already has
+    tracking_uri: str = ""  # empty: a local sqlite store, unless MLFLOW_TRACKING_URI is set
+    datasets: dict[str, dict[str, Any]] = {}
+    methods: dict[str, dict[str, Any]]
+    tasks: dict[str, dict[str, Any]]
+    suites: dict[str, Suite]
+
+    def suite_named(self, name: str) -> Suite:
+        return self.suites[known(name, self.suites, "suite")]
+
+    def dataset(self, name: str) -> dict[str, Any]:
+        """Settings of one data set; {} if params.yaml says nothing about it. Raises: UserError if there is no such data set."""
+        return self.datasets.get(known(name, plugin_names("data.datasets"), "dataset"), {})
+
+    def method(self, suite: str, name: str) -> MethodSettings:
+        """Settings of one method entry: its base, itself, then the suite's changes to the base and to itself.
+
+        A suite that uses another's encoders starts from that one's changes.
+        """
+        own = self.suite_named(suite)
+        entries, changes = self.methods, merge(self.suite_named(own.encoders).methods, own.methods) if own.encoders else own.methods
+        chain = [known(name, entries | changes, "method")]
+        while base := (merge(entries.get(chain[0], {}), changes.get(chain[0], {}))).get("base"):
+            if base in chain:
+                raise UserError(f"methods.{name}: base {base!r} refers back to itself; remove one 'base:'")
+            chain.insert(0, known(base, entries | changes, "method"))
+        section: dict[str, Any] = {"method": chain[0]}
+        for part in chain:
+            section = merge(section, merge(entries.get(part, {}), changes.get(part, {})))
+        section.pop("base", None)
+        return validated(MethodSettings, section, f"methods.{name}")
+
+    def task(self, suite: str, name: str) -> TaskSettings:
+        """Settings of one task entry with the suite's changes."""
+        entries, changes = self.tasks, self.suite_named(suite).tasks
+        known(name, entries | changes, "task")
+        section = merge({"kind": name}, merge(entries.get(name, {}), changes.get(name, {})))
+        return validated(TaskSettings, section, f"tasks.{name}")
+
+    def runs(self, suite: str) -> list[Run]:
+        """Every run of a suite that has an encoder of its own, without repeats, in file order; runs that are only sources included."""
+        grid = [
+            self.encoder_run(Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=s, seed=seed), task)
+            for e in self.suite_named(suite).experiments
+            for m, s, seed, task in itertools.product(e.methods, e.streams, e.seeds, e.tasks)
+        ]
+        return list(dict.fromkeys(grid))
+
+    def encoder_run(self, run: Run, task: str) -> Run:
+        """The run whose encoder one task of `run` uses: its own, or the one of the task's `source`."""
+        if source := self._source(run.suite, task):
+            dataset, _, split = source.partition("/")
+            run = run.model_copy(update={"dataset": dataset, "split": split})
+        return self.lent(run)
+
+    def lent(self, run: Run) -> Run:
+        """The run as the suite trains it whose encoders its own suite uses, where that one has it too; else the run itself."""
+        lender = self.suite_named(run.suite).encoders
+        there = run.model_copy(update={"suite": lender})
+        return there if lender and there in self.runs(lender) else run
+
+    def published_tasks(self, suite: str) -> dict[str, str]:
+        """Task entry -> the task whose published numbers stand beside it, for every entry of a suite."""
+        named = {}
+        for name in dict.fromkeys(task for e in self.suite_named(suite).experiments for task in e.tasks):
+            section = merge(self.tasks.get(name, {}), self.suite_named(suite).tasks.get(name, {}))
+            named[name] = str(section.get("published") or ("transfer" if section.get("source") else section.get("kind", name)))
+        return named
+
+    def _source(self, suite: str, task: str) -> str:
+        section = merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {}))
+        return str(section.get("source", ""))
+
+    def cells(self, suite: str) -> list[Cell]:
+        """Every task on every run of a suite, fused streams included, without repeats, in file order."""
+        cells: dict[tuple[Run, str, str], Cell] = {}
+        for e in self.suite_named(suite).experiments:
+            for m, norm, seed, task in itertools.product(e.methods, e.batch_norm, e.seeds, e.tasks):
+                for stream in e.streams:
+                    run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=stream, seed=seed)
+                    cells.setdefault((run, norm, task), Cell(run, norm, task))
+                if e.fuse and (task in e.fuse.tasks if e.fuse.tasks else self.classifies(suite, task)):
+                    run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream="3s", seed=seed)
+                    cells.setdefault((run, norm, task), Cell(run, norm, task, dict(e.fuse.weights)))
+        return list(cells.values())
+
+    def classifies(self, suite: str, task: str) -> bool:
+        """Whether a task entry gives class scores, which can be fused, compared and drawn as confusion; its module says so."""
+        kind = merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})).get("kind", task)
+        return bool(declared("tasks", kind, "CLASSIFIES", False))
+
+    def fusion_weights(self, run: Run, batch_norm: str, task: str) -> dict[str, float]:
+        """Weights of the streams of one fused cell. Raises: UserError if the suite fuses no such cell."""
+        for cell in self.cells(run.suite):
+            if cell.fused and (cell.run, cell.batch_norm, cell.task) == (run, batch_norm, task):
+                return cell.fused
+        raise UserError(f"{run}: suite {run.suite} fuses no {task} with batch norm {batch_norm}; add 'fuse' to its experiment")
