@@ -1,6 +1,7 @@
 """Speed and memory of every method at the paper's shapes, on the device at hand: one method per process, so that peaks are its own."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -28,10 +29,12 @@ from pstl.train.pretrain import build_method, device_name, peak_memory, update, 
 SHAPE = {"skeleton": "kinect_v2", "people": 2, "classes": 60}  # NTU RGB+D 60, the papers' common ground
 
 
-def bench(params: Params, methods: Sequence[str] | None, device: torch.device, steps: int) -> list[dict[str, Any]]:
+def bench(
+    params: Params, methods: Sequence[str] | None, device: torch.device, steps: int, batch: int | None = None
+) -> list[dict[str, Any]]:
     """One row per method of params.yaml: {method, device, batch_size, train_clips_per_second, encode_clips_per_second, ...}.
 
-    methods: None takes every entry that trains (epochs > 0).   steps: counted steps, after one warm-up step.
+    methods: None takes every entry that trains (epochs > 0).   steps: counted, after one warm-up step.   batch: None: the method's own.
     """
     # A variant of an entry that differs in its labels only is the same work.
     trained = [n for n, entry in params.methods.items() if params.method(params.suite, n).train.epochs and set(entry) != {"base", "labels"}]
@@ -41,18 +44,23 @@ def bench(params: Params, methods: Sequence[str] | None, device: torch.device, s
             raise UserError(f"unknown method {name!r}; known: {', '.join(params.methods)}")
         code = "import sys, json; from pstl.bench import measure; print(json.dumps(measure(*json.loads(sys.argv[1]))))"
         section = {"suite": params.suite, "methods": params.methods, "tasks": {}, "suites": _bare(params)}
-        argument = json.dumps([section, name, str(device), steps])
+        argument = json.dumps([section, name, str(device), steps, batch])
         job = subprocess.run([sys.executable, "-c", code, argument], stdout=subprocess.PIPE, text=True)
+        if job.returncode == -signal.SIGKILL:
+            raise UserError(f"bench of {name} was killed, most likely for want of memory; try it in smaller batches: --batch-size N")
         if job.returncode:
             raise UserError(f"bench of {name} stopped with code {job.returncode}; its message stands above")
         rows.append(json.loads(job.stdout.splitlines()[-1]))
     return rows
 
 
-def measure(params: dict[str, Any], name: str, device_text: str, steps: int) -> dict[str, Any]:
+def measure(params: dict[str, Any], name: str, device_text: str, steps: int, batch: int | None = None) -> dict[str, Any]:
     """Train and encode simulated noise of the paper's shape with the paper's settings; every second clip has one person."""
     device, settings = torch.device(device_text), Params.model_validate(params)
     section = settings.method(settings.suite, name)
+    own = section.train.batch_size
+    if batch is not None:
+        section = section.model_copy(update={"train": section.train.model_copy(update={"batch_size": batch})})
     run = Run(suite=settings.suite, dataset="ntu60", split="xsub", method=name, stream="joint", seed=0)
     data = _array(section)
     card = _card(section, data)
@@ -61,7 +69,8 @@ def measure(params: dict[str, Any], name: str, device_text: str, steps: int) -> 
     peak = peak_memory(device)
     clips = Clips(data, np.arange(len(data.x)), device)
     return {
-        "method": name, "device": device_name(device), "batch_size": section.train.batch_size, "precision": section.train.precision,
+        "method": name, "device": device_name(device), "batch_size": section.train.batch_size, "own_batch_size": own,
+        "precision": section.train.precision,
         "train_clips_per_second": train_rate, "items_per_clip": items_per_clip, "train_peak_mb": peak,
         "encode_clips_per_second": _encode_rate(card, method, clips, steps),
         "features": method.encoder.width, "encoder_parameters": sum(p.numel() for p in method.encoder.parameters()),

@@ -1,6 +1,7 @@
 """What a suite costs before it is run: jobs, hours of the device that was benched, bytes on disk. Free of torch: the rules ask, too.
 
-Counts of clips come from the data sets' specs, settings from params.yaml, speeds and sizes of networks from `pstl bench --json FILE`.
+Counts of clips come from the data sets' specs, settings from params.yaml, speeds and sizes of networks from `pstl bench --json FILE`, whose
+rows are of a method or of a probe (a task that reads features).
 """
 
 import re
@@ -17,6 +18,8 @@ FLOAT = 4  # bytes
 MEAN_FRAMES = 80  # of a recording at native length, as `bench` assumes
 BACKWARD = 3  # a training step of a task costs as much as this many encodings of its clips
 TUNED_EPOCHS = {"finetune": 150, "semi": 150}  # tasks that train the encoder, and their epochs where params.yaml does not say
+LINEAR_EPOCHS = 150  # where params.yaml does not say
+FREE = ("classify",)  # tasks that take no time worth a line
 Figures = list[dict[str, Any]]  # rows of bench
 
 
@@ -121,12 +124,19 @@ def unknown(params: Params, suite: str, figures: Figures) -> list[str]:
     return sorted(name for name in trained if not figure(params, suite, name, figures))
 
 
+def smaller(figures: Figures) -> list[str]:
+    """Benched methods whose own batch did not fit into memory, with the batch it was done with."""
+    rows = [(row["method"], row["batch_size"], row["own_batch_size"]) for row in figures if "own_batch_size" in row]
+    return [f"{name} ({size} of {own})" for name, size, own in rows if size < own]
+
+
 def figure(params: Params, suite: str, name: str, figures: Figures) -> dict[str, Any]:
     """The row of a method entry: its own, or one with the same method and encoder; where nothing is trained, one with the encoder.
 
     Returns: {} if there is no such row.
     """
     section = params.method(suite, name)
+    figures = [row for row in figures if "method" in row]
     benched = {row["method"]: params.method(params.suite, row["method"]) for row in figures}
     same_encoder = [known for known, other in benched.items() if other.encoder.name == section.encoder.name]
     fits = [known for known in same_encoder if benched[known].method == section.method or not section.train.epochs]
@@ -135,7 +145,7 @@ def figure(params: Params, suite: str, name: str, figures: Figures) -> dict[str,
 
 
 def _hours(params: Params, suite: str, figures: Figures) -> dict[str, float]:
-    seconds = {"pretrain": 0.0, "features": 0.0, "tasks that train the encoder": 0.0}
+    seconds = {"pretrain": 0.0, "features": 0.0, "probes": 0.0, "tasks that train the encoder": 0.0}
     for run in params.runs(suite):
         section, row = params.method(suite, run.method), figure(params, suite, run.method, figures)
         if row and section.train.epochs:
@@ -148,11 +158,50 @@ def _hours(params: Params, suite: str, figures: Figures) -> dict[str, float]:
             seconds["features"] += passes / row["encode_clips_per_second"]
     for run, _, task, _ in own_cells(params, suite):
         row = figure(params, suite, run.method, figures)
+        seconds["probes"] += _probe_seconds(params, run, task, row, figures)
         if row and task.kind in TUNED_EPOCHS:
             epochs = task.settings.get("train", {}).get("epochs", TUNED_EPOCHS[task.kind])
             seen = epochs * facts(run.dataset).split(run.split)[0] * task.settings.get("labels", 1.0)
             seconds["tasks that train the encoder"] += BACKWARD * seen / row["encode_clips_per_second"]
     return {kind: value / 3600 for kind, value in seconds.items()}
+
+
+def _probe_seconds(params: Params, run: Run, task: Any, row: dict[str, Any], figures: Figures) -> float:
+    """Of one task that reads features, in proportion to the benched one; 0 where that is not known."""
+    timed = next((probe for probe in figures if probe.get("task") == task.kind), None)
+    width = feature_width(params, run, row)
+    if timed is None or width is None:
+        return 0.0
+    known = facts(run.dataset)
+    train, test = known.split(run.split)
+    epochs = task.settings.get("epochs", LINEAR_EPOCHS)
+    size = {"train": train, "test": test, "width": width, "classes": known.classes, "epochs": epochs}
+    return float(timed["seconds"] * probe_work(task.kind, size) / probe_work(task.kind, timed))
+
+
+def probe_work(kind: str, size: dict[str, Any]) -> float:
+    """What the time of a probe is proportional to. size: {train, test, width, classes, epochs}."""
+    train, test, weights = size["train"], size["test"], size["width"] * size["classes"]
+    if kind == "linear":  # forwards and backwards, and a test every epoch
+        return float(size["epochs"] * (3 * train + test) * weights)
+    if kind == "probe":  # as many iterations
+        return float(train * weights)
+    return float(train * test * (size["width"] if kind == "knn" else 1))  # retrieval sorts
+
+
+def feature_width(params: Params, run: Run, row: dict[str, Any]) -> int | None:
+    """Numbers that stand for a clip: a benched encoder's, or the recipe's coordinates where there are no weights; else None."""
+    section = params.method(run.suite, run.method)
+    if not row and section.train.epochs:
+        return None
+    known = facts(run.dataset)
+    return int(row.get("features", 3 * frames(section.recipe) * known.joints * known.people))
+
+
+def uncounted(params: Params, suite: str, figures: Figures) -> list[str]:
+    """Kinds of task in the suite whose own hours are not counted."""
+    known = {row["task"] for row in figures if "task" in row} | set(TUNED_EPOCHS) | set(FREE)
+    return sorted({task.kind for _, _, task, _ in own_cells(params, suite)} - known)
 
 
 def _encoded(params: Params, suite: str) -> set[tuple[Run, str]]:
@@ -175,11 +224,9 @@ def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:
         if row and params.method(suite, run.method).train.epochs:
             disk["checkpoints while training"] += 2 * 3 * row["parameters"] * FLOAT
     for run, _ in _encoded(params, suite):
-        known, section = facts(run.dataset), params.method(suite, run.method)
-        row = figure(params, suite, run.method, figures)
-        if row or not section.train.epochs:  # without weights the features are the recipe's coordinates
-            width = row.get("features", 3 * frames(section.recipe) * known.joints * known.people)
-            disk["features"] += sum(known.split(run.split)) * width * FLOAT
+        known = facts(run.dataset)
+        width = feature_width(params, run, figure(params, suite, run.method, figures))
+        disk["features"] += sum(known.split(run.split)) * (width or 0) * FLOAT
     for cell in params.cells(suite):
         known = facts(cell.run.dataset)
         disk["scores"] += known.split(cell.run.split)[1] * known.classes * FLOAT
@@ -193,10 +240,14 @@ def text(params: Params, suite: str, figures: Figures) -> str:
     changes = params.suite_named(suite).methods
     changed = sorted(name for name, entry in changes.items() if {"encoder", "settings", "recipe"} & set(entry))
     lines = [f"{suite}: {sum(found.jobs.values()):,} jobs", *_column(found.jobs, "d")]
-    lines += [f"hours of one device ({'; '.join(devices)}), probes not counted", *_column(found.hours, ".1f")]
+    lines += [f"hours of one device ({'; '.join(devices)})", *_column(found.hours, ".1f")]
     lines += ["GiB on disk at most, recordings as they came not counted", *_column({k: v / 2**30 for k, v in found.disk.items()}, ".1f")]
     if missing := unknown(params, suite, figures):
         lines.append(f"not in hours and disk, because bench has no figure of it: {', '.join(missing)}")
+    if others := uncounted(params, suite, figures):
+        lines.append(f"not in hours: {', '.join(others)}")
+    if small := smaller(figures):
+        lines.append(f"benched in smaller batches than trained with: {', '.join(small)}")
     if changed:
         lines.append(f"hours are for the papers' settings; this suite changes {', '.join(changed)}")
     return "\n".join(lines) + "\n"

@@ -232,6 +232,8 @@ def show(args: argparse.Namespace) -> None:
 def bench(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.bench import bench, table
+    from pstl.bench_probes import bench_probes
+    from pstl.bench_probes import table as probes_table
     from pstl.data.store import write_json
     from pstl.train.pretrain import choose_device
 
@@ -244,10 +246,15 @@ def bench(args: argparse.Namespace) -> None:
             write_json(args.json, rows)
         sys.stdout.write(data_table(rows))
         return
-    rows = bench(config.load(args.params), args.method, choose_device(args.device), args.steps)
+    device, rows, probes = choose_device(args.device), [], []
+    if args.method or not args.probes:
+        rows = bench(config.load(args.params), args.method, device, args.steps, args.batch_size)
+        sys.stdout.write(table(rows))
+    if args.probes or not args.method:
+        probes = bench_probes(device)
+        sys.stdout.write(probes_table(probes))
     if args.json:
-        write_json(args.json, rows)
-    sys.stdout.write(table(rows))
+        write_json(args.json, [*rows, *probes])
 
 
 def plan(args: argparse.Namespace) -> None:

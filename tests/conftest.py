@@ -36,3 +36,11 @@ def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     code, output = snakemake(root, folder)
     assert code == 0, output
     return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the built-in suite has run at its full size, with nothing in its way. Read only. Takes about ten minutes."""
+    from builtin_suite import undisturbed
+
+    return undisturbed(root, tmp_path_factory.mktemp("undisturbed"))

@@ -59,11 +59,27 @@ def test_bench_measures_a_method(tmp_path):
     import torch
 
     make_params(tmp_path, batch_size=4)
-    rows = bench(load(tmp_path / "params.yaml"), ["pstl"], torch.device("cpu"), steps=1)
+    rows = bench(load(tmp_path / "params.yaml"), ["pstl"], torch.device("cpu"), steps=1, batch=2)
+    assert rows[0]["batch_size"] == 2
     assert rows[0]["train_clips_per_second"] > 0
     assert rows[0]["encode_clips_per_second"] > rows[0]["train_clips_per_second"]
     assert rows[0]["train_peak_mb"] > 50
     assert "pstl" in table(rows)
+
+
+def test_probes_are_timed_on_features_of_a_known_size(monkeypatch):
+    """The bill of a suite scales these rows: each must say what it was timed on."""
+    import torch
+
+    from pstl import bench_probes
+
+    monkeypatch.setattr(bench_probes, "TRAIN", 40)
+    monkeypatch.setattr(bench_probes, "TEST", 20)
+    monkeypatch.setattr(bench_probes, "CLASSES", 4)
+    rows = bench_probes.bench_probes(torch.device("cpu"))
+    assert [row["task"] for row in rows] == ["linear", "probe", "knn", "retrieval"]
+    assert all(row["seconds"] > 0 and (row["train"], row["test"], row["width"], row["classes"]) == (40, 20, 256, 4) for row in rows)
+    assert "40 training and 20 test clips" in bench_probes.table(rows)
 
 
 def test_bench_counts_clips_where_items_are_bodies():

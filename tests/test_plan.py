@@ -48,6 +48,25 @@ def test_hours_are_clips_over_speed(root: Path) -> None:
     assert plan.cost(params, "ntu60", hitrs).hours["pretrain"] * 3600 == pytest.approx(6 * 30_000 * 4 * 64 / 1.5e-3, rel=1e-3)
 
 
+def test_probes_cost_in_proportion_to_what_was_timed(root: Path) -> None:
+    """A linear probe sees 40,091 clips in 150 epochs, a test after each; neighbours are pairs; a task without a figure is named."""
+    params = load(root / "params.yaml")
+    size = {"train": 1000, "test": 500, "width": 256, "classes": 60, "epochs": 2}
+    linear, knn = {"task": "linear", "seconds": 3.0, **size}, {"task": "knn", "seconds": 0.5, **size}
+    without, one, both = (plan.cost(params, "ntu60", FIGURES + rows).hours["probes"] for rows in ([], [linear], [linear, knn]))
+    assert without == 0 < one < both
+    run = params.runs("ntu60")[0]
+    width = {"features": 256}
+    task = params.task("ntu60", "linear")
+    assert plan.feature_width(params, run, width) == 256
+    assert plan._probe_seconds(params, run, task, width, [linear]) == pytest.approx(3 * 75 * (3 * 40_091 + 16_487) / 3500)
+    assert plan._probe_seconds(params, run, params.task("ntu60", "knn"), width, [knn]) == pytest.approx(0.5 * 40_091 * 16_487 / 500_000)
+    raw = run.model_copy(update={"method": "raw"})
+    assert plan.feature_width(params, raw, {}) == 3 * 50 * 25 * 2
+    assert plan.feature_width(params, run, {}) is None
+    assert plan.uncounted(params, "ntu60", [*FIGURES, linear, knn]) == ["prediction", "retrieval"]
+
+
 def test_an_array_is_as_large_as_its_shape(root: Path) -> None:
     """NTU-60 at 50 frames: 56,578 clips of 3 x 50 x 25 x 2 float32, the 1.7 GB that must fit into memory."""
     assert plan.array_bytes("ntu60", Plugin(name="resize50")) == 56_578 * 3 * 50 * 25 * 2 * 4
@@ -64,6 +83,8 @@ def test_the_bill_is_said_with_its_source(root: Path, tmp_path: Path, capsys: py
     assert "hours of one device (cpu, 1 thread)" in said
     main(["plan", "builtin", "--bench", str(tmp_path / "bench.json"), "--params", str(root / "params.yaml")])
     assert "hours are for the papers' settings; this suite changes " in capsys.readouterr().out
-    (tmp_path / "bench.json").write_text(json.dumps(FIGURES[:1]))
+    (tmp_path / "bench.json").write_text(json.dumps([FIGURES[0] | {"batch_size": 40, "own_batch_size": 128}]))
     main(["plan", "ntu60", "--bench", str(tmp_path / "bench.json"), "--params", str(root / "params.yaml")])
-    assert "no figure of it: hitrs, psp, psp_05, psp_20, psp_40, scdnet, skeletonbt, supervised" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "no figure of it: hitrs, psp, psp_05, psp_20, psp_40, scdnet, skeletonbt, supervised" in said
+    assert "benched in smaller batches than trained with: pstl (40 of 128)" in said

@@ -66,9 +66,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         first, second, third = self.shortcuts or (nn.Identity(),) * 3
-        y = F.leaky_relu(self.mix(self.attention(x)) + first(x), SLOPE)
-        y = F.leaky_relu(self.feed(y) + second(x), SLOPE)  # again from the block's input (spec 3.6)
-        return F.leaky_relu(self.time(y) + third(y), SLOPE)
+        # Each sum is overwritten: kept beside its own ReLU for the backward pass, it would be an eighth of all that is kept.
+        y = F.leaky_relu(self.mix(self.attention(x)) + first(x), SLOPE, inplace=True)
+        y = F.leaky_relu(self.feed(y) + second(x), SLOPE, inplace=True)  # again from the block's input (spec 3.6)
+        return F.leaky_relu(self.time(y) + third(y), SLOPE, inplace=True)
 
 
 class Trunk(nn.Module):
@@ -77,7 +78,7 @@ class Trunk(nn.Module):
     def __init__(self, cfg: Config, joints: int) -> None:
         super().__init__()
         widths = [cfg.width * w for w in WIDTHS]
-        self.stem = nn.Sequential(*normed(nn.Conv2d(3, cfg.width, 1)), nn.LeakyReLU(SLOPE))
+        self.stem = nn.Sequential(*normed(nn.Conv2d(3, cfg.width, 1)), nn.LeakyReLU(SLOPE, inplace=True))
         pairs = zip([cfg.width, *widths[:-1]], widths, STRIDES, strict=True)
         self.blocks = nn.Sequential(*(Block(c_in, c_out, stride, cfg.heads, joints) for c_in, c_out, stride in pairs))
         initialise(self)
