@@ -8,7 +8,14 @@ RECORDINGS = "data/recordings/{dataset}"
 ARRAYS = "data/arrays/{dataset}/{recipe}"
 DRAWS = "data/labels"
 LABELS = f"{DRAWS}/{{dataset}}/{{split}}/d{{draw}}.json"
+LEAKAGE = "data/leakage/{dataset}/{recipe}/{split}.json"
 RESULTS = "results/{suite}"
+# What lies in a folder beside its meta.json, which stands for them all where there are folders; object storage has none.
+BESIDE = {
+    "sequences": ("values.bin", "bodies.bin", "index.npy"),
+    "recordings": ("times.npy", "sequences/meta.json", "sequences/values.bin", "sequences/bodies.bin", "sequences/index.npy"),
+    "arrays": ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz"),
+}
 RUN = "results/{suite}/runs/{dataset}/{split}/{method}/{stream}/s{seed}"
 
 
@@ -40,6 +47,18 @@ def labels(dataset: str, split: str, draw: int) -> str:
 def results(suite: str) -> str:
     """Folder of everything one suite produces."""
     return RESULTS.format(suite=suite)
+
+
+def leakage(dataset: str, recipe: str, split: str) -> str:
+    """The check that no test clip of a split is trained on."""
+    return LEAKAGE.format(dataset=dataset, recipe=recipe, split=split)
+
+
+def beside(meta: str) -> list[str]:
+    """The files that a folder's meta.json stands for; none of any other file."""
+    folder, _, name = meta.rpartition("/")
+    kind = folder.split("/")[1] if folder.startswith("data/") and name == "meta.json" else ""
+    return [f"{folder}/{each}" for each in BESIDE.get(kind, ())]
 
 
 def run(run: Run) -> str:

@@ -46,6 +46,17 @@ def checked():
 
 
 PARAMS, SUITE = checked()
+STORED = workflow.storage_settings.default_storage_provider is not None  # inputs and outputs lie in object storage
+
+
+def beside(meta):
+    """In object storage every file is an input or output of its own; elsewhere a folder's meta.json stands for what lies beside it."""
+    return paths.beside(meta) if STORED else []
+
+
+def folder(wildcards, output):
+    """Where a rule that reads a whole suite by its name finds `results/`: here, or among the local copies of what lies in object storage."""
+    return output[0].partition(f"{paths.results(wildcards.suite)}/")[0] or "."
 
 
 def prologue():
@@ -58,7 +69,9 @@ def prologue():
             "set -euo pipefail;",  # a failing command fails its job although its output goes through tee
             f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH;",  # jobs run under the Python that runs Snakemake
             f"export PSTL_SNAKEMAKE={os.getpid()};",  # workflow/resume.py knows by this whose jobs outlived a killed Snakemake
-            f'pstl() {{ python -m pstl "$1" --params {shlex.quote(config.get("params", "params.yaml"))} "${{@:2}}"; }};',
+            f'pstl() {{ python -m pstl "$1" --params {shlex.quote(os.path.abspath(config.get("params", "params.yaml")))} "${{@:2}}"; }};',
+            # For what reads a whole suite by its name. MLflow's own store stays where one types.
+            'inside() { [ "$1" = . ] || export MLFLOW_TRACKING_URI="${MLFLOW_TRACKING_URI:-sqlite:///$PWD/mlflow.db}"; cd "$1"; "${@:2}"; };',
             f'with_archives() {{ "$@" {shlex.join(["--archives", *folders] if folders else [])}; }}; ',
         ]
     )
@@ -106,6 +119,10 @@ def array_of(wildcards):
     return f"{paths.array(run_of(wildcards).dataset, method_of(wildcards).recipe.key)}/meta.json"
 
 
+def array_files_of(wildcards):
+    return beside(array_of(wildcards))
+
+
 def encoder_of(wildcards):
     """The encoder that makes a run's features: its own, or the one of the run that `origin` names."""
     run = run_of(wildcards)
@@ -116,7 +133,13 @@ def encoder_of(wildcards):
 
 
 def needed_by(wildcards):
-    """What a task reads: cached features, or an encoder and an array or whole recordings, or both."""
+    """What a task reads, with the files beside it."""
+    read = read_by(wildcards)
+    return {**read, "files": [path for each in read.values() for path in beside(each)]}
+
+
+def read_by(wildcards):
+    """Cached features, or an encoder and an array or whole recordings, or both."""
     run, task = run_of(wildcards), task_of(wildcards)
     needs = declared("tasks", task.kind, "NEEDS", "features")
     encoder = paths.encoder(PARAMS.encoder_run(run, wildcards.task))
@@ -139,7 +162,8 @@ def recordings_of(dataset):
 
 def given(wildcards, input):
     """The same as options of the command line; a folder stands for its meta.json."""
-    folders = {name: os.path.dirname(path) if os.path.basename(path) == "meta.json" else path for name, path in input.items()}
+    read = {name: str(input[name]) for name in read_by(wildcards)}
+    folders = {name: os.path.dirname(path) if os.path.basename(path) == "meta.json" else path for name, path in read.items()}
     return " ".join(f"--{name} {path}" for name, path in folders.items())
 
 
@@ -163,7 +187,7 @@ def labels_of(wildcards):
 def leakage_of(wildcards):
     """The check that no clip of the run's test side is on its training side."""
     run = run_of(wildcards)
-    return rules.leakage.output.report.format(dataset=run.dataset, recipe=method_of(wildcards).recipe.key, split=run.split)
+    return paths.leakage(run.dataset, method_of(wildcards).recipe.key, run.split)
 
 
 def fused_of(wildcards):
@@ -190,6 +214,12 @@ def fused_rows_of(wildcards):
 def cells_of(wildcards):
     """Rows of every cell of a suite."""
     return [paths.metrics(cell.run, cell.batch_norm, cell.task) for cell in PARAMS.cells(wildcards.suite)]
+
+
+def suite_files_of(wildcards):
+    """What tables, page and MLflow read as well: in object storage nothing lies about, so it must be asked for."""
+    scores = [paths.scores(cell.run, cell.batch_norm, cell.task) for cell in PARAMS.cells(wildcards.suite)]
+    return [*scores, *(paths.encoder(run) for run in PARAMS.runs(wildcards.suite))] if STORED else []
 
 
 def run_files_of(wildcards):

@@ -24,6 +24,7 @@ rule parse:
         manifest=rules.fetch.output.manifest,
     output:
         meta="data/sequences/{dataset}/meta.json",
+        files=beside("data/sequences/{dataset}/meta.json"),
     log:
         "data/sequences/{dataset}.log",
     threads: ALL_CORES
@@ -46,6 +47,7 @@ rule recordings:
         manifest=rules.fetch.output.manifest,
     output:
         meta="data/recordings/{dataset}/meta.json",
+        files=beside("data/recordings/{dataset}/meta.json"),
     log:
         "data/recordings/{dataset}.log",
     threads: ALL_CORES
@@ -66,8 +68,10 @@ rule recordings:
 rule prepare:
     input:
         meta=rules.parse.output.meta,
+        files=rules.parse.output.files,
     output:
         meta="data/arrays/{dataset}/{recipe}/meta.json",
+        files=beside("data/arrays/{dataset}/{recipe}/meta.json"),
     log:
         "data/arrays/{dataset}/{recipe}.log",
     threads: ALL_CORES
@@ -89,6 +93,7 @@ rule prepare:
 rule labels:
     input:
         meta=rules.parse.output.meta,
+        files=rules.parse.output.files,
     output:
         ranking="data/labels/{dataset}/{split}/d{draw}.json",
     log:
@@ -106,6 +111,7 @@ rule labels:
 rule leakage:
     input:
         array=rules.prepare.output.meta,
+        files=rules.prepare.output.files,
     output:
         report="data/leakage/{dataset}/{recipe}/{split}.json",
     log:

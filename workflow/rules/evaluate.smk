@@ -5,6 +5,7 @@ rule features:
     input:
         encoder=encoder_of,
         array=array_of,
+        files=array_files_of,
     output:
         features="results/{suite}/runs/{run}/{batch_norm}{origin}/features.npz",
     log:
@@ -66,7 +67,7 @@ rule fuse:
     params:
         section=lambda w: section(fused_of(w)),
         code=lambda w: code("tasks._run"),
-        scores=lambda w: [f"{stream}={path}" for stream, path in scores_of(w).items()],
+        scores=lambda w, input: [f"{stream}={input[stream]}" for stream in scores_of(w)],
     message:
         "fuse {wildcards.task} on {wildcards.suite}/{wildcards.group}, seed {wildcards.seed}, batch norm {wildcards.batch_norm}"
     shell:

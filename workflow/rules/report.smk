@@ -5,6 +5,7 @@ rule report:
     input:
         rows=cells_of,
         runs=run_files_of,
+        files=suite_files_of,
     output:
         summary="results/{suite}/tables/summary.json",
         rows="results/{suite}/tables/rows.csv",
@@ -16,17 +17,18 @@ rule report:
     params:
         published=published(),
         code=code("report"),
-        out=subpath(output.summary, parent=True),
+        folder=folder,
     message:
         "tables of {wildcards.suite}"
     shell:
-        "pstl report --suite {wildcards.suite} --out {params.out} 2>&1 | tee {log} >&2"
+        "inside {params.folder} pstl report --suite {wildcards.suite} --out results/{wildcards.suite}/tables 2>&1 | tee {log} >&2"
 
 
 rule page:
     input:
         rows=cells_of,
         runs=run_files_of,
+        files=suite_files_of,
         features=features_of,
         tables=rules.report.output.summary,  # made first: a wrong row is said there in one line, once
     output:
@@ -37,16 +39,18 @@ rule page:
         published=published(),
         assets=assets(),
         code=code("report.html"),
+        folder=folder,
     message:
         "report of {wildcards.suite}"
     shell:
-        "pstl page --suite {wildcards.suite} --out {output.page} 2>&1 | tee {log} >&2"
+        "inside {params.folder} pstl page --suite {wildcards.suite} --out results/{wildcards.suite}/report/index.html 2>&1 | tee {log} >&2"
 
 
 rule track:
     input:
         rows=cells_of,
         runs=run_files_of,
+        files=suite_files_of,
     output:
         receipt="results/{suite}/mlflow.json",
     log:
@@ -55,7 +59,8 @@ rule track:
         # the address as a digest: it may hold a password
         store=settings.digest(PARAMS.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")),
         code=code("tracking"),
+        folder=folder,
     message:
         "tell MLflow about {wildcards.suite}"
     shell:
-        "pstl track --suite {wildcards.suite} --out {output.receipt} 2>&1 | tee {log} >&2"
+        "inside {params.folder} pstl track --suite {wildcards.suite} --out results/{wildcards.suite}/mlflow.json 2>&1 | tee {log} >&2"

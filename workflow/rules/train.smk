@@ -5,6 +5,7 @@
 rule pretrain:
     input:
         array=array_of,
+        files=array_files_of,
         leakage=leakage_of,
         labels=labels_of,
     output:
