@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pstl import paths
 from pstl.data.datasets import utkinect
 from pstl.data.parse import parse_untrimmed
 from pstl.data.recordings import open_recordings, write_recordings
@@ -18,6 +19,13 @@ J = load(SPEC.skeleton).joints
 def recording(name="s01_e01", times=(2, 4, 8), actions=((0, 2.0, 4.0),), subject=1, frames=3):
     xyz = np.random.default_rng(subject).normal(size=(frames, J, 1, 3)).astype(np.float32)
     return Recording(RawSequence(name, -1, xyz, subject=subject), np.array(times, float), tuple(actions))
+
+
+def test_the_files_beside_meta_are_those_that_are_named(tmp_path):
+    """Object storage carries only the files that are named."""
+    write_recordings(tmp_path / "data/recordings/x", SPEC, [recording()])
+    held = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert held == {"data/recordings/x/meta.json", *paths.beside("data/recordings/x/meta.json")}
 
 
 def test_what_is_written_is_read(tmp_path):
