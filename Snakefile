@@ -28,6 +28,13 @@ localrules:
     track,
 
 
+if STORED:  # what was downloaded lies on this machine, under names that nobody knows beforehand
+
+    localrules:
+        parse,
+        recordings,
+
+
 rule all:
     default_target: True
     input:

@@ -71,7 +71,9 @@ def prologue():
             f"export PSTL_SNAKEMAKE={os.getpid()};",  # workflow/resume.py knows by this whose jobs outlived a killed Snakemake
             f'pstl() {{ python -m pstl "$1" --params {shlex.quote(os.path.abspath(config.get("params", "params.yaml")))} "${{@:2}}"; }};',
             # For what reads a whole suite by its name. MLflow's own store stays where one types.
-            'inside() { [ "$1" = . ] || export MLFLOW_TRACKING_URI="${MLFLOW_TRACKING_URI:-sqlite:///$PWD/mlflow.db}"; cd "$1"; "${@:2}"; };',
+            'inside() { if [ "$1" != . ]; then',
+            f"export PYTHONPATH={shlex.quote(str(workflow.basedir))}${{PYTHONPATH:+:$PYTHONPATH}};",
+            'export MLFLOW_TRACKING_URI="${MLFLOW_TRACKING_URI:-sqlite:///$PWD/mlflow.db}"; cd "$1"; fi; "${@:2}"; };',
             f'with_archives() {{ "$@" {shlex.join(["--archives", *folders] if folders else [])}; }}; ',
         ]
     )
