@@ -55,7 +55,7 @@ def beside(meta):
 
 
 def folder(wildcards, output):
-    """Where a rule that reads a whole suite by its name finds `results/`: here, or among the local copies of what lies in object storage."""
+    """Where `results/` is that a job reads a whole suite from by its name: here, or among the local copies of what object storage holds."""
     return output[0].partition(f"{paths.results(wildcards.suite)}/")[0] or "."
 
 
