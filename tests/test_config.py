@@ -148,6 +148,20 @@ def test_a_suite_uses_the_encoders_of_another(tmp_path):
     assert params.encoder_run(Run.parse("s/nwucla/xview/pstl/joint/s1"), "linear").suite == "s"
 
 
+def test_runs_of_every_seed_can_use_the_encoder_of_one(tmp_path):
+    """Draws of labels are cheap and encoders are not: what is trained once must be read, and named, as the one it is."""
+    params = load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoder_seeds": {"pstl": 1}}}}))
+    for seed in (0, 1, 2):
+        assert str(params.encoder_run(Run.parse(f"t/nwucla/xview/pstl/joint/s{seed}"), "linear")) == "s/nwucla/xview/pstl/joint/s1"
+    assert {run.seed for run in params.runs("t") if run.method == "pstl"} == {1}
+    assert {cell.run.seed for cell in params.cells("t") if cell.run.method == "pstl"} != {1}
+    with pytest.raises(UserError, match=r"unknown method in suites\.t\.encoder_seeds 'x'"):
+        load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoder_seeds": {"x": 1}}}}))
+    learns = {"methods": {"pstl": {"labels": 0.1}}, "suites": {"s": {"encoder_seeds": {"pstl": 1}}}}
+    with pytest.raises(UserError, match="encoder_seeds names pstl, which learns from the labels of a draw"):
+        load(tmp_path, learns)
+
+
 def test_borrowed_encoders_must_be_the_same(tmp_path):
     """An encoder trained otherwise than the suite says would stand in its tables under a wrong name."""
     other = config.merge(borrowing(), {"suites": {"t": {"methods": {"pstl": {"train": {"epochs": 9}}}}}})

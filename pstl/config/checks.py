@@ -13,6 +13,7 @@ def check_names(params: Params) -> None:
     """Check every suite without importing a plug-in. Raises: UserError naming the key, what was found and what was expected."""
     for name in params.suites:
         _check_lender(params, name)
+        _check_encoder_seeds(params, name)
     for name, suite in params.suites.items():
         for experiment in suite.experiments:
             _check_experiment(params, name, experiment)
@@ -70,6 +71,15 @@ def _check_lender(params: Params, suite: str) -> None:
     lender = params.suites[suite].encoders
     if lender and params.suites[known(lender, params.suites, f"suite in suites.{suite}.encoders")].encoders:
         raise UserError(f"suites.{suite}: encoders of {lender}, which uses those of another suite itself; name the one that trains them")
+
+
+def _check_encoder_seeds(params: Params, suite: str) -> None:
+    """A method that is trained with some of the labels has an encoder of every draw."""
+    used = {method for experiment in params.suites[suite].experiments for method in experiment.methods}
+    for method in params.suites[suite].encoder_seeds:
+        known(method, used, f"method in suites.{suite}.encoder_seeds")
+        if params.method(suite, method).labels is not None:
+            raise UserError(f"suites.{suite}: encoder_seeds names {method}, which learns from the labels of a draw; take it out there")
 
 
 def _check_borrowed(params: Params, suite: str) -> None:

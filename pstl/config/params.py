@@ -69,8 +69,12 @@ class Params(Frozen):
         return self.lent(run)
 
     def lent(self, run: Run) -> Run:
-        """The run as the suite trains it whose encoders its own suite uses, where that one has it too; else the run itself."""
-        lender = self.suite_named(run.suite).encoders
+        """The run as the suite trains it whose encoders its own suite uses, where that one has it too; else the run itself.
+
+        Of a method in the suite's `encoder_seeds` it is the run of that seed.
+        """
+        own = self.suite_named(run.suite)
+        lender, run = own.encoders, run.model_copy(update={"seed": own.encoder_seeds.get(run.method, run.seed)})
         there = run.model_copy(update={"suite": lender})
         return there if lender and there in self.runs(lender) else run
 

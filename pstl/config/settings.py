@@ -172,6 +172,8 @@ class Suite(Frozen):
     methods: dict[str, dict[str, Any]] = {}
     tasks: dict[str, dict[str, Any]] = {}
     encoders: str = ""  # another suite, which trains the runs that both have: its changes of methods, its encoders and features are used
+    # method -> seed whose encoder its runs of every seed use, where one per seed costs too much: they differ in what a task draws only
+    encoder_seeds: dict[str, int] = {}
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
 

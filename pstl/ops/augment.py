@@ -53,6 +53,19 @@ def rotation(draws: int, main_deg: float, other_deg: float, rng: Generator) -> T
     return matrices[0] @ matrices[1] @ matrices[2]
 
 
+def about_z(angle_deg: Tensor) -> Tensor:
+    """Rotations about z, from x towards y.   angle_deg: (N,).   Returns: (N, 3, 3), for row vectors: p' = p R.
+
+    >>> (torch.tensor([1.0, 0.0, 5.0]) @ about_z(torch.tensor([90.0]))[0]).round().abs().tolist()
+    [0.0, 1.0, 5.0]
+    """
+    angle = torch.deg2rad(angle_deg)
+    matrix = torch.eye(3).repeat(len(angle), 1, 1)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = angle.cos()
+    matrix[:, 0, 1], matrix[:, 1, 0] = angle.sin(), -angle.sin()
+    return matrix
+
+
 def transform(x: Tensor, matrix: Tensor) -> Tensor:
     """Apply 3x3 matrices to coordinates as row vectors: p' = p A.
 

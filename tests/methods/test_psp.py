@@ -217,6 +217,23 @@ def test_streams_are_drawn_independently():
     assert not torch.equal(frames[0], frames[1])
 
 
+def test_each_stream_is_turned_about_the_vertical_by_itself():
+    """A turn that both streams share would leave the contrast free to agree on where the camera stood; the released code has none."""
+    data = batch()
+    plain, turned = (tiny(frames=70, turn_deg=deg).view(data.x, data.length, torch_generator(0, "test")) for deg in (0, 40))
+    angles = []
+    for before, after in zip(plain, turned, strict=True):
+        assert torch.equal(before[:, 2], after[:, 2])  # height
+        torch.testing.assert_close(before[:, :2].norm(dim=1), after[:, :2].norm(dim=1))
+        z = [torch.complex(v[:, 0], v[:, 1]).flatten(1) for v in (before, after)]
+        angle = torch.rad2deg((z[1] * z[0].conj()).sum(1).angle())  # one for the whole clip
+        torch.testing.assert_close(z[1], z[0] * torch.polar(torch.ones(len(angle)), torch.deg2rad(angle))[:, None], atol=1e-4, rtol=1e-4)
+        assert angle.abs().max() <= 40
+        angles.append(angle)
+    assert (angles[0] - angles[1]).abs().max() > 5
+    assert angles[0].std() > 5
+
+
 def test_evaluation_takes_motion_before_frames():
     """Downstream motion must be what training saw: at the native rate, not between sampled frames."""
     x, length = torch.randn(2, 3, 120, 20, 1), torch.tensor([120, 120])

@@ -42,6 +42,17 @@ def test_rotation_about_z_turns_as_the_released_code_does():
         torch.testing.assert_close(r.T, torch.tensor(columns[main]), atol=1e-6, rtol=0)
 
 
+def test_a_turn_about_z_keeps_height_and_lengths():
+    """PSP's views are upright along z: a turn that tilted them would be another augmentation than the one named."""
+    angle = torch.tensor([-170.0, -45.0, 0.0, 90.0])
+    r = augment.about_z(angle)
+    torch.testing.assert_close(r @ r.mT, torch.eye(3).expand(4, 3, 3))
+    torch.testing.assert_close(torch.linalg.det(r), torch.ones(4))
+    p = torch.tensor([1.0, 0.0, 2.0]) @ r
+    assert (p[:, 2] == 2).all()
+    torch.testing.assert_close(torch.rad2deg(torch.atan2(p[:, 1], p[:, 0])), angle)
+
+
 def test_shear_follows_the_convention_of_the_released_code():
     """out_d = sum_c x_c S[c, d] with unit diagonal (spec 6.1)."""
     s = augment.shear(3, 1.0, torch_generator(0, "test"))
