@@ -1,12 +1,10 @@
 import itertools
 import math
-import os
-import socket
 
 import numpy as np
 import pytest
+import ranks
 import torch
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 
 from pstl.backbones.hitrs import Config as EncoderConfig
@@ -400,32 +398,18 @@ def test_other_encoders_are_refused():
 # --- two processes ------------------------------------------------------------------------------------------------------
 
 
-def run_rank(rank, ranks, port, out):
-    """One step in float64 on `ranks` processes; rank 0 writes losses and gradients."""
-    torch.set_num_threads(1)
-    if ranks > 1:
-        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        distributed.start(CPU)
+def one_step():
+    """One step in float64; the losses and gradients."""
     method, data = tiny().double(), batch(7)
     data.x[6] = data.x[6, :, :1]
     mine = distributed.share(torch.arange(7))
     losses = method(Batch(data.x[mine].double(), data.length[mine], None, None, data.length[mine]), torch_generator(0, "test"))
     losses["loss"].backward()
     distributed.average_gradients(method.parameters())
-    if rank == 0:
-        torch.save({k: v.detach() for k, v in losses.items()} | {k: p.grad for k, p in method.named_parameters()}, out)
-    distributed.stop()
+    return {k: v.detach() for k, v in losses.items()} | {k: p.grad for k, p in method.named_parameters()}
 
 
 @pytest.mark.slow
 def test_two_ranks_are_one_process(tmp_path):
     """Draws for the whole batch, one pool of last clips, means over all bodies; 7 do not divide by two and one stands still."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    run_rank(0, 1, port, tmp_path / "one.pt")
-    mp.spawn(run_rank, args=(2, port, tmp_path / "two.pt"), nprocs=2)
-    one, two = torch.load(tmp_path / "one.pt"), torch.load(tmp_path / "two.pt")
-    assert one.keys() == two.keys()
-    for key in one:
-        torch.testing.assert_close(one[key], two[key], atol=1e-8, rtol=1e-6, msg=lambda m, key=key: f"{key}: {m}")
+    ranks.compare(one_step, tmp_path, atol=1e-8, rtol=1e-6)

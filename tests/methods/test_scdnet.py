@@ -1,10 +1,7 @@
-import os
-import socket
-
 import numpy as np
 import pytest
+import ranks
 import torch
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 
 from pstl.backbones.scdnet import Config as EncoderConfig
@@ -348,12 +345,8 @@ def test_a_checkpoint_holds_key_network_and_queues():
 # --- two processes -----------------------------------------------------------------------------------------------------
 
 
-def run_rank(rank, ranks, port, out):
-    """Two steps in float64 on `ranks` processes; rank 0 writes losses, gradients, statistics and queues."""
-    torch.set_num_threads(1)
-    if ranks > 1:
-        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        distributed.start(CPU)
+def two_steps():
+    """Two steps in float64; the loss, gradients, statistics and queues."""
     method = tiny(queue=16).double()
     distributed.synchronise_norms(method.sharded())
     data = batch(7)
@@ -364,21 +357,11 @@ def run_rank(rank, ranks, port, out):
         loss.backward()
         distributed.average_gradients(method.parameters())
         method.after_step()
-    if rank == 0:
-        gradients = {k: p.grad for k, p in method.named_parameters() if p.requires_grad}
-        torch.save({"loss": loss.detach()} | gradients | dict(method.named_buffers()), out)
-    distributed.stop()
+    gradients = {k: p.grad for k, p in method.named_parameters() if p.requires_grad}
+    return {"loss": loss.detach()} | gradients | dict(method.named_buffers())
 
 
 @pytest.mark.slow
 def test_two_ranks_are_one_process(tmp_path):
     """Draws for the whole batch, shared queues, weighted norms across ranks; 7 clips do not divide by two."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    run_rank(0, 1, port, tmp_path / "one.pt")
-    mp.spawn(run_rank, args=(2, port, tmp_path / "two.pt"), nprocs=2)
-    one, two = torch.load(tmp_path / "one.pt"), torch.load(tmp_path / "two.pt")
-    assert one.keys() == two.keys()
-    for key in one:
-        torch.testing.assert_close(one[key], two[key], atol=1e-6, rtol=1e-5, msg=lambda m, key=key: f"{key}: {m}")
+    ranks.compare(two_steps, tmp_path, atol=1e-6, rtol=1e-5)

@@ -126,7 +126,7 @@ def test_two_processes_are_one(world: Path, tmp_path: Path, name: str) -> None:
     start = trained(name, 0, tmp_path / "none.pt")
     weights = [key for key in one if one[key].is_floating_point()]
     assert any(not torch.allclose(one[key], start[key], atol=1e-4) for key in weights), "nothing was learned, so nothing is shown"
-    states = torch.load(world / f"{name}.states")
+    states = torch.load(world / f"{name}.states", weights_only=True)
     compare(states["two"], one)
     compare(states["moved"], one)
     compare(trained(name, 2, world / f"{name}.begun-on-two.pt"), one)
