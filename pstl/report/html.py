@@ -202,8 +202,8 @@ def _span(line: Line, clips: int) -> interval.Interval | None:
     """The interval of one line's mean, if anything is known about it."""
     if line.mean is None:
         return None
-    if line.std is not None:
-        return interval.over_seeds(line.mean, line.std, line.seeds)
+    if line.span:
+        return line.span
     return interval.over_clips(line.mean, clips) if clips and line.metric in SHARES else None
 
 

@@ -13,7 +13,7 @@ from pstl.data.store import atomic
 from pstl.errors import UserError
 from pstl.report import markdown
 from pstl.report.rows import NOT_APPLICABLE, NOT_RUN
-from pstl.report.tables import NONE, Line, headlines, main_metrics
+from pstl.report.tables import BOUNDS, NONE, Line, headlines, main_metrics
 
 PLACE = re.compile(r"(?P<start><!-- results: (?P<what>[^\n]*?) -->)\n.*?(?P<end><!-- end of results -->)", re.S)
 CHOICES = ("task", "method", "stream", "dataset", "split", "setting")
@@ -71,7 +71,8 @@ def read(path: Path) -> list[Line]:
     with open(path, newline="") as stream:
         found = list(csv.DictReader(stream))
     names = {f.name for f in fields(Line)}
-    if not found or names - set(found[0]) - {"reason"} or set(found[0]) - names:  # tables kept earlier have no reasons
+    # Tables kept earlier have no reasons and no intervals.
+    if not found or names - set(found[0]) - {"reason"} or set(found[0]) - names - set(BOUNDS):
         raise UserError(f"{path}: not a table of 'python -m pstl report'; expected the columns {', '.join(sorted(names))}")
     return [_line(row) for row in found]
 
@@ -81,7 +82,8 @@ def _line(row: dict[str, str]) -> Line:
     numbers = {name: None if row[name] in words else float(row[name]) for name in ("mean", "std", "published", "difference")}
     counts = {name: int(row[name]) for name in ("seeds", "seeds_asked")}
     reason = row.get("reason") or (NOT_RUN if numbers["mean"] is None else "")
-    return Line(**{**row, **numbers, **counts, "reason": reason})  # type: ignore[arg-type]
+    own = {name: value for name, value in row.items() if name not in BOUNDS}
+    return Line(**{**own, **numbers, **counts, "reason": reason})  # type: ignore[arg-type]
 
 
 def _row(line: Line) -> list[str]:

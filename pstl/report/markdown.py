@@ -138,7 +138,7 @@ def few_labels(page: Page, seen: Mapping[str, float]) -> list[str]:
 
 
 def details(page: Page, task: str) -> list[str]:
-    """Every number of one task: all metrics, both batch-norm variants, seeds, published top1 and the difference to it."""
+    """Every number of one task: all metrics, both batch-norm variants, seeds and interval, published top1 and the difference to it."""
     lines = [line for line in page.lines if line.task == task]
     settings = {line.setting for line in lines}
     norms = sorted({line.batch_norm for line in lines}, key=lambda norm: norm != HEADLINE)
@@ -151,14 +151,20 @@ def details(page: Page, task: str) -> list[str]:
         row = {(i.batch_norm, i.metric): i for i in lines if (i.method, i.stream, i.setting) == (method, stream, setting)}
         main = row.get((_norm(page, method), "top1"))
         body.append(
-            [method, stream, *([setting] if len(settings) > 1 else []), *(value(row[c], page.notes) if c in row else "" for c in columns)]
+            [
+                method,
+                stream,
+                *([setting] if len(settings) > 1 else []),
+                *(value(row[c], page.notes, interval=True) if c in row else "" for c in columns),
+            ]
         )
         body[-1] += [_theirs(main, page.notes), _difference(main)] if compared else []
     names = [f"{norm}: {LABELS.get(metric, metric)}" for norm, metric in columns]
     title = f"### {task}" + (f" ({settings.pop()})" if len(settings) == 1 and settings != {""} else "")
     wide = ["setting"] if len(settings) > 1 else []
     theirs = ["published top1", "difference"] if compared else []
-    return [title, table(["method", "stream", *wide, *names, *theirs], body)]
+    bounds = ["In brackets: 95 % interval over seeds (Student's t)."] if any(line.span for line in lines) else []
+    return [title, table(["method", "stream", *wide, *names, *theirs], body), *bounds]
 
 
 def reference(page: Page) -> str:
@@ -176,12 +182,17 @@ def reference(page: Page) -> str:
     return table(["task", "metric", "setting", "method", "paper", *streams], body)
 
 
-def value(line: Line, notes: Notes) -> str:
-    """A mean as people print it: 68.3, or 68.3 ± 1.2 (3), or 68.3 (1 of 3) where seeds are missing; else "not run", or "n/a" and why."""
+def value(line: Line, notes: Notes, interval: bool = False) -> str:
+    """A mean as people print it: 68.3, or 68.3 ± 1.2 (3), or 68.3 (1 of 3) where seeds are missing; else "not run", or "n/a" and why.
+
+    interval: add the 95 % interval over seeds: 68.3 ± 1.2 [65.3, 71.3] (3).
+    """
     if line.mean is None:
         word, _, why = line.reason.partition(": ")
         return f"{word} {notes.mark(why)}" if why else word
     spread = "" if line.std is None else f" ± {line.std:.1f}"
+    if interval and line.span:
+        spread += f" [{line.span.low:.1f}, {line.span.high:.1f}]"
     seeds = f" ({line.seeds} of {line.seeds_asked})" if line.seeds < line.seeds_asked else f" ({line.seeds})" if line.seeds > 1 else ""
     return f"{line.mean:.1f}{spread}{seeds}"
 

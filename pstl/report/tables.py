@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
-from pstl.report import paper
+from pstl.report import interval, paper
 from pstl.report.paper import Published
 from pstl.report.rows import FIELDS, FUSED, NOT_RUN, Row
 
 KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
+BOUNDS = ("low", "high")  # columns of the 95 % interval, which follows from mean, deviation and number of seeds
 MOST_SETTINGS = 12  # of one task in a headline
 HEADLINE = "recalibrated"  # the better-founded statistics of batch norm; "released" is what the papers' code does
 
@@ -40,6 +41,14 @@ class Line:
     difference: float | None  # ours minus theirs
     source: str
     reason: str = ""  # "not run", or "n/a: ..." where the cell makes no sense
+
+    @property
+    def span(self) -> interval.Interval | None:
+        """95 % interval of the mean over seeds; None if fewer than two have a number."""
+        return None if self.mean is None or self.std is None else interval.over_seeds(self.mean, self.std, self.seeds)
+
+
+COLUMNS = tuple(name for f in fields(Line) for name in ((f.name, *BOUNDS) if f.name == "std" else (f.name,)))  # of comparison.csv
 
 
 def compare(rows: list[Row], published: list[Published], tasks: Mapping[str, str] | None = None) -> list[Line]:
@@ -109,7 +118,7 @@ def rows_csv(rows: list[Row]) -> str:
 
 
 def comparison_csv(lines: list[Line]) -> str:
-    """One row per line, numbers with four decimals."""
+    """One row per line, numbers with four decimals; low and high are the 95 % interval over seeds."""
     cells = []
     for line in lines:
         values = dict(zip((f.name for f in fields(Line)), astuple(line), strict=True))
@@ -118,8 +127,9 @@ def comparison_csv(lines: list[Line]) -> str:
         values["published"] = NONE if line.published is None else str(line.published)
         values["difference"] = NONE if line.difference is None else f"{line.difference:+.4f}"
         values["source"] = line.source or NONE
-        cells.append([str(value) for value in values.values()])
-    return _csv(tuple(f.name for f in fields(Line)), cells)
+        values |= dict(zip(BOUNDS, (f"{bound:.4f}" for bound in line.span[:2]) if line.span else ("", ""), strict=True))
+        cells.append([str(values[name]) for name in COLUMNS])
+    return _csv(COLUMNS, cells)
 
 
 def _line(key: tuple[str, ...], rows: list[Row], published: list[Published], tasks: Mapping[str, str]) -> Line:

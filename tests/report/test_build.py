@@ -94,7 +94,7 @@ def test_the_headline_shows_ours_theirs_and_the_difference() -> None:
     )
     norms = [f"{norm}: top1 | {norm}: top1, best epoch | {norm}: top5" for norm in ("recalibrated", "released")]
     assert f"| method | stream | {' | '.join(norms)} | published top1 | difference |" in page
-    assert "54.0 ± 3.6 (3)" in page  # released, beside it
+    assert "54.0 ± 3.6 [45.0, 63.0] (3)" in page  # released, beside it, with the interval over seeds: 4.303 x 3.6 / sqrt(3) either way
     assert "[^1]: https://github.com/KAIST-VICLab/SOfA (README)" in page
 
 

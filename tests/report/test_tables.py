@@ -1,10 +1,14 @@
+import csv
+import io
 import json
 import math
+from pathlib import Path
 
 import pytest
 from fabricated import rows_of
 
 from pstl.config import Cell, Run
+from pstl.report import kept
 from pstl.report.paper import Published
 from pstl.report.rows import NOT_RUN, Row
 from pstl.report.tables import Line, compare, comparison_csv, main_metrics, summary
@@ -41,6 +45,16 @@ def test_mean_deviation_and_difference_by_hand() -> None:
     assert line.source == "source of 77.3"
 
 
+def test_the_csv_holds_the_interval_over_seeds(tmp_path: Path) -> None:
+    """A mean of few seeds is known badly: 63 with s = sqrt(13), n = 3 and t = 4.303 to 8.957 either way, and of one seed not at all."""
+    lines = compare([*measured(60, 62, 67), *measured(60, stream="bone")], [])
+    first, second = csv.DictReader(io.StringIO(comparison_csv(lines)))
+    assert (float(first["low"]), float(first["high"])) == pytest.approx((63 - 8.957, 63 + 8.957), abs=1e-3)
+    assert (second["std"], second["low"], second["high"]) == ("", "", "")
+    (tmp_path / "kept.csv").write_text(comparison_csv(lines))
+    assert [line.span for line in kept.read(tmp_path / "kept.csv")] == [pytest.approx(lines[0].span, abs=1e-3), None]
+
+
 def test_one_seed_has_no_deviation() -> None:
     """A deviation of 0 for one seed would claim a certainty that nobody measured."""
     line = only(compare(measured(60), []))
@@ -58,7 +72,7 @@ def test_a_cell_that_was_not_run_is_shown_as_missing() -> None:
     """A cell that vanishes from the table is forgotten; theirs stays, the difference does not."""
     line = only(compare(measured(None), [printed(77.3)]))
     assert (line.mean, line.std, line.difference, line.published) == (None, None, None, 77.3)
-    assert ",not run,,0,1,77.3,-," in comparison_csv([line])
+    assert ",not run,,,,0,1,77.3,-," in comparison_csv([line])
 
 
 def test_names_match_across_spelling_but_not_across_cells() -> None:
