@@ -87,7 +87,7 @@ def jobs(params: Params, suite: str) -> Counter[str]:
         if section.labels is not None:
             made["labels"].add((run.dataset, run.split, run.seed))
     for run, batch_norm, task, needs in own_cells(params, suite):
-        if needs == "features":
+        if needs in ("features", "both"):
             made["features"].add((run, batch_norm, task.source))
         if needs == "labels":
             made["labels"].add((run.dataset, run.split, run.seed))
@@ -206,7 +206,7 @@ def uncounted(params: Params, suite: str, figures: Figures) -> list[str]:
 
 def _encoded(params: Params, suite: str) -> set[tuple[Run, str]]:
     """Runs and batch-norm variants of which features are stored."""
-    return {(run, batch_norm) for run, batch_norm, _, needs in own_cells(params, suite) if needs == "features"}
+    return {(run, batch_norm) for run, batch_norm, _, needs in own_cells(params, suite) if needs in ("features", "both")}
 
 
 def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:

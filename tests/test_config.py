@@ -113,6 +113,18 @@ def test_missing_and_broken_files_are_one_line(tmp_path):
         config.load(tmp_path / "params.yaml")
 
 
+def test_a_stream_that_a_method_has_not_makes_no_job(tmp_path):
+    """One method without bones must not stop a grid of all others, nor vanish from its tables."""
+    shape = {"recipe": "scaled300", "encoder": {"name": "dsta"}, "labels": 0.5, "train": {"epochs": 1, "lr": 0.1, "labelled_batch": 4}}
+    params = load(tmp_path, {"methods": {"psp_half": shape | {"method": "psp"}}}, first_experiment(methods=["pstl", "psp_half"], seeds=[0]))
+    assert [run.stream for run in params.runs("s") if run.method == "psp_half"] == ["joint"]
+    assert [cell.run.stream for cell in params.cells("s") if cell.run.method == "psp_half"] == ["joint"]
+    asked = [cell.run.stream for cell in params.grid("s") if cell.run.method == "psp_half"]
+    assert asked == ["joint", "bone", "motion", "3s"]
+    assert {(run.method, run.stream) for run in params.senseless("s")} == {("psp_half", stream) for stream in asked[1:]}
+    assert [cell for cell in params.grid("s") if cell.run.method == "pstl"] == [c for c in params.cells("s") if c.run.method == "pstl"]
+
+
 @pytest.mark.parametrize("text", ["", "a/b", "s/d/x/m/joint/0", "s/d/x/m/joint/sx"])
 def test_run_names_are_checked(text):
     """A run names its place in the grid in full."""

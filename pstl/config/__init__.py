@@ -11,6 +11,7 @@ import yaml
 from pstl.config.checks import check_names, check_plugins
 from pstl.config.params import Params
 from pstl.config.settings import (
+    FUSED,
     BatchNorm,
     Cell,
     Experiment,
@@ -30,6 +31,7 @@ from pstl.config.settings import (
 from pstl.errors import UserError
 
 __all__ = [
+    "FUSED",
     "BatchNorm",
     "Cell",
     "Experiment",

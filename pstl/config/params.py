@@ -1,9 +1,9 @@
 """The whole of params.yaml, and the grid of runs and cells that it spans."""
 
 import itertools
-from typing import Any
+from typing import Any, get_args
 
-from pstl.config.settings import Cell, Frozen, MethodSettings, Run, Suite, TaskSettings, known, merge, validated
+from pstl.config.settings import FUSED, Cell, Frozen, MethodSettings, Run, Stream, Suite, TaskSettings, known, merge, validated
 from pstl.errors import UserError
 from pstl.registry import declared
 from pstl.registry import names as plugin_names
@@ -54,10 +54,12 @@ class Params(Frozen):
 
     def runs(self, suite: str) -> list[Run]:
         """Every run of a suite that has an encoder of its own, without repeats, in file order; runs that are only sources included."""
+        without = self._without(suite)
         grid = [
             self.encoder_run(Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=s, seed=seed), task)
             for e in self.suite_named(suite).experiments
             for m, s, seed, task in itertools.product(e.methods, e.streams, e.seeds, e.tasks)
+            if (m, s) not in without
         ]
         return list(dict.fromkeys(grid))
 
@@ -91,6 +93,26 @@ class Params(Frozen):
         return str(section.get("source", ""))
 
     def cells(self, suite: str) -> list[Cell]:
+        """Every cell of a suite that a job makes: those of grid() whose method has their stream."""
+        without = self._without(suite)
+        return [cell for cell in self.grid(suite) if (cell.run.method, cell.run.stream) not in without]
+
+    def senseless(self, suite: str) -> dict[Run, str]:
+        """Runs of grid() that no job makes, and why: their method has no such stream."""
+        without = self._without(suite)
+        found = {cell.run: without.get((cell.run.method, cell.run.stream), "") for cell in self.grid(suite)}
+        return {run: reason for run, reason in found.items() if reason}
+
+    def _without(self, suite: str) -> dict[tuple[str, str], str]:
+        """(method entry, stream) -> why the method has no such stream; its module says so."""
+        found: dict[tuple[str, str], str] = {}
+        for name in dict.fromkeys(name for e in self.suite_named(suite).experiments for name in e.methods):
+            only = declared("methods", self.method(suite, name).method, "ONLY_STREAM", None)
+            if only:
+                found |= {(name, stream): only[1] for stream in (*get_args(Stream), FUSED) if stream != only[0]}
+        return found
+
+    def grid(self, suite: str) -> list[Cell]:
         """Every task on every run of a suite, fused streams included, without repeats, in file order."""
         cells: dict[tuple[Run, str, str], Cell] = {}
         for e in self.suite_named(suite).experiments:
@@ -99,7 +121,7 @@ class Params(Frozen):
                     run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=stream, seed=seed)
                     cells.setdefault((run, norm, task), Cell(run, norm, task))
                 if e.fuse and (task in e.fuse.tasks if e.fuse.tasks else self.classifies(suite, task)):
-                    run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream="3s", seed=seed)
+                    run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=FUSED, seed=seed)
                     cells.setdefault((run, norm, task), Cell(run, norm, task, dict(e.fuse.weights)))
         return list(cells.values())
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pstl.errors import UserError
 
 Stream = Literal["joint", "bone", "motion"]
+FUSED = "3s"  # stands where a run's stream does for streams fused late
 BatchNorm = Literal["released", "recalibrated"]
 
 

@@ -26,6 +26,8 @@ from pstl.ops import augment, sampling
 from pstl.ops.collective import gather, place
 from pstl.skeletons import Skeleton, pyramid
 
+ONLY_STREAM = ("joint", "PSP learns from joint and motion together")  # other cells of the grid are n/a for this reason
+
 
 class Config(Frozen):
     """Defaults are the released code's values for NTU-60 (spec sections 2, 5 and 6); it publishes none for other data."""
@@ -53,10 +55,8 @@ class Method(BaseMethod):
         super().__init__(cfg, encoder, problem)
         if not isinstance(encoder, Encoder):
             raise UserError("psp: its attention needs the joints of the encoder 'dsta'; set encoder: {name: dsta}")
-        if problem.stream != "joint":
-            raise UserError(
-                f"psp: learns from joint and motion together, and does not know stream {problem.stream!r}; set streams: [joint]"
-            )
+        if problem.stream != ONLY_STREAM[0]:
+            raise UserError(f"{ONLY_STREAM[1]}, and has no stream {problem.stream!r}; set streams: [{ONLY_STREAM[0]}]")
         if encoder.width % cfg.heads:
             raise UserError(f"psp: {encoder.width} features cannot be shared by {cfg.heads} heads; set settings.heads")
         self.encoder: Encoder = encoder

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pstl import paths
-from pstl.config import Params
+from pstl.config import FUSED, Params
 from pstl.data.datasets import synthetic
 from pstl.data.store import atomic
 from pstl.report import animation, document, interval, markdown, panels, paper, tables
 from pstl.report.document import Markup, Number, code, linked
-from pstl.report.rows import FUSED, NOT_APPLICABLE, NOT_RUN, Results, from_files, read_json
+from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, from_files, read_json
 from pstl.report.svg import Bar, bars
 from pstl.report.tables import NONE, Line, headlines
 from pstl.skeletons import load as load_skeleton

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pstl.config import Params
+from pstl.config import FUSED, Params
 from pstl.report.paper import STREAMS, TASKS, Published
-from pstl.report.rows import FUSED, NOT_APPLICABLE, Results, Row
+from pstl.report.rows import NOT_APPLICABLE, Results, Row
 from pstl.report.shares import by_share, seen_labels
 from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, unswept
 
@@ -64,7 +64,7 @@ def header(params: Params, suite: str, results: Results) -> str:
 def facts(params: Params, suite: str, results: Results) -> dict[str, str]:
     """The same as names and values."""
     run = [row for row in results.rows if row["value"] is not None]
-    cells = {_cell(row): row["reason"] for row in results.rows}
+    cells = {_cell(row): row["reason"] for row in results.rows} | {_cell(row): "" for row in run}
     done, senseless = sum(not why for why in cells.values()), sum(why.startswith(NOT_APPLICABLE) for why in cells.values())
     tasks = {_cell(row): row["seconds"] for row in run}
     training = sum(float(record.get("seconds", 0)) for record in results.runs.values())

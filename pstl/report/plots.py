@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pstl.config import Run
+from pstl.config import FUSED, Run
 from pstl.data.store import atomic
 from pstl.report.panels import charts
-from pstl.report.rows import FUSED, Epochs, Results
+from pstl.report.rows import Epochs, Results
 from pstl.report.tables import Line, headlines, unswept
 
 COLOURS = {"joint": "C0", "bone": "C1", "motion": "C2", "3s": "C3"}

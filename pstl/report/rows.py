@@ -14,7 +14,6 @@ FIELDS = (
     "task", "dataset", "split", "stream", "setting", "method", "metric", "value", "seed", "batch_norm",
     "run_id", "device", "seconds", "peak_mb", "git", "data_checksum", "settings_digest",
 )  # fmt: skip
-FUSED = "3s"
 NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
 
@@ -36,14 +35,15 @@ class Results(NamedTuple):
 
 def from_files(params: Params, suite: str) -> Results:
     """Read what the jobs wrote under results/. Raises: UserError for a file that is not of this cell or not readable."""
-    cells = params.cells(suite)
+    cells = params.grid(suite)
     runs, curves = {}, {}
     for run in dict.fromkeys(cell.run for cell in cells):
         if (record := read_run(run)) is not None:
             runs[str(run)] = record
         if epochs := read_curve(run):
             curves[str(run)] = epochs
-    return Results(collect(cells, read_cell), runs, curves)
+    senseless = params.senseless(suite)
+    return Results(collect(cells, lambda cell: senseless.get(cell.run) or read_cell(cell)), runs, curves)
 
 
 def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None]) -> list[Row]:
@@ -63,7 +63,7 @@ def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None
         shape = shapes.get(_kind(cell), {("", "top1"): None})
         rows = found[cell[:3]]
         if isinstance(rows, list):
-            table += [{**row, "reason": ""} for row in rows]
+            table += [{**row, "reason": row.get("reason", "")} for row in rows]
         else:
             reason = NOT_RUN if rows is None else f"{NOT_APPLICABLE}: {rows}"
             table += [_without_number(cell, *key, reason) for key in shape]
@@ -71,7 +71,10 @@ def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None
 
 
 def read_cell(cell: Cell) -> list[Row] | str | None:
-    """Rows of one cell's metrics file, or why it makes no sense; None if there is no file. Raises: UserError if it holds something else."""
+    """Rows of one cell's metrics file, or why it makes no sense; None if there is no file. Raises: UserError if it holds something else.
+
+    A setting that makes no sense for this method is a row without a value and with its reason.
+    """
     path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
     if (content := read_json(path)) is None:
         return None
@@ -80,7 +83,13 @@ def read_cell(cell: Cell) -> list[Row] | str | None:
     rows = content.get("rows")
     if not rows:
         raise UserError(f"{path}: no rows, expected at least one; delete the file and run the task again")
-    return [_checked(row, cell, path) for row in rows]
+    metrics = dict.fromkeys(str(row.get("metric")) for row in rows)
+    without = [
+        _without_number(cell, setting, metric, f"{NOT_APPLICABLE}: {why}")
+        for setting, why in content.get("without", {}).items()
+        for metric in metrics
+    ]
+    return [*(_checked(row, cell, path) for row in rows), *without]
 
 
 def read_run(run: Run) -> dict[str, Any] | None:

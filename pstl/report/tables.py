@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
+from pstl.config import FUSED
 from pstl.report import interval, paper
 from pstl.report.paper import Published
-from pstl.report.rows import FIELDS, FUSED, NOT_RUN, Row
+from pstl.report.rows import FIELDS, NOT_RUN, Row
 
 KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell

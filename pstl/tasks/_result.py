@@ -18,7 +18,7 @@ class NotApplicable(Exception):
 class Result:
     """metrics: name -> value (percent for accuracies).   scores: (N_test, classes) or None.   curve: one dict per epoch.
 
-    not_applicable: why the task makes no sense here; there are no metrics then.
+    not_applicable: why the task makes no sense here; there are no metrics then.   without: setting -> why this one makes no sense.
     others: setting -> metrics of what the task compares with (baselines), rows of their own in the tables.
     timelines: some test recordings for the report: {"name", "frames", "classes", "truth": [[start, end, class]],
     "found": [[start, end, class, score]]}, in frames, classes from 0. No coordinates.
@@ -31,6 +31,7 @@ class Result:
     scores: np.ndarray | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
     not_applicable: str = ""
+    without: dict[str, str] = field(default_factory=dict)
     others: dict[str, dict[str, float]] = field(default_factory=dict)
     timelines: list[dict[str, Any]] = field(default_factory=list)
     motions: list[dict[str, Any]] = field(default_factory=list)
@@ -58,5 +59,6 @@ def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, 
         with atomic(scores_out) as new, open(new, "wb") as stream:
             np.savez(stream, scores=scores, y=y)
     reason = {"not_applicable": result.not_applicable} if result.not_applicable else {}
-    drawn = {name: shown for name, shown in (("timelines", result.timelines), ("motions", result.motions)) if shown}
+    more = (("without", result.without), ("timelines", result.timelines), ("motions", result.motions))
+    drawn = {name: shown for name, shown in more if shown}
     write_json(out, {"rows": table, "curve": result.curve, **reason, **drawn})

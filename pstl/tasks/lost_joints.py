@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,11 +19,13 @@ from pstl.rng import torch_generator
 from pstl.skeletons import Skeleton
 from pstl.tasks._features import BATCH, FeatureSet, encode
 from pstl.tasks._pretrained import Pretrained
-from pstl.tasks._result import Result
+from pstl.tasks._result import NotApplicable, Result
 from pstl.train import encoder_file
 
 NEEDS = "both"
-PROBES = ("linear", "knn")  # the rules hash their code with this task's
+PROBES = ("linear", "probe", "knn")  # the rules hash their code with this task's
+NO_DELETION = "this encoder takes every joint, so none can be deleted"
+OTHER_FEATURES = "fewer joints give fewer features here, which a probe trained on whole clips cannot read"
 
 Metrics = dict[str, float]
 
@@ -31,7 +34,7 @@ class Config(Frozen):
     """Ours: of PSTL's own table only that it exists is known (spec 13).
 
     Joints are the recipe's: their absence does not disturb its centring and alignment. "deletion" takes joints out of the encoder's graph,
-    as `embed --drop-joints` does, and has no rows for encoders that cannot; of frames it takes what is left, stretched to the old length.
+    as `embed --drop-joints` does, and is n/a for encoders that cannot; of frames it takes what is left, stretched to the old length.
     "zeros" puts joints or frames to the origin.
     """
 
@@ -39,7 +42,7 @@ class Config(Frozen):
     parts: bool = True  # each part of the skeleton's table
     frames: tuple[float, ...] = Field((0.2, 0.4, 0.6))  # share of each clip's frames, at random, others for each clip
     by: tuple[Literal["deletion", "zeros"], ...] = ("deletion", "zeros")
-    probes: dict[Literal["linear", "knn"], dict[str, Any]] = {"linear": {}, "knn": {}}  # with the settings of these tasks
+    probes: dict[Literal["linear", "probe", "knn"], dict[str, Any]] = {"linear": {}, "knn": {}}  # with the settings of these tasks
 
     @model_validator(mode="after")
     def _possible(self) -> "Config":
@@ -65,35 +68,42 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
 
     Settings: probe=<name>;in=<test or both>;by=<deletion or zeros>;<joints=count, part=name or frames=share>. `in=both`: the probe is
     trained on clips with the same loss. Nothing lost is joints=0 and frames=0. Every loss is encoded once for all probes and places.
+    Raises: NotApplicable if joints are to be deleted, nothing else is asked for, and the encoder cannot.
     """
     whole = world.features
     assert whole is not None  # promised by NEEDS
     rows: dict[str, Metrics] = {}
+    without: dict[str, str] = {}
+    every, probes = list(losses(world, cfg, seed)), {name: probe_of(name, section, seed, device) for name, section in cfg.probes.items()}
+    before = {name: accuracy(probe, whole) for name, probe in probes.items()}
     for by in cfg.by:
-        sides = {loss.setting: encoded(world, loss, by, seed) for loss in losses(world, cfg, by, seed)}
-        for name, section in cfg.probes.items():
-            module = load_plugin("tasks", name)
-            probe = Probe(module, validated(module.Config, section, f"probes.{name}"), seed, device)
-            before = accuracy(probe, whole)
-            tested = at_test(probe, whole, {setting: test for setting, (_, test) in sides.items()})
-            for place in ("test", "both"):
-                rows |= {f"probe={name};in={place};by={by};{nothing}": before for nothing in ("joints=0", "frames=0")}
-                for setting, (train, test) in sides.items():
-                    found = tested[setting] if place == "test" else accuracy(probe, replace(whole, train=train, test=test))
-                    rows[f"probe={name};in={place};by={by};{setting}"] = found
+        sides = {loss.setting: encoded(world, loss, by, seed) for loss in every if possible(world, loss, by)}
+        for (name, probe), place in product(probes.items(), ("test", "both")):
+            where = f"probe={name};in={place};by={by};"
+            found = at_test(probe, whole, sides) if place == "test" else in_both(probe, whole, sides)
+            nothing = [kind for kind in ("joints", "frames") if any(setting.startswith(kind) for setting in found)]
+            rows |= {f"{where}{kind}=0": before[name] for kind in nothing} | {where + setting: m for setting, m in found.items()}
+            missing = [loss.setting for loss in every if loss.setting not in found]
+            without |= {where + setting: OTHER_FEATURES if setting in sides else NO_DELETION for setting in missing}
+    if not rows:
+        raise NotApplicable(NO_DELETION)
     first = next(iter(rows))
-    return Result(rows.pop(first), setting=first, others=rows)
+    return Result(rows.pop(first), setting=first, others=rows, without=without)
 
 
-def losses(world: Pretrained, cfg: Config, by: str, seed: int) -> Iterator[Loss]:
-    """What is lost, one after the other; of joints nothing if they are to be deleted and the encoder cannot."""
+def losses(world: Pretrained, cfg: Config, seed: int) -> Iterator[Loss]:
+    """What is lost, one after the other."""
     skeleton = encoder_file.skeleton_of(world.card)
-    if by == "zeros" or world.encoder.can_drop:
-        order = random_order(skeleton, seed)
-        yield from (Loss(f"joints={count}", order[:count]) for count in cfg.joints if count < skeleton.joints)
-        if cfg.parts:
-            yield from (Loss(f"part={name}", joints) for name, joints in skeleton.parts.items())
+    order = random_order(skeleton, seed)
+    yield from (Loss(f"joints={count}", order[:count]) for count in cfg.joints if count < skeleton.joints)
+    if cfg.parts:
+        yield from (Loss(f"part={name}", joints) for name, joints in skeleton.parts.items())
     yield from (Loss(f"frames={share:g}", frames=share) for share in cfg.frames)
+
+
+def possible(world: Pretrained, loss: Loss, by: str) -> bool:
+    """Whether the encoder can take clips with this loss."""
+    return by == "zeros" or world.encoder.can_drop or not loss.joints
 
 
 def random_order(skeleton: Skeleton, seed: int) -> tuple[int, ...]:
@@ -135,6 +145,9 @@ def frames_used(x: Tensor) -> Tensor:
     return (there * torch.arange(1, x.shape[2] + 1, device=x.device)).amax(1)
 
 
+Sides = dict[str, tuple[np.ndarray, np.ndarray]]  # setting of a loss -> features of the training and of the test clips after it
+
+
 class Probe(NamedTuple):
     """A task on frozen features with its settings."""
 
@@ -148,13 +161,28 @@ class Probe(NamedTuple):
         return result
 
 
+def probe_of(name: str, section: dict[str, Any], seed: int, device: torch.device) -> Probe:
+    """The task `name` with these settings of it."""
+    module = load_plugin("tasks", name)
+    return Probe(module, validated(module.Config, section, f"probes.{name}"), seed, device)
+
+
 def accuracy(probe: Probe, features: FeatureSet) -> Metrics:
     """Metrics of one probe trained and tested on these features."""
     return {name: value for name, value in probe(features).metrics.items() if name in ("top1", "top1_unseen")}
 
 
-def at_test(probe: Probe, whole: FeatureSet, tests: dict[str, np.ndarray]) -> dict[str, Metrics]:
-    """One probe, trained on the whole clips, on several versions of the test clips; a probe that trains does so once for all."""
+def in_both(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, Metrics]:
+    """One probe for each loss, trained and tested on clips with it."""
+    return {setting: accuracy(probe, replace(whole, train=train, test=test)) for setting, (train, test) in sides.items()}
+
+
+def at_test(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, Metrics]:
+    """One probe, trained on the whole clips, on test clips with each loss; a probe that trains does so once for all.
+
+    Losses that leave other features than the probe knows are left out.
+    """
+    tests = {setting: test for setting, (_, test) in sides.items() if test.shape[1] == whole.test.shape[1]}
     if not tests:
         return {}
     count = len(tests)

@@ -117,7 +117,7 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
     runs = {run.data.tags["pstl.run"]: run for run in _stored(client, suite) if run.data.tags.get("pstl.current") == "yes"}
     if not runs:
         raise UserError(f"{store.shown(address)}: no run of suite {suite!r}; run 'python -m pstl track --suite {suite}' first")
-    cells = params.cells(suite)
+    cells, senseless = params.grid(suite), params.senseless(suite)
     names = [name for name in dict.fromkeys(str(cell.run) for cell in cells) if name in runs]
     tables = {name: _stored_rows(runs[name]) for name in names}
     records = {name: json.loads(runs[name].data.tags["pstl.record"]) for name in names}
@@ -127,6 +127,8 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
     }
 
     def read(cell: Cell) -> list[Row] | str | None:
+        if cell.run in senseless:
+            return senseless[cell.run]
         own = [row for row in tables.get(str(cell.run), []) if (row["batch_norm"], row["task"]) == (cell.batch_norm, cell.task)]
         tags = runs[str(cell.run)].data.tags if str(cell.run) in runs else {}
         return own or tags.get(_reason_tag(f"{cell.batch_norm}.{cell.task}"))
@@ -210,7 +212,7 @@ def _log(client: Any, experiment: str, item: Item) -> str:
     values = [Param(_key(key), value) for key, value in flat(settings).items()]
     last = 1 + max((step for _, step, _, _ in item.history), default=-1)
     metrics = [Metric(key, value, start + int(1000 * after), step) for key, step, after, value in item.history]
-    metrics += [Metric(key, row["value"], start, last) for key, row in item.rows.items()]
+    metrics += [Metric(key, row["value"], start, last) for key, row in item.rows.items() if row["value"] is not None]
     metrics += [Metric(f"system/{key}", float(item.record[key]), start, last) for key in ("seconds", "peak_mb") if key in item.record]
     for i in range(0, len(metrics), 1000):
         client.log_batch(mlflow_id, metrics=metrics[i : i + 1000])
@@ -238,7 +240,7 @@ def _log_task(client: Any, experiment: str, parent: str, name: str, item: Item, 
     rows = {key.removeprefix(f"{task.name}."): row for key, row in keyed(task.rows).items()}
     last = 1 + max((step for _, step, _, _ in task.history), default=-1)
     metrics = [Metric(key, value, start + int(1000 * after), step) for key, step, after, value in task.history]
-    metrics += [Metric(key, row["value"], start, last) for key, row in rows.items()]
+    metrics += [Metric(key, row["value"], start, last) for key, row in rows.items() if row["value"] is not None]
     metrics += [Metric("system/seconds", float(task.rows[0]["seconds"]), start, last)]
     norm, _, kind = task.name.partition(".")
     settings = {**item.run.model_dump(exclude={"suite"}), "batch_norm": norm, "task": {"name": kind, **task.settings}}
@@ -263,9 +265,9 @@ def _facts(item: Item) -> dict[str, str]:
 
 
 def _stored_rows(run: Any) -> list[Row]:
-    """Rows of one stored run in their order: identity from the tags (their "value" is the row's place), value from the metric."""
+    """Rows of one stored run in their order: identity from the tags (their "value" is its place), value from the metric, if any."""
     tags = {key.removeprefix("pstl.row."): json.loads(text) for key, text in run.data.tags.items() if key.startswith("pstl.row.")}
-    return [{**row, "value": run.data.metrics[key]} for key, row in sorted(tags.items(), key=lambda tag: tag[1]["value"])]
+    return [{**row, "value": run.data.metrics.get(key)} for key, row in sorted(tags.items(), key=lambda tag: tag[1]["value"])]
 
 
 def _mark_current(client: Any, suite: str, ids: set[str]) -> None:

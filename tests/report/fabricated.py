@@ -14,14 +14,15 @@ GRID: dict[str, Any] = {
     "dataset": "ntu60", "split": "xsub", "methods": ["pstl"], "streams": ["joint", "bone", "motion"], "seeds": [0, 1, 2],
     "tasks": ["linear", "knn"], "fuse": {"tasks": ["linear"]},
 }  # fmt: skip
+METHOD: dict[str, Any] = {"recipe": "resize50", "encoder": "stgcn", "train": {"epochs": 3, "lr": 5.0e-3}}
 FLOOR: dict[str, Any] = {"dataset": "ntu60", "split": "xsub", "methods": ["raw"], "batch_norm": ["released"], "tasks": ["linear", "knn"]}
 
 
 def params(*experiments: dict[str, Any], suite: str = "tiny") -> Params:
     """Settings with one suite of these experiments; by default PSTL in three streams and three seeds, and a floor."""
-    return Params(
-        suite=suite, methods={}, tasks={}, suites={suite: {"summary": "Invented", "experiments": list(experiments or (GRID, FLOOR))}}
-    )
+    chosen = list(experiments or (GRID, FLOOR))
+    methods = {name: {**METHOD, "method": "psp" if name == "psp" else "pstl"} for experiment in chosen for name in experiment["methods"]}
+    return Params(suite=suite, methods=methods, tasks={}, suites={suite: {"summary": "Invented", "experiments": chosen}})
 
 
 def write_all(settings: Params, suite: str = "tiny") -> None:
@@ -76,6 +77,12 @@ def write_cell(cell: Cell, metrics: dict[str, float], version: int = 0, **other:
     curve = [{"epoch": e, "top1": 30.0 + e} for e in range(2)] if cell.task == "linear" and not cell.fused else []
     path.write_text(json.dumps({"rows": rows_of(cell, metrics, version, **other), "curve": curve}))
     return path
+
+
+def write_without(cell: Cell, setting: str, reason: str) -> None:
+    """One more setting of a cell that is there, which makes no sense for its method."""
+    path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "without": {setting: reason}}))
 
 
 def write_no_sense(cell: Cell, reason: str) -> None:

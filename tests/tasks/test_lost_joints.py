@@ -16,6 +16,7 @@ from pstl.skeletons import load
 from pstl.tasks import lost_joints
 from pstl.tasks._features import encode_all, extract, open_features
 from pstl.tasks._pretrained import open_pretrained
+from pstl.tasks._result import NotApplicable
 from pstl.tasks._run import evaluate
 from pstl.train.pretrain import pretrain
 
@@ -66,7 +67,7 @@ def test_the_probe_of_the_test_alone_is_the_whole_clips_probe(world):
     module = lost_joints.load_plugin("tasks", "linear")
     probe = lost_joints.Probe(module, module.Config(epochs=3), 0, CPU)
     other = np.random.default_rng(0).normal(size=world.features.test.shape).astype(np.float32)
-    found = lost_joints.at_test(probe, world.features, {"a": other, "b": world.features.test})
+    found = lost_joints.at_test(probe, world.features, {"a": (other, other), "b": (other, world.features.test)})
     assert found["b"] == lost_joints.accuracy(probe, world.features)
     assert found["a"] == lost_joints.accuracy(probe, dataclasses.replace(world.features, test=other))
 
@@ -101,11 +102,19 @@ def test_joints_are_nested_and_the_same_for_every_method():
     assert order == lost_joints.random_order(skeleton, 0) != lost_joints.random_order(skeleton, 1)
 
 
-def test_an_encoder_that_cannot_delete_has_no_such_rows(world):
+def test_an_encoder_that_cannot_delete_says_so(world):
     """Zeros under the name of deletion would be a wrong row; frames can be deleted from any clip."""
     world.encoder.can_drop = False
-    found = [loss.setting for loss in lost_joints.losses(world, lost_joints.Config(), "deletion", 0)]
-    assert found == ["frames=0.2", "frames=0.4", "frames=0.6"]
+    found = lost_joints.run(world, lost_joints.Config(joints=(1,), frames=(0.5,), probes={"knn": {}}), 0, CPU)
+    rows, parts = {found.setting, *found.others}, [f"part={name}" for name in load("kinect_v1").parts]
+    for place in ("test", "both"):
+        where = f"probe=knn;in={place};by="
+        assert {s for s in rows if s.startswith(where + "deletion")} == {where + "deletion;frames=0", where + "deletion;frames=0.5"}
+        assert {where + f"zeros;{what}" for what in ("joints=0", "joints=1", *parts)} < rows
+        assert all(found.without[where + f"deletion;{what}"] == lost_joints.NO_DELETION for what in ("joints=1", *parts))
+    assert not rows & set(found.without)
+    with pytest.raises(NotApplicable):
+        lost_joints.run(world, lost_joints.Config(frames=(), by=("deletion",), probes={"knn": {}}), 0, CPU)
 
 
 @pytest.mark.parametrize("wrong", [{"frames": [1.0]}, {"joints": [0]}, {"probes": {}}, {"probes": {"knn": {"kk": 3}}}])
