@@ -49,6 +49,7 @@ class BaseMethod(nn.Module):
     one_body: bool = False  # True: an item of a training batch is one body of a clip (M = 1), never an absent one
     shortest: int = 1  # frames; training leaves shorter recordings out
     learns_from_unlabelled: bool = False  # False: where only a fraction has labels, a method that needs them sees no other clips
+    together: tuple[str, ...] = ()  # streams that enter the encoder, and so its batch norms, in one batch; (): the run's alone
     classifier: nn.Linear  # of a method that learns classes: kept with the encoder, see classify()
 
     def __init__(self, cfg: Any, encoder: BaseEncoder, problem: Problem) -> None:

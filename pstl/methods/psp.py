@@ -50,6 +50,7 @@ class Method(BaseMethod):
     cfg: Config
     needs_labels = True
     learns_from_unlabelled = True
+    together = ("joint", "motion")
 
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__(cfg, encoder, problem)

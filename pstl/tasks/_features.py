@@ -46,10 +46,15 @@ def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, d
 
     The method's clean view comes first, then the stream. The encoder's mode is left alone.
     """
+    return _clip_features(encoder, clean_stream(card, x, length, card.stream), drop, length)
+
+
+def clean_stream(card: EncoderCard, x: Tensor, length: Tensor, stream: str) -> Tensor:
+    """The clean view of clips as the recipe made them, as one stream.   Returns: (N, 3, card.frames, V, M)."""
     module = load_plugin("methods", card.method)
     cfg = validated(module.Config, card.settings, card.method)
-    x = module.Method.clean_stream(cfg, x, length, encoder_file.skeleton_of(card), card.stream)
-    return _clip_features(encoder, x, drop, length)
+    view: Tensor = module.Method.clean_stream(cfg, x, length, encoder_file.skeleton_of(card), stream)
+    return view
 
 
 def encode_view(card: EncoderCard, encoder: BaseEncoder, x: Tensor, drop: Tensor | None = None, length: Tensor | None = None) -> Tensor:
@@ -96,10 +101,13 @@ def classify_all(card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear,
 def recalibrate(card: EncoderCard, encoder: BaseEncoder, clips: Clips) -> None:
     """Replace batch-norm running statistics by averages over the clean training clips, dropout off.
 
+    They are of the run's stream, or of all streams that the method feeds its encoder in one batch: its classifier was trained on those.
+
     The released code's statistics mix augmented and masked views and weigh the last few batches most; single epochs then
     swing by tens of points. The clips are taken in a fixed shuffled order, because files are often sorted by class; a last
     short batch is left out, so that all batches count alike.
     """
+    together = load_plugin("methods", card.method).Method.together or (card.stream,)
     norms = [m for m in encoder.modules() if isinstance(m, _BatchNorm)]
     encoder.eval()
     momenta = [norm.momentum for norm in norms]
@@ -109,7 +117,8 @@ def recalibrate(card: EncoderCard, encoder: BaseEncoder, clips: Clips) -> None:
         norm.train()
     for index in shuffled(len(clips), BATCH, drop_last=True, seed=0, epoch=0):
         x, length, _ = clips.take(index)
-        encode(card, encoder, x, length)
+        views = [clean_stream(card, x, length, stream) for stream in together]
+        _clip_features(encoder, torch.cat(views), None, length.repeat(len(views)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     encoder.eval()
@@ -131,8 +140,7 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
         recalibrate(card, encoder, train)
     arrays = {"train": encode_all(card, encoder, train), "test": encode_all(card, encoder, Clips(data, sides["test"], device))}
     classifier = encoder_file.load_classifier(encoder_path)
-    if classifier is not None and batch_norm == "released":
-        # Statistics renewed on the run's stream would not suit a classifier that was trained with others: it goes without.
+    if classifier is not None:
         arrays["scores"] = classify_all(card, encoder, classifier.to(device), Clips(data, sides["test"], device))
     labels = {f"y_{side}": data.y[index] for side, index in sides.items()} | {"unseen": data.unseen(split)}
     meta = {
