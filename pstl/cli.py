@@ -301,6 +301,10 @@ def build_parser() -> argparse.ArgumentParser:
         ("--steps", {"type": int, "default": 5}),
         ("--batch-size", {"type": int, "metavar": "N", "help": "clips a step, where a method's own batch does not fit into memory"}),
         ("--probes", {"action": "store_true", "help": "instead, or with --method too: tasks that read features"}),
+        (
+            "--search",
+            {"type": int, "nargs": 2, "metavar": ("GALLERY", "QUERIES"), "help": "instead: kNN and retrieval among so many clips"},
+        ),
         ("--data", {"action": "store_true", "help": "instead: reading and normalising, beside plain Python"}),
         ("--files", {"type": int, "default": 3000, "help": "files to read with --data (default: %(default)s)"}),
         jobs,

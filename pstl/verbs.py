@@ -246,6 +246,16 @@ def bench(args: argparse.Namespace) -> None:
             write_json(args.json, rows)
         sys.stdout.write(data_table(rows))
         return
+    if args.search:
+        from pstl.bench_search import bench_search
+        from pstl.bench_search import table as search_table
+
+        gallery, queries = args.search
+        rows = bench_search(gallery, queries, choose_device(args.device))
+        if args.json:
+            write_json(args.json, rows)
+        sys.stdout.write(search_table(rows))
+        return
     device, rows, probes = choose_device(args.device), [], []
     if args.method or not args.probes:
         rows = bench(config.load(args.params), args.method, device, args.steps, args.batch_size)

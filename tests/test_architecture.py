@@ -25,7 +25,7 @@ LAYERS = (
     ("methods",),
     ("train",),
     ("tasks",),
-    ("tracking", "report", "bench_data", "bench_probes", "bench", "plan"),
+    ("tracking", "report", "bench_data", "bench_probes", "bench_search", "bench", "plan"),
     ("verbs",),
     ("cli",),
     ("__main__",),

@@ -34,7 +34,7 @@ def test_accuracy_is_exact_over_samples():
 def test_average_precision_by_hand():
     """Hits at ranks 1 and 3: (1/1 + 2/3) / 2; no hit at all: 0."""
     hits = torch.tensor([[True, False, True, False], [False] * 4])
-    torch.testing.assert_close(average_precision(hits), torch.tensor([5 / 6, 0.0]))
+    torch.testing.assert_close(average_precision(hits), torch.tensor([5 / 6, 0.0], dtype=torch.double))
 
 
 def test_retrieval_equals_a_plain_loop():
