@@ -1,11 +1,11 @@
 """What a probe costs on the device at hand: seconds of each task that reads features, on features of a known size."""
 
-import time
 from typing import Any
 
 import numpy as np
 import torch
 
+from pstl.bench import clock
 from pstl.config import validated
 from pstl.provenance import git_hash, versions
 from pstl.registry import load as load_plugin
@@ -23,11 +23,11 @@ def bench_probes(device: torch.device) -> list[dict[str, Any]]:
     for name, settings in PROBES.items():
         module = load_plugin("tasks", name)
         cfg = validated(module.Config, settings, f"tasks.{name}")
-        began = time.perf_counter()
+        began = clock(device)
         module.run(features, cfg, 0, device)
         rows.append(
             {
-                "task": name, "device": device_name(device), "seconds": time.perf_counter() - began,
+                "task": name, "device": device_name(device), "seconds": clock(device) - began,
                 "train": TRAIN, "test": TEST, "width": WIDTH, "classes": CLASSES, "epochs": settings.get("epochs", 1),
                 "threads": torch.get_num_threads(), "git": git_hash(), "versions": versions(),
             }

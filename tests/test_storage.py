@@ -1,4 +1,4 @@
-"""The workflow on object storage, as a Kubernetes cluster uses it: nothing but what lies in the bucket passes from machine to machine.
+"""The workflow on object storage and in pods: nothing but what lies in the bucket passes from machine to machine.
 
 pip install -e '.[kubernetes]' 'moto[server]' && pytest -m integration tests/test_storage.py
 """
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from builtin_suite import encoders, tables
+from pods import cluster
 from test_pipeline import TINY, command, environment, write
 
 pytestmark = pytest.mark.integration
-BUCKET = "pstl"
 KEYS = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -43,26 +43,57 @@ def store() -> Iterator[str]:
         server.wait()
 
 
-def test_machines_that_share_a_bucket_make_the_tables_of_one(root: Path, tmp_path: Path, finished: Path, store: str) -> None:
-    """One folder makes the array, another, which never had it, everything else; the bucket holds what one machine would have made."""
+def held(store: str, bucket: str) -> dict[str, bytes]:
+    """Everything in a bucket, by path."""
     import boto3
+
+    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
+    objects = boto3.resource("s3", endpoint_url=store, **keys).Bucket(bucket).objects.all()
+    return {entry.key: entry.get()["Body"].read() for entry in objects}
+
+
+def same_as_one_machine(found: dict[str, bytes], finished: Path) -> None:
     import torch
 
-    options = ["--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}", "--storage-s3-endpoint-url", store]
+    names = [*tables(finished, "tiny"), "per_class.csv", "confusion.csv", "paired.csv"]
+    for path in [f"results/tiny/tables/{name}" for name in names if name != "comparison.md"]:
+        assert found[path] == (finished / path).read_bytes(), path
+    for run, state in encoders(finished, "tiny").items():
+        suite, rest = run.split("/", 1)
+        theirs = torch.load(io.BytesIO(found[f"results/{suite}/runs/{rest}/encoder.pt"]), weights_only=True)["state"]
+        assert all(torch.equal(state[key], theirs[key]) for key in state), run
+
+
+def test_machines_that_share_a_bucket_make_the_tables_of_one(root: Path, tmp_path: Path, finished: Path, store: str) -> None:
+    """One folder makes the array, another, which never had it, everything else; the bucket holds what one machine would have made."""
+    options = ["--default-storage-provider", "s3", "--default-storage-prefix", "s3://two", "--storage-s3-endpoint-url", store]
     for name, target in (("first", ["data/arrays/synthetic/resize50/meta.json"]), ("second", [])):
         folder = tmp_path / name
         folder.mkdir()
         write(folder, TINY)
         done = subprocess.run(command(root, *target, *options), cwd=folder, env={**environment(), **KEYS}, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-4000:]
+    same_as_one_machine(held(store, "two"), finished)
 
-    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
-    bucket = boto3.resource("s3", endpoint_url=store, **keys).Bucket(BUCKET)
-    held = {entry.key: entry.get()["Body"].read() for entry in bucket.objects.all()}
-    names = [*tables(finished, "tiny"), "per_class.csv", "confusion.csv", "paired.csv"]
-    for path in [f"results/tiny/tables/{name}" for name in names if name != "comparison.md"]:
-        assert held[path] == (finished / path).read_bytes(), path
-    for run, state in encoders(finished, "tiny").items():
-        suite, rest = run.split("/", 1)
-        theirs = torch.load(io.BytesIO(held[f"results/{suite}/runs/{rest}/encoder.pt"]), weights_only=True)["state"]
-        assert all(torch.equal(state[key], theirs[key]) for key in state), run
+
+def test_pods_make_the_tables_of_one_machine(root: Path, tmp_path: Path, finished: Path, store: str) -> None:
+    """The profile for Kubernetes: each pod has the sources and what the bucket holds, and asks for memory, cores and a GPU to train on."""
+    if find_spec("snakemake_executor_plugin_kubernetes") is None:
+        pytest.skip("the plugin for Kubernetes is not installed; pip install -e '.[kubernetes]'")
+    clone, pods = tmp_path / "clone", tmp_path / "pods"
+    pods.mkdir()
+    subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)  # what git knows is what pods get
+    write(clone, TINY)
+    command = [
+        sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/kubernetes", "--default-storage-prefix", "s3://pods",
+        "--storage-s3-endpoint-url", store, "--container-image", "none", "--jobs", "2", "--cores", "2",
+    ]  # fmt: skip
+    keys = {f"SNAKEMAKE_STORAGE_S3_{name}": "any" for name in ("ACCESS_KEY", "SECRET_KEY")}
+    with cluster(pods) as api:
+        there = {**environment(), **KEYS, **keys, "KUBECONFIG": str(pods / "config"), "PYTHONPATH": ""}
+        done = subprocess.run(command, cwd=clone, env=there, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:] + "".join(log.read_text()[-1000:] for log in pods.glob("*.log"))
+    same_as_one_machine(held(store, "pods"), finished)
+    training = [job["resources"]["limits"] for job in api.jobs.values() if "pretrain" in job["args"][1]]
+    assert training
+    assert all(limits["nvidia.com/gpu"] == "1" and limits["memory"] for limits in training)
