@@ -113,11 +113,12 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
 
 
 def test_what_another_suite_trains_is_neither_trained_nor_encoded_twice(root: Path, tmp_path: Path) -> None:
-    """A hundred losses read one encoder and one file of whole features, and both are the lending suite's own."""
+    """Every probe, and a hundred losses, read one encoder and one file of whole features, and both are the lending suite's own."""
     borrowing = changed("tasks")
-    borrowing["tasks"]["lost_joints"] = {}
+    borrowing["tasks"] |= {"lost_joints": {}, "probe": {}, "retrieval": {}}
+    tasks = ["lost_joints", "linear", "probe", "knn", "retrieval"]
     lender = borrowing["suites"]["tiny"]
-    experiments = [{**experiment, "tasks": ["lost_joints", "linear"], "fuse": None} for experiment in lender["experiments"]]
+    experiments = [{**experiment, "tasks": tasks, "fuse": None} for experiment in lender["experiments"]]
     borrowing["suites"]["again"] = {"summary": "", "encoders": "tiny", "experiments": experiments}
     write(tmp_path, borrowing)
     params = load(tmp_path / "params.yaml")
@@ -126,7 +127,7 @@ def test_what_another_suite_trains_is_neither_trained_nor_encoded_twice(root: Pa
     jobs = planned(output)
     assert code == 0, output
     assert jobs["features"] == len({(cell.run, cell.batch_norm) for cell in cells})
-    assert jobs["evaluate"] == len(cells) == 2 * jobs["features"]
+    assert jobs["evaluate"] == len(cells) == len(tasks) * jobs["features"]
     assert jobs["pretrain"] == len({cell.run for cell in cells})
     assert "pre-train tiny/" in output
     assert "encode tiny/" in output
