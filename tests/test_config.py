@@ -185,6 +185,18 @@ def test_borrowed_encoders_must_be_the_same(tmp_path):
         load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoders": "t"}}}))
 
 
+def test_a_transfer_stands_beside_its_like(root, tmp_path):
+    """A pre-trained and a fresh encoder in two tables are compared by nobody; two protocols in one line would be taken for one."""
+    params = config.load(root / "params.yaml")
+    shown = params.together("nwucla_transfer")
+    assert shown["from_nwucla_finetune"] == ("finetune", "nwucla")
+    assert shown["finetune"] == shown["finetune_nwucla"] == ("finetune", "")
+    assert params.together("nwucla") == {}
+    more = borrowing(tasks={"far": {"kind": "linear", "source": "nwucla/xview_disjoint"}})
+    tasks = more["suites"]["t"]["experiments"][0] | {"fuse": None, "tasks": ["linear", "short", "far"]}
+    assert load(tmp_path, more, {"suites": {"t": {"experiments": [tasks]}}}).together("t") == {}  # linear and short are both linear
+
+
 def test_every_classification_task_is_fused_unless_some_are_named(root):
     """A fusion that is silently left out is missing from the table for good; one of tasks without scores cannot be made."""
     params = config.load(root / "params.yaml")

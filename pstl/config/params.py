@@ -88,6 +88,22 @@ class Params(Frozen):
             named[name] = str(section.get("published") or ("transfer" if section.get("source") else section.get("kind", name)))
         return named
 
+    def together(self, suite: str) -> dict[str, tuple[str, str]]:
+        """Task entry -> (kind, source data set or ""), for tasks that headlines show side by side: those with a source, and their like.
+
+        So a fine-tuned encoder of another data set stands beside the same network from scratch. Tasks that would become one stay apart.
+        """
+        taken: dict[tuple[str, str, str, str, str], set[str]] = {}
+        shown: dict[str, tuple[str, str]] = {}
+        for e in self.suite_named(suite).experiments:
+            for name in e.tasks:
+                kind, source = self._kind(suite, name), self._source(suite, name).partition("/")[0]
+                shown[name] = (kind, source)
+                for method in e.methods:
+                    taken.setdefault((e.dataset, e.split, method, kind, source), set()).add(name)
+        moved = {kind for kind, source in shown.values() if source} - {key[3] for key, names in taken.items() if len(names) > 1}
+        return {name: (kind, source) for name, (kind, source) in shown.items() if kind in moved}
+
     def _source(self, suite: str, task: str) -> str:
         section = merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {}))
         return str(section.get("source", ""))
@@ -127,8 +143,10 @@ class Params(Frozen):
 
     def classifies(self, suite: str, task: str) -> bool:
         """Whether a task entry gives class scores, which can be fused, compared and drawn as confusion; its module says so."""
-        kind = merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})).get("kind", task)
-        return bool(declared("tasks", kind, "CLASSIFIES", False))
+        return bool(declared("tasks", self._kind(suite, task), "CLASSIFIES", False))
+
+    def _kind(self, suite: str, task: str) -> str:
+        return str(merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})).get("kind", task))
 
     def fusion_weights(self, run: Run, batch_norm: str, task: str) -> dict[str, float]:
         """Weights of the streams of one fused cell. Raises: UserError if the suite fuses no such cell."""

@@ -1,5 +1,6 @@
 """index.html of one suite: everything that was measured, on one page that needs nothing else. Made from files, by the workflow."""
 
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,7 @@ class Part(NamedTuple):
     name: str
     lines: list[Line]
     clips: int  # of the test side; 0 where no task kept its scores
+    together: Mapping[str, tuple[str, str]] = {}  # of Params: tasks that headlines show side by side
 
 
 def build(params: Params, suite: str, out: str | Path) -> None:
@@ -44,7 +46,7 @@ def build(params: Params, suite: str, out: str | Path) -> None:
     sections = [("overview", "Overview", overview(params, suite, results))]
     for dataset, split in dict.fromkeys((line.dataset, line.split) for line in lines):
         own = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
-        part = Part(f"{dataset}, {split}", own, panels.test_clips(params, suite, dataset, split))
+        part = Part(f"{dataset}, {split}", own, panels.test_clips(params, suite, dataset, split), params.together(suite))
         known = [p for p in published if (p.dataset, p.split) == (dataset, split)]
         name = f"results-{dataset}-{split}"
         sections.append((name, part.name, comparison(part, known) + panels.of_split(params, suite, dataset, split, part.lines)))
@@ -84,11 +86,12 @@ def comparison(part: Part, published: list[paper.Published]) -> str:
 
 def main_lines(part: Part) -> list[Line]:
     """The headline batch-norm variant of each method, one metric per task: the first of MAIN it has, else its first."""
+    lines = tables.beside(part.lines, part.together)
     found: dict[str, list[str]] = {}
-    for line in part.lines:
+    for line in lines:
         found.setdefault(line.task, []).append(line.metric)
     main = {task: next((m for m in MAIN if m in metrics), metrics[0]) for task, metrics in found.items()}
-    return [line for line in tables.unswept(headlines(part.lines)) if line.metric == main[line.task]]
+    return [line for line in tables.unswept(headlines(lines)) if line.metric == main[line.task]]
 
 
 def by_task(part: Part, lines: list[Line]) -> str:

@@ -7,7 +7,7 @@ from pstl.config import FUSED, Params
 from pstl.report.paper import STREAMS, TASKS, Published
 from pstl.report.rows import NOT_APPLICABLE, Results, Row
 from pstl.report.shares import by_share, seen_labels
-from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, unswept
+from pstl.report.tables import HEADLINE, NONE, Line, beside, headline_norm, main_metrics, unswept
 
 SIMULATED = ("synthetic", "synthetic_untrimmed")  # the project's own data sets: nobody else has numbers on them
 ORDER = ("top1", "top1_best", "top1_unseen", "top5", "macro_f1")  # first columns of a task, the others follow
@@ -50,7 +50,8 @@ def render(params: Params, suite: str, results: Results, lines: list[Line], publ
         here = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
         theirs = [p for p in published if (p.dataset, p.split) == (dataset, split)]
         page = Page(here, theirs, notes)
-        blocks += [f"## {dataset}, {split}", *few_labels(page, seen_labels(results)), *section(page, dataset)]
+        own = few_labels(page, seen_labels(results))
+        blocks += [f"## {dataset}, {split}", *own, *section(page, dataset, params.together(suite))]
     return "\n\n".join([*blocks, *([str(notes)] if notes.numbers else [])]) + "\n"
 
 
@@ -84,9 +85,9 @@ def facts(params: Params, suite: str, results: Results) -> dict[str, str]:
     }
 
 
-def section(page: Page, dataset: str) -> list[str]:
+def section(page: Page, dataset: str, together: Mapping[str, tuple[str, str]]) -> list[str]:
     """Headline, every number task by task, published numbers."""
-    blocks = ["### Headline", *headline(page)]
+    blocks = ["### Headline", *headline(page._replace(lines=beside(page.lines, together)))]
     for task in dict.fromkeys(line.task for line in page.lines):
         blocks += details(page, task)
     blocks.append("### Published")

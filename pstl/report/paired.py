@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from pstl import paths
 from pstl.config import Cell, Run
 from pstl.errors import UserError
 from pstl.report.scored import Scores, read_scores
+from pstl.report.tables import from_source
 from pstl.rng import numpy_generator
 
 DRAWS = 10_000
@@ -90,16 +91,17 @@ def text(a: str, b: str, found: Verdict) -> str:
     )
 
 
-def pairs(cells: Iterable[Cell]) -> list[tuple[tuple[str, ...], str, str, Verdict]]:
+def pairs(cells: Iterable[Cell], together: Mapping[str, tuple[str, str]]) -> list[tuple[tuple[str, ...], str, str, Verdict]]:
     """Every two methods of one data set, split, task, stream and batch norm that were scored on the same test clips.
 
+    together: of Params; a transfer is compared with its like.
     Returns: ((dataset, split, task, stream, batch norm), a, b, verdict), a being the more accurate one.
     """
     groups: dict[tuple[str, ...], dict[str, list[Scores]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         if (found := read_scores(cell)) is not None and found[0].size:
-            run = cell.run
-            groups[run.dataset, run.split, cell.task, run.stream, cell.batch_norm][run.method].append(found)
+            run, (task, source) = cell.run, together.get(cell.task, (cell.task, ""))
+            groups[run.dataset, run.split, task, run.stream, cell.batch_norm][from_source(run.method, source)].append(found)
     table = []
     for key, methods in groups.items():
         for one, other in combinations(methods, 2):

@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,14 @@ def probes(params: Params, suite: str) -> str:
 def of_split(params: Params, suite: str, dataset: str, split: str, lines: list[Line]) -> str:
     """All figures of one data set and split."""
     cells = [cell for cell in _headline_cells(params, suite) if (cell.run.dataset, cell.run.split) == (dataset, split)]
-    return curves(lines) + timelines(cells) + motions.predictions(cells) + verdicts(cells) + confusions(cells) + maps(cells)
+    return (
+        curves(lines)
+        + timelines(cells)
+        + motions.predictions(cells)
+        + verdicts(cells, params.together(suite))
+        + confusions(cells)
+        + maps(cells)
+    )
 
 
 def test_clips(params: Params, suite: str, dataset: str, split: str) -> int:
@@ -112,10 +120,10 @@ def _each_class(sums: dict[tuple[str, str, str], np.ndarray], names: list[str]) 
     return document.hidden("Accuracy of each class, %", document.table("Accuracy of each class", header, body))
 
 
-def verdicts(cells: list[Cell]) -> str:
+def verdicts(cells: list[Cell], together: Mapping[str, tuple[str, str]]) -> str:
     """Every two methods on the same test clips, by task and stream: which is better, and how sure that is."""
     body = []
-    for (_, _, task, stream, _), a, b, found in pairs(cells):
+    for (_, _, task, stream, _), a, b, found in pairs(cells, together):
         numbers = (
             f"{found.accuracy_a:.1f}",
             f"{found.accuracy_b:.1f}",

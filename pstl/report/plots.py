@@ -43,19 +43,21 @@ def accuracy(path: Path, lines: list[Line]) -> None:
     for line in unswept(headlines(lines)):
         if line.metric == "top1" and line.mean is not None:
             task = f"{line.task} ({line.setting})" if line.setting and line.stream != FUSED else line.task
-            panels.setdefault(f"{task} on {line.dataset}, {line.split}", []).append(line)
+            panels.setdefault(f"{task}\n{line.dataset}, {line.split}", []).append(line)
     longest = max((len(shown) for shown in panels.values()), default=4)
     figure, axes = _panels(len(panels), 1.2 + 0.26 * longest)
     for axis, (title, shown) in zip(axes, panels.items(), strict=False):
         place = list(range(len(shown)))
-        drawn = axis.barh(place, [line.mean for line in shown], color=[COLOURS.get(line.stream, "C4") for line in shown])
-        axis.bar_label(drawn, fmt="%.1f", fontsize="small", label_type="edge", padding=14)
+        axis.barh(place, [line.mean for line in shown], color=[COLOURS.get(line.stream, "C4") for line in shown])
         for y, line in zip(place, shown, strict=True):
+            mean = line.mean or 0.0  # lines without one are not here
+            axis.text(mean + (line.std or 0.0) + 2, y, f"{mean:.1f}", fontsize="small", va="center")
             if line.std is not None:
                 axis.errorbar(line.mean, y, xerr=line.std, color="black", capsize=2, linewidth=1)
             if line.published is not None:
                 axis.plot(line.published, y, "k|", markersize=12)
-        axis.set(title=title, xlabel="top-1 accuracy, %  (whisker: 1 std, | published)", xlim=(0, 112))
+        axis.set(xlabel="top-1 accuracy, %  (whisker: 1 std, | published)", xlim=(0, 118))
+        axis.set_title(title, fontsize="small")
         axis.set_yticks(place, [f"{line.method}, {line.stream}" for line in shown], fontsize="small")
         axis.invert_yaxis()
     _empty(axes, len(panels), "no accuracy yet")

@@ -5,7 +5,7 @@ import io
 import re
 import statistics
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from typing import Any
 
 from pstl.config import FUSED
@@ -80,6 +80,21 @@ def main_metrics(lines: list[Line]) -> dict[str, str]:
 def headlines(lines: list[Line]) -> list[Line]:
     """The lines of each method's headline batch-norm variant."""
     return [line for line in lines if line.batch_norm == headline_norm(lines, line.dataset, line.split, line.method)]
+
+
+def beside(lines: list[Line], together: Mapping[str, tuple[str, str]]) -> list[Line]:
+    """Lines of a transfer under the task they are one of, with the source as part of the method's name.   together: of Params."""
+    shown = []
+    for line in lines:
+        task, source = together.get(line.task, (line.task, ""))
+        setting = line.setting.partition(";")[2] if line.setting.startswith("source=") and source else line.setting
+        shown.append(replace(line, task=task, setting=setting, method=from_source(line.method, source)))
+    return shown
+
+
+def from_source(method: str, source: str) -> str:
+    """How a method is called whose encoder comes from another data set."""
+    return f"{method} from {source}" if source else method
 
 
 def unswept(lines: list[Line]) -> list[Line]:

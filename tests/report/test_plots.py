@@ -37,7 +37,7 @@ def test_every_method_has_a_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     plots.curves(tmp_path / "curves.png", results)
     plots.accuracy(tmp_path / "accuracy.png", compare(results.rows, paper.load()))
     titles = [[axis.get_title() for axis in figure.axes if axis.get_title()] for figure in drawn]
-    assert titles == [["pstl on ntu60, xsub", "raw on ntu60, xsub"], ["linear on ntu60, xsub", "knn (k=1;cosine) on ntu60, xsub"]]
+    assert titles == [["pstl on ntu60, xsub", "raw on ntu60, xsub"], ["linear\nntu60, xsub", "knn (k=1;cosine)\nntu60, xsub"]]
     bars = {
         label.get_text(): bar.get_width() for label, bar in zip(drawn[1].axes[0].get_yticklabels(), drawn[1].axes[0].patches, strict=True)
     }
