@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +23,15 @@ CHECKED = 64  # queries that a plain loop answers, too
 TASKS = {"knn": knn, "retrieval": retrieval}
 
 
-def bench_search(gallery: int, queries: int, device: torch.device) -> list[dict[str, Any]]:
+def bench_search(gallery: int, queries: int, device: torch.device, tasks: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """One row per task: {task, gallery, queries, width, seconds, cpu_seconds, before_mb, peak_mb, agrees, ...}, each in its own process.
 
     before_mb: memory with features of inputs_mb and libraries loaded, and CHECKED queries answered.   agrees: these, with a plain loop.
     """
+    if min(gallery, queries) < 1 or set(tasks or ()) - set(TASKS):
+        raise UserError(f"search: expected at least one clip and query, and tasks among {', '.join(TASKS)}")
     rows = []
-    for task in TASKS:
+    for task in tasks or TASKS:
         code = "import sys, json; from pstl.bench_search import measure; print(json.dumps(measure(*json.loads(sys.argv[1]))))"
         argument = json.dumps([task, gallery, queries, str(device)])
         job = subprocess.run([sys.executable, "-c", code, argument], stdout=subprocess.PIPE, text=True)

@@ -303,7 +303,12 @@ def build_parser() -> argparse.ArgumentParser:
         ("--probes", {"action": "store_true", "help": "instead, or with --method too: tasks that read features"}),
         (
             "--search",
-            {"type": int, "nargs": 2, "metavar": ("GALLERY", "QUERIES"), "help": "instead: kNN and retrieval among so many clips"},
+            {
+                "type": int,
+                "nargs": 2,
+                "metavar": ("GALLERY", "QUERIES"),
+                "help": "instead: kNN and retrieval (or one of them, as --method) among so many clips",
+            },
         ),
         ("--data", {"action": "store_true", "help": "instead: reading and normalising, beside plain Python"}),
         ("--files", {"type": int, "default": 3000, "help": "files to read with --data (default: %(default)s)"}),

@@ -251,7 +251,7 @@ def bench(args: argparse.Namespace) -> None:
         from pstl.bench_search import table as search_table
 
         gallery, queries = args.search
-        rows = bench_search(gallery, queries, choose_device(args.device))
+        rows = bench_search(gallery, queries, choose_device(args.device), args.method)
         if args.json:
             write_json(args.json, rows)
         sys.stdout.write(search_table(rows))
