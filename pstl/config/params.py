@@ -3,6 +3,8 @@
 import itertools
 from typing import Any, get_args
 
+from pydantic import PrivateAttr
+
 from pstl.config.settings import FUSED, Cell, Frozen, MethodSettings, Run, Stream, Suite, TaskSettings, known, merge, validated
 from pstl.errors import UserError
 from pstl.registry import declared
@@ -19,6 +21,7 @@ class Params(Frozen):
     methods: dict[str, dict[str, Any]]
     tasks: dict[str, dict[str, Any]]
     suites: dict[str, Suite]
+    _streamless: dict[str, dict[tuple[str, str], str]] = PrivateAttr(default_factory=dict)  # what _without() found, by suite
 
     def suite_named(self, name: str) -> Suite:
         return self.suites[known(name, self.suites, "suite")]
@@ -121,12 +124,14 @@ class Params(Frozen):
 
     def _without(self, suite: str) -> dict[tuple[str, str], str]:
         """(method entry, stream) -> why the method has no such stream; its module says so."""
-        found: dict[tuple[str, str], str] = {}
-        for name in dict.fromkeys(name for e in self.suite_named(suite).experiments for name in e.methods):
-            only = declared("methods", self.method(suite, name).method, "ONLY_STREAM", None)
-            if only:
-                found |= {(name, stream): only[1] for stream in (*get_args(Stream), FUSED) if stream != only[0]}
-        return found
+        if suite not in self._streamless:
+            found: dict[tuple[str, str], str] = {}
+            for name in dict.fromkeys(name for e in self.suite_named(suite).experiments for name in e.methods):
+                only = declared("methods", self.method(suite, name).method, "ONLY_STREAM", None)
+                if only:
+                    found |= {(name, stream): only[1] for stream in (*get_args(Stream), FUSED) if stream != only[0]}
+            self._streamless[suite] = found
+        return self._streamless[suite]
 
     def grid(self, suite: str) -> list[Cell]:
         """Every task on every run of a suite, fused streams included, without repeats, in file order."""
