@@ -11,7 +11,7 @@ LABELS = f"{DRAWS}/{{dataset}}/{{split}}/d{{draw}}.json"
 LEAKAGE = "data/leakage/{dataset}/{recipe}/{split}.json"
 RESULTS = "results/{suite}"
 # What lies in a folder beside its meta.json, which stands for them all where there are folders; object storage has none.
-BESIDE = {
+STOOD_FOR = {
     "sequences": ("values.bin", "bodies.bin", "index.npy"),
     "recordings": ("times.npy", "sequences/meta.json", "sequences/values.bin", "sequences/bodies.bin", "sequences/index.npy"),
     "arrays": ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz"),
@@ -54,11 +54,11 @@ def leakage(dataset: str, recipe: str, split: str) -> str:
     return LEAKAGE.format(dataset=dataset, recipe=recipe, split=split)
 
 
-def beside(meta: str) -> list[str]:
+def stood_for(meta: str) -> list[str]:
     """The files that a folder's meta.json stands for; none of any other file."""
     folder, _, name = meta.rpartition("/")
     kind = folder.split("/")[1] if folder.startswith("data/") and name == "meta.json" else ""
-    return [f"{folder}/{each}" for each in BESIDE.get(kind, ())]
+    return [f"{folder}/{each}" for each in STOOD_FOR.get(kind, ())]
 
 
 def run(run: Run) -> str:

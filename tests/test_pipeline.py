@@ -196,10 +196,10 @@ def test_every_cell_reaches_the_tables(finished: Path) -> None:
 def test_a_folder_holds_what_its_meta_stands_for(finished: Path) -> None:
     """Object storage carries only the files that are named; one that is forgotten is missing on the next machine."""
     for meta in (*finished.glob("data/sequences/*/meta.json"), *finished.glob("data/arrays/*/*/meta.json")):
-        named = paths.beside(str(meta.relative_to(finished)))
+        named = paths.stood_for(str(meta.relative_to(finished)))
         assert {finished / name for name in named} | {meta} == set(meta.parent.rglob("*"))
-    assert paths.beside("data/labels/synthetic/xsub/d0.json") == []
-    assert paths.beside("results/tiny/runs/synthetic/xsub/pstl/joint/s0/run.json") == []
+    assert paths.stood_for("data/labels/synthetic/xsub/d0.json") == []
+    assert paths.stood_for("results/tiny/runs/synthetic/xsub/pstl/joint/s0/run.json") == []
 
 
 @pytest.mark.slow

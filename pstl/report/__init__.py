@@ -37,7 +37,7 @@ def build(params: Params, suite: str, out: str | Path, source: Source = "files",
     _write(out / "confusion.csv", scored.confusion_csv(confused))
     _write(out / "paired.csv", paired.as_csv(paired.pairs(cells, params.together(suite))))
     plots.curves(out / "curves.png", results)
-    plots.accuracy(out / "accuracy.png", tables.beside(lines, params.together(suite)))
+    plots.accuracy(out / "accuracy.png", tables.merge_transfers(lines, params.together(suite)))
     plots.settings(out / "settings.png", lines)
     plots.few_labels(out / "labels.png", shares.by_share(lines, shares.seen_labels(results)))
     write_json(out / "summary.json", tables.summary(lines))  # last: whoever sees it sees everything

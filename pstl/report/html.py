@@ -86,7 +86,7 @@ def comparison(part: Part, published: list[paper.Published]) -> str:
 
 def main_lines(part: Part) -> list[Line]:
     """The headline batch-norm variant of each method, one metric per task: the first of MAIN it has, else its first."""
-    lines = tables.beside(part.lines, part.together)
+    lines = tables.merge_transfers(part.lines, part.together)
     found: dict[str, list[str]] = {}
     for line in lines:
         found.setdefault(line.task, []).append(line.metric)

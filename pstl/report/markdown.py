@@ -7,7 +7,7 @@ from pstl.config import FUSED, Params
 from pstl.report.paper import STREAMS, TASKS, Published
 from pstl.report.rows import NOT_APPLICABLE, Results, Row
 from pstl.report.shares import by_share, seen_labels
-from pstl.report.tables import HEADLINE, NONE, Line, beside, headline_norm, main_metrics, unswept
+from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, merge_transfers, unswept
 
 SIMULATED = ("synthetic", "synthetic_untrimmed")  # the project's own data sets: nobody else has numbers on them
 ORDER = ("top1", "top1_best", "top1_unseen", "top5", "macro_f1")  # first columns of a task, the others follow
@@ -87,7 +87,7 @@ def facts(params: Params, suite: str, results: Results) -> dict[str, str]:
 
 def section(page: Page, dataset: str, together: Mapping[str, tuple[str, str]]) -> list[str]:
     """Headline, every number task by task, published numbers."""
-    blocks = ["### Headline", *headline(page._replace(lines=beside(page.lines, together)))]
+    blocks = ["### Headline", *headline(page._replace(lines=merge_transfers(page.lines, together)))]
     for task in dict.fromkeys(line.task for line in page.lines):
         blocks += details(page, task)
     blocks.append("### Published")

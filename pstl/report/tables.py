@@ -82,7 +82,7 @@ def headlines(lines: list[Line]) -> list[Line]:
     return [line for line in lines if line.batch_norm == headline_norm(lines, line.dataset, line.split, line.method)]
 
 
-def beside(lines: list[Line], together: Mapping[str, tuple[str, str]]) -> list[Line]:
+def merge_transfers(lines: list[Line], together: Mapping[str, tuple[str, str]]) -> list[Line]:
     """Lines of a transfer under the task they are one of, with the source as part of the method's name.   together: of Params."""
     shown = []
     for line in lines:

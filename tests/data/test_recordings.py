@@ -25,7 +25,7 @@ def test_the_files_beside_meta_are_those_that_are_named(tmp_path):
     """Object storage carries only the files that are named."""
     write_recordings(tmp_path / "data/recordings/x", SPEC, [recording()])
     held = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert held == {"data/recordings/x/meta.json", *paths.beside("data/recordings/x/meta.json")}
+    assert held == {"data/recordings/x/meta.json", *paths.stood_for("data/recordings/x/meta.json")}
 
 
 def test_what_is_written_is_read(tmp_path):

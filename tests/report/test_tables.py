@@ -11,7 +11,7 @@ from pstl.config import Cell, Run
 from pstl.report import kept
 from pstl.report.paper import Published
 from pstl.report.rows import NOT_RUN, Row
-from pstl.report.tables import Line, beside, compare, comparison_csv, main_metrics, summary
+from pstl.report.tables import Line, compare, comparison_csv, main_metrics, merge_transfers, summary
 
 
 def cell(method: str = "pstl", stream: str = "joint", seed: int = 0, norm: str = "recalibrated", task: str = "linear") -> Cell:
@@ -49,7 +49,7 @@ def test_a_transfer_is_a_row_beside_its_like() -> None:
     """What is asked of a transfer is whether it beats the same task without: the two belong into one column."""
     moved = [{**row, "setting": "source=cmu;k=1;cosine"} for row in measured(50, task="from_cmu_knn")]
     own = [{**row, "setting": "k=1;cosine"} for row in measured(40, task="knn", method="random_init")]
-    shown = beside(compare(moved + own, []), {"from_cmu_knn": ("knn", "cmu"), "knn": ("knn", "")})
+    shown = merge_transfers(compare(moved + own, []), {"from_cmu_knn": ("knn", "cmu"), "knn": ("knn", "")})
     assert [(line.task, line.method, line.setting, line.mean) for line in shown] == [
         ("knn", "pstl from cmu", "k=1;cosine", 50.0),
         ("knn", "random_init", "k=1;cosine", 40.0),

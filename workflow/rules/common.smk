@@ -49,9 +49,9 @@ PARAMS, SUITE = checked()
 STORED = workflow.storage_settings.default_storage_provider is not None  # inputs and outputs lie in object storage
 
 
-def beside(meta):
+def files_of(meta):
     """In object storage every file is an input or output of its own; elsewhere a folder's meta.json stands for what lies beside it."""
-    return paths.beside(meta) if STORED else []
+    return paths.stood_for(meta) if STORED else []
 
 
 def folder(wildcards, output):
@@ -122,7 +122,7 @@ def array_of(wildcards):
 
 
 def array_files_of(wildcards):
-    return beside(array_of(wildcards))
+    return files_of(array_of(wildcards))
 
 
 def encoder_of(wildcards):
@@ -137,7 +137,7 @@ def encoder_of(wildcards):
 def needed_by(wildcards):
     """What a task reads, with the files beside it."""
     read = read_by(wildcards)
-    return {**read, "files": [path for each in read.values() for path in beside(each)]}
+    return {**read, "files": [path for each in read.values() for path in files_of(each)]}
 
 
 def read_by(wildcards):

@@ -24,7 +24,7 @@ rule parse:
         manifest=rules.fetch.output.manifest,
     output:
         meta="data/sequences/{dataset}/meta.json",
-        files=beside("data/sequences/{dataset}/meta.json"),
+        files=files_of("data/sequences/{dataset}/meta.json"),
     log:
         "data/sequences/{dataset}.log",
     threads: ALL_CORES
@@ -47,7 +47,7 @@ rule recordings:
         manifest=rules.fetch.output.manifest,
     output:
         meta="data/recordings/{dataset}/meta.json",
-        files=beside("data/recordings/{dataset}/meta.json"),
+        files=files_of("data/recordings/{dataset}/meta.json"),
     log:
         "data/recordings/{dataset}.log",
     threads: ALL_CORES
@@ -71,7 +71,7 @@ rule prepare:
         files=rules.parse.output.files,
     output:
         meta="data/arrays/{dataset}/{recipe}/meta.json",
-        files=beside("data/arrays/{dataset}/{recipe}/meta.json"),
+        files=files_of("data/arrays/{dataset}/{recipe}/meta.json"),
     log:
         "data/arrays/{dataset}/{recipe}.log",
     threads: ALL_CORES
