@@ -1,15 +1,21 @@
 """The built-in data set: real NTU text from a seed, with every class by every performer and every defect somewhere."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from pstl import config, skeletons
 from pstl.config import validated
 from pstl.data.datasets.synthetic import CLASSES, SPEC, Config, clips, expected, fetch, read, simulate
 from pstl.data.formats import skeleton_txt
 from pstl.data.formats.skeleton_txt import Name
+from pstl.data.recipes import resize50
+from pstl.data.spec import RawSequence
 from pstl.errors import UserError
 from pstl.simulator.actions import ACTIONS
 
+ROOT = Path(__file__).parents[2]
 TINY = Config(performers=2, cameras=2, repetitions=1, frames=(20, 30))
 
 
@@ -142,6 +148,18 @@ def test_one_frame_does_not_give_the_class_away(whole):
     x, y, train = np.array(posture), np.array(label), np.array(odd)
     nearest = ((x[~train][:, None] - x[train][None]) ** 2).sum(-1).argmin(1)
     assert (y[train][nearest] == y[~train]).mean() < 0.6
+
+
+def test_coordinates_tell_less_than_two_in_five_actions():
+    """The floor that pre-training must leave behind: 1-NN on PSTL's arrays of the settings in params.yaml, performers held out."""
+    cfg = validated(Config, config.load(ROOT / "params.yaml").datasets["synthetic"], "datasets.synthetic")
+    names = clips(cfg)
+    recordings = [RawSequence(str(n), n.action - 1, simulate(cfg, n).xyz, n.performer, n.camera, n.setup) for n in names]
+    x, _ = resize50.apply(recordings, skeletons.load(SPEC.skeleton), SPEC.people, resize50.Config(frames=25))
+    x = x.reshape(len(x), -1) / np.linalg.norm(x.reshape(len(x), -1), axis=1, keepdims=True)
+    y, train = np.array([n.action for n in names]), np.array([SPEC.splits["xsub"](r) == "train" for r in recordings])
+    nearest = (x[~train] @ x[train].T).argmax(1)
+    assert 0.1 < (y[train][nearest] == y[~train]).mean() < 0.4
 
 
 @pytest.mark.parametrize(
