@@ -1,6 +1,7 @@
 """Plug-ins are found by file name: a name in params.yaml is a module name under pstl.<kind>."""
 
 import ast
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -47,6 +48,7 @@ def defines(kind: str, name: str, function: str) -> bool:
     return function in imported or any(isinstance(node, ast.FunctionDef) and node.name == function for node in source)
 
 
+@cache  # the rules ask hundreds of times
 def _source(kind: str, name: str) -> list[ast.stmt]:
     """Top-level statements of a plug-in, without importing it."""
     if name not in names(kind):
