@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import yaml
 
@@ -204,3 +206,34 @@ def test_every_classification_task_is_fused_unless_some_are_named(root):
     assert fused == {"linear", "probe", "knn"}
     assert params.classifies("nwucla", "semi_10")
     assert not params.classifies("nwucla", "retrieval")
+
+
+def asked_for_every_cell(params):
+    """What the rules ask of the settings for each cell of suite `s`, and how many calls that takes."""
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        for cell in params.cells("s"):
+            params.method("s", cell.run.method)
+            params.task("s", cell.task)
+            params.encoder_run(cell.run, cell.task)
+            if cell.fused:
+                params.fusion_weights(cell.run, cell.batch_norm, cell.task)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_the_grid_is_walked_once_and_not_once_per_job(tmp_path):
+    """Thousands of jobs ask the settings what they need: twice the jobs must be twice the work, not four times."""
+    calls = []
+    for seeds in (100, 200):
+        experiment = {**BASE["suites"]["s"]["experiments"][0], "seeds": list(range(seeds))}
+        suites = {"s": {"encoders": "", "experiments": [experiment]}}
+        calls.append(asked_for_every_cell(load(tmp_path, {"suites": suites})))
+    assert calls[1] < 2.2 * calls[0]

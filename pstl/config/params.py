@@ -1,7 +1,9 @@
 """The whole of params.yaml, and the grid of runs and cells that it spans."""
 
 import itertools
-from typing import Any, get_args
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
 from pydantic import PrivateAttr
 
@@ -9,6 +11,29 @@ from pstl.config.settings import FUSED, Cell, Frozen, MethodSettings, Run, Strea
 from pstl.errors import UserError
 from pstl.registry import declared
 from pstl.registry import names as plugin_names
+
+Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
+
+
+def once(
+    method: Callable[Concatenate["Params", Arguments], Value],
+) -> Callable[Concatenate["Params", Arguments], Value]:
+    """Compute a method of Params once per arguments: settings do not change after loading.
+
+    The rules ask for every job, so whatever walks over a suite's grid must not walk again each
+    time. Callers must not change what they are given.
+    """
+
+    @wraps(method)
+    def remembered(self: "Params", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Value:
+        key = (method.__name__, args, tuple(kwargs.items()))
+        if key not in self._remembered:
+            self._remembered[key] = method(self, *args, **kwargs)
+        value: Value = self._remembered[key]
+        return value
+
+    return remembered
 
 
 class Params(Frozen):
@@ -21,7 +46,7 @@ class Params(Frozen):
     methods: dict[str, dict[str, Any]]
     tasks: dict[str, dict[str, Any]]
     suites: dict[str, Suite]
-    _streamless: dict[str, dict[tuple[str, str], str]] = PrivateAttr(default_factory=dict)  # what _without() found, by suite
+    _remembered: dict[Any, Any] = PrivateAttr(default_factory=dict)  # what `once` has computed
 
     def suite_named(self, name: str) -> Suite:
         return self.suites[known(name, self.suites, "suite")]
@@ -30,6 +55,7 @@ class Params(Frozen):
         """Settings of one data set; {} if params.yaml says nothing about it. Raises: UserError if there is no such data set."""
         return self.datasets.get(known(name, plugin_names("data.datasets"), "dataset"), {})
 
+    @once
     def method(self, suite: str, name: str) -> MethodSettings:
         """Settings of one method entry: its base, itself, then the suite's changes to the base and to itself.
 
@@ -48,6 +74,7 @@ class Params(Frozen):
         section.pop("base", None)
         return validated(MethodSettings, section, f"methods.{name}")
 
+    @once
     def task(self, suite: str, name: str) -> TaskSettings:
         """Settings of one task entry with the suite's changes."""
         entries, changes = self.tasks, self.suite_named(suite).tasks
@@ -55,6 +82,7 @@ class Params(Frozen):
         section = merge({"kind": name}, merge(entries.get(name, {}), changes.get(name, {})))
         return validated(TaskSettings, section, f"tasks.{name}")
 
+    @once
     def runs(self, suite: str) -> list[Run]:
         """Every run of a suite that has an encoder of its own, without repeats, in file order; runs that are only sources included."""
         without = self._without(suite)
@@ -66,6 +94,7 @@ class Params(Frozen):
         ]
         return list(dict.fromkeys(grid))
 
+    @once
     def encoder_run(self, run: Run, task: str) -> Run:
         """The run whose encoder one task of `run` uses: its own, or the one of the task's `source`."""
         if source := self._source(run.suite, task):
@@ -80,9 +109,16 @@ class Params(Frozen):
         """
         own = self.suite_named(run.suite)
         lender, run = own.encoders, run.model_copy(update={"seed": own.encoder_seeds.get(run.method, run.seed)})
+        if not lender:
+            return run
         there = run.model_copy(update={"suite": lender})
-        return there if lender and there in self.runs(lender) else run
+        return there if there in self._runs_of(lender) else run
 
+    @once
+    def _runs_of(self, suite: str) -> frozenset[Run]:
+        return frozenset(self.runs(suite))
+
+    @once
     def published_tasks(self, suite: str) -> dict[str, str]:
         """Task entry -> the task whose published numbers stand beside it, for every entry of a suite."""
         named = {}
@@ -91,6 +127,7 @@ class Params(Frozen):
             named[name] = str(section.get("published") or ("transfer" if section.get("source") else section.get("kind", name)))
         return named
 
+    @once
     def together(self, suite: str) -> dict[str, tuple[str, str]]:
         """Task entry -> (kind, source data set or ""), for tasks that headlines show side by side: those with a source, and their like.
 
@@ -107,32 +144,37 @@ class Params(Frozen):
         moved = {kind for kind, source in shown.values() if source} - {key[3] for key, names in taken.items() if len(names) > 1}
         return {name: (kind, source) for name, (kind, source) in shown.items() if kind in moved}
 
+    @once
     def _source(self, suite: str, task: str) -> str:
         section = merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {}))
         return str(section.get("source", ""))
 
+    @once
     def cells(self, suite: str) -> list[Cell]:
         """Every cell of a suite that a job makes: those of grid() whose method has their stream."""
         without = self._without(suite)
         return [cell for cell in self.grid(suite) if (cell.run.method, cell.run.stream) not in without]
 
+    @once
     def senseless(self, suite: str) -> dict[Run, str]:
         """Runs of grid() that no job makes, and why: their method has no such stream."""
         without = self._without(suite)
         found = {cell.run: without.get((cell.run.method, cell.run.stream), "") for cell in self.grid(suite)}
         return {run: reason for run, reason in found.items() if reason}
 
+    @once
     def _without(self, suite: str) -> dict[tuple[str, str], str]:
         """(method entry, stream) -> why the method has no such stream; its module says so."""
-        if suite not in self._streamless:
-            found: dict[tuple[str, str], str] = {}
-            for name in dict.fromkeys(name for e in self.suite_named(suite).experiments for name in e.methods):
-                only = declared("methods", self.method(suite, name).method, "ONLY_STREAM", None)
-                if only:
-                    found |= {(name, stream): only[1] for stream in (*get_args(Stream), FUSED) if stream != only[0]}
-            self._streamless[suite] = found
-        return self._streamless[suite]
+        reasons: dict[tuple[str, str], str] = {}
+        experiments = self.suite_named(suite).experiments
+        for name in dict.fromkeys(name for e in experiments for name in e.methods):
+            only = declared("methods", self.method(suite, name).method, "ONLY_STREAM", None)
+            if only:
+                others = [stream for stream in (*get_args(Stream), FUSED) if stream != only[0]]
+                reasons |= {(name, stream): only[1] for stream in others}
+        return reasons
 
+    @once
     def grid(self, suite: str) -> list[Cell]:
         """Every task on every run of a suite, fused streams included, without repeats, in file order."""
         cells: dict[tuple[Run, str, str], Cell] = {}
@@ -146,16 +188,27 @@ class Params(Frozen):
                     cells.setdefault((run, norm, task), Cell(run, norm, task, dict(e.fuse.weights)))
         return list(cells.values())
 
+    @once
     def classifies(self, suite: str, task: str) -> bool:
         """Whether a task entry gives class scores, which can be fused, compared and drawn as confusion; its module says so."""
         return bool(declared("tasks", self._kind(suite, task), "CLASSIFIES", False))
 
+    @once
     def _kind(self, suite: str, task: str) -> str:
         return str(merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})).get("kind", task))
 
     def fusion_weights(self, run: Run, batch_norm: str, task: str) -> dict[str, float]:
-        """Weights of the streams of one fused cell. Raises: UserError if the suite fuses no such cell."""
-        for cell in self.cells(run.suite):
-            if cell.fused and (cell.run, cell.batch_norm, cell.task) == (run, batch_norm, task):
-                return cell.fused
-        raise UserError(f"{run}: suite {run.suite} fuses no {task} with batch norm {batch_norm}; add 'fuse' to its experiment")
+        """Weights of the streams of one fused cell.
+
+        Raises: UserError if the suite fuses no such cell.
+        """
+        weights = self._fusions(run.suite).get((run, batch_norm, task))
+        if weights is None:
+            asked = f"{task} with batch norm {batch_norm}"
+            raise UserError(f"{run}: suite {run.suite} fuses no {asked}; add 'fuse' to its experiment")
+        return weights
+
+    @once
+    def _fusions(self, suite: str) -> dict[tuple[Run, str, str], dict[str, float]]:
+        fused = [cell for cell in self.cells(suite) if cell.fused]
+        return {(c.run, c.batch_norm, c.task): c.fused for c in fused if c.fused}

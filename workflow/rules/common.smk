@@ -194,11 +194,8 @@ def leakage_of(wildcards):
 
 def fused_of(wildcards):
     """Weight of each stream in one fused cell, as the experiment that asks for it says."""
-    where = f"{wildcards.suite}/{wildcards.group}/3s/s{wildcards.seed}"
-    for cell in PARAMS.cells(wildcards.suite):
-        if cell.fused and (str(cell.run), cell.batch_norm, cell.task) == (where, wildcards.batch_norm, wildcards.task):
-            return cell.fused
-    raise UserError(f"{where}: no experiment of suite {wildcards.suite!r} fuses {wildcards.task!r}; add it to 'fuse'")
+    run = settings.Run.parse(f"{wildcards.suite}/{wildcards.group}/3s/s{wildcards.seed}")
+    return PARAMS.fusion_weights(run, wildcards.batch_norm, wildcards.task)
 
 
 def scores_of(wildcards):
