@@ -35,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        if not (said := trouble(error)):
-            raise
-        sys.exit(verbs.say(f"pstl {args.command}: {said}", 2))
+        sys.exit(verbs.say(f"pstl {args.command}: {trouble(error)}", 2))
+    except ModuleNotFoundError as error:
+        sys.exit(verbs.say(f"pstl {args.command}: {verbs.lacking(error)}", 2))
     except Exception:
         if "RANK" in os.environ:
             time.sleep(PAUSE)  # most likely another one has died, and what began them will say so

@@ -1,6 +1,8 @@
 """The two errors a person is meant to read: one line that says what was found, what was expected, what to do. And disks' own."""
 
 import errno
+from os import PathLike
+from pathlib import PurePath
 
 # What goes wrong with disks and folders -> what to do about it.
 REMEDIES = {
@@ -14,7 +16,11 @@ REMEDIES = {
     errno.EEXIST: "a file stands where a folder should be: move it away",
     errno.EISDIR: "a folder stands where a file should be: move it away",
     errno.EIO: "the disk is failing: copy what is there to another one",
+    errno.ENOENT: "make that folder or file, or name another",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "a link leads to itself: remove it",
 }
+OTHERWISE = "see that it can be read and written, or name another"
 
 
 class UserError(Exception):
@@ -25,7 +31,16 @@ class ShapeError(UserError, ValueError):
     """A tensor or array has a shape the function cannot take; the message states both shapes."""
 
 
-def trouble(error: OSError) -> str | None:
-    """One line about a disk or folder that cannot be written or read; None if the error is of another kind, and ours."""
-    remedy = REMEDIES.get(error.errno or 0)
-    return remedy and f"{error.filename or 'output'}: {str(error.strerror).lower()}; {remedy}"
+def trouble(error: OSError, path: str | PathLike[str] = "") -> str:
+    """One line about a disk or folder that cannot be read or written.   path: what was to be written, where that is known."""
+    place = path or error.filename or "output"
+    inside = f" ({error.filename})" if path and error.filename and _elsewhere(error.filename, path) else ""
+    said = (error.strerror or str(error) or type(error).__name__).lower()
+    return f"{place}: {' '.join(said.split())}{inside}; {REMEDIES.get(error.errno or 0, OTHERWISE)}"
+
+
+def _elsewhere(name: str | bytes | int, path: str | PathLike[str]) -> bool:
+    """Whether an error's own path tells more than `path`: it is neither that nor a temporary sibling of it."""
+    own, wanted = PurePath(str(name)), PurePath(path)
+    temporary = any(part.startswith(f".{wanted.name}.") for part in own.parts)
+    return own != wanted and not temporary

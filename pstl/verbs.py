@@ -8,6 +8,8 @@ from typing import Any
 
 from pstl.errors import UserError
 
+CORE = ("torch", "numpy", "yaml", "pydantic")  # what is installed without an extra
+
 
 def fetch(args: argparse.Namespace) -> None:
     from pstl import config
@@ -85,7 +87,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def trace(args: argparse.Namespace) -> None:
     from pstl import config
-    from pstl.data.store import write_json
+    from pstl.files import write_json
     from pstl.report.plots import trace as draw
     from pstl.tasks._trace import trace
     from pstl.train.pretrain import choose_device
@@ -107,7 +109,7 @@ def fuse(args: argparse.Namespace) -> None:
 
 
 def compare(args: argparse.Namespace) -> None:
-    from pstl.data.store import write_json
+    from pstl.files import write_json
     from pstl.report import paired
 
     if args.draws < 1:
@@ -181,7 +183,7 @@ def embed(args: argparse.Namespace) -> None:
 
 
 def score_detections(args: argparse.Namespace) -> None:
-    from pstl.data.store import write_json
+    from pstl.files import write_json
     from pstl.tasks._score import score_detections
 
     found = score_detections(args.truth, args.proposals, args.theta, args.classes)
@@ -234,7 +236,7 @@ def bench(args: argparse.Namespace) -> None:
     from pstl.bench import bench, table
     from pstl.bench_probes import bench_probes
     from pstl.bench_probes import table as probes_table
-    from pstl.data.store import write_json
+    from pstl.files import write_json
     from pstl.train.pretrain import choose_device
 
     if args.data:
@@ -320,6 +322,15 @@ def _json(text: str, where: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{where} {text!r}: not JSON: {error}") from None
+
+
+def lacking(error: ModuleNotFoundError) -> str:
+    """What to install, where a package is not there. Raises: the error itself if the package is this one."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "pstl"):
+        raise error
+    extra = "" if package in CORE else "[workflow]"
+    return f"needs {package}, which is not installed here; run: pip install 'pstl{extra}'"
 
 
 def say(text: str, code: int = 0) -> int:

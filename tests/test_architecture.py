@@ -12,6 +12,7 @@ from pstl.provenance import PACKAGE, closure, imports
 # From the bottom up; a module may import its own layer and those below. A name stands for the module and what is inside it.
 LAYERS = (
     ("errors",),
+    ("files",),
     ("rng", "skeletons"),
     ("ops", "losses", "metrics", "metrics_detection", "metrics_motion"),
     ("registry",),

@@ -21,8 +21,8 @@ from pstl.config import validated
 from pstl.data import archives as zips
 from pstl.data.members import locate
 from pstl.data.spec import DatasetSpec, Remote
-from pstl.data.store import checksum, replaced, write_json
 from pstl.errors import UserError
+from pstl.files import checksum, replaced, write_json
 from pstl.registry import load
 
 log = logging.getLogger(__name__)

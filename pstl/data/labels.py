@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from pstl.data.spec import DatasetSpec
-from pstl.data.store import ArraySet, open_sequences, write_json
+from pstl.data.store import ArraySet, open_sequences
 from pstl.errors import UserError
+from pstl.files import write_json
 from pstl.registry import load
 from pstl.rng import numpy_generator
 

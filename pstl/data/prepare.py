@@ -9,8 +9,9 @@ import numpy as np
 from pstl.config import Plugin, validated
 from pstl.data import pool
 from pstl.data.spec import DatasetSpec
-from pstl.data.store import ArraySet, SequenceStore, fill_array, open_array, open_sequences, write_json
+from pstl.data.store import ArraySet, SequenceStore, fill_array, open_array, open_sequences
 from pstl.errors import UserError
+from pstl.files import write_json
 from pstl.registry import load
 from pstl.skeletons import load as load_skeleton
 

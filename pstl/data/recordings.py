@@ -11,8 +11,9 @@ import numpy as np
 
 from pstl.data.prepare import split_indices
 from pstl.data.spec import DatasetSpec, Recording
-from pstl.data.store import SequenceStore, open_sequences, replaced, write_json, write_sequences
+from pstl.data.store import SequenceStore, open_sequences, write_sequences
 from pstl.errors import UserError
+from pstl.files import replaced, write_json
 from pstl.registry import load
 from pstl.skeletons import load as load_skeleton
 

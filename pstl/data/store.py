@@ -2,10 +2,7 @@
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import numpy as np
 
 from pstl.data.spec import DatasetSpec, RawSequence
 from pstl.errors import UserError
+from pstl.files import checksum, replaced, write_json
 
 INDEX = np.dtype(
     [
@@ -195,50 +193,6 @@ def _verify(folder: Path, files: dict[str, str], verb: str) -> None:
                 f"{folder / name}: checksum {found[:12]}, expected {expected[:12]}: the file is damaged; "
                 f"delete {folder} and run again, '{verb}' makes it anew"
             )
-
-
-def checksum(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write_json(path: str | Path, value: Any) -> None:
-    """Write sorted, indented JSON; the file appears whole or not at all."""
-    with atomic(path) as new:
-        new.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
-
-
-@contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path` that takes its place at the end, or is removed if the body fails."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield new
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-@contextmanager
-def replaced(folder: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder` that takes its place at the end, or is removed if the body fails."""
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}{suffix}") for suffix in ("", ".old"))
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    try:
-        yield new
-        # Moved away in one step: whoever is killed while deleting leaves no half-deleted folder under the name.
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(new, folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:

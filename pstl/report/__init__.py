@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from pstl.config import Params
-from pstl.data.store import atomic, write_json
+from pstl.files import atomic, write_json
 
 Source = Literal["files", "mlflow"]
 

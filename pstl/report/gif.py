@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstl.data.store import atomic
+from pstl.files import atomic
 from pstl.report.animation import LEFT, RIGHT, TRUNK
 from pstl.report.drawn import Drawn
 

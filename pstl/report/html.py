@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pstl import paths
 from pstl.config import FUSED, Params
 from pstl.data.datasets import synthetic
-from pstl.data.store import atomic
+from pstl.files import atomic
 from pstl.report import animation, document, interval, markdown, panels, paper, tables
 from pstl.report.document import Markup, Number, code, linked
 from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, from_files, read_json

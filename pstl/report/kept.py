@@ -9,8 +9,8 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from pstl.data.store import atomic
 from pstl.errors import UserError
+from pstl.files import atomic
 from pstl.report import markdown
 from pstl.report.rows import NOT_APPLICABLE, NOT_RUN
 from pstl.report.tables import BOUNDS, NONE, Line, headlines, main_metrics

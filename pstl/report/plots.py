@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pstl.config import FUSED, Run
-from pstl.data.store import atomic
+from pstl.files import atomic
 from pstl.report.panels import charts
 from pstl.report.rows import Epochs, Results
 from pstl.report.tables import Line, headlines, unswept

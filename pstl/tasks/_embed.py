@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from pstl.data.loader import in_order
-from pstl.data.store import atomic
 from pstl.errors import UserError
+from pstl.files import atomic
 from pstl.ops.streams import STREAMS
 from pstl.registry import load as load_plugin
 from pstl.registry import names

@@ -14,8 +14,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pstl.backbones._base import BaseEncoder
 from pstl.config import validated
 from pstl.data.loader import Clips, in_order, shuffled
-from pstl.data.store import ArraySet, atomic, open_array
+from pstl.data.store import ArraySet, open_array
 from pstl.errors import ShapeError, UserError
+from pstl.files import atomic
 from pstl.registry import load as load_plugin
 from pstl.skeletons.mapping import joints_of
 from pstl.train import encoder_file

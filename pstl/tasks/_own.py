@@ -11,8 +11,8 @@ from pstl.backbones._base import BaseEncoder
 from pstl.config import Plugin, Run, validated
 from pstl.data.formats import skeleton_txt
 from pstl.data.spec import RawSequence
-from pstl.data.store import atomic
 from pstl.errors import UserError
+from pstl.files import atomic
 from pstl.registry import load as load_plugin
 from pstl.tasks import _release
 from pstl.tasks._features import encode

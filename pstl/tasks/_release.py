@@ -9,8 +9,9 @@ import torch
 
 from pstl.backbones._base import BaseEncoder
 from pstl.data.loader import Clips
-from pstl.data.store import open_array, replaced, write_json
+from pstl.data.store import open_array
 from pstl.errors import UserError
+from pstl.files import replaced, write_json
 from pstl.registry import load as load_plugin
 from pstl.registry import names
 from pstl.tasks._features import check_fit, recalibrate

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pstl.config import Run
-from pstl.data.store import atomic, write_json
+from pstl.files import atomic, write_json
 
 
 class NotApplicable(Exception):

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from pstl import paths
 from pstl.config import Cell, Params, Run
 from pstl.config import digest as short_hash
-from pstl.data.store import checksum, write_json
 from pstl.errors import UserError
+from pstl.files import checksum, write_json
 from pstl.report import rows as report
 from pstl.report.rows import Epochs, Results, Row
 from pstl.tracking import store

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from pstl.data.store import atomic
 from pstl.errors import UserError
+from pstl.files import atomic
 from pstl.train.distributed import rank
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from torch import nn
 
 from pstl.backbones._base import BaseEncoder
 from pstl.config import Plugin, validated
-from pstl.data.store import atomic
 from pstl.errors import UserError
+from pstl.files import atomic
 from pstl.registry import load as load_plugin
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton

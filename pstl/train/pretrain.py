@@ -15,8 +15,9 @@ from pstl.config import MethodSettings, Params, Run, TrainSettings, digest, vali
 from pstl.data.labels import labelled
 from pstl.data.labels import read as read_labels
 from pstl.data.loader import Clips, shuffled
-from pstl.data.store import ArraySet, atomic, open_array, write_json
+from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
+from pstl.files import atomic, write_json
 from pstl.methods._base import BaseMethod, Problem
 from pstl.provenance import git_hash, machine, versions
 from pstl.registry import load as load_plugin

@@ -8,8 +8,9 @@ import pytest
 
 from pstl.data.datasets.nwucla import SPEC
 from pstl.data.spec import RawSequence
-from pstl.data.store import ArraySet, open_array, open_sequences, replaced, write_array, write_json, write_sequences
+from pstl.data.store import ArraySet, open_array, open_sequences, write_array, write_sequences
 from pstl.errors import UserError
+from pstl.files import replaced, write_json
 
 JOINTS = 4
 

@@ -10,8 +10,9 @@ import yaml
 from pstl import config
 from pstl.data import labels
 from pstl.data.loader import Clips
-from pstl.data.store import ArraySet, open_array, write_array, write_json
+from pstl.data.store import ArraySet, open_array, write_array
 from pstl.errors import UserError
+from pstl.files import write_json
 from pstl.tasks import classify
 from pstl.tasks._features import extract, open_features, recalibrate
 from pstl.train import encoder_file

@@ -12,7 +12,8 @@ import yaml
 from pstl import config, paths
 from pstl.config import Run
 from pstl.data.labels import rank
-from pstl.data.store import ArraySet, write_array, write_json
+from pstl.data.store import ArraySet, write_array
+from pstl.files import write_json
 from pstl.registry import declared, names
 from pstl.report.rows import from_files
 from pstl.skeletons import load

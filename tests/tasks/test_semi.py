@@ -3,8 +3,9 @@ import pytest
 from tasks.test_finetune import CPU, RUN, SHORT, opened, world  # noqa: F401  (a fixture)
 
 from pstl.data.labels import Ranking, labelled
-from pstl.data.store import open_array, write_json
+from pstl.data.store import open_array
 from pstl.errors import UserError
+from pstl.files import write_json
 from pstl.tasks import finetune, semi
 from pstl.tasks._pretrained import open_pretrained
 

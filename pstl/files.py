@@ -1,0 +1,219 @@
+"""The edge between this program and the files around it: whatever is wrong with one is a line that names it.
+
+A file is read inside `reading` and written inside `atomic` or `replaced`, and nowhere else (tests/test_architecture.py). So no reader
+lists what can go wrong, and a new kind of file gets its messages for nothing.
+"""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pstl.errors import UserError, trouble
+
+LONGEST = 160  # characters of a reason that somebody else's code gives
+
+
+class Kind(NamedTuple):
+    """What a file is, for people.
+
+    name: after "not a readable".   again: what to do with a damaged one.   make: how to get a missing one; empty: nothing to say.
+    """
+
+    name: str
+    again: str
+    make: str = ""
+
+
+@contextmanager
+def reading(path: str | Path, kind: Kind) -> Iterator[None]:
+    """Whatever fails inside is a failure to read `path`.
+
+    The body opens this one file, takes it apart and checks what it holds, and does nothing else: an error of its own would be
+    blamed on the file.   Raises: UserError in one line: the path, what is wrong, what to do.
+    """
+    try:
+        _regular(path, kind)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # libraries warn about damage before they fail of it
+            yield
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{path}: {_absent(path)}" + (f"; {kind.make}" if kind.make else "")) from None
+    except OSError as error:
+        if error.errno is None:
+            raise UserError(_damaged(path, kind, error)) from None
+        raise UserError(f"{path}: cannot be read ({_reason(error)}); have it made readable, or {kind.again}") from None
+    except Exception as error:
+        raise UserError(_damaged(path, kind, error)) from None
+
+
+def read_text(path: str | Path, kind: Kind) -> str:
+    """A whole text in UTF-8. Raises: UserError if it is missing, or cannot be read as such."""
+    with reading(path, kind):
+        return Path(path).read_text("utf-8")
+
+
+def read_json(path: str | Path, kind: Kind, shape: Any = dict[str, Any]) -> Any:
+    """What a JSON file holds.   shape: what it must be, a pydantic model or any other type; keys that a model does not name are free.
+
+    Raises: UserError if it is missing, not JSON in UTF-8, of another shape, or holds a number that is not finite.
+    """
+    with reading(path, kind):
+        content = parsed(Path(path).read_text("utf-8"))
+        check_shape(content, shape)
+        return content
+
+
+def parsed(text: str) -> Any:
+    """JSON without the numbers that JSON does not have. Raises: ValueError."""
+    return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+
+
+def check_shape(content: Any, shape: Any) -> None:
+    """Raises: ValueError that says where `content` is not a `shape`."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(shape).validate_python(content, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "top level"
+        raise ValueError(f"{place}: {first['msg'].lower()}") from None
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write sorted, indented JSON; the file appears whole or not at all. Raises: UserError for a number that is not finite."""
+    try:
+        text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+    except ValueError:
+        place, number = next(_strays(value), ("", "not JSON"))
+        raise UserError(f"{path}: {place} is {number}, expected a finite number; nothing was written") from None
+    write_text(path, text + "\n")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text in UTF-8; the file appears whole or not at all."""
+    with atomic(path) as new:
+        new.write_text(text, "utf-8")
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` that takes its place at the end, or is removed if the body fails.
+
+    Raises: UserError if the disk or folder does not let itself be written to, or `path` is no place for a file.
+    """
+    path = Path(path)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    with _writing(path):
+        if path.is_dir() or (path.exists() and not path.is_file()):  # renaming onto a device would replace the device
+            raise UserError(f"{path}: {_kind_of(path.stat().st_mode)} stands where the file should be; name another output")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield new
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced(folder: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder` that takes its place at the end, or is removed if the body fails.
+
+    Raises: UserError if the disk does not let itself be written to, or a file stands in its place.
+    """
+    folder = Path(folder)
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}{suffix}") for suffix in ("", ".old"))
+    with _writing(folder):
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder}: a file stands where a folder should be: move it away, or name another output")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        try:
+            yield new
+            # Moved away in one step: whoever is killed while deleting leaves no half-deleted folder under the name.
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(new, folder)
+            shutil.rmtree(old, ignore_errors=True)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def checksum(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(trouble(error, path)) from None
+
+
+def _regular(path: str | Path, kind: Kind) -> None:
+    """A folder, a pipe or a device has no end, or no beginning."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise UserError(f"{path}: {_kind_of(mode)}, expected a {kind.name}; {kind.make or kind.again}")
+
+
+def _kind_of(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a pipe or socket" if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else "a device"
+
+
+def _absent(path: str | Path) -> str:
+    return "a link to a file that is not there" if os.path.islink(path) else "no such file"
+
+
+def _damaged(path: str | Path, kind: Kind, error: Exception) -> str:
+    empty = os.path.exists(path) and not os.path.getsize(path)
+    return f"{path}: not a readable {kind.name} ({'it is empty' if empty else _reason(error)}); {kind.again}"
+
+
+def _reason(error: Exception) -> str:
+    """One line of what a library says, whatever it says."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, KeyError):
+        return f"no {' '.join(map(str, error.args))} in it"
+    said = " ".join(str(error).split())
+    return said[:LONGEST] or type(error).__name__
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} in place of a number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
+
+
+def _strays(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
+    """Where in JSON content the numbers are that are not finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield place, value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _strays(part, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            yield from _strays(part, f"{place}[{number}]")
