@@ -1,6 +1,8 @@
 """What several tests share."""
 
+import faulthandler
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,34 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
+HOURS = 4  # for a test of several tools
+SCREEN = pytest.StashKey[int]()  # standard error as it was before anything captured it
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SCREEN] = os.dup(2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of several tools take up to hours; every other one has the limit of pyproject.toml."""
+    for item in items:
+        if item.get_closest_marker("integration"):
+            item.add_marker(pytest.mark.timeout(HOURS * 3600))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """End a test a fifth past its limit even if it holds Python's own lock, as C code may.
+
+    pytest-timeout's watching thread would wait for that lock; this one is the interpreter's.
+    """
+    marker = item.get_closest_marker("timeout")
+    limit = marker.args[0] if marker else float(item.config.getini("timeout"))
+    faulthandler.dump_traceback_later(1.2 * limit, file=item.config.stash[SCREEN], exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(scope="session")

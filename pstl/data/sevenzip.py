@@ -32,7 +32,7 @@ def stream(archive: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]
     unpacking.start()
     try:
         while (item := ready.get()) is not None:
-            if isinstance(item, Exception):
+            if isinstance(item, BaseException):
                 raise item
             yield item
     finally:
@@ -94,7 +94,7 @@ def _unpack(archive: Path, names: set[str], ready: "queue.Queue[Any]", stopped: 
         with _opened(archive) as bundle:
             bundle.extract(targets=names, factory=Members())
         ready.put(None)
-    except UserError as error:
+    except BaseException as error:  # of any kind: whoever takes would wait for ever
         if not stopped.is_set():
             ready.put(error)
 

@@ -15,6 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from pstl.errors import UserError
+
+ANSWER_S = 60  # a driver that is well answers in a second or two
 HIDE = "PSTL_HIDE_GPUS"  # set on clusters: a node's GPUs are for those that asked the queue for them
 SHARES = "PSTL_JOBS_PER_GPU"
 log = logging.getLogger(__name__)
@@ -22,13 +25,23 @@ _taken: list[int] = []  # locks of this process, open until it ends
 
 
 def present() -> list[str]:
-    """Names (UUID) of the GPUs this process may use. CUDA is not touched: it would fix its list of devices for good."""
+    """Names (UUID) of the GPUs this process may use.
+
+    CUDA is not touched: it would fix its list of devices for good.
+    Raises: UserError if the driver does not answer.
+    """
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed == "":
+        return []
+    command = ["nvidia-smi", "-L"]
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S).stdout
     except OSError:
         return []
+    except subprocess.TimeoutExpired:
+        reason = f"nvidia-smi -L gave no answer in {ANSWER_S} s, so the GPU driver hangs"
+        raise UserError(f"{reason}; repair it, or set CUDA_VISIBLE_DEVICES= to use no GPU") from None
     names = re.findall(r"^GPU \d+: .*\(UUID: (\S+)\)", listed, re.M)
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if allowed is None:
         return names
     # Given by number or by name; CUDA ends its list at the first device that does not exist.

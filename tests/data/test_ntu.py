@@ -2,20 +2,18 @@
 
 import dataclasses
 import json
-import os
-import signal
-import threading
+import random
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from multiprocessing import active_children
 
 import numpy as np
 import pytest
+from killing import DRILLS, NEEDS_PROC, a_kill
 
 from pstl.config import Plugin, check_plugins, load
-from pstl.data import simulated
+from pstl.data import members, simulated
 from pstl.data.datasets import _ntu, ntu60, ntu120, pkummd1
 from pstl.data.fetch import fetch
 from pstl.data.formats import skeleton_txt
@@ -210,47 +208,47 @@ def test_arrays_do_not_depend_on_the_pieces_they_are_made_in(tmp_path, clips, fe
     assert [len(side) for side in whole.splits["xview"]] == [32, 16]
 
 
-@contextmanager
-def killed_worker() -> Iterator[None]:
-    """SIGKILL the first worker process that the body starts, as a kernel short of memory does."""
-
-    def watch() -> None:
-        while not stop.is_set():
-            for entry in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-                with suppress(OSError):  # a process that ends while it is looked at
-                    for child in entry.read_text().split():
-                        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                            os.kill(int(child), signal.SIGKILL)
-                            return
-            time.sleep(0.005)
-
-    stop, watcher = threading.Event(), threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        watcher.join()
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find processes")
+@NEEDS_PROC
 def test_a_killed_worker_is_one_line_and_leaves_nothing(tmp_path, clips, few, monkeypatch):
-    """Reading and preparing take the most memory, so the kernel ends their processes first: no half store, and the next call carries on."""
+    """Reading and preparing take the most memory, so the kernel ends their processes first.
+
+    No half store is left, and the next call carries on.
+    """
     from pstl.data import prepare as module
 
+    said = r"one of 2 processes was killed, perhaps for want of memory; .*--jobs 1"
     sequences(tmp_path / "quiet", archive(tmp_path / "zip", clips))
-    with killed_worker(), pytest.raises(UserError, match=r"one of 2 processes was killed, perhaps for want of memory; .*--jobs 1"):
+    with a_kill(random.Random(0)), pytest.raises(UserError, match=said):
         sequences(tmp_path, tmp_path / "zip", jobs=2)
     assert [path.name for path in tmp_path.iterdir() if path.name.lstrip(".").startswith("s")] == []
     store = sequences(tmp_path, tmp_path / "zip")
     assert store.meta["checksum"] == open_sequences(tmp_path / "quiet/s").meta["checksum"]
 
     monkeypatch.setattr(module, "CHUNK", 7)
-    with killed_worker(), pytest.raises(UserError, match="one of 2 processes was killed"):
+    with a_kill(random.Random(0)), pytest.raises(UserError, match="one of 2 processes was killed"):
         prepare("ntu60", Plugin(name="resize50"), tmp_path / "s", tmp_path / "array", jobs=2)
     assert [path.name for path in tmp_path.iterdir() if "array" in path.name] == []
     prepare("ntu60", Plugin(name="resize50"), tmp_path / "s", tmp_path / "array", jobs=1)
     assert len(open_array(tmp_path / "array", verify=True).x) == len(NAMES)
+
+
+@NEEDS_PROC
+@pytest.mark.parametrize("seed", range(DRILLS or 3))
+def test_a_kill_at_any_moment_of_reading_ends_it(tmp_path, clips, few, monkeypatch, seed):
+    """Hours of reading must end in minutes whatever the kernel takes away, or the night is lost."""
+    monkeypatch.setattr(members, "BATCH", 1)
+    rng = random.Random(seed)
+    source, end = archive(tmp_path / "zip", clips), ""
+    began = time.monotonic()
+    with a_kill(rng, within=rng.choice([0.02, 0.7, 1.2])) as hits:
+        try:
+            sequences(tmp_path, source, jobs=3)
+        except UserError as error:
+            end = str(error)
+    assert not active_children()
+    assert (tmp_path / "s").exists() == (not end)
+    assert not end or (hits and end.startswith("one of 3 processes was killed"))
+    sys.stderr.write(f"seed {seed}: {end[:24] or 'all read'}, {time.monotonic() - began:.1f} s\n")
 
 
 def test_downloading_needs_the_terms_accepted(tmp_path, monkeypatch):

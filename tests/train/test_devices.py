@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pstl.errors import UserError
 from pstl.train import devices
 
 LISTED = "GPU 0: NVIDIA H100 (UUID: GPU-aaaa)\nGPU 1: NVIDIA H100 (UUID: GPU-bbbb)\n"
@@ -93,3 +94,13 @@ def test_a_machine_without_gpu_has_none(tmp_path: Path) -> None:
     (tmp_path / "nvidia-smi").unlink()
     assert devices.present() == []
     assert devices.take(2) == []
+
+
+def test_a_driver_that_hangs_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken driver never answers nvidia-smi, and a job that waits for it looks like training."""
+    monkeypatch.setattr(devices, "ANSWER_S", 0.3)
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexec sleep 100\n")
+    with pytest.raises(UserError, match=r"no answer in 0\.3 s.*CUDA_VISIBLE_DEVICES="):
+        devices.present()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert devices.present() == []
