@@ -42,7 +42,7 @@ docs: install  ## put kept results (results/measured) into README.md and docs/re
 
 test: install  ## run every test
 	@echo "== test: pytest"
-	@$(BIN)/python -m pytest -n $(if $(filter all,$(CORES)),auto,$(CORES)) --dist loadfile
+	@$(BIN)/python -m pytest -n $(if $(filter all,$(CORES)),auto,$(CORES)) --dist loadfile --max-worker-restart 1
 
 check: install  ## formatting, lint, types, rules, settings
 	@echo "== check: ruff"

@@ -28,9 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """End a test a fifth past its limit even if it holds Python's own lock, as C code may.
+    """End the process of a test that is a fifth past its limit, with the stacks of all threads.
 
-    pytest-timeout's watching thread would wait for that lock; this one is the interpreter's.
+    pytest-timeout's signal is seen between two lines of Python; this one works in C code too.
     """
     marker = item.get_closest_marker("timeout")
     limit = marker.args[0] if marker else float(item.config.getini("timeout"))
