@@ -24,55 +24,61 @@ from pstl.skeletons import load as load_skeleton
 from pstl.tasks._features import encode
 from pstl.train import batches, optimiser
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.pretrain import build_method, device_name, peak_memory, update, use_bf16
+from pstl.train.precision import chosen, use_bf16
+from pstl.train.pretrain import build_method, device_name, peak_memory, update
 
-SHAPE = {"skeleton": "kinect_v2", "people": 2, "classes": 60}  # NTU RGB+D 60, the papers' common ground
+# NTU RGB+D 60, the papers' common ground.
+SKELETON = "kinect_v2"
+PEOPLE = 2
+CLASSES = 60
 
 
 def bench(
-    params: Params, methods: Sequence[str] | None, device: torch.device, steps: int, batch: int | None = None
+    params: Params,
+    methods: Sequence[str] | None,
+    device: torch.device,
+    steps: int,
+    batch: int | None = None,
+    suite: str | None = None,
 ) -> list[dict[str, Any]]:
-    """One row per method of params.yaml: {method, device, batch_size, train_clips_per_second, encode_clips_per_second, ...}.
+    """One row per method: {method, device, batch_size, precision, train_clips_per_second, ...}.
 
-    methods: None takes every entry that trains (epochs > 0).   steps: counted, after one warm-up step.   batch: None: the method's own.
+    methods: None takes every entry that trains (epochs > 0).   steps: counted, after one warm-up.
+    batch: clips a step; None: the method's own.
+    suite: whose changes of the methods are measured; None: the papers' settings.
+    Raises: UserError for an unknown method, or one that does not fit into memory.
     """
-    # A variant of an entry that differs in its labels only is the same work.
-    trained = [n for n, entry in params.methods.items() if params.method(params.suite, n).train.epochs and set(entry) != {"base", "labels"}]
     rows = []
-    for name in methods or trained:
-        if name not in params.methods:
-            raise UserError(f"unknown method {name!r}; known: {', '.join(params.methods)}")
-        code = "import sys, json; from pstl.bench import measure; print(json.dumps(measure(*json.loads(sys.argv[1]))))"
-        section = {"suite": params.suite, "methods": params.methods, "tasks": {}, "suites": _bare(params)}
-        argument = json.dumps([section, name, str(device), steps, batch])
-        job = subprocess.run([sys.executable, "-c", code, argument], stdout=subprocess.PIPE, text=True)
-        if job.returncode == -signal.SIGKILL:
-            raise UserError(f"bench of {name} was killed, most likely for want of memory; try it in smaller batches: --batch-size N")
-        if job.returncode:
-            raise UserError(f"bench of {name} stopped with code {job.returncode}; its message stands above")
-        rows.append(json.loads(job.stdout.splitlines()[-1]))
+    for name in methods or _trained(params, suite):
+        section = _section(params, suite, name)
+        own_batch = section.train.batch_size
+        if batch is not None:
+            train = section.train.model_copy(update={"batch_size": batch})
+            section = section.model_copy(update={"train": train})
+        row = _in_a_process_of_its_own(name, section, device, steps)
+        rows.append({**row, "own_batch_size": own_batch, "suite": suite or ""})
     return rows
 
 
-def measure(params: dict[str, Any], name: str, device_text: str, steps: int, batch: int | None = None) -> dict[str, Any]:
-    """Train and encode simulated noise of the paper's shape with the paper's settings; every second clip has one person."""
-    device, settings = torch.device(device_text), Params.model_validate(params)
-    section = settings.method(settings.suite, name)
-    own = section.train.batch_size
-    if batch is not None:
-        section = section.model_copy(update={"train": section.train.model_copy(update={"batch_size": batch})})
-    run = Run(suite=settings.suite, dataset="ntu60", split="xsub", method=name, stream="joint", seed=0)
+def measure(name: str, content: dict[str, Any], device_text: str, steps: int) -> dict[str, Any]:
+    """Train and encode simulated noise of the method's shape; every second clip has one person.
+
+    content: the method's settings, as JSON holds them.
+    """
+    device = torch.device(device_text)
+    section = MethodSettings.model_validate(content)
+    section = section.model_copy(update={"train": chosen(section.train, device)})
+    run = Run(suite="bench", dataset="ntu60", split="xsub", method=name, stream="joint", seed=0)
     data = _array(section)
     card = _card(section, data)
-    method = build_method(run, section, card, SHAPE["classes"]).to(device)  # type: ignore[arg-type]
+    method = build_method(run, section, card, CLASSES).to(device)
+    encode_rate = _encode_rate(card, method, Clips(data, np.arange(len(data.x)), device), steps)
     train_rate, items_per_clip = _train_rate(method, data, section, device, steps)
-    peak = peak_memory(device)
-    clips = Clips(data, np.arange(len(data.x)), device)
     return {
-        "method": name, "device": device_name(device), "batch_size": section.train.batch_size, "own_batch_size": own,
+        "method": name, "device": device_name(device), "batch_size": section.train.batch_size,
         "precision": section.train.precision,
-        "train_clips_per_second": train_rate, "items_per_clip": items_per_clip, "train_peak_mb": peak,
-        "encode_clips_per_second": _encode_rate(card, method, clips, steps),
+        "train_clips_per_second": train_rate, "items_per_clip": items_per_clip, "train_peak_mb": peak_memory(device),
+        "encode_clips_per_second": encode_rate,
         "features": method.encoder.width, "encoder_parameters": sum(p.numel() for p in method.encoder.parameters()),
         "parameters": sum(p.numel() for p in method.parameters()),
         "threads": torch.get_num_threads(), "git": git_hash(), "versions": versions(),
@@ -81,17 +87,53 @@ def measure(params: dict[str, Any], name: str, device_text: str, steps: int, bat
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Rows as aligned text."""
-    head = ("method", "device", "batch", "train clips/s", "encode clips/s", "peak MiB", "encoder params")
-    keys = ("method", "device", "batch_size", "train_clips_per_second", "encode_clips_per_second", "train_peak_mb", "encoder_parameters")
+    head = ("method", "device", "batch", "precision", "train clips/s", "encode clips/s", "peak MiB", "encoder params")
+    keys = (
+        "method",
+        "device",
+        "batch_size",
+        "precision",
+        "train_clips_per_second",
+        "encode_clips_per_second",
+        "train_peak_mb",
+        "encoder_parameters",
+    )
     cells = [[f"{row[k]:,.0f}" if isinstance(row[k], float | int) else row[k] for k in keys] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     return "".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() + "\n" for line in [list(head), *cells])
 
 
-def _bare(params: Params) -> dict[str, Any]:
-    """The active suite's name with nothing in it: bench measures the papers' settings, not a suite's changes."""
-    first = params.suites[params.suite].experiments[0].model_dump(mode="json")
-    return {params.suite: {"summary": "", "experiments": [first]}}
+def _trained(params: Params, suite: str | None) -> list[str]:
+    """Entries that train; of those that differ in their labels only, which is the same work, one."""
+    if suite is not None:
+        used = dict.fromkeys(run.method for run in params.runs(suite))
+        return [name for name in used if params.method(suite, name).train.epochs]
+    variants = {name for name, entry in params.methods.items() if set(entry) == {"base", "labels"}}
+    names = [name for name in params.methods if name not in variants]
+    return [name for name in names if _section(params, None, name).train.epochs]
+
+
+def _section(params: Params, suite: str | None, name: str) -> MethodSettings:
+    """Settings of a method: with a suite's changes, or as its paper has them."""
+    if suite is not None:
+        return params.method(suite, name)
+    unchanged = params.suite_named(params.suite).model_copy(update={"methods": {}, "encoders": ""})
+    papers = Params(suite="papers", methods=params.methods, tasks={}, suites={"papers": unchanged})
+    return papers.method("papers", name)
+
+
+def _in_a_process_of_its_own(name: str, section: MethodSettings, device: torch.device, steps: int) -> dict[str, Any]:
+    """What `measure` gives, so that peak memory is the method's alone."""
+    code = "import sys, json; from pstl.bench import measure; print(json.dumps(measure(*json.loads(sys.argv[1]))))"
+    argument = json.dumps([name, section.model_dump(mode="json"), str(device), steps])
+    command = [sys.executable, "-c", code, argument]
+    job = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if job.returncode == -signal.SIGKILL:
+        raise UserError(f"bench of {name} was killed, most likely for want of memory; try it in smaller batches: --batch-size N")
+    if job.returncode:
+        raise UserError(f"bench of {name} stopped with code {job.returncode}; its message stands above")
+    row: dict[str, Any] = json.loads(job.stdout.splitlines()[-1])
+    return row
 
 
 def _card(section: MethodSettings, data: ArraySet) -> EncoderCard:
@@ -99,19 +141,19 @@ def _card(section: MethodSettings, data: ArraySet) -> EncoderCard:
     cfg = validated(module.Config, section.settings, f"methods.{section.method}.settings")
     return EncoderCard(
         method=section.method, settings=section.settings, encoder=section.encoder.model_dump(), recipe=section.recipe.model_dump(),
-        skeleton="kinect_v2", people=2, frames=module.Method.frames(cfg, data.x.shape[2]), stream="joint",
+        skeleton=SKELETON, people=PEOPLE, frames=module.Method.frames(cfg, data.x.shape[2]), stream="joint",
     )  # fmt: skip
 
 
 def _array(section: MethodSettings) -> ArraySet:
     """Two batches of random walks as the method's recipe makes them: 40 to 120 frames (80 on average), every second one with one person."""
     module, n, rng = load_plugin("data.recipes", section.recipe.name), 2 * section.train.batch_size, np.random.default_rng(0)
-    skeleton, walks = load_skeleton(SHAPE["skeleton"]), []  # type: ignore[arg-type]
+    skeleton, walks = load_skeleton(SKELETON), []
     for i, frames in enumerate(rng.permutation(np.linspace(40, 120, n).astype(int))):
         walk = rng.normal(size=(frames, skeleton.joints, 2, 3)).cumsum(0).astype(np.float32)
         walk[:, :, 1] *= i % 2
         walks.append(RawSequence("S001C001P001R001A001", 0, walk))
-    x, length = module.apply(walks, skeleton, 2, validated(module.Config, section.recipe.settings, "recipe"))
+    x, length = module.apply(walks, skeleton, PEOPLE, validated(module.Config, section.recipe.settings, "recipe"))
     everything = np.arange(n)
     return ArraySet(x, everything % 60, length, everything.astype(np.uint64), [], {}, {})
 

@@ -299,6 +299,7 @@ def build_parser() -> argparse.ArgumentParser:
         device,
         ("--json", {"metavar": "FILE"}),
         ("--steps", {"type": int, "default": 5}),
+        ("--suite", {"metavar": "NAME", "help": "as this suite trains them (default: the papers' sizes)"}),
         ("--batch-size", {"type": int, "metavar": "N", "help": "clips a step, where a method's own batch does not fit into memory"}),
         ("--probes", {"action": "store_true", "help": "instead, or with --method too: tasks that read features"}),
         (

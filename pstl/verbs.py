@@ -260,7 +260,8 @@ def bench(args: argparse.Namespace) -> None:
         return
     device, rows, probes = choose_device(args.device), [], []
     if args.method or not args.probes:
-        rows = bench(config.load(args.params), args.method, device, args.steps, args.batch_size)
+        params = config.load(args.params)
+        rows = bench(params, args.method, device, args.steps, args.batch_size, args.suite)
         sys.stdout.write(table(rows))
     if args.probes or not args.method:
         probes = bench_probes(device)

@@ -68,7 +68,7 @@ class TrainSettings(Frozen):
     # of batch_size as there are labels, rounded, and at least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, spec 7).
     labelled_batch: int | Literal["fraction"] = 0
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"  # auto: what the device does fast (train/precision.py); rows say which
     snapshot_every: int = Field(0, ge=0)  # epochs between encoders kept in snapshots/, for accuracy against steps; 0: none
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from pstl.provenance import git_hash, machine, versions
 from pstl.registry import load as load_plugin
 from pstl.rng import derive, torch_generator
 from pstl.skeletons import load as load_skeleton
-from pstl.train import batches, checkpoint, distributed, encoder_file, optimiser
+from pstl.train import batches, checkpoint, distributed, encoder_file, optimiser, precision
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.progress import Progress
 from pstl.train.schedule import learning_rate
@@ -39,6 +39,8 @@ def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, devic
     """
     out, section, data = Path(out), params.method(run.suite, run.method), open_array(array, verify=True)
     device = distributed.start(device)
+    # Before anything is derived from them: what was trained in one format is not continued in another.
+    section = section.model_copy(update={"train": precision.chosen(section.train, device)})
     known = known_labels(data, run, section, labels)
     card = card_of(run, section, data, known)
     method = build_method(run, section, card, len(data.meta["classes"])).to(device)
@@ -162,8 +164,11 @@ def train(
     """
     if settings.epochs == 0:
         return []
+    if settings.precision == "auto":
+        settings = precision.chosen(settings, clips.device)
+        settings_digest = digest([settings_digest, settings.precision])
     if settings.precision == "bf16":
-        use_bf16(method)
+        precision.use_bf16(method)
     distributed.synchronise_norms(method.sharded())
     optim = optimiser.build(method, settings)
     first, history = checkpoint.resume(last, settings_digest, method, optim)
@@ -233,13 +238,6 @@ def epochs_of(settings: TrainSettings, clips: int) -> int:
         return settings.epochs
     per_epoch = settings.steps_per_epoch or len(shuffled(clips, settings.batch_size, settings.drop_last, 0, 0))
     return min(settings.epochs, math.ceil(settings.max_steps / math.ceil(per_epoch / settings.accumulate)))
-
-
-def use_bf16(method: BaseMethod) -> None:
-    """Matrix products and convolutions of the encoders in bf16; projectors, normalisations of features and losses stay float32."""
-    for module in method.sharded():
-        device = next(module.parameters()).device.type
-        module.forward = torch.autocast(device, torch.bfloat16)(module.forward)
 
 
 def write_curve(path: Path, history: list[dict[str, float]]) -> None:

@@ -11,6 +11,7 @@ from pstl.config import Run
 from pstl.errors import UserError
 from pstl.train import encoder_file
 from pstl.train import pretrain as loop
+from pstl.train.precision import use_bf16
 from pstl.train.pretrain import pretrain
 
 from .conftest import make_array, make_params
@@ -180,7 +181,7 @@ def test_bf16_keeps_the_difference_between_clips(tmp_path, array):
     for block in method.encoder.blocks:
         block.time[-1].p = 0.0
     plain = method.encoder(x).clip.detach()
-    loop.use_bf16(method)
+    use_bf16(method)
     half = method.encoder(x).clip.detach()
     assert half.dtype == torch.float32
     signal, noise = plain.std(0).mean(), (half - half.mean(0) - plain + plain.mean(0)).abs().mean()
