@@ -17,6 +17,7 @@ class RawSequence:
     bodies: (T, M) uint8, whose coordinates stand in each slot: 1, 2, ... in the order in which the sensor's bodies first
     appear in the clip, 0 for none. None: the release tells no bodies apart, a slot is a body.
     listed: split -> "train", "test" or "", for releases whose own files say which clip is on which side.
+    merged: for body 1, 2, ... which body it is to readers that hold the sensor's ids as floats; empty: to them, too, all are apart.
     """
 
     name: str
@@ -27,6 +28,7 @@ class RawSequence:
     setup: int = 0
     bodies: np.ndarray | None = None
     listed: dict[str, str] = field(default_factory=dict)
+    merged: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ class SequenceStore:
     values: np.ndarray  # (sum of T * V * M * 3,) float32, each clip (T, V, M, 3) in C order
     index: np.ndarray  # (N,) of INDEX
     names: list[str]
-    meta: dict[str, Any]  # meta["listed"]: split -> side of every clip, where the release lists them
+    # meta["listed"]: split -> side of every clip, where the release lists them.   meta["merged"]: name -> RawSequence.merged, if any
+    meta: dict[str, Any]
     bodies: np.ndarray | None = None  # (sum of T * M,) uint8, each clip (T, M) in C order; None: no bodies are told apart
 
     def __len__(self) -> int:
@@ -49,7 +50,8 @@ class SequenceStore:
         bodies = None if self.bodies is None else self.bodies[slots : slots + frames * people].reshape(frames, people)
         listed = {split: sides[i] for split, sides in self.meta.get("listed", {}).items()}
         kept = (row["subject"], row["camera"], row["setup"])
-        return RawSequence(self.names[i], row["label"], xyz, *kept, bodies, listed)
+        merged = tuple(self.meta.get("merged", {}).get(self.names[i], ()))
+        return RawSequence(self.names[i], row["label"], xyz, *kept, bodies, listed, merged)
 
     def __iter__(self) -> Iterator[RawSequence]:
         return (self[i] for i in range(len(self)))
@@ -92,6 +94,7 @@ def write_sequences(
     """
     with replaced(folder) as new:
         rows, names, listed, offset, sums = [], [], [], 0, hashlib.sha256()
+        merged: dict[str, tuple[int, ...]] = {}
         with open(new / "values.bin", "wb") as stream, open(new / "bodies.bin", "wb") as numbers:
             for s in sequences:
                 _check_sequence(s, joints)
@@ -103,6 +106,8 @@ def write_sequences(
                 rows.append((offset, s.xyz.shape[0], s.xyz.shape[2], s.label, s.subject, s.camera, s.setup, content))
                 names.append(s.name)
                 listed.append(s.listed)
+                if s.merged:
+                    merged[s.name] = s.merged
                 offset += s.xyz.size
             if numbers.tell() not in (0, offset // (3 * joints)):
                 raise UserError(f"{spec.name}: some clips say which body stands in which slot, others do not; give all or none")
@@ -116,6 +121,8 @@ def write_sequences(
         meta = {"dataset": spec.name, "joints": joints, "names": names, "checksum": sums.hexdigest()}
         if left_out:
             meta["left_out"] = left_out
+        if merged:
+            meta["merged"] = merged
         if any(listed):
             meta["listed"] = {split: [sides[split] for sides in listed] for split in listed[0]}
         write_json(new / "meta.json", meta)
@@ -207,6 +214,9 @@ def _check_sequence(s: RawSequence, joints: int) -> None:
         raise UserError(f"clip {s.name}: shape {s.xyz.shape}, expected (frames >= 1, {joints} joints, people, 3)")
     if s.bodies is not None and s.bodies.shape != (s.xyz.shape[0], s.xyz.shape[2]):
         raise UserError(f"clip {s.name}: body numbers of shape {s.bodies.shape}, expected (frames, people) of {s.xyz.shape}")
+    numbers = 0 if s.bodies is None else int(s.bodies.max())
+    if s.merged and len(s.merged) != numbers:
+        raise UserError(f"clip {s.name}: merged has {len(s.merged)} numbers, expected one for each of {numbers} bodies")
     if not np.isfinite(s.xyz).all():
         frame = int(np.argwhere(~np.isfinite(s.xyz))[0, 0])
         raise UserError(f"clip {s.name}: coordinate in frame {frame} is NaN or infinite; repair or remove the file")

@@ -146,6 +146,7 @@ def test_clips_are_read_straight_from_the_archive(tmp_path, clips, few):
         expected = skeleton_txt.read(clips[f"{clip.name}.skeleton"])
         np.testing.assert_array_equal(clip.xyz, expected.xyz)
         np.testing.assert_array_equal(clip.bodies, skeleton_txt.numbered(expected.ids))
+        assert clip.merged == skeleton_txt.merged(expected.ids)
         name = skeleton_txt.parse_name(clip.name)
         assert (clip.label, clip.subject, clip.camera, clip.setup) == (name.action - 1, name.performer, name.camera, name.setup)
 

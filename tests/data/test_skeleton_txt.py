@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pstl.data.datasets import _ntu
+from pstl.data.formats import skeleton_txt
 from pstl.data.formats.skeleton_txt import Name, parse_name, read, write
 from pstl.errors import UserError
 
@@ -65,6 +67,16 @@ def test_ids_that_one_float_cannot_tell_apart_stay_apart():
     found = read(text(bodies=(2,)).encode())
     assert found.ids.dtype == np.int64
     assert found.ids.tolist() == [list(TWINS)]
+
+
+def test_what_floats_would_merge_is_told_beside_the_exact_numbers():
+    """PSP's released reader holds ids as floats: its arrays can be made, and better ones, too."""
+    ids = np.array([[TWINS[0], TWINS[1] + 96], [TWINS[1], TWINS[1] + 96], [TWINS[1], 0]])
+    assert skeleton_txt.numbered(ids).tolist() == [[1, 2], [3, 2], [3, 0]]
+    assert skeleton_txt.merged(ids) == (1, 2, 1)
+    assert skeleton_txt.merged(ids[1:]) == ()
+    clip = _ntu.read_member("S001C001P001R001A050.skeleton", text(bodies=(2, 1)).encode())[0]
+    assert (clip.bodies.tolist(), clip.merged) == ([[1, 2], [1, 0]], (1, 1))
 
 
 def test_slots_keep_the_order_of_the_file():

@@ -216,6 +216,17 @@ def test_whose_body_stands_in_a_slot_is_kept(tmp_path):
         write_sequences(tmp_path / "wrong", SPEC, JOINTS, iter([clip("a", 2, 2, bodies=numbers[0])]))
 
 
+def test_which_bodies_are_one_as_floats_is_kept(tmp_path):
+    """The arrays that PSP's paper claims need it, long after the 17-digit ids are gone."""
+    numbers = np.array([[1, 2], [2, 3]], np.uint8)
+    pair, single = clip("a", 2, 2, bodies=numbers, merged=(1, 2, 1)), clip("b", 2, 2, bodies=numbers)
+    write_sequences(tmp_path / "s", SPEC, JOINTS, iter([single, pair]), by_name=True)
+    assert [s.merged for s in open_sequences(tmp_path / "s")] == [(1, 2, 1), ()]
+    for wrong in (clip("a", 2, 2, bodies=numbers, merged=(1, 1)), clip("a", 2, 2, merged=(1, 1))):
+        with pytest.raises(UserError, match="clip a: merged"):
+            write_sequences(tmp_path / "wrong", SPEC, JOINTS, iter([wrong]))
+
+
 def test_the_sides_a_release_lists_are_kept(tmp_path):
     """PKU-MMD's split is a list in a file: it must reach the array with the clips it speaks of."""
     sides = [{"xsub": "train", "xview": "test"}, {"xsub": "test", "xview": ""}]

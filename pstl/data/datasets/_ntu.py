@@ -80,8 +80,8 @@ def read_member(file: str, data: bytes, notes: Any = None) -> list[RawSequence]:
     Raises: UserError that names a damaged file.
     """
     found, n = skeleton_txt.read(data, file), skeleton_txt.parse_name(file)
-    bodies = skeleton_txt.numbered(found.ids)
-    return [RawSequence(str(n), n.action - 1, found.xyz, n.performer, n.camera, n.setup, bodies)]
+    bodies, merged = skeleton_txt.numbered(found.ids), skeleton_txt.merged(found.ids)
+    return [RawSequence(str(n), n.action - 1, found.xyz, n.performer, n.camera, n.setup, bodies, merged=merged)]
 
 
 def universe() -> Iterator[RawSequence]:

@@ -106,5 +106,5 @@ def read(folder: Path) -> Iterator[RawSequence]:
     for path in sorted(folder.glob("*.skeleton")):
         name = skeleton_txt.parse_name(path.name)
         found = skeleton_txt.read(path)
-        bodies = skeleton_txt.numbered(found.ids)
-        yield RawSequence(path.stem, name.action - 1, found.xyz, name.performer, name.camera, name.setup, bodies)
+        bodies, merged = skeleton_txt.numbered(found.ids), skeleton_txt.merged(found.ids)
+        yield RawSequence(path.stem, name.action - 1, found.xyz, name.performer, name.camera, name.setup, bodies, merged=merged)

@@ -96,11 +96,31 @@ def numbered(ids: np.ndarray) -> np.ndarray:
     >>> numbered(np.array([[0, 0], [72057594037944738, 0], [72057594037944734, 72057594037944738]])).tolist()
     [[0, 0], [1, 0], [2, 1]]
     """
-    known, first, which = np.unique(ids, return_index=True, return_inverse=True)
-    rank = np.zeros(len(known), np.int64)
-    there = np.flatnonzero(known != 0)
-    rank[there[np.argsort(first[there])]] = np.arange(1, len(there) + 1)
-    return rank[which].reshape(ids.shape).astype(np.uint8)
+    _, rank = _appearing(ids)
+    return rank.reshape(ids.shape).astype(np.uint8)
+
+
+def merged(ids: np.ndarray) -> tuple[int, ...]:
+    """Which bodies of numbered() are one for a reader that holds ids as floats, which are 16 apart at 17 digits.
+
+    ids: (T, M) int64.   Returns: for body 1, 2, ... its number there, in the order of first appearance; () if all stay apart.
+
+    >>> merged(np.array([[72057594037944738, 72057594037944734], [72057594037944738, 72057594037945000]]))
+    (1, 1, 2)
+    """
+    exact, _ = _appearing(ids)
+    floats, rank = _appearing(exact.astype(np.float64))
+    return () if len(floats) == len(exact) else tuple(rank.tolist())
+
+
+def _appearing(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values that are not 0, in the order in which they first appear, and where among them each stands: 1, 2, ..., 0 for a 0."""
+    unique, first, which = np.unique(values, return_index=True, return_inverse=True)
+    order = np.flatnonzero(unique != 0)
+    order = order[np.argsort(first[order])]
+    rank = np.zeros(len(unique), np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    return unique[order], rank[which]
 
 
 def write(

@@ -12,15 +12,17 @@ from pstl.skeletons import Skeleton
 
 LONGEST = 300  # frames; longer recordings lose their end
 WEAK = 0.85  # of the largest energy: a body with less may be an object
-LEAN = 0.8  # and is a person if this share of the range of its joint 0 in y is more than that in x
+LEAN = 0.8  # and is a person if this share of the height of its joints is more than their width
 
 
 class Config(Frozen):
-    """The released value for 25 joints is the elbow, as in DSTA-Net's code."""
+    """Defaults are what the released code does with NTU's 25 joints."""
 
-    # From the shoulders' middle to this joint of the left arm is +x. shoulder: our choice for NW-UCLA, where no code is published; it
-    # is what the elbow must be meant for (spec section 9).
+    # From the shoulders' middle to this joint of the left arm is +x; the elbow as in DSTA-Net's code. shoulder: our choice for
+    # NW-UCLA, where no code is published; it is what the elbow must be meant for (spec section 9).
     facing: Literal["elbow", "shoulder"] = "elbow"
+    # released: ids held as floats, to which ids that differ by less than 16 are one; exact: every id is a body of its own.
+    ids: Literal["released", "exact"] = "released"
 
 
 def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +31,8 @@ def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Co
     T is the length of the longest clip here, at most 300. Empty frames are left out wherever they stand, which the released code does
     in two steps. A clip without any recorded frame keeps one, empty.
     """
-    bodies = [normalise(packed(likely_persons(by_body(clip)[:LONGEST], people)), skeleton, cfg) for clip in clips]
+    persons = [likely_persons(by_body(clip, cfg.ids)[:LONGEST], people) for clip in clips]
+    bodies = [normalise(packed(chosen), skeleton, cfg) for chosen in persons]
     length = np.array([body.shape[1] for body in bodies], dtype=np.int64)
     x = np.zeros((len(clips), 3, int(length.max()), skeleton.joints, people), dtype=np.float32)
     for clip, body, frames in zip(x, bodies, length, strict=True):
@@ -37,51 +40,59 @@ def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Co
     return x, length
 
 
-def by_body(clip: RawSequence) -> np.ndarray:
-    """(T, V, bodies, 3): every body the sensor told apart in a slot of its own, whichever slot of the file it stood in.
+def by_body(clip: RawSequence, ids: str = "released") -> np.ndarray:
+    """(T, V, bodies, 3): every body in a slot of its own, whichever slot of the file it stood in.
 
-    A body that is in a frame twice gives its later copy a slot of its own, as in the released code. Where no bodies are told apart,
-    the slots of the file.
+    ids: as in Config.   A body that is in a frame more than once gives its 2nd, 3rd, ... copy a slot of its own, each the same in
+    every frame; the released code lets the 3rd overwrite the 2nd. Where no bodies are told apart, the slots of the file.
     """
-    if clip.bodies is None or ((clip.bodies == 0) | (clip.bodies == np.arange(1, clip.bodies.shape[1] + 1))).all():
+    if clip.bodies is None:
         return clip.xyz
     number = clip.bodies.astype(np.int64)
+    if ids == "released" and clip.merged:
+        number = np.array([0, *clip.merged])[number]
+    if ((number == 0) | (number == np.arange(1, number.shape[1] + 1))).all():
+        return clip.xyz
+    bodies = number.max()
     for slot in range(1, number.shape[1]):
         while (again := (number[:, :slot] == number[:, slot : slot + 1]).any(axis=1) & (number[:, slot] > 0)).any():
-            number[again, slot] += clip.bodies.max()
+            number[again, slot] += bodies
     frames, slots = np.nonzero(number)
-    known, which = np.unique(number[frames, slots], return_inverse=True)
-    found = np.zeros((*clip.xyz.shape[:2], len(known), 3), clip.xyz.dtype)
-    found[frames, :, which] = clip.xyz[frames, :, slots]
-    return found
+    seen, which = np.unique(number[frames, slots], return_inverse=True)
+    apart = np.zeros((*clip.xyz.shape[:2], len(seen), 3), clip.xyz.dtype)
+    apart[frames, :, which] = clip.xyz[frames, :, slots]
+    return apart
 
 
 def likely_persons(xyz: np.ndarray, people: int) -> np.ndarray:
     """The bodies that move most, most first, without those that move little and look like objects (spec 2.1.2).
 
     A body's energy is the sum over x, y, z of the standard deviation of its joints about joint 0 of the same frame, in the frames where
-    it is not empty. xyz: (T, V, slots, 3).   Returns: (M, T, V, 3), M at least 1 and at most `people`.
+    it is not empty. A single body is never left out.   xyz: (T, V, slots, 3).   Returns: (M, T, V, 3), M from 1 to `people`.
     """
-    bodies = np.ascontiguousarray(xyz.transpose(2, 0, 1, 3))
-    found = [body for body in bodies if body.any()]
-    if len(found) > 1:
-        energy = np.array([spread(body) for body in found])
+    slots = np.ascontiguousarray(xyz.transpose(2, 0, 1, 3))
+    bodies = [body for body in slots if body.any()]
+    if len(bodies) > 1:
+        energy = np.array([spread(body) for body in bodies])
         order = np.argsort(-energy, kind="stable")
-        found = [found[i] for i in order if energy[i] >= WEAK * energy.max() or upright_person(found[i])]
-    return np.stack(found[:people]) if found else bodies[:1]
+        bodies = [bodies[i] for i in order if energy[i] >= WEAK * energy.max() or upright_person(bodies[i])]
+    return np.stack(bodies[:people]) if bodies else slots[:1]
 
 
 def spread(body: np.ndarray) -> float:
-    """body: (T, V, 3)."""
-    there = body[body.any(axis=(1, 2))]
-    return float((there - there[:, :1]).reshape(-1, 3).T.copy().std(axis=1).sum())
+    """Energy of one body that is not all zero.   body: (T, V, 3)."""
+    present = body[body.any(axis=(1, 2))].astype(np.float64)
+    return float((present - present[:, :1]).reshape(-1, 3).T.copy().std(axis=1).sum())
 
 
 def upright_person(body: np.ndarray) -> bool:
-    """Whether joint 0 ranges up and down nearly as far as sideways, as the released code tells persons from objects."""
-    path = body[body.any(axis=(1, 2)), 0]
-    sideways, upwards = np.ptp(path[:, 0]), np.ptp(path[:, 1])
-    return bool(LEAN * upwards > sideways)
+    """Whether the joints of the first frame with this body stand nearly as high as wide, or higher.   body: (T, V, 3), not all zero.
+
+    By this the released code tells persons from objects: 0.8 times the height of the bounding box is more than its width.
+    """
+    first = body[int(np.argmax(body.any(axis=(1, 2))))].astype(np.float64)
+    width, height = np.ptp(first[:, 0]), np.ptp(first[:, 1])
+    return bool(LEAN * height > width)
 
 
 def packed(bodies: np.ndarray) -> np.ndarray:
