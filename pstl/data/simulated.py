@@ -47,30 +47,12 @@ def ntu_names(setups: Iterable[int], performers: Sequence[int], actions: Iterabl
     ]
 
 
-def ntu60_names() -> list[Name]:
-    """56,880 names with all 302 missing ones among them, and the literature's counts once those are gone.
-
-    Which performer was filmed in which set-up is not published as a table; 158 pairs, those of the missing clips included, are
-    chosen so that 112 are trained on in xsub. The literature's xview has one training clip more than two thirds: one clip changes sides.
-    """
-    pairs = {(n.setup, n.performer) for n in map(skeleton_txt.parse_name, _ntu.missing()) if n.setup <= _ntu.OLD_SETUPS}
-    for trained, wanted in ((True, 112), (False, 46)):
-        for setup, performer in ((s, p) for p in range(1, 41) for s in range(1, 18)):
-            same = [pair for pair in pairs if (pair[1] in _ntu.SUBJECTS_60) == trained]
-            if len(same) < wanted and (performer in _ntu.SUBJECTS_60) == trained:
-                pairs.add((setup, performer))
-    names = [Name(s, c, p, r, a) for s, p in sorted(pairs) for c in (1, 2, 3) for r in (1, 2) for a in range(1, 61)]
-    moved = next(n for n in names if n.camera == 1 and str(n) not in _ntu.missing())
-    names[names.index(moved)] = moved._replace(camera=2, replication=3)
-    return names
-
-
 def ntu60_archive(folder: Path, contents: int = 160, files: int = 56_880, seed: int = 0) -> Path:
     """The archive of NTU-60 at full size, for measuring: all its names, missing ones too, `contents` different clips in turn.
 
     Lengths are log-normal, 77 frames in the middle, 83 on average, 32 to 300.   Returns: the archive; `folder` must exist.
     """
-    names = ntu60_names()[:files]
+    names = list(_ntu.filmed(range(1, _ntu.OLD_SETUPS + 1)))[:files]
     share = [NormalDist(math.log(77), 0.38).inv_cdf((i + 0.5) / contents) for i in range(contents)]
     lengths = [min(max(round(math.exp(x)), 32), 300) for x in share]
     lengths[-1] = 300

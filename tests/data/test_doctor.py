@@ -8,7 +8,7 @@ import pytest
 
 from pstl import cli
 from pstl.data import doctor, simulated
-from pstl.data.datasets import ntu60
+from pstl.data.datasets import _ntu, ntu60
 from pstl.data.formats import skeleton_txt
 
 NAMES = simulated.ntu_names((1,), (1, 3), (1,))  # 12 clips
@@ -64,10 +64,12 @@ def test_every_damaged_file_is_named_with_its_reason(tmp_path, clips, few):
 
 def test_absent_clips_are_named():
     """A copy that stopped half-way lacks clips at its end: counts say that, names say which."""
-    files = [f"{name}.skeleton" for name in simulated.ntu_names((1,), (1,), range(1, 61))]
+    names = [str(name) for name in _ntu.filmed(range(1, 18))]
+    files = [f"{name}.skeleton" for name in names if name not in _ntu.missing()]
     assert ntu60.absent(files) == []
-    assert ntu60.absent(files[:-2] + files[-1:]) == [files[-2].removesuffix(".skeleton")]
-    assert "S001C002P005R002A008" not in ntu60.absent([f"{n}.skeleton" for n in simulated.ntu_names((1,), (5,), range(1, 8))])
+    assert ntu60.absent(files[:7] + files[8:-2]) == [f[:20] for f in (files[7], *files[-2:])]
+    assert "S001C002P005R002A008" not in ntu60.absent([])
+    assert len(ntu60.absent([])) == 56_578
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """NTU RGB+D 120: 114,480 clips of 120 actions, 106 performers, 32 set-ups; NTU RGB+D 60 is a part of it."""
 
+from collections.abc import Iterable
+
 from pstl.data.datasets import _ntu
-from pstl.data.datasets._ntu import Config, absent, place, read_member, wanted
+from pstl.data.datasets._ntu import Config, place, read_member, wanted
 from pstl.data.spec import DatasetSpec, by_camera, by_setup, by_subject
 
 __all__ = ["SPEC", "Config", "absent", "place", "read_member", "wanted"]
@@ -32,3 +34,8 @@ SPEC = DatasetSpec(
     on_request=True,
     how_to_get=_ntu.HOW_TO_GET.replace("{name}", "ntu120"),
 )
+
+
+def absent(files: Iterable[str]) -> list[str]:
+    """Clips that a complete copy has and these files lack."""
+    return _ntu.absent(files, _ntu.FILMED)

@@ -1,7 +1,9 @@
 """NTU RGB+D 60: 56,880 clips of 60 actions, 40 performers, three Kinect v2 at once."""
 
+from collections.abc import Iterable
+
 from pstl.data.datasets import _ntu
-from pstl.data.datasets._ntu import Config, absent, place, read_member, wanted
+from pstl.data.datasets._ntu import Config, place, read_member, wanted
 from pstl.data.spec import DatasetSpec, by_camera, by_subject
 
 __all__ = ["SPEC", "Config", "absent", "place", "read_member", "wanted"]
@@ -23,3 +25,8 @@ SPEC = DatasetSpec(
     on_request=True,
     how_to_get=_ntu.HOW_TO_GET.replace("{name}", "ntu60"),
 )
+
+
+def absent(files: Iterable[str]) -> list[str]:
+    """Clips that a complete copy has and these files lack."""
+    return _ntu.absent(files, range(1, _ntu.OLD_SETUPS + 1))
