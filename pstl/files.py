@@ -24,7 +24,7 @@ LONGEST = 160  # characters of a reason that somebody else's code gives
 class Kind(NamedTuple):
     """What a file is, for people.
 
-    name: after "not a readable".   again: what to do with a damaged one.   make: how to get a missing one; empty: nothing to say.
+    name: after "not a" and "expected a".   again: what to do with a damaged one.   make: how to get a missing one; empty: nothing to say.
     """
 
     name: str
@@ -183,7 +183,7 @@ def _absent(path: str | Path) -> str:
 
 def _damaged(path: str | Path, kind: Kind, error: Exception) -> str:
     empty = os.path.exists(path) and not os.path.getsize(path)
-    return f"{path}: not a readable {kind.name} ({'it is empty' if empty else _reason(error)}); {kind.again}"
+    return f"{path}: not a {kind.name} ({'it is empty' if empty else _reason(error)}); {kind.again}"
 
 
 def _reason(error: Exception) -> str:

@@ -4,21 +4,35 @@ A file ranks the training clips of each class at random. A fraction takes the fi
 clips of 5 % are among those of 10 %.
 """
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from pstl.data.spec import DatasetSpec
 from pstl.data.store import ArraySet, open_sequences
 from pstl.errors import UserError
-from pstl.files import write_json
+from pstl.files import Kind, read_json, write_json
 from pstl.registry import load
 from pstl.rng import numpy_generator
 
 STEP = 20  # clips of a class that 5 % takes one of
+
+
+MAKE = "make it with 'python -m pstl labels'"
+LABELS = Kind("list of labelled clips", f"delete it and {MAKE}", MAKE)
+
+
+class RankingFile(BaseModel):
+    """What a file of draw_labels holds."""
+
+    model_config = ConfigDict(extra="forbid")
+    dataset: str
+    split: str
+    draw: int
+    classes: list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -61,12 +75,7 @@ def rank(dataset: str, split: str, draw: int, names: list[str], labels: np.ndarr
 
 def read(path: str | Path) -> Ranking:
     """Read a file of draw_labels. Raises: UserError if it is missing or not one."""
-    try:
-        return Ranking(**json.loads(Path(path).read_text()))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make it with 'python -m pstl labels'") from None
-    except (ValueError, TypeError):
-        raise UserError(f"{path}: not a list of labelled clips; delete it and make it with 'python -m pstl labels'") from None
+    return Ranking(**read_json(path, LABELS, RankingFile))
 
 
 def labelled(ranking: Ranking, fraction: float, data: ArraySet) -> np.ndarray:

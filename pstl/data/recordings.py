@@ -2,20 +2,32 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
+from pstl.data.numpy_file import load_npy, save_npy
 from pstl.data.prepare import split_indices
 from pstl.data.spec import DatasetSpec, Recording
 from pstl.data.store import SequenceStore, open_sequences, write_sequences
+from pstl.data.store_shape import kind_of
 from pstl.errors import UserError
-from pstl.files import replaced, write_json
+from pstl.files import read_json, reading, replaced, write_json
 from pstl.registry import load
 from pstl.skeletons import load as load_skeleton
+
+
+class RecordingsMeta(BaseModel):
+    """What meta.json of recordings must hold.   actions: of each recording, (class, start, end)."""
+
+    dataset: str
+    actions: list[list[list[float]]]
+    checksum: str
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ def write_recordings(
 
     with replaced(folder) as new:
         write_sequences(new / "sequences", spec, load_skeleton(spec.skeleton).joints, clips(), left_out)
-        np.save(new / "times.npy", np.concatenate(times))
+        save_npy(new / "times.npy", np.concatenate(times))
         found = open_sequences(new / "sequences")
         labels = json.dumps(actions)
         parts = [found.meta["checksum"], hashlib.sha256(np.concatenate(times).tobytes()).hexdigest(), labels]
@@ -89,11 +101,19 @@ def write_recordings(
 def open_recordings(folder: str | Path) -> RecordingStore:
     """Memory-map what write_recordings wrote, or a folder of trimmed clips: each is then a recording that is all one action."""
     folder = Path(folder)
-    if (folder / "sequences").is_dir():
-        content = json.loads((folder / "meta.json").read_text())
-        store, times = open_sequences(folder / "sequences"), np.load(folder / "times.npy", mmap_mode="r")
+    if os.path.lexists(folder / "sequences"):
+        kind = kind_of(folder, "recordings", "parse --untrimmed")
+        content = read_json(folder / "meta.json", kind, RecordingsMeta)
+        store = open_sequences(folder / "sequences")
         frames = store.index["frames"].astype(np.int64)
-        actions = [tuple((int(c), float(s), float(e)) for c, s, e in each) for each in content["actions"]]
+        with reading(folder / "times.npy", kind):
+            times = load_npy(folder / "times.npy", mapped=True)
+            if times.dtype != np.float64 or times.shape != (frames.sum(),):
+                raise ValueError(f"shape {times.shape} of {times.dtype}, expected {frames.sum()} times")
+        with reading(folder / "meta.json", kind):
+            actions = [tuple((int(c), float(s), float(e)) for c, s, e in each) for each in content["actions"]]
+            if len(actions) != len(store):
+                raise ValueError(f"actions of {len(actions)} recordings, expected {len(store)}")
         return RecordingStore(store, times, np.cumsum(frames) - frames, actions, content["dataset"], content["checksum"])
     store = open_sequences(folder)
     frames = store.index["frames"].astype(np.int64)

@@ -1,30 +1,22 @@
 """Sequences at native length and arrays of recipes on disk: plain .npy files beside one meta.json, memory-mapped on reading."""
 
 import hashlib
-import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
+from pstl.data import store_shape
+from pstl.data.numpy_file import load_npy, load_npz, save_npy, save_npz
 from pstl.data.spec import DatasetSpec, RawSequence
+from pstl.data.store_shape import INDEX
 from pstl.errors import UserError
-from pstl.files import checksum, replaced, write_json
+from pstl.files import Kind, checksum, read_json, reading, replaced, write_json
 
-INDEX = np.dtype(
-    [
-        ("offset", "i8"),
-        ("frames", "i4"),
-        ("people", "i4"),
-        ("label", "i4"),
-        ("subject", "i4"),
-        ("camera", "i4"),
-        ("setup", "i4"),
-        ("content", "u8"),
-    ]
-)
 FIELDS = INDEX.names or ()
 
 
@@ -117,7 +109,7 @@ def write_sequences(
         if by_name:
             order = sorted(range(len(names)), key=names.__getitem__)
             rows, names, listed = [rows[i] for i in order], [names[i] for i in order], [listed[i] for i in order]
-        np.save(new / "index.npy", np.array(rows, dtype=INDEX))
+        save_npy(new / "index.npy", np.array(rows, dtype=INDEX))
         meta = {"dataset": spec.name, "joints": joints, "names": names, "checksum": sums.hexdigest()}
         if left_out:
             meta["left_out"] = left_out
@@ -134,17 +126,25 @@ def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
     Raises: UserError if it is not such a folder, or the coordinates are not those that were written.
     """
     folder = Path(folder)
-    meta = _meta(folder, "python -m pstl parse")
+    kind = store_shape.kind_of(folder, "sequences", "parse")
+    meta = _meta(folder, kind, store_shape.SequencesMeta)
+    names = meta.pop("names")
     if verify:
-        _verify(folder, {"values.bin": meta["checksum"]}, "parse")
-    values, bodies = _mapped(folder / "values.bin", np.float32), _mapped(folder / "bodies.bin", np.uint8)
-    return SequenceStore(values, np.load(folder / "index.npy"), meta.pop("names"), meta, bodies if len(bodies) else None)
+        _verify(folder, {"values.bin": meta["checksum"]}, kind)
+    with reading(folder / "values.bin", kind):
+        values = _mapped(folder / "values.bin", np.float32)
+    with reading(folder / "bodies.bin", kind):
+        bodies = _mapped(folder / "bodies.bin", np.uint8)
+    with reading(folder / "index.npy", kind):
+        index = load_npy(folder / "index.npy")
+        store_shape.check_index(index, len(names), int(meta["joints"]), len(values), len(bodies))
+    return SequenceStore(values, index, names, meta, bodies if len(bodies) else None)
 
 
 def write_array(folder: str | Path, array: ArraySet) -> None:
     """Write one recipe's array to a new folder, replacing it when everything is there. The checksum covers x, y and splits."""
     with replaced(folder) as new:
-        np.save(new / "x.npy", np.ascontiguousarray(array.x, dtype=np.float32))
+        save_npy(new / "x.npy", np.ascontiguousarray(array.x, dtype=np.float32))
         _write_rest(new, array)
 
 
@@ -159,11 +159,11 @@ def fill_array(folder: str | Path, shape: tuple[int, ...], fill: Callable[[Path]
 
 
 def _write_rest(new: Path, array: ArraySet) -> None:
-    np.save(new / "y.npy", array.y.astype(np.int64))
-    np.save(new / "length.npy", array.length.astype(np.int64))
-    np.save(new / "content.npy", array.content)
+    save_npy(new / "y.npy", array.y.astype(np.int64))
+    save_npy(new / "length.npy", array.length.astype(np.int64))
+    save_npy(new / "content.npy", array.content)
     sides = {f"{name}.{side}": index for name, pair in array.splits.items() for side, index in zip(("train", "test"), pair, strict=True)}
-    np.savez(new / "splits.npz", **sides)  # type: ignore[arg-type]
+    save_npz(new / "splits.npz", sides)
     files = {name: checksum(new / name) for name in ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz")}
     sums = [files[name] for name in ("x.npy", "y.npy", "length.npy")]
     sums += [hashlib.sha256(i.tobytes()).hexdigest() for i in sides.values()]
@@ -174,32 +174,34 @@ def _write_rest(new: Path, array: ArraySet) -> None:
 def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
     """Memory-map a folder written by write_array.
 
-    verify: read every file whole (a second or two per GB) and compare it with its checksum.
+    verify: read every file whole (a second or two per GB) and compare it with its checksum; what encoders ask for must be in meta.
     Raises: UserError if it is not such a folder, or a file in it is not what was written.
     """
     folder = Path(folder)
-    meta = _meta(folder, "python -m pstl prepare")
-    files = meta.pop("files", {})
+    kind = store_shape.kind_of(folder, "an array", "prepare")
+    meta = _meta(folder, kind, store_shape.EncodableMeta if verify else store_shape.ArrayMeta)
+    files, names = meta.pop("files", {}), meta.pop("names")
     if verify:
-        _verify(folder, files, "prepare")
-    with np.load(folder / "splits.npz") as sides:
-        names = sorted({key.rsplit(".", 1)[0] for key in sides})
-        splits = {name: (sides[f"{name}.train"], sides[f"{name}.test"]) for name in names}
-    x = np.load(folder / "x.npy", mmap_mode="r")
-    return ArraySet(
-        x, np.load(folder / "y.npy"), np.load(folder / "length.npy"), np.load(folder / "content.npy"), meta.pop("names"), splits, meta
-    )
+        _verify(folder, files, kind)
+    found: dict[str, np.ndarray] = {}
+    for name, dtype, dimensions in store_shape.PARTS:
+        with reading(folder / f"{name}.npy", kind):
+            found[name] = load_npy(folder / f"{name}.npy", mapped=name == "x")
+            store_shape.check_part(found[name], dtype, dimensions, len(names))
+    with reading(folder / "y.npy", kind):
+        store_shape.check_range(found["y"], -1, len(meta.get("classes", names)) - 1)
+    with reading(folder / "splits.npz", kind):
+        splits = store_shape.sides_of(load_npz(folder / "splits.npz"), len(names))
+    return ArraySet(found["x"], found["y"], found["length"], found["content"], names, splits, meta)
 
 
-def _verify(folder: Path, files: dict[str, str], verb: str) -> None:
+def _verify(folder: Path, files: dict[str, str], kind: Kind) -> None:
     """Compare files with the checksums they were written with. Raises: UserError naming the first that differs."""
     for name, expected in files.items():
-        found = checksum(folder / name) if (folder / name).exists() else "no file"
+        with reading(folder / name, kind):
+            found = checksum(folder / name)
         if found != expected:
-            raise UserError(
-                f"{folder / name}: checksum {found[:12]}, expected {expected[:12]}: the file is damaged; "
-                f"delete {folder} and run again, '{verb}' makes it anew"
-            )
+            raise UserError(f"{folder / name}: checksum {found[:12]}, expected {expected[:12]}: the file is damaged; {kind.again}")
 
 
 def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
@@ -222,11 +224,9 @@ def _check_sequence(s: RawSequence, joints: int) -> None:
         raise UserError(f"clip {s.name}: coordinate in frame {frame} is NaN or infinite; repair or remove the file")
 
 
-def _meta(folder: Path, verb: str) -> dict[str, Any]:
-    try:
-        meta: dict[str, Any] = json.loads((folder / "meta.json").read_text())
-    except FileNotFoundError:
-        raise UserError(f"{folder}: no meta.json here; make it with '{verb}'") from None
-    except ValueError as error:
-        raise UserError(f"{folder / 'meta.json'}: damaged ({error}); delete {folder} and make it anew with '{verb}'") from None
+def _meta(folder: Path, kind: Kind, shape: type[BaseModel]) -> dict[str, Any]:
+    path = folder / "meta.json"
+    if not os.path.lexists(path):
+        raise UserError(f"{folder}: no meta.json here; {kind.make}")
+    meta: dict[str, Any] = read_json(path, kind, shape)
     return meta

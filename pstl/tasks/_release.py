@@ -30,7 +30,7 @@ def export(encoder: str | Path, out: str | Path, array: str | Path | None = None
     card, model = encoder_file.load(encoder)
     norm = "released"
     if array is not None:
-        data, split = open_array(array), card.provenance.get("split", "")
+        data, split = open_array(array, verify=True), card.provenance.get("split", "")
         check_fit(card, data.x.shape, str(array))
         if data.meta["checksum"] != card.provenance.get("data_checksum") or split not in data.splits:
             raise UserError(f"{array}: not the array this encoder was trained on; name that one, or leave --array out")

@@ -30,7 +30,7 @@ def trace(
     if not files:
         raise UserError(f"{snapshots}: no snapshots here; set train.snapshot_every in params.yaml and pre-train again")
     steps = steps_of(Path(snapshots).with_name("curve.jsonl"))
-    data = open_array(array)
+    data = open_array(array, verify=True)
     train_side, test_side = data.splits[run.split]
     train, test = Clips(data, train_side, device), Clips(data, test_side, device)
     rows = []

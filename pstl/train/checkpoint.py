@@ -4,7 +4,6 @@ import fcntl
 import io
 import logging
 import os
-import pickle
 import socket
 import zipfile
 from pathlib import Path
@@ -14,11 +13,12 @@ import torch
 from torch import nn
 
 from pstl.errors import UserError
-from pstl.files import atomic
+from pstl.files import Kind, atomic, reading
 from pstl.train.distributed import rank
 
 log = logging.getLogger(__name__)
 History = list[dict[str, float]]
+WEIGHTS = Kind("readable file of weights", "it may be truncated: delete it, or fetch it again")
 _held: dict[Path, int] = {}  # files of the locks of this process, by checkpoint; the kernel frees them when it ends, however it ends
 
 
@@ -43,17 +43,20 @@ def resume(path: Path, settings: str, method: nn.Module, optimiser: torch.optim.
     """
     if rank() == 0:
         hold(path)
-    state = _newest(path)
-    if state is None:
+    newest = _newest(path)
+    if newest is None:
         return 0, []
+    used, state = newest
     if state.get("settings") != settings:
         raise UserError(
             f"{path}: checkpoint of other settings (found {state.get('settings')}, expected {settings}); "
             "restore the settings to go on with it, or delete it to start afresh"
         )
-    method.load_state_dict(state["method"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["epoch"]), list(state["history"])
+    with reading(used, WEIGHTS):
+        epoch, history = int(state["epoch"]), list(state["history"])
+        method.load_state_dict(state["method"])
+        optimiser.load_state_dict(state["optimiser"])
+    return epoch, history
 
 
 def discard(path: Path) -> None:
@@ -104,20 +107,20 @@ def _lock_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.lock")
 
 
-def _newest(path: Path) -> dict[str, Any] | None:
-    """The newest readable checkpoint, None if there is none. Says so if it is not the last one."""
+def _newest(path: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The newest readable checkpoint and its file, None if there is none. Says so if it is not the last one."""
     older = previous(path)
-    if not path.exists():
-        return read(older) if older.exists() else None
+    if not os.path.lexists(path):
+        return (older, read(older)) if os.path.lexists(older) else None
     try:
-        return read(path)
+        return path, read(path)
     except UserError as error:
         if not older.exists():
             raise
         state = read(older)
         if rank() == 0:
             log.warning("%s; going on from the checkpoint before it, %s, after %d epochs", error, older.name, state["epoch"])
-        return state
+        return older, state
 
 
 def packed(content: dict[str, Any]) -> bytes:
@@ -129,16 +132,13 @@ def packed(content: dict[str, Any]) -> bytes:
 
 def read(path: str | Path) -> dict[str, Any]:
     """A file of tensors and plain values, never of code. Raises: UserError if it is missing, damaged or holds anything else."""
-    try:
+    with reading(path, WEIGHTS):
         if broken := _wrong_checksum(path):
             raise ValueError(f"checksum of {broken} is wrong")
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0][:160]
-        raise UserError(f"{path}: not a readable file of weights ({reason}); it may be truncated: delete it, or fetch it again") from None
-    return content
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__}, expected weights by name")
+        return content
 
 
 def _wrong_checksum(path: str | Path) -> str | None:

@@ -10,13 +10,16 @@ from torch import nn
 from pstl.backbones._base import BaseEncoder
 from pstl.config import Plugin, validated
 from pstl.errors import UserError
-from pstl.files import atomic
+from pstl.files import Kind, atomic, reading
 from pstl.registry import load as load_plugin
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
 from pstl.train.checkpoint import packed, read
+from pstl.train.weights import check_weights
 
 FORMAT = 1
+ENCODER = Kind("readable encoder file", "train it again, or get another copy")
+DAMAGED = "they have diverged or are damaged: train them again with a lower rate, or get another copy"
 
 
 @dataclass(frozen=True)
@@ -48,30 +51,40 @@ def skeleton_of(card: EncoderCard) -> Skeleton:
 
 
 def save(path: str | Path, card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear | None = None) -> None:
-    """Write weights and card, and the classifier of a method that has one; the file appears whole or not at all."""
-    content = {"format": FORMAT, "card": asdict(card), "state": encoder.state_dict()}
+    """Write weights and card, and the classifier of a method that has one; the file appears whole or not at all.
+
+    Raises: UserError naming a weight that is not finite.
+    """
+    states = {"state": encoder.state_dict()} | ({} if classifier is None else {"classifier": classifier.state_dict()})
+    for state in states.values():
+        _check_state(state, str(path))
     with atomic(path) as new:
-        new.write_bytes(packed(content if classifier is None else content | {"classifier": classifier.state_dict()}))
+        new.write_bytes(packed({"format": FORMAT, "card": asdict(card), **states}))
 
 
 def load(path: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     """Read encoder.pt, in evaluation mode, on the CPU.
 
-    Raises: UserError if the file is damaged, of another format, or if a weight is missing, superfluous or of another shape.
+    Raises: UserError if the file is damaged, of another format, or if a weight is missing, superfluous, of another shape or not finite.
     """
     content = read(path)
     if content.get("format") != FORMAT:
         raise UserError(f"{path}: not an encoder file of format {FORMAT}; convert released weights with 'python -m pstl import-weights'")
-    card = EncoderCard(**content["card"])
-    encoder = build(card)
-    load_state(encoder, content["state"], str(path))
+    with reading(path, ENCODER):
+        card = EncoderCard(**content["card"])
+        encoder = build(card)
+        load_state(encoder, content["state"], str(path))
     return card, encoder.eval()
 
 
 def load_classifier(path: str | Path) -> nn.Linear | None:
     """The classifier beside the encoder, on the CPU; None if the file has none."""
     state = read(path).get("classifier")
-    return None if state is None else linear(state)
+    if state is None:
+        return None
+    with reading(path, ENCODER):
+        _check_state(state, str(path))
+        return linear(state)
 
 
 def linear(state: dict[str, torch.Tensor]) -> nn.Linear:
@@ -83,7 +96,7 @@ def linear(state: dict[str, torch.Tensor]) -> nn.Linear:
 
 
 def load_state(encoder: BaseEncoder, state: dict[str, torch.Tensor], where: str) -> None:
-    """Strict loading. Raises: UserError naming the first weight that does not fit."""
+    """Strict loading. Raises: UserError naming the first weight that does not fit, or is not finite."""
     own = encoder.state_dict()
     for name in sorted(own.keys() | state.keys()):
         found = "nothing" if name not in state else tuple(state[name].shape)
@@ -92,4 +105,9 @@ def load_state(encoder: BaseEncoder, state: dict[str, torch.Tensor], where: str)
             raise UserError(
                 f"{where}: weight {name!r}: found {found}, expected {wanted}; these weights belong to another encoder or skeleton"
             )
+    _check_state(state, where)
     encoder.load_state_dict(state)
+
+
+def _check_state(state: dict[str, torch.Tensor], where: str) -> None:
+    check_weights({f"weight {name!r}": tensor for name, tensor in state.items()}, where, DAMAGED)

@@ -17,7 +17,7 @@ from pstl.data.labels import read as read_labels
 from pstl.data.loader import Clips, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
-from pstl.files import atomic, write_json
+from pstl.files import write_json, write_text
 from pstl.methods._base import BaseMethod, Problem
 from pstl.provenance import git_hash, machine, versions
 from pstl.registry import load as load_plugin
@@ -27,6 +27,7 @@ from pstl.train import batches, checkpoint, distributed, encoder_file, optimiser
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.progress import Progress
 from pstl.train.schedule import learning_rate
+from pstl.train.weights import check_weights, of_optimiser
 
 
 def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, device: torch.device, labels: str | Path | None = None) -> None:
@@ -132,6 +133,7 @@ def build_method(run: Run, section: MethodSettings, card: EncoderCard, classes: 
 
 
 History = list[dict[str, float]]
+SLOWER = "lower train.lr or use precision fp32, then run again"
 
 
 def kept_of(settings: TrainSettings, card: EncoderCard, method: BaseMethod, out: Path) -> Callable[[History], None]:
@@ -160,7 +162,7 @@ def train(
 
     name: for progress lines.   keep: called on the first rank after every epoch.   watch: finished epochs -> more values for the record.
     Returns: one dict per epoch, {epoch, step, lr, loss, parts..., seconds, clips_per_second, cpu_percent, peak_mb}.
-    Raises: UserError for a checkpoint of other settings, or a loss that is no longer finite.
+    Raises: UserError for a checkpoint of other settings, or a loss or weight that is no longer finite.
     """
     if settings.epochs == 0:
         return []
@@ -183,13 +185,20 @@ def train(
         record |= train_epoch(method, clips, settings, seed, epoch, optim, progress, step)
         record["step"] = record.pop("steps") + step
         record |= progress.end_of_epoch(epoch, record["loss"]) | {"peak_mb": peak_memory(clips.device)}
-        if not math.isfinite(record["loss"]):
-            raise UserError(f"{name}: loss is {record['loss']} in epoch {epoch}; lower train.lr or use precision fp32, then run again")
+        check_epoch(record, method, optim, f"{name}: epoch {epoch}")
         history.append(record | watch(epoch + 1))
         if distributed.rank() == 0:
             checkpoint.save(last, settings_digest, epoch + 1, history, method, optim)
             keep(history)
     return history
+
+
+def check_epoch(record: dict[str, float], method: BaseMethod, optim: torch.optim.Optimizer, where: str) -> None:
+    """Raises: UserError for a loss, a weight or a remembered gradient that is not finite: nothing is kept of such an epoch."""
+    for key, value in record.items():
+        if not math.isfinite(value):
+            raise UserError(f"{where}: {key} is {value}; {SLOWER}")
+    check_weights({**method.state_dict(), **dict(of_optimiser(optim))}, where, SLOWER)
 
 
 def train_epoch(
@@ -241,8 +250,7 @@ def epochs_of(settings: TrainSettings, clips: int) -> int:
 
 
 def write_curve(path: Path, history: list[dict[str, float]]) -> None:
-    with atomic(path) as new:
-        new.write_text("".join(json.dumps(record) + "\n" for record in history))
+    write_text(path, "".join(json.dumps(record, allow_nan=False) + "\n" for record in history))
 
 
 def finish(

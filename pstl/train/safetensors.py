@@ -7,17 +7,19 @@ padded with blanks to a multiple of 8.   then the tensors' bytes, little-endian,
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pstl.errors import UserError
-from pstl.files import atomic
+from pstl.files import Kind, atomic, check_shape, parsed, reading
 
 DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
+SAFETENSORS = Kind("readable safetensors file", "it may be truncated: fetch it again")
 CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
@@ -39,16 +41,14 @@ def write(path: str | Path, tensors: dict[str, Tensor], notes: dict[str, str]) -
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and notes. Raises: UserError if the file is missing, truncated or of another format."""
-    try:
+    with reading(path, SAFETENSORS):
         data = Path(path).read_bytes()
         start = 8 + int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:start])
+        header = parsed(data[8:start].decode())
+        check_shape(header, dict[str, dict[str, Any]])
         notes = header.pop("__metadata__", {})
+        check_shape(notes, dict[str, str])
         return {name: _tensor(data, start, entry) for name, entry in header.items()}, notes
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise UserError(f"{path}: not a readable safetensors file ({str(error)[:120]}); it may be truncated: fetch it again") from None
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -1,0 +1,76 @@
+"""Arrays on disk, .npy and .npz: never a pickled object, never a number that is not finite, neither written nor read."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from pstl.files import atomic
+from pstl.ops.finite import check_rows, holds, stray
+
+
+def load_npy(path: str | Path, mapped: bool = False) -> np.ndarray:
+    """A .npy file, whole or memory-mapped, to be called inside `files.reading`.   Raises: anything, if it is not what was written."""
+    with open(path, "rb") as stream:
+        if mapped:
+            npy.read_magic(stream)  # else a zip file is opened as one
+            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+            stream.seek(array.offset + array.nbytes)  # type: ignore[attr-defined]
+        else:
+            array = npy.read_array(stream, allow_pickle=False)
+        if stream.read(1):
+            raise ValueError(f"longer than the {array.nbytes} bytes of its {array.shape}")
+    return array
+
+
+def load_npz(path: str | Path, names: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, to be called inside `files.reading`. Every byte is compared with its checksum.
+
+    names, optional: the arrays that must and that may be there; none named: any.
+    Raises: anything, if a name or number is not as it should be.
+    """
+    found = {}
+    with zipfile.ZipFile(path) as bundle:
+        for member in bundle.namelist():
+            with bundle.open(member) as stream:
+                array = npy.read_array(stream, allow_pickle=False)
+                if stream.read(1):  # to the end, where zip compares the checksum
+                    raise ValueError(f"{member} is longer than it says")
+            found[member.removesuffix(".npy")] = array
+    if absent := [name for name in names if name not in found]:
+        raise ValueError(f"no {', '.join(absent)} in it")
+    if foreign := names and sorted(found.keys() - {*names, *optional}):
+        raise ValueError(f"{', '.join(foreign)} in it, expected {', '.join([*names, *optional])}")
+    for name, array in found.items():
+        check_numbers(name, array)
+    return found
+
+
+def check_numbers(name: str, array: np.ndarray) -> None:
+    """Raises: ValueError for numbers that are not to be trusted."""
+    row = stray(array)
+    if row is not None:
+        raise ValueError(f"{name}: row {row} of {len(array)} {holds(array[row])}")
+
+
+def save_npy(path: str | Path, array: np.ndarray) -> None:
+    """Write a .npy file whole or not at all. Raises: UserError for numbers that are not to be trusted."""
+    _check(path, {"array": array})
+    array = np.asarray(array, order="C")
+    with atomic(path) as new, open(new, "wb") as stream:
+        npy.write_array_header_1_0(stream, npy.header_data_from_array_1_0(array))
+        stream.write(array.data)  # not by numpy, whose message hides that a disk is full
+
+
+def save_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an .npz file whole or not at all. Raises: UserError for numbers that are not to be trusted."""
+    _check(path, arrays)
+    with atomic(path) as new, open(new, "wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+
+def _check(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    for name, array in arrays.items():
+        check_rows(array, f"{path}: {name}", then="nothing was written")

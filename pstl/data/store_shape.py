@@ -1,0 +1,107 @@
+"""What must hold inside a folder of sequences or of an array, and between its files: a damaged one is told apart before it is used."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, model_validator
+
+from pstl.files import Kind
+
+INDEX = np.dtype(
+    [
+        ("offset", "i8"),
+        ("frames", "i4"),
+        ("people", "i4"),
+        ("label", "i4"),
+        ("subject", "i4"),
+        ("camera", "i4"),
+        ("setup", "i4"),
+        ("content", "u8"),
+    ]
+)
+
+
+class SequencesMeta(BaseModel):
+    """What meta.json of sequences must hold."""
+
+    dataset: str
+    joints: int
+    names: list[str]
+    checksum: str
+    listed: dict[str, list[str]] = {}
+
+    @model_validator(mode="after")
+    def _one_side_each(self) -> "SequencesMeta":
+        if self.joints < 1 or any(len(sides) != len(self.names) for sides in self.listed.values()):
+            raise ValueError(f"{self.joints} joints, {len(self.names)} names and a side for other than each of them")
+        return self
+
+
+class ArrayMeta(BaseModel):
+    """What meta.json of an array must hold."""
+
+    dataset: str
+    names: list[str]
+    checksum: str
+    files: dict[str, str] = {}
+    classes: list[str] = []
+
+
+class EncodableMeta(ArrayMeta):
+    """What it must hold where an encoder is to read the array."""
+
+    recipe: dict[str, Any]
+    skeleton: str
+    people: int
+    classes: list[str]
+
+
+# Files of an array: name, type, dimensions.
+PARTS = (("x", np.float32, 5), ("y", np.int64, 1), ("length", np.int64, 1), ("content", np.uint64, 1))
+
+
+def kind_of(folder: Path, what: str, verb: str) -> Kind:
+    """A file in a folder that a verb makes as a whole.   what: the folder holds, e.g. "an array"."""
+    return Kind(
+        f"readable file of {what}", f"delete {folder} and run again, '{verb}' makes it anew", f"make it with 'python -m pstl {verb}'"
+    )
+
+
+def check_part(array: np.ndarray, dtype: Any, dimensions: int, clips: int) -> None:
+    """Raises: ValueError if one file of an array does not hold as many clips as the others, or other numbers."""
+    if array.dtype != dtype or array.ndim != dimensions or len(array) != clips:
+        found, expected = f"shape {array.shape} of {array.dtype}", f"{dimensions} dimensions of {np.dtype(dtype)}"
+        raise ValueError(f"{found}, expected {clips} clips in {expected}")
+
+
+def check_range(values: np.ndarray, least: int, most: int) -> None:
+    """Raises: ValueError for a number outside."""
+    if values.size and not (least <= values.min() and values.max() <= most):
+        raise ValueError(f"numbers from {values.min()} to {values.max()}, expected {least} to {most}")
+
+
+def sides_of(content: dict[str, np.ndarray], clips: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Splits by name. Raises: ValueError, KeyError for an index of no clip, or a side that is not there."""
+    for name, index in content.items():
+        check_part(index, np.int64, 1, len(index))
+        check_range(index, 0, clips - 1)
+        if name.rpartition(".")[2] not in ("train", "test"):
+            raise ValueError(f"{name!r}, expected SPLIT.train or SPLIT.test")
+    names = sorted({key.rpartition(".")[0] for key in content})
+    return {name: (content[f"{name}.train"], content[f"{name}.test"]) for name in names}
+
+
+def check_index(index: np.ndarray, clips: int, joints: int, values: int, slots: int) -> None:
+    """Raises: ValueError if the rows do not say where every clip is, one after the other."""
+    if index.dtype != INDEX or index.shape != (clips,):
+        raise ValueError(f"shape {index.shape} of {index.dtype}, expected {clips} clips")
+    check_range(index["frames"], 1, values)
+    check_range(index["people"], 1, values)
+    sizes = index["frames"].astype(np.int64) * index["people"] * joints * 3
+    order = np.argsort(index["offset"])
+    starts = np.cumsum(sizes[order]) - sizes[order]
+    if not np.array_equal(index["offset"][order], starts) or sizes.sum() != values:
+        raise ValueError(f"its clips do not fill the {values} numbers of values.bin")
+    if slots and slots * joints * 3 != values:
+        raise ValueError(f"{slots} body numbers, expected {values // (joints * 3)}")
