@@ -5,13 +5,18 @@ from torch import Tensor
 
 
 def top_k(scores: Tensor, y: Tensor, k: int) -> Tensor:
-    """Percent of rows whose class is among the k highest scores.   scores: (N, classes), y: (N,).   Returns: scalar, on the device.
+    """Percent of rows whose class is among the k highest scores.
+
+    scores: (N, classes), y: (N,).   Of equal scores the lower class number comes first, as in argmax; NaN is above
+    everything, so that it is never right.   Returns: scalar, on the device.
 
     >>> float(top_k(torch.tensor([[.1, .9], [.8, .2], [.7, .3]]), torch.tensor([1, 0, 1]), 1))
     66.66...
     """
-    best = scores.topk(min(k, scores.shape[1]), dim=1).indices
-    return 100 * (best == y[:, None]).any(1).double().mean()
+    own = scores.gather(1, y[:, None])
+    before = torch.arange(scores.shape[1], device=y.device) < y[:, None]
+    ahead = ~(scores <= own) | ((scores == own) & before)
+    return 100 * (ahead.sum(1) < min(k, scores.shape[1])).double().mean()
 
 
 def average_precision(hits: Tensor) -> Tensor:

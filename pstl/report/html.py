@@ -15,6 +15,7 @@ from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, from_files, read_
 from pstl.report.svg import Bar, bars
 from pstl.report.tables import NONE, Line, headlines
 from pstl.skeletons import load as load_skeleton
+from pstl.tasks._scores import UNSEEN
 
 MAIN = tables.MAIN
 SAID = 4  # numbers of one file that stand beside its command; the others are in the tables above
@@ -229,7 +230,7 @@ def _bars(lines: list[Line], clips: int) -> list[Bar]:
 
 
 def _intro(part: Part) -> str:
-    repeats = f" {markdown.REPEATS.replace('*', '')}" if any(line.metric == "top1_unseen" for line in part.lines) else ""
+    repeats = f" {markdown.REPEATS.replace('*', '')}" if any(line.metric.endswith(UNSEEN) for line in part.lines) else ""
     tested = f" {part.clips:,} test clips." if part.clips else ""
     known = f"In percent unless the metric says otherwise; last epoch; batch norm {tables.HEADLINE}; *: as released, for want of another."
     return known + tested + repeats

@@ -8,10 +8,12 @@ from pstl.report.paper import STREAMS, TASKS, Published
 from pstl.report.rows import NOT_APPLICABLE, Results, Row
 from pstl.report.shares import by_share, seen_labels
 from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, merge_transfers, unswept
+from pstl.tasks._scores import UNSEEN
 
 SIMULATED = ("synthetic", "synthetic_untrimmed")  # the project's own data sets: nobody else has numbers on them
 ORDER = ("top1", "top1_best", "top1_unseen", "top5", "macro_f1")  # first columns of a task, the others follow
-LABELS = {"top1_best": "top1, best epoch", "top1_unseen": "top1, unseen", "macro_f1": "macro F1", "top1_equal": "top1, equal weights"}
+LABELS = {"top1_best": "top1, best epoch", "macro_f1": "macro F1", "top1_equal": "top1, equal weights"}
+SHOWN_UNSEEN = ("top1", "map", "r1")  # metrics whose figure on unseen clips is a column; of the others it stands in comparison.csv
 HEADLINES = {
     "top1": "Top-1 accuracy in percent",
     "map": "Mean average precision in percent",
@@ -123,7 +125,7 @@ def headline(page: Page) -> list[str]:
     star = ["\\* batch norm as released: the suite asks for no recalibrated numbers of this method."] if marked else []
     several = {task for task in by_task if len({c[1] for c in columns if c[0] == task and c[1]}) > 1}
     names = [f"{task}, {stream}" + (f" ({setting})" if task in several and setting else "") for task, setting, stream in columns]
-    repeats = [REPEATS] if any(line.metric == "top1_unseen" for line in page.lines) else []
+    repeats = [REPEATS] if any(line.metric.endswith(UNSEEN) for line in page.lines) else []
     return [intro, table(["method", *names], body), *star, *repeats]
 
 
@@ -145,7 +147,7 @@ def details(page: Page, task: str) -> list[str]:
     lines = [line for line in page.lines if line.task == task]
     settings = {line.setting for line in lines}
     norms = sorted({line.batch_norm for line in lines}, key=lambda norm: norm != HEADLINE)
-    found = list(dict.fromkeys(line.metric for line in lines))
+    found = [metric for metric in dict.fromkeys(line.metric for line in lines) if _shown(metric)]
     metrics = [m for m in ORDER if m in found] + [m for m in found if m not in ORDER]
     compared = "top1" in metrics
     columns = [(norm, metric) for norm in norms for metric in metrics]
@@ -162,7 +164,7 @@ def details(page: Page, task: str) -> list[str]:
             ]
         )
         body[-1] += [_theirs(main, page.notes), _difference(main)] if compared else []
-    names = [f"{norm}: {LABELS.get(metric, metric)}" for norm, metric in columns]
+    names = [f"{norm}: {label(metric)}" for norm, metric in columns]
     title = f"### {task}" + (f" ({settings.pop()})" if len(settings) == 1 and settings != {""} else "")
     wide = ["setting"] if len(settings) > 1 else []
     theirs = ["published top1", "difference"] if compared else []
@@ -200,10 +202,20 @@ def value(line: Line, notes: Notes, interval: bool = False) -> str:
     return f"{line.mean:.1f}{spread}{seeds}"
 
 
+def label(metric: str) -> str:
+    """What a metric is called at the head of a column."""
+    base = metric.removesuffix(UNSEEN)
+    return LABELS.get(base, base) + (", unseen" if base != metric else "")
+
+
 def table(header_: list[str], body: list[list[str]]) -> str:
     """A markdown table; bars inside cells are escaped."""
     rows = [header_, ["---"] * len(header_), *body]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+def _shown(metric: str) -> bool:
+    return not metric.endswith(UNSEEN) or metric.removesuffix(UNSEEN) in SHOWN_UNSEEN
 
 
 def _theirs(line: Line | None, notes: Notes) -> str:

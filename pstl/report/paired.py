@@ -13,11 +13,14 @@ import numpy as np
 from pstl import paths
 from pstl.config import Cell, Run
 from pstl.errors import UserError
-from pstl.report.scored import Scores, read_scores
+from pstl.report.scored import read_scores
 from pstl.report.tables import from_source
 from pstl.rng import numpy_generator
+from pstl.tasks import _scores
+from pstl.tasks._scores import Scores
 
 DRAWS = 10_000
+SAME = ("dataset", "split", "clips")  # what two cells must share to be compared; recipes, and so arrays, may differ
 HEADER = (
     "dataset", "split", "task", "stream", "batch_norm", "a", "b", "accuracy_a", "accuracy_b",
     "difference", "low", "high", "p", "better", "clips", "seeds_a", "seeds_b",
@@ -69,14 +72,15 @@ def compare(a: str, b: str, draws: int = DRAWS) -> Verdict:
     `s*` in place of a seed takes every seed there is.   Raises: UserError for a cell without scores, or other test clips.
     """
     sides = {name: [_one(path) for path in _files(name)] for name in (a, b)}
-    truth = sides[a][0][1]
-    for name, found in sides.items():
-        for _, y in found:
-            if not np.array_equal(y, truth):
+    first = sides[a][0]
+    for name, files in sides.items():
+        for found in files:
+            if other := _scores.difference(found, first, SAME):
                 raise UserError(
-                    f"{name}: scores of {len(y)} test clips that are not the {len(truth)} of {a}; only the same clips can be compared"
+                    f"{name}: scores of {len(found.y)} test clips that are not the {len(first.y)} of {a} ({other}); "
+                    "only the same clips can be compared"
                 )
-    right_a, right_b = (np.stack([points.argmax(1) == y for points, y in sides[name]]) for name in (a, b))
+    right_a, right_b = (_right(sides[name]) for name in (a, b))
     return bootstrap(right_a, right_b, draws)
 
 
@@ -99,16 +103,16 @@ def pairs(cells: Iterable[Cell], together: Mapping[str, tuple[str, str]]) -> lis
     """
     groups: dict[tuple[str, ...], dict[str, list[Scores]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
-        if (found := read_scores(cell)) is not None and found[0].size:
+        if (found := read_scores(cell)) is not None and found.points.size:
             run, (task, source) = cell.run, together.get(cell.task, (cell.task, ""))
             groups[run.dataset, run.split, task, run.stream, cell.batch_norm][from_source(run.method, source)].append(found)
     table = []
     for key, methods in groups.items():
         for one, other in combinations(methods, 2):
-            truth = methods[one][0][1]
-            if any(not np.array_equal(y, truth) for name in (one, other) for _, y in methods[name]):
+            both = [*methods[one], *methods[other]]
+            if any(_scores.difference(found, both[0], SAME) for found in both):
                 continue
-            right = {name: np.stack([points.argmax(1) == y for points, y in methods[name]]) for name in (one, other)}
+            right = {name: _right(methods[name]) for name in (one, other)}
             a, b = sorted((one, other), key=lambda name: -right[name].mean())
             table.append((key, a, b, bootstrap(right[a], right[b])))
     return table
@@ -145,13 +149,12 @@ def _files(name: str) -> list[Path]:
 
 
 def _one(path: Path) -> Scores:
-    try:
-        with np.load(path) as content:
-            points, y = content["scores"], content["y"]
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the task first") from None
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable scores file ({error}); delete it and run the task again") from None
-    if not points.size:
+    found = _scores.read(path)
+    if not found.points.size:
         raise UserError(f"{path}: holds no class scores: this task does not classify, or makes no sense for this method")
-    return points, y
+    return found
+
+
+def _right(files: Iterable[Scores]) -> np.ndarray:
+    """(seeds, N) bool, whether each clip was classified right."""
+    return np.stack([found.points.argmax(1) == found.y for found in files])

@@ -83,8 +83,8 @@ def of_split(params: Params, suite: str, dataset: str, split: str, lines: list[L
 def test_clips(params: Params, suite: str, dataset: str, split: str) -> int:
     """Number of test clips, from the first file of scores there is; 0 if there is none."""
     for cell in params.cells(suite):
-        if (cell.run.dataset, cell.run.split) == (dataset, split) and (found := read_scores(cell)) is not None:
-            return len(found[1])
+        if (cell.run.dataset, cell.run.split) == (dataset, split) and (found := read_scores(cell)) is not None and len(found.y):
+            return len(found.y)
     return 0
 
 
@@ -94,15 +94,15 @@ def confusions(cells: list[Cell]) -> str:
     names: list[str] = []
     for cell in cells:
         found = read_scores(cell)
-        if found is None or not found[0].size:
+        if found is None or not found.points.size:
             continue
-        scores, y = found
+        scores = found.points
         first = next((key for key in sums if key[:2] == (cell.run.method, cell.run.stream)), None)
         if first is not None and first[2] != cell.task:
             continue
         names = names or class_names(cell.run, scores.shape[1])
         matrix = sums.setdefault((cell.run.method, cell.run.stream, cell.task), np.zeros((scores.shape[1],) * 2))
-        np.add.at(matrix, (y, scores.argmax(1)), 1)
+        np.add.at(matrix, (found.y, scores.argmax(1)), 1)
     figures = [_confusion(key, matrix, names) for key, matrix in sums.items()]
     words = "Rows: true class, columns: predicted class, in percent of the row; summed over seeds."
     return ("<h3>Confusion matrices</h3>" + document.note(words) + document.grid(figures) + _each_class(sums, names)) if figures else ""

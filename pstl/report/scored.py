@@ -10,24 +10,17 @@ import numpy as np
 
 from pstl import paths
 from pstl.config import Cell, Run
-from pstl.errors import UserError
-
-Scores = tuple[np.ndarray, np.ndarray]  # (N, classes) class scores, (N,) true classes
+from pstl.tasks import _scores
+from pstl.tasks._scores import Scores
 
 CLASSES = ("dataset", "split", "task", "batch_norm", "method", "stream", "class", "clips", "seeds", "accuracy", "f1")
 CONFUSION = ("dataset", "split", "task", "batch_norm", "method", "stream", "true", "predicted", "count")
 
 
 def read_scores(cell: Cell) -> Scores | None:
-    """Class scores and true classes of one cell's test clips; None if there is no such file. Empty scores: the task keeps no classes."""
+    """Class scores of one cell's test clips; None if there is no such file. Empty scores: the task keeps no classes."""
     path = Path(paths.scores(*cell[:3]))
-    if not path.is_file():
-        return None
-    try:
-        with np.load(path) as content:
-            return content["scores"], content["y"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable scores file ({error}); delete it and run again") from None
+    return _scores.read(path) if path.is_file() else None
 
 
 def class_names(run: Run, count: int) -> list[str]:
@@ -48,12 +41,12 @@ def matrices(cells: Iterable[Cell]) -> dict[tuple[str, ...], tuple[np.ndarray, l
     names: dict[tuple[str, ...], list[str]] = {}
     for cell in cells:
         found, run = read_scores(cell), cell.run
-        if found is None or not found[0].size:
+        if found is None or not found.points.size:
             continue
         key = (run.dataset, run.split, cell.task, cell.batch_norm, run.method, run.stream)
-        scores, y = found
-        np.add.at(sums.setdefault(key, np.zeros((scores.shape[1],) * 2, np.int64)), (y, scores.argmax(1)), 1)
-        names[key] = class_names(run, scores.shape[1])
+        points = found.points
+        np.add.at(sums.setdefault(key, np.zeros((points.shape[1],) * 2, np.int64)), (found.y, points.argmax(1)), 1)
+        names[key] = class_names(run, points.shape[1])
         seeds[key] += 1
     return {key: (matrix, names[key], seeds[key]) for key, matrix in sums.items()}
 

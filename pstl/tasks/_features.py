@@ -19,6 +19,7 @@ from pstl.errors import ShapeError, UserError
 from pstl.files import atomic
 from pstl.registry import load as load_plugin
 from pstl.skeletons.mapping import joints_of
+from pstl.tasks._scores import clip_digest
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
@@ -147,7 +148,8 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
     meta = {
         **card.provenance, "batch_norm": batch_norm, "classes": data.meta["classes"], "data_checksum": data.meta["checksum"],
         "encoded_dataset": data.meta["dataset"], "split": split,
-        "stream": card.stream, "device": device_name(device), "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
+        "clips": clip_digest(data.names[i] for i in sides["test"]), "stream": card.stream,
+        "device": device_name(device), "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
     }  # fmt: skip
     with atomic(out) as new, open(new, "wb") as stream:
         np.savez(stream, **arrays, **labels, meta=np.array(json.dumps(meta)))  # type: ignore[arg-type]

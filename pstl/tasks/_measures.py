@@ -1,21 +1,42 @@
-"""What every classification task says about its scores, and the standardisation that probes share."""
+"""What every task says about its test clips, and the standardisation that probes share."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pstl.metrics import confusion, macro_f1, top_k
+from pstl.tasks._scores import UNSEEN
 
 ROUNDING = 1e-6  # a deviation below this share of a feature's size is rounding of float32, not a difference between clips
 
 
-def measures(scores: Tensor, y: Tensor, unseen: np.ndarray | None = None) -> dict[str, float]:
-    """top1, top5, macro_f1, and top1_unseen where some test clips repeat training clips.   scores: (N, classes), y: (N,). In percent."""
-    found = {"top1": float(top_k(scores, y, 1)), "top5": float(top_k(scores, y, 5)), "macro_f1": float(macro_f1(confusion(scores, y)))}
-    if unseen is not None and not unseen.all():
-        rest = torch.from_numpy(unseen).to(y.device)
-        found["top1_unseen"] = float(top_k(scores[rest], y[rest], 1))
+class ClipMetrics(dict[str, float]):
+    """Metrics of test clips; `<name>_unseen` stands beside each where some of them repeat training clips. Made by on_clips()."""
+
+
+def on_clips(measure: Callable[[Tensor], dict[str, float]], unseen: np.ndarray) -> ClipMetrics:
+    """Metrics of all test clips, and of those that are no copies of training clips, where there are both kinds.
+
+    measure: (N,) bool, which test clips -> their metrics, as if there were no others.   unseen: (N,) bool, False for copies.
+    Every task on clips gives its metrics this way: none can forget the second figure, and one rule says what it is.
+    """
+    found = ClipMetrics(measure(torch.ones(len(unseen), dtype=torch.bool)))
+    if unseen.any() and not unseen.all():
+        found |= {f"{name}{UNSEEN}": value for name, value in measure(torch.from_numpy(unseen)).items()}
     return found
+
+
+def accuracies(scores: Tensor, y: Tensor) -> dict[str, float]:
+    """top1, top5 and macro_f1 in percent.   scores: (N, classes), y: (N,)."""
+    best = {f"top{k}": float(top_k(scores, y, k)) for k in (1, 5)}
+    return best | {"macro_f1": float(macro_f1(confusion(scores, y)))}
+
+
+def measures(scores: Tensor, y: Tensor, unseen: np.ndarray) -> ClipMetrics:
+    """What every classification says of its scores.   scores: (N, classes), y: (N,), unseen: (N,) bool."""
+    return on_clips(lambda kept: accuracies(scores[kept], y[kept]), unseen)
 
 
 def standardised(train: np.ndarray, test: np.ndarray) -> tuple[Tensor, Tensor]:

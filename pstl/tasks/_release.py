@@ -41,7 +41,7 @@ def export(encoder: str | Path, out: str | Path, array: str | Path | None = None
         notes = {"format": "pt", "pstl": json.dumps(asdict(card), sort_keys=True)}
         safetensors.write(new / WEIGHTS, model.state_dict(), notes)
         write_json(new / CONFIG, asdict(card))
-        (new / CARD).write_text(describe(card, model, scores(Path(encoder).parent, norm)))
+        (new / CARD).write_text(describe(card, model, scores(Path(encoder).parent, norm, card)))
     return card
 
 
@@ -57,10 +57,14 @@ def read(folder: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     return card, encoder.eval()
 
 
-def scores(folder: Path, norm: str) -> list[dict[str, Any]]:
-    """Rows of the tasks that were run on these weights, with these batch-norm statistics."""
+def scores(folder: Path, norm: str, card: EncoderCard) -> list[dict[str, Any]]:
+    """Rows of the tasks that were run on these weights, with these batch-norm statistics.
+
+    Beside them may lie rows of a transfer, which are another encoder's, and of an earlier training: these are left out.
+    """
     found = [json.loads(path.read_text()).get("rows", []) for path in sorted((folder / norm).glob("*.json"))]
-    return [row for rows in found for row in rows]
+    own = card.provenance.get("run_id")
+    return [row for rows in found for row in rows if row.get("run_id", own) == own]
 
 
 def describe(card: EncoderCard, encoder: BaseEncoder, rows: list[dict[str, Any]]) -> str:

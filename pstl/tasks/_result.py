@@ -1,13 +1,16 @@
 """What a task gives back, and the rows it becomes: the schema of the published tables plus where each number comes from."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pstl.config import Run
-from pstl.files import atomic, write_json
+from pstl.files import write_json
+from pstl.tasks import _scores
+from pstl.tasks._scores import Scores
 
 
 class NotApplicable(Exception):
@@ -16,7 +19,8 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """metrics: name -> value (percent for accuracies).   scores: (N_test, classes) or None.   curve: one dict per epoch.
+    """metrics: name -> value (percent for accuracies), of test clips by _measures.on_clips() alone.
+    scores: (N_test, classes) or None.   curve: one dict per epoch.
 
     not_applicable: why the task makes no sense here; there are no metrics then.   without: setting -> why this one makes no sense.
     others: setting -> metrics of what the task compares with (baselines), rows of their own in the tables.
@@ -32,7 +36,7 @@ class Result:
     curve: list[dict[str, float]] = field(default_factory=list)
     not_applicable: str = ""
     without: dict[str, str] = field(default_factory=dict)
-    others: dict[str, dict[str, float]] = field(default_factory=dict)
+    others: Mapping[str, dict[str, float]] = field(default_factory=dict)
     timelines: list[dict[str, Any]] = field(default_factory=list)
     motions: list[dict[str, Any]] = field(default_factory=list)
 
@@ -52,12 +56,13 @@ def rows(run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, 
     ]
 
 
-def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, Any]], result: Result, y: np.ndarray) -> None:
-    """Write {task}.json, and the test scores with their true classes if the task has any (an empty file otherwise)."""
+def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, Any]], result: Result, tested: Scores) -> None:
+    """Write {task}.json, and the test scores with the clips they are about, if the task has any (an empty file otherwise).
+
+    tested: the test clips, without scores.
+    """
     if scores_out is not None:
-        scores = np.zeros((0, 0), np.float32) if result.scores is None else result.scores
-        with atomic(scores_out) as new, open(new, "wb") as stream:
-            np.savez(stream, scores=scores, y=y)
+        _scores.write(scores_out, tested if result.scores is None else replace(tested, points=result.scores))
     reason = {"not_applicable": result.not_applicable} if result.not_applicable else {}
     more = (("without", result.without), ("timelines", result.timelines), ("motions", result.motions))
     drawn = {name: shown for name, shown in more if shown}

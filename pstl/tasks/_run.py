@@ -1,26 +1,31 @@
 """From features, or an encoder and an array, to the rows of one task, and from several streams' scores to the rows of their fusion."""
 
-import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from pstl.config import Params, Run, TaskSettings, digest, validated
 from pstl.errors import UserError
+from pstl.files import Kind, read_json
 from pstl.metrics import top_k
 from pstl.provenance import git_hash
 from pstl.registry import load as load_plugin
-from pstl.tasks import _result
+from pstl.tasks import _result, _scores
 from pstl.tasks._features import FeatureSet, open_features
-from pstl.tasks._measures import measures
+from pstl.tasks._measures import ClipMetrics, accuracies, on_clips
 from pstl.tasks._pretrained import Pretrained, open_pretrained
 from pstl.tasks._recorded import Recorded, open_recorded
 from pstl.tasks._result import NotApplicable, Result
+from pstl.tasks._scores import UNSEEN, Scores
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
+
+ROWS = Kind("file of a task's rows", "delete it and run the task again", "run the task first")
 
 
 def evaluate(
@@ -51,27 +56,61 @@ def evaluate(
     needs, progress = getattr(module, "NEEDS", "features"), Path(out).with_name(f"{task}.last.pt")
     if needs == "recordings":
         given = _recordings(run, maker, batch_norm, task, (encoder, recordings), progress, section, device)
-        meta, y = {**given.card.provenance, "data_checksum": given.store.checksum}, np.zeros(0, np.int64)
+        meta = {**given.card.provenance, "data_checksum": given.store.checksum}
     elif needs in ("clips", "labels", "both"):
         if needs == "labels" and labels is None:
             raise UserError(f"{run}: task {task} reads which clips are labelled; pass --labels FILE, made with 'python -m pstl labels'")
         given = _clips(run, maker, batch_norm, task, (encoder, array, labels), progress, section, device)
         if needs == "both":
-            given = replace(given, features=_features(run, maker, batch_norm, features))
-        meta, y = {**given.card.provenance, "data_checksum": given.data.meta["checksum"]}, given.data.y[given.test]
+            given = replace(given, features=_same_weights(_features(run, maker, batch_norm, features), given, features))
+        meta = {**given.card.provenance, "data_checksum": given.data.meta["checksum"]}
     else:
         given = _features(run, maker, batch_norm, features)
-        meta, y = given.meta, given.y_test
+        meta = given.meta
     try:
         result: Result = module.run(given, cfg, run.seed, device)
     except NotApplicable as reason:
-        result = Result({}, not_applicable=str(reason))
+        result = Result(ClipMetrics(), not_applicable=str(reason))
     result = _with_source(result, run, maker)
     facts = {
         **meta, **_run_id(run, maker, meta["run_id"]), "git": git_hash(), "device": device_name(device),
         "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
     }  # fmt: skip
-    _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, y)
+    about = {**_cell(run, task, batch_norm), **{key: meta[key] for key in ("data_checksum", "run_id")}}
+    tested = _tested(given, about)
+    if needs != "recordings":
+        _check_unseen(result, section.kind, tested.unseen)
+    _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, tested)
+
+
+def _cell(run: Run, task: str, batch_norm: str) -> dict[str, Any]:
+    """What names one cell of the grid, as it stands in its rows and beside its scores."""
+    return {key: getattr(run, key) for key in _scores.CELL[:5]} | {"task": task, "batch_norm": batch_norm}
+
+
+def _tested(given: FeatureSet | Pretrained | Recorded, about: Mapping[str, Any]) -> Scores:
+    """The test clips a task was given, without scores yet; none of whole recordings, whose tasks keep none."""
+    if isinstance(given, FeatureSet):
+        own = {"clips": given.meta.get("clips", "")}
+        return Scores(np.zeros((0, 0), np.float32), given.y_test, given.unseen, {**about, **own})
+    if isinstance(given, Pretrained):
+        own = {"clips": _scores.clip_digest(given.data.names[i] for i in given.test)}
+        if given.ranking is not None:
+            own["labels"] = digest(given.ranking.classes)
+        return Scores(np.zeros((0, 0), np.float32), given.data.y[given.test], given.unseen, {**about, **own})
+    return Scores(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, bool), dict(about))
+
+
+def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
+    """Raises: UserError if a task on clips made its metrics without on_clips(), which alone gives what copies of training clips hide."""
+    ends = (UNSEEN,) if unseen.any() and not unseen.all() else ()
+    for metrics in (result.metrics, *result.others.values()):
+        names = {name.removesuffix(UNSEEN) for name in metrics}
+        if not isinstance(metrics, ClipMetrics) or set(metrics) != {name + end for name in names for end in ("", *ends)}:
+            raise UserError(
+                f"task {kind}: metrics of test clips without their figures on clips that repeat no training clip; "
+                "make them with pstl.tasks._measures.on_clips"
+            )
 
 
 def _features(run: Run, maker: Run, batch_norm: str, path: str | Path | None) -> FeatureSet:
@@ -79,13 +118,22 @@ def _features(run: Run, maker: Run, batch_norm: str, path: str | Path | None) ->
     if path is None:
         raise UserError(f"{run}: this task reads features; pass --features FILE, made with 'python -m pstl features'")
     data = open_features(path)
-    found, wanted = (data.meta["run"], data.meta["encoded_dataset"], data.meta["batch_norm"]), (str(maker), run.dataset, batch_norm)
+    found = tuple(data.meta[key] for key in ("run", "encoded_dataset", "split", "batch_norm"))
+    wanted = (str(maker), run.dataset, run.split, batch_norm)
     if found != wanted:
-        raise UserError(
-            f"{path}: features by {found[0]} of {found[1]} ({found[2]}), expected {wanted[0]} of {wanted[1]} ({wanted[2]}); "
-            "make them again with 'python -m pstl features'"
-        )
+        said, asked = ("{} of {}/{} ({})".format(*where) for where in (found, wanted))
+        raise UserError(f"{path}: features by {said}, expected {asked}; make them again with 'python -m pstl features'")
     return data
+
+
+def _same_weights(features: FeatureSet, world: Pretrained, path: str | Path | None) -> FeatureSet:
+    """The features, if encoder and array are those that made them. Raises: UserError."""
+    own = {**world.card.provenance, "data_checksum": world.data.meta["checksum"]}
+    for key, what in (("data_checksum", "array"), ("run_id", "encoder")):
+        if features.meta[key] != own[key]:
+            found = f"{str(features.meta[key])[:16]}, not {str(own[key])[:16]}"
+            raise UserError(f"{path}: features of another {what} ({key} {found}); make them again with 'python -m pstl features'")
+    return features
 
 
 def _clips(
@@ -165,33 +213,51 @@ def fuse(
     began = time.monotonic()
     if files.keys() != weights.keys():
         raise UserError(f"{run}: scores of {', '.join(sorted(files))}, expected {', '.join(sorted(weights))}")
-    whole = {stream: json.loads(Path(path.replace(".scores.npz", ".json")).read_text()) for stream, path in files.items()}
+    whole = {stream: read_json(path.replace(".scores.npz", ".json"), ROWS) for stream, path in files.items()}
     if reason := next((content["not_applicable"] for content in whole.values() if content.get("not_applicable")), ""):
-        return _result.write(out, scores, [], Result({}, not_applicable=reason), np.zeros(0, np.int64))
-    loaded = {stream: _read_scores(path) for stream, path in files.items()}
-    truth = next(iter(loaded.values()))[1]
-    for stream, (points, y) in loaded.items():
-        if not points.size or not np.array_equal(y, truth):
+        empty = Scores(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, bool))
+        return _result.write(out, scores, [], Result(ClipMetrics(), not_applicable=reason), empty)
+    loaded = {stream: _stream(run, task, batch_norm, stream, path) for stream, path in files.items()}
+    first = next(iter(loaded.values()))
+    for stream, found in loaded.items():
+        other = _scores.difference(found, first, _scores.DATA)
+        if not other and found.points.shape != first.points.shape:
+            other = f"{found.points.shape[1]} classes, not {first.points.shape[1]}"
+        if other:
             raise UserError(
-                f"{files[stream]}: not scores of the {len(truth)} test clips the other streams have; evaluate this stream again"
+                f"{files[stream]}: not scores of the {len(first.y)} test clips the other streams have ({other}); evaluate this stream again"
             )
-    total = np.sum([weights[stream] * points for stream, (points, _) in loaded.items()], axis=0)
-    fused, classes = torch.from_numpy(total), torch.from_numpy(truth)
-    setting = ";".join(f"{stream}={weight:g}" for stream, weight in weights.items())
-    equal = torch.from_numpy(np.sum([points for points, _ in loaded.values()], axis=0))
-    result = Result({**measures(fused, classes), "top1_equal": float(top_k(equal, classes, 1))}, setting, total)
     parts = [content["rows"][0] for content in whole.values()]
     facts = {
         "run_id": digest([str(run), sorted(part["run_id"] for part in parts)]), "device": "cpu", "seconds": time.monotonic() - began,
         "peak_mb": peak_memory(torch.device("cpu")), "git": git_hash(), "data_checksum": parts[0]["data_checksum"],
         "settings_digest": digest([weights, sorted(part["settings_digest"] for part in parts)]),
     }  # fmt: skip
-    _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, truth)
+    result = _fused({stream: found.points for stream, found in loaded.items()}, weights, first)
+    about = {**first.about, **_cell(run, task, batch_norm), "run_id": facts["run_id"]}
+    _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, replace(first, about=about))
 
 
-def _read_scores(path: str) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        with np.load(path) as content:
-            return content["scores"], content["y"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable scores file ({error}); delete it and evaluate the stream again") from None
+def _fused(points: dict[str, np.ndarray], weights: dict[str, float], tested: Scores) -> Result:
+    """Metrics of the weighted sum of the streams' scores (N, classes), and top1_equal of their plain sum."""
+    total = np.sum([weights[stream] * own for stream, own in points.items()], axis=0)
+    fused, equal = torch.from_numpy(total), torch.from_numpy(np.sum(list(points.values()), axis=0))
+    y = torch.from_numpy(tested.y)
+
+    def measure(kept: torch.Tensor) -> dict[str, float]:
+        return accuracies(fused[kept], y[kept]) | {"top1_equal": float(top_k(equal[kept], y[kept], 1))}
+
+    setting = ";".join(f"{stream}={weight:g}" for stream, weight in weights.items())
+    return Result(on_clips(measure, tested.unseen), setting, total)
+
+
+def _stream(run: Run, task: str, batch_norm: str, stream: str, path: str) -> Scores:
+    """One stream's scores. Raises: UserError if there are none in it, or they are of another cell."""
+    found = _scores.read(path)
+    if not found.points.size:
+        raise UserError(f"{path}: holds no class scores, so there is nothing to fuse; evaluate this stream again")
+    wanted = {**_cell(run, task, batch_norm), "stream": stream}
+    wrong = [f"{key} {found.about[key]}, not {value}" for key, value in wanted.items() if found.about.get(key, value) != value]
+    if wrong:
+        raise UserError(f"{path}: scores of another cell ({', '.join(wrong)}); pass the file of stream {stream} of {run}")
+    return found

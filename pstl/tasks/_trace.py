@@ -9,11 +9,12 @@ import torch
 
 from pstl.config import BatchNorm, Params, Run, validated
 from pstl.data.loader import Clips
-from pstl.data.store import open_array
+from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
 from pstl.registry import load as load_plugin
-from pstl.tasks._features import FeatureSet, encode_all, recalibrate
+from pstl.tasks._features import FeatureSet, encode_all, recalibrate, sides_of
 from pstl.train import encoder_file
+from pstl.train.encoder_file import EncoderCard
 
 log = logging.getLogger(__name__)
 NORMS: tuple[BatchNorm, ...] = ("released", "recalibrated")
@@ -31,13 +32,14 @@ def trace(
         raise UserError(f"{snapshots}: no snapshots here; set train.snapshot_every in params.yaml and pre-train again")
     steps = steps_of(Path(snapshots).with_name("curve.jsonl"))
     data = open_array(array, verify=True)
-    train_side, test_side = data.splits[run.split]
+    train_side, test_side = sides_of(data, run.split)
     train, test = Clips(data, train_side, device), Clips(data, test_side, device)
     rows = []
     for file in files:
         epoch = int(file.stem.split("-")[1])
         for norm in NORMS:
             card, encoder = encoder_file.load(file)
+            check_origin(card, data, run, file)
             encoder.to(device)
             if norm == "recalibrated":
                 recalibrate(card, encoder, train)
@@ -53,6 +55,16 @@ def trace(
             "%s  epoch %d: %s", run, epoch, "  ".join(f"{r['task']} {r['batch_norm']} {r['top1']:.1f}" for r in rows[-2 * len(tasks) :])
         )
     return rows
+
+
+def check_origin(card: EncoderCard, data: ArraySet, run: Run, file: Path) -> None:
+    """Raises: UserError if a snapshot is of another run, or was trained on other data than those it is tested on."""
+    found = (card.provenance.get("run"), card.provenance.get("data_checksum"))
+    if found != (str(run), data.meta["checksum"]):
+        raise UserError(
+            f"{file}: snapshot of {found[0]} on data {str(found[1])[:16]}, expected {run} on {data.meta['checksum'][:16]}; "
+            "pass the array of this run, or train it again"
+        )
 
 
 def steps_of(curve: Path) -> dict[int, int]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from pstl.config import Frozen
 from pstl.ops.neighbours import nearest
 from pstl.tasks._features import FeatureSet
-from pstl.tasks._measures import distance, measures, normalised
+from pstl.tasks._measures import accuracies, distance, normalised, on_clips
 from pstl.tasks._result import Result
 
 CLASSIFIES = True
@@ -33,8 +33,12 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     index, closeness = nearest(test, train, cfg.k, cfg.metric)
     closeness = (1 + closeness) / 2 if cfg.metric == "cosine" else 1 / (1 - closeness)  # from 0, far, to 1
     scores = votes(y[index], closeness, len(features.meta["classes"]))
-    metrics = measures(scores, y_test, features.unseen)
-    del metrics["top5"]  # k neighbours name k classes at most
+
+    def measure(kept: Tensor) -> dict[str, float]:
+        found = accuracies(scores[kept], y_test[kept])
+        return {name: found[name] for name in ("top1", "macro_f1")}  # k neighbours name k classes at most
+
+    metrics = on_clips(measure, features.unseen)
     return Result(metrics, setting=f"k={cfg.k};{distance(cfg.metric, cfg.normalise)}", scores=scores.cpu().numpy())
 
 

@@ -4,14 +4,13 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from pstl.config import Frozen
 from pstl.errors import UserError
-from pstl.metrics import top_k
 from pstl.rng import torch_generator
 from pstl.tasks._features import FeatureSet
-from pstl.tasks._measures import measures
+from pstl.tasks._measures import accuracies, on_clips
 from pstl.tasks._result import Result
 
 CLASSIFIES = True
@@ -44,7 +43,7 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     rng = torch_generator(seed, "linear")
     layer = _classifier(train.shape[1], len(features.meta["classes"]), cfg, rng).to(device)
     optimiser, schedule = _optimiser(layer, cfg)
-    curve = []
+    right = []
     for _ in range(cfg.epochs):
         for index in torch.randperm(len(train), generator=rng).to(device).split(cfg.batch_size):
             optimiser.zero_grad(set_to_none=True)
@@ -52,12 +51,16 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
             optimiser.step()
         schedule.step()
         with torch.no_grad():
-            curve.append(top_k(layer(test), y_test, 1))
+            right.append(layer(test).argmax(1) == y_test)
     with torch.no_grad():
         scores = layer(test)
-    values = torch.stack(curve).tolist() if curve else [float(top_k(scores, y_test, 1))]
-    metrics = {**measures(scores, y_test, features.unseen), "top1": values[-1], "top1_best": max(values)}
-    return Result(metrics, scores=scores.cpu().numpy(), curve=[{"epoch": i, "top1": v} for i, v in enumerate(values)])
+    every = torch.stack(right or [scores.argmax(1) == y_test]).double()  # (epochs, N_test)
+
+    def measure(kept: Tensor) -> dict[str, float]:
+        return accuracies(scores[kept], y_test[kept]) | {"top1_best": 100 * float(every[:, kept].mean(1).max())}
+
+    curve = [{"epoch": i, "top1": value} for i, value in enumerate((100 * every.mean(1)).tolist())]
+    return Result(on_clips(measure, features.unseen), scores=scores.cpu().numpy(), curve=curve)
 
 
 def _classifier(width: int, classes: int, cfg: Config, rng: torch.Generator) -> nn.Linear:

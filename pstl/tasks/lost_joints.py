@@ -18,16 +18,16 @@ from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import Skeleton
 from pstl.tasks._features import BATCH, FeatureSet, encode
+from pstl.tasks._measures import ClipMetrics, on_clips
 from pstl.tasks._pretrained import Pretrained
 from pstl.tasks._result import NotApplicable, Result
+from pstl.tasks._scores import UNSEEN
 from pstl.train import encoder_file
 
 NEEDS = "both"
 PROBES = ("linear", "probe", "knn")  # the rules hash their code with this task's
 NO_DELETION = "this encoder takes every joint, so none can be deleted"
 OTHER_FEATURES = "fewer joints give fewer features here, which a probe trained on whole clips cannot read"
-
-Metrics = dict[str, float]
 
 
 class Config(Frozen):
@@ -72,7 +72,7 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     """
     whole = world.features
     assert whole is not None  # promised by NEEDS
-    rows: dict[str, Metrics] = {}
+    rows: dict[str, ClipMetrics] = {}
     without: dict[str, str] = {}
     every, probes = list(losses(world, cfg, seed)), {name: probe_of(name, section, seed, device) for name, section in cfg.probes.items()}
     before = {name: accuracy(probe, whole) for name, probe in probes.items()}
@@ -167,17 +167,18 @@ def probe_of(name: str, section: dict[str, Any], seed: int, device: torch.device
     return Probe(module, validated(module.Config, section, f"probes.{name}"), seed, device)
 
 
-def accuracy(probe: Probe, features: FeatureSet) -> Metrics:
+def accuracy(probe: Probe, features: FeatureSet) -> ClipMetrics:
     """Metrics of one probe trained and tested on these features."""
-    return {name: value for name, value in probe(features).metrics.items() if name in ("top1", "top1_unseen")}
+    metrics = probe(features).metrics
+    return ClipMetrics({name: metrics[name] for name in ("top1", f"top1{UNSEEN}") if name in metrics})
 
 
-def in_both(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, Metrics]:
+def in_both(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetrics]:
     """One probe for each loss, trained and tested on clips with it."""
     return {setting: accuracy(probe, replace(whole, train=train, test=test)) for setting, (train, test) in sides.items()}
 
 
-def at_test(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, Metrics]:
+def at_test(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetrics]:
     """One probe, trained on the whole clips, on test clips with each loss; a probe that trains does so once for all.
 
     Losses that leave other features than the probe knows are left out.
@@ -192,10 +193,9 @@ def at_test(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, Metrics]
     scores = probe(stacked).scores
     if scores is None:
         return {setting: accuracy(probe, replace(whole, test=test)) for setting, test in tests.items()}
-    y, unseen = torch.from_numpy(whole.y_test), torch.from_numpy(whole.unseen)
-    found = {}
-    for setting, points in zip(tests, torch.from_numpy(scores).chunk(count), strict=True):
-        found[setting] = {"top1": float(top_k(points, y, 1))}
-        if not unseen.all():
-            found[setting]["top1_unseen"] = float(top_k(points[unseen], y[unseen], 1))
-    return found
+    y = torch.from_numpy(whole.y_test)
+
+    def top1(points: Tensor) -> ClipMetrics:
+        return on_clips(lambda kept: {"top1": float(top_k(points[kept], y[kept], 1))}, whole.unseen)
+
+    return {setting: top1(points) for setting, points in zip(tests, torch.from_numpy(scores).chunk(count), strict=True)}

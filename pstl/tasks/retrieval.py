@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from pstl.config import Frozen
 from pstl.metrics import average_precision
 from pstl.ops.neighbours import blocks, similarity
 from pstl.tasks._features import FeatureSet
-from pstl.tasks._measures import distance, normalised
+from pstl.tasks._measures import distance, normalised, on_clips
 from pstl.tasks._result import Result
 
 
@@ -28,13 +29,17 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     """
     gallery, queries = (side.to(device) for side in normalised(features.train, features.test, cfg.normalise))
     y, y_query = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
-    found = {f"r{k}": torch.zeros((), device=device, dtype=torch.double) for k in cfg.ranks}
-    precision = torch.zeros((), device=device, dtype=torch.double)
+    firsts, precisions = [], []
     for part in blocks(len(queries), len(gallery)):
         order = similarity(queries[part], gallery, cfg.metric).argsort(dim=1, descending=True, stable=True)
         hits = y[order] == y_query[part, None]
-        for k in cfg.ranks:
-            found[f"r{k}"] += hits[:, :k].any(1).sum()
-        precision += average_precision(hits).sum()
-    metrics = {name: 100 * float(count) / len(queries) for name, count in found.items()}
-    return Result({**metrics, "map": 100 * float(precision) / len(queries)}, setting=distance(cfg.metric, cfg.normalise))
+        firsts.append(hits.int().argmax(1))
+        precisions.append(average_precision(hits))
+    first, precision = torch.cat(firsts), torch.cat(precisions)
+
+    def measure(kept: Tensor) -> dict[str, float]:
+        some = first[kept], precision[kept]
+        found = {f"r{k}": 100 * float(((some[0] < k) & (some[1] > 0)).double().mean()) for k in cfg.ranks}
+        return found | {"map": 100 * float(some[1].mean())}
+
+    return Result(on_clips(measure, features.unseen), setting=distance(cfg.metric, cfg.normalise))

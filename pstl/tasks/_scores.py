@@ -1,0 +1,72 @@
+"""What one cell said about each test clip, on disk: read by fusion, paired tests and confusion matrices. Free of torch."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pstl.files import Kind, atomic, reading
+
+SCORES = Kind("scores file", "delete it and run the task again", "run the task first")
+CELL = ("dataset", "split", "method", "stream", "seed", "task", "batch_norm")  # what names one cell of the grid
+UNSEEN = "_unseen"  # ends the name of a metric on the test clips that repeat no training clip
+DATA = ("data_checksum", "clips", "labels")  # the array, its test clips in order, and the draw of labels
+
+
+@dataclass(frozen=True)
+class Scores:
+    """points: (N, classes), or (0, 0) where the task keeps none.   y: (N,) int64.   unseen: (N,) bool, False for copies of training clips.
+
+    about: of CELL and DATA, where the scores come from.
+    """
+
+    points: np.ndarray
+    y: np.ndarray
+    unseen: np.ndarray
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def write(path: str | Path, scores: Scores) -> None:
+    """Write a file that read() understands."""
+    arrays = {"scores": scores.points, "y": scores.y, "unseen": scores.unseen, "about": np.array(json.dumps(scores.about))}
+    with atomic(path) as new, open(new, "wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+
+
+def read(path: str | Path) -> Scores:
+    """Raises: UserError if it is missing, or not such a file."""
+    with reading(path, SCORES), np.load(path) as content:
+        points, y = content["scores"], content["y"]
+        unseen = content["unseen"] if "unseen" in content else np.ones(len(y), bool)
+        about = json.loads(str(content["about"])) if "about" in content else {}
+        if (points.size and (points.ndim != 2 or len(points) != len(y))) or len(unseen) != len(y):
+            raise ValueError(f"scores of shape {points.shape} for {len(y)} test clips")
+        return Scores(points, y, unseen, about)
+
+
+def clip_digest(names: Iterable[str]) -> str:
+    """A short name for these clips in this order."""
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
+
+
+def difference(one: Scores, other: Scores, keys: Sequence[str]) -> str:
+    """In what the two differ that must be equal before they are combined; empty if in nothing.   keys: of CELL and DATA.
+
+    What neither of them knows about itself, as files from elsewhere, is not compared.
+    """
+    if len(one.y) != len(other.y):
+        return f"{len(one.y)} test clips, not {len(other.y)}"
+    for key in keys:
+        if one.about.get(key) != other.about.get(key):
+            return f"{key} {_short(one.about, key)}, not {_short(other.about, key)}"
+    if not np.array_equal(one.y, other.y):
+        return "other classes of the test clips"
+    return ""
+
+
+def _short(about: Mapping[str, Any], key: str) -> str:
+    return str(about.get(key, "not stated"))[:16]
