@@ -11,6 +11,7 @@ import numpy as np
 from pstl import paths
 from pstl.config import Params, validated
 from pstl.data import archives, members, parse, pool
+from pstl.data.datasets._pku import mended
 from pstl.data.fetch import KEPT
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.data.spec import DatasetSpec
@@ -59,7 +60,8 @@ def examine(name: str, settings: dict[str, Any], raw: Path, folders: Sequence[Pa
         return report
     sides: dict[str, Counter[str]] = {split: Counter() for split in module.SPEC.splits}
     frames, bodies, damaged, there = [], Counter[int](), dict[str, str](), []
-    for outcome in _outcomes(module, raw, folders, jobs or pool.cores()):
+    said: list[str] = []
+    for outcome in _outcomes(module, raw, folders, jobs or pool.cores(), said):
         there.append(outcome.member.file)
         if outcome.damage:
             damaged[outcome.member.file] = outcome.damage
@@ -75,7 +77,7 @@ def examine(name: str, settings: dict[str, Any], raw: Path, folders: Sequence[Pa
     return report | {
         "ok": right and not damaged, "files": len(there), "clips": len(frames), "frames": sum(frames),
         "shortest": min(frames, default=0), "longest": max(frames, default=0), "clips_by_bodies": dict(sorted(bodies.items())),
-        "damaged": damaged, "absent": absent, "splits": splits,
+        "damaged": damaged, "absent": absent, "splits": splits, "notes": said,
     }  # fmt: skip
 
 
@@ -105,12 +107,14 @@ def text(report: Report) -> str:
     lines += [f"  {name}: {where}" for name, where in report.get("found", {}).items()]
     lines += [f"  {name}: missing" for name in report.get("missing", [])]
     lines += [f"  get it: {report['how_to_get']}"] if report.get("missing") and report["how_to_get"] else []
-    skipped = ("dataset", "file", "ok", "found", "missing", "how_to_get", "damaged", "absent", "splits")
-    lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in report.items() if key not in skipped]
+    told = {"dataset", "file", "ok", "found", "missing", "how_to_get"}
+    told |= {"damaged", "absent", "splits", "notes"}
+    lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in report.items() if key not in told]
     for split, counts in report.get("splits", {}).items():
         found, expected = (" + ".join(f"{n:,}" for n in counts[key]) for key in ("found", "expected"))
         lines.append(f"  {split}: {found} clips" + (f", expected {expected}" * (bool(expected) and expected != found)))
     lines += _some("damaged", list(report.get("damaged", {}).values())) + _some("absent", report.get("absent", []))
+    lines += _some("notes", report.get("notes", []))
     return "\n".join(lines) + "\n"
 
 
@@ -126,9 +130,15 @@ def _places(raw: Path, folders: Sequence[Path]) -> list[Path]:
     return [place for place in (*folders, raw, *pointed, raw.parent / KEPT) if place.exists()]
 
 
-def _outcomes(module: Any, raw: Path, folders: Sequence[Path], jobs: int) -> Iterable[parse.Outcome]:
+def _outcomes(
+    module: Any,
+    raw: Path,
+    folders: Sequence[Path],
+    jobs: int,
+    said: list[str],
+) -> Iterable[parse.Outcome]:
     if hasattr(module, "read_member"):
-        return parse.outcomes(module, raw, jobs, folders=_places(raw, folders))
+        return parse.outcomes(module, raw, jobs, folders=_places(raw, folders), said=said)
     return _one_by_one(module, raw)
 
 
@@ -159,12 +169,10 @@ def _skeleton(path: Path) -> Report:
 def _pku(path: Path) -> Report:
     data = path.read_bytes()
     if b"," in data[:64] or not data.strip():
-        return {
-            "kind": "PKU-MMD labels",
-            "intervals": len(
-                pku_txt.read_labels(data.decode("utf-8", "replace"), str(path), len(load("data.datasets", "pkummd1").SPEC.classes))
-            ),
-        }
+        spec = load("data.datasets", "pkummd1").SPEC
+        text, notes = mended(data.decode("utf-8", "replace"), path.name, spec.slips)
+        intervals = pku_txt.read_labels(text, str(path), len(spec.classes))
+        return {"kind": "PKU-MMD labels", "intervals": len(intervals), "notes": notes}
     xyz = pku_txt.read(data, str(path))
     return {
         "frames": len(xyz),

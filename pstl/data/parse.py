@@ -101,10 +101,18 @@ def made_of(results: Iterable[Outcome], raw: str | Path, left_out: dict[str, str
         yield from outcome.clips
 
 
-def outcomes(dataset: ModuleType, raw: Path, jobs: int, reader: str = "read_member", folders: Sequence[Path] = ()) -> Iterator[Outcome]:
-    """What each recording of a data set gives by the data set's `reader`, those on its list of missing ones left out.
+def outcomes(
+    dataset: ModuleType,
+    raw: Path,
+    jobs: int,
+    reader: str = "read_member",
+    folders: Sequence[Path] = (),
+    said: list[str] | None = None,
+) -> Iterator[Outcome]:
+    """What each recording of a data set gives by the data set's `reader`, without its missing ones.
 
     folders: looked into instead of `raw`.
+    said: takes what a user should hear of (default: it is logged).
     """
     spec: DatasetSpec = dataset.SPEC
     found = members.of_dataset(spec, raw, folders)
@@ -114,9 +122,12 @@ def outcomes(dataset: ModuleType, raw: Path, jobs: int, reader: str = "read_memb
     notes: dict[str, Any] = {}
     if hasattr(dataset, "notes"):
         texts = {remote.filename: members.text(found[remote.filename]) for remote in spec.remotes if remote.notes}
-        notes, warnings = dataset.notes(texts, [m.file for m in recordings])
-        for line in warnings:
-            log.warning("%s: %s", spec.name, line)
+        notes, lines = dataset.notes(texts, [m.file for m in recordings])
+        if said is not None:
+            said += lines
+        else:
+            for line in lines:
+                log.warning("%s: %s", spec.name, line)
     pieces = ((batch, [notes.get(m.file) for m in batch.members]) for batch in members.batches(recordings))
     yield from _told(pool.each(partial(read_batch, spec.name, reader), pieces, jobs), len(recordings), spec.name)
 

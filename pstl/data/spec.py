@@ -44,11 +44,32 @@ class Recording:
     actions: tuple[tuple[int, float, float], ...]
 
     def labels(self) -> np.ndarray:
-        """(T,) int64: the class of every frame, -1 for background; where two actions overlap, the one that begins later."""
+        """(T,) int64: the class of every frame, -1 for background.
+
+        Where actions overlap, the one that begins later, and of two that begin together the shorter.
+        """
         found = np.full(len(self.times), -1, dtype=np.int64)
-        for label, start, end in sorted(self.actions, key=lambda action: action[1]):
+        for label, start, end in sorted(self.actions, key=lambda a: (a[1], -a[2], a[0])):
             found[(self.times >= start) & (self.times <= end)] = label
         return found
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A known slip of a release, which every copy of it has: row `row` of text file `file`.
+
+    Rows are counted from 1 without blank lines. It stands there as `released` and is read as `read`.
+    """
+
+    file: str
+    row: int
+    released: str
+    read: str
+    why: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}, row {self.row}"
+        return f"{place}: the release's {self.released!r} is read as {self.read!r}; {self.why}"
 
 
 @dataclass(frozen=True)
@@ -95,6 +116,7 @@ class DatasetSpec:
     # split -> test clips whose very coordinates are also among the training clips in the released files; 0 where not named.
     # Any other number stops the workflow. Tasks report such a split twice: all test clips, and those not seen in training.
     overlap: dict[str, int] = field(default_factory=dict)
+    slips: tuple[Slip, ...] = ()  # read as meant and said; everything else of their kind is an error
     how_to_get: str = ""  # one message for people who must ask for it
     # Every kind of clip, as far as splits tell clips apart, of all data sets that share recordings under the same names.
     universe: Callable[[], Iterable[RawSequence]] | None = None

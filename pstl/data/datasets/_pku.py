@@ -1,15 +1,16 @@
 """What both phases of PKU-MMD share: how an untrimmed recording, its labels and the lists of recordings become clips."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from pstl.config import Frozen
 from pstl.data.formats import pku_txt
-from pstl.data.spec import DatasetSpec, RawSequence, Recording, Rule
+from pstl.data.spec import DatasetSpec, RawSequence, Recording, Rule, Slip
 from pstl.errors import UserError
 
+BLANK = " \t\r\n,\ufeff"  # what surrounds the values of a row in one copy or another
 PAGE = "https://www.icst.pku.edu.cn/struct/Projects/PKUMMD.html"
 LICENCE = "research; on request from its authors, not to be passed on"
 
@@ -22,10 +23,15 @@ class Config(Frozen):
 
 
 class Note(NamedTuple):
-    """What other files say of one recording: its intervals, and split -> side where the release's lists are there."""
+    """What other files say of one recording.
+
+    listed: split -> side, where the release's lists are there.
+    damage: why its labels are not known.
+    """
 
     intervals: list[pku_txt.Interval]
     listed: dict[str, str]
+    damage: str = ""
 
 
 def how_to_get(suffix: str) -> str:
@@ -37,27 +43,54 @@ def how_to_get(suffix: str) -> str:
 
 
 def notes(spec: DatasetSpec, texts: Mapping[str, Mapping[str, str]], recordings: list[str]) -> tuple[dict[str, Note], list[str]]:
-    """File of a recording -> its Note, and what does not fit together, a line each.
+    """File of a recording -> its Note, and what a user should hear of, a line each.
 
     texts: remote -> file -> content; split files are those of the remotes named like "cross-...".
     recordings: files there are. A recording without labels gets no Note.
-    Raises: UserError that names a file and line that cannot be read.
+    Raises: UserError that names a split file that cannot be read.
     """
     labels = next(files for remote, files in texts.items() if remote.startswith("Label"))
-    sides, warnings = {}, []
+    sides, said = {}, []
     for split, key in (("xsub", "subject"), ("xview", "view")):
         for file, text in next((files for remote, files in texts.items() if key in remote), {}).items():
             sides[split] = pku_txt.read_split(text, file)
-            warnings += differences(split, file, sides[split], spec.splits[split], recordings)
+            said += differences(split, file, sides[split], spec.splits[split], recordings)
     known = {}
-    for file in recordings:
-        if file in labels:
-            name = file.removesuffix(".txt")
-            listed = {split: side.get(name, "") for split, side in sides.items()}
-            known[file] = Note(pku_txt.read_labels(labels[file], f"label file {file}", len(spec.classes)), listed)
-    if alone := sorted(set(labels) - set(recordings)):
-        warnings.append(f"{len(alone)} label files have no recording, e.g. {alone[0]}")
-    return known, warnings
+    classes = len(spec.classes)
+    for file in sorted(set(recordings) & set(labels)):
+        name = file.removesuffix(".txt")
+        listed = {split: side.get(name, "") for split, side in sides.items()}
+        text, slips = mended(labels[file], file, spec.slips)
+        said += slips
+        try:
+            known[file] = Note(pku_txt.read_labels(text, f"label file {file}", classes), listed)
+        except UserError as error:
+            known[file] = Note([], listed, str(error))
+    alone = sorted(set(labels) - set(recordings))
+    silent = sorted(file for file, note in known.items() if not note.intervals and not note.damage)
+    said += [f"{len(alone)} label files have no recording, e.g. {alone[0]}"] if alone else []
+    said += [f"{len(silent)} label files hold no interval, e.g. {silent[0]}"] if silent else []
+    return known, said
+
+
+def mended(text: str, file: str, slips: Iterable[Slip]) -> tuple[str, list[str]]:
+    """A label file with the slips that are known of it as they are meant, and a line for each.
+
+    A copy in which somebody has corrected them is left as it is.
+    """
+    lines, said = text.splitlines(keepends=True), []
+    rows = [number for number, line in enumerate(lines) if line.strip(BLANK)]
+    for slip in slips:
+        if slip.file == file and slip.row <= len(rows):
+            number = rows[slip.row - 1]
+            if _values(lines[number]) == _values(slip.released):
+                lines[number] = slip.read + "\n"
+                said.append(str(slip))
+    return "".join(lines), said
+
+
+def _values(line: str) -> list[str]:
+    return [part.strip() for part in line.strip(BLANK).split(",")]
 
 
 def differences(split: str, file: str, listed: Mapping[str, str], rule: Rule, recordings: list[str]) -> list[str]:
@@ -65,9 +98,17 @@ def differences(split: str, file: str, listed: Mapping[str, str], rule: Rule, re
     other = [name for name, side in sorted(listed.items()) if rule(place(name)) != side]
     unnamed = sorted({f.removesuffix(".txt") for f in recordings} - set(listed))
     absent = sorted(set(listed) - {f.removesuffix(".txt") for f in recordings})
-    said = ((other, f"are on another side than the rule of {split} says; the file is followed"), (unnamed, "are on neither side"))
-    lines = [f"{file}: {len(names)} recordings {what}, e.g. {names[0]}" for names, what in said if names]
-    return lines + ([f"{file}: {len(absent)} recordings it lists are not there, e.g. {absent[0]}"] if absent else [])
+    lines = []
+    if other:
+        what = f"are on another side than the rule of {split} says; the file is followed"
+        lines.append(f"{file}: {len(other)} recordings {what}, e.g. {other[0]}")
+    if unnamed:
+        example = f"e.g. {unnamed[0]}: neither trained nor tested on"
+        lines.append(f"{file}: {len(unnamed)} recordings are on neither side, {example}")
+    if absent:
+        example = f"e.g. {absent[0]}"
+        lines.append(f"{file}: {len(absent)} recordings it lists are not there, {example}")
+    return lines
 
 
 def place(name: str) -> RawSequence:
@@ -107,6 +148,8 @@ def read_recording(file: str, data: bytes, note: Note | None) -> list[Recording]
 def _known(file: str, note: Note | None) -> Note:
     if note is None:
         raise UserError(f"{file}: has no label file, so its actions are not known; get Label_PKUMMD again")
+    if note.damage:
+        raise UserError(note.damage)
     return note
 
 

@@ -1,16 +1,20 @@
 """PKU-MMD, phase II: 1,009 long recordings of 13 performers, 41 of the 51 actions, three views."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 
 from pstl.data.datasets import _pku
 from pstl.data.datasets._pku import Config, Note, place, read_member, read_recording
+from pstl.data.formats import pku_txt
 from pstl.data.spec import DatasetSpec, RawSequence, Remote, as_listed, by_camera
 
-__all__ = ["SPEC", "Config", "notes", "place", "read_member", "read_recording"]
+__all__ = ["SPEC", "Config", "absent", "notes", "place", "read_member", "read_recording"]
 
 LABELS = r"(?i)(^|/)(train_)?label"  # folders of label files, whose names are those of the recordings
 MEMBERS = r"A\d{2}N\d{2}-[LMR]\.txt"
 TESTED = (2, 3, 7)  # performers of the cross-subject test
+# 26 sessions of 13 performers in three views; five of view M were never released.
+UNRELEASED = frozenset(("A05N04-M", "A07N12-M", "A08N12-M", "A14N12-M", "A20N01-M"))
 
 
 def by_performer(clip: RawSequence) -> str:
@@ -42,3 +46,11 @@ SPEC = DatasetSpec(
 def notes(texts: Mapping[str, Mapping[str, str]], recordings: list[str]) -> tuple[dict[str, Note], list[str]]:
     """See _pku.notes."""
     return _pku.notes(SPEC, texts, recordings)
+
+
+def absent(files: Iterable[str]) -> list[str]:
+    """Recordings that a complete copy has and these files lack."""
+    there = UNRELEASED.union(file.removesuffix(".txt") for file in files)
+    places = itertools.product(range(1, 27), range(1, 14), pku_txt.VIEWS)
+    names = (f"A{session:02d}N{performer:02d}-{view}" for session, performer, view in places)
+    return [name for name in names if name not in there]
