@@ -3,7 +3,7 @@
 import hashlib
 import json
 from copy import deepcopy
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,6 +12,7 @@ from pstl.errors import UserError
 Stream = Literal["joint", "bone", "motion"]
 FUSED = "3s"  # stands where a run's stream does for streams fused late
 BatchNorm = Literal["released", "recalibrated"]
+Factor = Annotated[float, Field(gt=0)]
 
 
 class Frozen(BaseModel):
@@ -56,7 +57,7 @@ class TrainSettings(Frozen):
     warmup_epochs: int = Field(0, ge=0)  # lr = peak * (epoch + warmup_start) / warmup_epochs
     warmup_start: Literal[0, 1] = 0  # 0: epoch 0 has lr 0, as the PSTL code does; 1: the warm-up's last epoch has the peak (PSP)
     milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by gamma
-    gamma: float = Field(0.1, gt=0)
+    gamma: Factor | tuple[Factor, ...] = 0.1  # the same at every milestone, or one for each
     warmup_steps: int = Field(0, ge=0)  # optimiser steps; with decay_steps the rate follows the step: 0 at step 0, lr at warmup_steps
     decay_steps: int = Field(0, ge=0)  # linear only: step at which the rate reaches final_lr; 0: the rate follows the epoch
     final_lr: float = Field(0.0, ge=0)  # with decay_steps
@@ -68,6 +69,7 @@ class TrainSettings(Frozen):
     # of batch_size as there are labels, rounded, and at least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, spec 7).
     labelled_batch: int | Literal["fraction"] = 0
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
+    whole_steps: bool = False  # leave out an epoch's last batches if they are fewer than `accumulate`
     precision: Literal["auto", "fp32", "bf16"] = "fp32"  # auto: what the device does fast (train/precision.py); rows say which
     snapshot_every: int = Field(0, ge=0)  # epochs between encoders kept in snapshots/, for accuracy against steps; 0: none
 
@@ -77,6 +79,17 @@ class TrainSettings(Frozen):
             raise ValueError("decay_steps needs schedule linear, warmup_epochs 0 and fewer warmup_steps than decay_steps")
         if not self.decay_steps and (self.warmup_steps or self.final_lr):
             raise ValueError("warmup_steps and final_lr need decay_steps")
+        return self
+
+    @model_validator(mode="after")
+    def _a_gamma_for_each_milestone(self) -> "TrainSettings":
+        if not isinstance(self.gamma, tuple):
+            return self
+        if len(self.gamma) != len(self.milestones):
+            expected = f"one for each of the {len(self.milestones)} milestones"
+            raise ValueError(f"gamma has {len(self.gamma)} values; expected {expected}, or one number")
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError(f"milestones {list(self.milestones)} with a gamma for each; expected ascending epochs")
         return self
 
 

@@ -29,12 +29,25 @@ def of_epoch(clips: Clips, train: TrainSettings, seed: int, epoch: int) -> list[
         others = cycled(len(clips), train.batch_size, epoch * steps, steps, seed, "shuffle")
     else:
         others = shuffled(len(clips), train.batch_size, train.drop_last, seed, epoch)
+    others = others[: trained_on(len(others), train)]
     if not train.labelled_batch:
         return [Members(None, index) for index in others]
     if not len(clips.labelled):
         raise UserError("train.labelled_batch is set, but no clip has a label; use a method that needs labels, or remove it")
     rows = cycled(len(clips.labelled), labelled_size(train, clips), epoch * len(others), len(others), seed, "shuffle labelled")
     return [Members(clips.labelled[row], index) for row, index in zip(rows, others, strict=True)]
+
+
+def trained_on(batches: int, train: TrainSettings) -> int:
+    """How many of an epoch's batches are trained on. Raises: UserError if they make no step."""
+    if not train.whole_steps:
+        return batches
+    if batches < train.accumulate:
+        raise UserError(
+            f"train.whole_steps: {batches} batches of {train.batch_size} in an epoch make no step of {train.accumulate}; "
+            "lower train.batch_size or train.accumulate"
+        )
+    return batches // train.accumulate * train.accumulate
 
 
 def labelled_size(train: TrainSettings, clips: Clips) -> int:

@@ -245,8 +245,9 @@ def epochs_of(settings: TrainSettings, clips: int) -> int:
     """Epochs of a whole run: max_steps may end it before the last one, or within one."""
     if not settings.max_steps:
         return settings.epochs
-    per_epoch = settings.steps_per_epoch or len(shuffled(clips, settings.batch_size, settings.drop_last, 0, 0))
-    return min(settings.epochs, math.ceil(settings.max_steps / math.ceil(per_epoch / settings.accumulate)))
+    in_all = settings.steps_per_epoch or len(shuffled(clips, settings.batch_size, settings.drop_last, 0, 0))
+    steps = math.ceil(batches.trained_on(in_all, settings) / settings.accumulate)
+    return min(settings.epochs, math.ceil(settings.max_steps / steps))
 
 
 def write_curve(path: Path, history: list[dict[str, float]]) -> None:

@@ -17,7 +17,10 @@ def learning_rate(train: TrainSettings, epoch: int, step: int = 0) -> float:
     if epoch < train.warmup_epochs:
         return train.lr * (epoch + train.warmup_start) / train.warmup_epochs
     if train.schedule == "step":
-        return train.lr * train.gamma ** sum(epoch >= m for m in train.milestones)
+        passed = sum(epoch >= milestone for milestone in train.milestones)
+        if isinstance(train.gamma, tuple):
+            return train.lr * math.prod(train.gamma[:passed])
+        return train.lr * train.gamma**passed
     done = (epoch - train.warmup_epochs) / max(1, train.epochs - train.warmup_epochs)
     if train.schedule == "cosine":
         return train.lr * (1 + math.cos(math.pi * done)) / 2

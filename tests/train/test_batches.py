@@ -76,3 +76,20 @@ def test_labelled_batches_need_labels():
     """Otherwise a run without labels would look semi-supervised."""
     with pytest.raises(UserError, match="no clip has a label"):
         batches.of_epoch(clips(labelled=False), settings(labelled_batch=4), 0, 0)
+
+
+@pytest.mark.parametrize(("count", "kept"), [(420, 12), (128, 4), (127, 4), (2005, 60), (4009, 124)])
+def test_batches_that_make_no_whole_step_are_left_out(count, kept):
+    """Hi-TRS takes 3 steps of 4 x 32 clips from 420 labels, 15 from 2,005 and 31 from 4,009 (its spec, section 5)."""
+    train = settings(batch_size=32, accumulate=4, whole_steps=True)
+    c = clips(count, known=None)
+    members = batches.of_epoch(c, train, seed=3, epoch=1)
+    everything = batches.of_epoch(c, settings(batch_size=32, accumulate=4), seed=3, epoch=1)
+    assert len(members) == kept
+    assert all(torch.equal(a.others, b.others) for a, b in zip(members, everything, strict=False))
+
+
+def test_fewer_batches_than_a_step_takes_are_refused():
+    """An epoch without a step would leave the weights as they were, and the table would call them trained."""
+    with pytest.raises(UserError, match="3 batches of 32 in an epoch make no step of 4"):
+        batches.of_epoch(clips(90, known=None), settings(batch_size=32, accumulate=4, whole_steps=True), 0, 0)

@@ -44,3 +44,29 @@ def test_halving_schedule():
     train = TrainSettings(epochs=70, lr=1.0, schedule="step", milestones=(20, 30, 40, 50, 60), gamma=0.5)
     expected = [1.0 if e <= 20 else 0.5 ** -(-(e - 20) // 10) for e in range(1, 71)]
     assert [learning_rate(train, e) for e in range(70)] == pytest.approx(expected)
+
+
+def test_a_gamma_for_each_milestone():
+    """Hi-TRS from scratch: 1 to epoch 30, then .5, .25, .125 and from 56 on .0125 (its spec, section 5; epochs from 1)."""
+    train = TrainSettings(
+        epochs=70, lr=4e-4, schedule="step", milestones=(30, 40, 50, 55), gamma=(0.5, 0.5, 0.5, 0.1)
+    )
+
+    def factor(e):
+        if e <= 30:
+            return 1
+        return 0.5 if e <= 40 else 0.25 if e <= 50 else 0.125 if e <= 55 else 0.0125
+
+    expected = [4e-4 * factor(e) for e in range(1, 71)]
+    assert [learning_rate(train, e) for e in range(70)] == pytest.approx(expected, rel=1e-12)
+
+
+def test_gammas_without_their_milestones_are_refused():
+    """A drop that belongs to no epoch, or to epochs out of order, would be another schedule in silence."""
+    step = {"epochs": 9, "lr": 1.0, "schedule": "step"}
+    with pytest.raises(ValueError, match="gamma has 1 values; expected one for each of the 2 milestones"):
+        TrainSettings(**step, milestones=(3, 6), gamma=(0.5,))
+    with pytest.raises(ValueError, match="expected ascending epochs"):
+        TrainSettings(**step, milestones=(6, 3), gamma=(0.5, 0.1))
+    with pytest.raises(ValueError, match="greater than 0"):
+        TrainSettings(**step, milestones=(3,), gamma=(0.0,))
