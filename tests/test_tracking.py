@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report.fabricated import FLOOR, GRID, params, run_id, write_all, write_cell, write_no_sense, write_run, write_without
+from report.fabricated import (
+    FLOOR,
+    GRID,
+    params,
+    run_id,
+    write_all,
+    write_both_states,
+    write_cell,
+    write_no_sense,
+    write_run,
+    write_without,
+)
 
 from pstl import paths, report, tracking
 from pstl.config import Params
@@ -88,6 +99,22 @@ def test_tables_from_the_store_are_the_tables_from_the_files(uri: str) -> None:
     report.build(settings, "tiny", "from_mlflow", source="mlflow", uri=uri)
     for name in ("rows.csv", "comparison.csv", "comparison.md", "summary.json", "curves.png", "accuracy.png", "settings.png", "labels.png"):
         assert Path("from_files", name).read_bytes() == Path("from_mlflow", name).read_bytes(), name
+
+
+def test_the_released_state_of_a_training_comes_back_from_the_store(uri: str) -> None:
+    """Rows that came with a cell of the other state must stand in the tables, once."""
+    grid = {**SMALL, "streams": ["joint"], "tasks": ["finetune"], "fuse": None}
+    for norms in (["recalibrated"], ["released", "recalibrated"]):
+        settings = params({**grid, "batch_norm": norms})
+        for cell in settings.cells("tiny"):
+            if cell.batch_norm == "released":
+                write_cell(cell, {"top1": 50.0, "top1_best": 51.0})
+            else:
+                write_both_states(cell, 60.0)
+        tracking.import_runs(settings, "tiny", "receipt.json", uri)
+        rows = tracking.results_from_mlflow(settings, "tiny", uri).rows
+        assert rows == from_files(settings, "tiny").rows
+        assert len(rows) == 8
 
 
 def test_importing_twice_changes_nothing(uri: str) -> None:

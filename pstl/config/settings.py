@@ -69,7 +69,7 @@ class TrainSettings(Frozen):
     # of batch_size as there are labels, rounded, and at least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, spec 7).
     labelled_batch: int | Literal["fraction"] = 0
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
-    whole_steps: bool = False  # leave out an epoch's last batches if they are fewer than `accumulate`
+    whole_steps: bool = False  # leave out an epoch's last batches if they make no whole step
     precision: Literal["auto", "fp32", "bf16"] = "fp32"  # auto: what the device does fast (train/precision.py); rows say which
     snapshot_every: int = Field(0, ge=0)  # epochs between encoders kept in snapshots/, for accuracy against steps; 0: none
 
@@ -86,10 +86,11 @@ class TrainSettings(Frozen):
         if not isinstance(self.gamma, tuple):
             return self
         if len(self.gamma) != len(self.milestones):
-            expected = f"one for each of the {len(self.milestones)} milestones"
-            raise ValueError(f"gamma has {len(self.gamma)} values; expected {expected}, or one number")
+            expected = f"one for each of the {len(self.milestones)} milestones, or one number"
+            raise ValueError(f"gamma has {len(self.gamma)} values; expected {expected}")
         if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError(f"milestones {list(self.milestones)} with a gamma for each; expected ascending epochs")
+            found = f"milestones {list(self.milestones)} with a gamma for each"
+            raise ValueError(f"{found}; expected ascending epochs")
         return self
 
 

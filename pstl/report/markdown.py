@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pstl.config import FUSED, Params
+from pstl.config import FUSED, Cell, Params
 from pstl.report.paper import STREAMS, TASKS, Published
 from pstl.report.rows import NOT_APPLICABLE, Results, Row
 from pstl.report.shares import by_share, seen_labels
@@ -66,8 +66,10 @@ def header(params: Params, suite: str, results: Results) -> str:
 
 def facts(params: Params, suite: str, results: Results) -> dict[str, str]:
     """The same as names and values."""
-    run = [row for row in results.rows if row["value"] is not None]
-    cells = {_cell(row): row["reason"] for row in results.rows} | {_cell(row): "" for row in run}
+    asked = {_identity(cell) for cell in params.grid(suite)}  # no states that came along
+    rows = [row for row in results.rows if _cell(row) in asked]
+    run = [row for row in rows if row["value"] is not None]
+    cells = {_cell(row): row["reason"] for row in rows} | {_cell(row): "" for row in run}
     done, senseless = sum(not why for why in cells.values()), sum(why.startswith(NOT_APPLICABLE) for why in cells.values())
     tasks = {_cell(row): row["seconds"] for row in run}
     training = sum(float(record.get("seconds", 0)) for record in results.runs.values())
@@ -241,6 +243,12 @@ def _at(lines: list[Line], method: str, column: tuple[str, str, str]) -> Line | 
 
 def _cell(row: Row) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in ("dataset", "split", "method", "stream", "seed", "batch_norm", "task"))
+
+
+def _identity(cell: Cell) -> tuple[str, ...]:
+    """The same of a cell of the grid."""
+    run = cell.run
+    return run.dataset, run.split, run.method, run.stream, str(run.seed), cell.batch_norm, cell.task
 
 
 def _listed(values: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ FIELDS = (
 )  # fmt: skip
 NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
+RELEASED = "released"  # the state that papers test in; a recalibrated cell may have its rows, too
 
 Row = dict[str, Any]
 Epochs = list[dict[str, float]]
@@ -52,22 +53,36 @@ def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None
     A cell without numbers gets one row for each (setting, metric) its task has elsewhere on the split, so that no table leaves it out.
     """
     cells = list(cells)
+    asked = {cell[:3] for cell in cells}
     found = {cell[:3]: read(cell) for cell in cells}
-    shapes: dict[tuple[str, ...], dict[tuple[str, str], None]] = {}
+    shapes: dict[tuple[str, ...], dict[tuple[str, str, str], None]] = {}
     for cell in cells:
         rows = found[cell[:3]]
         for row in rows if isinstance(rows, list) else ():
-            shapes.setdefault(_kind(cell), {})[row["setting"], row["metric"]] = None
+            norm = row["batch_norm"] if row["batch_norm"] != cell.batch_norm else ""
+            shapes.setdefault(_kind(cell), {})[norm, row["setting"], row["metric"]] = None
     table = []
     for cell in cells:
-        shape = shapes.get(_kind(cell), {("", "top1"): None})
+        shape = shapes.get(_kind(cell), {("", "", "top1"): None})
         rows = found[cell[:3]]
-        if isinstance(rows, list):
-            table += [{**row, "reason": row.get("reason", "")} for row in rows]
-        else:
+        if not isinstance(rows, list):
             reason = NOT_RUN if rows is None else f"{NOT_APPLICABLE}: {rows}"
-            table += [_without_number(cell, *key, reason) for key in shape]
+            rows = [_without_number(cell, *key, reason) for key in shape]
+        kept = [row for row in rows if belongs(row, cell, asked)]
+        table += [{**row, "reason": row.get("reason", "")} for row in kept]
     return table
+
+
+def belongs(row: Row, cell: Cell, asked: Container[tuple[Run, str, str]]) -> bool:
+    """Whether a row of a cell's file stands in the tables.
+
+    A task that trains the encoder has its weights in the released state of the batch norms, too.
+    Those rows stand where no cell of their own is asked for.
+
+    asked: run, batch norm and task of every cell.
+    """
+    norm = row["batch_norm"]
+    return norm == cell.batch_norm or (cell.run, norm, cell.task) not in asked
 
 
 def read_cell(cell: Cell) -> list[Row] | str | None:
@@ -85,7 +100,7 @@ def read_cell(cell: Cell) -> list[Row] | str | None:
         raise UserError(f"{path}: no rows, expected at least one; delete the file and run the task again")
     metrics = dict.fromkeys(str(row.get("metric")) for row in rows)
     without = [
-        _without_number(cell, setting, metric, f"{NOT_APPLICABLE}: {why}")
+        _without_number(cell, "", setting, metric, f"{NOT_APPLICABLE}: {why}")
         for setting, why in content.get("without", {}).items()
         for metric in metrics
     ]
@@ -124,7 +139,7 @@ def _checked(row: Row, cell: Cell, path: Path) -> Row:
         wrong = ", ".join(sorted(set(row) ^ set(FIELDS)))
         raise UserError(f"{path}: row with missing or unknown fields ({wrong}); delete the file and run the task again")
     found = {key: row[key] for key in _identity(cell)}
-    if found != _identity(cell):
+    if found not in (_identity(cell), _identity(cell) | {"batch_norm": RELEASED}):
         raise UserError(f"{path}: rows of {found}, expected {_identity(cell)}; delete the file and run the task again")
     if not isinstance(row["value"], (int, float)) or not math.isfinite(row["value"]):
         raise UserError(f"{path}: {row['metric']} is {row['value']!r}, expected a finite number; run the task again")
@@ -144,6 +159,8 @@ def _kind(cell: Cell) -> tuple[str, ...]:
     return cell.run.dataset, cell.run.split, cell.task, "fused" if cell.fused else ""
 
 
-def _without_number(cell: Cell, setting: str, metric: str, reason: str) -> Row:
+def _without_number(cell: Cell, norm: str, setting: str, metric: str, reason: str) -> Row:
+    """A row without a value.   norm: the state of the batch norms, empty for the cell's own."""
     row = {**dict.fromkeys(FIELDS, ""), **_identity(cell), "setting": setting, "metric": metric, "value": None}
+    row["batch_norm"] = norm or cell.batch_norm
     return {**{key: row[key] for key in FIELDS}, "reason": reason}

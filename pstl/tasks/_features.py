@@ -100,16 +100,19 @@ def classify_all(card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear,
 
 
 @torch.inference_mode()
-def recalibrate(card: EncoderCard, encoder: BaseEncoder, clips: Clips) -> None:
+def recalibrate(
+    card: EncoderCard, encoder: BaseEncoder, clips: Clips, streams: tuple[str, ...] = ()
+) -> None:  # fmt: skip
     """Replace batch-norm running statistics by averages over the clean training clips, dropout off.
 
-    They are of the run's stream, or of all streams that the method feeds its encoder in one batch: its classifier was trained on those.
+    streams: that the encoder was trained on in one batch; (): all that the method feeds it in one
+    batch, which is the run's stream for most.
 
     The released code's statistics mix augmented and masked views and weigh the last few batches most; single epochs then
     swing by tens of points. The clips are taken in a fixed shuffled order, because files are often sorted by class; a last
     short batch is left out, so that all batches count alike.
     """
-    together = load_plugin("methods", card.method).Method.together or (card.stream,)
+    together = streams or load_plugin("methods", card.method).Method.together or (card.stream,)
     norms = [m for m in encoder.modules() if isinstance(m, _BatchNorm)]
     encoder.eval()
     momenta = [norm.momentum for norm in norms]

@@ -1,29 +1,30 @@
 """What fine-tuning and its semi-supervised form share: encoder and one linear layer trained with labels."""
 
-from typing import Literal
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.backbones._base import BaseEncoder
 from pstl.config import Frozen, TrainSettings, validated
 from pstl.data.loader import Clips, in_order
 from pstl.errors import UserError
 from pstl.methods._base import BaseMethod, Batch, Losses, Problem
-from pstl.metrics import top_k
 from pstl.ops.collective import gather
 from pstl.registry import load as load_plugin
 from pstl.rng import derive
+from pstl.tasks import _looks as looks
 from pstl.tasks._features import BATCH, encode_view, recalibrate
-from pstl.tasks._measures import measures, on_clips
+from pstl.tasks._head import Initial, linear
+from pstl.tasks._measures import measures
 from pstl.tasks._pretrained import Pretrained
 from pstl.tasks._result import NotApplicable, Result
-from pstl.tasks._scores import UNSEEN
 from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.pretrain import train
+from pstl.train.pretrain import epochs_of, train
 
 
 class Training(TrainSettings):
@@ -38,45 +39,58 @@ class Config(Frozen):
 
     train: Training = Training.model_validate({})
     augment: bool = False  # train on the random view the method's paper fine-tunes on, instead of the clean one
-    initial: Literal["xavier", "normal"] = "xavier"  # of the linear layer: Xavier-normal, or N(0, 0.01); biases are 0
+    initial: Initial = "xavier"  # of the linear layer
     frozen: tuple[str, ...] = ()  # parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0]
-    test_every: int = Field(0, ge=0)  # epochs between tests on the test clips, for top1_best as papers print it; 0: the last only
+    test_every: int = Field(5, ge=0)  # epochs between looks at the test clips; 0: none
+    epochs_shown: tuple[int, ...] = ()  # epochs, from 1, whose top1 is a row of its own
+
+    @model_validator(mode="after")
+    def _epochs_that_are_reached(self) -> "Config":
+        last = self.train.epochs
+        if beyond := [epoch for epoch in self.epochs_shown if not 1 <= epoch <= last]:
+            raise ValueError(f"epochs_shown holds {beyond[0]}, but epochs are 1 to {last}")
+        return self
 
 
 def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1, top5 and macro_f1 of the LAST epoch; with `test_every`, top1_best beside them, which is chosen on the test clips.
+    """top1, top5 and macro_f1 of the LAST epoch; beside them top1_best and best_epoch of all looks.
 
-    With batch norm "recalibrated" the statistics are renewed on the clips trained on before every test.
+    A look tests the clean test clips and changes nothing; only those two are chosen by it. With
+    batch norm "recalibrated" statistics are renewed on the clips trained on before every look. The
+    same weights with the statistics that training left, in which papers test, are rows of their own.
     Raises: NotApplicable for an encoder without weights.
     """
     if not any(p.requires_grad for p in world.encoder.parameters()):
         raise NotApplicable("this encoder has no weights to fine-tune")
     if not len(world.train) or not len(world.test):
         raise UserError(f"finetune: {len(world.train)} labelled and {len(world.test)} test clips; both sides need clips")
+    if cfg.frozen:
+        world.renew()  # what is frozen works with its statistics in training, too
     labelled, test = world.clips(world.train, labelled=True), world.clips(world.test, labelled=True)
     problem = Problem(encoder_file.skeleton_of(world.card), world.card.people, world.card.frames, world.classes, world.card.stream)
     classifier = Classifier(cfg, world.encoder, problem, world.card, derive(seed, "finetune")).to(device)
+    y, states = classes_of(test), looks.states(world.batch_norm)
+    last = epochs_of(cfg.train, len(labelled))  # looked at at the end, also after an interruption
 
     def watch(epochs: int) -> dict[str, float]:
-        if not cfg.test_every or epochs % cfg.test_every:
+        due = epochs in cfg.epochs_shown or (cfg.test_every and epochs % cfg.test_every == 0)
+        if not due or epochs == last:
             return {}
-        scores, y = test_scores(classifier, world, labelled, test), classes_of(test)
-        return on_clips(lambda kept: {"top1": float(top_k(scores[kept], y[kept], 1))}, world.unseen)
+        return looks.record(test_scores(classifier, labelled, test, states), y, world.unseen, states)
 
     name = f"{world.run}: fine-tune"
     curve = train(classifier, labelled, cfg.train, name, seed, world.progress, world.digest, watch=watch)
-    scores, y = test_scores(classifier, world, labelled, test), classes_of(test)
-    metrics = measures(scores, y, world.unseen)
-    if cfg.test_every:
-        metrics |= best_tested([*curve, metrics])
+    scores = test_scores(classifier, labelled, test, states)
+    curve[-1] |= looks.record(scores, y, world.unseen, states)
+    metrics = {}
+    for norm, accuracy in states.items():
+        metrics[norm] = measures(scores[norm], y, world.unseen)
+        metrics[norm] |= looks.at(curve, cfg.epochs_shown, accuracy)
+        if cfg.test_every:
+            metrics[norm] |= looks.best(curve, accuracy)
     checkpoint.discard(world.progress)
-    return Result(metrics, scores=scores.cpu().numpy(), curve=curve)
-
-
-def best_tested(records: list[dict[str, float]]) -> dict[str, float]:
-    """top1_best, the highest top1 of any test, as papers print it; the same of clips that repeat no training clip, where it is tested."""
-    names = [name for name in ("top1", f"top1{UNSEEN}") if name in records[-1]]
-    return {name.replace("top1", "top1_best"): max(record[name] for record in records if name in record) for name in names}
+    own = metrics.pop(world.batch_norm)
+    return Result(own, scores=scores[world.batch_norm].cpu().numpy(), curve=curve, norms=metrics)
 
 
 class Classifier(BaseMethod):
@@ -88,10 +102,7 @@ class Classifier(BaseMethod):
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem, card: EncoderCard, seed: int) -> None:
         super().__init__(cfg, encoder, problem)
         rng = torch.Generator().manual_seed(seed)
-        self.classifier = nn.Linear(encoder.width, problem.classes)
-        initial = nn.init.xavier_normal_ if cfg.initial == "xavier" else _normal
-        initial(self.classifier.weight, generator=rng)
-        nn.init.zeros_(self.classifier.bias)
+        self.classifier = linear(encoder.width, problem.classes, cfg.initial, rng)
         module = load_plugin("methods", card.method)
         self.card, self.views, self.view_cfg = card, module.Method, validated(module.Config, card.settings, card.method)
         self.still = [_part(encoder, name) for name in cfg.frozen]
@@ -122,22 +133,45 @@ class Classifier(BaseMethod):
         return self.classifier(encode_view(self.card, self.encoder, view, length=length))
 
 
-@torch.no_grad()
-def test_scores(classifier: Classifier, world: Pretrained, labelled: Clips, test: Clips) -> Tensor:
-    """Class scores of the clean test clips in file order, in evaluation mode; training goes on as if nobody had looked.
+States = dict[str, Tensor]  # state of the batch norms -> (N_test, classes) scores, on the device
 
-    Returns: (N_test, classes) on the device.
+
+def test_scores(
+    classifier: Classifier, labelled: Clips, test: Clips, states: Iterable[str]
+) -> States:  # fmt: skip
+    """Scores of the clean test clips in file order, in evaluation mode.
+
+    Training goes on as if nobody had looked. Without batch norm all states are one.
     """
+    if not any(isinstance(module, _BatchNorm) for module in classifier.encoder.modules()):
+        return dict.fromkeys(states, _scores(classifier, test))
+    scores = {}
+    for norm in states:
+        if norm == "recalibrated":
+            scores[norm] = _renewed_scores(classifier, labelled, test)
+        else:
+            scores[norm] = _scores(classifier, test)
+    return scores
+
+
+def _renewed_scores(classifier: Classifier, labelled: Clips, test: Clips) -> Tensor:
+    """Scores with statistics of the labelled clips, which are forgotten again."""
     kept = {name: value.clone() for name, value in classifier.encoder.named_buffers()}
-    if world.batch_norm == "recalibrated":
-        recalibrate(world.card, classifier.encoder, labelled)
+    recalibrate(classifier.card, classifier.encoder, labelled, (classifier.card.stream,))
+    scores = _scores(classifier, test)
+    for name, value in classifier.encoder.named_buffers():
+        value.copy_(kept[name])
+    return scores
+
+
+@torch.no_grad()
+def _scores(classifier: Classifier, test: Clips) -> Tensor:
     classifier.eval()
     rows = []
     for part in in_order(len(test), BATCH):
         x, length, _ = test.take(torch.arange(part.start, part.stop))
-        rows.append(classifier.scores(classifier.views.clean(classifier.view_cfg, x, length), length).float())
-    for name, value in classifier.encoder.named_buffers():
-        value.copy_(kept[name])
+        view = classifier.views.clean(classifier.view_cfg, x, length)
+        rows.append(classifier.scores(view, length).float())
     return torch.cat(rows)
 
 
@@ -155,7 +189,3 @@ def _part(encoder: nn.Module, name: str) -> nn.Module | nn.Parameter:
         raise UserError(f"frozen: the encoder has no part {name!r}; known: {', '.join(first)}, and what is below them, e.g. blocks.0")
     found: nn.Module | nn.Parameter = known[name]
     return found
-
-
-def _normal(weight: Tensor, generator: Generator) -> Tensor:
-    return nn.init.normal_(weight, 0.0, 0.01, generator=generator)

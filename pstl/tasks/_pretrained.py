@@ -26,8 +26,9 @@ from pstl.train.encoder_file import EncoderCard
 class Pretrained:
     """An encoder and the clips of one split, in the encoder's joints.
 
-    run: the cell's run; its data set may be another than the encoder's.   encoder: on the device, in evaluation mode, with the
-    statistics that `batch_norm` names.   data: the whole array.   train, test: indices of the split's two sides.
+    run: the cell's run; its data set may be another than the encoder's.
+    encoder: on the device, in evaluation mode, with the statistics that training left, see renew().
+    data: the whole array.   train, test: indices of the split's two sides.
     progress: file in which a long task keeps what it has done; it is removed at the end.   digest: of all that shapes the result.
     ranking: which training clips have labels first, for tasks that need it.   features: of these clips, for tasks that need them.
     """
@@ -54,6 +55,11 @@ class Pretrained:
         """(N_test,) bool: test clips whose coordinates are not also those of a training clip."""
         return self.data.unseen(self.run.split)
 
+    def renew(self) -> None:
+        """Give the encoder's batch norms the statistics that `batch_norm` names."""
+        if self.batch_norm == "recalibrated":
+            recalibrate(self.card, self.encoder, self.clips(self.train))
+
     def clips(self, indices: np.ndarray, labelled: bool = False) -> Clips:
         """Some clips, on the device if they fit; with their classes if `labelled`."""
         return Clips(self.data, indices, self.device, labelled)
@@ -69,7 +75,7 @@ def open_pretrained(
     device: torch.device,
     labels: str | Path | None = None,
 ) -> Pretrained:
-    """Load encoder and array, match their joints, and give the batch norms their statistics.
+    """Load encoder and array, and match their joints.
 
     shaped: digest of the task's own settings.   labels: a file of pstl.data.labels.
     Raises: UserError, ShapeError for a file that cannot be read, a split that is not there, or clips that do not fit the encoder.
@@ -81,7 +87,5 @@ def open_pretrained(
     train, test = sides_of(data, run.split)
     whole = digest([shaped, card.provenance, data.meta["checksum"]])
     encoder.to(device)
-    if batch_norm == "recalibrated":
-        recalibrate(card, encoder, Clips(data, train, device))
     ranking = None if labels is None else read(labels)
     return Pretrained(run, card, encoder, batch_norm, data, train, test, progress, whole, device, ranking)

@@ -24,6 +24,7 @@ class Result:
 
     not_applicable: why the task makes no sense here; there are no metrics then.   without: setting -> why this one makes no sense.
     others: setting -> metrics of what the task compares with (baselines), rows of their own in the tables.
+    norms: another state of the batch norms -> metrics of the same weights in it.
     timelines: some test recordings for the report: {"name", "frames", "classes", "truth": [[start, end, class]],
     "found": [[start, end, class, score]]}, in frames, classes from 0. No coordinates.
     motions: some predictions for the report, of simulated people only: {"name", "skeleton", "seen", "future", "found", "mpjpe"}, poses
@@ -37,23 +38,33 @@ class Result:
     not_applicable: str = ""
     without: dict[str, str] = field(default_factory=dict)
     others: Mapping[str, dict[str, float]] = field(default_factory=dict)
+    norms: Mapping[str, dict[str, float]] = field(default_factory=dict)
     timelines: list[dict[str, Any]] = field(default_factory=list)
     motions: list[dict[str, Any]] = field(default_factory=list)
 
 
 def rows(run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row per setting and metric. `facts`: run_id, device, seconds, peak_mb, git, data_checksum, settings_digest."""
+    """One row per setting, batch-norm state and metric.
+
+    facts: run_id, device, seconds, peak_mb, git, data_checksum, settings_digest. The seconds stand
+    in the rows of the cell's own batch-norm state; those of another came with them and cost 0.
+    """
     known = {key: facts[key] for key in ("run_id", "device", "seconds", "peak_mb", "git", "data_checksum", "settings_digest")}
     cell = {
         "task": task, "dataset": run.dataset, "split": run.split, "stream": run.stream,
         "method": run.method, "seed": run.seed, "batch_norm": batch_norm,
     }  # fmt: skip
-    settings = {result.setting: result.metrics, **result.others}
-    return [
-        {**cell, **known, "setting": setting, "metric": name, "value": float(value)}
-        for setting, metrics in settings.items()
-        for name, value in metrics.items()
-    ]
+    table = []
+    for setting, metrics in {result.setting: result.metrics, **result.others}.items():
+        table += _values({**cell, **known, "setting": setting}, metrics)
+    for norm, metrics in result.norms.items():
+        beside = {"setting": result.setting, "batch_norm": norm, "seconds": 0.0}
+        table += _values({**cell, **known, **beside}, metrics)
+    return table
+
+
+def _values(row: dict[str, Any], metrics: dict[str, float]) -> list[dict[str, Any]]:
+    return [{**row, "metric": name, "value": float(value)} for name, value in metrics.items()]
 
 
 def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, Any]], result: Result, tested: Scores) -> None:

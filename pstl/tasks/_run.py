@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pstl.config import Params, Run, TaskSettings, digest, validated
+from pstl.config import Params, Run, digest, validated
 from pstl.errors import UserError
 from pstl.files import Kind, read_json
 from pstl.metrics import top_k
@@ -54,13 +54,18 @@ def evaluate(
     maker = params.encoder_run(run, task)
     given: FeatureSet | Pretrained | Recorded
     needs, progress = getattr(module, "NEEDS", "features"), Path(out).with_name(f"{task}.last.pt")
+    # Of the settings as they count, defaults included: what others have begun is not gone on with.
+    shaped = digest([section.kind, cfg.model_dump(mode="json"), str(run), batch_norm])
     if needs == "recordings":
-        given = _recordings(run, maker, batch_norm, task, (encoder, recordings), progress, section, device)
+        files = (encoder, recordings)
+        given = _recordings(run, maker, batch_norm, task, files, progress, shaped, device)
         meta = {**given.card.provenance, "data_checksum": given.store.checksum}
     elif needs in ("clips", "labels", "both"):
         if needs == "labels" and labels is None:
             raise UserError(f"{run}: task {task} reads which clips are labelled; pass --labels FILE, made with 'python -m pstl labels'")
-        given = _clips(run, maker, batch_norm, task, (encoder, array, labels), progress, section, device)
+        given = _clips(
+            run, maker, batch_norm, task, (encoder, array, labels), progress, shaped, device
+        )  # fmt: skip
         if needs == "both":
             given = replace(given, features=_same_weights(_features(run, maker, batch_norm, features), given, features))
         meta = {**given.card.provenance, "data_checksum": given.data.meta["checksum"]}
@@ -104,7 +109,7 @@ def _tested(given: FeatureSet | Pretrained | Recorded, about: Mapping[str, Any])
 def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
     """Raises: UserError if a task on clips made its metrics without on_clips(), which alone gives what copies of training clips hide."""
     ends = (UNSEEN,) if unseen.any() and not unseen.all() else ()
-    for metrics in (result.metrics, *result.others.values()):
+    for metrics in (result.metrics, *result.others.values(), *result.norms.values()):
         names = {name.removesuffix(UNSEEN) for name in metrics}
         if not isinstance(metrics, ClipMetrics) or set(metrics) != {name + end for name in names for end in ("", *ends)}:
             raise UserError(
@@ -143,14 +148,14 @@ def _clips(
     task: str,
     files: tuple[str | Path | None, str | Path | None, str | Path | None],
     progress: Path,
-    section: TaskSettings,
+    shaped: str,
     device: torch.device,
 ) -> Pretrained:
     """Encoder and array, the encoder of the run it should be of."""
     encoder, array, labels = files
     if encoder is None or array is None:
         raise UserError(f"{run}: task {task} works on clips; pass --encoder FILE and --array FOLDER")
-    world = open_pretrained(run, batch_norm, encoder, array, progress, _shaped(section, run, batch_norm), device, labels)
+    world = open_pretrained(run, batch_norm, encoder, array, progress, shaped, device, labels)
     _check_maker(world.card, maker, encoder)
     return world
 
@@ -162,21 +167,16 @@ def _recordings(
     task: str,
     files: tuple[str | Path | None, str | Path | None],
     progress: Path,
-    section: TaskSettings,
+    shaped: str,
     device: torch.device,
 ) -> Recorded:
     """Encoder and recordings, the encoder of the run it should be of."""
     encoder, recordings = files
     if encoder is None or recordings is None:
         raise UserError(f"{run}: task {task} works on whole recordings; pass --encoder FILE and --recordings FOLDER")
-    world = open_recorded(run, batch_norm, encoder, recordings, progress, _shaped(section, run, batch_norm), device)
+    world = open_recorded(run, batch_norm, encoder, recordings, progress, shaped, device)
     _check_maker(world.card, maker, encoder)
     return world
-
-
-def _shaped(section: TaskSettings, run: Run, batch_norm: str) -> str:
-    """Digest of what a task's own settings shape."""
-    return digest([section.model_dump(mode="json", exclude={"summary", "published"}), str(run), batch_norm])
 
 
 def _check_maker(card: EncoderCard, maker: Run, encoder: str | Path) -> None:

@@ -4,12 +4,15 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from pstl.config import Frozen
 from pstl.errors import UserError
 from pstl.rng import torch_generator
 from pstl.tasks._features import FeatureSet
+from pstl.tasks._head import Initial, linear
+from pstl.tasks._looks import best_of
 from pstl.tasks._measures import accuracies, on_clips
 from pstl.tasks._result import Result
 
@@ -31,23 +34,31 @@ class Config(Frozen):
     schedule: Literal["cosine", "step"] = "cosine"
     milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by gamma
     gamma: float = 0.1
-    initial: Literal["xavier", "normal", "uniform"] = "xavier"  # weights: Xavier-normal, N(0, 0.01), or U(+-1 / sqrt(width)); biases are 0
+    initial: Initial = "xavier"
+    drop_last: bool = False  # leave out the last short batch
+    clip_norm: float = Field(0.0, ge=0)  # largest L2 norm of all gradients together; 0: not clipped
 
 
 def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1, top5 and macro_f1 of the LAST epoch are the result; top1_best, chosen on the test clips, is stored beside them."""
+    """top1, top5 and macro_f1 of the LAST epoch; beside them top1_best and best_epoch of all.
+
+    Those two are chosen on the test clips, nothing else is.
+    """
     train, test = (torch.from_numpy(f).to(device) for f in (features.train, features.test))
     y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
     if not len(train) or not len(test):
         raise UserError(f"linear: {len(train)} training and {len(test)} test clips; both sides of the split need clips")
     rng = torch_generator(seed, "linear")
-    layer = _classifier(train.shape[1], len(features.meta["classes"]), cfg, rng).to(device)
+    layer = linear(train.shape[1], len(features.meta["classes"]), cfg.initial, rng).to(device)
     optimiser, schedule = _optimiser(layer, cfg)
     right = []
     for _ in range(cfg.epochs):
-        for index in torch.randperm(len(train), generator=rng).to(device).split(cfg.batch_size):
+        order = torch.randperm(len(train), generator=rng).to(device)
+        for index in _batches(order, cfg):
             optimiser.zero_grad(set_to_none=True)
             F.cross_entropy(layer(train[index]), y[index]).backward()
+            if cfg.clip_norm:
+                torch.nn.utils.clip_grad_norm_(layer.parameters(), cfg.clip_norm)
             optimiser.step()
         schedule.step()
         with torch.no_grad():
@@ -57,23 +68,18 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     every = torch.stack(right or [scores.argmax(1) == y_test]).double()  # (epochs, N_test)
 
     def measure(kept: Tensor) -> dict[str, float]:
-        return accuracies(scores[kept], y_test[kept]) | {"top1_best": 100 * float(every[:, kept].mean(1).max())}
+        by_epoch = dict(enumerate((100 * every[:, kept].mean(1)).tolist(), 1))
+        return accuracies(scores[kept], y_test[kept]) | best_of(by_epoch)
 
     curve = [{"epoch": i, "top1": value} for i, value in enumerate((100 * every.mean(1)).tolist())]
     return Result(on_clips(measure, features.unseen), scores=scores.cpu().numpy(), curve=curve)
 
 
-def _classifier(width: int, classes: int, cfg: Config, rng: torch.Generator) -> nn.Linear:
-    """Weights drawn from `rng`, zero biases; on the CPU."""
-    layer = nn.Linear(width, classes)
-    if cfg.initial == "xavier":
-        nn.init.xavier_normal_(layer.weight, generator=rng)
-    elif cfg.initial == "normal":
-        nn.init.normal_(layer.weight, 0.0, 0.01, generator=rng)
-    else:
-        nn.init.uniform_(layer.weight, -(width**-0.5), width**-0.5, generator=rng)
-    nn.init.zeros_(layer.bias)
-    return layer
+def _batches(order: Tensor, cfg: Config) -> tuple[Tensor, ...]:
+    """One epoch's batches of indices."""
+    batches = order.split(cfg.batch_size)
+    short = len(batches) > 1 and len(batches[-1]) < cfg.batch_size
+    return batches[:-1] if cfg.drop_last and short else batches
 
 
 def _optimiser(layer: nn.Linear, cfg: Config) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:

@@ -72,6 +72,7 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     """
     whole = world.features
     assert whole is not None  # promised by NEEDS
+    world.renew()
     rows: dict[str, ClipMetrics] = {}
     without: dict[str, str] = {}
     every, probes = list(losses(world, cfg, seed)), {name: probe_of(name, section, seed, device) for name, section in cfg.probes.items()}

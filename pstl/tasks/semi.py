@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from pydantic import Field
 
+from pstl.config import digest
 from pstl.data.labels import labelled
 from pstl.errors import UserError
 from pstl.tasks import _finetune
@@ -30,5 +31,6 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     if ranking is None or (ranking.split, ranking.draw) != (world.run.split, seed):
         found = "none" if ranking is None else f"draw {ranking.draw} of {ranking.dataset}/{ranking.split}"
         raise UserError(f"{world.run}: labels: {found}, expected draw {seed} of {world.run.dataset}/{world.run.split}; pass its file")
-    few = replace(world, train=labelled(ranking, cfg.labels, world.data))
+    train = labelled(ranking, cfg.labels, world.data)
+    few = replace(world, train=train, digest=digest([world.digest, train.tolist()]))
     return replace(_finetune.run(few, cfg, seed, device), setting=f"labels={cfg.labels:g}")

@@ -54,6 +54,9 @@ class Task(NamedTuple):
     settings: dict[str, Any]
 
 
+Asked = set[tuple[Run, str, str]]  # run, batch norm and task of every cell of a suite
+
+
 class Item(NamedTuple):
     """One run as it lies on disk. `digest` covers the contents of `files`."""
 
@@ -118,6 +121,7 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
     if not runs:
         raise UserError(f"{store.shown(address)}: no run of suite {suite!r}; run 'python -m pstl track --suite {suite}' first")
     cells, senseless = params.grid(suite), params.senseless(suite)
+    asked = {cell[:3] for cell in cells}
     names = [name for name in dict.fromkeys(str(cell.run) for cell in cells) if name in runs]
     tables = {name: _stored_rows(runs[name]) for name in names}
     records = {name: json.loads(runs[name].data.tags["pstl.record"]) for name in names}
@@ -129,7 +133,8 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
     def read(cell: Cell) -> list[Row] | str | None:
         if cell.run in senseless:
             return senseless[cell.run]
-        own = [row for row in tables.get(str(cell.run), []) if (row["batch_norm"], row["task"]) == (cell.batch_norm, cell.task)]
+        of_task = [row for row in tables.get(str(cell.run), []) if row["task"] == cell.task]
+        own = [row for row in of_task if report.belongs(row, cell, asked)]
         tags = runs[str(cell.run)].data.tags if str(cell.run) in runs else {}
         return own or tags.get(_reason_tag(f"{cell.batch_norm}.{cell.task}"))
 
@@ -145,8 +150,10 @@ def _items(params: Params, suite: str) -> Iterator[Item]:
     cells: dict[Run, list[Cell]] = {}
     for cell in params.cells(suite):
         cells.setdefault(cell.run, []).append(cell)
+    asked = {cell[:3] for cell in params.grid(suite)}
     for run, own in cells.items():
-        record, tables = report.read_run(run) or {}, {f"{cell.batch_norm}.{cell.task}": report.read_cell(cell) for cell in own}
+        record = report.read_run(run) or {}
+        tables = {f"{cell.batch_norm}.{cell.task}": _rows(cell, asked) for cell in own}
         rows = keyed([row for table in tables.values() if isinstance(table, list) for row in table])
         reasons = {name: table for name, table in tables.items() if isinstance(table, str)}
         if not record and not rows and not reasons:
@@ -160,12 +167,21 @@ def _items(params: Params, suite: str) -> Iterator[Item]:
         contents = [LAYOUT, str(run), *(f"{file.relative_to(folder)} {checksum(file)}" for file in files)]
         run_id = record.get("run_id") or next((row["run_id"] for row in rows.values()), short_hash(str(run)))
         digest = hashlib.sha256("\n".join(contents).encode()).hexdigest()
-        yield Item(run, run_id, record, rows, reasons, list(_history(run, own)), list(_tasks(params, own)), files, digest)
+        history, tasks = list(_history(run, own)), list(_tasks(params, own, asked))
+        yield Item(run, run_id, record, rows, reasons, history, tasks, files, digest)
 
 
-def _tasks(params: Params, cells: list[Cell]) -> Iterator[Task]:
+def _rows(cell: Cell, asked: Asked) -> list[Row] | str | None:
+    """Rows of a cell that stand in the tables, or why there are none."""
+    rows = report.read_cell(cell)
+    if not isinstance(rows, list):
+        return rows
+    return [row for row in rows if report.belongs(row, cell, asked)]
+
+
+def _tasks(params: Params, cells: list[Cell], asked: Asked) -> Iterator[Task]:
     for cell in cells:
-        if isinstance(rows := report.read_cell(cell), list):
+        if isinstance(rows := _rows(cell, asked), list):
             content = report.read_json(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
             settings = params.task(cell.run.suite, cell.task).model_dump(exclude={"summary"}) if cell.task in params.tasks else {}
             yield Task(f"{cell.batch_norm}.{cell.task}", rows, list(points("curve", content.get("curve", []))), settings)

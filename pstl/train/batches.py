@@ -43,10 +43,11 @@ def trained_on(batches: int, train: TrainSettings) -> int:
     if not train.whole_steps:
         return batches
     if batches < train.accumulate:
+        found = f"{batches} batches of {train.batch_size} in an epoch"
         raise UserError(
-            f"train.whole_steps: {batches} batches of {train.batch_size} in an epoch make no step of {train.accumulate}; "
+            f"train.whole_steps: {found} make no step of {train.accumulate}; "
             "lower train.batch_size or train.accumulate"
-        )
+        )  # fmt: skip
     return batches // train.accumulate * train.accumulate
 
 

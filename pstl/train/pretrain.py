@@ -245,7 +245,8 @@ def epochs_of(settings: TrainSettings, clips: int) -> int:
     """Epochs of a whole run: max_steps may end it before the last one, or within one."""
     if not settings.max_steps:
         return settings.epochs
-    in_all = settings.steps_per_epoch or len(shuffled(clips, settings.batch_size, settings.drop_last, 0, 0))
+    one_pass = shuffled(clips, settings.batch_size, settings.drop_last, 0, 0)
+    in_all = settings.steps_per_epoch or len(one_pass)
     steps = math.ceil(batches.trained_on(in_all, settings) / settings.accumulate)
     return min(settings.epochs, math.ceil(settings.max_steps / steps))
 

@@ -2,10 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
-from fabricated import GRID, params, write_all, write_cell, write_without
+from fabricated import GRID, params, write_all, write_both_states, write_cell, write_without
 
 from pstl import paths
 from pstl.errors import UserError
+from pstl.report import markdown
 from pstl.report.rows import from_files
 
 
@@ -57,6 +58,50 @@ def test_a_setting_and_a_stream_that_make_no_sense_say_why() -> None:
     }  # fmt: skip
     mine = {key: reason for key, reason in reasons.items() if key[0] == "pstl"}
     assert mine == {("pstl", "joint", "linear", "joints=3", m): "n/a: takes every joint" for m in ("top1", "top5", "top1_best")}
+
+
+TUNED = {**GRID, "streams": ["joint"], "seeds": [0, 1], "tasks": ["finetune"], "fuse": None}
+
+
+def test_the_released_state_of_a_training_is_in_the_tables() -> None:
+    """A suite of recalibrated cells has its like-for-like number with them, absent seeds, too."""
+    settings = params({**TUNED, "batch_norm": ["recalibrated"]})
+    first, _ = settings.cells("tiny")
+    write_both_states(first, 60.0)
+    results = from_files(settings, "tiny")
+    values = {(r["batch_norm"], r["seed"], r["metric"]): r["value"] for r in results.rows}
+    assert values == {
+        ("recalibrated", 0, "top1"): 60.0, ("recalibrated", 0, "top1_best"): 62.0,
+        ("released", 0, "top1"): 59.5, ("released", 0, "top1_best"): 61.5,
+        ("recalibrated", 1, "top1"): None, ("recalibrated", 1, "top1_best"): None,
+        ("released", 1, "top1"): None, ("released", 1, "top1_best"): None,
+    }  # fmt: skip
+    facts = markdown.facts(settings, "tiny", results)
+    assert facts["cells"].startswith("1 of 2 evaluated")
+    assert facts["wall time"].endswith("2 s of tasks")
+
+
+def test_a_state_with_a_cell_of_its_own_is_read_there() -> None:
+    """Where a suite asks for both variants, each number must stand once."""
+    settings = params({**TUNED, "batch_norm": ["released", "recalibrated"]})
+    for cell in settings.cells("tiny"):
+        if cell.batch_norm == "released":
+            write_cell(cell, {"top1": 50.0 + cell.run.seed, "top1_best": 51.0})
+        else:
+            write_both_states(cell, 60.0)
+    rows = from_files(settings, "tiny").rows
+    assert len(rows) == 8
+    released = {(r["seed"], r["metric"]): r["value"] for r in rows if r["batch_norm"] == "released"}
+    best = {(0, "top1_best"): 51.0, (1, "top1_best"): 51.0}
+    assert released == {(0, "top1"): 50.0, (1, "top1"): 51.0} | best
+
+
+def test_a_recalibrated_row_in_a_released_cell_is_refused() -> None:
+    """Only the papers' state comes with another cell; the other would be the headline."""
+    settings = params({**TUNED, "batch_norm": ["released"]})
+    write_cell(settings.cells("tiny")[0], {"top1": 60.0}, batch_norm="recalibrated")
+    with pytest.raises(UserError, match=r"recalibrated.*expected.*released"):
+        from_files(settings, "tiny")
 
 
 def test_a_file_of_another_run_is_refused() -> None:

@@ -10,7 +10,7 @@ from pstl import config
 from pstl.config import Run
 from pstl.data.store import ArraySet, open_array, write_array
 from pstl.errors import UserError
-from pstl.tasks import finetune
+from pstl.tasks import _finetune, finetune
 from pstl.tasks._pretrained import open_pretrained
 from pstl.tasks._run import evaluate
 from pstl.train import encoder_file
@@ -23,6 +23,8 @@ SHORT = {"epochs": 2, "batch_size": 8, "lr": 1.0e-3}
 TASKS = {
     "knn": {},
     "finetune": {"train": SHORT},
+    "finetune_default": {"kind": "finetune", "train": SHORT, "test_every": 5, "summary": ""},
+    "finetune_looks": {"kind": "finetune", "train": SHORT, "test_every": 1},
     "finetune_half": {"kind": "finetune", "train": SHORT, "frozen": ["input_norm", "blocks.0", "importance.0"]},
     "transfer": {"kind": "finetune", "train": SHORT, "source": "nwucla/xview"},
 }
@@ -48,13 +50,19 @@ def run_task(world, out, task="finetune", norm="released", run=RUN, array=None):
         return json.loads(out.read_text()), f["scores"]
 
 
+def values(content):
+    return [(row["batch_norm"], row["metric"], row["value"]) for row in content["rows"]]
+
+
 def opened(world, tmp_path, norm="released"):
     return open_pretrained(RUN, norm, world[2], world[1], tmp_path / "last.pt", "", CPU)
 
 
-def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, monkeypatch):
-    """Killed after the first epoch and called again, it must go on and leave no trace, in scores or on disk."""
-    _, whole = run_task(world, tmp_path / "whole" / "finetune.json")
+@pytest.mark.parametrize("norm", ["released", "recalibrated"])
+def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, monkeypatch, norm):
+    """Killed after the first epoch and called again, there must be no trace in scores, looks and disk."""
+    task = "finetune_looks"
+    uncut, whole = run_task(world, tmp_path / f"whole/{task}.json", task, norm)
     epoch, started = loop.train_epoch, []
 
     def killed(*args):
@@ -64,14 +72,15 @@ def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, mo
 
     monkeypatch.setattr(loop, "train_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
-        run_task(world, tmp_path / "broken" / "finetune.json")
-    assert (tmp_path / "broken/finetune.last.pt").exists()
+        run_task(world, tmp_path / f"broken/{task}.json", task, norm)
+    assert (tmp_path / f"broken/{task}.last.pt").exists()
     torch.manual_seed(99)
     monkeypatch.setattr(loop, "train_epoch", lambda *args: (started.append(args[4]), epoch(*args))[1])
-    content, resumed = run_task(world, tmp_path / "broken" / "finetune.json")
+    content, resumed = run_task(world, tmp_path / f"broken/{task}.json", task, norm)
     assert started == [1]
     np.testing.assert_array_equal(whole, resumed)
     assert len(content["curve"]) == 2
+    assert values(content) == values(uncut)
     assert not list((tmp_path / "broken").glob("*.pt"))
 
 
@@ -119,12 +128,91 @@ def test_test_clips_train_nothing(world, tmp_path):
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_looking_at_test_scores_changes_nothing(world, tmp_path):
-    """Testing after every epoch, for the number papers print, must not move the headline."""
-    a = finetune.run(opened(world, tmp_path, "recalibrated"), finetune.Config(train=SHORT), 0, CPU)
-    b = finetune.run(opened(world, tmp_path, "recalibrated"), finetune.Config(train=SHORT, test_every=1), 0, CPU)
-    np.testing.assert_array_equal(a.scores, b.scores)
-    assert b.metrics["top1_best"] == max(record["top1"] for record in b.curve)
+@pytest.mark.parametrize("norm", ["released", "recalibrated"])
+def test_looking_at_the_test_clips_changes_nothing(world, tmp_path, norm):
+    """Looks must cost the headline nothing: the same weights and scores to the bit."""
+    ends = []
+    for every in (0, 1):
+        given = opened(world, tmp_path, norm)
+        cfg = finetune.Config(train=SHORT, test_every=every)
+        ends.append((finetune.run(given, cfg, 0, CPU), given.encoder.state_dict()))
+    (blind, before), (seeing, after) = ends
+    np.testing.assert_array_equal(blind.scores, seeing.scores)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert {name: seeing.metrics[name] for name in blind.metrics} == blind.metrics
+    assert "top1" in seeing.curve[0]
+    assert "top1" not in blind.curve[0]
+
+
+@pytest.mark.parametrize("norm", ["released", "recalibrated"])
+def test_the_best_look_stands_beside_the_last_epoch(world, tmp_path, norm):
+    """Papers print the best of their looks; the headline stays the last epoch."""
+    cfg = finetune.Config(train=SHORT | {"epochs": 5}, test_every=2, epochs_shown=(3,))
+    result = finetune.run(opened(world, tmp_path, norm), cfg, 0, CPU)
+    looked = {record["epoch"] + 1: record["top1"] for record in result.curve if "top1" in record}
+    assert list(looked) == [2, 3, 4, 5]
+    assert result.metrics["top1"] == looked[5]
+    assert result.metrics["top1_epoch_3"] == looked[3]
+    assert result.metrics["top1_best"] == max(looked.values())
+    reached = [epoch for epoch, value in looked.items() if value == result.metrics["top1_best"]]
+    assert result.metrics["best_epoch"] == reached[0]
+
+
+def test_one_training_gives_both_states_of_the_batch_norms(world, tmp_path):
+    """The like-for-like number is the one a released cell has, without a second training."""
+    cfg = finetune.Config(train=SHORT | {"epochs": 4}, test_every=1, epochs_shown=(2,))
+    plain, both = opened(world, tmp_path), opened(world, tmp_path, "recalibrated")
+    released, recalibrated = finetune.run(plain, cfg, 0, CPU), finetune.run(both, cfg, 0, CPU)
+    weights, others = plain.encoder.state_dict(), both.encoder.state_dict()
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    assert not released.norms
+    assert recalibrated.norms == {"released": released.metrics}
+    assert [r["top1_released"] for r in recalibrated.curve] == [r["top1"] for r in released.curve]
+    assert not np.allclose(recalibrated.scores, released.scores)
+
+
+def test_frozen_parts_work_with_the_statistics_of_their_variant(world, tmp_path):
+    """A frozen batch norm uses its statistics in training: the variants are two trainings."""
+    cfg = finetune.Config(train=SHORT, frozen=("input_norm", "blocks"))
+    plain, both = opened(world, tmp_path), opened(world, tmp_path, "recalibrated")
+    released, recalibrated = finetune.run(plain, cfg, 0, CPU), finetune.run(both, cfg, 0, CPU)
+    assert recalibrated.norms["released"].keys() == released.metrics.keys()
+    weights, others = plain.encoder.state_dict(), both.encoder.state_dict()
+    assert not torch.equal(weights["input_norm.running_mean"], others["input_norm.running_mean"])
+
+
+def test_rows_say_which_state_they_are_of(world, tmp_path):
+    """A number of the other state would be subtracted from the wrong thing; seconds count once."""
+    content, _ = run_task(world, tmp_path / "finetune.json", norm="recalibrated")
+    states = {}
+    for row in content["rows"]:
+        states.setdefault(row["batch_norm"], {})[row["metric"]] = row
+    assert list(states) == ["recalibrated", "released"]
+    assert states["recalibrated"].keys() == states["released"].keys()
+    assert states["released"].keys() >= {"top1", "top1_best", "best_epoch"}
+    assert all(row["seconds"] > 0 for row in states["recalibrated"].values())
+    assert all(row["seconds"] == 0 for row in states["released"].values())
+
+
+def test_an_epoch_that_is_never_reached_is_refused():
+    """A row that a shortened protocol cannot fill must not vanish in silence."""
+    with pytest.raises(ValueError, match="epochs_shown holds 50, but epochs are 1 to 8"):
+        finetune.Config(train={"epochs": 8}, epochs_shown=(50,))
+
+
+def test_progress_belongs_to_the_settings_as_they_count(world, tmp_path, monkeypatch):
+    """Half a training begun with other looks, or under another default, has another curve."""
+    digests = []
+
+    def stopped(*args, **_):
+        digests.append(args[6])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_finetune, "train", stopped)
+    for task in ("finetune", "finetune_default", "finetune_looks"):
+        with pytest.raises(KeyboardInterrupt):
+            run_task(world, tmp_path / "f.json", task)
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_the_encoder_of_another_run_is_refused(world, tmp_path):

@@ -41,6 +41,7 @@ def files(tmp_path_factory):
 @pytest.fixture
 def world(files, tmp_path):
     opened = open_pretrained(RUN, "recalibrated", files[2], files[1], tmp_path / "last.pt", "", CPU)
+    opened.renew()
     return dataclasses.replace(opened, features=open_features(files[3]))
 
 

@@ -78,9 +78,12 @@ def test_labelled_batches_need_labels():
         batches.of_epoch(clips(labelled=False), settings(labelled_batch=4), 0, 0)
 
 
-@pytest.mark.parametrize(("count", "kept"), [(420, 12), (128, 4), (127, 4), (2005, 60), (4009, 124)])
+STEPS = [(420, 12), (128, 4), (127, 4), (2005, 60), (4009, 124)]
+
+
+@pytest.mark.parametrize(("count", "kept"), STEPS)
 def test_batches_that_make_no_whole_step_are_left_out(count, kept):
-    """Hi-TRS takes 3 steps of 4 x 32 clips from 420 labels, 15 from 2,005 and 31 from 4,009 (its spec, section 5)."""
+    """Hi-TRS takes 3 steps of 4 x 32 from 420 labels, 15 from 2,005, 31 from 4,009 (spec 5)."""
     train = settings(batch_size=32, accumulate=4, whole_steps=True)
     c = clips(count, known=None)
     members = batches.of_epoch(c, train, seed=3, epoch=1)
@@ -90,6 +93,7 @@ def test_batches_that_make_no_whole_step_are_left_out(count, kept):
 
 
 def test_fewer_batches_than_a_step_takes_are_refused():
-    """An epoch without a step would leave the weights as they were, and the table would call them trained."""
+    """An epoch without a step would leave the weights as they were, under the name of training."""
+    train = settings(batch_size=32, accumulate=4, whole_steps=True)
     with pytest.raises(UserError, match="3 batches of 32 in an epoch make no step of 4"):
-        batches.of_epoch(clips(90, known=None), settings(batch_size=32, accumulate=4, whole_steps=True), 0, 0)
+        batches.of_epoch(clips(90, known=None), train, 0, 0)

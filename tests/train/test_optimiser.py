@@ -54,4 +54,5 @@ def test_steps_may_end_a_run_before_its_epochs():
     assert epochs_of(settings(batch_size=8, accumulate=4, epochs=50), 100) == 50
     assert epochs_of(settings(batch_size=8, accumulate=4, epochs=50, max_steps=13), 100) == 4
     assert epochs_of(settings(batch_size=8, accumulate=4, epochs=2, max_steps=13), 100) == 2
-    assert epochs_of(settings(batch_size=8, accumulate=4, epochs=50, max_steps=13, whole_steps=True), 100) == 5
+    whole = settings(batch_size=8, accumulate=4, epochs=50, max_steps=13, whole_steps=True)
+    assert epochs_of(whole, 100) == 5

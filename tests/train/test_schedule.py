@@ -47,10 +47,9 @@ def test_halving_schedule():
 
 
 def test_a_gamma_for_each_milestone():
-    """Hi-TRS from scratch: 1 to epoch 30, then .5, .25, .125 and from 56 on .0125 (its spec, section 5; epochs from 1)."""
-    train = TrainSettings(
-        epochs=70, lr=4e-4, schedule="step", milestones=(30, 40, 50, 55), gamma=(0.5, 0.5, 0.5, 0.1)
-    )
+    """Hi-TRS from scratch: 1 to epoch 30, then .5, .25, .125, from 56 on .0125 (its spec, 5)."""
+    drops = {"milestones": (30, 40, 50, 55), "gamma": (0.5, 0.5, 0.5, 0.1)}
+    train = TrainSettings(epochs=70, lr=4e-4, schedule="step", **drops)
 
     def factor(e):
         if e <= 30:
@@ -62,9 +61,9 @@ def test_a_gamma_for_each_milestone():
 
 
 def test_gammas_without_their_milestones_are_refused():
-    """A drop that belongs to no epoch, or to epochs out of order, would be another schedule in silence."""
+    """A drop without its epoch, or epochs out of order, would be another schedule in silence."""
     step = {"epochs": 9, "lr": 1.0, "schedule": "step"}
-    with pytest.raises(ValueError, match="gamma has 1 values; expected one for each of the 2 milestones"):
+    with pytest.raises(ValueError, match="1 values; expected one for each of the 2 milestones"):
         TrainSettings(**step, milestones=(3, 6), gamma=(0.5,))
     with pytest.raises(ValueError, match="expected ascending epochs"):
         TrainSettings(**step, milestones=(6, 3), gamma=(0.5, 0.1))

@@ -1,0 +1,71 @@
+"""Looks at the test clips during a training: what papers print that choose their epoch by them.
+
+The last epoch is the result. Looks change nothing, and choose nothing but the best of them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from pstl.metrics import top_k
+from pstl.tasks._measures import on_clips
+from pstl.tasks._scores import UNSEEN
+
+Record = dict[str, float]
+Curve = Sequence[Record]  # one record per epoch, {"epoch": from 0, ...}
+
+
+def states(batch_norm: str) -> dict[str, str]:
+    """Batch-norm state -> the name of its accuracy in a curve.
+
+    The run's own, and beside a recalibrated one the released, in which papers test.
+    """
+    if batch_norm == "released":
+        return {"released": "top1"}
+    return {batch_norm: "top1", "released": "top1_released"}
+
+
+def record(
+    scores: Mapping[str, Tensor], y: Tensor, unseen: np.ndarray, named: Mapping[str, str]
+) -> Record:  # fmt: skip
+    """What a look adds to its epoch's record: top1 of every state, with and without repeated clips.
+
+    scores: by state, (N, classes).   y: (N,).   unseen: (N,) bool.   named: as from states().
+    """
+
+    def accuracies(kept: Tensor) -> Record:
+        own = ((name, scores[norm][kept]) for norm, name in named.items())
+        return {name: float(top_k(points, y[kept], 1)) for name, points in own}
+
+    return on_clips(accuracies, unseen)
+
+
+def best_of(accuracies: Mapping[int, float]) -> Record:
+    """top1_best, and best_epoch, the first that reached it.   accuracies: by epoch from 1, ascending."""
+    epoch = max(accuracies, key=lambda each: accuracies[each])
+    return {"top1_best": accuracies[epoch], "best_epoch": epoch}
+
+
+def best(curve: Curve, name: str) -> Record:
+    """best_of() the epochs looked at.   name: of the accuracy in those records that have one."""
+    found: Record = {}
+    for end, accuracies in _looked(curve, name):
+        found |= {f"{key}{end}": value for key, value in best_of(accuracies).items()}
+    return found
+
+
+def at(curve: Curve, epochs: Sequence[int], name: str) -> Record:
+    """top1_epoch_<n> of each of these epochs, from 1, all of which were looked at."""
+    found: Record = {}
+    for end, accuracies in _looked(curve, name):
+        found |= {f"top1_epoch_{epoch}{end}": accuracies[epoch] for epoch in epochs}
+    return found
+
+
+def _looked(curve: Curve, name: str) -> Iterator[tuple[str, dict[int, float]]]:
+    """Accuracies by epoch from 1, of all test clips and, where it is told, of those never seen."""
+    for end in ("", UNSEEN):
+        if name + end in curve[-1]:
+            looked = [each for each in curve if name + end in each]
+            yield end, {int(each["epoch"]) + 1: each[name + end] for each in looked}
