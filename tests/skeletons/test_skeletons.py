@@ -1,6 +1,7 @@
 """The tables of joints are bodies: trees whose sides mirror each other and whose parts cover them once."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -26,6 +27,26 @@ def test_kinect_v2_mirror_is_the_flip_of_the_released_code():
     """The flip of the views swaps exactly these joints (spec 6.1)."""
     flip = [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 20, 23, 24, 21, 22]
     assert list(load("kinect_v2").mirror) == flip
+
+
+LIMBS = (("Shoulder", "Elbow", "Wrist", "Hand"), ("Hip", "Knee", "Ankle", "Foot"))
+BOTH = [f"{part}{side}" for limb in LIMBS for side in ("Left", "Right") for part in limb]
+V2_TIPS = ["HandTipLeft", "ThumbLeft", "HandTipRight", "ThumbRight"]
+
+
+@pytest.mark.parametrize(
+    ("name", "enumeration"),
+    [
+        ("kinect_v1", ["HipCenter", "Spine", "ShoulderCenter", "Head", *BOTH]),
+        ("kinect_v2", ["SpineBase", "SpineMid", "Neck", "Head", *BOTH, "SpineShoulder", *V2_TIPS]),
+    ],
+)
+def test_joints_are_in_the_order_of_the_sensors_enumeration(name, enumeration):
+    """JointType of Microsoft's SDKs 1.8 and 2.0: files hold joints in this order and no names."""
+    words = [re.findall("[A-Z][a-z]+", joint) for joint in enumeration]
+    sides = [sorted(word, key=lambda w: w not in ("Left", "Right")) for word in words]
+    names = [" ".join(joint).lower().replace("center", "centre") for joint in sides]
+    assert list(load(name).names) == names
 
 
 def test_kinect_v1_has_the_same_kind_of_root():

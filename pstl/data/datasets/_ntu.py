@@ -171,6 +171,6 @@ CLASSES = (
     "cross toe touch", "side kick", "yawn", "stretch oneself", "blow nose", "hit other person with something",
     "wield knife towards other person", "knock over other person", "grab other person's stuff", "shoot at other person with a gun",
     "step on foot", "high-five", "cheers and drink", "carry something with other person", "take a photo of other person",
-    "follow other person", "whisper in other person's ear", "exchange things with other person", "support somebody with one's hand",
+    "follow other person", "whisper in other person's ear", "exchange things with other person", "support somebody with hand",
     "finger-guessing game",
 )  # fmt: skip

@@ -154,12 +154,16 @@ def _known(file: str, note: Note | None) -> Note:
 
 
 CLASSES = (
-    "bow", "brushing hair", "brushing teeth", "check time", "cheer up", "clapping", "cross hands in front", "drink water", "drop",
-    "eat meal/snack", "falling", "giving something to other person", "hand waving", "handshaking", "hopping", "hugging other person",
-    "jump up", "kicking other person", "kicking something", "make/answer phone call", "pat on back of other person", "pickup",
-    "playing with phone/tablet", "point finger at other person", "pointing to something", "punching/slapping other person",
-    "pushing other person", "put on hat/cap", "put something inside pocket", "reading", "rub two hands", "salute", "sitting down",
-    "standing up", "take off hat/cap", "take off glasses", "take off jacket", "take out something from pocket", "taking a selfie",
-    "tear up paper", "throw", "touch back", "touch chest", "touch head", "touch neck", "typing", "use a fan", "wear jacket",
-    "wear on glasses", "wipe face", "writing",
+    "bow", "brushing hair", "brushing teeth", "check time", "cheer up", "clapping",
+    "cross hands in front", "drink water", "drop", "eat meal/snack", "falling",
+    "giving something to other person", "hand waving", "handshaking", "hopping",
+    "hugging other person", "jump up", "kicking other person", "kicking something",
+    "make a phone call/answer phone", "pat on back of other person", "pickup",
+    "playing with phone/tablet", "point finger at the other person",
+    "pointing to something with finger", "punching/slapping other person", "pushing other person",
+    "put on a hat/cap", "put something inside pocket", "reading", "rub two hands together",
+    "salute", "sitting down", "standing up", "take off a hat/cap", "take off glasses",
+    "take off jacket", "take out something from pocket", "taking a selfie", "tear up paper",
+    "throw", "touch back", "touch chest", "touch head", "touch neck", "typing on a keyboard",
+    "use a fan", "wear jacket", "wear on glasses", "wipe face", "writing",
 )  # fmt: skip
