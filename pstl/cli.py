@@ -233,6 +233,13 @@ def build_parser() -> argparse.ArgumentParser:
         ("pages", {"nargs": "+", "metavar": "PAGE"}),
     )
     add(
+        "rebuild",
+        verbs.rebuild,
+        "make the tables of kept results again from their rows.csv, with today's published numbers",
+        "results/measured/nwucla-cpu",
+        ("folders", {"nargs": "+", "metavar": "FOLDER"}),
+    )
+    add(
         "page",
         verbs.page,
         "build a suite's report: one HTML file with tables, curves, confusion matrices, maps and moving skeletons",

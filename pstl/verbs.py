@@ -154,6 +154,16 @@ def quote(args: argparse.Namespace) -> None:
         say(f"{page}: {quote(page)} place(s) filled")
 
 
+def rebuild(args: argparse.Namespace) -> None:
+    from pstl import config
+    from pstl.report.rebuild import rebuild
+
+    params = config.load(args.params)
+    for folder in args.folders:
+        rebuild(params, folder)
+        say(f"{folder}: tables made again")
+
+
 def page(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.report.html import build

@@ -9,7 +9,7 @@ from pstl import paths
 from pstl.config import FUSED, Params
 from pstl.data.datasets import synthetic
 from pstl.files import atomic
-from pstl.report import animation, document, interval, markdown, panels, paper, tables
+from pstl.report import alike, animation, document, interval, markdown, panels, paper, tables, text
 from pstl.report.document import Markup, Number, code, linked
 from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, from_files, read_json
 from pstl.report.svg import Bar, bars
@@ -20,12 +20,14 @@ from pstl.tasks._scores import UNSEEN
 MAIN = tables.MAIN
 SAID = 4  # numbers of one file that stand beside its command; the others are in the tables above
 LONG = 30  # rows of a table above which it opens on a click
-VALUES = ("ours", "std", "seeds", "95 % interval", "paper", "difference", "source")
+VALUES = ("ours", "std", "seeds", "95 % interval")
+THEIRS = ("published", "epoch", alike.MINUS, alike.LIKE, "source")  # of a table in which somebody's number stands
 SHARES = ("top1", "top5", "r1", "r5", "r10")  # metrics that are a share of all test clips
 INTERVALS = (
     "95 % interval: over seeds (Student's t) where there are several; with one seed over test clips (Wilson), which says nothing about "
-    "other seeds. Difference: ours minus the paper's. Protocols differ: see docs/protocols.md before taking a point for a result."
+    "other seeds."
 )
+PROTOCOLS = "Protocols differ: see docs/protocols.md before taking a point for a result."
 
 
 class Part(NamedTuple):
@@ -71,16 +73,24 @@ def comparison(part: Part, published: list[paper.Published]) -> str:
     shown = main_lines(part)
     chart = _bars(shown, part.clips)
     blocks = ["<h3>Headline</h3>", document.note(_intro(part)), by_task(part, shown), document.note(INTERVALS)]
+    blocks += [document.note(words) for words in _explained(shown)]
     if chart:
         alt = f"Top-1 accuracy on {part.name}: " + ", ".join(f"{bar.name} {bar.value:.1f}" for bar in chart)
         blocks.append(
-            document.figure("Top-1 accuracy. Whiskers: 95 % interval; black mark: published.", bars(chart, "top-1 accuracy, %", alt))
+            document.figure(
+                "Top-1 accuracy. Whiskers: 95 % interval; black mark: published, where nothing of it is assumed.",
+                bars(chart, "top-1 accuracy, %", alt),
+            )
         )
     blocks.append(document.hidden(f"Every number of {part.name}", every(part)))
     if published:
         order = sorted(published, key=lambda p: (paper.TASKS.index(p.task), p.stream, p.metric, -p.value))
-        body = [[p.task, p.stream, p.metric, p.setting, p.method, Number(str(p.value)), p.paper, linked(p.source)] for p in order]
-        header = ("task", "stream", "metric", "setting", "method", "value", "paper", "source")
+        body = [
+            [p.task, p.stream, p.metric, p.setting, p.method, Number(str(p.value)), alike.SAID_BY_KIND[p.kind],
+             ", ".join(p.assumed.split()), p.paper, linked(p.source)]
+            for p in order
+        ]  # fmt: skip
+        header = ("task", "stream", "metric", "setting", "method", "value", "epoch", "assumed", "paper", "source")
         blocks.append(document.hidden(f"Published numbers of others on {part.name}", document.table("Published numbers", header, body)))
     return "".join(blocks)
 
@@ -105,8 +115,18 @@ def by_task(part: Part, lines: list[Line]) -> str:
         settings = list(dict.fromkeys(line.setting for line in own if line.stream != FUSED and line.setting))
         several = len(settings) > 1
         title = f"{task}: {metric}" + (f" ({settings[0]})" if len(settings) == 1 else "")
-        body = [[_named(line), line.stream, *([line.setting] if several else []), *_values(line, part.clips)] for line in own]
-        header = ("method", "stream", *(["setting"] if several else []), *VALUES)
+        printed = any(line.published is not None for line in own)
+        body = [
+            [
+                _named(line),
+                line.stream,
+                *([line.setting] if several else []),
+                *_values(line, part.clips),
+                *(_theirs(line) if printed else []),
+            ]
+            for line in own
+        ]
+        header = ("method", "stream", *(["setting"] if several else []), *VALUES, *(THEIRS if printed else ()))
         table = document.table(f"{title}, {part.name}", header, body)
         blocks.append(f"<h4>{escape(title)}</h4>" + (document.hidden(f"{len(body)} rows", table) if len(body) > LONG else table))
     return "".join(blocks)
@@ -114,8 +134,12 @@ def by_task(part: Part, lines: list[Line]) -> str:
 
 def every(part: Part) -> str:
     """One row per cell."""
-    header = ("task", "metric", "method", "stream", "setting", "batch norm", *VALUES)
-    cells = ([i.task, i.metric, i.method, i.stream, i.setting, i.batch_norm, *_values(i, part.clips)] for i in part.lines)
+    printed = any(line.published is not None for line in part.lines)
+    header = ("task", "metric", "method", "stream", "setting", "batch norm", *VALUES, *(THEIRS if printed else ()))
+    cells = (
+        [i.task, i.metric, i.method, i.stream, i.setting, i.batch_norm, *_values(i, part.clips), *(_theirs(i) if printed else [])]
+        for i in part.lines
+    )
     return document.table(f"Every number of {part.name}", header, cells)
 
 
@@ -193,9 +217,34 @@ def _values(line: Line, clips: int) -> list[str]:
     return [
         ours, Number(NONE if line.std is None else f"{line.std:.1f}"), Number(seeds),
         Number(f"{span.low:.1f} to {span.high:.1f} ({span.over})" if span else NONE),
-        Number(NONE if line.published is None else str(line.published)),
-        Number(NONE if line.difference is None else f"{line.difference:+.1f}"), linked(line.source),
     ]  # fmt: skip
+
+
+def _theirs(line: Line) -> list[str]:
+    """Cells of THEIRS."""
+    if line.published is None:
+        return [Number(NONE), "", Number(NONE), Number(NONE), ""]
+    mark = f" {text.ASSUMED}" if line.assumed else ""
+    minus, like = line.mean_minus_published, line.like_minus_published
+    return [
+        Number(f"{line.published}{mark}"), alike.SAID_BY_KIND[line.published_kind],
+        Number(NONE if minus is None else f"{minus:+.1f}"), Number(NONE if like is None else f"{like:+.1f}"), linked(line.source),
+    ]  # fmt: skip
+
+
+def _explained(lines: list[Line]) -> list[str]:
+    """What the columns of THEIRS mean, and why a difference is missing; nothing where nobody printed a number."""
+    printed = [line for line in lines if line.published is not None]
+    if not printed:
+        return []
+    missing: dict[str, list[str]] = {}
+    for line in printed:
+        if line.why_not:
+            missing.setdefault(line.why_not, []).append(f"{line.task}, {line.method}, {line.stream}")
+    why = [f"No {alike.LIKE} difference for {'; '.join(names)}: {reason}." for reason, names in missing.items()]
+    words = [alike.EXPLAINED, text.MARKED] if any(line.assumed for line in printed) else [alike.EXPLAINED]
+    plain = [word.replace("*", "").replace("`", "").replace("in a footnote", "below") for word in words]
+    return [*plain, PROTOCOLS, *why]
 
 
 def _named(line: Line) -> str:
@@ -224,7 +273,9 @@ def _bars(lines: list[Line], clips: int) -> list[Bar]:
             low, high = (_span(line, clips) or (None, None))[:2]
             setting = f" ({line.setting})" if several > 1 and line.stream != FUSED else ""
             chart.append(
-                Bar(f"{line.task}{setting}: {line.method}, {line.stream}", line.mean, low, high, line.published, methods.index(line.method))
+                Bar(
+                    f"{line.task}{setting}: {line.method}, {line.stream}", line.mean, low, high, line.comparable, methods.index(line.method)
+                )
             )
     return chart
 

@@ -6,18 +6,21 @@ comparison.csv, or one that holds such folders; what follows keeps only the rows
 
 import csv
 import re
-from dataclasses import fields
 from pathlib import Path
 
 from pstl.errors import UserError
-from pstl.files import atomic
-from pstl.report import markdown
+from pstl.files import Kind, read_text, write_text
+from pstl.report import text
+from pstl.report.alike import LIKE, MINUS, SAID_BY_KIND
 from pstl.report.rows import NOT_APPLICABLE, NOT_RUN
-from pstl.report.tables import BOUNDS, NONE, Line, headlines, main_metrics
+from pstl.report.tables import BOUNDS, COLUMNS, NONE, Line, headlines, main_metrics
+from pstl.report.tables import MINUS as DIFFERENCES
 
 PLACE = re.compile(r"(?P<start><!-- results: (?P<what>[^\n]*?) -->)\n.*?(?P<end><!-- end of results -->)", re.S)
 CHOICES = ("task", "method", "stream", "dataset", "split", "setting")
 UNITS = {"mpjpe": "mm"}
+PAGE = Kind("page", "save it as text in UTF-8", "name a page of this project")
+TABLE = Kind("table of kept results", "make it again with 'python -m pstl rebuild FOLDER'")
 
 
 def quote(page: str | Path, root: str | Path = ".") -> int:
@@ -26,16 +29,12 @@ def quote(page: str | Path, root: str | Path = ".") -> int:
     Raises: UserError for a page without a mark, or a folder without results.
     """
     page = Path(page)
-    try:
-        text = page.read_text()
-    except OSError as error:
-        raise UserError(f"{page}: cannot be read ({error.strerror})") from None
-    filled, places = PLACE.subn(lambda match: f"{match['start']}\n{block(match['what'], Path(root))}\n{match['end']}", text)
+    before = read_text(page, PAGE)
+    filled, places = PLACE.subn(lambda match: f"{match['start']}\n{block(match['what'], Path(root))}\n{match['end']}", before)
     if not places:
         raise UserError(f"{page}: no place for results; mark one with <!-- results: FOLDER --> and <!-- end of results -->")
-    if filled != text:
-        with atomic(page) as new:
-            new.write_text(filled)
+    if filled != before:
+        write_text(page, filled)
     return places
 
 
@@ -62,28 +61,29 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
     shown.sort(key=lambda line: list(judged).index(line.task))
     if not shown:
         raise UserError(f"{folder}/comparison.csv: no row is left by {chosen}; see the values in that file")
-    header = ["data", "task", "method", "stream", "ours", "seeds", "paper", "difference"]
-    return markdown.table(header, [_row(line) for line in shown])
+    printed = any(line.published is not None for line in shown)
+    header = ["data", "task", "method", "stream", "ours", "seeds"] + (["published", MINUS, LIKE] if printed else [])
+    return text.table(header, [_row(line) + (_theirs(line) if printed else []) for line in shown])
 
 
 def read(path: Path) -> list[Line]:
     """Lines as `tables.comparison_csv` wrote them. Raises: UserError for another file."""
-    with open(path, newline="") as stream:
-        found = list(csv.DictReader(stream))
-    names = {f.name for f in fields(Line)}
-    # Tables kept earlier have no reasons and no intervals.
-    if not found or names - set(found[0]) - {"reason"} or set(found[0]) - names - set(BOUNDS):
-        raise UserError(f"{path}: not a table of 'python -m pstl report'; expected the columns {', '.join(sorted(names))}")
+    found = list(csv.DictReader(read_text(path, TABLE).splitlines()))
+    if not found or tuple(found[0]) != COLUMNS:
+        raise UserError(
+            f"{path}: not a table of 'python -m pstl report' as it is now; expected the columns {', '.join(COLUMNS)}; "
+            f"make it again from its rows with 'python -m pstl rebuild {path.parent}'"
+        )
     return [_line(row) for row in found]
 
 
 def _line(row: dict[str, str]) -> Line:
     words = ("", NONE, NOT_RUN, NOT_APPLICABLE)
-    numbers = {name: None if row[name] in words else float(row[name]) for name in ("mean", "std", "published", "difference")}
+    columns = ("mean", "std", "published", "like", *DIFFERENCES)
+    numbers = {name: None if row[name] in words else float(row[name]) for name in columns}
     counts = {name: int(row[name]) for name in ("seeds", "seeds_asked")}
-    reason = row.get("reason") or (NOT_RUN if numbers["mean"] is None else "")
     own = {name: value for name, value in row.items() if name not in BOUNDS}
-    return Line(**{**own, **numbers, **counts, "reason": reason})  # type: ignore[arg-type]
+    return Line(**{**own, **numbers, **counts})  # type: ignore[arg-type]
 
 
 def _row(line: Line) -> list[str]:
@@ -92,6 +92,16 @@ def _row(line: Line) -> list[str]:
     ours = line.reason if line.mean is None else f"{line.mean:.1f}{spread}{unit}"
     seeds = str(line.seeds) if line.seeds == line.seeds_asked else f"{line.seeds} of {line.seeds_asked}"
     task = line.task + (f" ({line.setting})" if line.setting else "")
-    paper = NONE if line.published is None else f"{line.published:g}"
-    difference = NONE if line.difference is None else f"{line.difference:+.1f}"
-    return [f"{line.dataset}, {line.split}", f"{task}: {line.metric}", line.method, line.stream, ours, seeds, paper, difference]
+    return [f"{line.dataset}, {line.split}", f"{task}: {line.metric}", line.method, line.stream, ours, seeds]
+
+
+def _theirs(line: Line) -> list[str]:
+    if line.published is None:
+        return [NONE, NONE, NONE]
+    mark = f" {text.ASSUMED}" if line.assumed else ""
+    minus, like = line.mean_minus_published, line.like_minus_published
+    return [
+        f"{line.published:g}{mark} ({SAID_BY_KIND[line.published_kind]})",
+        NONE if minus is None else f"{minus:+.1f}",
+        NONE if like is None else f"{like:+.1f}",
+    ]

@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pstl.config import FUSED, Cell, Params
-from pstl.report.paper import STREAMS, TASKS, Published
+from pstl.report.alike import EXPLAINED, LIKE, MINUS, SAID_BY_KIND
+from pstl.report.paper import Published
+from pstl.report.reference import reference
 from pstl.report.rows import NOT_APPLICABLE, Results, Row
 from pstl.report.shares import by_share, seen_labels
 from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, merge_transfers, unswept
+from pstl.report.text import ASSUMED, MARKED, Notes, table
 from pstl.tasks._scores import UNSEEN
 
 SIMULATED = ("synthetic", "synthetic_untrimmed")  # the project's own data sets: nobody else has numbers on them
@@ -21,19 +24,7 @@ HEADLINES = {
     "mpjpe": "Motion prediction: mean joint error over all predicted frames in millimetres, less is better",
 }
 REPEATS = "Some test clips of this split repeat training clips, digit for digit (docs/datasets.md): *unseen*, below, leaves them out."
-
-
-class Notes:
-    """Footnotes of one page: the same text gets the same number."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-
-    def mark(self, text: str) -> str:
-        return f"[^{self.numbers.setdefault(text, len(self.numbers) + 1)}]"
-
-    def __str__(self) -> str:
-        return "\n".join(f"[^{number}]: {text}" for text, number in self.numbers.items())
+Together = Mapping[str, tuple[str, str]]  # task -> (kind, source), of Params.together
 
 
 class Page(NamedTuple):
@@ -46,15 +37,24 @@ class Page(NamedTuple):
 
 def render(params: Params, suite: str, results: Results, lines: list[Line], published: list[Published]) -> str:
     """The whole page. The same inputs give the same bytes."""
+    head = [f"# Results of the suite `{suite}`", params.suite_named(suite).summary + ".", header(params, suite, results)]
+    sections = body(lines, published, params.together(suite), seen_labels(results))
+    return "\n\n".join([*head, *sections]) + "\n"
+
+
+def body(lines: list[Line], published: list[Published], together: Together, seen: Mapping[str, float]) -> list[str]:
+    """All below the head, block by block: what follows from rows alone.
+
+    together: of Params.   seen: as from seen_labels().
+    """
     notes = Notes()
-    blocks = [f"# Results of the suite `{suite}`", params.suite_named(suite).summary + ".", header(params, suite, results)]
+    blocks: list[str] = []
     for dataset, split in dict.fromkeys((line.dataset, line.split) for line in lines):
         here = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
         theirs = [p for p in published if (p.dataset, p.split) == (dataset, split)]
         page = Page(here, theirs, notes)
-        own = few_labels(page, seen_labels(results))
-        blocks += [f"## {dataset}, {split}", *own, *section(page, dataset, params.together(suite))]
-    return "\n\n".join([*blocks, *([str(notes)] if notes.numbers else [])]) + "\n"
+        blocks += [f"## {dataset}, {split}", *few_labels(page, seen), *section(page, dataset, together)]
+    return [*blocks, *([str(notes)] if notes.numbers else [])]
 
 
 def header(params: Params, suite: str, results: Results) -> str:
@@ -89,7 +89,7 @@ def facts(params: Params, suite: str, results: Results) -> dict[str, str]:
     }
 
 
-def section(page: Page, dataset: str, together: Mapping[str, tuple[str, str]]) -> list[str]:
+def section(page: Page, dataset: str, together: Together) -> list[str]:
     """Headline, every number task by task, published numbers."""
     blocks = ["### Headline", *headline(page._replace(lines=merge_transfers(page.lines, together)))]
     for task in dict.fromkeys(line.task for line in page.lines):
@@ -99,12 +99,14 @@ def section(page: Page, dataset: str, together: Mapping[str, tuple[str, str]]) -
         return [*blocks, "There are no published numbers: these recordings are simulated by this project."]
     if not page.published:
         return [*blocks, "No published number with a source is known for this data set and split."]
-    intro = "Numbers of others in percent, best first, each with its source. Not run here; their protocols differ (docs/protocols.md)."
-    return [*blocks, intro, reference(page)]
+    return [*blocks, *reference(page.published, page.notes)]
 
 
 def headline(page: Page) -> list[str]:
-    """Methods as rows, tasks and streams as columns: each task's main metric; published number and difference below each method."""
+    """Methods as rows, tasks and streams as columns: each task's main metric.
+
+    Below a method: its published numbers and the differences.
+    """
     judged = main_metrics(page.lines)
     chosen = [line for line in unswept(page.lines) if line.metric == judged.get(line.task) and line.batch_norm == _norm(page, line.method)]
     columns = list(dict.fromkeys((line.task, line.setting if line.stream != FUSED else "", line.stream) for line in chosen))
@@ -120,15 +122,17 @@ def headline(page: Page) -> list[str]:
         body.append([method + (" \\*" if other else ""), *(value(line, page.notes) if line else "" for line in cells)])
         if any(line and line.published is not None for line in cells):
             body.append(["*published*", *(_theirs(line, page.notes) for line in cells)])
-            body.append(["*difference*", *(_difference(line) for line in cells)])
+            body.append([f"*{MINUS}*", *(_minus(line) for line in cells)])
+            body.append([f"*{LIKE}*", *(_like(line, page.notes) for line in cells)])
     kinds = [text for metric, text in HEADLINES.items() if metric in judged.values()]
     spread = "mean ± sample standard deviation over seeds (their number)"
     intro = f"{'; '.join(kinds) or HEADLINES['top1']}. Last epoch, batch norm {HEADLINE}; {spread}."
+    beside = [*_explained([line for line in chosen if line.published is not None])]
     star = ["\\* batch norm as released: the suite asks for no recalibrated numbers of this method."] if marked else []
     several = {task for task in by_task if len({c[1] for c in columns if c[0] == task and c[1]}) > 1}
     names = [f"{task}, {stream}" + (f" ({setting})" if task in several and setting else "") for task, setting, stream in columns]
     repeats = [REPEATS] if any(line.metric.endswith(UNSEEN) for line in page.lines) else []
-    return [intro, table(["method", *names], body), *star, *repeats]
+    return [intro, table(["method", *names], body), *beside, *star, *repeats]
 
 
 def few_labels(page: Page, seen: Mapping[str, float]) -> list[str]:
@@ -145,13 +149,16 @@ def few_labels(page: Page, seen: Mapping[str, float]) -> list[str]:
 
 
 def details(page: Page, task: str) -> list[str]:
-    """Every number of one task: all metrics, both batch-norm variants, seeds and interval, published top1 and the difference to it."""
+    """Every number of one task: all metrics, both batch-norm variants, seeds and interval.
+
+    Beside them, where there is one, the published top1 and the differences to it.
+    """
     lines = [line for line in page.lines if line.task == task]
     settings = {line.setting for line in lines}
     norms = sorted({line.batch_norm for line in lines}, key=lambda norm: norm != HEADLINE)
     found = [metric for metric in dict.fromkeys(line.metric for line in lines) if _shown(metric)]
     metrics = [m for m in ORDER if m in found] + [m for m in found if m not in ORDER]
-    compared = "top1" in metrics
+    compared = any(line.published is not None and line.metric == "top1" for line in lines)
     columns = [(norm, metric) for norm in norms for metric in metrics]
     body = []
     for method, stream, setting in dict.fromkeys((line.method, line.stream, line.setting) for line in lines):
@@ -165,28 +172,13 @@ def details(page: Page, task: str) -> list[str]:
                 *(value(row[c], page.notes, interval=True) if c in row else "" for c in columns),
             ]
         )
-        body[-1] += [_theirs(main, page.notes), _difference(main)] if compared else []
+        body[-1] += [_theirs(main, page.notes), _minus(main), _like(main, page.notes)] if compared else []
     names = [f"{norm}: {label(metric)}" for norm, metric in columns]
     title = f"### {task}" + (f" ({settings.pop()})" if len(settings) == 1 and settings != {""} else "")
     wide = ["setting"] if len(settings) > 1 else []
-    theirs = ["published top1", "difference"] if compared else []
+    theirs = ["published top1", MINUS, LIKE] if compared else []
     bounds = ["In brackets: 95 % interval over seeds (Student's t)."] if any(line.span for line in lines) else []
     return [title, table(["method", "stream", *wide, *names, *theirs], body), *bounds]
-
-
-def reference(page: Page) -> str:
-    """Published numbers of one data set and split: methods as rows, streams as columns, sources as footnotes."""
-    groups: dict[tuple[str, ...], list[Published]] = {}
-    for p in page.published:
-        groups.setdefault((p.task, p.metric, p.setting, p.method, p.paper), []).append(p)
-    streams = [s for s in STREAMS if any(p.stream == s for p in page.published)]
-    order = sorted(groups, key=lambda key: (TASKS.index(key[0]), key[1], -max(p.value for p in groups[key]), key))
-    body = []
-    for key in order:
-        task, metric, setting, method, paper = key
-        cells = [" / ".join(_cited(p, page.notes) for p in groups[key] if p.stream == stream) for stream in streams]
-        body.append([task, metric, setting, method, paper, *cells])
-    return table(["task", "metric", "setting", "method", "paper", *streams], body)
 
 
 def value(line: Line, notes: Notes, interval: bool = False) -> str:
@@ -210,26 +202,34 @@ def label(metric: str) -> str:
     return LABELS.get(base, base) + (", unseen" if base != metric else "")
 
 
-def table(header_: list[str], body: list[list[str]]) -> str:
-    """A markdown table; bars inside cells are escaped."""
-    rows = [header_, ["---"] * len(header_), *body]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
-
-
 def _shown(metric: str) -> bool:
     return not metric.endswith(UNSEEN) or metric.removesuffix(UNSEEN) in SHOWN_UNSEEN
 
 
 def _theirs(line: Line | None, notes: Notes) -> str:
-    return NONE if line is None or line.published is None else f"{line.published} {notes.mark(line.source)}"
+    if line is None or line.published is None:
+        return NONE
+    mark, which = f" {ASSUMED}" if line.assumed else "", SAID_BY_KIND[line.published_kind]
+    return f"{line.published}{mark} {notes.mark(f'{which}; {line.source}')}"
 
 
-def _difference(line: Line | None) -> str:
-    return NONE if line is None or line.difference is None else f"{line.difference:+.1f}"
+def _minus(line: Line | None) -> str:
+    difference = None if line is None else line.mean_minus_published
+    return NONE if difference is None else f"{difference:+.1f}"
 
 
-def _cited(p: Published, notes: Notes) -> str:
-    return f"{p.value} {notes.mark(f'{p.table}: {p.source}')}"
+def _like(line: Line | None, notes: Notes) -> str:
+    if line is None or line.published is None:
+        return NONE
+    if line.like_minus_published is None:
+        return f"{NONE} {notes.mark(line.why_not)}"
+    return f"{line.like_minus_published:+.1f}"
+
+
+def _explained(lines: list[Line]) -> list[str]:
+    """What stands under a table that has published numbers in it."""
+    marked = [MARKED] if any(line.assumed for line in lines) else []
+    return [EXPLAINED, *marked] if lines else []
 
 
 def _norm(page: Page, method: str) -> str:

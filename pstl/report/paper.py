@@ -1,26 +1,53 @@
-"""The published numbers this project keeps a copy of, each with its source."""
+"""The published numbers this project keeps a copy of: each with its source, its kind, and what of it is assumed."""
 
 import csv
 import re
 from pathlib import Path
 from typing import NamedTuple
 
+from pstl.config import FUSED
 from pstl.errors import UserError
+from pstl.files import Kind, read_text
 
 FOLDER = Path(__file__).parent / "published"
+COPY = Kind("table of published numbers", "take it from git again")
 UNVERIFIED = "unverified"  # as a source: remembered, never seen; such rows reach no table
 
+WHO = (
+    "authors", "later comparison", "third-party run", "user's run", "summary page", "notebook",
+    "quoted in an issue", "not seen",
+)  # fmt: skip
 TASKS = ("linear", "knn", "retrieval", "finetune", "semi", "transfer", "detection", "motion")
-STREAMS = ("joint", "bone", "motion", "3s", "other")  # other: any other input, the setting says which
-SPLITS = ("xsub", "xview", "xset")
+STREAMS = ("joint", "bone", "motion", FUSED, "other")  # other: any other input, the setting says which
+SPLITS = ("xsub", "xview", "xset", "folds")  # folds: mean of the five that SBU's authors give
 METRICS = ("top1", "top5", "map", "r1", "r5", "r10", "map_action", "map_video", "mpjpe")
 
-# What must agree before two numbers of one task may be compared, and what a setting that does not mention it means.
-DECISIVE = {"labels": "1", "k": "1", "source": "", "input": ""}
+# Which of its looks at the test clips a number is: the best of several epochs, the last, one settled
+# beforehand; unknown where neither the source nor the released code says.
+BEST, LAST, FIXED, UNKNOWN = "best", "last", "fixed", "unknown"
+KINDS = (BEST, LAST, FIXED, UNKNOWN)
+
+# What must agree before two numbers of one task may be compared, and what a setting that does not
+# mention it means.
+DECISIVE = {"labels": "1", "k": "1", "source": "", "input": "", "subset": "", "theta": "0.5"}
+# The same for what no default can be given to: if one side alone says it, nothing is subtracted.
+SAID = ("rule", "weights")
+# What a row of a task has to say, or to name among what it assumes.
+NEEDED = {"knn": ("k", "distance"), "semi": ("labels",), "transfer": ("source",)}
+ASSUMABLE = ("task", "dataset", "split", "stream", "distance", *DECISIVE, *SAID)
+
+DATASET = re.compile(r"[a-z][a-z0-9]*")
+WORK = re.compile(r"https://[\w.-]+\.\w+(/\S+)?|\barXiv \d{4}\.\d{4,5}\b|\bdoi:10\.\d{4,}/\S+")
+PLACE = re.compile(r"\b(tables?|figures?|sections?|pages?|card|files?|issues/\d+|pull/\d+)\b", re.IGNORECASE)
 
 
 class Published(NamedTuple):
-    """One number as somebody printed it. `setting` is a list like "k=1;cosine"."""
+    """One number as somebody printed it.
+
+    setting: a list like "k=1;cosine".   kind: one of KINDS.
+    assumed: names of columns and parts of the setting that the source does not state, with blanks
+    between them. Such a row is shown with a mark and nothing is subtracted from it.
+    """
 
     paper: str
     table: str
@@ -32,18 +59,23 @@ class Published(NamedTuple):
     method: str
     metric: str
     value: float
+    kind: str
+    assumed: str
     source: str
 
 
 def load(folder: Path = FOLDER) -> list[Published]:
-    """Every published number with a source, in the order of the files. Raises: UserError naming file, line and column."""
+    """Every published number with a source, in the order of the files.
+
+    Raises: UserError naming file, line and column.
+    """
     table = []
     for path in sorted(folder.glob("*.csv")):
-        with open(path, newline="") as stream:
-            reader = csv.DictReader(stream)
-            if tuple(reader.fieldnames or ()) != Published._fields:
-                raise UserError(f"{path}: columns {reader.fieldnames}, expected {list(Published._fields)}")
-            table += [_row(cells, f"{path}, line {reader.line_num}") for cells in reader]
+        reader = csv.DictReader(read_text(path, COPY).splitlines())
+        columns = tuple(reader.fieldnames or ())
+        if columns != Published._fields:
+            raise UserError(f"{path}: columns {', '.join(columns)}; expected {', '.join(Published._fields)}")
+        table += [_row(cells, f"{path}, line {reader.line_num}") for cells in reader]
     return [row for row in table if row.source != UNVERIFIED]
 
 
@@ -59,9 +91,16 @@ def same_method(name: str) -> str:
 def find(
     table: list[Published], *, dataset: str, split: str, stream: str, task: str, metric: str, method: str, setting: str
 ) -> list[Published]:
-    """The numbers that may stand beside ours: same cell, same method, nothing decisive in the setting differs."""
-    key = (dataset, split, stream, task, metric, same_method(method), decisive(setting))
-    return [p for p in table if (p.dataset, p.split, p.stream, p.task, p.metric, same_method(p.method), decisive(p.setting)) == key]
+    """The numbers that may stand beside ours: same cell, same method, nothing decisive in the setting differs.
+
+    Those of which nothing is assumed come first.
+    """
+    cell = (dataset, split, stream, task, metric)
+    named, settled = same_method(method), decisive(setting)
+    rows = [p for p in table if (p.dataset, p.split, p.stream, p.task, p.metric) == cell]
+    rows = [p for p in rows if same_method(p.method) == named and decisive(p.setting) == settled]
+    rows = [p for p in rows if not _contradicts(p.setting, setting)]
+    return sorted(rows, key=lambda p: bool(p.assumed))
 
 
 def decisive(setting: str) -> tuple[str, ...]:
@@ -71,10 +110,39 @@ def decisive(setting: str) -> tuple[str, ...]:
     True
     """
     parts = setting.split(";")
-    given = dict(part.split("=", 1) for part in parts if "=" in part)
-    distance = "euclidean" if "euclidean" in parts else "cosine"
+    given = _given(setting)
     shifted = next((word for word in ("centred", "standardised") if word in parts), "")
-    return (distance, shifted, *(_number(given.get(key, default)) for key, default in DECISIVE.items()))
+    settled = (_number(given.get(key, default)) for key, default in DECISIVE.items())
+    return (_distance(parts) or "cosine", shifted, *settled)
+
+
+def not_stated(published: Published, setting: str) -> list[str]:
+    """What would have to be known before `published` is subtracted from a number of ours with this setting.
+
+    What the row assumes, and what only one of the two says about labels drawn or streams fused.
+    """
+    theirs, ours = _given(published.setting), _given(setting)
+    one_sided = [name for name in SAID if (name in theirs) != (name in ours)]
+    assumed = published.assumed.split()
+    return [*assumed, *(name for name in one_sided if name not in assumed)]
+
+
+def _contradicts(theirs: str, ours: str) -> bool:
+    one, other = _given(theirs), _given(ours)
+    return any(name in one and name in other and one[name] != other[name] for name in SAID)
+
+
+def _given(setting: str) -> dict[str, str]:
+    """Parts like k=1 by their names; the weights of fused streams as one part."""
+    given = dict(part.split("=", 1) for part in setting.split(";") if "=" in part)
+    weights = {stream: given.pop(stream) for stream in ("joint", "bone", "motion") if stream in given}
+    if weights:
+        given["weights"] = " ".join(f"{stream}:{_number(value)}" for stream, value in weights.items())
+    return given
+
+
+def _distance(parts: list[str]) -> str:
+    return next((word for word in ("euclidean", "cosine") if word in parts), "")
 
 
 def _number(text: str) -> str:
@@ -85,13 +153,51 @@ def _number(text: str) -> str:
 
 
 def _row(cells: dict[str, str], where: str) -> Published:
-    for column, known in (("task", TASKS), ("stream", STREAMS), ("split", SPLITS), ("metric", METRICS)):
-        if cells[column] not in known:
-            raise UserError(f"{where}: {column} {cells[column]!r}; known: {', '.join(known)}")
-    if not cells["source"]:
-        raise UserError(f"{where}: no source; name where the number was printed, or write {UNVERIFIED!r}")
+    if None in cells or None in cells.values():
+        raise UserError(f"{where}: expected {len(Published._fields)} cells; put text with commas into quotes")
+    _check_words(cells, where)
+    _check_said(cells, where)
+    _check_source(cells["source"], where)
     try:
         value = float(cells["value"])
     except ValueError:
         raise UserError(f"{where}: value {cells['value']!r}, expected a number") from None
+    if not 0 <= value < float("inf"):
+        raise UserError(f"{where}: value {cells['value']!r}, expected a finite number, not below 0")
     return Published(**{**cells, "value": value})  # type: ignore[arg-type]
+
+
+def _check_words(cells: dict[str, str], where: str) -> None:
+    columns = {"table": WHO, "task": TASKS, "stream": STREAMS, "split": SPLITS, "metric": METRICS, "kind": KINDS}
+    for column, words in columns.items():
+        if cells[column] not in words:
+            raise UserError(f"{where}: {column} {cells[column]!r}; expected one of {', '.join(words)}")
+    for word in cells["assumed"].split():
+        if word not in ASSUMABLE:
+            raise UserError(f"{where}: assumed {word!r}; expected some of {', '.join(ASSUMABLE)}")
+    if not DATASET.fullmatch(cells["dataset"]):
+        raise UserError(f"{where}: dataset {cells['dataset']!r}; expected a name like ntu60, small letters and digits")
+
+
+def _check_said(cells: dict[str, str], where: str) -> None:
+    """A cell that decides what is compared is stated or named as assumed, never left to a default."""
+    said = set(_given(cells["setting"])) | set(cells["assumed"].split())
+    if _distance(cells["setting"].split(";")):
+        said.add("distance")
+    needed = NEEDED.get(cells["task"], ()) + (("weights",) if cells["stream"] == FUSED else ())
+    for name in needed:
+        if name not in said:
+            raise UserError(f"{where}: nothing about {name}; write it into setting, or its name into assumed")
+
+
+def _check_source(source: str, where: str) -> None:
+    if not source:
+        raise UserError(f"{where}: no source; name where the number was printed, or write {UNVERIFIED!r}")
+    if source == UNVERIFIED:
+        return
+    for part in source.split(" ; "):
+        if not WORK.search(part) or not PLACE.search(part):
+            raise UserError(
+                f"{where}: source {part!r} is not precise; expected an arXiv number, doi or https address, "
+                "and the table, figure, section, page or file there"
+            )

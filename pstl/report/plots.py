@@ -37,7 +37,8 @@ def curves(path: Path, results: Results) -> None:
 def accuracy(path: Path, lines: list[Line]) -> None:
     """Headline top1 of every method: one panel per data set, split and task, one bar per method and stream.
 
-    Whiskers: one sample standard deviation over seeds, where there are several. Black mark: the published number, where there is one.
+    Whiskers: one sample standard deviation over seeds, where there are several. Black mark: the published number, where there is
+    one of which nothing is assumed.
     """
     panels: dict[str, list[Line]] = {}
     for line in unswept(headlines(lines)):
@@ -54,8 +55,8 @@ def accuracy(path: Path, lines: list[Line]) -> None:
             axis.text(mean + (line.std or 0.0) + 2, y, f"{mean:.1f}", fontsize="small", va="center")
             if line.std is not None:
                 axis.errorbar(line.mean, y, xerr=line.std, color="black", capsize=2, linewidth=1)
-            if line.published is not None:
-                axis.plot(line.published, y, "k|", markersize=12)
+            if line.comparable is not None:
+                axis.plot(line.comparable, y, "k|", markersize=12)
         axis.set(xlabel="top-1 accuracy, %  (whisker: 1 std, | published)", xlim=(0, 118))
         axis.set_title(title, fontsize="small")
         axis.set_yticks(place, [f"{line.method}, {line.stream}" for line in shown], fontsize="small")

@@ -1,4 +1,4 @@
-"""Ours against theirs: rows become one line per cell, with mean and standard deviation over seeds and the published number."""
+"""Ours against theirs: rows become one line per cell, with mean, deviation over seeds, the published number and differences."""
 
 import csv
 import io
@@ -10,12 +10,15 @@ from typing import Any
 
 from pstl.config import FUSED
 from pstl.report import interval, paper
+from pstl.report.alike import RELEASED, Beside, beside
 from pstl.report.paper import Published
 from pstl.report.rows import FIELDS, NOT_RUN, Row
 
 KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
+Groups = dict[tuple[str, ...], list[Row]]  # KEY -> a row for each seed
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
 BOUNDS = ("low", "high")  # columns of the 95 % interval, which follows from mean, deviation and number of seeds
+MINUS = ("mean_minus_published", "like_minus_published")
 MOST_SETTINGS = 12  # of one task in a headline
 HEADLINE = "recalibrated"  # the better-founded statistics of batch norm; "released" is what the papers' code does
 
@@ -39,7 +42,12 @@ class Line:
     seeds: int  # that were run
     seeds_asked: int
     published: float | None
-    difference: float | None  # ours minus theirs
+    published_kind: str  # which look at the test clips theirs is: one of paper.KINDS; "" without a number
+    assumed: str  # what decides a comparison and is not stated of theirs, blanks between; then nothing is subtracted
+    mean_minus_published: float | None  # this line's mean minus theirs, whatever the kinds
+    like: float | None  # ours of the kind theirs is: batch norm as released, best tested epoch or last
+    like_minus_published: float | None
+    why_not: str  # why there is no like_minus_published
     source: str
     reason: str = ""  # "not run", or "n/a: ..." where the cell makes no sense
 
@@ -47,6 +55,11 @@ class Line:
     def span(self) -> interval.Interval | None:
         """95 % interval of the mean over seeds; None if fewer than two have a number."""
         return None if self.mean is None or self.std is None else interval.over_seeds(self.mean, self.std, self.seeds)
+
+    @property
+    def comparable(self) -> float | None:
+        """The published number, if nothing of it is assumed: what a chart may mark beside ours."""
+        return None if self.assumed else self.published
 
 
 COLUMNS = tuple(name for f in fields(Line) for name in ((f.name, *BOUNDS) if f.name == "std" else (f.name,)))  # of comparison.csv
@@ -57,10 +70,10 @@ def compare(rows: list[Row], published: list[Published], tasks: Mapping[str, str
 
     tasks: entry of params.yaml -> published task, where the two have other names (Params.published_tasks).
     """
-    groups: dict[tuple[str, ...], list[Row]] = {}
+    groups: Groups = {}
     for row in rows:
         groups.setdefault(tuple(row[name] for name in KEY), []).append(row)
-    return [_line(key, own, published, tasks or {}) for key, own in groups.items()]
+    return [_line(key, groups, published, tasks or {}) for key in groups]
 
 
 def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> str:
@@ -141,31 +154,60 @@ def comparison_csv(lines: list[Line]) -> str:
         values["mean"] = line.reason.partition(":")[0] if line.mean is None else f"{line.mean:.4f}"
         values["std"] = "" if line.std is None else f"{line.std:.4f}"
         values["published"] = NONE if line.published is None else str(line.published)
-        values["difference"] = NONE if line.difference is None else f"{line.difference:+.4f}"
+        values["like"] = NONE if line.like is None else f"{line.like:.4f}"
+        for name in MINUS:
+            difference = getattr(line, name)
+            values[name] = NONE if difference is None else f"{difference:+.4f}"
         values["source"] = line.source or NONE
         values |= dict(zip(BOUNDS, (f"{bound:.4f}" for bound in line.span[:2]) if line.span else ("", ""), strict=True))
         cells.append([str(values[name]) for name in COLUMNS])
     return _csv(COLUMNS, cells)
 
 
-def _line(key: tuple[str, ...], rows: list[Row], published: list[Published], tasks: Mapping[str, str]) -> Line:
+def _line(key: tuple[str, ...], groups: Groups, published: list[Published], tasks: Mapping[str, str]) -> Line:
     cell = dict(zip(KEY, key, strict=True))
+    rows = groups[key]
     run = [row["value"] for row in rows if row["value"] is not None]
     mean = statistics.fmean(run) if run else None
     wanted = {name: value for name, value in cell.items() if name != "batch_norm"}
     theirs = paper.find(published, **{**wanted, "task": tasks.get(cell["task"], cell["task"])})
-    value = theirs[0].value if theirs else None
+    side = None
+    if theirs:
+        side = beside(theirs[0], mean, cell["setting"], cell["metric"], lambda metric: _released(cell, metric, groups))
+    given: dict[str, Any] = {**cell, **_theirs(side)}
     return Line(
-        **cell,
+        **given,
         mean=mean,
         std=statistics.stdev(run) if len(run) > 1 else None,  # of a sample: divided by n - 1
         seeds=len(run),
         seeds_asked=len(rows),
-        published=value,
-        difference=None if mean is None or value is None else mean - value,
         source=_sources(theirs),
         reason=_reason(rows) if mean is None else "",
     )
+
+
+def _theirs(side: Beside | None) -> dict[str, Any]:
+    """Fields of a line that are about the published number."""
+    found = side or Beside(None, "", "", None, None, None, "")
+    return {
+        "published": found.published,
+        "published_kind": found.kind,
+        "assumed": found.assumed,
+        "mean_minus_published": found.minus,
+        "like": found.like,
+        "like_minus_published": found.like_minus,
+        "why_not": found.why_not,
+    }
+
+
+def _released(cell: Mapping[str, str], metric: str, groups: Groups) -> float | str:
+    """Our mean of this cell, of another metric and with released batch norm; or why there is none."""
+    wanted = {**cell, "batch_norm": RELEASED, "metric": metric}
+    rows = groups.get(tuple(wanted[name] for name in KEY))
+    if rows is None:
+        return f"ours has no {metric} with batch norm as released here"
+    run = [row["value"] for row in rows if row["value"] is not None]
+    return statistics.fmean(run) if run else f"ours, {metric} with batch norm as released: {_reason(rows)}"
 
 
 def _reason(rows: list[Row]) -> str:
@@ -177,8 +219,9 @@ def _sources(theirs: list[Published]) -> str:
     """Where the first number was printed; others that name a different value are added with it."""
     if not theirs:
         return ""
-    others = [f"also {p.value}: {p.source}" for p in theirs[1:] if p.value != theirs[0].value]
-    return "; ".join([theirs[0].source, *others])
+    others = [p for p in theirs[1:] if p.value != theirs[0].value]
+    also = [f"also {p.value}{f' (assumed: {p.assumed})' if p.assumed else ''}: {p.source}" for p in others]
+    return "; ".join([theirs[0].source, *also])
 
 
 def _slug(setting: str) -> str:

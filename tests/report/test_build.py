@@ -89,13 +89,14 @@ def test_the_headline_shows_ours_theirs_and_the_difference() -> None:
         write_cell(cell, {"top1": (60, 62, 67)[cell.run.seed] - shift, "top5": 90.0, "top1_best": 70.0 - shift})
     page = built(settings)
     assert (
-        "| method | linear, joint |\n| --- | --- |\n| pstl | 63.0 ± 3.6 (3) |\n| *published* | 77.3 [^1] |\n| *difference* | -14.3 |"
-        in page
-    )
+        "| method | linear, joint |\n| --- | --- |\n| pstl | 63.0 ± 3.6 (3) |\n| *published* | 77.3 [^1] |\n"
+        "| *ours − published* | -14.3 |\n| *like for like* | -16.3 |\n"
+    ) in page
+    assert "*like for like*: ours of the kind theirs is, minus theirs: batch norm as released" in page
     norms = [f"{norm}: top1 | {norm}: top1, best epoch | {norm}: top5" for norm in ("recalibrated", "released")]
-    assert f"| method | stream | {' | '.join(norms)} | published top1 | difference |" in page
+    assert f"| method | stream | {' | '.join(norms)} | published top1 | ours − published | like for like |" in page
     assert "54.0 ± 3.6 [45.0, 63.0] (3)" in page  # released, beside it, with the interval over seeds: 4.303 x 3.6 / sqrt(3) either way
-    assert "[^1]: https://github.com/KAIST-VICLab/SOfA (README)" in page
+    assert "[^1]: best epoch; https://github.com/KAIST-VICLab/SOfA (README.md, section " in page
 
 
 def test_what_was_not_run_is_on_the_page() -> None:
@@ -128,8 +129,27 @@ def test_simulated_data_has_no_published_numbers() -> None:
 def test_methods_that_were_not_run_are_cited_with_their_source() -> None:
     """The reader wants the field's numbers on the same page, and where each was printed."""
     page = built(params())
-    assert "| linear | top1 |  | SLiM | SLiM (NeurIPS 2026) | 87.9 [^" in page
-    assert "later comparison: https://github.com/KAIST-VICLab/SOfA (README)" in page
+    assert "| linear | top1 |  | SLiM | SLiM (NeurIPS 2026) | epoch not stated | 87.9 [^" in page
+    assert "later comparison: https://github.com/KAIST-VICLab/SOfA (README.md, section " in page
+
+
+def test_a_guess_is_marked_wherever_it_is_shown() -> None:
+    """Without a mark a number of unknown stream passes for the cell it was put into."""
+    page = built(params({**GRID, "streams": ["joint", "bone", "motion"], "tasks": ["linear"]}))
+    assert "| *published* | 77.3 [^1] | - | - | 79.1 ? [^" in page
+    assert "]: not stated for both numbers: weights; so nothing is subtracted" in page
+    assert "| Hi-TRS | Hi-TRS (ECCV 2022) | one fixed epoch |  |  |  | 90.0 ? [^" in page
+    assert "assumed: task, stream, labels, weights; summary page: https://www.wizwand.com" in page
+
+
+def test_a_suite_nobody_prints_numbers_of_has_no_columns_for_them() -> None:
+    """Four columns of dashes push the numbers that there are off the screen."""
+    settings = params({**FLOOR, "dataset": "nwucla", "split": "xview"})
+    write_all(settings)
+    page = built(settings).partition("### Published")[0]
+    assert "raw" in page
+    assert "published" not in page
+    assert "like for like" not in page
 
 
 def test_no_remembered_number_reaches_a_table(monkeypatch: pytest.MonkeyPatch) -> None:

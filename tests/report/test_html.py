@@ -103,6 +103,30 @@ def test_numbers_on_the_page_are_those_of_the_tables() -> None:
     )
 
 
+def test_the_page_says_what_is_subtracted_from_what() -> None:
+    """-14.3 against a number chosen on the test clips with other batch norms is not what a reader takes it for."""
+    settings = params({**GRID, "streams": ["joint"], "seeds": [0, 1, 2], "tasks": ["linear"], "fuse": None})
+    for cell in settings.cells("tiny"):
+        shift = 0.0 if cell.batch_norm == "recalibrated" else 9.0
+        write_cell(cell, {"top1": (60.0, 62.0, 67.0)[cell.run.seed] - shift, "top1_best": 70.0 - shift})
+    found = page(settings)
+    heads = ("published", "epoch", "ours − published", "like for like", "source")
+    assert "".join(f'<th scope="col">{head}</th>' for head in heads) in found
+    assert '<td class="number">77.3</td><td>best epoch</td><td class="number">-14.3</td><td class="number">-16.3</td>' in found
+    assert "like for like: ours of the kind theirs is, minus theirs: batch norm as released" in found
+
+
+def test_a_guess_is_marked_on_the_page_and_draws_no_mark() -> None:
+    """The stream of Hi-TRS's 90.0 is not stated where it was printed: a black mark in a chart would make it a target."""
+    settings = params({**GRID, "methods": ["pstl"], "seeds": [0], "tasks": ["linear"]})
+    write_all(settings)
+    found = page(settings)
+    assert '<td class="number">79.1 ?</td><td>best epoch</td><td class="number">-</td><td class="number">-</td>' in found
+    assert "not stated for both numbers: weights; so nothing is subtracted" in found
+    lines = [line for line in html.tables.compare(html.from_files(settings, "tiny").rows, html.paper.load()) if line.stream == "3s"]
+    assert {bar.mark for bar in html._bars(lines, 0)} == {None}
+
+
 def test_what_was_not_run_is_on_the_page() -> None:
     """An absent row reads like a method that was never meant to be there."""
     found = page(params({**GRID, **LIMITS}))

@@ -8,7 +8,7 @@ import pytest
 from fabricated import rows_of
 
 from pstl.config import Cell, Run
-from pstl.report import kept
+from pstl.report import kept, paper
 from pstl.report.paper import Published
 from pstl.report.rows import NOT_RUN, Row
 from pstl.report.tables import Line, compare, comparison_csv, main_metrics, merge_transfers, summary
@@ -25,7 +25,10 @@ def measured(*values: float | None, **where: str) -> list[Row]:
 
 
 def printed(value: float, method: str = "PSTL", **other: str) -> Published:
-    fields = {"task": "linear", "dataset": "ntu60", "split": "xsub", "stream": "joint", "setting": "", "metric": "top1", **other}
+    fields = {
+        "task": "linear", "dataset": "ntu60", "split": "xsub", "stream": "joint", "setting": "", "metric": "top1",
+        "kind": "best", "assumed": "", **other,
+    }  # fmt: skip
     return Published(paper="P", table="t", method=method, value=value, source=f"source of {value:g}", **fields)
 
 
@@ -41,7 +44,7 @@ def test_mean_deviation_and_difference_by_hand() -> None:
     assert line.std == pytest.approx(math.sqrt(13), abs=1e-12)
     assert (line.seeds, line.seeds_asked) == (3, 3)
     assert line.published == 77.3
-    assert line.difference == pytest.approx(-14.3, abs=1e-12)
+    assert line.mean_minus_published == pytest.approx(-14.3, abs=1e-12)
     assert line.source == "source of 77.3"
 
 
@@ -70,7 +73,7 @@ def test_one_seed_has_no_deviation() -> None:
     """A deviation of 0 for one seed would claim a certainty that nobody measured."""
     line = only(compare(measured(60), []))
     assert (line.mean, line.std, line.seeds) == (60, None, 1)
-    assert (line.published, line.difference, line.source) == (None, None, "")
+    assert (line.published, line.mean_minus_published, line.source) == (None, None, "")
 
 
 def test_missing_seeds_are_counted_not_averaged() -> None:
@@ -82,8 +85,8 @@ def test_missing_seeds_are_counted_not_averaged() -> None:
 def test_a_cell_that_was_not_run_is_shown_as_missing() -> None:
     """A cell that vanishes from the table is forgotten; theirs stays, the difference does not."""
     line = only(compare(measured(None), [printed(77.3)]))
-    assert (line.mean, line.std, line.difference, line.published) == (None, None, None, 77.3)
-    assert ",not run,,,,0,1,77.3,-," in comparison_csv([line])
+    assert (line.mean, line.std, line.mean_minus_published, line.published) == (None, None, None, 77.3)
+    assert ",not run,,,,0,1,77.3,best,,-,-,-," in comparison_csv([line])
 
 
 def test_names_match_across_spelling_but_not_across_cells() -> None:
@@ -106,6 +109,76 @@ def test_sources_that_disagree_are_both_named() -> None:
     line = only(compare(measured(60), [printed(83.8), printed(82.6)]))
     assert line.published == 83.8
     assert line.source == "source of 83.8; also 82.6: source of 82.6"
+
+
+def in_both_norms(**published: str) -> Line:
+    """The recalibrated headline of a cell that has both norms, and a best epoch in each, beside PSTL's 77.3."""
+    rows = []
+    for seed, shift in ((0, 0.0), (1, 2.0)):
+        rows += rows_of(cell(seed=seed), {"top1": 60 + shift, "top1_best": 64 + shift})
+        rows += rows_of(cell(seed=seed, norm="released"), {"top1": 50 + shift, "top1_best": 70 + shift})
+    lines = compare([{**row, "reason": ""} for row in rows], [printed(77.3, **published)])
+    return next(line for line in lines if (line.batch_norm, line.metric) == ("recalibrated", "top1"))
+
+
+def test_like_is_subtracted_from_like() -> None:
+    """Theirs is the best epoch on the test clips with released norms: ours of that kind is 71, and the honest 61 stands beside it."""
+    line = in_both_norms()
+    assert (line.mean, line.mean_minus_published) == (61, pytest.approx(-16.3, abs=1e-12))
+    assert (line.like, line.like_minus_published, line.why_not) == (71, pytest.approx(-6.3, abs=1e-12), "")
+
+
+def test_a_last_epoch_is_compared_with_a_last_epoch() -> None:
+    """A paper that did not choose on the test clips must not be held against a number that was."""
+    line = in_both_norms(kind="last")
+    assert (line.like, line.like_minus_published) == (51, pytest.approx(-26.3, abs=1e-12))
+
+
+@pytest.mark.parametrize(
+    ("published", "why"),
+    [({"kind": "unknown"}, "is not known"), ({"kind": "fixed"}, "one epoch settled beforehand"), ({"metric": "top5"}, "")],
+)
+def test_a_number_of_another_kind_gets_no_like(published: dict[str, str], why: str) -> None:
+    """Filling the hole with the next best number of ours would be the very fault the column is there to end."""
+    line = in_both_norms(**published)
+    assert (line.like, line.like_minus_published) == (None, None)
+    assert why in line.why_not
+    assert (line.mean_minus_published is None) == (line.published is None)
+
+
+def test_where_ours_has_no_such_number_it_is_said() -> None:
+    """kNN is looked at once, a suite may leave out the released norms, a seed may not have been run: each is a reason of its own."""
+    recalibrated = measured(60, 62)
+    assert only(compare(recalibrated, [printed(77.3)])).why_not == "ours has no top1_best with batch norm as released here"
+    waiting = [*recalibrated, *measured(None, norm="released"), *({**r, "metric": "top1_best"} for r in measured(None, norm="released"))]
+    lines = compare(waiting, [printed(77.3)])
+    assert lines[0].why_not == "ours, top1_best with batch norm as released: not run"
+    assert lines[0].mean_minus_published == pytest.approx(-16.3, abs=1e-12)
+
+
+@pytest.mark.parametrize("assumed", ["stream", "labels", "split", "task stream labels"])
+def test_nothing_is_subtracted_from_a_guess(assumed: str) -> None:
+    """A number of another stream or share would make a method look right or wrong by our guess alone; it is shown, and marked."""
+    line = in_both_norms(assumed=assumed)
+    assert (line.published, line.assumed, line.comparable) == (77.3, assumed, None)
+    assert (line.mean_minus_published, line.like, line.like_minus_published) == (None, None, None)
+    assert all(word in line.why_not for word in assumed.split())
+
+
+def test_no_row_of_the_copy_with_a_guess_is_ever_subtracted() -> None:
+    """Whatever cell it stands in, with every number of ours there to be compared."""
+    guesses = [p for p in paper.load() if p.assumed]
+    assert len(guesses) > 100
+    for p in guesses:
+        where = {"dataset": p.dataset, "split": p.split, "stream": p.stream, "method": p.method, "task": p.task, "setting": p.setting}
+        rows = [
+            {**row, **where, "reason": ""}
+            for norm in ("recalibrated", "released")
+            for row in rows_of(cell(norm=norm), {p.metric: 50.0, f"{p.metric}_best": 51.0})
+        ]
+        lines = [line for line in compare(rows, [p]) if line.metric == p.metric]
+        assert [line.published for line in lines] == [p.value, p.value], p
+        assert {(line.mean_minus_published, line.like, line.like_minus_published) for line in lines} == {(None, None, None)}, p
 
 
 def test_the_summary_holds_headlines_and_is_valid_json() -> None:

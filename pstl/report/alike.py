@@ -1,0 +1,56 @@
+"""Like minus like: what of ours is of the same kind as a printed number, and what is subtracted from what."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pstl.report.paper import BEST, FIXED, LAST, UNKNOWN, Published, not_stated
+
+RELEASED = "released"  # the batch-norm statistics that the papers' code tests with
+SUFFIX = {BEST: "_best", LAST: ""}  # of our metric of that kind
+NO_KIND = {
+    FIXED: "theirs is of one epoch settled beforehand, which ours does not keep",
+    UNKNOWN: "whether theirs is of the best epoch or of the last is not known",
+}
+SAID_BY_KIND = {BEST: "best epoch", LAST: "last epoch", FIXED: "one fixed epoch", UNKNOWN: "epoch not stated"}
+
+MINUS = "ours − published"
+LIKE = "like for like"
+EXPLAINED = (
+    f"*{MINUS}*: the last epoch's number shown here minus theirs. *{LIKE}*: ours of the kind theirs is, "
+    "minus theirs: batch norm as released, and our best tested epoch where theirs is the best on the test "
+    "clips, our last where theirs is the last. `-` where one of the two does not exist, with the reason in a "
+    "footnote."
+)
+
+
+class Beside(NamedTuple):
+    """A printed number beside one of ours.
+
+    minus: ours minus theirs, whatever the kinds.   like: ours of the kind theirs is.
+    like_minus: that minus theirs.   why_not: why `like_minus`, or both differences, do not exist.
+    """
+
+    published: float | None
+    kind: str
+    assumed: str
+    minus: float | None
+    like: float | None
+    like_minus: float | None
+    why_not: str
+
+
+def beside(theirs: Published, ours: float | None, setting: str, metric: str, released: Callable[[str], float | str]) -> Beside:
+    """ours: the mean that stands in the table; None if it was not run.
+
+    released: metric -> our mean of this cell with released batch norm, or why there is none.
+    """
+    unsure = not_stated(theirs, setting)
+    assumed = " ".join(unsure)
+    if unsure:
+        why = f"not stated for both numbers: {', '.join(unsure)}; so nothing is subtracted"
+        return Beside(theirs.value, theirs.kind, assumed, None, None, None, why)
+    minus = None if ours is None else ours - theirs.value
+    like = released(metric + SUFFIX[theirs.kind]) if theirs.kind in SUFFIX else NO_KIND[theirs.kind]
+    if isinstance(like, str):
+        return Beside(theirs.value, theirs.kind, assumed, minus, None, None, like)
+    return Beside(theirs.value, theirs.kind, assumed, minus, like, like - theirs.value, "")

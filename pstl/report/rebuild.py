@@ -1,0 +1,72 @@
+"""Tables of kept results (results/measured/) made again from their rows: when published numbers or the format change."""
+
+import csv
+import math
+import re
+from pathlib import Path
+
+from pstl.config import Params
+from pstl.errors import UserError
+from pstl.files import Kind, read_text, write_text
+from pstl.report import markdown
+from pstl.report.paper import load
+from pstl.report.rows import FIELDS, NOT_RUN, Row
+from pstl.report.tables import compare, comparison_csv
+
+ROWS = Kind("table of rows", "take it from git again", "name a folder of results/measured")
+PAGE = Kind("page of kept results", "take it from git again", "name a folder of results/measured")
+
+
+def rebuild(params: Params, folder: str | Path) -> None:
+    """Make comparison.csv and comparison.md of kept results again, from rows.csv beside them.
+
+    Published numbers are today's. What rows do not hold stays as it is: the head of comparison.md, the plots, the summary.
+    Raises: UserError for a folder without these files.
+    """
+    folder = Path(folder)
+    rows, page = rows_of(folder), read_text(folder / "comparison.md", PAGE)
+    head, _, _ = page.partition("\n## ")
+    suite, published = _suite(head, folder), load()
+    today = suite in params.suites
+    lines = compare(rows, published, params.published_tasks(suite) if today else {})
+    seen = _seen(params, suite, rows) if today else {}
+    sections = markdown.body(lines, published, params.together(suite) if today else {}, seen)
+    write_text(folder / "comparison.csv", comparison_csv(lines))
+    write_text(folder / "comparison.md", "\n\n".join([head.rstrip("\n"), *sections]) + "\n")
+
+
+def rows_of(folder: Path) -> list[Row]:
+    """rows.csv as `tables.rows_csv` wrote it. Raises: UserError for another file."""
+    text = read_text(folder / "rows.csv", ROWS)
+    rows: list[Row] = list(csv.DictReader(text.splitlines()))
+    if not rows or set(FIELDS) - set(rows[0]):
+        raise UserError(f"{folder}/rows.csv: not a table of 'python -m pstl report'; expected the columns {', '.join(FIELDS)}")
+    for number, row in enumerate(rows):
+        row["value"] = _value(row["value"], f"{folder}/rows.csv, row {number + 1}")
+        row["reason"] = row.get("reason") or ("" if row["value"] is not None else NOT_RUN)
+    return rows
+
+
+def _suite(head: str, folder: Path) -> str:
+    match = re.match(r"# Results of the suite `([^`]+)`", head)
+    if match is None:
+        raise UserError(f"{folder}/comparison.md: expected '# Results of the suite `NAME`' in its first line")
+    return match[1]
+
+
+def _seen(params: Params, suite: str, rows: list[Row]) -> dict[str, float]:
+    """Method entry -> share of the labels it learnt with, from its settings: the runs are not kept."""
+    entries = params.methods | params.suite_named(suite).methods
+    methods = [name for name in dict.fromkeys(row["method"] for row in rows) if name in entries]
+    shares = {name: params.method(suite, name).labels for name in methods}
+    return {name: share for name, share in shares.items() if share is not None}
+
+
+def _value(text: str, where: str) -> float | None:
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        value = math.nan
+    if value is not None and not math.isfinite(value):
+        raise UserError(f"{where}: value {text!r}, expected a finite number or nothing")
+    return value

@@ -1,0 +1,33 @@
+"""What others printed on one data set and split, whether this project runs their methods or not."""
+
+from pstl.report.alike import SAID_BY_KIND
+from pstl.report.paper import STREAMS, TASKS, Published
+from pstl.report.text import ASSUMED, MARKED, Notes, table
+
+INTRO = (
+    "Numbers of others in percent, best first, each with its source. Not run here; their protocols differ "
+    "(docs/protocols.md). Epoch: the best of several on the test clips, the last, or one fixed beforehand."
+)
+
+
+def reference(published: list[Published], notes: Notes) -> list[str]:
+    """Blocks: methods as rows, streams as columns, sources as footnotes."""
+    groups: dict[tuple[str, ...], list[Published]] = {}
+    for p in published:
+        groups.setdefault((p.task, p.metric, p.setting, p.kind, p.method, p.paper), []).append(p)
+    streams = [s for s in STREAMS if any(p.stream == s for p in published)]
+    order = sorted(groups, key=lambda key: (TASKS.index(key[0]), key[1], -max(p.value for p in groups[key]), key))
+    body = []
+    for key in order:
+        task, metric, setting, kind, method, paper = key
+        cells = [" / ".join(_cited(p, notes) for p in groups[key] if p.stream == stream) for stream in streams]
+        body.append([task, metric, setting, method, paper, SAID_BY_KIND[kind], *cells])
+    header = ["task", "metric", "setting", "method", "paper", "epoch", *streams]
+    marked = [MARKED] if any(p.assumed for p in published) else []
+    return [INTRO, table(header, body), *marked]
+
+
+def _cited(p: Published, notes: Notes) -> str:
+    mark = f" {ASSUMED}" if p.assumed else ""
+    assumed = f"assumed: {', '.join(p.assumed.split())}; " if p.assumed else ""
+    return f"{p.value}{mark} {notes.mark(f'{assumed}{p.table}: {p.source}')}"

@@ -1,0 +1,23 @@
+"""Parts of a page in markdown: tables, and footnotes of which the same text has the same number."""
+
+ASSUMED = "?"  # after a printed number of which something is assumed
+MARKED = f"`{ASSUMED}`: the source does not state all that decides a comparison (the footnote says what); such a number decides none."
+
+
+class Notes:
+    """Footnotes of one page: the same text gets the same number."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def mark(self, text: str) -> str:
+        return f"[^{self.numbers.setdefault(text, len(self.numbers) + 1)}]"
+
+    def __str__(self) -> str:
+        return "\n".join(f"[^{number}]: {text}" for text, number in self.numbers.items())
+
+
+def table(header_: list[str], body: list[list[str]]) -> str:
+    """A markdown table; bars inside cells are escaped."""
+    rows = [header_, ["---"] * len(header_), *body]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
