@@ -68,6 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     norm = ("--batch-norm", {**required, "choices": ["released", "recalibrated"]})
     dataset = ("dataset", {"metavar": "DATASET"})
+    body = ("--skeleton", {"default": "", "metavar": "NAME", "help": "whose joints these are, where nothing else says so"})
+    units = ("--units", {"default": "m", "choices": ["m", "cm", "mm"], "help": "of raw .npy clips (default: %(default)s)"})
     jobs = ("--jobs", {"type": int, "help": "processes (default: one per core)"})
 
     add(
@@ -270,20 +272,26 @@ def build_parser() -> argparse.ArgumentParser:
         verbs.show,
         "draw one clip, in a window or as a GIF",
         "synthetic/S001C001P001R001A001 --out clip.gif",
-        ("clip", {"metavar": "CLIP", "help": "a .skeleton or .npy file, or DATASET/NAME of recordings that were read"}),
+        ("clip", {"metavar": "CLIP", "help": "a clip's file, or DATASET/NAME of recordings that were read"}),
         ("--out", {"metavar": "GIF", "help": "write a file (default: open a window)"}),
         ("--fps", {"type": int, "default": 30}),
+        body,
     )
     add(
         "embed",
         verbs.embed,
-        "turn an array of clips (N, 3, T, V, M), or a folder of raw ones (docs/own-data.md), into features (N, D)",
+        "turn clips into the features (N, D) of the tables: an array (N, 3, T, V, M), or raw clips (docs/own-data.md)",
         "--weights encoder.pt --input x.npy --output f.npy --stream bone --drop-joints 0,4,5",
-        ("--weights", {**required, "help": "encoder.pt; with a folder also an exported encoder or the name of a run"}),
-        ("--input", {**required, "help": ".npy as a recipe made it, or a folder of raw .npy and .skeleton clips"}),
-        ("--output", required),
+        ("--weights", {**required, "help": "encoder.pt, an exported folder, or the name of a run"}),
+        (
+            "--input",
+            {**required, "help": "folder of `prepare` or `parse`, a .npy as a recipe makes it, or raw clips: one, or a folder"},
+        ),
+        ("--output", {**required, "help": ".npy: features; .npz: features and names"}),
         ("--stream", {"help": "joint, bone or motion (default: as trained)"}),
         ("--drop-joints", {"default": "", "metavar": "J,J,..."}),
+        body,
+        units,
         device,
     )
     add(

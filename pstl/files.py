@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -148,6 +148,18 @@ def replaced(folder: str | Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(new, ignore_errors=True)
+
+
+def by_ending(path: str | Path, known: Mapping[str, Any]) -> Any:
+    """What writes a file of this name: a file is what its ending says, or is not written.
+
+    known: ending -> writer.   Raises: UserError naming the known endings.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in known:
+        found = f"end in {ending}" if ending else "have no ending"
+        raise UserError(f"{path}: files that {found} are not written here; known: {', '.join(known)}")
+    return known[ending]
 
 
 def checksum(path: str | Path) -> str:

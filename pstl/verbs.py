@@ -182,13 +182,12 @@ def embed(args: argparse.Namespace) -> None:
     from pstl.tasks._embed import embed
     from pstl.train.pretrain import choose_device
 
-    if Path(args.input).is_dir():
-        return embed_folder(args)
     try:
         dropped = [int(j) for j in args.drop_joints.split(",") if j.strip()]
     except ValueError:
         raise UserError(f"--drop-joints {args.drop_joints!r}: expected joint numbers separated by commas, e.g. 0,4,5") from None
-    shape = embed(args.weights, args.input, args.output, args.stream, dropped, choose_device(args.device))
+    device = choose_device(args.device)
+    shape = embed(args.weights, args.input, args.output, args.stream, dropped, device, args.skeleton, args.units)
     say(f"{args.output}: {shape[0]} clips, {shape[1]} features")
 
 
@@ -209,16 +208,6 @@ def score_detections(args: argparse.Namespace) -> None:
         sys.stdout.write("".join(f"{protocol:<8} {k:<11}{value:.4f}\n" for protocol, k, value in lines))
 
 
-def embed_folder(args: argparse.Namespace) -> None:
-    from pstl.tasks._own import embed_folder
-    from pstl.train.pretrain import choose_device
-
-    if args.stream or args.drop_joints:
-        raise UserError("--stream and --drop-joints go with an array (.npy), not with a folder of clips; leave them out")
-    shape = embed_folder(args.weights, args.input, args.output, str(choose_device(args.device)))
-    say(f"{args.output}: {shape[0]} clips, {shape[1]} features")
-
-
 def export(args: argparse.Namespace) -> None:
     from pstl.tasks._release import export
 
@@ -232,9 +221,11 @@ def show(args: argparse.Namespace) -> None:
 
     if args.fps < 1:
         raise UserError(f"--fps {args.fps}: expected 1 or more frames per second")
-    clip = draw(args.clip)
-    bodies = int(clip.there.any(0).sum())
-    said = f"{len(clip.poses)} frames, {bodies} {'body' if bodies == 1 else 'bodies'}"
+    if args.out is not None:
+        gif.check(args.out)
+    clip = draw(args.clip, args.skeleton)
+    frames, bodies = len(clip.poses), int(clip.there.any(0).sum())
+    said = f"{frames} {'frame' if frames == 1 else 'frames'}, {bodies} {'body' if bodies == 1 else 'bodies'}"
     if args.out is None:
         return window.show(clip, args.fps, f"{args.clip}: {said}")
     gif.write(clip, args.out, args.fps)

@@ -1,6 +1,7 @@
 """Sequences at native length -> one recipe's array, and the check that its splits do not overlap."""
 
 import logging
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from pstl.config import Plugin, validated
 from pstl.data import pool
-from pstl.data.spec import DatasetSpec
+from pstl.data.spec import DatasetSpec, RawSequence
 from pstl.data.store import ArraySet, SequenceStore, fill_array, open_array, open_sequences
 from pstl.errors import UserError
 from pstl.files import write_json
@@ -51,10 +52,18 @@ def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path, j
 def apply_recipe(name: str, recipe: Plugin, store: SequenceStore, which: slice) -> tuple[np.ndarray, np.ndarray]:
     """The recipe's (n, 3, T, V, M) and lengths (n,) of some clips; T may be that of the longest among them."""
     spec: DatasetSpec = load("data.datasets", name).SPEC
+    clips = [store[i] for i in range(which.start, which.stop)]
+    return made(recipe, clips, spec.skeleton, spec.people)
+
+
+def made(recipe: Plugin, clips: Sequence[RawSequence], skeleton: str, people: int) -> tuple[np.ndarray, np.ndarray]:
+    """What a recipe makes of clips of one body: the only place where one is applied, whoever asks.
+
+    skeleton: the body's name.   people: body slots.   Returns: x (n, 3, T, V, M) float32, lengths (n,) int64.
+    """
     module = load("data.recipes", recipe.name)
     cfg = validated(module.Config, recipe.settings, f"recipe {recipe.name}")
-    clips = [store[i] for i in range(which.start, which.stop)]
-    x, length = module.apply(clips, load_skeleton(spec.skeleton), spec.people, cfg)
+    x, length = module.apply(clips, load_skeleton(skeleton), people, cfg)
     return x, length
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pstl.files import atomic
+from pstl.files import atomic, by_ending
 from pstl.report.animation import LEFT, RIGHT, TRUNK
 from pstl.report.drawn import Drawn
 
@@ -13,7 +13,8 @@ WIDTH = 5  # of a bone, in pixels
 
 
 def write(clip: Drawn, out: str | Path, fps: int) -> None:
-    """An endless GIF."""
+    """An endless GIF. Raises: UserError for a file of another name."""
+    check(out)
     from PIL import Image, ImageDraw
 
     pictures = []
@@ -28,6 +29,11 @@ def write(clip: Drawn, out: str | Path, fps: int) -> None:
         pictures.append(picture)
     with atomic(out) as new:
         pictures[0].save(new, format="GIF", save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0, optimize=False)
+
+
+def check(out: str | Path) -> None:
+    """Raises: UserError for a file that is not called a GIF."""
+    by_ending(out, {".gif": None})
 
 
 def _palette() -> list[int]:

@@ -1,80 +1,97 @@
 """One array in, features out: encoders of this project and of released code on anybody's clips."""
 
+import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from pstl.data.loader import in_order
+from pstl.backbones._base import BaseEncoder
+from pstl.data import clip_files
 from pstl.errors import UserError
-from pstl.files import atomic
+from pstl.files import atomic, by_ending
 from pstl.ops.streams import STREAMS
 from pstl.registry import load as load_plugin
 from pstl.registry import names
-from pstl.tasks._features import BATCH, check_fit, encode, encode_view
+from pstl.tasks._array import is_array, open_clips
+from pstl.tasks._features import encode_array, say_more_people
+from pstl.tasks._own import Embedder, find
 from pstl.train import encoder_file
 from pstl.train.checkpoint import read
 from pstl.train.encoder_file import EncoderCard
 
+log = logging.getLogger(__name__)
+Writer = Callable[[BinaryIO, np.ndarray, list[str]], None]
+WRITERS: dict[str, Writer] = {
+    ".npy": lambda file, features, clips: np.save(file, features),
+    ".npz": lambda file, features, clips: np.savez(file, features=features, names=np.array(clips)),
+}
+
 
 def embed(
-    weights: str | Path, source: str | Path, out: str | Path, stream: str | None, dropped: list[int], device: torch.device
+    weights: str | Path,
+    source: str | Path,
+    out: str | Path,
+    stream: str | None,
+    dropped: list[int],
+    device: torch.device,
+    skeleton: str = "",
+    units: str = "m",
 ) -> tuple[int, ...]:
-    """Features (N, D) of an array (N, 3, T, V, M) of joint positions, in evaluation mode; the stream is derived here.
+    """Write the features (N, D) that 'python -m pstl features' computes of the same clips, and the tables are made from.
 
-    Clips of just the frames that the encoder takes are encoded as they are; any others count as recordings of T frames, of which
-    the method's clean view (its crop, its resampling) is encoded.
-
-    stream: None takes the one the encoder was trained on.   dropped: 0-based joints to lose; they are deleted where the
-    encoder can, else set to zero.   Returns: the shape written.   Raises: UserError, ShapeError for an input that does not fit.
+    source: an array (N, 3, T, V, M) of joint positions as the encoder's recipe makes them (a .npy file, or
+    the folder that `prepare` made), one raw clip, a folder of raw clips, or one that `parse` made.
+    out: .npy for the features alone, .npz for `features` and `names`.
+    stream: None takes the one the encoder was trained on.   dropped: 0-based joints of the encoder to lose;
+    they are deleted where it can, else set to zero.   skeleton: whose joints these are, if the source does
+    not say and they are not the encoder's.   units: of raw clips.
+    Returns: the shape written.   Raises: UserError, ShapeError for an input that does not fit.
     """
-    card, encoder = encoder_file.load(weights)
+    written = by_ending(out, WRITERS)
+    card, encoder = _encoder(weights)
     if stream is not None and stream not in STREAMS:
         raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
-    card = EncoderCard(**{**vars(card), "stream": stream or card.stream})
-    x = _read_clips(source)
-    check_fit(card, x.shape, str(source))
-    joints = x.shape[3]
+    card = replace(card, stream=stream or card.stream)
+    _check_dropped(dropped, encoder_file.skeleton_of(card).joints)
+    if is_array(Path(source)):
+        if units != "m":
+            raise UserError(f"--units {units}: an array is in its recipe's units; convert the raw clips instead")
+        data = open_clips(source, card, skeleton)
+        say_more_people(card, data, str(source))
+        features, clips = encode_array(card, encoder.to(device), data, device, str(source), dropped), data.names
+    else:
+        features, clips = _of_raw(Embedder(card, encoder, str(device)), Path(source), skeleton, units, dropped)
+    with atomic(out) as new, open(new, "wb") as file:
+        written(file, features, clips)
+    norm = card.provenance.get("batch_norm", "released")
+    log.info("method %s, stream %s, body %s, batch norm %s", card.method, card.stream, card.skeleton, norm)
+    return features.shape
+
+
+def _of_raw(embedder: Embedder, source: Path, skeleton: str, units: str, dropped: list[int]) -> tuple[np.ndarray, list[str]]:
+    """Features and names of raw clips: of a file, a folder of files, or a folder that `parse` made."""
+    if (source / "values.bin").exists():
+        store, spec = clip_files.stored(source)
+        return embedder.embed_clips(clip_files.of_store(store, spec), dropped), store.names
+    files = clip_files.in_folder(source) if source.is_dir() else [source]
+    clips = (embedder.of_file(path, skeleton, units) for path in files)
+    return embedder.embed_clips(clips, dropped), [path.stem for path in files]
+
+
+def _encoder(weights: str | Path) -> tuple[EncoderCard, BaseEncoder]:
+    """An encoder as `pstl.load` finds it; what is called like a file is one."""
+    return encoder_file.load(weights) if Path(weights).suffix == ".pt" else find(weights)
+
+
+def _check_dropped(dropped: list[int], joints: int) -> None:
     if any(not 0 <= j < joints for j in dropped) or len(set(dropped)) >= joints:
         raise UserError(
             f"--drop-joints {','.join(map(str, dropped))}: expected distinct joints from 0 to {joints - 1}, and at least one left"
         )
-    encoder.to(device)
-    drop = torch.tensor(sorted(set(dropped)), device=device) if dropped else None
-    rows = []
-    with torch.inference_mode():
-        for part in in_order(len(x), BATCH):
-            rows.append(_encode_part(card, encoder, torch.from_numpy(np.array(x[part])).to(device), drop))
-    features = torch.cat(rows).numpy()
-    with atomic(out) as new, open(new, "wb") as stream_out:
-        np.save(stream_out, features)
-    return features.shape
-
-
-def _encode_part(card: EncoderCard, encoder: Any, x: Tensor, drop: Tensor | None) -> Tensor:
-    if drop is not None and not encoder.can_drop:
-        x, drop = x.index_fill(3, drop, 0), None
-    if x.shape[2] == card.frames:
-        return encode_view(card, encoder, x, drop).float().cpu()
-    length = torch.full((len(x),), x.shape[2], device=x.device)
-    return encode(card, encoder, x, length, drop).float().cpu()
-
-
-def _read_clips(path: str | Path) -> np.ndarray:
-    try:
-        x = np.load(path, mmap_mode="r")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a .npy array ({error})") from None
-    if x.dtype.kind not in "fiu" or not len(x):
-        raise UserError(f"{path}: found {len(x)} items of type {x.dtype}, expected at least one clip of real numbers")
-    finite = np.isfinite(x).reshape(len(x), -1).all(1)
-    if not finite.all():
-        raise UserError(f"{path}: clip {int(np.argmin(finite))} holds NaN or infinite coordinates; repair or remove it")
-    return x.astype(np.float32)
 
 
 def import_weights(source: str, official: str | Path, out: str | Path) -> EncoderCard:

@@ -1,7 +1,9 @@
 """Frozen features: every clip is encoded once, every probe reads the file."""
 
 import json
+import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from pstl.data.loader import Clips, in_order, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import ShapeError, UserError
 from pstl.files import atomic
+from pstl.methods._base import BaseMethod
 from pstl.registry import load as load_plugin
 from pstl.skeletons.mapping import joints_of
 from pstl.tasks._scores import clip_digest
@@ -24,6 +27,7 @@ from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
 
+log = logging.getLogger(__name__)
 BATCH = 256  # clips encoded at once
 
 
@@ -84,6 +88,32 @@ def encode_all(card: EncoderCard, encoder: BaseEncoder, clips: Clips, drop: Tens
     return torch.cat(rows).numpy()
 
 
+def encode_array(
+    card: EncoderCard, encoder: BaseEncoder, data: ArraySet, device: torch.device, where: str, dropped: Sequence[int] = ()
+) -> np.ndarray:
+    """What encode_all gives of all clips of an array, of which no more than BATCH are in memory at once.   Returns: (N, D) float32.
+
+    dropped: joints of the encoder's skeleton to lose, by deletion where the encoder can, else their coordinates become zero.
+    """
+    joints = sorted(set(dropped))
+    drop = torch.tensor(joints, device=device) if joints and encoder.can_drop else None
+    rows = []
+    for part in in_order(len(data.x), BATCH):
+        piece = fitted(card, encoder, piece_of(data, part), where)
+        if joints and drop is None:
+            x = np.array(piece.x)
+            x[:, :, :, joints] = 0
+            piece = replace(piece, x=x)
+        rows.append(encode_all(card, encoder, Clips(piece, np.arange(len(piece.x)), device), drop))
+    return np.concatenate(rows)
+
+
+def piece_of(data: ArraySet, part: slice) -> ArraySet:
+    """Some clips of an array, without its splits."""
+    per_clip = {name: getattr(data, name)[part] for name in ("x", "y", "length", "content", "names")}
+    return replace(data, **per_clip, splits={})
+
+
 @torch.inference_mode()
 def classify_all(card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear, clips: Clips) -> np.ndarray:
     """Scores of the method's own classifier for all clips in file order, in evaluation mode.   Returns: (N, classes) float32."""
@@ -137,7 +167,8 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
     """
     began = time.monotonic()
     card, encoder = encoder_file.load(encoder_path)
-    data = adapted(card, open_array(array, verify=True), str(array))
+    data = fitted(card, encoder, open_array(array, verify=True), str(array))
+    say_more_people(card, data, str(array))
     sides = dict(zip(("train", "test"), sides_of(data, split), strict=True))
     encoder.to(device)
     train = Clips(data, sides["train"], device)
@@ -165,12 +196,51 @@ def sides_of(data: ArraySet, split: str) -> tuple[np.ndarray, np.ndarray]:
     return data.splits[split]
 
 
+def fitted(card: EncoderCard, encoder: BaseEncoder, data: ArraySet, where: str) -> ArraySet:
+    """The array as the encoder was given its own: that body, no fewer slots of it, no fewer frames. All doors to features go through here.
+
+    Frames are added where the encoder reads all that there are; where the view or the encoder follows the clips' lengths, none are missed.
+    Raises: ShapeError if its clips still do not fit.
+    """
+    data = adapted(card, data, where)
+    frames = data.x.shape[2]
+    short = card.frames - frames
+    if not reads_every_frame(card, encoder):
+        if len(data.length) and data.length.max() > frames:
+            raise ShapeError(
+                f"{where}: lengths up to {data.length.max()} in clips of {frames} frames; {card.method} follows "
+                "the recording's frames, so it needs lengths within them, and a recipe that keeps them"
+            )
+    elif short > 0:
+        data = replace(data, x=np.pad(data.x, ((0, 0), (0, 0), (0, short), (0, 0), (0, 0))))
+    return data
+
+
+def reads_every_frame(card: EncoderCard, encoder: BaseEncoder) -> bool:
+    """Whether clips reach the encoder with all frames of the array, however long the recordings were."""
+    method: type[BaseMethod] = load_plugin("methods", card.method).Method
+    return encoder.stride is None and method.frames is BaseMethod.frames
+
+
 def adapted(card: EncoderCard, data: ArraySet, where: str) -> ArraySet:
-    """The array in the joints of the encoder's skeleton. Raises: ShapeError if its clips still do not fit."""
+    """The array in the joints of the encoder's skeleton and with its number of body slots, absent bodies added where there are fewer.
+
+    Raises: ShapeError if its clips still do not fit.
+    """
     if data.meta["skeleton"] != card.skeleton:
         data = replace(data, x=np.ascontiguousarray(data.x[:, :, :, list(joints_of(card.skeleton, data.meta["skeleton"]))]))
     check_fit(card, data.x.shape, where)
+    absent = card.people - data.x.shape[4]
+    if absent > 0:
+        data = replace(data, x=np.pad(data.x, ((0, 0),) * 4 + ((0, absent),)))
     return data
+
+
+def say_more_people(card: EncoderCard, data: ArraySet, where: str) -> None:
+    """Warn of clips with more body slots than the encoder was trained on."""
+    slots = data.x.shape[-1]
+    if slots > card.people:
+        log.warning("%s: %d body slots, the encoder was trained on %d: all are encoded", where, slots, card.people)
 
 
 def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:

@@ -1,6 +1,8 @@
 """The door for people with clips of their own: a trained encoder by path or name, raw sequences in, features out."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,37 +10,47 @@ import torch
 
 from pstl import paths
 from pstl.backbones._base import BaseEncoder
-from pstl.config import Plugin, Run, validated
+from pstl.config import Plugin, Run
+from pstl.data import clip_files, plausible
+from pstl.data.clip_files import Clip
 from pstl.data.formats import skeleton_txt
+from pstl.data.prepare import check_finite, made
 from pstl.data.spec import RawSequence
+from pstl.data.store import ArraySet
 from pstl.errors import UserError
-from pstl.files import atomic
-from pstl.registry import load as load_plugin
 from pstl.tasks import _release
-from pstl.tasks._features import encode
+from pstl.tasks._features import BATCH, encode_array, reads_every_frame
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
-BATCH = 256  # clips encoded at once: bounds memory
-ENDINGS = (".npy", ".skeleton")
+Source = np.ndarray | str | Path  # of a raw clip: coordinates, or a file of them
 
 
 def load(path_or_name: str | Path, device: str = "cpu") -> "Embedder":
     """A trained encoder, ready for raw sequences.
 
-    path_or_name: encoder.pt, a folder made by 'python -m pstl export', or a run such as nwucla/nwucla/xview/pstl/joint/s0, whose
-    encoder lies under results/.   device: as torch names it.
+    path_or_name: as for find().   device: as torch names it.
+    Raises: UserError if there is none, or it is damaged.
+    """
+    return Embedder(*find(path_or_name), device)
+
+
+def find(path_or_name: str | Path) -> tuple[EncoderCard, BaseEncoder]:
+    """A trained encoder with its card, on the CPU.
+
+    path_or_name: encoder.pt, a folder made by 'python -m pstl export', or a run such as
+    nwucla/nwucla/xview/pstl/joint/s0, whose encoder lies under results/.
     Raises: UserError if there is none, or it is damaged.
     """
     path = Path(path_or_name)
     if path.is_dir() and (path / _release.WEIGHTS).is_file():
-        return Embedder(*_release.read(path), device)
+        return _release.read(path)
     if path.is_file():
-        return Embedder(*encoder_file.load(path), device)
+        return encoder_file.load(path)
     if len(path.parts) == 6 and not path.is_absolute():
         place = Path(paths.encoder(Run.parse(str(path_or_name))))
         if place.is_file():
-            return Embedder(*encoder_file.load(place), device)
+            return encoder_file.load(place)
         raise UserError(f"{path_or_name}: no {place} here; make it with 'snakemake --cores all {place}', or fetch it with 'dvc pull'")
     raise UserError(
         f"{path_or_name}: no encoder here; expected encoder.pt, an exported folder, or suite/dataset/split/method/stream/s<seed>"
@@ -49,86 +61,99 @@ class Embedder:
     """An encoder with the recipe it was trained with. `card` says what it is; `skeleton` names the joints it expects, in order."""
 
     def __init__(self, card: EncoderCard, encoder: BaseEncoder, device: str = "cpu") -> None:
-        self.card, self.encoder, self.device = card, encoder.to(device).eval(), device
+        self.card, self.encoder, self.device = card, encoder.to(device).eval(), torch.device(device)
         self.skeleton = encoder_file.skeleton_of(card)
-        recipe = Plugin.model_validate(card.recipe)
-        self._recipe = load_plugin("data.recipes", recipe.name)
-        self._recipe_settings = validated(self._recipe.Config, recipe.settings, f"recipe {recipe.name}")
+        self.recipe = Plugin.model_validate(card.recipe)
 
-    def embed(self, xyz: np.ndarray) -> np.ndarray:
-        """Features (D,) float32 of one raw sequence: recipe, the method's clean view, stream and encoder, as for the tables.
+    def embed(
+        self,
+        clip: Source,
+        bodies: np.ndarray | None = None,
+        skeleton: str = "",
+        units: str = "m",
+    ) -> np.ndarray:
+        """Features (D,) float32 of one raw clip: recipe, the method's clean view, stream and encoder, as for the tables.
 
-        xyz: (T, V, 3), or (T, M, V, 3) with several bodies; metres, joints as in `self.skeleton.names`; an absent body is all zero.
-        Raises: UserError if shape, joints or numbers do not fit.
+        clip: (T, V, 3), or (T, M, V, 3) with several bodies, an absent body all zero; or a file, such
+        as NTU's .skeleton, whose body and slots are those of its format.
+        bodies: (T, M) whose coordinates stand in each slot, 1, 2, ..., 0 for none, where a sensor tells
+        people apart that change slots; None: a slot is a body.
+        skeleton: whose joints these are, by name, if not the encoder's.   units: m, cm or mm.
+        Raises: UserError if shape, joints, numbers, size or units do not fit.
         """
-        features: np.ndarray = self.embed_all([xyz])[0]
+        given = self._given("clip", clip, skeleton, units)
+        if bodies is not None:
+            given = given._replace(raw=replace(given.raw, bodies=_checked_bodies(bodies, given.raw)))
+        features: np.ndarray = self.embed_clips([given])[0]
         return features
 
-    @torch.inference_mode()
-    def embed_all(self, clips: Iterable[np.ndarray]) -> np.ndarray:
-        """Features (N, D) float32 of many raw sequences, which may differ in length; the same as one by one."""
-        rows, waiting = [], list[RawSequence]()
-        for number, xyz in enumerate(clips):
-            waiting.append(RawSequence(f"clip {number}", -1, self._checked(np.asarray(xyz), f"clip {number}")))
-            if len(waiting) == BATCH:
-                rows.append(self._encode(waiting))
-                waiting = []
-        if waiting:
-            rows.append(self._encode(waiting))
+    def embed_all(self, clips: Iterable[Source], skeleton: str = "", units: str = "m") -> np.ndarray:
+        """Features (N, D) float32 of many raw clips, which may differ in length; the same as one by one."""
+        return self.embed_clips(self._given(f"clip {number}", clip, skeleton, units) for number, clip in enumerate(clips))
+
+    def embed_clips(self, clips: Iterable[Clip], dropped: Sequence[int] = ()) -> np.ndarray:
+        """Features (N, D) float32 of clips that name their bodies, BATCH of them in memory at once.
+
+        dropped: joints of the encoder's skeleton to lose, after the recipe.
+        What is odd about a clip is logged; Raises: UserError for one that cannot be encoded.
+        """
+        remarks, rows = plausible.Remarks(), []
+        for kind, alike in itertools.groupby(clips, key=lambda clip: (clip.skeleton, clip.people)):
+            limits = plausible.limits_of(self.recipe, kind[1])
+            for some in _batches(alike):
+                for clip in some:
+                    plausible.look(clip, limits, remarks)
+                rows.append(self._encode([clip.raw for clip in some], *kind, dropped))
+        remarks.say()
         if not rows:
             raise UserError("no clip to embed; expected at least one")
         return np.concatenate(rows)
 
-    def _encode(self, clips: list[RawSequence]) -> np.ndarray:
-        x, length = self._recipe.apply(clips, self.skeleton, self.card.people, self._recipe_settings)
-        there, frames = torch.from_numpy(x).to(self.device), torch.from_numpy(length).to(self.device)
-        return encode(self.card, self.encoder, there, frames).float().cpu().numpy()
+    def of_file(self, path: Path, skeleton: str = "", units: str = "m") -> Clip:
+        """The clip of a file, named by its path in what is said of it."""
+        clip = clip_files.read(path)
+        return self._named(clip._replace(raw=replace(clip.raw, name=str(path))), skeleton, units)
 
-    def _checked(self, xyz: np.ndarray, name: str) -> np.ndarray:
-        """(T, V, 3) or (T, M, V, 3) -> (T, V, M, 3) float32."""
-        joints = self.skeleton.joints
-        if xyz.ndim not in (3, 4) or xyz.shape[-1] != 3 or xyz.shape[-2] != joints or not len(xyz) or xyz.dtype.kind not in "fiu":
-            raise UserError(
-                f"{name}: found shape {xyz.shape} of {xyz.dtype}, expected (T, {joints}, 3) or (T, M, {joints}, 3) numbers: "
-                f"this encoder takes the {joints} joints of {self.skeleton.name}"
-            )
-        if not np.isfinite(xyz).all():
-            frame = int(np.argwhere(~np.isfinite(xyz))[0, 0])
-            raise UserError(f"{name}: frame {frame} holds NaN or infinite coordinates; repair or remove the clip")
-        bodies = xyz[:, None] if xyz.ndim == 3 else xyz
-        return np.ascontiguousarray(bodies.transpose(0, 2, 1, 3), dtype=np.float32)
+    def _given(self, name: str, clip: Source, skeleton: str, units: str) -> Clip:
+        if isinstance(clip, str | Path):
+            return self.of_file(Path(clip), skeleton, units)
+        raw = RawSequence(name, -1, clip_files.slots(np.asarray(clip), name))
+        return self._named(Clip(raw), skeleton, units)
 
+    def _named(self, clip: Clip, skeleton: str, units: str) -> Clip:
+        """A clip with a body, the number of slots its recipe is to fill, and metres."""
+        if units not in plausible.UNITS:
+            raise UserError(f"unknown unit {units!r}; known: {', '.join(plausible.UNITS)}")
+        name = clip.skeleton or skeleton or self.card.skeleton
+        body = clip_files.named(clip, name, clip.raw.name)
+        raw = clip.raw
+        if units != "m":
+            raw = replace(raw, xyz=raw.xyz * np.float32(plausible.UNITS[units]))
+        return Clip(raw, body, clip.people or self.card.people, clip.trusted)
 
-def embed_folder(weights: str, folder: str | Path, out: str | Path, device: str = "cpu") -> tuple[int, ...]:
-    """Features of every clip file of a folder, sorted by name: .npy arrays as Embedder.embed takes them, or NTU's .skeleton text.
-
-    Writes an .npz with `features` (N, D) and `names` (N,).   Returns: the shape of the features.   Raises: UserError naming the file.
-    """
-    files = sorted(path for path in Path(folder).iterdir() if path.suffix in ENDINGS)
-    if not files:
-        raise UserError(f"{folder}: no clips here; expected files that end in {' or '.join(ENDINGS)}")
-    embedder = load(weights, device)
-    features = embedder.embed_all(_clips(files, embedder))
-    with atomic(out) as new, open(new, "wb") as stream:
-        np.savez(stream, features=features, names=np.array([path.stem for path in files]))
-    return features.shape
-
-
-def read_clip(path: Path) -> np.ndarray:
-    """One clip file as (T, V, 3) or (T, M, V, 3)."""
-    if path.suffix == ".skeleton":
-        return skeleton_txt.read(path).xyz.transpose(0, 2, 1, 3)
-    try:
-        clip: np.ndarray = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a .npy array ({error})") from None
-    return clip
+    def _encode(self, clips: list[RawSequence], skeleton: str, people: int, dropped: Sequence[int]) -> np.ndarray:
+        x, length = made(self.recipe, clips, skeleton, people)
+        names = [clip.name for clip in clips]
+        check_finite(x, names)
+        if x.shape[2] > self.card.frames and reads_every_frame(self.card, self.encoder):
+            longest = int(np.argmax(length))
+            raise UserError(f"{names[longest]}: {length[longest]} frames, this encoder takes {self.card.frames}; cut the clip")
+        nothing = np.full(len(clips), -1)
+        meta = {"skeleton": skeleton, "people": people}
+        data = ArraySet(x, nothing, length, nothing, names, {}, meta)
+        return encode_array(self.card, self.encoder, data, self.device, names[0], dropped)
 
 
-def _clips(files: list[Path], embedder: Embedder) -> Iterator[np.ndarray]:
-    for path in files:
-        clip = read_clip(path)
-        embedder._checked(clip, str(path))  # so that an error names the file
-        yield clip
+def _batches(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
+    """As many as are encoded at once."""
+    clips = iter(clips)
+    while some := list(itertools.islice(clips, BATCH)):
+        yield some
+
+
+def _checked_bodies(bodies: np.ndarray, raw: RawSequence) -> np.ndarray:
+    """Body numbers of the right shape and kind.   Returns: (T, M) uint8."""
+    numbers, expected = np.asarray(bodies), (raw.xyz.shape[0], raw.xyz.shape[2])
+    if numbers.shape != expected or numbers.dtype.kind not in "iu" or numbers.min() < 0:
+        raise UserError(f"{raw.name}: bodies of shape {numbers.shape} and type {numbers.dtype}, expected {expected} whole numbers from 0")
+    return skeleton_txt.numbered(numbers.astype(np.int64))

@@ -17,7 +17,7 @@ from pstl.data.labels import Ranking, read
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
-from pstl.tasks._features import FeatureSet, adapted, recalibrate, sides_of
+from pstl.tasks._features import FeatureSet, fitted, recalibrate, sides_of
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -81,7 +81,7 @@ def open_pretrained(
     Raises: UserError, ShapeError for a file that cannot be read, a split that is not there, or clips that do not fit the encoder.
     """
     card, encoder = encoder_file.load(encoder_path)
-    data = adapted(card, open_array(array, verify=True), str(array))
+    data = fitted(card, encoder, open_array(array, verify=True), str(array))
     if data.meta["dataset"] != run.dataset:
         raise UserError(f"{array}: clips of {data.meta['dataset']}, expected {run.dataset}; pass the array of the run's data set")
     train, test = sides_of(data, run.split)

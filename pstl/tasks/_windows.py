@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pstl.backbones._base import BaseEncoder, Features
 from pstl.config import Plugin, validated
-from pstl.data.prepare import check_finite, join
+from pstl.data.prepare import check_finite, join, made
 from pstl.data.spec import RawSequence, Recording
 from pstl.data.store import ArraySet
 from pstl.ops.timeline import window_starts
@@ -61,11 +61,8 @@ def part(clip: RawSequence, frames: np.ndarray, name: str) -> RawSequence:
 
 def as_array(clips: Iterable[RawSequence], card: EncoderCard, skeleton: str, people: int) -> ArraySet:
     """Clips as the recipe of an encoder makes them, without splits."""
-    clips = list(clips)
-    plugin = Plugin.model_validate(card.recipe)
-    recipe = load_plugin("data.recipes", plugin.name)
-    cfg, body = validated(recipe.Config, plugin.settings, f"recipe {plugin.name}"), load_skeleton(skeleton)
-    parts = [recipe.apply(clips[i : i + CHUNK], body, people, cfg) for i in range(0, len(clips), CHUNK)]
+    clips, recipe = list(clips), Plugin.model_validate(card.recipe)
+    parts = [made(recipe, clips[i : i + CHUNK], skeleton, people) for i in range(0, len(clips), CHUNK)]
     x, length = join([x for x, _ in parts]), np.concatenate([length for _, length in parts])
     names = [clip.name for clip in clips]
     check_finite(x, names)

@@ -23,8 +23,9 @@ from pstl.errors import UserError
 from pstl.report import window
 from pstl.report.drawn import draw
 from pstl.tasks import _release
+from pstl.tasks._embed import embed
 from pstl.tasks._features import extract, open_features, recalibrate
-from pstl.tasks._own import embed_folder, load
+from pstl.tasks._own import load
 from pstl.train import encoder_file, safetensors
 from pstl.train.encoder_file import EncoderCard
 
@@ -109,7 +110,7 @@ def test_what_does_not_fit_is_named(place: Path) -> None:
     bad[3, 0, 0] = np.nan
     np.save("clips/bad.npy", bad)
     with pytest.raises(UserError, match=r"clips/bad\.npy: frame 3 holds NaN"):
-        embed_folder("encoder.pt", "clips", "f.npz")
+        embed("encoder.pt", "clips", "f.npz", None, [], torch.device("cpu"))
     assert not Path("f.npz").exists()
     with pytest.raises(UserError, match=r"no encoder here; expected encoder\.pt"):
         load("nosuch.pt")
@@ -181,9 +182,9 @@ def test_a_clip_is_drawn_frame_by_frame(
     """A picture that drops frames or a body hides just the defects one looks for."""
     image = pytest.importorskip("PIL.Image", reason="pillow is not installed; it comes with matplotlib")
     clip = np.load("clips/wave.npy")
-    show("clips/wave.npy", "--out", "wave.gif", "--fps", "10")
+    show("clips/wave.npy", "--skeleton", "kinect_v2", "--out", "wave.gif", "--fps", "10")
     assert f"wave.gif: {len(clip)} frames" in capsys.readouterr().err
-    assert draw("clips/wave.npy").there.any(0).sum() == np.abs(clip).sum((0, 2, 3)).astype(bool).sum()
+    assert draw("clips/wave.npy", "kinect_v2").there.any(0).sum() == np.abs(clip).sum((0, 2, 3)).astype(bool).sum()
     with image.open("wave.gif") as picture:
         assert picture.info["duration"] == 100
         shown = []
@@ -203,7 +204,7 @@ def test_without_a_screen_a_file_is_offered(place: Path, monkeypatch: pytest.Mon
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(SystemExit) as left:
-        show("clips/wave.npy")
+        show("clips/wave.npy", "--skeleton", "kinect_v2")
     assert left.value.code == 2
     assert "draw a file instead: --out clip.gif" in capsys.readouterr().err
 
@@ -220,7 +221,7 @@ def test_a_window_plays_the_clip(place: Path, monkeypatch: pytest.MonkeyPatch, t
     try:
         with os.fdopen(read) as stream:
             monkeypatch.setenv("DISPLAY", f":{stream.readline().strip()}")
-        clip, seen = draw("clips/alone.npy"), []
+        clip, seen = draw("clips/alone.npy", "kinect_v2"), []
 
         def look(opened: Any) -> None:
             canvas = opened.winfo_children()[0]

@@ -9,6 +9,8 @@ from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
 LONGEST = 300  # frames; longer recordings lose their end
+# For messages: which bodies and which frames are kept where there are more.
+CHOICE, CUT = "the first in the file's order", "the first"
 
 
 class Config(Frozen):

@@ -9,6 +9,8 @@ from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
 LONGEST = 300  # frames of the released arrays; of longer clips, which only PKU-MMD has, the middle is kept (spec 2.3)
+# For messages: which bodies and which frames are kept where there are more.
+CHOICE, CUT = "the first in the file's order", "the middle"
 BLOCK = 8  # bodies worked on at once: what is in between stays in the cache, and is not asked of the system anew
 
 

@@ -11,7 +11,10 @@ from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
 LONGEST = 300  # frames; longer recordings lose their end
+# For messages: which bodies and which frames are kept where there are more.
+CHOICE, CUT = "those that move most", "the first"
 WEAK = 0.85  # of the largest energy: a body with less may be an object
+METRES = 0.5  # of a unit here, a spine length, about: for messages
 LEAN = 0.8  # and is a person if this share of the height of its joints is more than their width
 
 

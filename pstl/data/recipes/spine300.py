@@ -10,6 +10,8 @@ from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
 LONGEST = 300  # frames; longer recordings lose their end, and their length with it (spec 2.2)
+# For messages: which bodies and which frames are kept where there are more.
+CHOICE, CUT = "those of the first four that spread most", "the first"
 SLOTS = 4  # body slots looked at, in file order
 
 

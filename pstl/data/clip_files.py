@@ -1,0 +1,181 @@
+"""One clip by its file, or all of a folder, whatever published format it is in: its body and its slots are those of that format."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
+from pstl.data.spec import DatasetSpec, RawSequence
+from pstl.data.store import SequenceStore, open_sequences
+from pstl.errors import UserError
+from pstl.registry import load
+from pstl.skeletons import NAMES, Skeleton
+from pstl.skeletons import load as load_skeleton
+
+BARE = "(T, V, 3) or (T, M, V, 3)"
+
+
+class Clip(NamedTuple):
+    """A raw clip and what its source knows about it.
+
+    skeleton: the body's name, empty where the source does not say.   people: body slots of its data
+    set, 0 where there is none.   trusted: its coordinates were accepted by `parse`.
+    """
+
+    raw: RawSequence
+    skeleton: str = ""
+    people: int = 0
+    trusted: bool = False
+
+
+class Format(NamedTuple):
+    """Files that hold one clip, or one recording. dataset: the plug-in whose body and body slots they have."""
+
+    example: str
+    pattern: str
+    dataset: str
+    read: Callable[[Path, Skeleton], RawSequence]
+
+
+def _skeleton_txt(path: Path, body: Skeleton) -> RawSequence:
+    read = skeleton_txt.read(path)
+    return RawSequence(path.stem, -1, read.xyz, bodies=skeleton_txt.numbered(read.ids))
+
+
+def _ucla_json(path: Path, body: Skeleton) -> RawSequence:
+    labels = load("data.datasets", "nwucla").LABELS
+    return RawSequence(path.stem, -1, ucla_json.read(path, body.joints, labels)[0])
+
+
+def _msr_txt(path: Path, body: Skeleton) -> RawSequence:
+    return RawSequence(path.stem, -1, msr_txt.read(path, body.joints))
+
+
+def _utkinect_txt(path: Path, body: Skeleton) -> RawSequence:
+    return RawSequence(path.stem, -1, utkinect_txt.read(path, body.joints).xyz)
+
+
+def _pku_txt(path: Path, body: Skeleton) -> RawSequence:
+    return RawSequence(path.stem, -1, pku_txt.read(path.read_bytes(), str(path)))
+
+
+FORMATS = (
+    Format("*.skeleton", r".*\.skeleton", "ntu120", _skeleton_txt),
+    Format("aAA_sSS_eEE_vVV.json", ucla_json.NAME, "nwucla", _ucla_json),
+    Format("aAA_sSS_eEE_skeleton3D.txt", msr_txt.NAME, "msraction3d", _msr_txt),
+    Format("joints_sSS_eEE.txt", utkinect_txt.NAME, "utkinect", _utkinect_txt),
+    Format("XXXX-V.txt", pku_txt.NAME.pattern + r"\.txt", "pkummd1", _pku_txt),
+)
+KNOWN = ", ".join(["*.npy", *(form.example for form in FORMATS)])
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a file is called like a clip that can be read here."""
+    return path.suffix == ".npy" or _format_of(path) is not None
+
+
+def read(path: Path) -> Clip:
+    """The clip of one file.
+
+    Raises: UserError if it is of no known kind, or naming what is wrong with it.
+    """
+    if path.suffix == ".npy":
+        return Clip(RawSequence(path.stem, -1, slots(_array(path), str(path))))
+    form = _format_of(path)
+    if form is None:
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder")
+        raise UserError(f"{path}: not a clip that can be read here; known files: {KNOWN}")
+    spec: DatasetSpec = load("data.datasets", form.dataset).SPEC
+    return Clip(form.read(path, load_skeleton(spec.skeleton)), spec.skeleton, spec.people)
+
+
+def in_folder(folder: Path) -> list[Path]:
+    """The clip files of a folder, sorted by name.
+
+    Raises: UserError if there is none, or if two would have one name.
+    """
+    files = sorted(path for path in folder.iterdir() if is_clip(path))
+    if not files:
+        raise UserError(f"{folder}: no clips here; expected files like {KNOWN}")
+    stems = [path.stem for path in files]
+    twice = [path.name for path in files if stems.count(path.stem) > 1] if len(set(stems)) < len(files) else []
+    if twice:
+        raise UserError(f"{folder}: two clips of one name, {twice[0]} and {twice[1]}; rename or remove one")
+    return files
+
+
+def stored(folder: Path) -> tuple[SequenceStore, DatasetSpec]:
+    """Recordings that were read by `parse`, and the data set they are of."""
+    store = open_sequences(folder)
+    return store, load("data.datasets", store.meta["dataset"]).SPEC
+
+
+def of_store(store: SequenceStore, spec: DatasetSpec) -> Iterator[Clip]:
+    """Every clip of a store, in its order."""
+    return (Clip(raw, spec.skeleton, spec.people, trusted=True) for raw in store)
+
+
+def slots(xyz: np.ndarray, where: str) -> np.ndarray:
+    """A bare array of one body or several as body slots.   (T, V, 3) or (T, M, V, 3) -> (T, V, M, 3) float32.
+
+    Raises: UserError for another shape, type, or a number that is not finite.
+    """
+    if xyz.ndim not in (3, 4) or xyz.shape[-1] != 3 or not xyz.size or xyz.dtype.kind not in "fiu":
+        raise UserError(f"{where}: found shape {xyz.shape} of {xyz.dtype}, expected {BARE} numbers")
+    with np.errstate(over="ignore"):
+        bodies = (xyz[:, None] if xyz.ndim == 3 else xyz).astype(np.float32)
+    sound = np.isfinite(bodies).all(axis=(1, 2, 3))
+    if not sound.all():
+        frame = int(np.argmin(sound))
+        raise UserError(f"{where}: frame {frame} holds NaN or infinite coordinates; repair or remove the clip")
+    return np.ascontiguousarray(bodies.transpose(0, 2, 1, 3))
+
+
+def named(clip: Clip, skeleton: str, where: str) -> str:
+    """The name of a clip's body: what its source says, else `skeleton`; never told from a number of joints.
+
+    Raises: UserError if neither names one, they contradict each other, or the joints are not so many.
+    """
+    joints = clip.raw.xyz.shape[1]
+    if clip.skeleton and skeleton and clip.skeleton != skeleton:
+        raise UserError(f"{where}: a body of {clip.skeleton}, found in the file's format; leave out {skeleton}")
+    name = clip.skeleton or skeleton
+    if not name:
+        raise UserError(f"{where}: {joints} joints, but nothing says of which body; name it with --skeleton: {fitting(joints)}")
+    check_joints(name, joints, where)
+    return name
+
+
+def check_joints(name: str, joints: int, where: str) -> None:
+    """Raises: UserError if the body `name` has not so many joints, naming the ones that do."""
+    expected = load_skeleton(name).joints
+    if expected != joints:
+        raise UserError(
+            f"{where}: {joints} joints, expected (T, {expected}, 3) or (T, M, {expected}, 3), those of {name}; "
+            f"if it is another body, name it (--skeleton): {fitting(joints)}"
+        )
+
+
+def fitting(joints: int) -> str:
+    """For a message: the bodies with so many joints, between which only people can choose."""
+    names = [name for name in NAMES if load_skeleton(name).joints == joints]
+    others = ", ".join(f"{name} ({load_skeleton(name).joints})" for name in NAMES)
+    return f"{' or '.join(names)} would fit" if names else f"none has so many; known: {others}"
+
+
+def _format_of(path: Path) -> Format | None:
+    return next((form for form in FORMATS if re.fullmatch(form.pattern, path.name)), None)
+
+
+def _array(path: Path) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a .npy array ({error})") from None
+    return array

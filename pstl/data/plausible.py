@@ -1,0 +1,118 @@
+"""Whether raw clips are what they should be: people, in metres, moving. What is odd is said; what is nobody is refused."""
+
+import logging
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from pstl.config import Plugin
+from pstl.data.clip_files import Clip
+from pstl.data.spec import RawSequence
+from pstl.errors import UserError
+from pstl.registry import load
+
+log = logging.getLogger(__name__)
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}  # in metres
+# Size of a body: the longest side of the box around its joints, the median over frames. People of NW-UCLA,
+# MSR Action3D, UTKinect and CMU: 0.58 to 2.1 m.
+USUAL = (0.4, 3.0)
+POSSIBLE = (0.04, 25.0)  # outside, it is another unit: the smallest in centimetres and the largest in feet are inside
+
+STILL = "a single frame: nothing moves in it"
+NOBODY = "no body in any frame"
+
+
+class Limits(NamedTuple):
+    """What the encoder's recipe keeps of a clip.
+
+    people: bodies, which ones `choice` says.   frames: the most of them, which ones `cut` says.
+    apart: (T, V, M, 3) with what it takes for one body in a slot.
+    """
+
+    people: int
+    choice: str
+    frames: int
+    cut: str
+    apart: Callable[[RawSequence], np.ndarray]
+
+
+def limits_of(recipe: Plugin, people: int) -> Limits:
+    """What a recipe says of itself; one that says nothing keeps everything as far as is known."""
+    module = load("data.recipes", recipe.name)
+    return Limits(
+        people,
+        getattr(module, "CHOICE", "the recipe chooses"),
+        getattr(module, "LONGEST", sys.maxsize),
+        getattr(module, "CUT", "the first"),
+        getattr(module, "by_body", lambda raw: raw.xyz),
+    )
+
+
+class Remarks:
+    """What is to be said of many clips, once a kind."""
+
+    def __init__(self) -> None:
+        self.clips: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, remark: str, clip: str) -> None:
+        """remark: the same words for every clip of a kind.   clip: its name, and what is its own."""
+        self.clips[remark].append(clip)
+
+    def say(self) -> None:
+        """One warning a kind: how many clips, one of them by name."""
+        for remark, names in self.clips.items():
+            which = names[0] if len(names) == 1 else f"{len(names)} clips, e.g. {names[0]}"
+            log.warning("%s: %s", which, remark)
+        self.clips.clear()
+
+
+def size(xyz: np.ndarray) -> float:
+    """Of the bodies of one clip, in the clip's unit; 0 if there is none.   xyz: (T, V, M, 3)."""
+    seen = np.asarray(xyz.any(axis=3))  # (T, V, M): a joint at the origin was not seen
+    high = np.where(seen[..., None], xyz, -np.inf).max(axis=1)
+    low = np.where(seen[..., None], xyz, np.inf).min(axis=1)
+    present = np.asarray(seen.any(axis=1))
+    with np.errstate(over="ignore"):
+        boxes = (high - low).max(axis=2)[present]
+    return float(np.median(boxes)) if len(boxes) else 0.0
+
+
+def look(clip: Clip, limits: Limits, remarks: Remarks) -> None:
+    """Judge one raw clip before a recipe sees it.
+
+    Raises: UserError for a clip of somebody's own that shows nobody, or bodies of an impossible size.
+    """
+    name, frames = clip.raw.name, len(clip.raw.xyz)
+    metres = size(clip.raw.xyz)
+    if not metres and not clip.trusted:
+        raise UserError(f"{name}: {NOBODY}: every coordinate is zero; remove the clip")
+    judge_size(metres, name, remarks, refuse=not clip.trusted)
+    if frames == 1:
+        remarks.add(STILL, name)
+    if frames > limits.frames:
+        kept = f"the recipe keeps {limits.cut} {limits.frames} frames"
+        remarks.add(kept, f"{name} (of {frames})")
+    bodies = int(limits.apart(clip.raw).any(axis=(0, 1, 3)).sum())
+    if bodies > limits.people:
+        kept = f"the encoder takes {limits.people} of the bodies, {limits.choice}"
+        remarks.add(kept, f"{name} (of {bodies})")
+
+
+def judge_size(metres: float, name: str, remarks: Remarks, refuse: bool) -> None:
+    """Whether bodies so large can be people.   refuse: raise instead of saying that they can not.
+
+    Raises: UserError saying what was found, and in which unit coordinates are expected.
+    """
+    people = f"people are {USUAL[0]:g} to {USUAL[1]:g} m"
+    possible = POSSIBLE[0] <= metres <= POSSIBLE[1]
+    if not metres:
+        remarks.add(NOBODY, name)
+    elif refuse and not possible:
+        raise UserError(
+            f"{name}: bodies of {metres:.4g}, expected metres ({people}); convert the coordinates, or for raw clips say --units mm or cm"
+        )
+    elif not USUAL[0] <= metres <= USUAL[1]:
+        remarks.add(f"bodies of an unusual size, {people}", f"{name} ({metres:.3g} m)")

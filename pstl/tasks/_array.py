@@ -1,0 +1,109 @@
+"""Arrays of clips from anywhere: the folder that `prepare` made, or a bare .npy with whatever lies beside it."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from pstl.config import Plugin
+from pstl.data import plausible
+from pstl.data.loader import in_order
+from pstl.data.store import ArraySet, open_array
+from pstl.errors import ShapeError, UserError
+from pstl.registry import load as load_plugin
+from pstl.skeletons import load as load_skeleton
+from pstl.tasks._features import BATCH
+from pstl.train.encoder_file import EncoderCard
+
+log = logging.getLogger(__name__)
+
+
+def is_array(source: Path) -> bool:
+    """Whether this is an array of clips, and not raw clips."""
+    return (source / "x.npy").is_file() if source.is_dir() else source.suffix == ".npy"
+
+
+def open_clips(source: str | Path, card: EncoderCard, skeleton: str) -> ArraySet:
+    """Clips (N, 3, T, V, M) as an encoder's recipe makes them, with their lengths and their body.
+
+    source: a folder with x.npy and all that belongs to it, or a .npy file. The file x.npy of such a folder
+    is the folder; beside any other, length.npy holds the frames (N,) that count; without it all do.
+    skeleton: the body of a bare file, if it is not the encoder's.
+    Raises: UserError, ShapeError for what is no such array, or contradicts what is said of it.
+    """
+    path = Path(source)
+    file = path / "x.npy" if path.is_dir() else path
+    whole = file.name == "x.npy" and (file.parent / "splits.npz").is_file()
+    data = open_array(file.parent) if whole else _bare(file, card, skeleton or card.skeleton)
+    if skeleton and skeleton != data.meta["skeleton"]:
+        raise UserError(f"{source}: clips of {data.meta['skeleton']}, says meta.json; leave out --skeleton {skeleton}")
+    _judge(data, card, file.parent if whole else file, refuse=not whole)
+    return data
+
+
+def _bare(path: Path, card: EncoderCard, skeleton: str) -> ArraySet:
+    """A .npy file, and length.npy beside it."""
+    x, joints = _loaded(path), load_skeleton(skeleton).joints
+    if x.dtype.kind not in "fiu" or not x.size:
+        count = len(x) if x.ndim else 0
+        raise UserError(f"{path}: found {count} items of type {x.dtype}, expected at least one clip of real numbers")
+    if x.ndim != 5 or x.shape[1] != 3 or x.shape[3] != joints:
+        raise ShapeError(
+            f"{path}: clips of shape {x.shape}, expected (N, 3, {card.frames}, {joints}, M) or other frames, of "
+            f"{skeleton}; name another body with --skeleton, and put raw clips into a folder of their own"
+        )
+    count, frames = x.shape[0], x.shape[2]
+    beside = path.with_name("length.npy")
+    length = _lengths(beside, count) if beside.is_file() else np.full(count, frames)
+    nothing, names = np.full(count, -1), [str(number) for number in range(count)]
+    meta = {"skeleton": skeleton, "lengths": beside.is_file()}
+    return ArraySet(x.astype(np.float32, copy=False), nothing, length, nothing, names, {}, meta)
+
+
+def _lengths(path: Path, count: int) -> np.ndarray:
+    length = _loaded(path)
+    if length.shape != (count,) or length.dtype.kind not in "iu" or length.min() < 1:
+        raise UserError(
+            f"{path}: lengths of shape {length.shape} and type {length.dtype}, expected ({count},) whole "
+            "numbers from 1; if it belongs to other clips, move it away"
+        )
+    log.info("lengths are those of %s", path)
+    return length.astype(np.int64)
+
+
+def _loaded(path: Path) -> np.ndarray:
+    try:
+        x: np.ndarray = np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a .npy array ({error})") from None
+    return x
+
+
+def _judge(data: ArraySet, card: EncoderCard, where: Path, refuse: bool) -> None:
+    """Say what is odd about clips. refuse: whether bodies of an impossible size are an error.
+
+    Raises: UserError for a number that is not finite.
+    """
+    remarks = plausible.Remarks()
+    recipe = load_plugin("data.recipes", Plugin.model_validate(card.recipe).name)
+    metres = getattr(recipe, "METRES", 1.0)
+    for part in in_order(len(data.x), BATCH):
+        x = np.asarray(data.x[part])
+        finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)
+        if not finite.all():
+            bad = part.start + int(np.argmin(finite))
+            raise UserError(f"{where}: clip {bad} holds NaN or infinite coordinates; repair or remove it")
+        empty_end = ~x[:, :, -1].any(axis=(1, 2, 3)) if not data.meta.get("lengths", True) else ()
+        for number, clip in enumerate(x.transpose(0, 2, 3, 4, 1), start=part.start):
+            name = f"{where}: clip {data.names[number]}"
+            plausible.judge_size(metres * plausible.size(clip), name, remarks, refuse)
+            if data.length[number] == 1:
+                remarks.add(plausible.STILL, name)
+        for number in np.flatnonzero(empty_end).tolist():
+            remarks.add(
+                "ends in empty frames, which count because no length.npy lies beside the array",
+                f"{where}: clip {part.start + number}",
+            )
+    remarks.say()
