@@ -2,19 +2,23 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
+from pstl.data.numpy_file import load_npy
 from pstl.data.spec import DatasetSpec, RawSequence
 from pstl.data.store import SequenceStore, open_sequences
 from pstl.errors import UserError
+from pstl.files import Kind, reading
 from pstl.registry import load
 from pstl.skeletons import NAMES, Skeleton
 from pstl.skeletons import load as load_skeleton
 
+ARRAY = Kind("readable array (.npy)", "get another copy")
 BARE = "(T, V, 3) or (T, M, V, 3)"
 
 
@@ -42,7 +46,7 @@ class Format(NamedTuple):
 
 def _skeleton_txt(path: Path, body: Skeleton) -> RawSequence:
     read = skeleton_txt.read(path)
-    return RawSequence(path.stem, -1, read.xyz, bodies=skeleton_txt.numbered(read.ids))
+    return told_apart(RawSequence(path.stem, -1, read.xyz), read.ids)
 
 
 def _ucla_json(path: Path, body: Skeleton) -> RawSequence:
@@ -135,6 +139,11 @@ def slots(xyz: np.ndarray, where: str) -> np.ndarray:
     return np.ascontiguousarray(bodies.transpose(0, 2, 1, 3))
 
 
+def told_apart(raw: RawSequence, ids: np.ndarray) -> RawSequence:
+    """A clip whose bodies a sensor numbered.   ids: (T, M) whole numbers, 0 where there is none."""
+    return replace(raw, bodies=skeleton_txt.numbered(ids), merged=skeleton_txt.merged(ids))
+
+
 def named(clip: Clip, skeleton: str, where: str) -> str:
     """The name of a clip's body: what its source says, else `skeleton`; never told from a number of joints.
 
@@ -172,10 +181,5 @@ def _format_of(path: Path) -> Format | None:
 
 
 def _array(path: Path) -> np.ndarray:
-    try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a .npy array ({error})") from None
-    return array
+    with reading(path, ARRAY):
+        return load_npy(path)

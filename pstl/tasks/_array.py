@@ -7,9 +7,12 @@ import numpy as np
 
 from pstl.config import Plugin
 from pstl.data import plausible
+from pstl.data.clip_files import ARRAY
 from pstl.data.loader import in_order
+from pstl.data.numpy_file import load_npy
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import ShapeError, UserError
+from pstl.files import reading
 from pstl.registry import load as load_plugin
 from pstl.skeletons import load as load_skeleton
 from pstl.tasks._features import BATCH
@@ -72,13 +75,8 @@ def _lengths(path: Path, count: int) -> np.ndarray:
 
 
 def _loaded(path: Path) -> np.ndarray:
-    try:
-        x: np.ndarray = np.load(path, mmap_mode="r")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a .npy array ({error})") from None
-    return x
+    with reading(path, ARRAY):
+        return load_npy(path, mapped=True)
 
 
 def _judge(data: ArraySet, card: EncoderCard, where: Path, refuse: bool) -> None:

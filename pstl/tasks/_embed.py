@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
 
 from pstl.backbones._base import BaseEncoder
 from pstl.data import clip_files
+from pstl.data.numpy_file import save_npy, save_npz
 from pstl.errors import UserError
-from pstl.files import atomic, by_ending
+from pstl.files import by_ending
 from pstl.ops.streams import STREAMS
 from pstl.registry import load as load_plugin
 from pstl.registry import names
@@ -24,10 +24,10 @@ from pstl.train.checkpoint import read
 from pstl.train.encoder_file import EncoderCard
 
 log = logging.getLogger(__name__)
-Writer = Callable[[BinaryIO, np.ndarray, list[str]], None]
+Writer = Callable[[str | Path, np.ndarray, list[str]], None]
 WRITERS: dict[str, Writer] = {
-    ".npy": lambda file, features, clips: np.save(file, features),
-    ".npz": lambda file, features, clips: np.savez(file, features=features, names=np.array(clips)),
+    ".npy": lambda out, features, clips: save_npy(out, features),
+    ".npz": lambda out, features, clips: save_npz(out, {"features": features, "names": np.array(clips)}),
 }
 
 
@@ -65,8 +65,7 @@ def embed(
         features, clips = encode_array(card, encoder.to(device), data, device, str(source), dropped), data.names
     else:
         features, clips = _of_raw(Embedder(card, encoder, str(device)), Path(source), skeleton, units, dropped)
-    with atomic(out) as new, open(new, "wb") as file:
-        written(file, features, clips)
+    written(out, features, clips)
     norm = card.provenance.get("batch_norm", "released")
     log.info("method %s, stream %s, body %s, batch norm %s", card.method, card.stream, card.skeleton, norm)
     return features.shape

@@ -13,7 +13,6 @@ from pstl.backbones._base import BaseEncoder
 from pstl.config import Plugin, Run
 from pstl.data import clip_files, plausible
 from pstl.data.clip_files import Clip
-from pstl.data.formats import skeleton_txt
 from pstl.data.prepare import check_finite, made
 from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet
@@ -83,7 +82,7 @@ class Embedder:
         """
         given = self._given("clip", clip, skeleton, units)
         if bodies is not None:
-            given = given._replace(raw=replace(given.raw, bodies=_checked_bodies(bodies, given.raw)))
+            given = given._replace(raw=_with_bodies(given.raw, np.asarray(bodies)))
         features: np.ndarray = self.embed_clips([given])[0]
         return features
 
@@ -151,9 +150,10 @@ def _batches(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
         yield some
 
 
-def _checked_bodies(bodies: np.ndarray, raw: RawSequence) -> np.ndarray:
-    """Body numbers of the right shape and kind.   Returns: (T, M) uint8."""
-    numbers, expected = np.asarray(bodies), (raw.xyz.shape[0], raw.xyz.shape[2])
-    if numbers.shape != expected or numbers.dtype.kind not in "iu" or numbers.min() < 0:
-        raise UserError(f"{raw.name}: bodies of shape {numbers.shape} and type {numbers.dtype}, expected {expected} whole numbers from 0")
-    return skeleton_txt.numbered(numbers.astype(np.int64))
+def _with_bodies(raw: RawSequence, numbers: np.ndarray) -> RawSequence:
+    """A clip whose bodies are told apart, if the numbers are such."""
+    slots = (raw.xyz.shape[0], raw.xyz.shape[2])
+    if numbers.shape != slots or numbers.dtype.kind not in "iu" or numbers.min() < 0:
+        found = f"{numbers.dtype} of shape {numbers.shape}"
+        raise UserError(f"{raw.name}: bodies are {found}, expected {slots} whole numbers from 0")
+    return clip_files.told_apart(raw, numbers.astype(np.int64))
