@@ -237,3 +237,16 @@ def test_the_grid_is_walked_once_and_not_once_per_job(tmp_path):
         suites = {"s": {"encoders": "", "experiments": [experiment]}}
         calls.append(asked_for_every_cell(load(tmp_path, {"suites": suites})))
     assert calls[1] < 2.2 * calls[0]
+
+
+@pytest.mark.parametrize("method", ["scdnet", "hitrs"])
+def test_an_untrained_encoder_is_fed_as_its_method_feeds_it(root, method):
+    """A floor, or training from scratch, on other frames or views would be compared with nothing."""
+    params = config.load(root / "params.yaml")
+    floor = f"random_{method}"
+    asked = [n for n, s in params.suites.items() if any(floor in e.methods for e in s.experiments)]
+    assert asked
+    for suite in asked:
+        trained, untrained = params.method(suite, method), params.method(suite, floor)
+        assert untrained.train.epochs == 0
+        assert untrained.model_copy(update={"train": trained.train}) == trained

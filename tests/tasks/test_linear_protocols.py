@@ -17,17 +17,26 @@ def features(n=60, width=6):
     return FeatureSet(x[:40], x[40:], y[:40], y[40:], np.ones(20, dtype=bool), {"classes": ["a", "b", "c"]})
 
 
-def by_hand(data, initial, epochs, batch_size, update):
-    """A linear probe without optimiser classes: test scores after the last epoch."""
+def by_hand(data, initial, epochs, batch_size, update, bias=None, whole=False):
+    """A linear probe without optimiser classes: test scores after the last epoch.
+
+    bias: how it is drawn after the weights; None: zeros.
+    whole: leave out the last short batch, and clip gradients to a length of 1.
+    """
     rng = torch_generator(0, "linear")
     weight = initial(torch.empty(3, data.train.shape[1]), generator=rng).requires_grad_()
-    bias = torch.zeros(3, requires_grad=True)
+    bias = (bias(torch.empty(3), generator=rng) if bias else torch.zeros(3)).requires_grad_()
     x, y = torch.from_numpy(data.train), torch.from_numpy(data.y_train)
     state = [torch.zeros_like(p) for p in (weight, bias)], [torch.zeros_like(p) for p in (weight, bias)]
     steps = 0
     for epoch in range(epochs):
         for index in torch.randperm(len(x), generator=rng).split(batch_size):
+            if whole and len(index) < batch_size:
+                continue
             gradients = torch.autograd.grad(F.cross_entropy(x[index] @ weight.T + bias, y[index]), (weight, bias))
+            if whole:
+                length = torch.cat([g.flatten() for g in gradients]).norm()
+                gradients = [g * min(1.0, 1 / (length + 1e-6)) for g in gradients]
             steps += 1
             with torch.no_grad():
                 for p, g, a, b in zip((weight, bias), gradients, *state, strict=True):
@@ -59,6 +68,27 @@ def test_defaults_are_still_pstls_protocol():
     expected = by_hand(features(), torch.nn.init.xavier_normal_, 8, 16, adam)
     ours = linear.run(features(), linear.Config(epochs=8, batch_size=16), 0, CPU).scores
     np.testing.assert_allclose(ours, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_hitrs_protocol():
+    """Left-overs dropped, gradients clipped together to 1, weights and biases drawn alike (Hi-TRS spec 5)."""
+
+    def uniform(parameter, generator):
+        return torch.nn.init.uniform_(parameter, -(6**-0.5), 6**-0.5, generator=generator)
+
+    def adam(p, g, a, b, epoch, steps):
+        a.lerp_(g, 0.1)
+        b.lerp_(g * g, 0.001)
+        p.sub_(0.01 * (a / (1 - 0.9**steps)) / ((b / (1 - 0.999**steps)).sqrt() + 1e-8))
+
+    data = features()
+    data.train[:] *= 20  # gradients are then longer than 1
+    protocol = {"drop_last": True, "clip_norm": 1.0, "initial": "uniform", "schedule": "step"}
+    ours = linear.run(data, linear.Config(epochs=3, batch_size=16, **protocol), 0, CPU).scores
+    expected = by_hand(data, uniform, 3, 16, adam, uniform, whole=True)
+    np.testing.assert_allclose(ours, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
+    unclipped = linear.Config(epochs=3, batch_size=16, **protocol | {"clip_norm": 0.0})
+    assert not np.allclose(linear.run(data, unclipped, 0, CPU).scores, ours, rtol=1e-4, atol=1e-5)
 
 
 def test_the_paper_settings_in_params(root):
