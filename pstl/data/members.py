@@ -1,5 +1,6 @@
 """The files of a data set wherever they lie: unpacked, or inside zip and 7z archives that nobody has to unpack."""
 
+import itertools
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,12 +42,21 @@ class Place:
     loose: tuple[Path, ...] = ()
 
     def members(self, remote: Remote) -> list[Member]:
-        """Sorted by file name. Raises: UserError if the archive is damaged or unsafe."""
+        """Sorted by file name.
+
+        Raises: UserError if the archive is damaged or unsafe, or has one file in two folders.
+        """
         if self.file and self.file.suffix in archives.SUFFIXES:
             found = [Member(name, self.file) for name in archives.check(self.file, remote.members)]
         else:
-            found = [Member(str(path)) for path in ((self.file,) if self.file else self.loose)]
-        return sorted(found, key=lambda member: (member.file, member.name))
+            paths = (self.file,) if self.file else self.loose
+            found = [Member(str(path)) for path in paths]
+        found.sort(key=lambda member: (member.file, member.name))
+        for one, other in itertools.pairwise(found):
+            if one.file == other.file:
+                both = f"{one.name} and {other.name}"
+                raise UserError(f"{self.file}: holds {both}; which is meant nobody can tell: pack one")
+        return found
 
 
 class Batch(NamedTuple):

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -217,6 +218,25 @@ def test_folder_archive_and_number_of_processes_make_no_difference(tmp_path, cli
     assert a.meta["checksum"] == b.meta["checksum"]
     assert a.names == b.names
     np.testing.assert_array_equal(a.index, b.index)
+
+
+def test_what_other_systems_put_into_an_archive_is_passed_over(tmp_path, clips, few):
+    """Copies were packed again: a Mac adds a shadow of every file, people the lists they used."""
+    shadows = {f"__MACOSX/{FOLDER}/._{name}": b"\0\5\26\7" for name in clips}
+    others = {f"{FOLDER}/.DS_Store": b"x", f"{FOLDER}/NTU_RGBD_samples_with_missing_skeletons.txt": b"x"}
+    (tmp_path / "zip").mkdir()
+    members = {f"again/{FOLDER}/{name}": text for name, text in clips.items()}
+    path = tmp_path / "zip" / ntu60.SPEC.remotes[0].filename
+    simulated.write_zip(path, members | shadows | others)
+    assert len(sequences(tmp_path, tmp_path / "zip")) == len(NAMES)
+
+
+def test_one_clip_in_two_folders_of_an_archive_is_refused(tmp_path, clips, few):
+    """Counted twice it would be trained on twice; of two that differ nobody can tell which is meant."""
+    name = f"{NAMES[0]}.skeleton"
+    source = archive(tmp_path / "zip", clips | {f"old/{name}": clips[name]})
+    with pytest.raises(UserError, match=rf"holds {re.escape(FOLDER)}/{name} and .*/old/{name}"):
+        sequences(tmp_path, source)
 
 
 def test_a_damaged_file_stops_the_reading_or_is_left_out_and_recorded(tmp_path, clips, few):

@@ -3,9 +3,11 @@
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from multiprocessing import active_children
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,3 +128,27 @@ def test_all_workers_killed_at_once_is_one_line():
         os.kill(worker, signal.SIGKILL)
     with pytest.raises(UserError, match="one of 3 processes was killed"):
         list(results)
+
+
+SLEEPY = """
+import sys, time
+from multiprocessing import active_children
+from pathlib import Path
+from pstl.data import pool
+results = pool.each(time.sleep, [0.0] * 4 + [0.5] * 1000, 2)
+next(results)
+print(*[child.pid for child in active_children()], flush=True)
+list(results)
+"""
+
+
+@NEEDS_PROC
+def test_workers_end_with_the_process_that_asked_them():
+    """A reading that was killed outright must not leave processes behind that hold its archive."""
+    command = [sys.executable, "-c", SLEEPY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as asking:
+        pids = [int(word) for word in asking.stdout.readline().split()]
+        asking.kill()
+    assert len(pids) == 2
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(0.05)  # the suite's limit per test ends this if they stay
