@@ -92,12 +92,14 @@ def check_shape(content: Any, shape: Any) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write sorted, indented JSON; the file appears whole or not at all. Raises: UserError for a number that is not finite."""
-    try:
-        text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
-    except ValueError:
-        place, number = next(_strays(value), ("", "not JSON"))
-        raise UserError(f"{path}: {place} is {number}, expected a finite number; nothing was written") from None
-    write_text(path, text + "\n")
+    write_text(path, json_text(path, value))
+
+
+def json_text(path: str | Path, value: Any) -> str:
+    """What write_json writes. Raises: UserError for a number that is not finite."""
+    if place := next(_strays(value), ""):
+        raise UserError(f"{path}: {place}, expected a finite number; nothing was written")
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -219,10 +221,10 @@ def _finite(text: str) -> float:
     return number
 
 
-def _strays(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
+def _strays(value: Any, place: str = "") -> Iterator[str]:
     """Where in JSON content the numbers are that are not finite."""
     if isinstance(value, float) and not math.isfinite(value):
-        yield place, value
+        yield f"{place} is {value}"
     elif isinstance(value, dict):
         for key, part in value.items():
             yield from _strays(part, f"{place}.{key}" if place else str(key))

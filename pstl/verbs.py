@@ -273,13 +273,11 @@ def bench(args: argparse.Namespace) -> None:
 
 def plan(args: argparse.Namespace) -> None:
     from pstl import config
+    from pstl.bench_figures import read_figures
     from pstl.plan import text
 
     params = config.load(args.params)
-    try:
-        figures = json.loads(Path(args.bench).read_text())
-    except FileNotFoundError:
-        raise UserError(f"{args.bench}: no such file; make it with 'python -m pstl bench --json {args.bench}'") from None
+    figures = read_figures(args.bench)
     params.suite_named(args.suite)
     sys.stdout.write(text(params, args.suite, figures))
 

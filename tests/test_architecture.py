@@ -37,7 +37,7 @@ LAYERS = (
     ("methods",),
     ("train",),
     ("tasks",),
-    ("tracking", "report", "bench_data", "bench_probes", "bench_search", "bench", "plan"),
+    ("tracking", "report", "bench_data", "bench_probes", "bench_search", "bench_figures", "bench", "plan"),
     ("verbs",),
     ("cli",),
     ("__main__",),

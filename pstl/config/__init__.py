@@ -28,7 +28,9 @@ from pstl.config.settings import (
     merge,
     validated,
 )
-from pstl.errors import UserError
+from pstl.files import Kind, reading
+
+PARAMS = Kind("readable YAML file of settings", "correct it, or get it again", "run from the project's root or pass --params FILE")
 
 __all__ = [
     "FUSED",
@@ -56,12 +58,8 @@ __all__ = [
 def load(path: str | Path = "params.yaml") -> Params:
     """Read and check params.yaml. Raises: UserError naming the key, what was found and what was expected."""
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run from the project's root or pass --params FILE") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    with reading(path, PARAMS):
+        content = yaml.safe_load(path.read_text("utf-8"))
     params: Params = validated(Params, content, str(path))
     check_names(params)
     return params

@@ -25,12 +25,13 @@ class Clips:
         known: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         """labelled: load classes.   known: indices into `data` of the clips whose classes are loaded, the others get -1; None: all."""
-        self.device = device
+        self.device, self.names = device, data.names
         indices = indices[data.length[indices] >= shortest]
         x = torch.from_numpy(np.ascontiguousarray(data.x[indices]))
         if one_body:
             clip, slot = present(x).nonzero(as_tuple=True)
             x, indices = x.movedim(4, 1)[clip, slot].unsqueeze(4), indices[clip.numpy()]
+        self.indices = indices  # into the array
         self.resident = device.type == "cpu" or x.nbytes < SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
         self.x = x.to(device) if self.resident else x.pin_memory()
         self.present = present(self.x)
@@ -46,6 +47,10 @@ class Clips:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def name(self, i: int) -> str:
+        """What a message calls one of these clips."""
+        return f"clip {self.names[self.indices[i]] if self.names else i}"
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """x (n, 3, T, V, M), length (n,), y (n,) or None of the clips `index` (n,), which lies on the CPU."""

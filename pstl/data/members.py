@@ -1,7 +1,7 @@
 """The files of a data set wherever they lie: unpacked, or inside zip and 7z archives that nobody has to unpack."""
 
 import itertools
-import json
+import os
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,29 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel, Field
+
 from pstl.data import archives
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
+from pstl.files import Kind, read_json
 
+MANIFEST = Kind("readable manifest", "run fetch again")
 BATCH = 32  # files that travel to a worker at once
 BATCH_BYTES = 64 << 20
+
+
+class SourceEntry(BaseModel):
+    """Where one remote's files came from."""
+
+    file: str
+    from_: str = Field(alias="from")
+
+
+class ManifestFile(BaseModel):
+    """What `fetch` says of the folder it made."""
+
+    sources: list[SourceEntry] = []
 
 
 class Member(NamedTuple):
@@ -102,12 +119,10 @@ def of_dataset(spec: DatasetSpec, raw: Path, folders: Sequence[Path] = ()) -> di
 
 def manifest(raw: Path) -> dict[str, Any]:
     """What `fetch` wrote about the folder it made; {} if it made none."""
-    try:
-        content: dict[str, Any] = json.loads((raw / "manifest.json").read_text())
-    except FileNotFoundError:
+    path = raw / "manifest.json"
+    if not os.path.lexists(path):
         return {}
-    except ValueError as error:
-        raise UserError(f"{raw / 'manifest.json'}: not valid JSON ({error}); run fetch again") from None
+    content: dict[str, Any] = read_json(path, MANIFEST, ManifestFile)
     return content
 
 

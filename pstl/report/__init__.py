@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from pstl.config import Params
-from pstl.files import atomic, write_json
+from pstl.files import write_json, write_text
 
 Source = Literal["files", "mlflow"]
 
@@ -28,21 +28,16 @@ def build(params: Params, suite: str, out: str | Path, source: Source = "files",
     else:
         results = rows.from_files(params, suite)
     lines = tables.compare(results.rows, published, params.published_tasks(suite))
-    _write(out / "rows.csv", tables.rows_csv(results.rows))
-    _write(out / "comparison.csv", tables.comparison_csv(lines))
-    _write(out / "comparison.md", markdown.render(params, suite, results, lines, published))
+    write_text(out / "rows.csv", tables.rows_csv(results.rows))
+    write_text(out / "comparison.csv", tables.comparison_csv(lines))
+    write_text(out / "comparison.md", markdown.render(params, suite, results, lines, published))
     cells = params.cells(suite)
     confused = scored.matrices(cells)
-    _write(out / "per_class.csv", scored.per_class_csv(confused))
-    _write(out / "confusion.csv", scored.confusion_csv(confused))
-    _write(out / "paired.csv", paired.as_csv(paired.pairs(cells, params.together(suite))))
+    write_text(out / "per_class.csv", scored.per_class_csv(confused))
+    write_text(out / "confusion.csv", scored.confusion_csv(confused))
+    write_text(out / "paired.csv", paired.as_csv(paired.pairs(cells, params.together(suite))))
     plots.curves(out / "curves.png", results)
     plots.accuracy(out / "accuracy.png", tables.merge_transfers(lines, params.together(suite)))
     plots.settings(out / "settings.png", lines)
     plots.few_labels(out / "labels.png", shares.by_share(lines, shares.seen_labels(results)))
     write_json(out / "summary.json", tables.summary(lines))  # last: whoever sees it sees everything
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic(path) as new:
-        new.write_text(text)

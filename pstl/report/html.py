@@ -8,10 +8,10 @@ from typing import NamedTuple
 from pstl import paths
 from pstl.config import FUSED, Params
 from pstl.data.datasets import synthetic
-from pstl.files import atomic
+from pstl.files import write_text
 from pstl.report import alike, animation, document, interval, markdown, panels, paper, tables, text
 from pstl.report.document import Markup, Number, code, linked
-from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, from_files, read_json
+from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, from_files, read_results
 from pstl.report.svg import Bar, bars
 from pstl.report.tables import NONE, Line, headlines
 from pstl.skeletons import load as load_skeleton
@@ -57,8 +57,7 @@ def build(params: Params, suite: str, out: str | Path) -> None:
     sections.append(("skeletons", "What the data and the masks look like", skeletons()))
     sections.append(("cost", "Run times and machines", cost(results)))
     sections.append(("reproduce", "How to reproduce each number", reproduce(params, suite, results)))
-    with atomic(out) as new:
-        new.write_text(document.page(f"pstl: results of the suite {suite}", sections))
+    write_text(out, document.page(f"pstl: results of the suite {suite}", sections))
 
 
 def overview(params: Params, suite: str, results: Results) -> str:
@@ -193,7 +192,7 @@ def reproduce(params: Params, suite: str, results: Results) -> str:
     body = []
     for cell in params.cells(suite):
         target = paths.metrics(cell.run, cell.batch_norm, cell.task)
-        content = read_json(Path(target))
+        content = read_results(Path(target))
         rows = content.get("rows", []) if content else []
         reason = f"{NOT_APPLICABLE}: {content['not_applicable']}" if content and content.get("not_applicable") else NOT_RUN
         said = ", ".join(f"{row['metric']} {row['value']:.2f}" for row in rows[:SAID]) + (" ..." if len(rows) > SAID else "")

@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 
 from pstl.errors import UserError
-from pstl.files import Kind, read_text, write_text
+from pstl.files import Kind, read_text, reading, write_text
 from pstl.report import text
 from pstl.report.alike import LIKE, MINUS, SAID_BY_KIND
-from pstl.report.rows import NOT_APPLICABLE, NOT_RUN
+from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, sound
 from pstl.report.tables import BOUNDS, COLUMNS, NONE, Line, headlines, main_metrics
 from pstl.report.tables import MINUS as DIFFERENCES
 
@@ -68,22 +68,31 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
 
 def read(path: Path) -> list[Line]:
     """Lines as `tables.comparison_csv` wrote them. Raises: UserError for another file."""
-    found = list(csv.DictReader(read_text(path, TABLE).splitlines()))
+    with reading(path, TABLE):
+        found = list(csv.DictReader(path.read_text("utf-8").splitlines()))
     if not found or tuple(found[0]) != COLUMNS:
         raise UserError(
             f"{path}: not a table of 'python -m pstl report' as it is now; expected the columns {', '.join(COLUMNS)}; "
             f"make it again from its rows with 'python -m pstl rebuild {path.parent}'"
         )
-    return [_line(row) for row in found]
+    with reading(path, TABLE):
+        return [_line(row) for row in found]
 
 
 def _line(row: dict[str, str]) -> Line:
     words = ("", NONE, NOT_RUN, NOT_APPLICABLE)
     columns = ("mean", "std", "published", "like", *DIFFERENCES)
-    numbers = {name: None if row[name] in words else float(row[name]) for name in columns}
+    numbers = {name: None if row[name] in words else _number(row[name]) for name in columns}
     counts = {name: int(row[name]) for name in ("seeds", "seeds_asked")}
     own = {name: value for name, value in row.items() if name not in BOUNDS}
     return Line(**{**own, **numbers, **counts})  # type: ignore[arg-type]
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not sound(number):
+        raise ValueError(f"found {text}, expected a finite number")
+    return number
 
 
 def _row(line: Line) -> list[str]:

@@ -11,7 +11,7 @@ from pstl.config import Cell
 from pstl.errors import UserError
 from pstl.report import document
 from pstl.report.animation import LEFT, RIGHT, animated, drawing, path, project, stills, strip
-from pstl.report.rows import read_json
+from pstl.report.rows import read_results
 from pstl.skeletons import load
 
 TRUTH = "#8a8a8a"
@@ -21,7 +21,7 @@ def predictions(cells: Iterable[Cell]) -> str:
     """The first "motions" list each method left beside its rows (pstl.tasks._result)."""
     found: dict[str, tuple[str, list[dict[str, Any]]]] = {}
     for cell in cells:
-        entries = (read_json(Path(paths.metrics(*cell[:3]))) or {}).get("motions", [])
+        entries = (read_results(Path(paths.metrics(*cell[:3]))) or {}).get("motions", [])
         if entries:
             found.setdefault(cell.run.method, (cell.task, entries))
     figures = [

@@ -1,5 +1,6 @@
 """Figures of one suite as HTML: training, confusion, maps of features, curves over a setting, timelines."""
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,13 +11,13 @@ import numpy as np
 
 from pstl import paths
 from pstl.config import Cell, Params, Run
-from pstl.errors import UserError
 from pstl.report import document, embedding, motions, svg
 from pstl.report.paired import pairs
-from pstl.report.rows import Epochs, Results, read_json
+from pstl.report.rows import Epochs, Results, read_results
 from pstl.report.scored import class_names, read_scores
 from pstl.report.svg import Series
 from pstl.report.tables import HEADLINE, Line, headlines
+from pstl.tasks import _feature_file
 
 DYNAMIC = 50.0  # a loss that falls by more than this factor is drawn by its logarithm
 FEWEST = 3  # values of a setting that make a curve
@@ -55,7 +56,7 @@ def probes(params: Params, suite: str) -> str:
     """Accuracy of each task by its own epoch, where it has a curve: one chart per task and split, a line per method."""
     charts: dict[str, dict[str, Epochs]] = defaultdict(dict)
     for cell in _headline_cells(params, suite):
-        content = read_json(Path(paths.metrics(*cell[:3])))
+        content = read_results(Path(paths.metrics(*cell[:3])))
         curve = [e for e in (content or {}).get("curve", []) if "top1" in e and "epoch" in e]
         if len(curve) > 1:
             charts[f"{cell.task} on {cell.run.dataset}, {cell.run.split}"].setdefault(f"{cell.run.method}, {cell.run.stream}", curve)
@@ -157,13 +158,10 @@ def maps(cells: list[Cell]) -> str:
     figures: list[tuple[str, str]] = []
     made, names = "", list[str]()
     for method, run, norm in dict.fromkeys((c.run.method, c.run, c.batch_norm) for c in cells if not c.fused):
-        if any(done == method for done, _ in figures) or not (path := Path(paths.features(run, norm))).is_file():
+        if any(done == method for done, _ in figures) or not os.path.lexists(path := paths.features(run, norm)):
             continue
-        try:
-            with np.load(path) as content:
-                features, y = content["test"], content["y_test"]
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{path}: not a readable features file ({error}); delete it and run again") from None
+        content = _feature_file.read(path)
+        features, y = content["test"], content["y_test"]
         index = embedding.chosen(len(features))
         points, made = embedding.to_plane(features[index].reshape(len(index), -1))
         names = names or class_names(run, int(y.max()) + 1)
@@ -236,7 +234,7 @@ def timelines(cells: list[Cell]) -> str:
     """
     shown: dict[str, dict[str, Any]] = {}
     for cell in cells:
-        for entry in (read_json(Path(paths.metrics(*cell[:3]))) or {}).get("timelines", [])[:2]:
+        for entry in (read_results(Path(paths.metrics(*cell[:3]))) or {}).get("timelines", [])[:2]:
             group = shown.setdefault(f"{cell.task}: {entry['name']}", {"entry": entry, "found": {}})
             group["found"].setdefault(cell.run.method, entry["found"])
     figures = []

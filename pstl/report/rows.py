@@ -1,14 +1,19 @@
 """Every cell of a suite's grid as rows of one schema; a cell without a number is a row without a value and with a reason."""
 
-import json
-import math
+import os
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from pstl import paths
 from pstl.config import Cell, Params, Run
 from pstl.errors import UserError
+from pstl.files import Kind, read_json
+from pstl.ops.finite import LARGEST
+from pstl.tasks import _result
+from pstl.train import curve
 
 FIELDS = (
     "task", "dataset", "split", "stream", "setting", "method", "metric", "value", "seed", "batch_norm",
@@ -18,8 +23,24 @@ NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
 RELEASED = "released"  # the state that papers test in; a recalibrated cell may have its rows, too
 
+RECORD = Kind("readable record of a run", "delete it and run the pre-training again")
+
 Row = dict[str, Any]
 Epochs = list[dict[str, float]]
+
+
+class RunRecord(BaseModel):
+    """What run.json may hold, as far as it is shown."""
+
+    seconds: float = 0.0
+    peak_mb: float = 0.0
+    parameters: int = 0
+    run_id: str = ""
+    git: str = ""
+    device: str = ""
+    machine: str = ""
+    versions: dict[str, str] = {}
+    settings: dict[str, Any] = {}
 
 
 class Results(NamedTuple):
@@ -91,7 +112,7 @@ def read_cell(cell: Cell) -> list[Row] | str | None:
     A setting that makes no sense for this method is a row without a value and with its reason.
     """
     path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
-    if (content := read_json(path)) is None:
+    if (content := read_results(path)) is None:
         return None
     if reason := content.get("not_applicable"):
         return str(reason)
@@ -109,29 +130,22 @@ def read_cell(cell: Cell) -> list[Row] | str | None:
 
 def read_run(run: Run) -> dict[str, Any] | None:
     """run.json of a run; None if there is none (fused scores have none)."""
-    return read_json(Path(paths.run(run)) / "run.json")
+    path = Path(paths.run(run)) / "run.json"
+    if not os.path.lexists(path):
+        return None
+    record: dict[str, Any] = read_json(path, RECORD, RunRecord)
+    return record
 
 
 def read_curve(run: Run) -> Epochs:
     """curve.jsonl of a run, one dict per epoch; empty if there is none."""
     path = Path(paths.run(run)) / "curve.jsonl"
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-    except FileNotFoundError:
-        return []
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON lines ({error.msg}); delete the file and run the pre-training again") from None
+    return curve.read(path) if os.path.lexists(path) else []
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object; None if there is no such file. Raises: UserError if it is not JSON."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not JSON ({error.msg}, line {error.lineno}); delete the file and run again") from None
-    return content
+def read_results(path: str | Path) -> dict[str, Any] | None:
+    """What a task wrote; None if there is no such file. Raises: UserError if it holds something else."""
+    return _result.read(path) if os.path.lexists(path) else None
 
 
 def _checked(row: Row, cell: Cell, path: Path) -> Row:
@@ -141,9 +155,16 @@ def _checked(row: Row, cell: Cell, path: Path) -> Row:
     found = {key: row[key] for key in _identity(cell)}
     if found not in (_identity(cell), _identity(cell) | {"batch_norm": RELEASED}):
         raise UserError(f"{path}: rows of {found}, expected {_identity(cell)}; delete the file and run the task again")
-    if not isinstance(row["value"], (int, float)) or not math.isfinite(row["value"]):
-        raise UserError(f"{path}: {row['metric']} is {row['value']!r}, expected a finite number; run the task again")
+    for key in ("value", "seconds", "peak_mb"):
+        if not sound(row[key]):
+            named = row["metric"] if key == "value" else f"{key} of {row['metric']}"
+            raise UserError(f"{path}: {named} is {row[key]!r}, expected a finite number; run the task again")
     return {key: float(row[key]) if key == "value" else row[key] for key in FIELDS}
+
+
+def sound(value: Any) -> bool:
+    """Whether a value is a number that means and spreads can be taken of."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _identity(cell: Cell) -> Row:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +21,7 @@ CONFUSION = ("dataset", "split", "task", "batch_norm", "method", "stream", "true
 def read_scores(cell: Cell) -> Scores | None:
     """Class scores of one cell's test clips; None if there is no such file. Empty scores: the task keeps no classes."""
     path = Path(paths.scores(*cell[:3]))
-    return _scores.read(path) if path.is_file() else None
+    return _scores.read(path) if os.path.lexists(path) else None
 
 
 def class_names(run: Run, count: int) -> list[str]:

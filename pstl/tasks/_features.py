@@ -1,6 +1,5 @@
 """Frozen features: every clip is encoded once, every probe reads the file."""
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -18,14 +17,16 @@ from pstl.config import validated
 from pstl.data.loader import Clips, in_order, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import ShapeError, UserError
-from pstl.files import atomic
 from pstl.methods._base import BaseMethod
+from pstl.ops.finite import DIVERGED, check_rows
 from pstl.registry import load as load_plugin
 from pstl.skeletons.mapping import joints_of
+from pstl.tasks import _feature_file
 from pstl.tasks._scores import clip_digest
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
+from pstl.train.weights import check_weights
 
 log = logging.getLogger(__name__)
 BATCH = 256  # clips encoded at once
@@ -85,7 +86,9 @@ def encode_all(card: EncoderCard, encoder: BaseEncoder, clips: Clips, drop: Tens
     for part in in_order(len(clips), BATCH):
         x, length, _ = clips.take(torch.arange(part.start, part.stop))
         rows.append(encode(card, encoder, x, length, drop).float().cpu())
-    return torch.cat(rows).numpy()
+    features = torch.cat(rows).numpy()
+    check_rows(features, f"features by {card.provenance.get('run', card.method)}", clips.name)
+    return features
 
 
 def encode_array(
@@ -126,7 +129,9 @@ def classify_all(card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear,
             return encode(replace(card, stream=stream or card.stream), encoder, x, length)
 
         rows.append(load_plugin("methods", card.method).Method.classify(encoded, classifier).float().cpu())
-    return torch.cat(rows).numpy()
+    scores = torch.cat(rows).numpy()
+    check_rows(scores, f"scores by {card.provenance.get('run', card.method)}", clips.name)
+    return scores
 
 
 @torch.inference_mode()
@@ -157,6 +162,8 @@ def recalibrate(
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     encoder.eval()
+    statistics = {f"statistics {name!r}": buffer for name, buffer in encoder.named_buffers()}
+    check_weights(statistics, f"recalibrated {card.provenance.get('run', card.method)}", DIVERGED)
 
 
 def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm: str, out: str | Path, device: torch.device) -> None:
@@ -185,8 +192,7 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
         "clips": clip_digest(data.names[i] for i in sides["test"]), "stream": card.stream,
         "device": device_name(device), "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
     }  # fmt: skip
-    with atomic(out) as new, open(new, "wb") as stream:
-        np.savez(stream, **arrays, **labels, meta=np.array(json.dumps(meta)))  # type: ignore[arg-type]
+    _feature_file.write(out, {**arrays, **labels}, meta)
 
 
 def sides_of(data: ArraySet, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -254,8 +260,4 @@ def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:
 
 def open_features(path: str | Path) -> FeatureSet:
     """Read features.npz. Raises: UserError if it is missing or damaged."""
-    try:
-        with np.load(path) as f:
-            return FeatureSet(f["train"], f["test"], f["y_train"], f["y_test"], f["unseen"], json.loads(str(f["meta"])), f.get("scores"))
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: not a readable features file ({error}); delete it and run 'python -m pstl features' again") from None
+    return FeatureSet(**_feature_file.read(path))

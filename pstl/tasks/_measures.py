@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pstl.metrics import confusion, macro_f1, top_k
+from pstl.ops.finite import check_rows
 from pstl.tasks._scores import UNSEEN
 
 ROUNDING = 1e-6  # a deviation below this share of a feature's size is rounding of float32, not a difference between clips
@@ -29,7 +30,11 @@ def on_clips(measure: Callable[[Tensor], dict[str, float]], unseen: np.ndarray) 
 
 
 def accuracies(scores: Tensor, y: Tensor) -> dict[str, float]:
-    """top1, top5 and macro_f1 in percent.   scores: (N, classes), y: (N,)."""
+    """top1, top5 and macro_f1 in percent.   scores: (N, classes), y: (N,).
+
+    Raises: UserError for scores that are not finite: what is compared with NaN is false, and that would be an accuracy.
+    """
+    check_rows(scores.detach().cpu().numpy(), "scores of the test clips", "clip {}".format, "lower the rate at which this task trains")
     best = {f"top{k}": float(top_k(scores, y, k)) for k in (1, 5)}
     return best | {"macro_f1": float(macro_f1(confusion(scores, y)))}
 

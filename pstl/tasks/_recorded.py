@@ -16,6 +16,7 @@ from pstl.data.recordings import RecordingStore, open_recordings
 from pstl.data.store import ArraySet
 from pstl.errors import UserError
 from pstl.methods._base import BaseMethod
+from pstl.ops.finite import check_rows
 from pstl.rng import derive
 from pstl.tasks._features import adapted, recalibrate
 from pstl.train import checkpoint, encoder_file
@@ -97,7 +98,9 @@ def open_recorded(
 def cached(features: Callable[[Tensor, Tensor], Tensor], clips: Clips) -> np.ndarray:
     """Features (N, R, D) of all clips in file order; the encoder's mode is left alone.   features: (x, length) -> (n, R, D)."""
     parts = (clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH))
-    return torch.cat([features(x, length).float().cpu() for x, length, _ in parts]).numpy()
+    found = torch.cat([features(x, length).float().cpu() for x, length, _ in parts]).numpy()
+    check_rows(found, "features", clips.name)
+    return found
 
 
 def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,9 +11,10 @@ from pstl.backbones._base import BaseEncoder
 from pstl.data.loader import Clips
 from pstl.data.store import open_array
 from pstl.errors import UserError
-from pstl.files import replaced, write_json
+from pstl.files import parsed, reading, replaced, write_json
 from pstl.registry import load as load_plugin
 from pstl.registry import names
+from pstl.tasks import _result
 from pstl.tasks._features import check_fit, recalibrate
 from pstl.train import encoder_file, safetensors
 from pstl.train.encoder_file import EncoderCard
@@ -48,12 +49,13 @@ def export(encoder: str | Path, out: str | Path, array: str | Path | None = None
 def read(folder: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     """An exported encoder, in evaluation mode. Raises: UserError if a file is missing, damaged or does not fit the other."""
     state, notes = safetensors.read(Path(folder) / WEIGHTS)
-    try:
-        card = EncoderCard(**json.loads(notes["pstl"]))
-    except (KeyError, TypeError, ValueError):
-        raise UserError(f"{folder}/{WEIGHTS}: no card of this project inside; export it with 'python -m pstl export'") from None
-    encoder = encoder_file.build(card)
-    encoder_file.load_state(encoder, state, f"{folder}/{WEIGHTS}")
+    path = Path(folder) / WEIGHTS
+    if "pstl" not in notes:
+        raise UserError(f"{path}: no card of this project inside; export it with 'python -m pstl export'")
+    with reading(path, safetensors.SAFETENSORS):
+        card = EncoderCard(**parsed(notes["pstl"]))
+        encoder = encoder_file.build(card)
+        encoder_file.load_state(encoder, state, str(path))
     return card, encoder.eval()
 
 
@@ -62,7 +64,7 @@ def scores(folder: Path, norm: str, card: EncoderCard) -> list[dict[str, Any]]:
 
     Beside them may lie rows of a transfer, which are another encoder's, and of an earlier training: these are left out.
     """
-    found = [json.loads(path.read_text()).get("rows", []) for path in sorted((folder / norm).glob("*.json"))]
+    found = [_result.read(path)["rows"] for path in sorted((folder / norm).glob("*.json"))]
     own = card.provenance.get("run_id")
     return [row for rows in found for row in rows if row.get("run_id", own) == own]
 

@@ -6,11 +6,47 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from pstl.config import Run
-from pstl.files import write_json
+from pstl.files import Kind, json_text, read_json, write_text
+from pstl.ops.finite import check_rows
 from pstl.tasks import _scores
 from pstl.tasks._scores import Scores
+
+RESULTS = Kind("readable file of results", "delete it and run the task again", "run the task first")
+
+
+class TimelineEntry(BaseModel):
+    """One of Result.timelines, as a file holds it."""
+
+    name: str
+    frames: int
+    classes: list[str]
+    truth: list[list[float]]
+    found: list[list[float]]
+
+
+class MotionEntry(BaseModel):
+    """One of Result.motions, as a file holds it."""
+
+    name: str
+    skeleton: str
+    mpjpe: float
+    seen: list[list[list[float]]]
+    future: list[list[list[float]]]
+    found: list[list[list[float]]]
+
+
+class ResultFile(BaseModel):
+    """What {task}.json holds."""
+
+    rows: list[dict[str, Any]]
+    curve: list[dict[str, float]] = []
+    not_applicable: str = ""
+    without: dict[str, str] = {}
+    timelines: list[TimelineEntry] = []
+    motions: list[MotionEntry] = []
 
 
 class NotApplicable(Exception):
@@ -70,11 +106,20 @@ def _values(row: dict[str, Any], metrics: dict[str, float]) -> list[dict[str, An
 def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, Any]], result: Result, tested: Scores) -> None:
     """Write {task}.json, and the test scores with the clips they are about, if the task has any (an empty file otherwise).
 
-    tested: the test clips, without scores.
+    tested: the test clips, without scores.   Raises: UserError if a number is not to be trusted; nothing is written then.
     """
-    if scores_out is not None:
-        _scores.write(scores_out, tested if result.scores is None else replace(tested, points=result.scores))
+    for row in table:
+        check_rows(np.array([row["value"]]), f"{out}: {row['metric']} {row['setting']}")
     reason = {"not_applicable": result.not_applicable} if result.not_applicable else {}
     more = (("without", result.without), ("timelines", result.timelines), ("motions", result.motions))
     drawn = {name: shown for name, shown in more if shown}
-    write_json(out, {"rows": table, "curve": result.curve, **reason, **drawn})
+    text = json_text(out, {"rows": table, "curve": result.curve, **reason, **drawn})
+    if scores_out is not None:
+        _scores.write(scores_out, tested if result.scores is None else replace(tested, points=result.scores))
+    write_text(out, text)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """What write() wrote. Raises: UserError if the file is missing or holds something else."""
+    content: dict[str, Any] = read_json(path, RESULTS, ResultFile)
+    return content

@@ -11,7 +11,6 @@ import torch
 
 from pstl.config import Params, Run, digest, validated
 from pstl.errors import UserError
-from pstl.files import Kind, read_json
 from pstl.metrics import top_k
 from pstl.provenance import git_hash
 from pstl.registry import load as load_plugin
@@ -24,8 +23,6 @@ from pstl.tasks._result import NotApplicable, Result
 from pstl.tasks._scores import UNSEEN, Scores
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
-
-ROWS = Kind("file of a task's rows", "delete it and run the task again", "run the task first")
 
 
 def evaluate(
@@ -123,7 +120,7 @@ def _features(run: Run, maker: Run, batch_norm: str, path: str | Path | None) ->
     if path is None:
         raise UserError(f"{run}: this task reads features; pass --features FILE, made with 'python -m pstl features'")
     data = open_features(path)
-    found = tuple(data.meta[key] for key in ("run", "encoded_dataset", "split", "batch_norm"))
+    found = tuple(data.meta.get(key) for key in ("run", "encoded_dataset", "split", "batch_norm"))
     wanted = (str(maker), run.dataset, run.split, batch_norm)
     if found != wanted:
         said, asked = ("{} of {}/{} ({})".format(*where) for where in (found, wanted))
@@ -213,7 +210,7 @@ def fuse(
     began = time.monotonic()
     if files.keys() != weights.keys():
         raise UserError(f"{run}: scores of {', '.join(sorted(files))}, expected {', '.join(sorted(weights))}")
-    whole = {stream: read_json(path.replace(".scores.npz", ".json"), ROWS) for stream, path in files.items()}
+    whole = {stream: _result.read(path.replace(".scores.npz", ".json")) for stream, path in files.items()}
     if reason := next((content["not_applicable"] for content in whole.values() if content.get("not_applicable")), ""):
         empty = Scores(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, bool))
         return _result.write(out, scores, [], Result(ClipMetrics(), not_applicable=reason), empty)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pstl.files import Kind, atomic, reading
+from pstl.data.numpy_file import load_npz, save_npz
+from pstl.data.store_shape import check_range
+from pstl.files import Kind, check_shape, parsed, reading
 
-SCORES = Kind("scores file", "delete it and run the task again", "run the task first")
+SCORES = Kind("readable scores file", "delete it and run the task again", "run the task first")
 CELL = ("dataset", "split", "method", "stream", "seed", "task", "batch_norm")  # what names one cell of the grid
 UNSEEN = "_unseen"  # ends the name of a metric on the test clips that repeat no training clip
 DATA = ("data_checksum", "clips", "labels")  # the array, its test clips in order, and the draw of labels
@@ -31,20 +33,23 @@ class Scores:
 
 
 def write(path: str | Path, scores: Scores) -> None:
-    """Write a file that read() understands."""
-    arrays = {"scores": scores.points, "y": scores.y, "unseen": scores.unseen, "about": np.array(json.dumps(scores.about))}
-    with atomic(path) as new, open(new, "wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    """Write a file that read() understands, whole or not at all. Raises: UserError for scores that are not to be trusted."""
+    about = np.array(json.dumps(scores.about, allow_nan=False))
+    save_npz(path, {"scores": scores.points, "y": scores.y, "unseen": scores.unseen, "about": about})
 
 
 def read(path: str | Path) -> Scores:
     """Raises: UserError if it is missing, or not such a file."""
-    with reading(path, SCORES), np.load(path) as content:
+    with reading(path, SCORES):
+        content = load_npz(path, ("scores", "y"), ("unseen", "about"))
         points, y = content["scores"], content["y"]
-        unseen = content["unseen"] if "unseen" in content else np.ones(len(y), bool)
-        about = json.loads(str(content["about"])) if "about" in content else {}
-        if (points.size and (points.ndim != 2 or len(points) != len(y))) or len(unseen) != len(y):
+        unseen = content.get("unseen", np.ones(len(y), bool))
+        about = parsed(str(content["about"])) if "about" in content else {}
+        check_shape(about, dict[str, Any])
+        if (points.size and (points.ndim != 2 or len(points) != len(y))) or unseen.shape != y.shape or unseen.dtype != bool:
             raise ValueError(f"scores of shape {points.shape} for {len(y)} test clips")
+        if points.size:
+            check_range(y, 0, points.shape[1] - 1)
         return Scores(points, y, unseen, about)
 
 

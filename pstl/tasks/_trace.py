@@ -1,7 +1,7 @@
 """Accuracy against pre-training steps: every snapshot of a run, probed both ways, so that a budget is chosen from a curve."""
 
-import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from pstl.config import BatchNorm, Params, Run, validated
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
+from pstl.files import reading
 from pstl.registry import load as load_plugin
 from pstl.tasks._features import FeatureSet, encode_all, recalibrate, sides_of
-from pstl.train import encoder_file
+from pstl.train import curve, encoder_file
 from pstl.train.encoder_file import EncoderCard
 
 log = logging.getLogger(__name__)
@@ -67,10 +68,10 @@ def check_origin(card: EncoderCard, data: ArraySet, run: Run, file: Path) -> Non
         )
 
 
-def steps_of(curve: Path) -> dict[int, int]:
+def steps_of(path: Path) -> dict[int, int]:
     """Optimiser steps made by the end of each number of epochs, from the run's curve.jsonl. Raises: UserError if it is not there."""
-    try:
-        records = [json.loads(line) for line in curve.read_text().splitlines()]
-    except OSError:
-        raise UserError(f"{curve}: no such file; snapshots are read beside the curve of the run that made them") from None
-    return {record["epoch"] + 1: record["step"] for record in records}
+    if not os.path.lexists(path):
+        raise UserError(f"{path}: no such file; snapshots are read beside the curve of the run that made them")
+    epochs = curve.read(path)
+    with reading(path, curve.CURVE):
+        return {int(epoch["epoch"]) + 1: int(epoch["step"]) for epoch in epochs}

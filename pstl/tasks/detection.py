@@ -16,6 +16,7 @@ from pstl.data.loader import Clips, in_order
 from pstl.data.spec import Recording
 from pstl.methods._base import BaseMethod, Batch, Losses
 from pstl.metrics_detection import Interval, greedy, pkummd
+from pstl.ops.finite import check_rows
 from pstl.ops.timeline import overlap_mean, runs, smooth, spread
 from pstl.rng import numpy_generator, torch_generator
 from pstl.tasks import _windows
@@ -258,6 +259,7 @@ def _frames(detector: Detector, clips: Clips, windows: _windows.Windows) -> Scor
     detector.eval()
     parts = (clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH))
     rows = torch.cat([detector.scores(x, length).float().softmax(2) for x, length, _ in parts])
+    check_rows(rows.cpu().numpy(), "scores of the test windows", clips.name)
     frames, start = spread(rows, detector.at, windows.frames), torch.from_numpy(windows.start)
     mine = (torch.from_numpy(windows.recording == number) for number in range(len(windows.total)))
     return [overlap_mean(frames[m.to(frames.device)], start[m], total) for m, total in zip(mine, windows.total, strict=True)]

@@ -14,6 +14,7 @@ from pstl.config import Frozen, validated
 from pstl.data.loader import in_order
 from pstl.metrics import top_k
 from pstl.ops import masks
+from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import Skeleton
@@ -128,7 +129,9 @@ def encode_side(world: Pretrained, indices: np.ndarray, loss: Loss, by: str, see
         x, length, _ = clips.take(torch.arange(part.start, part.stop))
         x, drop = lose(x, loss, by, dropped[part].to(x.device), used[part].to(x.device))
         rows.append(encode(world.card, world.encoder, x, length, drop).float().cpu())
-    return torch.cat(rows).numpy()
+    features = torch.cat(rows).numpy()
+    check_rows(features, f"features without {loss.setting}", clips.name)
+    return features
 
 
 def lose(x: Tensor, loss: Loss, by: str, dropped: Tensor, used: Tensor) -> tuple[Tensor, Tensor | None]:

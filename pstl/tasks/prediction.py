@@ -15,6 +15,7 @@ from pstl.data.spec import RawSequence
 from pstl.errors import UserError
 from pstl.methods._base import BaseMethod, Batch, Losses
 from pstl.metrics_motion import joint_errors
+from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import Skeleton
@@ -187,7 +188,9 @@ def predict(world: Recorded, cfg: Config, train: Forecasts, test: Forecasts, tun
     predictor.eval()
     with torch.inference_mode():
         parts = (shown.take(torch.arange(part.start, part.stop)) for part in in_order(len(shown), BATCH))
-        return torch.cat([predictor.offsets(x, length).float().cpu() for x, length, _ in parts]).numpy()
+        offsets = torch.cat([predictor.offsets(x, length).float().cpu() for x, length, _ in parts]).numpy()
+    check_rows(offsets, "predictions", shown.name)
+    return offsets
 
 
 class Predictor(BaseMethod):

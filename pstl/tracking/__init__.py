@@ -123,7 +123,7 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
     cells, senseless = params.grid(suite), params.senseless(suite)
     asked = {cell[:3] for cell in cells}
     names = [name for name in dict.fromkeys(str(cell.run) for cell in cells) if name in runs]
-    tables = {name: _stored_rows(runs[name]) for name in names}
+    tables = {name: _stored_rows(runs[name], store.shown(address)) for name in names}
     records = {name: json.loads(runs[name].data.tags["pstl.record"]) for name in names}
     losses = {
         name: [{"epoch": m.step, "loss": m.value} for m in client.get_metric_history(runs[name].info.run_id, "train.loss")]
@@ -182,7 +182,7 @@ def _rows(cell: Cell, asked: Asked) -> list[Row] | str | None:
 def _tasks(params: Params, cells: list[Cell], asked: Asked) -> Iterator[Task]:
     for cell in cells:
         if isinstance(rows := _rows(cell, asked), list):
-            content = report.read_json(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
+            content = report.read_results(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
             settings = params.task(cell.run.suite, cell.task).model_dump(exclude={"summary"}) if cell.task in params.tasks else {}
             yield Task(f"{cell.batch_norm}.{cell.task}", rows, list(points("curve", content.get("curve", []))), settings)
 
@@ -197,7 +197,7 @@ def _history(run: Run, cells: list[Cell]) -> Iterator[tuple[str, int, float, flo
     """Curves of the pre-training and of every task that has one: (key, epoch, seconds since the start, value)."""
     yield from points("train", report.read_curve(run))
     for cell in cells:
-        content = report.read_json(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
+        content = report.read_results(Path(paths.metrics(cell.run, cell.batch_norm, cell.task))) or {}
         yield from points(f"{cell.batch_norm}.{cell.task}.curve", content.get("curve", []))
 
 
@@ -280,8 +280,14 @@ def _facts(item: Item) -> dict[str, str]:
     return {"run": str(item.run), **{key: str(value) for key, value in facts.items()}, "record": json.dumps(kept, sort_keys=True)}
 
 
-def _stored_rows(run: Any) -> list[Row]:
-    """Rows of one stored run in their order: identity from the tags (their "value" is its place), value from the metric, if any."""
+def _stored_rows(run: Any, address: str) -> list[Row]:
+    """Rows of one stored run in their order: identity from the tags (their "value" is its place), value from the metric, if any.
+
+    Raises: UserError for a value that is not finite.
+    """
+    for key, value in run.data.metrics.items():
+        if not report.sound(value):
+            raise UserError(f"{address}: {key} of {run.data.tags['pstl.run']} is {value}; import that suite again")
     tags = {key.removeprefix("pstl.row."): json.loads(text) for key, text in run.data.tags.items() if key.startswith("pstl.row.")}
     return [{**row, "value": run.data.metrics.get(key)} for key, row in sorted(tags.items(), key=lambda tag: tag[1]["value"])]
 

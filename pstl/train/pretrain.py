@@ -1,6 +1,5 @@
 """The training loop of every method: explicit, resumable, and the only place where time passes."""
 
-import json
 import math
 import resource
 from collections.abc import Callable
@@ -17,13 +16,13 @@ from pstl.data.labels import read as read_labels
 from pstl.data.loader import Clips, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
-from pstl.files import write_json, write_text
+from pstl.files import write_json
 from pstl.methods._base import BaseMethod, Problem
 from pstl.provenance import git_hash, machine, versions
 from pstl.registry import load as load_plugin
 from pstl.rng import derive, torch_generator
 from pstl.skeletons import load as load_skeleton
-from pstl.train import batches, checkpoint, distributed, encoder_file, optimiser, precision
+from pstl.train import batches, checkpoint, curve, distributed, encoder_file, optimiser, precision
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.progress import Progress
 from pstl.train.schedule import learning_rate
@@ -140,7 +139,7 @@ def kept_of(settings: TrainSettings, card: EncoderCard, method: BaseMethod, out:
     """What pre-training writes after every epoch: the curve so far, and the encoder where a snapshot is due."""
 
     def keep(history: History) -> None:
-        write_curve(out.with_name("curve.jsonl"), history)
+        curve.write(out.with_name("curve.jsonl"), history)
         if settings.snapshot_every and len(history) % settings.snapshot_every == 0:
             encoder_file.save(out.parent / "snapshots" / f"epoch-{len(history):04d}.pt", card, method.encoder)
 
@@ -251,15 +250,11 @@ def epochs_of(settings: TrainSettings, clips: int) -> int:
     return min(settings.epochs, math.ceil(settings.max_steps / steps))
 
 
-def write_curve(path: Path, history: list[dict[str, float]]) -> None:
-    write_text(path, "".join(json.dumps(record, allow_nan=False) + "\n" for record in history))
-
-
 def finish(
     out: Path, card: EncoderCard, method: BaseMethod, history: list[dict[str, float]], section: MethodSettings, device: torch.device
 ) -> None:
     """Write curve.jsonl, run.json, then encoder.pt, and only then remove last.pt."""
-    write_curve(out.with_name("curve.jsonl"), history)
+    curve.write(out.with_name("curve.jsonl"), history)
     facts: dict[str, Any] = {
         **card.provenance, "settings": section.model_dump(mode="json"), "device": device_name(device), "peak_mb": peak_memory(device),
         "seconds": sum(h["seconds"] for h in history), "versions": versions(), "machine": machine(), "finished": True,

@@ -1,0 +1,55 @@
+"""features.npz: both sides of a split, encoded once. Free of torch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from pstl.data.numpy_file import load_npz, save_npz
+from pstl.data.store_shape import check_range
+from pstl.files import Kind, check_shape, parsed, reading
+
+MAKE = "run 'python -m pstl features' again"
+FEATURES = Kind("readable features file", f"delete it and {MAKE}", MAKE)
+ARRAYS = ("train", "test", "y_train", "y_test", "unseen")  # of every file; `scores` of encoders with a classifier
+
+
+class FeaturesMeta(BaseModel):
+    """What `meta` must hold; what is known of the encoder's run stands beside it."""
+
+    classes: list[str]
+    encoded_dataset: str
+    batch_norm: str
+    data_checksum: str
+
+
+def write(path: str | Path, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+    """Whole or not at all. Raises: UserError for numbers that are not to be trusted."""
+    save_npz(path, {**arrays, "meta": np.array(json.dumps(meta, allow_nan=False))})
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Arrays by name, and `meta`. Raises: UserError if the file is missing, damaged, or its arrays are not of the same clips."""
+    with reading(path, FEATURES):
+        content: dict[str, Any] = dict(load_npz(path, (*ARRAYS, "meta"), ("scores",)))
+        content["meta"] = parsed(str(content["meta"]))
+        check_shape(content["meta"], FeaturesMeta)
+        _check_sides(content, len(content["meta"]["classes"]))
+        return content
+
+
+def _check_sides(content: dict[str, Any], classes: int) -> None:
+    """Raises: ValueError if the arrays are not of the same clips, widths and classes."""
+    for side in ("train", "test"):
+        features, y = content[side], content[f"y_{side}"]
+        if features.ndim != 2 or features.dtype != np.float32 or y.shape != features.shape[:1] or y.dtype != np.int64:
+            found = f"{side} of shape {features.shape} of {features.dtype}, y_{side} of shape {y.shape} of {y.dtype}"
+            raise ValueError(f"{found}, expected (N, D) of float32 and (N,) of int64")
+        check_range(y, 0, classes - 1)
+    clips, widths = len(content["test"]), (content["train"].shape[1], content["test"].shape[1])
+    if widths[0] != widths[1] or content["unseen"].shape != (clips,) or content["unseen"].dtype != bool:
+        raise ValueError(f"{widths[0]} features of training clips and {widths[1]} of {clips} test clips, {content['unseen'].shape} unseen")
+    if "scores" in content and content["scores"].shape != (clips, classes):
+        raise ValueError(f"scores of shape {content['scores'].shape}, expected {(clips, classes)}")

@@ -1,0 +1,24 @@
+"""curve.jsonl: one JSON object per epoch of a training, numbers by name. Free of torch."""
+
+import json
+from pathlib import Path
+
+from pstl.files import Kind, check_shape, parsed, reading, write_text
+
+CURVE = Kind("readable curve in JSON lines", "delete it and run the pre-training again", "it is written by 'python -m pstl pretrain'")
+Epochs = list[dict[str, float]]
+
+
+def write(path: str | Path, epochs: Epochs) -> None:
+    """The file appears whole or not at all."""
+    write_text(path, "".join(json.dumps(epoch, allow_nan=False) + "\n" for epoch in epochs))
+
+
+def read(path: str | Path) -> Epochs:
+    """Raises: UserError if the file is missing, or a line is not numbers by name, all finite, `epoch` among them."""
+    with reading(path, CURVE):
+        epochs: Epochs = [parsed(line) for line in Path(path).read_text("utf-8").splitlines() if line.strip()]
+        check_shape(epochs, list[dict[str, float]])
+        if not all("epoch" in epoch for epoch in epochs):
+            raise ValueError("a line without an epoch")
+        return epochs
