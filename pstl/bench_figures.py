@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 from pstl.errors import UserError
 from pstl.files import Kind, read_json
 
-BENCH = Kind("readable file of 'python -m pstl bench --json'", "make it again with that")
+BENCH = Kind("a readable file of 'python -m pstl bench --json'", "make it again with that")
 
 
 class Figure(BaseModel):
@@ -36,7 +36,7 @@ class Figure(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> "Figure":
         """What is named is timed."""
-        asked = {"method": ("train_clips_per_second", "items_per_clip", "encode_clips_per_second", "batch_size", "parameters")}
+        asked = {"method": ("train_clips_per_second", "items_per_clip", "encode_clips_per_second", "parameters")}
         asked["task"] = ("seconds", "train", "test", "width", "classes")
         lacking = [key for name, keys in asked.items() if getattr(self, name) for key in keys if key not in self.model_fields_set]
         if lacking or not (self.method or self.task):

@@ -30,7 +30,7 @@ from pstl.config.settings import (
 )
 from pstl.files import Kind, reading
 
-PARAMS = Kind("readable YAML file of settings", "correct it, or get it again", "run from the project's root or pass --params FILE")
+PARAMS = Kind("valid YAML", "correct it, or get it again", "run from the project's root or pass --params FILE")
 
 __all__ = [
     "FUSED",

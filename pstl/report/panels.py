@@ -160,8 +160,7 @@ def maps(cells: list[Cell]) -> str:
     for method, run, norm in dict.fromkeys((c.run.method, c.run, c.batch_norm) for c in cells if not c.fused):
         if any(done == method for done, _ in figures) or not os.path.lexists(path := paths.features(run, norm)):
             continue
-        content = _feature_file.read(path)
-        features, y = content["test"], content["y_test"]
+        features, y = _feature_file.read_test(path)
         index = embedding.chosen(len(features))
         points, made = embedding.to_plane(features[index].reshape(len(index), -1))
         names = names or class_names(run, int(y.max()) + 1)

@@ -12,7 +12,7 @@ from pstl.data.store_shape import check_range
 from pstl.files import Kind, check_shape, parsed, reading
 
 MAKE = "run 'python -m pstl features' again"
-FEATURES = Kind("readable features file", f"delete it and {MAKE}", MAKE)
+FEATURES = Kind("a readable features file", f"delete it and {MAKE}", MAKE)
 ARRAYS = ("train", "test", "y_train", "y_test", "unseen")  # of every file; `scores` of encoders with a classifier
 
 
@@ -38,6 +38,16 @@ def read(path: str | Path) -> dict[str, Any]:
         check_shape(content["meta"], FeaturesMeta)
         _check_sides(content, len(content["meta"]["classes"]))
         return content
+
+
+def read_test(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Features (N, D) and classes (N,) of the test clips alone. Raises: UserError as read() does."""
+    with reading(path, FEATURES):
+        content = load_npz(path, ("test", "y_test"), ("train", "y_train", "unseen", "meta", "scores"))
+        test, y = content["test"], content["y_test"]
+        if test.ndim != 2 or y.shape != test.shape[:1] or y.dtype != np.int64:
+            raise ValueError(f"features of shape {test.shape}, classes of shape {y.shape} of {y.dtype}")
+        return test, y
 
 
 def _check_sides(content: dict[str, Any], classes: int) -> None:
