@@ -36,8 +36,10 @@ class Figure(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> "Figure":
         """What is named is timed."""
-        asked = {"method": ("train_clips_per_second", "items_per_clip", "encode_clips_per_second", "parameters")}
-        asked["task"] = ("seconds", "train", "test", "width", "classes")
+        asked: dict[str, tuple[str, ...]] = {
+            "method": ("train_clips_per_second", "items_per_clip", "encode_clips_per_second", "parameters"),
+            "task": ("seconds", "train", "test", "width", "classes"),
+        }
         lacking = [key for name, keys in asked.items() if getattr(self, name) for key in keys if key not in self.model_fields_set]
         if lacking or not (self.method or self.task):
             raise ValueError(f"no {', '.join(lacking) or 'method or task'}")
