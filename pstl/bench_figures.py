@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 from pstl.errors import UserError
 from pstl.files import Kind, read_json
 
-BENCH = Kind("a readable file of 'python -m pstl bench --json'", "make it again with that")
+BENCH = Kind("readable file of 'python -m pstl bench --json'", "make it again with that")
 
 
 class Figure(BaseModel):

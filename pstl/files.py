@@ -24,7 +24,7 @@ LONGEST = 160  # characters of a reason that somebody else's code gives
 class Kind(NamedTuple):
     """What a file is, for people.
 
-    name: with its article, after "not" and "expected".   again: what to do with a damaged one.
+    name: after "not a" and "expected a".   again: what to do with a damaged one.
     make: how to get a missing one; empty: nothing to say.
     """
 
@@ -183,7 +183,7 @@ def _regular(path: str | Path, kind: Kind) -> None:
     """A folder, a pipe or a device has no end, or no beginning."""
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):
-        raise UserError(f"{path}: {_kind_of(mode)}, expected {kind.name}; {kind.make or kind.again}")
+        raise UserError(f"{path}: {_kind_of(mode)}, expected a {kind.name}; {kind.make or kind.again}")
 
 
 def _kind_of(mode: int) -> str:
@@ -198,7 +198,7 @@ def _absent(path: str | Path) -> str:
 
 def _damaged(path: str | Path, kind: Kind, error: Exception) -> str:
     empty = os.path.exists(path) and not os.path.getsize(path)
-    return f"{path}: not {kind.name} ({'it is empty' if empty else _reason(error)}); {kind.again}"
+    return f"{path}: not a {kind.name} ({'it is empty' if empty else _reason(error)}); {kind.again}"
 
 
 def _reason(error: Exception) -> str:

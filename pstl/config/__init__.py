@@ -30,7 +30,7 @@ from pstl.config.settings import (
 )
 from pstl.files import Kind, reading
 
-PARAMS = Kind("valid YAML", "correct it, or get it again", "run from the project's root or pass --params FILE")
+PARAMS = Kind("readable settings file", "correct it, or get it again", "run from the project's root or pass --params FILE")
 
 __all__ = [
     "FUSED",
@@ -59,7 +59,11 @@ def load(path: str | Path = "params.yaml") -> Params:
     """Read and check params.yaml. Raises: UserError naming the key, what was found and what was expected."""
     path = Path(path)
     with reading(path, PARAMS):
-        content = yaml.safe_load(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        try:
+            content = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"not valid YAML: {error}") from None
     params: Params = validated(Params, content, str(path))
     check_names(params)
     return params

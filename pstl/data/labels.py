@@ -22,7 +22,7 @@ STEP = 20  # clips of a class that 5 % takes one of
 
 
 MAKE = "make it with 'python -m pstl labels'"
-LABELS = Kind("a list of labelled clips", f"delete it and {MAKE}", MAKE)
+LABELS = Kind("list of labelled clips", f"delete it and {MAKE}", MAKE)
 
 
 class RankingFile(BaseModel):

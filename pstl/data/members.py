@@ -16,7 +16,7 @@ from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
 from pstl.files import Kind, read_json
 
-MANIFEST = Kind("a readable manifest", "run fetch again")
+MANIFEST = Kind("readable manifest", "run fetch again")
 BATCH = 32  # files that travel to a worker at once
 BATCH_BYTES = 64 << 20
 

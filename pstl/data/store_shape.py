@@ -64,7 +64,7 @@ PARTS = (("x", np.float32, 5), ("y", np.int64, 1), ("length", np.int64, 1), ("co
 def kind_of(folder: Path, what: str, verb: str) -> Kind:
     """A file in a folder that a verb makes as a whole.   what: the folder holds, e.g. "an array"."""
     return Kind(
-        f"a readable file of {what}", f"delete {folder} and run again, '{verb}' makes it anew", f"make it with 'python -m pstl {verb}'"
+        f"readable file of {what}", f"delete {folder} and run again, '{verb}' makes it anew", f"make it with 'python -m pstl {verb}'"
     )
 
 

@@ -23,7 +23,7 @@ NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
 RELEASED = "released"  # the state that papers test in; a recalibrated cell may have its rows, too
 
-RECORD = Kind("a readable record of a run", "delete it and run the pre-training again")
+RECORD = Kind("readable record of a run", "delete it and run the pre-training again")
 
 Row = dict[str, Any]
 Epochs = list[dict[str, float]]

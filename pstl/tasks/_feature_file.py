@@ -12,7 +12,7 @@ from pstl.data.store_shape import check_range
 from pstl.files import Kind, check_shape, parsed, reading
 
 MAKE = "run 'python -m pstl features' again"
-FEATURES = Kind("a readable features file", f"delete it and {MAKE}", MAKE)
+FEATURES = Kind("readable features file", f"delete it and {MAKE}", MAKE)
 ARRAYS = ("train", "test", "y_train", "y_test", "unseen")  # of every file; `scores` of encoders with a classifier
 
 

@@ -14,7 +14,7 @@ from pstl.ops.finite import check_rows
 from pstl.tasks import _scores
 from pstl.tasks._scores import Scores
 
-RESULTS = Kind("a readable file of results", "delete it and run the task again", "run the task first")
+RESULTS = Kind("readable file of results", "delete it and run the task again", "run the task first")
 
 
 class TimelineEntry(BaseModel):

@@ -13,7 +13,7 @@ from pstl.data.numpy_file import load_npz, save_npz
 from pstl.data.store_shape import check_range
 from pstl.files import Kind, check_shape, parsed, reading
 
-SCORES = Kind("a readable scores file", "delete it and run the task again", "run the task first")
+SCORES = Kind("readable scores file", "delete it and run the task again", "run the task first")
 CELL = ("dataset", "split", "method", "stream", "seed", "task", "batch_norm")  # what names one cell of the grid
 UNSEEN = "_unseen"  # ends the name of a metric on the test clips that repeat no training clip
 DATA = ("data_checksum", "clips", "labels")  # the array, its test clips in order, and the draw of labels

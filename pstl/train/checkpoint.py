@@ -18,7 +18,7 @@ from pstl.train.distributed import rank
 
 log = logging.getLogger(__name__)
 History = list[dict[str, float]]
-WEIGHTS = Kind("a readable file of weights", "it may be truncated: delete it, or fetch it again")
+WEIGHTS = Kind("readable file of weights", "it may be truncated: delete it, or fetch it again")
 _held: dict[Path, int] = {}  # files of the locks of this process, by checkpoint; the kernel frees them when it ends, however it ends
 
 

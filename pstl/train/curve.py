@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pstl.files import Kind, check_shape, parsed, reading, write_text
 
-CURVE = Kind("a readable curve in JSON lines", "delete it and run the pre-training again", "it is written by 'python -m pstl pretrain'")
+CURVE = Kind("readable curve in JSON lines", "delete it and run the pre-training again", "it is written by 'python -m pstl pretrain'")
 Epochs = list[dict[str, float]]
 
 

@@ -18,7 +18,7 @@ from pstl.train.checkpoint import packed, read
 from pstl.train.weights import check_weights
 
 FORMAT = 1
-ENCODER = Kind("a readable encoder file", "train it again, or get another copy")
+ENCODER = Kind("readable encoder file", "train it again, or get another copy")
 DAMAGED = "they have diverged or are damaged: train them again with a lower rate, or get another copy"
 
 

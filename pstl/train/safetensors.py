@@ -19,7 +19,7 @@ DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
-SAFETENSORS = Kind("a readable safetensors file", "it may be truncated: fetch it again")
+SAFETENSORS = Kind("readable safetensors file", "it may be truncated: fetch it again")
 CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
