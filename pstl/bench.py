@@ -162,7 +162,7 @@ def _train_rate(method: BaseMethod, data: ArraySet, section: MethodSettings, dev
     """Clips per second of whole optimiser steps, one a batch, and items per clip: where items are bodies, as many as a clip has."""
     everything = np.arange(len(data.x))
     known = None if section.labels is None else everything[: max(1, round(section.labels * len(everything)))]
-    clips = Clips(data, everything, device, True, method.one_body, method.shortest, known)
+    clips = Clips(data, everything, device, True, method.one_body, method.shortest, known, section.labels)
     members = [batches.of_epoch(clips, section.train, seed=0, epoch=step)[0] for step in range(steps + 1)]
     method.train()
     if section.train.precision == "bf16":

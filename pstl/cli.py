@@ -116,11 +116,12 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "labels",
         verbs.labels,
-        "rank the training clips of each class, for every fraction of labels of one draw",
-        "nwucla --sequences data/sequences/nwucla --split xview --draw 0 --out data/labels/nwucla/xview/d0.json",
+        "rank the training clips, for every fraction of labels of one rule and draw",
+        "nwucla --sequences data/sequences/nwucla --split xview --rule psp --draw 0 --out data/labels/nwucla/xview/psp/d0.json",
         dataset,
         ("--sequences", required),
         ("--split", required),
+        ("--rule", {"default": "psp", "help": "which paper's: psp, per_class_round, random or per_class_7 (default: %(default)s)"}),
         ("--draw", {**required, "type": int}),
         out,
     )

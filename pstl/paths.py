@@ -7,7 +7,7 @@ SEQUENCES = "data/sequences/{dataset}"
 RECORDINGS = "data/recordings/{dataset}"
 ARRAYS = "data/arrays/{dataset}/{recipe}"
 DRAWS = "data/labels"
-LABELS = f"{DRAWS}/{{dataset}}/{{split}}/d{{draw}}.json"
+LABELS = f"{DRAWS}/{{dataset}}/{{split}}/{{rule}}/d{{draw}}.json"
 LEAKAGE = "data/leakage/{dataset}/{recipe}/{split}.json"
 RESULTS = "results/{suite}"
 # What lies in a folder beside its meta.json, which stands for them all where there are folders; object storage has none.
@@ -39,9 +39,9 @@ def array(dataset: str, recipe: str) -> str:
     return ARRAYS.format(dataset=dataset, recipe=recipe)
 
 
-def labels(dataset: str, split: str, draw: int) -> str:
-    """Which clips have labels at any fraction, for one draw; a run's draw is its seed."""
-    return LABELS.format(dataset=dataset, split=split, draw=draw)
+def labels(dataset: str, split: str, rule: str, draw: int) -> str:
+    """Which clips have labels at any fraction, for one rule and draw; a run's draw is its seed."""
+    return LABELS.format(dataset=dataset, split=split, rule=rule, draw=draw)
 
 
 def results(suite: str) -> str:

@@ -85,12 +85,12 @@ def jobs(params: Params, suite: str) -> Counter[str]:
         made["prepare"].add(array)
         made["leakage"].add((*array, run.split))
         if section.labels is not None:
-            made["labels"].add((run.dataset, run.split, run.seed))
+            made["labels"].add((run.dataset, run.split, section.label_rule, run.seed))
     for run, batch_norm, task, needs in own_cells(params, suite):
         if needs in ("features", "both"):
             made["features"].add((run, batch_norm, task.source))
         if needs == "labels":
-            made["labels"].add((run.dataset, run.split, run.seed))
+            made["labels"].add((run.dataset, run.split, task.label_rule, run.seed))
         if needs == "recordings":
             untrimmed = any(defines("data.datasets", run.dataset, reader) for reader in ("read_untrimmed", "read_recording"))
             made["recordings" if untrimmed else "parse"].add(run.dataset)

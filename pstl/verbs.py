@@ -45,7 +45,7 @@ def leakage(args: argparse.Namespace) -> None:
 def labels(args: argparse.Namespace) -> None:
     from pstl.data.labels import draw_labels
 
-    draw_labels(args.dataset, args.sequences, args.split, args.draw, args.out)
+    draw_labels(args.dataset, args.sequences, args.split, args.draw, args.out, args.rule)
 
 
 def pretrain(args: argparse.Namespace) -> None:

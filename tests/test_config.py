@@ -176,6 +176,24 @@ def test_runs_of_every_seed_can_use_the_encoder_of_one(tmp_path):
         load(tmp_path, learns)
 
 
+@pytest.mark.parametrize("suite", ["ntu60", "pkummd2", "nwucla_semi"])
+def test_few_labels_are_drawn_three_times_and_encoders_trained_once(root, suite):
+    """The luck of one draw is as large as what papers differ by; days of pre-training are not repeated for it."""
+    params = config.load(root / "params.yaml")
+    draws = {}
+    for cell in params.cells(suite):
+        learnt = params.method(suite, cell.run.method).labels is not None
+        if params.task(suite, cell.task).kind == "semi" or (learnt and cell.task == "classify"):
+            key = (cell.run.model_copy(update={"seed": 0}), cell.batch_norm, cell.task)
+            draws.setdefault(key, set()).add(cell.run.seed)
+    assert draws
+    assert min(len(seeds) for seeds in draws.values()) >= 3
+    if suite != "nwucla_semi":  # which takes the encoders that nwucla has trained anyway
+        entries = {run: params.method(suite, run.method) for run in params.runs(suite)}
+        trained = [run for run, entry in entries.items() if entry.train.epochs and entry.labels is None]
+        assert {run.seed for run in trained} == {0}
+
+
 def test_borrowed_encoders_must_be_the_same(tmp_path):
     """An encoder trained otherwise than the suite says would stand in its tables under a wrong name."""
     other = config.merge(borrowing(), {"suites": {"t": {"methods": {"pstl": {"train": {"epochs": 9}}}}}})

@@ -11,12 +11,14 @@ import yaml
 from pstl.config.checks import check_names, check_plugins
 from pstl.config.params import Params
 from pstl.config.settings import (
+    DEFAULT_RULE,
     FUSED,
     BatchNorm,
     Cell,
     Experiment,
     Frozen,
     Fusion,
+    LabelRule,
     MethodSettings,
     Plugin,
     Run,
@@ -33,12 +35,14 @@ from pstl.files import Kind, reading
 PARAMS = Kind("readable settings file", "correct it, or get it again", "run from the project's root or pass --params FILE")
 
 __all__ = [
+    "DEFAULT_RULE",
     "FUSED",
     "BatchNorm",
     "Cell",
     "Experiment",
     "Frozen",
     "Fusion",
+    "LabelRule",
     "MethodSettings",
     "Params",
     "Plugin",

@@ -13,6 +13,8 @@ Stream = Literal["joint", "bone", "motion"]
 FUSED = "3s"  # stands where a run's stream does for streams fused late
 BatchNorm = Literal["released", "recalibrated"]
 Factor = Annotated[float, Field(gt=0)]
+LabelRule = Literal["psp", "per_class_round", "random", "per_class_7"]  # how many clips of which class a draw labels: data/labels.py
+DEFAULT_RULE: LabelRule = "psp"
 
 
 class Frozen(BaseModel):
@@ -66,7 +68,7 @@ class TrainSettings(Frozen):
     no_decay: tuple[str, ...] = ()  # parameters with one of these words in their name have no weight decay
     steps_per_epoch: int = Field(0, ge=0)  # batches that make an epoch, the clips being gone through as often as needed; 0: one pass
     # Clips drawn among the labelled ones and put before each batch, whose own clips then all go without label. "fraction": as many
-    # of batch_size as there are labels, rounded, and at least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, spec 7).
+    # of batch_size as `labels` says, a half rounded up, and at least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, spec 7).
     labelled_batch: int | Literal["fraction"] = 0
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
     whole_steps: bool = False  # leave out an epoch's last batches if they make no whole step
@@ -104,6 +106,7 @@ class MethodSettings(Frozen):
     # Share of the training clips whose labels a method that needs labels may see; the draw is the run's seed (data/labels.py). None: all.
     # It stands here and not among the method's settings, because a method sees batches and does not choose clips.
     labels: float | None = Field(None, gt=0, le=1)
+    label_rule: LabelRule = DEFAULT_RULE  # which clips these are
     settings: dict[str, Any] = {}
 
 
@@ -119,6 +122,11 @@ class TaskSettings(BaseModel):
     @property
     def settings(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
+
+    @property
+    def label_rule(self) -> str:
+        """Of a task that draws labels."""
+        return str(self.settings.get("label_rule", DEFAULT_RULE))
 
 
 class Fusion(Frozen):

@@ -1,16 +1,24 @@
-"""Which training clips have labels when only a fraction may be used: one file per draw, read by every method of a comparison.
+"""Which training clips have labels when only a fraction may be used: one file per rule and draw.
 
-A file ranks the training clips of each class at random. A fraction takes the first ones of every class, so that the labelled
-clips of 5 % are among those of 10 %.
+Every method of a comparison reads the same file. It ranks the training clips at random, those of
+each class by themselves or, for the rule `random`, all together, and a fraction takes the first
+ones. How many they are is the rule's business, see clips_per_class(): every paper has its own.
+
+The released code draws anew for every fraction. Here the clips of a smaller fraction are among
+those of a larger one, because both are the first of one ranking. There is one exception: the 7
+clips of a class that `per_class_7` labels at 1 % may be more than 5 % of a class of under 150.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from pstl.config import DEFAULT_RULE, LabelRule, digest
 from pstl.data.spec import DatasetSpec
 from pstl.data.store import ArraySet, open_sequences
 from pstl.errors import UserError
@@ -18,8 +26,9 @@ from pstl.files import Kind, read_json, write_json
 from pstl.registry import load
 from pstl.rng import numpy_generator
 
-STEP = 20  # clips of a class that 5 % takes one of
-
+STEP = 20  # psp: clips of a class that 5 % takes one of
+SEVEN = 7  # per_class_7: clips of a class at 1 %
+TOGETHER = "random"  # the rule that draws from all classes together
 
 MAKE = "make it with 'python -m pstl labels'"
 LABELS = Kind("list of labelled clips", f"delete it and {MAKE}", MAKE)
@@ -33,91 +42,212 @@ class RankingFile(BaseModel):
     split: str
     draw: int
     classes: list[list[str]]
+    rule: LabelRule = DEFAULT_RULE
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """classes: names of the training clips of each class (0-based label), those that are labelled first in front."""
+    """classes: names of the training clips of each class (0-based label), labelled first in front.
+
+    Of the rule `random` it is one list, of all classes.
+    """
 
     dataset: str
     split: str
     draw: int
     classes: list[list[str]]
+    rule: str = DEFAULT_RULE
+
+    @property
+    def digest(self) -> str:
+        return digest(asdict(self))
 
 
-def draw_labels(dataset: str, sequences: str | Path, split: str, draw: int, out: str | Path) -> None:
-    """Write the ranking of one draw. It depends on the names and classes of the training clips and on the draw, not on a recipe.
+def draw_labels(
+    dataset: str,
+    sequences: str | Path,
+    split: str,
+    draw: int,
+    out: str | Path,
+    rule: str = DEFAULT_RULE,
+) -> None:
+    """Write the ranking of one draw by one rule.
 
-    Raises: UserError for an unknown split, or a class without a training clip.
+    It depends on the names and classes of the training clips, not on a recipe.
+    Raises: UserError for an unknown split or rule, or a class without a training clip.
     """
     spec: DatasetSpec = load("data.datasets", dataset).SPEC
     if split not in spec.splits:
         raise UserError(f"unknown split {split!r} of {dataset}; known: {', '.join(spec.splits)}")
     train = [s for s in open_sequences(sequences) if spec.splits[split](s) == "train"]
     names, labels = [s.name for s in train], np.array([s.label for s in train], dtype=np.int64)
-    write_json(out, asdict(rank(dataset, split, draw, names, labels, len(spec.classes))))
+    ranking = rank(dataset, split, draw, names, labels, len(spec.classes))
+    write_json(out, asdict(by_rule(ranking, rule)))
 
 
 def rank(dataset: str, split: str, draw: int, names: list[str], labels: np.ndarray, classes: int) -> Ranking:
-    """Shuffle every class by itself, starting from its sorted names: the order in which clips were read does not matter.
+    """Shuffle every class by itself, from its sorted names: how clips were read does not matter.
 
-    names, labels: of the training clips, equally long; labels 0-based.   Raises: UserError for a class without a clip.
+    names, labels: of the training clips, equally long; labels 0-based.
+    Raises: UserError for a class without a clip.
     """
     shuffled = []
     for c in range(classes):
         members = sorted(names[i] for i in np.flatnonzero(labels == c))
         if not members:
-            raise UserError(f"{dataset}/{split}: class {c} has no training clip, so none can be labelled")
-        rng = numpy_generator(draw, f"labels {dataset} {split}", c)
-        shuffled.append([members[i] for i in rng.permutation(len(members))])
+            problem = f"class {c} has no training clip, so none can be labelled"
+            raise UserError(f"{dataset}/{split}: {problem}")
+        shuffled.append(_shuffled(members, draw, f"labels {dataset} {split}", c))
     return Ranking(dataset, split, draw, shuffled)
 
 
+def by_rule(ranking: Ranking, rule: str) -> Ranking:
+    """The clips of rank() as another rule ranks them. Raises: UserError for an unknown rule.
+
+    Rules that draw from each class share one order: they differ in how many, not in which.
+    """
+    if rule not in get_args(LabelRule):
+        known = ", ".join(get_args(LabelRule))
+        raise UserError(f"unknown rule {rule!r} of labels; known: {known}")
+    if rule != TOGETHER:
+        return replace(ranking, rule=rule)
+    clips = sorted(name for names in ranking.classes for name in names)
+    purpose = f"labels {ranking.dataset} {ranking.split} together"
+    return replace(ranking, rule=rule, classes=[_shuffled(clips, ranking.draw, purpose, 0)])
+
+
 def read(path: str | Path) -> Ranking:
-    """Read a file of draw_labels. Raises: UserError if it is missing or not one."""
+    """Read a file of draw_labels; one that names no rule is of the rule psp.
+
+    Raises: UserError if it is missing or not one.
+    """
     return Ranking(**read_json(path, LABELS, RankingFile))
 
 
 def labelled(ranking: Ranking, fraction: float, data: ArraySet) -> np.ndarray:
-    """Indices into `data` of the clips whose labels may be used, ascending.
+    """Indices into `data` of the clips whose labels may be used, ascending: (n,) int64.
 
-    fraction: of the training clips, in (0, 1]; how many clips that is per class says clips_per_class().   Returns: (n,) int64.
-    Raises: UserError for lists of another data set, or a name that is no training clip of the split.
+    fraction: of the training clips, in (0, 1]; clips_per_class() says how many clips that is.
+    Raises: UserError for lists of another data set, or of other training clips than the split has,
+    or if not one clip is labelled.
     """
-    if ranking.dataset != data.meta["dataset"] or ranking.split not in data.splits:
-        found = f"{ranking.dataset}/{ranking.split}"
+    name, where = data.meta["dataset"], f"{ranking.dataset}/{ranking.split}"
+    if ranking.dataset != name or ranking.split not in data.splits:
+        raise UserError(f"labels drawn for {where}, but the array is of {name}; pass data/labels/{name}/...")
+    _check_clips(ranking, data)
+    chosen = {clip for clips in first_clips(ranking, fraction) for clip in clips}
+    if not chosen:
+        total = sum(len(clips) for clips in ranking.classes)
         raise UserError(
-            f"labels drawn for {found}, but the array is of {data.meta['dataset']}; pass data/labels/{data.meta['dataset']}/..."
+            f"labelled fraction {fraction:g}: the rule {ranking.rule} labels none of {total} clips "
+            f"of {where}; take a larger fraction, or the rule psp: at least one of each class"
         )
-    index = {data.names[i]: int(i) for i in data.splits[ranking.split][0]}
-    chosen = [name for names in first_clips(ranking, fraction) for name in names]
-    if unknown := [name for name in chosen if name not in index]:
-        raise UserError(f"labels of {unknown[0]}, which is no training clip of {ranking.dataset}/{ranking.split}; draw the labels again")
-    return np.array(sorted(index[name] for name in chosen), dtype=np.int64)
+    train = data.splits[ranking.split][0].tolist()
+    return np.array(sorted(i for i in train if data.names[i] in chosen), dtype=np.int64)
+
+
+def record(rule: str, fraction: float, draw: int, names: Sequence[str]) -> dict[str, Any]:
+    """What results say of the labels they were made with.   names: of the labelled clips."""
+    drawn = {"rule": rule, "fraction": fraction, "draw": draw}
+    return {**drawn, "clips": len(names), "digest": digest(sorted(names))}
 
 
 def first_clips(ranking: Ranking, fraction: float) -> list[list[str]]:
-    """Names of the labelled clips of each class at one fraction; those of a smaller fraction are always among them."""
-    counts = clips_per_class([len(names) for names in ranking.classes], fraction)
+    """Names of the labelled clips of each list of the ranking at one fraction."""
+    sizes = [len(names) for names in ranking.classes]
+    counts = clips_per_class(sizes, fraction, ranking.rule)
     return [names[:count] for names, count in zip(ranking.classes, counts, strict=True)]
 
 
-def clips_per_class(sizes: list[int], fraction: float) -> list[int]:
-    """How many clips of each class are labelled: all classes the same number, as far as they have so many.
+def clips_per_class(sizes: list[int], fraction: float, rule: str = DEFAULT_RULE) -> list[int]:
+    """How many clips of each class are labelled. Fraction 1 is every clip, whatever the rule.
 
-    The number is the fraction of the mean class size, which is first rounded down to a multiple of 20, so that 10 % is exactly
-    twice 5 %. That gives every number of the field's lists (PSP spec section 8): NTU-60 cross-subject 33, 66, 132, 264 and
-    cross-view 31, 62, 124, 248 for 5, 10, 20, 40 %; NW-UCLA 5, 15, 30, 40 for 5, 15, 30, 40 %. Where classes have fewer than 20
-    clips, their mean is taken as it is. Products are rounded down, at least one clip is taken, and fraction 1 is every clip.
+    psp: of all classes the same number, as far as they have so many. It is the fraction of the mean
+    class size, which is first rounded down to a multiple of 20, so that 10 % is exactly twice 5 %.
+    That gives every number of the field's lists (PSP spec section 8): NTU-60 cross-subject 33, 66,
+    132, 264 and cross-view 31, 62, 124, 248 for 5, 10, 20, 40 %; NW-UCLA 5, 15, 30, 40 for 5, 15,
+    30, 40 %. Where classes have fewer than 20 clips, their mean is taken as it is. Rounded down,
+    but at least one.
+
+    per_class_round: the fraction of every class by itself, as the released code of AimCLR and PSTL
+    rounds it, Python's round(): to the nearest whole number, of two to the even one. A class of few
+    clips may have none.
+
+    random: int(clips * fraction) of all classes together, as in CMD's released code, 0.29 of 100
+    being 28 there. Classes have what chance gives them.
+
+    per_class_7: 7 of every class at 1 %; at other fractions round(clips * fraction) in all, each
+    class in proportion to its size. These are the lengths of Hi-TRS's released lists. How their
+    clips were chosen cannot be seen: 7 of each class is likely, the proportion our choice.
+
+    Returns: a number for each of `sizes`; of the rule random one number for all.
+    Raises: UserError for a fraction outside (0, 1].
 
     >>> [clips_per_class([102, 96, 124], f)[0] for f in (0.05, 0.15, 0.3, 0.4)]
     [5, 15, 30, 40]
+    >>> [clips_per_class([650, 350, 100], 0.01, rule) for rule in COUNTS]
+    [[3, 3, 3], [6, 4, 1], [11], [7, 7, 7]]
     """
     if not 0 < fraction <= 1:
         raise UserError(f"labelled fraction {fraction}: expected more than 0 and at most 1, e.g. 0.05")
+    return COUNTS[rule](sizes, fraction)
+
+
+def _psp(sizes: list[int], fraction: float) -> list[int]:
     if fraction == 1:
         return list(sizes)
     mean = sum(sizes) / len(sizes)
     base = mean if mean < STEP else mean // STEP * STEP
     count = max(1, math.floor(fraction * base + 1e-9))  # 0.29 * 100 is 28.999...
     return [min(count, size) for size in sizes]
+
+
+def _per_class_round(sizes: list[int], fraction: float) -> list[int]:
+    return [round(fraction * size) for size in sizes]
+
+
+def _random(sizes: list[int], fraction: float) -> list[int]:
+    return [int(sum(sizes) * fraction)]
+
+
+def _per_class_7(sizes: list[int], fraction: float) -> list[int]:
+    """In proportion: the clips whose (number in their class + 1/2) / size of the class is least.
+
+    So no class has fewer at a larger fraction, as it may where largest remainders are rounded up.
+    """
+    if fraction == 0.01:
+        return [min(SEVEN, size) for size in sizes]
+    places = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
+    classes = np.repeat(np.arange(len(sizes)), sizes)
+    first = np.argsort(places, kind="stable")[: round(sum(sizes) * fraction)]
+    counts: list[int] = np.bincount(classes[first], minlength=len(sizes)).tolist()
+    return counts
+
+
+COUNTS: dict[str, Callable[[list[int], float], list[int]]] = {
+    "psp": _psp,
+    "per_class_round": _per_class_round,
+    "random": _random,
+    "per_class_7": _per_class_7,
+}
+
+
+def _shuffled(names: list[str], draw: int, purpose: str, number: int) -> list[str]:
+    order = numpy_generator(draw, purpose, number).permutation(len(names))
+    return [names[i] for i in order]
+
+
+def _check_clips(ranking: Ranking, data: ArraySet) -> None:
+    """A ranking of more, fewer or other clips would label another number than it says."""
+    where = f"{ranking.dataset}/{ranking.split}"
+    train = {data.names[i] for i in data.splits[ranking.split][0]}
+    ranked = [name for names in ranking.classes for name in names]
+    if stray := sorted(set(ranked) - train):
+        problem = f"labels of {stray[0]}, which is no training clip of {where}"
+    elif absent := sorted(train - set(ranked)):
+        problem = f"labels drawn without {absent[0]}, a training clip of {where}"
+    elif len(set(ranked)) != len(ranked):
+        problem = f"labels of {where} with a clip twice"
+    else:
+        return
+    raise UserError(f"{problem}; draw the labels again")

@@ -18,13 +18,17 @@ class Clips:
     len() is the number of items: clips, or with `one_body` the bodies that are there, each as a clip of one person.
     shortest: recordings with fewer frames are left out.
     present: (N, M) bool on the CPU: bodies that are not all zero.   host_length: (N,) frames, on the CPU.
+    share: of the clips that have a class, as it was asked for, which rules of drawing round.
     """
 
     def __init__(
         self, data: ArraySet, indices: np.ndarray, device: torch.device, labelled: bool = False, one_body: bool = False, shortest: int = 1,
-        known: np.ndarray | None = None,
+        known: np.ndarray | None = None, share: float | None = None,
     ) -> None:  # fmt: skip
-        """labelled: load classes.   known: indices into `data` of the clips whose classes are loaded, the others get -1; None: all."""
+        """labelled: load classes.   known: indices into `data` of the clips whose classes are loaded, the others get -1; None: all.
+
+        share: see above; None: as counted.
+        """
         self.device, self.names = device, data.names
         indices = indices[data.length[indices] >= shortest]
         x = torch.from_numpy(np.ascontiguousarray(data.x[indices]))
@@ -39,6 +43,7 @@ class Clips:
         self.length = self.host_length.to(device)
         has_class = np.full(len(indices), labelled) if known is None else np.isin(indices, known) & labelled
         self.labelled = torch.from_numpy(np.flatnonzero(has_class))  # on the CPU: which of these clips have a class
+        self.share = len(self.labelled) / max(1, len(indices)) if share is None else share
         self.y = None  # labels are not even loaded unless asked for
         if labelled:
             y = data.y[indices]  # a copy; a task may have several numbers for each clip

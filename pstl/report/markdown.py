@@ -142,8 +142,9 @@ def few_labels(page: Page, seen: Mapping[str, float]) -> list[str]:
     if not columns:
         return []
     body = [[name, *(value(shares[c], page.notes) if c in shares else "" for c in columns)] for name, shares in found.items()]
-    words = "Top-1 accuracy in percent with a share of the labels: the same clips for every method of a draw, and a draw for each seed."
-    if "random_init" in found:
+    words = "Top-1 accuracy in percent with a share of the labels, a draw for each seed."
+    words += " Methods with one rule of drawing (in brackets, else psp) see the same clips."
+    if any(name.partition(" ")[0] == "random_init" for name in found):
         words += " `random_init` is an untrained encoder trained on the labelled clips alone."
     return ["### Few labels", words, table(["method", *(f"{100 * c:g} %" for c in columns)], body)]
 

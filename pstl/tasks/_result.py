@@ -65,6 +65,7 @@ class Result:
     "found": [[start, end, class, score]]}, in frames, classes from 0. No coordinates.
     motions: some predictions for the report, of simulated people only: {"name", "skeleton", "seen", "future", "found", "mpjpe"}, poses
     (T, V, 3) in whole millimetres.
+    labelled: where only some training clips have labels: {"rule", "fraction", "draw", "clips", "digest"}, of which rule and how many.
     """
 
     metrics: dict[str, float]
@@ -77,6 +78,7 @@ class Result:
     norms: Mapping[str, dict[str, float]] = field(default_factory=dict)
     timelines: list[dict[str, Any]] = field(default_factory=list)
     motions: list[dict[str, Any]] = field(default_factory=list)
+    labelled: dict[str, Any] = field(default_factory=dict)
 
 
 def rows(run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -111,7 +113,7 @@ def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, 
     for row in table:
         check_rows(np.array([row["value"]]), f"{out}: {row['metric']} {row['setting']}")
     reason = {"not_applicable": result.not_applicable} if result.not_applicable else {}
-    more = (("without", result.without), ("timelines", result.timelines), ("motions", result.motions))
+    more = (("without", result.without), ("timelines", result.timelines), ("motions", result.motions), ("labelled", result.labelled))
     drawn = {name: shown for name, shown in more if shown}
     text = json_text(out, {"rows": table, "curve": result.curve, **reason, **drawn})
     if scores_out is not None:

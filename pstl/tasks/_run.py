@@ -98,7 +98,7 @@ def _tested(given: FeatureSet | Pretrained | Recorded, about: Mapping[str, Any])
     if isinstance(given, Pretrained):
         own = {"clips": _scores.clip_digest(given.data.names[i] for i in given.test)}
         if given.ranking is not None:
-            own["labels"] = digest(given.ranking.classes)
+            own["labels"] = given.ranking.digest
         return Scores(np.zeros((0, 0), np.float32), given.data.y[given.test], given.unseen, {**about, **own})
     return Scores(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, bool), dict(about))
 
@@ -231,6 +231,8 @@ def fuse(
         "settings_digest": digest([weights, sorted(part["settings_digest"] for part in parts)]),
     }  # fmt: skip
     result = _fused({stream: found.points for stream, found in loaded.items()}, weights, first)
+    if labelled := next(iter(whole.values())).get("labelled"):  # of the same draw in all, see above
+        result = replace(result, setting=f"{parts[0]['setting']};{result.setting}", labelled=labelled)
     about = {**first.about, **_cell(run, task, batch_norm), "run_id": facts["run_id"]}
     _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, replace(first, about=about))
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 from pydantic import Field
 
-from pstl.config import digest
-from pstl.data.labels import labelled
+from pstl.config import DEFAULT_RULE, LabelRule, digest
+from pstl.data.labels import labelled, record
 from pstl.errors import UserError
 from pstl.tasks import _finetune
 from pstl.tasks._pretrained import Pretrained
@@ -20,17 +20,24 @@ class Config(_finetune.Config):
     """Fine-tuning's settings (each paper's protocol is an entry of `tasks:`) and the labelled fraction of the training clips."""
 
     labels: float = Field(gt=0, le=1)
+    label_rule: LabelRule = DEFAULT_RULE  # which clips these are: pstl/data/labels.py
 
 
 def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-    """Metrics of `finetune`, trained on the labelled clips alone; setting `labels=<fraction>`. The draw is the run's seed.
+    """Metrics of `finetune`, trained on the labelled clips alone; setting `labels=<fraction>`.
 
-    On the method `random_init` this is the supervised-only baseline.   Raises: UserError if the labels are of another draw or split.
+    Another rule than psp is named there, too: `labels=0.01;rule=random`. The draw is the run's seed. On the
+    method `random_init` this is the supervised-only baseline.
+    Raises: UserError if the labels are of another rule, draw or split.
     """
-    ranking = world.ranking
-    if ranking is None or (ranking.split, ranking.draw) != (world.run.split, seed):
-        found = "none" if ranking is None else f"draw {ranking.draw} of {ranking.dataset}/{ranking.split}"
-        raise UserError(f"{world.run}: labels: {found}, expected draw {seed} of {world.run.dataset}/{world.run.split}; pass its file")
+    ranking, run = world.ranking, world.run
+    if ranking is None or (ranking.split, ranking.rule, ranking.draw) != (run.split, cfg.label_rule, seed):
+        found = "none" if ranking is None else f"rule {ranking.rule}, draw {ranking.draw} of {ranking.dataset}/{ranking.split}"
+        wanted = f"draw {seed} of {run.dataset}/{run.split}, rule {cfg.label_rule}"
+        raise UserError(f"{run}: labels: {found}, expected {wanted}; pass its file")
     train = labelled(ranking, cfg.labels, world.data)
     few = replace(world, train=train, digest=digest([world.digest, train.tolist()]))
-    return replace(_finetune.run(few, cfg, seed, device), setting=f"labels={cfg.labels:g}")
+    result = _finetune.run(few, cfg, seed, device)
+    said = record(cfg.label_rule, cfg.labels, seed, [world.data.names[i] for i in train])
+    rule = "" if cfg.label_rule == DEFAULT_RULE else f";rule={cfg.label_rule}"
+    return replace(result, setting=f"labels={cfg.labels:g}{rule}", labelled=said)

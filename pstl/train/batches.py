@@ -1,5 +1,6 @@
 """Which clips make a batch, as a pure function of seed, epoch and step, so that a resumed run draws what an uninterrupted one does."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -54,7 +55,7 @@ def trained_on(batches: int, train: TrainSettings) -> int:
 def labelled_size(train: TrainSettings, clips: Clips) -> int:
     """How many labelled clips stand before each batch."""
     if train.labelled_batch == "fraction":
-        return max(FEWEST, int(train.batch_size * len(clips.labelled) / len(clips) + 0.5))
+        return max(FEWEST, math.floor(train.batch_size * clips.share + 0.5 + 1e-9))  # 0.35 * 90 is 31.499...
     return train.labelled_batch
 
 

@@ -11,8 +11,7 @@ import torch
 
 from pstl import paths
 from pstl.config import MethodSettings, Params, Run, TrainSettings, digest, validated
-from pstl.data.labels import labelled
-from pstl.data.labels import read as read_labels
+from pstl.data import labels as draws
 from pstl.data.loader import Clips, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
@@ -55,25 +54,23 @@ def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, devic
 def known_labels(data: ArraySet, run: Run, section: MethodSettings, labels: str | Path | None) -> np.ndarray | None:
     """Indices of the clips whose labels the run may see; None: all, or none for a method that needs none.
 
-    Raises: UserError for a file without a fraction or the other way round, or of another split or draw.
+    Raises: UserError for a file without a fraction or the other way round, or of another split, rule or draw.
     """
+    right = paths.labels(run.dataset, run.split, section.label_rule, run.seed)
     if section.labels is None:
         if labels is not None:
             raise UserError(f"{run}: --labels {labels}, but methods.{run.method} names no fraction; add 'labels: 0.05' to it")
         return None
     if labels is None:
-        raise UserError(f"{run}: methods.{run.method} sees {section.labels:g} of the labels; pass --labels {labels_of(run)}")
+        raise UserError(f"{run}: methods.{run.method} sees {section.labels:g} of the labels; pass --labels {right}")
     if not load_plugin("methods", section.method).Method.needs_labels:
         raise UserError(f"{run}: {section.method} sees no labels; remove 'labels' from methods.{run.method}")
-    ranking = read_labels(labels)
-    if (ranking.split, ranking.draw) != (run.split, run.seed):
-        found, wanted = f"{ranking.split}, draw {ranking.draw}", f"{run.split}, draw {run.seed}, which is the run's seed"
-        raise UserError(f"{labels}: labels of {found}; expected {wanted}; pass {labels_of(run)}")
-    return labelled(ranking, section.labels, data)
-
-
-def labels_of(run: Run) -> str:
-    return paths.labels(run.dataset, run.split, run.seed)
+    ranking = draws.read(labels)
+    if (ranking.split, ranking.rule, ranking.draw) != (run.split, section.label_rule, run.seed):
+        found = f"rule {ranking.rule}, labels of {ranking.split}, draw {ranking.draw}"
+        wanted = f"{run.split}, draw {run.seed}, which is the run's seed, rule {section.label_rule}"
+        raise UserError(f"{labels}: {found}; expected {wanted}; pass {right}")
+    return draws.labelled(ranking, section.labels, data)
 
 
 def training_clips(
@@ -91,7 +88,7 @@ def training_clips(
             f"run {run}: array of {found}, expected {wanted}; pass the array that 'python -m pstl prepare' made for this recipe"
         )
     chosen = data.splits[run.split][0] if known is None or method.learns_from_unlabelled else known
-    clips = Clips(data, chosen, device, method.needs_labels, method.one_body, method.shortest, known)
+    clips = Clips(data, chosen, device, method.needs_labels, method.one_body, method.shortest, known, section.labels)
     if not len(clips):
         raise UserError(f"run {run}: no training clip has {method.shortest} frames and a body in it; {section.method} needs both")
     return clips
@@ -101,10 +98,13 @@ def card_of(run: Run, section: MethodSettings, data: ArraySet, known: np.ndarray
     """The run's encoder card, with the digest of everything that shapes its weights."""
     shaping = [section.model_dump(mode="json"), run.seed, run.stream, run.dataset, run.split, data.meta["checksum"]]
     settings_digest = digest(shaping if known is None else [*shaping, known.tolist()])
-    provenance = {
+    provenance: dict[str, Any] = {
         "run": str(run), "run_id": digest([str(run), settings_digest]), "settings_digest": settings_digest,
         "data_checksum": data.meta["checksum"], "dataset": run.dataset, "split": run.split, "seed": run.seed, "git": git_hash(),
     }  # fmt: skip
+    if known is not None:
+        assert section.labels is not None  # else there is no file to know them from
+        provenance["labelled"] = draws.record(section.label_rule, section.labels, run.seed, [data.names[i] for i in known])
     module = load_plugin("methods", section.method)
     cfg = validated(module.Config, section.settings, f"methods.{run.method}.settings")
     return EncoderCard(

@@ -1,10 +1,12 @@
 import json
+from functools import cache
 
 import numpy as np
 import pytest
 
+from pstl import config
 from pstl.data import labels
-from pstl.data.datasets import nwucla
+from pstl.data.datasets import _ntu, ntu60, nwucla
 from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet, write_sequences
 from pstl.errors import UserError
@@ -13,12 +15,25 @@ NTU_XSUB, NTU_XVIEW = [40_091 // 60] * 60, [37_646 // 60] * 60  # mean sizes; th
 NWUCLA = [102, 102, 96, 124, 101, 102, 99, 99, 98, 97]
 
 
-def ranking(sizes=(30, 25, 40), draw=0, order=None):
+CLASS_RULES = ("psp", "per_class_round", "per_class_7")
+RULES = (*CLASS_RULES, "random")
+
+
+@cache
+def ntu60_sizes(split):
+    """Training clips of each class, counted over the names that the authors' list leaves."""
+    names = [str(name) for name in _ntu.filmed(range(1, 18)) if ntu60.wanted(f"{name}.skeleton")]
+    trained = [name for name in names if ntu60.SPEC.splits[split](ntu60.place(name)) == "train"]
+    return np.bincount([int(name[-3:]) - 1 for name in trained], minlength=60).tolist()
+
+
+def ranking(sizes=(30, 25, 40), draw=0, order=None, rule="psp"):
     """Lists of clips c<class>_<number>, drawn."""
     names = [f"c{c}_{i:02}" for c, size in enumerate(sizes) for i in range(size)]
     y = np.concatenate([np.full(size, c) for c, size in enumerate(sizes)])
     order = np.arange(len(names)) if order is None else order
-    return labels.rank("nwucla", "xview", draw, [names[i] for i in order], y[order], len(sizes))
+    drawn = labels.rank("nwucla", "xview", draw, [names[i] for i in order], y[order], len(sizes))
+    return labels.by_rule(drawn, rule)
 
 
 def array(names, train, y):
@@ -42,26 +57,131 @@ def test_counts_are_those_of_the_field(sizes, fractions, published):
     assert [set(labels.clips_per_class(sizes, f)) for f in fractions] == [{n} for n in published]
 
 
+@pytest.mark.parametrize(
+    ("split", "rule", "counts"),
+    [
+        ("xsub", "psp", {0.01: 360, 0.05: 1_980, 0.1: 3_960}),
+        ("xsub", "per_class_round", {0.01: 419, 0.05: 2_006, 0.1: 4_009}),
+        ("xsub", "random", {0.01: 400, 0.05: 2_004, 0.1: 4_009}),
+        ("xsub", "per_class_7", {0.01: 420, 0.05: 2_005, 0.1: 4_009}),
+        ("xview", "psp", {0.05: 1_860, 0.1: 3_720}),
+        ("xview", "per_class_round", {0.01: 360, 0.1: 3_763}),
+        ("xview", "random", {0.01: 376, 0.1: 3_764}),
+        ("xview", "per_class_7", {0.01: 420, 0.05: 1_882, 0.1: 3_765}),
+    ],
+)
+def test_every_paper_labels_its_own_number_of_ntu_60(split, rule, counts):
+    """At 1 % the papers' numbers differ by a sixth: one rule for all would compare unlike things.
+
+    PSP's, PSTL's, AimCLR's and CMD's follow from released code, Hi-TRS's are lengths of its lists.
+    """
+    sizes = ntu60_sizes(split)
+    assert sum(sizes) == ntu60.SPEC.expected[split][0]
+    for fraction, clips in counts.items():
+        per_class = labels.clips_per_class(sizes, fraction, rule)
+        assert sum(per_class) == clips, fraction
+        if rule in ("psp", "per_class_7") and fraction == 0.01:
+            assert len(set(per_class)) == 1
+
+
+def test_protocols_draw_by_their_paper_s_rule(root):
+    """What stands in params.yaml decides which experiment a table calls the paper's."""
+    params, asked = config.load(root / "params.yaml"), {}
+    for cell in params.cells("ntu60"):
+        task, method = params.task("ntu60", cell.task), params.method("ntu60", cell.run.method)
+        if task.kind == "semi":
+            asked[cell.task] = task.settings["labels"], task.label_rule
+        elif method.labels:
+            asked[cell.run.method] = method.labels, method.label_rule
+    sizes = ntu60_sizes("xsub")
+    assert {name: sum(labels.clips_per_class(sizes, *how)) for name, how in asked.items()} == {
+        "semi_01": 419, "semi_10": 4_009, "semi_01_scdnet": 400, "semi_10_scdnet": 4_009,
+        "semi_01_hitrs": 420, "semi_05_hitrs": 2_005, "semi_10_hitrs": 4_009,
+        "scratch_01_hitrs": 420, "scratch_05_hitrs": 2_005, "scratch_10_hitrs": 4_009,
+        "psp_05": 1_980, "psp": 3_960, "psp_20": 7_920, "psp_40": 15_840,
+    }  # fmt: skip
+
+
+def test_a_share_of_every_class_is_rounded_as_in_the_released_code():
+    """Halves go to the even number, few clips have none: a friendlier rule would be another."""
+    rounded = labels.clips_per_class([4, 5, 6, 15, 25, 26, 35], 0.1, "per_class_round")
+    assert rounded == [0, 0, 1, 2, 2, 3, 4]
+    assert labels.clips_per_class([40, 60, 160], 0.01, "per_class_round") == [0, 1, 2]
+    assert labels.clips_per_class([102, 96], 0.999, "per_class_round") == [102, 96]
+
+
+def test_a_share_of_all_clips_is_cut_off_as_in_the_released_code():
+    """int(0.29 * 100) is 28 there: what floating point makes of it belongs to the rule."""
+    assert labels.clips_per_class([100], 0.29, "random") == [28]
+    assert labels.clips_per_class([60, 39], 0.999, "random") == [98]
+    assert labels.clips_per_class([60, 39], 0.01, "random") == [0]
+
+
+def test_seven_of_a_class_and_then_in_proportion():
+    """Hi-TRS's lists have 420 clips at 1 % and round(share * clips) above, nothing lost."""
+    sizes = [12, 35, 101, 250, 702]
+    assert labels.clips_per_class([5, *sizes], 0.01, "per_class_7") == [5, 7, 7, 7, 7, 7]
+    for fraction in (0.02, 0.05, 0.1, 0.35, 0.999):
+        counts = labels.clips_per_class(sizes, fraction, "per_class_7")
+        assert sum(counts) == round(fraction * 1_100)
+        assert np.abs(np.array(counts) - fraction * np.array(sizes)).max() < 1, fraction
+
+
 def test_small_classes_lend_all_they_have():
     """No class without a labelled clip, none with more than it has, and everything is everything."""
     assert labels.clips_per_class([8, 12, 10], 0.3) == [3, 3, 3]
     assert labels.clips_per_class([8, 12, 10], 0.01) == [1, 1, 1]
     assert labels.clips_per_class([20, 100], 0.5) == [20, 30]
-    assert labels.clips_per_class([102, 96], 1) == [102, 96]
+    for rule in CLASS_RULES:
+        assert labels.clips_per_class([102, 96], 1, rule) == [102, 96]
+    assert labels.clips_per_class([102, 96], 1, "random") == [198]
     assert labels.clips_per_class([100], 0.29) == [29]  # not 28, which 0.29 * 100 is in floating point
-    for wrong in (0.0, -0.1, 1.5):
+    for wrong in (0.0, -0.1, 1.5, float("nan")):
         with pytest.raises(UserError, match="expected more than 0"):
             labels.clips_per_class([10], wrong)
 
 
-def test_fractions_are_nested():
+@pytest.mark.parametrize("rule", RULES)
+def test_fractions_are_nested(rule):
     """More labels must mean the same labels and others, or a curve over fractions mixes in the luck of the draw."""
-    lists, before = ranking((60, 45, 80)), set()
+    lists, before = ranking((60, 45, 80), rule=rule), set()
     for fraction in (0.05, 0.1, 0.15, 0.3, 0.4, 1):
         names = {name for clips in labels.first_clips(lists, fraction) for name in clips}
         assert before < names
         before = names
     assert len(before) == 185
+
+
+def test_no_class_loses_a_clip_by_a_larger_share():
+    """Rounding up the largest remainders would now and then: more labels, and one fewer here."""
+    sizes, before = np.random.default_rng(0).integers(3, 60, 25).tolist(), np.zeros(25)
+    for fraction in np.arange(0.02, 1, 0.003):
+        counts = np.array(labels.clips_per_class(sizes, fraction, "per_class_7"))
+        assert (counts >= before).all()
+        before = counts
+
+
+def test_rules_by_class_share_their_clips():
+    """What a rule costs is then not the luck of another draw."""
+    lists = [labels.first_clips(ranking(rule=rule), 0.3) for rule in ("psp", "per_class_round")]
+    few, more = ({name for names in each for name in names} for each in lists)
+    assert (len(few), len(more)) == (18, 29)  # 6 of each class; 9 of 30, 8 of 25, 12 of 40
+    assert few < more
+
+
+def test_clips_drawn_together_leave_classes_to_chance():
+    """CMD's draw is not balanced: of NTU-60's 400 clips some class has two and some a dozen."""
+    sizes = (200, 200, 200)
+    lists = ranking(sizes, rule="random")
+    assert len(lists.classes) == 1
+    counts = []
+    for draw in range(40):
+        (drawn,) = labels.first_clips(ranking(sizes, draw, rule="random"), 0.1)
+        counts.append(np.bincount([int(name[1]) for name in drawn], minlength=3))
+    assert (np.sum(counts, axis=1) == 60).all()
+    assert 2.4 < np.std(counts) < 4.8  # 3.5 by chance: 60 of 600, a third each
+    order = np.random.default_rng(0).permutation(600)
+    assert ranking(sizes, rule="random", order=order) == lists
 
 
 def test_draws_differ_and_come_back():
@@ -102,9 +222,30 @@ def test_lists_of_other_clips_are_refused():
     data = array(names, np.arange(90), np.zeros(95, np.int64))
     with pytest.raises(UserError, match="no training clip of nwucla/xview"):
         labels.labelled(lists, 1, data)
+    more = array([*names, "new"], np.arange(96), np.zeros(96, np.int64))
+    with pytest.raises(UserError, match="drawn without new, a training clip of nwucla/xview"):
+        labels.labelled(lists, 0.1, more)
+    twice = labels.Ranking("nwucla", "xview", 0, [*lists.classes[:2], [*lists.classes[2], lists.classes[0][0]]])
+    with pytest.raises(UserError, match="with a clip twice"):
+        labels.labelled(twice, 0.1, array(names, np.arange(95), np.zeros(95, np.int64)))
     data.meta["dataset"] = "synthetic"
     with pytest.raises(UserError, match="the array is of synthetic"):
         labels.labelled(lists, 0.1, data)
+
+
+@pytest.mark.parametrize("rule", ["per_class_round", "random"])
+def test_a_share_that_labels_nothing_is_refused(rule):
+    """Training on no clip would end somewhere else, and say something else."""
+    lists = ranking(rule=rule)
+    names = [name for clips in lists.classes for name in clips]
+    with pytest.raises(UserError, match=rf"the rule {rule} labels none of 95 clips of nwucla/xview; take a larger fraction"):
+        labels.labelled(lists, 0.01, array(names, np.arange(95), np.zeros(95, np.int64)))
+
+
+def test_an_unknown_rule_is_refused():
+    """A typo must not become the default."""
+    with pytest.raises(UserError, match="unknown rule 'cmd' of labels; known: psp, per_class_round, random, per_class_7"):
+        ranking(rule="cmd")
 
 
 def test_a_file_is_drawn_from_the_sequences(tmp_path):
@@ -116,9 +257,9 @@ def test_a_file_is_drawn_from_the_sequences(tmp_path):
         for v in (1, 3)
     ]
     write_sequences(tmp_path / "sequences", nwucla.SPEC, 20, clips)
-    labels.draw_labels("nwucla", tmp_path / "sequences", "xview", 2, tmp_path / "d2.json")
+    labels.draw_labels("nwucla", tmp_path / "sequences", "xview", 2, tmp_path / "d2.json", "per_class_round")
     content = json.loads((tmp_path / "d2.json").read_text())
-    assert (content["dataset"], content["split"], content["draw"]) == ("nwucla", "xview", 2)
+    assert (content["dataset"], content["split"], content["draw"], content["rule"]) == ("nwucla", "xview", 2, "per_class_round")
     assert [sorted(names) for names in content["classes"]] == [[f"a{c:02}_s01_e{i:02}_v01" for i in range(5)] for c in range(10)]
     assert labels.read(tmp_path / "d2.json").classes == content["classes"]
     with pytest.raises(UserError, match="known: xview, xview_disjoint"):

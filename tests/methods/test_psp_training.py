@@ -15,7 +15,7 @@ from pstl.errors import UserError
 from pstl.files import write_json
 from pstl.tasks import classify
 from pstl.tasks._features import extract, open_features, recalibrate
-from pstl.train import encoder_file
+from pstl.train import batches, encoder_file
 from pstl.train import pretrain as loop
 
 CPU = torch.device("cpu")
@@ -62,9 +62,9 @@ def make_array(folder, y=None):
     return folder
 
 
-def make_labels(path, draw=0, split="xview"):
+def make_labels(path, draw=0, split="xview", rule="psp"):
     ranking = labels.rank("nwucla", split, draw, [NAMES[i] for i in TRAIN], TRAIN % 3, 3)
-    write_json(path, vars(ranking))
+    write_json(path, vars(labels.by_rule(ranking, rule)))
     return path
 
 
@@ -105,6 +105,29 @@ def test_labels_outside_the_list_never_reach_training(tmp_path, array, lists, me
     assert not same(a, c)
 
 
+@pytest.mark.parametrize("rule", ["psp", "random", "per_class_round", "per_class_7"])
+def test_an_encoder_says_which_labels_it_learnt_from(tmp_path, array, rule):
+    """20 % by another rule are other clips and more of them; no name of a method tells that."""
+    lists, data = make_labels(tmp_path / "d0.json", rule=rule), open_array(array)
+    section = make_params(tmp_path).method("tiny", "psp")
+    section = section.model_copy(update={"label_rule": rule, "labels": 0.2})
+    known = loop.known_labels(data, run(), section, lists)
+    assert len(known) == (10 if rule == "per_class_7" else 9)  # of 16, 16 and 16 clips
+    said = loop.card_of(run(), section, data, known).provenance["labelled"]
+    assert said.pop("digest")
+    assert said == {"rule": rule, "fraction": 0.2, "draw": 0, "clips": len(known)}
+
+
+def test_every_share_of_the_paper_has_its_labelled_part(tmp_path, array, lists):
+    """The share that was asked for decides, not what a rule makes of it (spec 7: 9 beside 90)."""
+    for fraction, rows in ((0.25, 23), (0.3, 27)):  # 12 of 48 clips are labelled at both
+        section = make_params(tmp_path, fraction, labelled_batch="fraction", batch_size=90).method("tiny", "psp")
+        data, known = open_array(array), loop.known_labels(open_array(array), run(), section, lists)
+        method = loop.build_method(run(), section, loop.card_of(run(), section, data, known), 3)
+        clips = loop.training_clips(data, run(), section, method, CPU, known)
+        assert (len(known), batches.labelled_size(section.train, clips)) == (12, rows)
+
+
 def test_a_supervised_baseline_sees_the_labelled_clips_alone(tmp_path, array, lists):
     """What semi-supervised training is measured against; psp has all clips."""
     params, data = make_params(tmp_path), open_array(array)
@@ -120,9 +143,14 @@ def test_a_list_that_does_not_belong_is_refused(tmp_path, array, lists):
     """Another draw or split under a run's name, or a fraction without a list, would be another experiment in the table."""
     params, other = make_params(tmp_path), make_labels(tmp_path / "d1.json", draw=1)
     cases = [
-        (run(), None, r"sees 0\.25 of the labels; pass --labels data/labels/nwucla/xview/d0\.json"),
+        (run(), None, r"sees 0\.25 of the labels; pass --labels data/labels/nwucla/xview/psp/d0\.json"),
         (run(), other, r"labels of xview, draw 1; expected xview, draw 0"),
         (run(), make_labels(tmp_path / "s.json", split="xview_disjoint"), "labels of xview_disjoint"),
+        (
+            run(),
+            make_labels(tmp_path / "r.json", rule="random"),
+            "rule random, labels of xview, draw 0; expected xview, draw 0, .*rule psp; pass",
+        ),
         (run("random_init"), lists, "names no fraction"),
     ]
     for which, file, message in cases:
@@ -133,8 +161,12 @@ def test_a_list_that_does_not_belong_is_refused(tmp_path, array, lists):
 
 def test_a_fraction_for_a_method_without_labels_is_refused(tmp_path):
     """It would be ignored and reported."""
-    params = make_params(tmp_path)
-    params.methods["random_init"]["labels"] = 0.1
+    make_params(tmp_path)
+    path = tmp_path / "params.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["methods"]["random_init"]["labels"] = 0.1
+    path.write_text(yaml.safe_dump(content))
+    params = config.load(path)
     with pytest.raises(UserError, match="random_init sees no labels"):
         config.check_plugins(params, "tiny")
 

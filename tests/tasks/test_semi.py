@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tasks.test_finetune import CPU, RUN, SHORT, opened, world  # noqa: F401  (a fixture)
@@ -6,8 +8,10 @@ from pstl.data.labels import Ranking, labelled
 from pstl.data.store import open_array
 from pstl.errors import UserError
 from pstl.files import write_json
+from pstl.report.paper import decisive
 from pstl.tasks import finetune, semi
 from pstl.tasks._pretrained import open_pretrained
+from pstl.tasks._result import Result
 
 
 @pytest.fixture
@@ -20,7 +24,7 @@ def ranking(world):  # noqa: F811
 
 def semi_world(world, tmp_path, ranking):  # noqa: F811
     path = tmp_path / "labels.json"
-    write_json(path, {"dataset": ranking.dataset, "split": ranking.split, "draw": ranking.draw, "classes": ranking.classes})
+    write_json(path, vars(ranking))
     return open_pretrained(RUN, "released", world[2], world[1], tmp_path / "last.pt", "", CPU, path)
 
 
@@ -37,6 +41,25 @@ def test_clips_without_labels_move_no_weight(world, tmp_path, ranking):  # noqa:
     b = semi.run(other, semi.Config(labels=0.5, train=SHORT), 0, CPU)
     np.testing.assert_array_equal(a.scores, b.scores)
     assert a.setting == "labels=0.5"
+    assert a.labelled["digest"]
+    assert a.labelled.items() >= {"rule": "psp", "fraction": 0.5, "draw": 0, "clips": len(kept)}.items()
+
+
+def test_a_result_says_by_which_rule_its_clips_were_drawn(world, tmp_path, ranking):  # noqa: F811
+    """1 % is 360, 400, 419 or 420 clips of NTU-60: a number without its rule cannot be compared."""
+    every = replace(ranking, rule="random", classes=[[name for names in ranking.classes for name in names]])
+    results = []
+    for fraction, given in ((0.5, every), (0.5, replace(ranking, rule="per_class_round"))):
+        cfg = semi.Config(labels=fraction, label_rule=given.rule, train=SHORT)
+        results.append(semi.run(semi_world(world, tmp_path, given), cfg, 0, CPU))
+    a, b = results
+    assert (a.setting, b.setting) == ("labels=0.5;rule=random", "labels=0.5;rule=per_class_round")
+    total = len(every.classes[0])
+    assert a.labelled["clips"] == int(0.5 * total)
+    assert b.labelled["clips"] == sum(round(0.5 * len(names)) for names in ranking.classes)
+    assert a.labelled["digest"] != b.labelled["digest"]
+    # Published numbers name no rule and stand beside both.
+    assert decisive(a.setting) == decisive(b.setting) == decisive("labels=0.5")
 
 
 def test_all_labels_are_fine_tuning(world, tmp_path, ranking):  # noqa: F811
@@ -46,9 +69,23 @@ def test_all_labels_are_fine_tuning(world, tmp_path, ranking):  # noqa: F811
     np.testing.assert_array_equal(a.scores, b.scores)
 
 
+def test_another_draw_is_not_gone_on_with(world, tmp_path, ranking, monkeypatch):  # noqa: F811
+    """An interrupted task whose labels were drawn anew would train on some clips of each draw."""
+    digests = []
+    monkeypatch.setattr(semi._finetune, "run", lambda few, *_: digests.append(few.digest) or Result({}))
+    other = replace(ranking, classes=[names[::-1] for names in ranking.classes])
+    for lists in (ranking, ranking, other):
+        semi.run(semi_world(world, tmp_path, lists), semi.Config(labels=0.5, train=SHORT), 0, CPU)
+    assert digests[0] == digests[1] != digests[2]
+
+
 def test_labels_of_another_draw_are_refused(world, tmp_path, ranking):  # noqa: F811
     """Seeds that share one draw by mistake would make the spread over draws look smaller than it is."""
     with pytest.raises(UserError, match="draw 0 of nwucla/xview, expected draw 1"):
         semi.run(semi_world(world, tmp_path, ranking), semi.Config(labels=0.5, train=SHORT), 1, CPU)
+    with pytest.raises(
+        UserError, match="labels: rule psp, draw 0 of nwucla/xview, expected draw 0 of nwucla/xview, rule random; pass its file"
+    ):
+        semi.run(semi_world(world, tmp_path, ranking), semi.Config(labels=0.5, label_rule="random", train=SHORT), 0, CPU)
     with pytest.raises(UserError, match="labels: none"):
         semi.run(opened(world, tmp_path), semi.Config(labels=0.5, train=SHORT), 0, CPU)

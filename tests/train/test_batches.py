@@ -11,10 +11,10 @@ from pstl.train import batches
 CPU = torch.device("cpu")
 
 
-def clips(n=40, known=(1, 5, 9, 20, 33, 39), labelled=True):
+def clips(n=40, known=(1, 5, 9, 20, 33, 39), labelled=True, share=None):
     x = np.arange(n, dtype=np.float32)[:, None, None, None, None] * np.ones((1, 3, 2, 20, 1), np.float32) + 1
     data = ArraySet(x, np.arange(n) % 3, np.full(n, 2), np.arange(n), [], {}, {})
-    return Clips(data, np.arange(n), CPU, labelled=labelled, known=None if known is None else np.array(known))
+    return Clips(data, np.arange(n), CPU, labelled=labelled, known=None if known is None else np.array(known), share=share)
 
 
 def settings(**train):
@@ -69,6 +69,15 @@ def test_epochs_go_on_where_the_last_one_stopped():
 def test_the_labelled_part_follows_the_fraction(share, rows):
     """9 beside 90 at 10 % is the released configuration; the others are the spec's rule (section 7)."""
     c = clips(1000, known=np.arange(int(1000 * share)))
+    assert batches.labelled_size(settings(batch_size=90, labelled_batch="fraction"), c) == rows
+
+
+@pytest.mark.parametrize(
+    ("share", "counted", "rows"), [(0.05, 494, 5), (0.1, 988, 9), (0.15, 1_480, 14), (0.4, 3_951, 36), (0.35, 3_450, 32)]
+)
+def test_the_labelled_part_follows_the_share_that_was_asked_for(share, counted, rows):
+    """33 clips of every class of NTU-60 are 4.94 %, which would be 4 of 90; 5 % are 5 (spec 7)."""
+    c = clips(10_000, known=np.arange(counted), share=share)
     assert batches.labelled_size(settings(batch_size=90, labelled_batch="fraction"), c) == rows
 
 

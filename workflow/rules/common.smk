@@ -23,6 +23,7 @@ wildcard_constraints:
     group=r"[^/]+/[^/]+/[^/]+",  # dataset/split/method
     run=rf"[^/]+/[^/]+/[^/]+/{STREAMS}/s\d+",  # dataset/split/method/stream/s<seed>
     seed=r"\d+",
+    label_rule=r"[^/]+",
     draw=r"\d+",
     batch_norm=r"released|recalibrated",
     task=r"[^/.]+",
@@ -148,7 +149,7 @@ def read_by(wildcards):
     if needs == "clips":
         return {"encoder": encoder, "array": array_of(wildcards)}
     if needs == "labels":
-        return {"encoder": encoder, "array": array_of(wildcards), "labels": paths.labels(run.dataset, run.split, run.seed)}
+        return {"encoder": encoder, "array": array_of(wildcards), "labels": paths.labels(run.dataset, run.split, task.label_rule, run.seed)}
     if needs == "recordings":
         return {"encoder": encoder, "recordings": recordings_of(run.dataset)}
     features = paths.features(run if task.source else PARAMS.lent(run), wildcards.batch_norm, task.source)
@@ -182,8 +183,8 @@ def task_code(wildcards):
 
 def labels_of(wildcards):
     """Which clips are labelled, for a run that sees a fraction of the labels; its draw is its seed."""
-    run = run_of(wildcards)
-    return [] if method_of(wildcards).labels is None else paths.labels(run.dataset, run.split, run.seed)
+    run, method = run_of(wildcards), method_of(wildcards)
+    return [] if method.labels is None else paths.labels(run.dataset, run.split, method.label_rule, run.seed)
 
 
 def leakage_of(wildcards):

@@ -95,17 +95,17 @@ rule labels:
         meta=rules.parse.output.meta,
         files=rules.parse.output.files,
     output:
-        ranking="data/labels/{dataset}/{split}/d{draw}.json",
+        ranking="data/labels/{dataset}/{split}/{label_rule}/d{draw}.json",
     log:
-        "data/labels/{dataset}/{split}/d{draw}.log",
+        "data/labels/{dataset}/{split}/{label_rule}/d{draw}.log",
     params:
         code=lambda w: code("data.labels", f"data.datasets.{w.dataset}"),
         sequences=subpath(input.meta, parent=True),
     message:
-        "draw {wildcards.draw} of the labelled clips of {wildcards.dataset}/{wildcards.split}"
+        "draw {wildcards.draw} of the labelled clips of {wildcards.dataset}/{wildcards.split}, rule {wildcards.label_rule}"
     shell:
-        "pstl labels {wildcards.dataset} --sequences {params.sequences} --split {wildcards.split} --draw {wildcards.draw}"
-        " --out {output.ranking} 2>&1 | tee {log} >&2"
+        "pstl labels {wildcards.dataset} --sequences {params.sequences} --split {wildcards.split}"
+        " --rule {wildcards.label_rule} --draw {wildcards.draw} --out {output.ranking} 2>&1 | tee {log} >&2"
 
 
 rule leakage:
