@@ -139,10 +139,10 @@ def _outcomes(
 ) -> Iterable[parse.Outcome]:
     if hasattr(module, "read_member"):
         return parse.outcomes(module, raw, jobs, folders=_places(raw, folders), said=said)
-    return _one_by_one(module, raw)
+    return _one_by_one(module, raw, said)
 
 
-def _one_by_one(module: Any, raw: Path) -> Iterable[parse.Outcome]:
+def _one_by_one(module: Any, raw: Path, said: list[str]) -> Iterable[parse.Outcome]:
     """Readers of small data sets read a whole folder and stop at the first damaged file."""
     if not raw.is_dir():
         yield parse.Outcome(
@@ -150,6 +150,7 @@ def _one_by_one(module: Any, raw: Path) -> Iterable[parse.Outcome]:
         )
         return
     try:
+        said += parse.remarks(module, raw)
         for clip in module.read(raw):
             yield parse.Outcome(members.Member(clip.name), [clip])
     except UserError as damage:

@@ -72,6 +72,7 @@ def parse_untrimmed(
         raise UserError(f"{raw}: no such folder; run 'python -m pstl fetch {name} --out {raw}' first")
     cfg = validated(module.Config, settings, f"datasets.{name}")
     if hasattr(module, "read_untrimmed"):
+        _remark(module, Path(raw))
         write_recordings(out, module.SPEC, module.read_untrimmed(Path(raw)))
         return
     skip = getattr(cfg, "skip_damaged", False) if skip_damaged is None else skip_damaged
@@ -83,9 +84,20 @@ def parse_untrimmed(
 def clips(dataset: ModuleType, raw: Path, jobs: int, left_out: dict[str, str] | None) -> Iterator[RawSequence]:
     """Every clip of a data set. left_out: takes the damaged files; None: the first one is an error."""
     if not hasattr(dataset, "read_member"):
+        _remark(dataset, raw)
         yield from dataset.read(raw)
         return
     yield from made_of(outcomes(dataset, raw, jobs), raw, left_out)
+
+
+def remarks(dataset: ModuleType, raw: Path) -> list[str]:
+    """What a user should hear of the files of a small data set."""
+    return list(dataset.remarks(raw)) if hasattr(dataset, "remarks") else []
+
+
+def _remark(dataset: ModuleType, raw: Path) -> None:
+    for line in remarks(dataset, raw):
+        log.warning("%s: %s", dataset.SPEC.name, line)
 
 
 def made_of(results: Iterable[Outcome], raw: str | Path, left_out: dict[str, str] | None) -> Iterator[Any]:

@@ -1,14 +1,17 @@
 """UTKinect: rows, times and labels are where the files say, and the real recordings are what the skeleton table says."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pstl.data import doctor
 from pstl.data.datasets import utkinect
 from pstl.data.fetch import fetch
 from pstl.data.formats import utkinect_txt
+from pstl.data.parse import parse_untrimmed
 from pstl.data.spec import RawSequence
 from pstl.errors import UserError
 from pstl.skeletons import load
@@ -114,6 +117,23 @@ def test_corrected_labels_are_used(recordings):
     """In the original list `push` of s03_e01 begins a thousand frames early and swallows `throw`."""
     third = next(r for r in recordings if r.clip.name == "s03_e01")
     assert (6, 3556.0, 3622.0) in third.actions
+
+
+def test_the_original_list_is_read_as_the_corrected_one(folder, recordings, tmp_path, caplog):
+    """Who has the release and not the mirror has its seven slips: each is known, and said."""
+    copy = tmp_path / "utkinect"
+    shutil.copytree(folder, copy)
+    next(copy.rglob("actionLabel_modified.txt")).unlink()
+    assert [r.actions for r in utkinect.read_untrimmed(copy)] == [r.actions for r in recordings]
+    original = next(copy.rglob("actionLabel.txt"))
+    rows = [line.strip() for line in original.read_text().splitlines() if line.strip()]
+    assert [rows[slip.row - 1] for slip in utkinect.SPEC.slips] == [s.released for s in utkinect.SPEC.slips]
+    parse_untrimmed("utkinect", {}, copy, tmp_path / "r")
+    assert "row 52: the release's 'push: 2556 3622' is read as 'push: 3556 3622'" in caplog.text
+    report = doctor.examine("utkinect", {}, copy, [])
+    assert report["ok"]
+    assert len(report["notes"]) == len(utkinect.SPEC.slips) == 7
+    assert not utkinect.remarks(folder)
 
 
 def test_joint_order_is_the_anatomy(recordings):
