@@ -208,6 +208,21 @@ def test_split_files_are_read_or_refused():
         pku_txt.read_split("0002-L\n0002-L\n", "x")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Training videos: \n0002-L, 0003-M, \nValidataion videos: \n0291-R, ",
+        "Training videos:\r\n0002-L,0003-M\r\nValidataion videos:\r\n0291-R\r\n",
+        "\ufeffTraining videos:\n\n 0002-L ,\t0003-M,\n\n\nValidation videos\n0291-R,\n\n",
+        "Training videos: 0002-L, 0003-M\nTesting videos: 0291-R\n",
+    ],
+)
+def test_split_files_of_every_copy_are_read_alike(text):
+    """Public code splits at ", ", at "," or at blanks, and trims the ends: copies must differ in these."""
+    sides = {"0002-L": "train", "0003-M": "train", "0291-R": "test"}
+    assert pku_txt.read_split(text, "x") == sides
+
+
 def test_damaged_recordings_left_out_by_the_settings_are_recorded(tmp_path, made, few):
     """The workflow knows params.yaml only; what it left out must be found in what it made, clips and whole recordings alike."""
     source = copy(tmp_path / "mine", "pkummd2", made, packed=False)
