@@ -208,6 +208,17 @@ def test_split_files_are_read_or_refused():
         pku_txt.read_split("0002-L\n0002-L\n", "x")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n", ",\n", "\n\n", "\n \t\n"])
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_label_files_of_every_copy_are_read_alike(end, blank):
+    """Confidences are 0, 1 or 2; a start of 0 is real; lines end as the last editor left them."""
+    rows = [["7", "0", "41", "0"], ["51", "42", "42", "2"], ["1", "60", "818"]]
+    text = end.join(f"{blank},{blank}".join(row) for row in rows)
+    expected = [pku_txt.Interval(*map(int, row[:3])) for row in rows]
+    for last in ("", end):
+        assert pku_txt.read_labels(text + last, "x", 51) == expected
+
+
 @pytest.mark.parametrize(
     "text",
     [
