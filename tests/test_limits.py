@@ -16,10 +16,10 @@ STUCK = "lock = ctypes.PyDLL(None).pthread_mutex_lock; held = bytes(64); lock(he
 HEAD = "import ctypes, subprocess, threading\n\ndef test_after():\n    pass\n\n"
 
 
-def hanging(root: Path, folder: Path, line: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    """A suite of two tests, one of which hangs, with the limits of this one but one second."""
+def hanging(root: Path, folder: Path, line: str, limit: int, *options: str) -> "subprocess.CompletedProcess[str]":
+    """A suite of two tests, one of which hangs, limited as this one is but to `limit` seconds."""
     (folder / "test_hangs.py").write_text(f"{HEAD}def test_hangs():\n    {line}\n")
-    settings = ["-c", root / "pyproject.toml", "-o", "timeout=1", "--rootdir", folder]
+    settings = ["-c", root / "pyproject.toml", "-o", f"timeout={limit}", "--rootdir", folder]
     plugins = ["-p", "no:cacheprovider", "-p", "conftest"]
     command = [sys.executable, "-m", "pytest", *settings, *plugins, *options, folder]
     env = os.environ | {"PYTHONPATH": f"{root / 'tests'}{os.pathsep}{root}"}
@@ -29,17 +29,17 @@ def hanging(root: Path, folder: Path, line: str, *options: str) -> "subprocess.C
 @pytest.mark.parametrize("wait", WAITS)
 def test_a_test_that_waits_for_ever_fails_and_the_others_go_on(root: Path, tmp_path: Path, wait: str) -> None:
     """One that hung held every check for ever, and nobody could see what it waited for."""
-    done = hanging(root, tmp_path, WAITS[wait], "-p", "no:xdist")
+    done = hanging(root, tmp_path, WAITS[wait], 4, "-p", "no:xdist")
     assert done.returncode == 1
     assert "1 failed, 1 passed" in done.stdout
-    assert "Timeout (>1.0s)" in done.stdout
+    assert "Timeout (>4.0s)" in done.stdout
     assert f">       {WAITS[wait]}".replace("'", '"') in done.stdout.replace("'", '"')
 
 
 @pytest.mark.parametrize("options", [("-p", "no:xdist"), ("-n", "1", "--max-worker-restart", "0")])
 def test_a_test_stuck_in_c_code_is_ended_with_its_stack(root: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     """No signal ends such a test: the process must, and say where it stood."""
-    done = hanging(root, tmp_path, STUCK, *options)
+    done = hanging(root, tmp_path, STUCK, 1, *options)
     assert done.returncode not in (0, None)
     assert "line 7 in test_hangs" in done.stderr
 
