@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pstl.report.paper import BEST, FIXED, LAST, UNKNOWN, Published, not_stated
+from pstl.report.paper import BEST, FIXED, LAST, UNKNOWN, Published, fixed_epoch, not_stated
 
 RELEASED = "released"  # the batch-norm statistics that the papers' code tests with
 SUFFIX = {BEST: "_best", LAST: ""}  # of our metric of that kind
-NO_KIND = {
-    FIXED: "theirs is of one epoch settled beforehand, which ours does not keep",
-    UNKNOWN: "whether theirs is of the best epoch or of the last is not known",
-}
+NO_KIND = "whether theirs is of the best epoch or of the last is not known"
+NO_EPOCH = "of which epoch theirs is is not known"
 SAID_BY_KIND = {BEST: "best epoch", LAST: "last epoch", FIXED: "one fixed epoch", UNKNOWN: "epoch not stated"}
 
 MINUS = "ours − published"
@@ -18,8 +16,8 @@ LIKE = "like for like"
 EXPLAINED = (
     f"*{MINUS}*: the last epoch's number shown here minus theirs. *{LIKE}*: ours of the kind theirs is, "
     "minus theirs: batch norm as released, and our best tested epoch where theirs is the best on the test "
-    "clips, our last where theirs is the last. `-` where one of the two does not exist, with the reason in a "
-    "footnote."
+    "clips, our last where theirs is the last, the same epoch where theirs is of a fixed one. `-` where one "
+    "of the two does not exist, with the reason in a footnote."
 )
 
 
@@ -50,7 +48,17 @@ def beside(theirs: Published, ours: float | None, setting: str, metric: str, rel
         why = f"not stated for both numbers: {', '.join(unsure)}; so nothing is subtracted"
         return Beside(theirs.value, theirs.kind, assumed, None, None, None, why)
     minus = None if ours is None else ours - theirs.value
-    like = released(metric + SUFFIX[theirs.kind]) if theirs.kind in SUFFIX else NO_KIND[theirs.kind]
+    like = _like(theirs, metric, released)
     if isinstance(like, str):
         return Beside(theirs.value, theirs.kind, assumed, minus, None, None, like)
     return Beside(theirs.value, theirs.kind, assumed, minus, like, like - theirs.value, "")
+
+
+def _like(theirs: Published, metric: str, released: Callable[[str], float | str]) -> float | str:
+    """Ours of the kind theirs is, or why there is none."""
+    if theirs.kind in SUFFIX:
+        return released(metric + SUFFIX[theirs.kind])
+    if theirs.kind != FIXED:
+        return NO_KIND
+    epoch = fixed_epoch(theirs)
+    return released(f"{metric}_epoch_{epoch}") if epoch else NO_EPOCH

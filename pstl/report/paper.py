@@ -127,6 +127,11 @@ def not_stated(published: Published, setting: str) -> list[str]:
     return [*assumed, *(name for name in one_sided if name not in assumed)]
 
 
+def fixed_epoch(published: Published) -> str:
+    """Which epoch a number of kind `fixed` is of, from 1; "" where that is not said."""
+    return _given(published.setting).get("epoch", "")
+
+
 def _contradicts(theirs: str, ours: str) -> bool:
     one, other = _given(theirs), _given(ours)
     return any(name in one and name in other and one[name] != other[name] for name in SAID)

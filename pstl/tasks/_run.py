@@ -204,6 +204,7 @@ def fuse(
 ) -> None:
     """Sum the streams' raw test scores with their weights; top1_equal is the accuracy of their plain sum.
 
+    The setting of the rows is the streams' own, which says what was asked of them, and the weights.
     files: stream -> scores file; the stream's rows stand beside it.   weights: stream -> weight.
     Raises: UserError if a stream is missing or the files are not scores of the same test clips.
     """
@@ -230,15 +231,29 @@ def fuse(
         "peak_mb": peak_memory(torch.device("cpu")), "git": git_hash(), "data_checksum": parts[0]["data_checksum"],
         "settings_digest": digest([weights, sorted(part["settings_digest"] for part in parts)]),
     }  # fmt: skip
-    result = _fused({stream: found.points for stream, found in loaded.items()}, weights, first)
+    points = {stream: found.points for stream, found in loaded.items()}
+    result = _fused(points, weights, first, _common_setting(run, task, parts))
     if labelled := next(iter(whole.values())).get("labelled"):  # of the same draw in all, see above
-        result = replace(result, setting=f"{parts[0]['setting']};{result.setting}", labelled=labelled)
+        result = replace(result, labelled=labelled)
     about = {**first.about, **_cell(run, task, batch_norm), "run_id": facts["run_id"]}
     _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, replace(first, about=about))
 
 
-def _fused(points: dict[str, np.ndarray], weights: dict[str, float], tested: Scores) -> Result:
-    """Metrics of the weighted sum of the streams' scores (N, classes), and top1_equal of their plain sum."""
+def _common_setting(run: Run, task: str, parts: list[dict[str, Any]]) -> str:
+    """The setting that the rows of all streams have. Raises: UserError if they differ."""
+    settings = sorted({part.get("setting", "") for part in parts})
+    if len(settings) > 1:
+        raise UserError(f"{run}, {task}: streams of different settings ({', '.join(settings)}); evaluate them again")
+    return settings[0]
+
+
+def _fused(
+    points: dict[str, np.ndarray], weights: dict[str, float], tested: Scores, asked: str
+) -> Result:  # fmt: skip
+    """Metrics of the weighted sum of the streams' scores (N, classes), and top1_equal of their plain sum.
+
+    asked: the setting of the streams.
+    """
     total = np.sum([weights[stream] * own for stream, own in points.items()], axis=0)
     fused, equal = torch.from_numpy(total), torch.from_numpy(np.sum(list(points.values()), axis=0))
     y = torch.from_numpy(tested.y)
@@ -246,7 +261,8 @@ def _fused(points: dict[str, np.ndarray], weights: dict[str, float], tested: Sco
     def measure(kept: torch.Tensor) -> dict[str, float]:
         return accuracies(fused[kept], y[kept]) | {"top1_equal": float(top_k(equal[kept], y[kept], 1))}
 
-    setting = ";".join(f"{stream}={weight:g}" for stream, weight in weights.items())
+    summed = (f"{stream}={weight:g}" for stream, weight in weights.items())
+    setting = ";".join(filter(None, [asked, *summed]))
     return Result(on_clips(measure, tested.unseen), setting, total)
 
 

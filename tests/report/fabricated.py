@@ -59,7 +59,8 @@ def write_run(run: Run, epochs: int = 3, version: int = 0) -> None:
 
 def rows_of(cell: Cell, metrics: dict[str, float], version: int = 0, **other: Any) -> list[dict[str, Any]]:
     run = cell.run
-    setting = "joint=0.6;bone=0.6;motion=0.4" if cell.fused else SETTINGS.get(cell.task, "")
+    own = SETTINGS.get(cell.task, "")
+    setting = ";".join(filter(None, [own, "joint=0.6;bone=0.6;motion=0.4"])) if cell.fused else own
     common = {
         "task": cell.task, "dataset": run.dataset, "split": run.split, "stream": run.stream, "setting": setting, "method": run.method,
         "seed": run.seed, "batch_norm": cell.batch_norm, "run_id": run_id(run, version), "device": "cpu", "seconds": 1.5, "peak_mb": 300.25,

@@ -134,9 +134,21 @@ def test_a_last_epoch_is_compared_with_a_last_epoch() -> None:
     assert (line.like, line.like_minus_published) == (51, pytest.approx(-26.3, abs=1e-12))
 
 
+def test_a_fixed_epoch_is_compared_with_the_same_epoch() -> None:
+    """Hi-TRS tests epoch 50 of 70: neither our last nor our best is of that kind."""
+    rows = [*measured(60), *({**row, "metric": "top1_epoch_50"} for row in measured(57, norm="released"))]
+    line = compare(rows, [printed(77.3, kind="fixed", setting="epoch=50")])[0]
+    assert (line.like, line.like_minus_published) == (57, pytest.approx(-20.3, abs=1e-12))
+
+
 @pytest.mark.parametrize(
     ("published", "why"),
-    [({"kind": "unknown"}, "is not known"), ({"kind": "fixed"}, "one epoch settled beforehand"), ({"metric": "top5"}, "")],
+    [
+        ({"kind": "unknown"}, "is not known"),
+        ({"kind": "fixed"}, "of which epoch"),
+        ({"kind": "fixed", "setting": "epoch=40"}, "ours has no top1_epoch_40"),
+        ({"metric": "top5"}, ""),
+    ],
 )
 def test_a_number_of_another_kind_gets_no_like(published: dict[str, str], why: str) -> None:
     """Filling the hole with the next best number of ours would be the very fault the column is there to end."""
