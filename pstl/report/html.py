@@ -9,7 +9,7 @@ from pstl import paths
 from pstl.config import FUSED, Params
 from pstl.data.datasets import synthetic
 from pstl.files import write_text
-from pstl.report import alike, animation, document, interval, markdown, panels, paper, tables, text
+from pstl.report import alike, animation, document, interval, markdown, panels, paper, printed, tables
 from pstl.report.document import Markup, Number, code, linked
 from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, from_files, read_results
 from pstl.report.svg import Bar, bars
@@ -21,13 +21,11 @@ MAIN = tables.MAIN
 SAID = 4  # numbers of one file that stand beside its command; the others are in the tables above
 LONG = 30  # rows of a table above which it opens on a click
 VALUES = ("ours", "std", "seeds", "95 % interval")
-THEIRS = ("published", "epoch", alike.MINUS, alike.LIKE, "source")  # of a table in which somebody's number stands
 SHARES = ("top1", "top5", "r1", "r5", "r10")  # metrics that are a share of all test clips
 INTERVALS = (
     "95 % interval: over seeds (Student's t) where there are several; with one seed over test clips (Wilson), which says nothing about "
     "other seeds."
 )
-PROTOCOLS = "Protocols differ: see docs/protocols.md before taking a point for a result."
 
 
 class Part(NamedTuple):
@@ -71,8 +69,9 @@ def comparison(part: Part, published: list[paper.Published]) -> str:
     """Ours beside the papers': headline, bars, and behind a click every number and everybody else's."""
     shown = main_lines(part)
     chart = _bars(shown, part.clips)
-    blocks = ["<h3>Headline</h3>", document.note(_intro(part)), by_task(part, shown), document.note(INTERVALS)]
-    blocks += [document.note(words) for words in _explained(shown)]
+    sources = printed.Sources()
+    blocks = ["<h3>Headline</h3>", document.note(_intro(part)), by_task(part, shown, sources), document.note(INTERVALS)]
+    blocks += [document.note(words) for words in printed.explained(shown)]
     if chart:
         alt = f"Top-1 accuracy on {part.name}: " + ", ".join(f"{bar.name} {bar.value:.1f}" for bar in chart)
         blocks.append(
@@ -81,7 +80,9 @@ def comparison(part: Part, published: list[paper.Published]) -> str:
                 bars(chart, "top-1 accuracy, %", alt),
             )
         )
-    blocks.append(document.hidden(f"Every number of {part.name}", every(part)))
+    blocks.append(document.hidden(f"Every number of {part.name}", every(part, sources)))
+    if sources.numbers:
+        blocks.append(document.hidden(f"Sources of the published numbers on {part.name}", sources.table()))
     if published:
         order = sorted(published, key=lambda p: (paper.TASKS.index(p.task), p.stream, p.metric, -p.value))
         body = [
@@ -104,7 +105,7 @@ def main_lines(part: Part) -> list[Line]:
     return [line for line in tables.unswept(headlines(lines)) if line.metric == main[line.task]]
 
 
-def by_task(part: Part, lines: list[Line]) -> str:
+def by_task(part: Part, lines: list[Line], sources: printed.Sources) -> str:
     """One table per task and metric, narrow enough that a phone shows method, stream and number."""
     blocks = []
     groups: dict[tuple[str, str], list[Line]] = {}
@@ -114,29 +115,38 @@ def by_task(part: Part, lines: list[Line]) -> str:
         settings = list(dict.fromkeys(line.setting for line in own if line.stream != FUSED and line.setting))
         several = len(settings) > 1
         title = f"{task}: {metric}" + (f" ({settings[0]})" if len(settings) == 1 else "")
-        printed = any(line.published is not None for line in own)
+        compared = any(line.published is not None for line in own)
         body = [
             [
                 _named(line),
                 line.stream,
                 *([line.setting] if several else []),
                 *_values(line, part.clips),
-                *(_theirs(line) if printed else []),
+                *(printed.cells(line, sources) if compared else []),
             ]
             for line in own
         ]
-        header = ("method", "stream", *(["setting"] if several else []), *VALUES, *(THEIRS if printed else ()))
+        header = ("method", "stream", *(["setting"] if several else []), *VALUES, *(printed.HEADER if compared else ()))
         table = document.table(f"{title}, {part.name}", header, body)
         blocks.append(f"<h4>{escape(title)}</h4>" + (document.hidden(f"{len(body)} rows", table) if len(body) > LONG else table))
     return "".join(blocks)
 
 
-def every(part: Part) -> str:
+def every(part: Part, sources: printed.Sources) -> str:
     """One row per cell."""
-    printed = any(line.published is not None for line in part.lines)
-    header = ("task", "metric", "method", "stream", "setting", "batch norm", *VALUES, *(THEIRS if printed else ()))
+    compared = any(line.published is not None for line in part.lines)
+    header = ("task", "metric", "method", "stream", "setting", "batch norm", *VALUES, *(printed.HEADER if compared else ()))
     cells = (
-        [i.task, i.metric, i.method, i.stream, i.setting, i.batch_norm, *_values(i, part.clips), *(_theirs(i) if printed else [])]
+        [
+            i.task,
+            i.metric,
+            i.method,
+            i.stream,
+            i.setting,
+            i.batch_norm,
+            *_values(i, part.clips),
+            *(printed.cells(i, sources) if compared else []),
+        ]
         for i in part.lines
     )
     return document.table(f"Every number of {part.name}", header, cells)
@@ -217,33 +227,6 @@ def _values(line: Line, clips: int) -> list[str]:
         ours, Number(NONE if line.std is None else f"{line.std:.1f}"), Number(seeds),
         Number(f"{span.low:.1f} to {span.high:.1f} ({span.over})" if span else NONE),
     ]  # fmt: skip
-
-
-def _theirs(line: Line) -> list[str]:
-    """Cells of THEIRS."""
-    if line.published is None:
-        return [Number(NONE), "", Number(NONE), Number(NONE), ""]
-    mark = f" {text.ASSUMED}" if line.assumed else ""
-    minus, like = line.mean_minus_published, line.like_minus_published
-    return [
-        Number(f"{line.published}{mark}"), alike.SAID_BY_KIND[line.published_kind],
-        Number(NONE if minus is None else f"{minus:+.1f}"), Number(NONE if like is None else f"{like:+.1f}"), linked(line.source),
-    ]  # fmt: skip
-
-
-def _explained(lines: list[Line]) -> list[str]:
-    """What the columns of THEIRS mean, and why a difference is missing; nothing where nobody printed a number."""
-    printed = [line for line in lines if line.published is not None]
-    if not printed:
-        return []
-    missing: dict[str, list[str]] = {}
-    for line in printed:
-        if line.why_not:
-            missing.setdefault(line.why_not, []).append(f"{line.task}, {line.method}, {line.stream}")
-    why = [f"No {alike.LIKE} difference for {'; '.join(names)}: {reason}." for reason, names in missing.items()]
-    words = [alike.EXPLAINED, text.MARKED] if any(line.assumed for line in printed) else [alike.EXPLAINED]
-    plain = [word.replace("*", "").replace("`", "").replace("in a footnote", "below") for word in words]
-    return [*plain, PROTOCOLS, *why]
 
 
 def _named(line: Line) -> str:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from pstl.config import FUSED
+from pstl.config import DEFAULT_RULE, FUSED
 from pstl.errors import UserError
 from pstl.files import Kind, read_text
 
@@ -121,7 +121,7 @@ def not_stated(published: Published, setting: str) -> list[str]:
 
     What the row assumes, and what only one of the two says about labels drawn or streams fused.
     """
-    theirs, ours = _given(published.setting), _given(setting)
+    theirs, ours = _given(published.setting), _ours(setting)
     one_sided = [name for name in SAID if (name in theirs) != (name in ours)]
     assumed = published.assumed.split()
     return [*assumed, *(name for name in one_sided if name not in assumed)]
@@ -133,8 +133,15 @@ def fixed_epoch(published: Published) -> str:
 
 
 def _contradicts(theirs: str, ours: str) -> bool:
-    one, other = _given(theirs), _given(ours)
+    one, other = _given(theirs), _ours(ours)
     return any(name in one and name in other and one[name] != other[name] for name in SAID)
+
+
+def _ours(setting: str) -> dict[str, str]:
+    """As _given; a row of ours that names no rule of drawing labels is of the usual one."""
+    given = _given(setting)
+    few = _number(given.get("labels", "1")) != "1"
+    return {"rule": DEFAULT_RULE, **given} if few else given
 
 
 def _given(setting: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Parts of a page in markdown: tables, and footnotes of which the same text has the same number."""
 
 ASSUMED = "?"  # after a printed number of which something is assumed
-MARKED = f"`{ASSUMED}`: the source does not state all that decides a comparison (the footnote says what); such a number decides none."
+MARKED = f"`{ASSUMED}`: its source does not state all that decides a comparison; such a number decides none."
 
 
 class Notes:

@@ -112,7 +112,8 @@ def test_the_page_says_what_is_subtracted_from_what() -> None:
     found = page(settings)
     heads = ("published", "epoch", "ours − published", "like for like", "source")
     assert "".join(f'<th scope="col">{head}</th>' for head in heads) in found
-    assert '<td class="number">77.3</td><td>best epoch</td><td class="number">-14.3</td><td class="number">-16.3</td>' in found
+    assert '<td class="number">77.3</td><td>best epoch</td><td class="number">-14.3</td><td class="number">-16.3</td><td>[1]</td>' in found
+    assert '<td>[1]</td><td><a href="https://github.com/KAIST-VICLab/SOfA">' in found
     assert "like for like: ours of the kind theirs is, minus theirs: batch norm as released" in found
 
 

@@ -206,9 +206,13 @@ def test_labels_drawn_by_another_rule_are_not_compared() -> None:
     """1 % of NTU-60 is 360 clips by one paper's rule and 420 by another's."""
     row = load()[0]._replace(task="semi", setting="labels=0.01;rule=random", assumed="")
     cell = {name: getattr(row, name) for name in ("dataset", "split", "stream", "task", "metric", "method")}
-    assert find([row], **cell, setting="labels=0.01;rule=psp") == []
+    assert find([row], **cell, setting="labels=0.01") == []  # of the rule psp, which goes without saying
+    assert find([row], **cell, setting="labels=0.01;rule=per_class_7") == []
+    assert find([row], **cell, setting="labels=0.010;rule=random") == [row]
     assert not_stated(row, "labels=0.01;rule=random") == []
-    assert not_stated(row, "labels=0.01") == not_stated(row._replace(setting="labels=0.01"), "labels=0.01;rule=psp") == ["rule"]
+    unsaid = row._replace(setting="labels=0.01")
+    assert not_stated(unsaid, "labels=0.01") == not_stated(unsaid, "labels=0.01;rule=random") == ["rule"]
+    assert not_stated(row._replace(setting="labels=1"), "labels=1") == []
 
 
 def test_a_number_of_which_nothing_is_assumed_comes_first() -> None:
