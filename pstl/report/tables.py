@@ -201,13 +201,26 @@ def _theirs(side: Beside | None) -> dict[str, Any]:
 
 
 def _released(cell: Mapping[str, str], metric: str, groups: Groups) -> float | str:
-    """Our mean of this cell, of another metric and with released batch norm; or why there is none."""
+    """Our mean of this cell, of another metric and with released batch norm; or why there is none.
+
+    It is of the same seeds as the cell's own mean, so that the two differences are of the same runs.
+    """
     wanted = {**cell, "batch_norm": RELEASED, "metric": metric}
     rows = groups.get(tuple(wanted[name] for name in KEY))
     if rows is None:
         return f"ours has no {metric} with batch norm as released here"
-    run = [row["value"] for row in rows if row["value"] is not None]
-    return statistics.fmean(run) if run else f"ours, {metric} with batch norm as released: {_reason(rows)}"
+    run = [row for row in rows if row["value"] is not None]
+    if not run:
+        return f"ours, {metric} with batch norm as released: {_reason(rows)}"
+    own = groups[tuple(cell[name] for name in KEY)]
+    seeds, others = _seeds(run), _seeds([row for row in own if row["value"] is not None])
+    if seeds != others:
+        return f"ours, {metric} with batch norm as released: run with seeds {seeds}, the number beside it with {others or 'none'}"
+    return statistics.fmean(row["value"] for row in run)
+
+
+def _seeds(rows: list[Row]) -> str:
+    return ", ".join(sorted(str(row["seed"]) for row in rows))
 
 
 def _reason(rows: list[Row]) -> str:

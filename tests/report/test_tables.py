@@ -168,6 +168,16 @@ def test_where_ours_has_no_such_number_it_is_said() -> None:
     assert lines[0].mean_minus_published == pytest.approx(-16.3, abs=1e-12)
 
 
+def test_both_differences_are_of_the_same_seeds() -> None:
+    """With two of three seeds in one state and all in the other, the better of the two differences would be one of luck."""
+    best = [{**row, "metric": "top1_best"} for row in measured(70, None, 71, norm="released")]
+    line = compare([*measured(60, 62, 67), *best], [printed(77.3)])[0]
+    assert (line.like, line.seeds) == (None, 3)
+    assert line.why_not.endswith("run with seeds 0, 2, the number beside it with 0, 1, 2")
+    alike = compare([*measured(60, None, 67), *best], [printed(77.3)])[0]
+    assert alike.like == pytest.approx(70.5)
+
+
 @pytest.mark.parametrize("assumed", ["stream", "labels", "split", "task stream labels"])
 def test_nothing_is_subtracted_from_a_guess(assumed: str) -> None:
     """A number of another stream or share would make a method look right or wrong by our guess alone; it is shown, and marked."""
