@@ -8,7 +8,7 @@ from pstl.report.alike import EXPLAINED, LIKE, MINUS, SAID_BY_KIND
 from pstl.report.paper import Published
 from pstl.report.reference import reference
 from pstl.report.rows import NOT_APPLICABLE, Results, Row
-from pstl.report.shares import by_share, seen_labels
+from pstl.report.shares import Seen, by_share, seen_labels
 from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, merge_transfers, unswept
 from pstl.report.text import ASSUMED, MARKED, Notes, table
 from pstl.tasks._scores import UNSEEN
@@ -42,7 +42,7 @@ def render(params: Params, suite: str, results: Results, lines: list[Line], publ
     return "\n\n".join([*head, *sections]) + "\n"
 
 
-def body(lines: list[Line], published: list[Published], together: Together, seen: Mapping[str, float]) -> list[str]:
+def body(lines: list[Line], published: list[Published], together: Together, seen: Mapping[str, Seen]) -> list[str]:
     """All below the head, block by block: what follows from rows alone.
 
     together: of Params.   seen: as from seen_labels().
@@ -135,7 +135,7 @@ def headline(page: Page) -> list[str]:
     return [intro, table(["method", *names], body), *beside, *star, *repeats]
 
 
-def few_labels(page: Page, seen: Mapping[str, float]) -> list[str]:
+def few_labels(page: Page, seen: Mapping[str, Seen]) -> list[str]:
     """Methods as rows, shares of the labels as columns; nothing where a suite has no such cell. seen: as from seen_labels()."""
     found = by_share(page.lines, seen)
     columns = sorted({share for shares in found.values() for share in shares})

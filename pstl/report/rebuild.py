@@ -11,6 +11,7 @@ from pstl.files import Kind, read_text, write_text
 from pstl.report import markdown
 from pstl.report.paper import load
 from pstl.report.rows import FIELDS, NOT_RUN, Row
+from pstl.report.shares import Seen
 from pstl.report.tables import compare, comparison_csv
 
 ROWS = Kind("table of rows", "take it from git again", "name a folder of results/measured")
@@ -54,12 +55,12 @@ def _suite(head: str, folder: Path) -> str:
     return match[1]
 
 
-def _seen(params: Params, suite: str, rows: list[Row]) -> dict[str, float]:
-    """Method entry -> share of the labels it learnt with, from its settings: the runs are not kept."""
+def _seen(params: Params, suite: str, rows: list[Row]) -> dict[str, Seen]:
+    """Method entry -> the labels it learnt with, from its settings: the runs are not kept."""
     entries = params.methods | params.suite_named(suite).methods
     methods = [name for name in dict.fromkeys(row["method"] for row in rows) if name in entries]
-    shares = {name: params.method(suite, name).labels for name in methods}
-    return {name: share for name, share in shares.items() if share is not None}
+    settings = {name: params.method(suite, name) for name in methods}
+    return {name: Seen(own.labels, own.label_rule) for name, own in settings.items() if own.labels is not None}
 
 
 def _value(text: str, where: str) -> float | None:

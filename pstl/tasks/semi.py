@@ -24,10 +24,9 @@ class Config(_finetune.Config):
 
 
 def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-    """Metrics of `finetune`, trained on the labelled clips alone; setting `labels=<fraction>`.
+    """Metrics of `finetune`, trained on the labelled clips alone; setting `labels=0.01;rule=psp`.
 
-    Another rule than psp is named there, too: `labels=0.01;rule=random`. The draw is the run's seed. On the
-    method `random_init` this is the supervised-only baseline.
+    The draw is the run's seed. On the method `random_init` this is the supervised-only baseline.
     Raises: UserError if the labels are of another rule, draw or split.
     """
     ranking, run = world.ranking, world.run
@@ -39,5 +38,4 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     few = replace(world, train=train, digest=digest([world.digest, train.tolist()]))
     result = _finetune.run(few, cfg, seed, device)
     said = record(cfg.label_rule, cfg.labels, seed, [world.data.names[i] for i in train])
-    rule = "" if cfg.label_rule == DEFAULT_RULE else f";rule={cfg.label_rule}"
-    return replace(result, setting=f"labels={cfg.labels:g}{rule}", labelled=said)
+    return replace(result, setting=f"labels={cfg.labels:g};rule={cfg.label_rule}", labelled=said)

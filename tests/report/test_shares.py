@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ from fabricated import params, write_cell, write_run
 
 from pstl.config import Params
 from pstl.report import build, rows
-from pstl.report.shares import by_share, seen_labels
+from pstl.report.shares import Seen, by_share, seen_labels
 from pstl.report.tables import compare
 
 GRID = (
@@ -43,6 +44,17 @@ def test_methods_meet_at_the_share_of_labels_they_saw(few: Params) -> None:
     found = by_share(compare(results.rows, []), seen_labels(results))
     means = {name: {share: line.mean for share, line in shares.items()} for name, shares in found.items()}
     assert means == {"psp": {0.05: 40.5, 0.15: 42.5}, "pstl": {0.05: 49.0, 0.15: 50.0}}  # pstl: recalibrated
+
+
+def test_cells_of_another_rule_are_not_taken_for_those_of_psp_s(few: Params) -> None:
+    """Their clips are others: under one name the later cell would hide the earlier."""
+    results = rows.from_files(few, "tiny")
+    lines = compare(results.rows, [])
+    fine_tuned = [line for line in lines if line.task == "semi_05"]
+    other = [replace(line, setting=f"{line.setting};rule={rule}") for line in fine_tuned for rule in ("random", "psp")]
+    seen = seen_labels(results) | {"psp_15": Seen(0.15, "random")}
+    found = {name: list(shares) for name, shares in by_share([*lines, *other], seen).items()}
+    assert found == {"psp": [0.05], "psp (random)": [0.15], "pstl": [0.05, 0.15], "pstl (random)": [0.05]}
 
 
 def test_the_page_has_a_table_and_a_picture(few: Params, tmp_path: Path) -> None:

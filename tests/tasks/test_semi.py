@@ -40,7 +40,7 @@ def test_clips_without_labels_move_no_weight(world, tmp_path, ranking):  # noqa:
     other.data.y[hidden] = (other.data.y[hidden] + 1) % 3
     b = semi.run(other, semi.Config(labels=0.5, train=SHORT), 0, CPU)
     np.testing.assert_array_equal(a.scores, b.scores)
-    assert a.setting == "labels=0.5"
+    assert a.setting == "labels=0.5;rule=psp"
     assert a.labelled["digest"]
     assert a.labelled.items() >= {"rule": "psp", "fraction": 0.5, "draw": 0, "clips": len(kept)}.items()
 
@@ -58,7 +58,7 @@ def test_a_result_says_by_which_rule_its_clips_were_drawn(world, tmp_path, ranki
     assert a.labelled["clips"] == int(0.5 * total)
     assert b.labelled["clips"] == sum(round(0.5 * len(names)) for names in ranking.classes)
     assert a.labelled["digest"] != b.labelled["digest"]
-    # Published numbers name no rule and stand beside both.
+    # A published number that names no rule stands beside both.
     assert decisive(a.setting) == decisive(b.setting) == decisive("labels=0.5")
 
 
