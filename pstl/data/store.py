@@ -18,6 +18,7 @@ from pstl.errors import UserError
 from pstl.files import Kind, checksum, read_json, reading, replaced, write_json
 
 FIELDS = INDEX.names or ()
+MOST_BODIES = 255  # of a clip: their numbers are bytes
 
 
 @dataclass(frozen=True)
@@ -216,12 +217,22 @@ def _check_sequence(s: RawSequence, joints: int) -> None:
         raise UserError(f"clip {s.name}: shape {s.xyz.shape}, expected (frames >= 1, {joints} joints, people, 3)")
     if s.bodies is not None and s.bodies.shape != (s.xyz.shape[0], s.xyz.shape[2]):
         raise UserError(f"clip {s.name}: body numbers of shape {s.bodies.shape}, expected (frames, people) of {s.xyz.shape}")
-    numbers = 0 if s.bodies is None else int(s.bodies.max())
-    if s.merged and len(s.merged) != numbers:
-        raise UserError(f"clip {s.name}: merged has {len(s.merged)} numbers, expected one for each of {numbers} bodies")
+    _check_bodies(s)
     if not np.isfinite(s.xyz).all():
         frame = int(np.argwhere(~np.isfinite(s.xyz))[0, 0])
         raise UserError(f"clip {s.name}: coordinate in frame {frame} is NaN or infinite; repair or remove the file")
+
+
+def _check_bodies(s: RawSequence) -> None:
+    numbers = np.zeros(1, np.int64) if s.bodies is None or not s.bodies.size else s.bodies
+    least, most = int(numbers.min()), int(numbers.max())
+    if least < 0 or most > MOST_BODIES:
+        raise UserError(
+            f"clip {s.name}: body numbers {least} to {most}, expected 0 to {MOST_BODIES}; "
+            "number a sensor's ids with pstl.data.formats.skeleton_txt.numbered"
+        )
+    if s.merged and len(s.merged) != most:
+        raise UserError(f"clip {s.name}: merged has {len(s.merged)} numbers, expected one for each of {most} bodies")
 
 
 def _meta(folder: Path, kind: Kind, shape: type[BaseModel]) -> dict[str, Any]:

@@ -79,6 +79,17 @@ def test_what_floats_would_merge_is_told_beside_the_exact_numbers():
     assert (clip.bodies.tolist(), clip.merged) == ([[1, 2], [1, 0]], (1, 1))
 
 
+def test_more_ids_than_a_byte_counts_are_damage():
+    """Number 256 would be 0, nobody, and the body would vanish from its frames."""
+    frames = [text(bodies=(1,), ids=(TWINS[0] + i,)).splitlines()[1:] for i in range(256)]
+    lines = [line for frame in frames for line in frame]
+    with pytest.raises(UserError, match="a file: 256 body ids, expected at most 255"):
+        read("\n".join(["256", *lines]).encode(), "a file")
+    assert read("\n".join(["255", *lines[: 255 * 28]]).encode(), "a file").ids.shape == (255, 1)
+    with pytest.raises(UserError, match="256 body ids"):
+        skeleton_txt.numbered(np.arange(1, 257)[:, None])
+
+
 def test_slots_keep_the_order_of_the_file():
     """Recipes choose and track bodies; a reader that sorted them would hide the very changes the papers cope with."""
     both = text(bodies=(2,)).splitlines()[1:]

@@ -227,6 +227,13 @@ def test_which_bodies_are_one_as_floats_is_kept(tmp_path):
             write_sequences(tmp_path / "wrong", SPEC, JOINTS, iter([wrong]))
 
 
+@pytest.mark.parametrize("number", [-1, 256, 72057594037944738])
+def test_a_sensor_s_ids_are_no_body_numbers(tmp_path, number):
+    """As a byte 256 would be nobody, and a person would vanish from every frame."""
+    with pytest.raises(UserError, match=f"clip a: body numbers .*{number}.*expected 0 to 255"):
+        write_sequences(tmp_path / "s", SPEC, JOINTS, iter([clip("a", 1, 1, bodies=np.array([[number]]))]))
+
+
 def test_the_sides_a_release_lists_are_kept(tmp_path):
     """PKU-MMD's split is a list in a file: it must reach the array with the clips it speaks of."""
     sides = [{"xsub": "train", "xview": "test"}, {"xsub": "test", "xview": ""}]

@@ -23,7 +23,8 @@ ROW = 12  # values of one joint
 BODY = HEADER + 1 + JOINTS * ROW
 
 JOINT_COUNT = b"%d" % JOINTS
-MOST_BODIES = 6
+MOST_BODIES = 6  # of a frame
+MOST_IDS = 255  # of a clip
 OUTERMOST = [3, 15, 19, 21, 22, 23, 24]  # head, feet, hand tips, thumbs: their orientation is zero
 NOTHING = np.zeros((0, JOINTS, 0, 3), np.float32)
 NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
@@ -95,8 +96,12 @@ def numbered(ids: np.ndarray) -> np.ndarray:
 
     >>> numbered(np.array([[0, 0], [72057594037944738, 0], [72057594037944734, 72057594037944738]])).tolist()
     [[0, 0], [1, 0], [2, 1]]
+
+    Raises: UserError if there are more than a byte counts.
     """
-    _, rank = _appearing(ids)
+    exact, rank = _appearing(ids)
+    if len(exact) > MOST_IDS:
+        raise UserError(f"{len(exact)} body ids in one clip, expected at most {MOST_IDS}; the recording is damaged")
     return rank.reshape(ids.shape).astype(np.uint8)
 
 
@@ -211,6 +216,8 @@ def _gather(found: Words, frames: int, where: list[tuple[int, int, int]], name: 
         xyz[frame, :, slot] = found.values(rows[..., None] + np.arange(3))
     words = [found.data[a:b] for a, b in zip(found.start[at].tolist(), found.end[at].tolist(), strict=True)]
     known = {word: _identity(word, name) for word in dict.fromkeys(words)}  # few people, many frames
+    if len(known) > MOST_IDS:
+        raise UserError(f"{name}: {len(known)} body ids, expected at most {MOST_IDS}; the file is damaged")
     ids[frame, slot] = [known[word] for word in words]
     tracking[frame, :, slot] = _states(found, rows + ROW - 1, name)
     sound = np.abs(xyz) <= FARTHEST  # NaN is not
