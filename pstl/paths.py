@@ -70,6 +70,11 @@ def encoder(run_: Run) -> str:
     return f"{run(run_)}/encoder.pt"
 
 
+def snapshots(run_: Run) -> str:
+    """Encoders of a run on its way, and its classifiers."""
+    return f"{run(run_)}/snapshots.zip"
+
+
 def features(run_: Run, batch_norm: str, source: str = "") -> str:
     """Features of a run's data; `source`: dataset/split of another run whose encoder made them."""
     return f"{run(run_)}/{batch_norm}{origin(source)}/features.npz"

@@ -81,7 +81,8 @@ def evaluate(args: argparse.Namespace) -> None:
     from pstl.train.pretrain import choose_device
 
     run, device = config.Run.parse(args.run), choose_device(args.device)
-    params, files = config.load(args.params), {name: getattr(args, name) for name in ("encoder", "array", "recordings", "labels")}
+    names = ("encoder", "array", "recordings", "labels", "snapshots")
+    params, files = config.load(args.params), {name: getattr(args, name) for name in names}
     evaluate(params, run, args.task, args.batch_norm, args.features, args.out, args.scores, device, **files)
 
 

@@ -73,7 +73,7 @@ class TrainSettings(Frozen):
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
     whole_steps: bool = False  # leave out an epoch's last batches if they make no whole step
     precision: Literal["auto", "fp32", "bf16"] = "fp32"  # auto: what the device does fast (train/precision.py); rows say which
-    snapshot_every: int = Field(0, ge=0)  # epochs between encoders kept in snapshots/, for accuracy against steps; 0: none
+    snapshot_every: int = Field(0, ge=0)  # epochs between encoders kept in snapshots.zip; 0: none
 
     @model_validator(mode="after")
     def _one_clock(self) -> "TrainSettings":

@@ -13,7 +13,7 @@ from pstl.files import Kind, check_shape, parsed, reading
 
 MAKE = "run 'python -m pstl features' again"
 FEATURES = Kind("readable features file", f"delete it and {MAKE}", MAKE)
-ARRAYS = ("train", "test", "y_train", "y_test", "unseen")  # of every file; `scores` of encoders with a classifier
+ARRAYS = ("train", "test", "y_train", "y_test", "unseen")
 
 
 class FeaturesMeta(BaseModel):
@@ -33,7 +33,7 @@ def write(path: str | Path, arrays: dict[str, np.ndarray], meta: dict[str, Any])
 def read(path: str | Path) -> dict[str, Any]:
     """Arrays by name, and `meta`. Raises: UserError if the file is missing, damaged, or its arrays are not of the same clips."""
     with reading(path, FEATURES):
-        content: dict[str, Any] = dict(load_npz(path, (*ARRAYS, "meta"), ("scores",)))
+        content: dict[str, Any] = dict(load_npz(path, (*ARRAYS, "meta")))
         content["meta"] = parsed(str(content["meta"]))
         check_shape(content["meta"], FeaturesMeta)
         _check_sides(content, len(content["meta"]["classes"]))
@@ -43,7 +43,7 @@ def read(path: str | Path) -> dict[str, Any]:
 def read_test(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Features (N, D) and classes (N,) of the test clips alone. Raises: UserError as read() does."""
     with reading(path, FEATURES):
-        content = load_npz(path, ("test", "y_test"), ("train", "y_train", "unseen", "meta", "scores"))
+        content = load_npz(path, ("test", "y_test"), ("train", "y_train", "unseen", "meta"))
         test, y = content["test"], content["y_test"]
         if test.ndim != 2 or y.shape != test.shape[:1] or y.dtype != np.int64:
             raise ValueError(f"features of shape {test.shape}, classes of shape {y.shape} of {y.dtype}")
@@ -61,5 +61,3 @@ def _check_sides(content: dict[str, Any], classes: int) -> None:
     clips, widths = len(content["test"]), (content["train"].shape[1], content["test"].shape[1])
     if widths[0] != widths[1] or content["unseen"].shape != (clips,) or content["unseen"].dtype != bool:
         raise ValueError(f"{widths[0]} features of training clips and {widths[1]} of {clips} test clips, {content['unseen'].shape} unseen")
-    if "scores" in content and content["scores"].shape != (clips, classes):
-        raise ValueError(f"scores of shape {content['scores'].shape}, expected {(clips, classes)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.backbones._base import BaseEncoder
@@ -45,7 +45,6 @@ class FeatureSet:
     y_test: np.ndarray
     unseen: np.ndarray
     meta: dict[str, Any]
-    scores: np.ndarray | None = None  # (N_test, classes) float32, of the method's own classifier
 
 
 def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, drop: Tensor | None = None) -> Tensor:
@@ -118,23 +117,6 @@ def piece_of(data: ArraySet, part: slice) -> ArraySet:
 
 
 @torch.inference_mode()
-def classify_all(card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear, clips: Clips) -> np.ndarray:
-    """Scores of the method's own classifier for all clips in file order, in evaluation mode.   Returns: (N, classes) float32."""
-    encoder.eval()
-    rows = []
-    for part in in_order(len(clips), BATCH):
-        x, length, _ = clips.take(torch.arange(part.start, part.stop))
-
-        def encoded(stream: str, x: Tensor = x, length: Tensor = length) -> Tensor:
-            return encode(replace(card, stream=stream or card.stream), encoder, x, length)
-
-        rows.append(load_plugin("methods", card.method).Method.classify(encoded, classifier).float().cpu())
-    scores = torch.cat(rows).numpy()
-    check_rows(scores, f"scores by {card.provenance.get('run', card.method)}", clips.name)
-    return scores
-
-
-@torch.inference_mode()
 def recalibrate(
     card: EncoderCard, encoder: BaseEncoder, clips: Clips, streams: tuple[str, ...] = ()
 ) -> None:  # fmt: skip
@@ -182,9 +164,6 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
     if batch_norm == "recalibrated":
         recalibrate(card, encoder, train)
     arrays = {"train": encode_all(card, encoder, train), "test": encode_all(card, encoder, Clips(data, sides["test"], device))}
-    classifier = encoder_file.load_classifier(encoder_path)
-    if classifier is not None:
-        arrays["scores"] = classify_all(card, encoder, classifier.to(device), Clips(data, sides["test"], device))
     labels = {f"y_{side}": data.y[index] for side, index in sides.items()} | {"unseen": data.unseen(split)}
     meta = {
         **card.provenance, "batch_norm": batch_norm, "classes": data.meta["classes"], "data_checksum": data.meta["checksum"],

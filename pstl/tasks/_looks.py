@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from pstl.metrics import top_k
-from pstl.tasks._measures import on_clips
+from pstl.tasks._measures import accuracies, on_clips
 from pstl.tasks._scores import UNSEEN
 
 Record = dict[str, float]
@@ -34,32 +33,31 @@ def record(
     scores: by state, (N, classes).   y: (N,).   unseen: (N,) bool.   named: as from states().
     """
 
-    def accuracies(kept: Tensor) -> Record:
-        own = ((name, scores[norm][kept]) for norm, name in named.items())
-        return {name: float(top_k(points, y[kept], 1)) for name, points in own}
+    def top1(kept: Tensor) -> Record:
+        return {name: accuracies(scores[norm][kept], y[kept])["top1"] for norm, name in named.items()}
 
-    return on_clips(accuracies, unseen)
+    return on_clips(top1, unseen)
 
 
-def best_of(accuracies: Mapping[int, float]) -> Record:
-    """top1_best, and best_epoch, the first that reached it.   accuracies: by epoch from 1, ascending."""
-    epoch = max(accuracies, key=lambda each: accuracies[each])
-    return {"top1_best": accuracies[epoch], "best_epoch": epoch}
+def best_of(values: Mapping[int, float]) -> Record:
+    """top1_best, and best_epoch, the first that reached it.   values: by epoch from 1, ascending."""
+    epoch = max(values, key=lambda each: values[each])
+    return {"top1_best": values[epoch], "best_epoch": epoch}
 
 
 def best(curve: Curve, name: str) -> Record:
     """best_of() the epochs looked at.   name: of the accuracy in those records that have one."""
     found: Record = {}
-    for end, accuracies in _looked(curve, name):
-        found |= {f"{key}{end}": value for key, value in best_of(accuracies).items()}
+    for end, values in _looked(curve, name):
+        found |= {f"{key}{end}": value for key, value in best_of(values).items()}
     return found
 
 
 def at(curve: Curve, epochs: Sequence[int], name: str) -> Record:
     """top1_epoch_<n> of each of these epochs, from 1, all of which were looked at."""
     found: Record = {}
-    for end, accuracies in _looked(curve, name):
-        found |= {f"top1_epoch_{epoch}{end}": accuracies[epoch] for epoch in epochs}
+    for end, values in _looked(curve, name):
+        found |= {f"top1_epoch_{epoch}{end}": values[epoch] for epoch in epochs}
     return found
 
 

@@ -1,8 +1,8 @@
 """What a task gets that cannot work on cached features: the encoder, and the array it is tried on.
 
 A task module says what it needs: NEEDS = "features" (the default), "clips", "labels" (clips, and which of them are
-labelled), "both" (clips, and the features of these clips as they are) or "recordings". Its run() is given a FeatureSet, a
-Pretrained, or a Recorded (_recorded.py).
+labelled), "both" (clips, and the features of these clips as they are), "snapshots" (clips, and the run's own classifier and
+snapshots) or "recordings". Its run() is given a FeatureSet, a Pretrained, or a Recorded (_recorded.py).
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from pstl.backbones._base import BaseEncoder
 from pstl.config import Run, digest
@@ -30,7 +31,9 @@ class Pretrained:
     encoder: on the device, in evaluation mode, with the statistics that training left, see renew().
     data: the whole array.   train, test: indices of the split's two sides.
     progress: file in which a long task keeps what it has done; it is removed at the end.   digest: of all that shapes the result.
-    ranking: which training clips have labels first, for tasks that need it.   features: of these clips, for tasks that need them.
+    ranking: which training clips have labels first.   features: of these clips.
+    classifier: the method's own, on the CPU, None if it has none.   snapshots: file of both on their way.
+    Tasks that do not need one of the last four do not get it.
     """
 
     run: Run
@@ -45,6 +48,8 @@ class Pretrained:
     device: torch.device
     ranking: Ranking | None = None
     features: FeatureSet | None = None
+    classifier: nn.Linear | None = None
+    snapshots: str | Path = ""
 
     @property
     def classes(self) -> int:

@@ -21,6 +21,7 @@ from pstl.tasks._pretrained import Pretrained, open_pretrained
 from pstl.tasks._recorded import Recorded, open_recorded
 from pstl.tasks._result import NotApplicable, Result
 from pstl.tasks._scores import UNSEEN, Scores
+from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
 
@@ -38,6 +39,7 @@ def evaluate(
     array: str | Path | None = None,
     recordings: str | Path | None = None,
     labels: str | Path | None = None,
+    snapshots: str | Path | None = None,
 ) -> None:
     """Run one task as its NEEDS say, on frozen features, or on an encoder and an array, or on an encoder and whole recordings.
 
@@ -57,7 +59,7 @@ def evaluate(
         files = (encoder, recordings)
         given = _recordings(run, maker, batch_norm, task, files, progress, shaped, device)
         meta = {**given.card.provenance, "data_checksum": given.store.checksum}
-    elif needs in ("clips", "labels", "both"):
+    elif needs in ("clips", "labels", "both", "snapshots"):
         if needs == "labels" and labels is None:
             raise UserError(f"{run}: task {task} reads which clips are labelled; pass --labels FILE, made with 'python -m pstl labels'")
         given = _clips(
@@ -65,6 +67,11 @@ def evaluate(
         )  # fmt: skip
         if needs == "both":
             given = replace(given, features=_same_weights(_features(run, maker, batch_norm, features), given, features))
+        if needs == "snapshots":
+            if snapshots is None:
+                raise UserError(f"{run}: task {task} looks at a training on its way; pass --snapshots FILE")
+            classifier = encoder_file.load_classifier(str(encoder))
+            given = replace(given, classifier=classifier, snapshots=snapshots)
         meta = {**given.card.provenance, "data_checksum": given.data.meta["checksum"]}
     else:
         given = _features(run, maker, batch_norm, features)

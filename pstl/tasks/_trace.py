@@ -16,6 +16,7 @@ from pstl.registry import load as load_plugin
 from pstl.tasks._features import FeatureSet, encode_all, recalibrate, sides_of
 from pstl.train import curve, encoder_file
 from pstl.train.encoder_file import EncoderCard
+from pstl.train.snapshots import unpacked
 
 log = logging.getLogger(__name__)
 NORMS: tuple[BatchNorm, ...] = ("released", "recalibrated")
@@ -26,21 +27,23 @@ def trace(
 ) -> list[dict[str, Any]]:
     """One row per snapshot, batch-norm variant and task: {epoch, steps, batch_norm, task, top1, ...}.
 
-    snapshots: folder of epoch-<n>.pt, kept by `train.snapshot_every`.   tasks: names of classification tasks of params.yaml.
+    snapshots: file that pre-training wrote with `train.snapshot_every`.
+    tasks: names of tasks of params.yaml that classify on features.
+    Raises: UserError for another task, or a file that holds no snapshots, or those of another run.
     """
-    files = sorted(Path(snapshots).glob("epoch-*.pt"))
-    if not files:
-        raise UserError(f"{snapshots}: no snapshots here; set train.snapshot_every in params.yaml and pre-train again")
+    for name in tasks:
+        kind = params.task(run.suite, name).kind
+        if getattr(load_plugin("tasks", kind), "NEEDS", "features") != "features":
+            raise UserError(f"--tasks {name}: expected a task on features, e.g. linear or knn")
     steps = steps_of(Path(snapshots).with_name("curve.jsonl"))
     data = open_array(array, verify=True)
     train_side, test_side = sides_of(data, run.split)
     train, test = Clips(data, train_side, device), Clips(data, test_side, device)
     rows = []
-    for file in files:
-        epoch = int(file.stem.split("-")[1])
+    for epoch, file in unpacked(snapshots):
         for norm in NORMS:
             card, encoder = encoder_file.load(file)
-            check_origin(card, data, run, file)
+            check_origin(card, data, run, f"{snapshots}, {file.name}")
             encoder.to(device)
             if norm == "recalibrated":
                 recalibrate(card, encoder, train)
@@ -55,10 +58,12 @@ def trace(
         log.info(
             "%s  epoch %d: %s", run, epoch, "  ".join(f"{r['task']} {r['batch_norm']} {r['top1']:.1f}" for r in rows[-2 * len(tasks) :])
         )
+    if not rows:
+        raise UserError(f"{snapshots}: holds no snapshots; set train.snapshot_every in params.yaml and pre-train again")
     return rows
 
 
-def check_origin(card: EncoderCard, data: ArraySet, run: Run, file: Path) -> None:
+def check_origin(card: EncoderCard, data: ArraySet, run: Run, file: str) -> None:
     """Raises: UserError if a snapshot is of another run, or was trained on other data than those it is tested on."""
     found = (card.provenance.get("run"), card.provenance.get("data_checksum"))
     if found != (str(run), data.meta["checksum"]):

@@ -1,22 +1,110 @@
 """The method's own classifier, as training left it: PSP's protocol, and supervised training's."""
 
-import torch
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
+import torch
+from torch import Tensor, nn
+
+from pstl.backbones._base import BaseEncoder
 from pstl.config import Frozen
-from pstl.tasks._features import FeatureSet
+from pstl.data.loader import Clips, in_order
+from pstl.errors import UserError
+from pstl.ops.finite import check_rows
+from pstl.registry import load as load_plugin
+from pstl.tasks import _looks as looks
+from pstl.tasks._features import BATCH, encode, recalibrate
 from pstl.tasks._measures import measures
+from pstl.tasks._pretrained import Pretrained
 from pstl.tasks._result import NotApplicable, Result
+from pstl.train import encoder_file, snapshots
+from pstl.train.encoder_file import EncoderCard
 
 CLASSIFIES = True
+NEEDS = "snapshots"
 
 
 class Config(Frozen):
-    """Nothing to set."""
+    """Nothing to set: what there is to look at says the method's `train.snapshot_every`."""
 
 
-def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1, top5 and macro_f1 of the last epoch's classifier on the test clips. Raises: NotApplicable if the encoder came without one."""
-    if features.scores is None:
+def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+    """top1, top5 and macro_f1 of the LAST epoch's classifier; beside them top1_best and best_epoch.
+
+    Those two are of the last epoch and all snapshots, if there are any, and chosen on the test clips:
+    training saw none of them. With batch norm "recalibrated" every look has statistics of its own; the
+    same weights with those that training left, in which papers test, are rows of their own.
+    Raises: NotApplicable if the encoder came without a classifier, or with one of other classes.
+    """
+    if world.classifier is None:
         raise NotApplicable("this encoder has no classifier of its own: it learnt no classes")
-    scores, y = torch.from_numpy(features.scores).to(device), torch.from_numpy(features.y_test).to(device)
-    return Result(measures(scores, y, features.unseen), scores=features.scores)
+    learnt = world.card.provenance["dataset"]
+    if learnt != world.run.dataset:
+        raise NotApplicable(f"this classifier knows the classes of {learnt}")
+    sides = Sides(world)
+    y, states = torch.from_numpy(world.data.y[world.test]).to(device), looks.states(world.batch_norm)
+
+    curve = []
+    for epochs, file in snapshots.unpacked(world.snapshots):
+        scores = sides.scores(*_opened(file, world), states)
+        curve.append({"epoch": epochs - 1, **looks.record(scores, y, world.unseen, states)})
+    last = world.card.provenance.get("epochs")
+    if last is None:
+        raise UserError(f"{world.run}: the encoder does not say after how many epochs it is; train it again")
+    scores = sides.scores(world.card, world.encoder, world.classifier.to(device), states)
+    looked = {"epoch": last - 1, **looks.record(scores, y, world.unseen, states)}
+    curve = [*(each for each in curve if each["epoch"] < looked["epoch"]), looked]
+
+    metrics = {}
+    for norm, accuracy in states.items():
+        metrics[norm] = measures(scores[norm], y, world.unseen)
+        if len(curve) > 1:
+            metrics[norm] |= looks.best(curve, accuracy)
+    own = metrics.pop(world.batch_norm)
+    return Result(own, scores=scores[world.batch_norm].cpu().numpy(), curve=curve, norms=metrics)
+
+
+class Sides:
+    """Both sides of a split, on the device."""
+
+    def __init__(self, world: Pretrained) -> None:
+        self.train, self.test = world.clips(world.train), world.clips(world.test)
+
+    def scores(
+        self, card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear, states: Iterable[str]
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Scores (N_test, classes) by state of the batch norms; the encoder keeps the last one's."""
+        found = {}
+        for norm in sorted(states, key=lambda each: each == "recalibrated"):  # which ends the other
+            if norm == "recalibrated":
+                recalibrate(card, encoder, self.train)
+            found[norm] = classify_all(card, encoder, classifier, self.test)
+        return found
+
+
+@torch.inference_mode()
+def classify_all(card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear, clips: Clips) -> Tensor:
+    """Scores (N, classes) of all clips in file order, in evaluation mode, on the device."""
+    encoder.eval()
+    rows = []
+    for part in in_order(len(clips), BATCH):
+        x, length, _ = clips.take(torch.arange(part.start, part.stop))
+
+        def encoded(stream: str, x: Tensor = x, length: Tensor = length) -> Tensor:
+            return encode(replace(card, stream=stream or card.stream), encoder, x, length)
+
+        rows.append(load_plugin("methods", card.method).Method.classify(encoded, classifier).float())
+    scores = torch.cat(rows)
+    check_rows(scores.cpu().numpy(), f"scores by {card.provenance['run']}", clips.name)
+    return scores
+
+
+def _opened(file: Path, world: Pretrained) -> tuple[EncoderCard, BaseEncoder, nn.Linear]:
+    """One snapshot, on the device. Raises: UserError if it is of another training."""
+    card, encoder = encoder_file.load(file)
+    classifier = encoder_file.load_classifier(file)
+    found, wanted = card.provenance.get("run_id"), world.card.provenance["run_id"]
+    if found != wanted or classifier is None:
+        raise UserError(f"{world.snapshots}: {file.name} is of run {found}, expected {wanted}; pass the run's own file")
+    return card, encoder.to(world.device), classifier.to(world.device)

@@ -21,7 +21,16 @@ from pstl.provenance import git_hash, machine, versions
 from pstl.registry import load as load_plugin
 from pstl.rng import derive, torch_generator
 from pstl.skeletons import load as load_skeleton
-from pstl.train import batches, checkpoint, curve, distributed, encoder_file, optimiser, precision
+from pstl.train import (
+    batches,
+    checkpoint,
+    curve,
+    distributed,
+    encoder_file,
+    optimiser,
+    precision,
+    snapshots,
+)
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.progress import Progress
 from pstl.train.schedule import learning_rate
@@ -141,7 +150,7 @@ def kept_of(settings: TrainSettings, card: EncoderCard, method: BaseMethod, out:
     def keep(history: History) -> None:
         curve.write(out.with_name("curve.jsonl"), history)
         if settings.snapshot_every and len(history) % settings.snapshot_every == 0:
-            encoder_file.save(out.parent / "snapshots" / f"epoch-{len(history):04d}.pt", card, method.encoder)
+            snapshots.keep(out, card, method, len(history))
 
     return keep
 
@@ -187,8 +196,8 @@ def train(
         check_epoch(record, method, optim, f"{name}: epoch {epoch}")
         history.append(record | watch(epoch + 1))
         if distributed.rank() == 0:
+            keep(history)  # before the checkpoint, after which the epoch is not repeated
             checkpoint.save(last, settings_digest, epoch + 1, history, method, optim)
-            keep(history)
     return history
 
 
@@ -253,7 +262,7 @@ def epochs_of(settings: TrainSettings, clips: int) -> int:
 def finish(
     out: Path, card: EncoderCard, method: BaseMethod, history: list[dict[str, float]], section: MethodSettings, device: torch.device
 ) -> None:
-    """Write curve.jsonl, run.json, then encoder.pt, and only then remove last.pt."""
+    """Write curve.jsonl, run.json, snapshots.zip, then encoder.pt, and only then remove last.pt."""
     curve.write(out.with_name("curve.jsonl"), history)
     facts: dict[str, Any] = {
         **card.provenance, "settings": section.model_dump(mode="json"), "device": device_name(device), "peak_mb": peak_memory(device),
@@ -261,8 +270,12 @@ def finish(
         "parameters": sum(p.numel() for p in method.encoder.parameters()), "recipe": card.recipe, "stream": card.stream,
     }  # fmt: skip
     write_json(out.with_name("run.json"), facts)
-    encoder_file.save(out, card, method.encoder, getattr(method, "classifier", None))
+    every, epochs = section.train.snapshot_every, len(history)
+    snapshots.pack(out, card, range(every, epochs + 1, every) if every else ())
+    classifier = getattr(method, "classifier", None)
+    encoder_file.save(out, snapshots.at_epoch(card, epochs), method.encoder, classifier)
     checkpoint.discard(out.with_name("last.pt"))
+    snapshots.clear(out)
 
 
 def device_name(device: torch.device) -> str:

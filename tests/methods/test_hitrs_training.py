@@ -129,7 +129,7 @@ def test_a_trace_counts_real_steps(world):
     (world / "params.yaml").write_text(yaml.safe_dump(text))
     pretrain(world, world / "run/encoder.pt")
     out = ["--array", f"{world}/array", "--tasks", "knn", "--out", f"{world}/trace.json", "--device", "cpu"]
-    main(["trace", "--params", f"{world}/params.yaml", "--run", RUN, "--snapshots", f"{world}/run/snapshots", *out])
+    main(["trace", "--params", f"{world}/params.yaml", "--run", RUN, "--snapshots", f"{world}/run/snapshots.zip", *out])
     assert [row["steps"] for row in json.loads((world / "trace.json").read_text())] == [2, 2, 3, 3]
 
 

@@ -1,5 +1,6 @@
 """PSP through the training loop that all methods share: lists of labels, batches of both kinds, its own classifier."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -14,7 +15,8 @@ from pstl.data.store import ArraySet, open_array, write_array
 from pstl.errors import UserError
 from pstl.files import write_json
 from pstl.tasks import classify
-from pstl.tasks._features import extract, open_features, recalibrate
+from pstl.tasks._features import recalibrate
+from pstl.tasks._pretrained import open_pretrained
 from pstl.train import batches, encoder_file
 from pstl.train import pretrain as loop
 
@@ -205,15 +207,18 @@ def test_a_few_dozen_steps_learn(tmp_path, array, lists):
     for level in ("body", "part", "joint"):
         assert curve[-1][level] < min(curve[0][level], np.log(23)) - 0.05, level  # log 23: all other rows of 12 clips alike
     assert [record["step"] for record in curve] == [10, 20, 30]
-    extract(tmp_path / "encoder.pt", array, "xview", "released", tmp_path / "released.npz", CPU)
-    features = open_features(tmp_path / "released.npz")
-    result = classify.run(features, classify.Config(), 0, CPU)
+    result, again = (own_scores(tmp_path, array, norm) for norm in ("released", "recalibrated"))
     assert result.metrics["top1"] > 55  # chance is a third
     assert result.scores.shape == (24, 3)
-    extract(tmp_path / "encoder.pt", array, "xview", "recalibrated", tmp_path / "recalibrated.npz", CPU)
-    again = classify.run(open_features(tmp_path / "recalibrated.npz"), classify.Config(), 0, CPU)
     assert again.metrics["top1"] > 55
     assert not np.allclose(again.scores, result.scores)
+
+
+def own_scores(folder, array, norm):
+    """What the run's own classifier says of the test clips."""
+    world = open_pretrained(run(), norm, folder / "encoder.pt", array, folder / "c.pt", "", CPU)
+    own = {"classifier": encoder_file.load_classifier(folder / "encoder.pt"), "snapshots": folder / "snapshots.zip"}
+    return classify.run(dataclasses.replace(world, **own), classify.Config(), 0, CPU)
 
 
 def test_recalibrated_statistics_are_of_both_streams(tmp_path, array, lists):

@@ -101,6 +101,8 @@ def run_cell(params, cell):
         declared("tasks", task.kind, "NEEDS", "features"),
         {"encoder": encoder, "array": cell.run.dataset, "labels": "labels.json"},
     )
+    if needs == "snapshots":
+        given["snapshots"] = paths.snapshots(source)
     features = paths.features(cell.run, cell.batch_norm, task.source)
     if needs in ("features", "both"):
         extract(encoder, cell.run.dataset, cell.run.split, cell.batch_norm, features, CPU)

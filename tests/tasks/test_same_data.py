@@ -139,11 +139,11 @@ def test_other_test_clips_are_not_compared_clip_by_clip(tmp_path):
 def test_snapshots_are_traced_on_their_own_data_only(world, tmp_path):
     """Test clips of another preparation may have been training clips of this one."""
     params, folder = world
-    assert trace(params, RUN, folder / "snapshots", folder / "array", ["knn"], CPU)
-    with pytest.raises(UserError, match=r"epoch-0001\.pt: snapshot of tiny/.* on data .*, expected"):
-        trace(params, RUN, folder / "snapshots", other_array(tmp_path), ["knn"], CPU)
+    assert trace(params, RUN, folder / "snapshots.zip", folder / "array", ["knn"], CPU)
+    with pytest.raises(UserError, match=r"snapshots\.zip, epoch-0001\.pt: snapshot of tiny/.* on data .*, expected"):
+        trace(params, RUN, folder / "snapshots.zip", other_array(tmp_path), ["knn"], CPU)
     with pytest.raises(UserError, match="unknown split 'xsub' of nwucla; known: xview"):
-        trace(params, RUN.model_copy(update={"split": "xsub"}), folder / "snapshots", folder / "array", ["knn"], CPU)
+        trace(params, RUN.model_copy(update={"split": "xsub"}), folder / "snapshots.zip", folder / "array", ["knn"], CPU)
 
 
 def test_a_model_card_holds_its_own_scores_only(world, tmp_path):

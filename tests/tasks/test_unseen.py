@@ -60,7 +60,7 @@ def files(folder: Path, copies: bool) -> dict[str, Path]:
 
 
 def settings(folder: Path) -> config.Params:
-    make_params(folder)
+    make_params(folder, snapshot_every=1)
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"tasks": {name: TASKS.get(name, {}) for name in ON_CLIPS}}))
     return config.load(path)
@@ -79,8 +79,10 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, tuple[config.P
 def metrics(world: tuple[config.Params, dict[str, Path]], task: str, out: Path) -> dict[tuple[str, str], float]:
     params, made = world
     evaluate(params, RUN, task, "recalibrated", made["features"], out, out.with_suffix(".scores.npz"), CPU,
-             encoder=made["encoder"], array=made["array"], labels=made["labels"])  # fmt: skip
-    return {(row["setting"], row["metric"]): row["value"] for row in json.loads(out.read_text())["rows"]}
+             encoder=made["encoder"], array=made["array"], labels=made["labels"],
+             snapshots=made["encoder"].with_name("snapshots.zip"))  # fmt: skip
+    rows = json.loads(out.read_text())["rows"]
+    return {(f"{row['batch_norm']};{row['setting']}", row["metric"]): row["value"] for row in rows}
 
 
 @pytest.mark.parametrize("task", ON_CLIPS)

@@ -148,6 +148,9 @@ def read_by(wildcards):
     encoder = paths.encoder(PARAMS.encoder_run(run, wildcards.task))
     if needs == "clips":
         return {"encoder": encoder, "array": array_of(wildcards)}
+    if needs == "snapshots":
+        trained = PARAMS.encoder_run(run, wildcards.task)
+        return {"encoder": encoder, "array": array_of(wildcards), "snapshots": paths.snapshots(trained)}
     if needs == "labels":
         return {"encoder": encoder, "array": array_of(wildcards), "labels": paths.labels(run.dataset, run.split, task.label_rule, run.seed)}
     if needs == "recordings":

@@ -12,6 +12,7 @@ rule pretrain:
         encoder="results/{suite}/runs/{run}/encoder.pt",
         curve="results/{suite}/runs/{run}/curve.jsonl",
         facts="results/{suite}/runs/{run}/run.json",
+        snapshots="results/{suite}/runs/{run}/snapshots.zip",
     log:
         "results/{suite}/runs/{run}/pretrain.log",
     priority: 1  # the long jobs first: tasks fill the gaps
