@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from pstl.config import MethodSettings, Params, Plugin, Run
+from pstl.config import MethodSettings, Params, Plugin, Run, TaskSettings
 from pstl.registry import declared, defines, load
 from pstl.skeletons import load as load_skeleton
 
@@ -19,7 +19,8 @@ MEAN_FRAMES = 80  # of a recording at native length, as `bench` assumes
 BACKWARD = 3  # a training step of a task costs as much as this many encodings of its clips
 TUNED_EPOCHS = {"finetune": 150, "semi": 150}  # tasks that train the encoder, and their epochs where params.yaml does not say
 LINEAR_EPOCHS = 150  # where params.yaml does not say
-FREE = ("classify",)  # tasks that take no time worth a line
+LOOK_EVERY = 5  # epochs of a task that trains the encoder, where params.yaml does not say
+LOOKING = "looks at test clips"  # kind of hours: of tasks that train the encoder, and of classify
 Figures = list[dict[str, Any]]  # rows of bench
 
 
@@ -145,7 +146,8 @@ def figure(params: Params, suite: str, name: str, figures: Figures) -> dict[str,
 
 
 def _hours(params: Params, suite: str, figures: Figures) -> dict[str, float]:
-    seconds = {"pretrain": 0.0, "features": 0.0, "probes": 0.0, "tasks that train the encoder": 0.0}
+    kinds = ("pretrain", "features", "probes", "tasks that train the encoder", LOOKING)
+    seconds = dict.fromkeys(kinds, 0.0)
     for run in params.runs(suite):
         section, row = params.method(suite, run.method), figure(params, suite, run.method, figures)
         if row and section.train.epochs:
@@ -156,14 +158,44 @@ def _hours(params: Params, suite: str, figures: Figures) -> dict[str, float]:
         passes = train + test + train * (batch_norm == "recalibrated")
         if row := figure(params, suite, run.method, figures):
             seconds["features"] += passes / row["encode_clips_per_second"]
-    for run, _, task, _ in own_cells(params, suite):
+    for run, batch_norm, task, _ in own_cells(params, suite):
         row = figure(params, suite, run.method, figures)
         seconds["probes"] += _probe_seconds(params, run, task, row, figures)
-        if row and task.kind in TUNED_EPOCHS:
-            epochs = task.settings.get("train", {}).get("epochs", TUNED_EPOCHS[task.kind])
-            seen = epochs * facts(run.dataset).split(run.split)[0] * task.settings.get("labels", 1.0)
-            seconds["tasks that train the encoder"] += BACKWARD * seen / row["encode_clips_per_second"]
+        if not row:
+            continue
+        rate = row["encode_clips_per_second"]
+        if task.kind in TUNED_EPOCHS:
+            labelled = facts(run.dataset).split(run.split)[0] * task.settings.get("labels", 1.0)
+            seen = tuned_epochs(task) * labelled
+            seconds["tasks that train the encoder"] += BACKWARD * seen / rate
+        seconds[LOOKING] += looked_at(params, run, batch_norm, task) / rate
     return {kind: value / 3600 for kind, value in seconds.items()}
+
+
+def tuned_epochs(task: TaskSettings) -> int:
+    """Epochs of a task that trains the encoder."""
+    return int(task.settings.get("train", {}).get("epochs", TUNED_EPOCHS[task.kind]))
+
+
+def looked_at(params: Params, run: Run, batch_norm: str, task: TaskSettings) -> float:
+    """Clips that all looks of a task encode: the test side in every state, and for renewed statistics what was trained on."""
+    train, test = facts(run.dataset).split(run.split)
+    section = params.method(run.suite, run.method).train
+    if task.kind in TUNED_EPOCHS:
+        epochs, every = tuned_epochs(task), task.settings.get("test_every", LOOK_EVERY)
+        train *= task.settings.get("labels", 1.0)
+    elif task.kind == "classify":
+        epochs, every = section.epochs, section.snapshot_every
+    else:
+        return 0.0
+    looks = len({epochs, *(range(every, epochs, every) if every else ())})
+    return looks * (2 * test + train if batch_norm == "recalibrated" else test)
+
+
+def snapshots(section: MethodSettings) -> int:
+    """Encoders that a run keeps beside its last."""
+    train = section.train
+    return train.epochs // train.snapshot_every if train.snapshot_every else 0
 
 
 def _probe_seconds(params: Params, run: Run, task: Any, row: dict[str, Any], figures: Figures) -> float:
@@ -200,7 +232,7 @@ def feature_width(params: Params, run: Run, row: dict[str, Any]) -> int | None:
 
 def uncounted(params: Params, suite: str, figures: Figures) -> list[str]:
     """Kinds of task in the suite whose own hours are not counted."""
-    known = {row["task"] for row in figures if "task" in row} | set(TUNED_EPOCHS) | set(FREE)
+    known = {row["task"] for row in figures if "task" in row} | set(TUNED_EPOCHS) | {"classify"}
     return sorted({task.kind for _, _, task, _ in own_cells(params, suite)} - known)
 
 
@@ -220,7 +252,8 @@ def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:
     disk["arrays"] += sum(array_bytes(dataset, recipe) for (dataset, _), recipe in recipes.items())
     for run in runs:
         row = figure(params, suite, run.method, figures)
-        disk["encoders"] += row.get("encoder_parameters", 0) * FLOAT
+        kept = 1 + snapshots(params.method(suite, run.method))
+        disk["encoders"] += kept * row.get("encoder_parameters", 0) * FLOAT
         if row and params.method(suite, run.method).train.epochs:
             disk["checkpoints while training"] += 2 * 3 * row["parameters"] * FLOAT
     for run, _ in _encoded(params, suite):

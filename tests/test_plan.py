@@ -69,6 +69,24 @@ def test_probes_cost_in_proportion_to_what_was_timed(root: Path) -> None:
     assert not {"linear", "knn", "finetune"} & set(named)
 
 
+def test_looks_are_counted(root: Path) -> None:
+    """NTU-60 with 1 % of the labels trains on 400 clips and tests 16,487: there looks cost more than training."""
+    params = load(root / "params.yaml")
+    run = next(r for r in params.runs("ntu60") if (r.method, r.split) == ("pstl", "xsub"))
+    few, every = (params.task("ntu60", name) for name in ("semi_01", "finetune"))
+    assert plan.looked_at(params, run, "released", every) == 30 * 16_487
+    assert plan.looked_at(params, run, "recalibrated", every) == 30 * (2 * 16_487 + 40_091)
+    assert plan.looked_at(params, run, "released", few) == 30 * 16_487
+    assert plan.looked_at(params, run, "recalibrated", few) == pytest.approx(30 * (2 * 16_487 + 400.91))
+    assert plan.looked_at(params, run, "released", params.task("ntu60", "linear")) == 0
+    psp = run.model_copy(update={"method": "psp"})
+    assert plan.looked_at(params, psp, "released", params.task("ntu60", "classify")) == 24 * 16_487
+    assert plan.snapshots(params.method("ntu60", "psp")) == 24
+    assert plan.snapshots(params.method("ntu60", "pstl")) == 0
+    hours = plan.cost(params, "ntu60", FIGURES).hours
+    assert 0 < hours[plan.LOOKING] < hours["tasks that train the encoder"]
+
+
 def test_an_array_is_as_large_as_its_shape(root: Path) -> None:
     """NTU-60 at 50 frames: 56,578 clips of 3 x 50 x 25 x 2 float32, the 1.7 GB that must fit into memory."""
     assert plan.array_bytes("ntu60", Plugin(name="resize50")) == 56_578 * 3 * 50 * 25 * 2 * 4
