@@ -1,7 +1,7 @@
 """What `pstl bench --json` wrote, read back: rows of a method, or of a probe (a task that reads features). Free of torch."""
 
 import os
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -50,5 +50,5 @@ def read_figures(path: str) -> list[dict[str, Any]]:
     """What `bench --json` wrote. Raises: UserError if the file is missing or something else."""
     if not os.path.lexists(path):
         raise UserError(f"{path}: no such file; make it with 'python -m pstl bench --json {path}'")
-    figures: list[dict[str, Any]] = read_json(path, BENCH, list[Figure])
+    figures: list[dict[str, Any]] = read_json(path, BENCH, Annotated[list[Figure], Field(min_length=1)])
     return figures

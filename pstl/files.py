@@ -45,7 +45,7 @@ def reading(path: str | Path, kind: Kind) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # libraries warn about damage before they fail of it
             yield
-    except UserError:
+    except (UserError, ImportError):
         raise
     except FileNotFoundError:
         raise UserError(f"{path}: {_absent(path)}" + (f"; {kind.make}" if kind.make else "")) from None
@@ -57,10 +57,10 @@ def reading(path: str | Path, kind: Kind) -> Iterator[None]:
         raise UserError(_damaged(path, kind, error)) from None
 
 
-def read_text(path: str | Path, kind: Kind) -> str:
-    """A whole text in UTF-8. Raises: UserError if it is missing, or cannot be read as such."""
+def read_text(path: str | Path, kind: Kind, encoding: str = "utf-8") -> str:
+    """A whole text. Raises: UserError if it is missing, or not in this encoding."""
     with reading(path, kind):
-        return Path(path).read_text("utf-8")
+        return Path(path).read_text(encoding)
 
 
 def read_json(path: str | Path, kind: Kind, shape: Any = dict[str, Any]) -> Any:
@@ -166,9 +166,12 @@ def by_ending(path: str | Path, known: Mapping[str, Any]) -> Any:
 
 
 def checksum(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """SHA-256 of a file. Raises: UserError if it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(trouble(error, path)) from None
 
 
 @contextmanager
@@ -197,8 +200,16 @@ def _absent(path: str | Path) -> str:
 
 
 def _damaged(path: str | Path, kind: Kind, error: Exception) -> str:
-    empty = os.path.exists(path) and not os.path.getsize(path)
-    return f"{path}: not a {kind.name} ({'it is empty' if empty else _reason(error)}); {kind.again}"
+    return f"{path}: not a {kind.name} ({_disk_or_empty(path) or _reason(error)}); {kind.again}"
+
+
+def _disk_or_empty(path: str | Path) -> str:
+    """What is wrong with a file whatever it should hold: it holds nothing, or cannot be read, which some libraries keep to themselves."""
+    try:
+        with open(path, "rb") as stream:
+            return "" if stream.read(1) else "it is empty"
+    except OSError as error:
+        return _reason(error)
 
 
 def _reason(error: Exception) -> str:

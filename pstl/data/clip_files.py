@@ -19,6 +19,7 @@ from pstl.skeletons import NAMES, Skeleton
 from pstl.skeletons import load as load_skeleton
 
 ARRAY = Kind("readable array (.npy)", "get another copy")
+CLIP = Kind("readable clip", "get another copy")
 BARE = "(T, V, 3) or (T, M, V, 3)"
 
 
@@ -94,7 +95,9 @@ def read(path: Path) -> Clip:
             raise UserError(f"{path}: no such file or folder")
         raise UserError(f"{path}: not a clip that can be read here; known files: {KNOWN}")
     spec: DatasetSpec = load("data.datasets", form.dataset).SPEC
-    return Clip(form.read(path, load_skeleton(spec.skeleton)), spec.skeleton, spec.people)
+    with reading(path, CLIP):
+        raw = form.read(path, load_skeleton(spec.skeleton))
+    return Clip(raw, spec.skeleton, spec.people)
 
 
 def in_folder(folder: Path) -> list[Path]:

@@ -111,7 +111,8 @@ def write_sequences(
             order = sorted(range(len(names)), key=names.__getitem__)
             rows, names, listed = [rows[i] for i in order], [names[i] for i in order], [listed[i] for i in order]
         save_npy(new / "index.npy", np.array(rows, dtype=INDEX))
-        meta = {"dataset": spec.name, "joints": joints, "names": names, "checksum": sums.hexdigest()}
+        told_apart = (new / "bodies.bin").stat().st_size > 0
+        meta = {"dataset": spec.name, "joints": joints, "names": names, "checksum": sums.hexdigest(), "told_apart": told_apart}
         if left_out:
             meta["left_out"] = left_out
         if merged:
@@ -129,16 +130,19 @@ def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
     folder = Path(folder)
     kind = store_shape.kind_of(folder, "sequences", "parse")
     meta = _meta(folder, kind, store_shape.SequencesMeta)
-    names = meta.pop("names")
+    names, told_apart = meta.pop("names"), meta.pop("told_apart", False)
     if verify:
         _verify(folder, {"values.bin": meta["checksum"]}, kind)
-    with reading(folder / "values.bin", kind):
-        values = _mapped(folder / "values.bin", np.float32)
-    with reading(folder / "bodies.bin", kind):
-        bodies = _mapped(folder / "bodies.bin", np.uint8)
     with reading(folder / "index.npy", kind):
         index = load_npy(folder / "index.npy")
-        store_shape.check_index(index, len(names), int(meta["joints"]), len(values), len(bodies))
+        size = store_shape.filled(index, len(names), meta["joints"])
+    with reading(folder / "values.bin", kind):
+        values = _mapped(folder / "values.bin", np.float32)
+        store_shape.check_size(len(values), size)
+    with reading(folder / "bodies.bin", kind):
+        bodies = _mapped(folder / "bodies.bin", np.uint8)
+        if len(bodies) or told_apart:
+            store_shape.check_size(len(bodies), size // (3 * meta["joints"]))
     return SequenceStore(values, index, names, meta, bodies if len(bodies) else None)
 
 

@@ -30,6 +30,8 @@ class SequencesMeta(BaseModel):
     names: list[str]
     checksum: str
     listed: dict[str, list[str]] = {}
+    merged: dict[str, list[int]] = {}
+    told_apart: bool = False  # whether bodies.bin says which body stands in which slot
 
     @model_validator(mode="after")
     def _one_side_each(self) -> "SequencesMeta":
@@ -57,6 +59,7 @@ class EncodableMeta(ArrayMeta):
     classes: list[str]
 
 
+MOST = 2**24  # frames or people of one clip; beyond it, products would not fit into 64 bits
 # Files of an array: name, type, dimensions.
 PARTS = (("x", np.float32, 5), ("y", np.int64, 1), ("length", np.int64, 1), ("content", np.uint64, 1))
 
@@ -92,16 +95,20 @@ def sides_of(content: dict[str, np.ndarray], clips: int) -> dict[str, tuple[np.n
     return {name: (content[f"{name}.train"], content[f"{name}.test"]) for name in names}
 
 
-def check_index(index: np.ndarray, clips: int, joints: int, values: int, slots: int) -> None:
-    """Raises: ValueError if the rows do not say where every clip is, one after the other."""
+def filled(index: np.ndarray, clips: int, joints: int) -> int:
+    """Numbers in values.bin, as the rows of the index say. Raises: ValueError if they do not lie one behind the other."""
     if index.dtype != INDEX or index.shape != (clips,):
         raise ValueError(f"shape {index.shape} of {index.dtype}, expected {clips} clips")
-    check_range(index["frames"], 1, values)
-    check_range(index["people"], 1, values)
+    for name in ("frames", "people"):
+        check_range(index[name], 1, MOST)
     sizes = index["frames"].astype(np.int64) * index["people"] * joints * 3
     order = np.argsort(index["offset"])
-    starts = np.cumsum(sizes[order]) - sizes[order]
-    if not np.array_equal(index["offset"][order], starts) or sizes.sum() != values:
-        raise ValueError(f"its clips do not fill the {values} numbers of values.bin")
-    if slots and slots * joints * 3 != values:
-        raise ValueError(f"{slots} body numbers, expected {values // (joints * 3)}")
+    if not np.array_equal(index["offset"][order], np.cumsum(sizes[order]) - sizes[order]):
+        raise ValueError("its clips do not lie one behind the other")
+    return int(sizes.sum())
+
+
+def check_size(found: int, expected: int) -> None:
+    """Raises: ValueError if a file holds more or fewer numbers than the index says."""
+    if found != expected:
+        raise ValueError(f"{found} numbers, expected {expected} by index.npy")

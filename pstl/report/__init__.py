@@ -28,14 +28,18 @@ def build(params: Params, suite: str, out: str | Path, source: Source = "files",
     else:
         results = rows.from_files(params, suite)
     lines = tables.compare(results.rows, published, params.published_tasks(suite))
-    write_text(out / "rows.csv", tables.rows_csv(results.rows))
-    write_text(out / "comparison.csv", tables.comparison_csv(lines))
-    write_text(out / "comparison.md", markdown.render(params, suite, results, lines, published))
     cells = params.cells(suite)
     confused = scored.matrices(cells)
-    write_text(out / "per_class.csv", scored.per_class_csv(confused))
-    write_text(out / "confusion.csv", scored.confusion_csv(confused))
-    write_text(out / "paired.csv", paired.as_csv(paired.pairs(cells, params.together(suite))))
+    texts = {
+        "rows.csv": tables.rows_csv(results.rows),
+        "comparison.csv": tables.comparison_csv(lines),
+        "comparison.md": markdown.render(params, suite, results, lines, published),
+        "per_class.csv": scored.per_class_csv(confused),
+        "confusion.csv": scored.confusion_csv(confused),
+        "paired.csv": paired.as_csv(paired.pairs(cells, params.together(suite))),
+    }
+    for name, text in texts.items():  # when everything has been read
+        write_text(out / name, text)
     plots.curves(out / "curves.png", results)
     plots.accuracy(out / "accuracy.png", tables.merge_transfers(lines, params.together(suite)))
     plots.settings(out / "settings.png", lines)

@@ -5,6 +5,7 @@ comparison.csv, or one that holds such folders; what follows keeps only the rows
 """
 
 import csv
+import os
 import re
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def block(what: str, root: Path) -> str:
     chosen = {name: values.split(",") for name, _, values in (choice.partition("=") for choice in choices)}
     if unknown := set(chosen) - set(CHOICES):
         raise UserError(f"results: {what}: unknown {', '.join(sorted(unknown))}; known: {', '.join(CHOICES)}")
-    if (root / folder / "comparison.csv").is_file():
+    if os.path.lexists(root / folder / "comparison.csv"):
         return table(root / folder, chosen)
     below = sorted(path.parent for path in (root / folder).glob("*/comparison.csv"))
     if not below:

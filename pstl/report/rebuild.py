@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pstl.config import Params
 from pstl.errors import UserError
-from pstl.files import Kind, read_text, write_text
+from pstl.files import Kind, read_text, reading, write_text
 from pstl.report import markdown
 from pstl.report.paper import load
 from pstl.report.rows import FIELDS, NOT_RUN, Row
@@ -38,8 +38,10 @@ def rebuild(params: Params, folder: str | Path) -> None:
 
 def rows_of(folder: Path) -> list[Row]:
     """rows.csv as `tables.rows_csv` wrote it. Raises: UserError for another file."""
-    text = read_text(folder / "rows.csv", ROWS)
-    rows: list[Row] = list(csv.DictReader(text.splitlines()))
+    with reading(folder / "rows.csv", ROWS):
+        rows: list[Row] = list(csv.DictReader((folder / "rows.csv").read_text("utf-8").splitlines()))
+        if any(None in row or None in row.values() for row in rows):
+            raise ValueError("a row with fewer or more cells than columns")
     if not rows or set(FIELDS) - set(rows[0]):
         raise UserError(f"{folder}/rows.csv: not a table of 'python -m pstl report'; expected the columns {', '.join(FIELDS)}")
     for number, row in enumerate(rows):

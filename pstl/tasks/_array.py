@@ -1,6 +1,7 @@
 """Arrays of clips from anywhere: the folder that `prepare` made, or a bare .npy with whatever lies beside it."""
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 def is_array(source: Path) -> bool:
     """Whether this is an array of clips, and not raw clips."""
-    return (source / "x.npy").is_file() if source.is_dir() else source.suffix == ".npy"
+    return os.path.lexists(source / "x.npy") if source.is_dir() else source.suffix == ".npy"
 
 
 def open_clips(source: str | Path, card: EncoderCard, skeleton: str) -> ArraySet:
@@ -36,7 +37,7 @@ def open_clips(source: str | Path, card: EncoderCard, skeleton: str) -> ArraySet
     """
     path = Path(source)
     file = path / "x.npy" if path.is_dir() else path
-    whole = file.name == "x.npy" and (file.parent / "splits.npz").is_file()
+    whole = file.name == "x.npy" and os.path.lexists(file.parent / "splits.npz")
     data = open_array(file.parent) if whole else _bare(file, card, skeleton or card.skeleton)
     if skeleton and skeleton != data.meta["skeleton"]:
         raise UserError(f"{source}: clips of {data.meta['skeleton']}, says meta.json; leave out --skeleton {skeleton}")
@@ -57,9 +58,10 @@ def _bare(path: Path, card: EncoderCard, skeleton: str) -> ArraySet:
         )
     count, frames = x.shape[0], x.shape[2]
     beside = path.with_name("length.npy")
-    length = _lengths(beside, count) if beside.is_file() else np.full(count, frames)
+    given = os.path.lexists(beside)
+    length = _lengths(beside, count) if given else np.full(count, frames)
     nothing, names = np.full(count, -1), [str(number) for number in range(count)]
-    meta = {"skeleton": skeleton, "lengths": beside.is_file()}
+    meta = {"skeleton": skeleton, "lengths": given}
     return ArraySet(x.astype(np.float32, copy=False), nothing, length, nothing, names, {}, meta)
 
 

@@ -1,6 +1,7 @@
 """The door for people with clips of their own: a trained encoder by path or name, raw sequences in, features out."""
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def find(path_or_name: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     Raises: UserError if there is none, or it is damaged.
     """
     path = Path(path_or_name)
-    if path.is_dir() and (path / _release.WEIGHTS).is_file():
+    if path.is_dir() and os.path.lexists(path / _release.WEIGHTS):
         return _release.read(path)
     if path.is_file():
         return encoder_file.load(path)

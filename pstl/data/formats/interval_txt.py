@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pstl.errors import UserError
+from pstl.files import Kind, read_text, write_text
 from pstl.metrics_detection import Interval
+
+INTERVALS = Kind("text of numbers, one line 'label,start,end,confidence' per action", "get another copy, or move it away")
 
 
 def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[Interval]]:
@@ -17,7 +20,7 @@ def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[
         raise UserError(f"{folder}: no such folder, expected one with a file per video")
     videos: dict[str, list[Interval]] = {}
     for path in sorted(Path(folder).iterdir()):
-        if path.is_file() and not path.name.startswith("."):
+        if not path.name.startswith("."):
             if path.stem in videos:
                 raise UserError(f"{folder}: two files for video {path.stem}, e.g. {path.name}; remove one")
             videos[path.stem] = read(path, confidences)
@@ -28,17 +31,14 @@ def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[
 
 def read(path: str | Path, confidences: bool = True) -> list[Interval]:
     """Intervals of one file; separators are commas, blanks or both, blank lines are skipped."""
-    try:
-        lines = Path(path).read_text("ascii").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text of numbers; expected lines 'label,start,end,confidence'") from None
+    lines = read_text(path, INTERVALS, "ascii").splitlines()
     cells = ((number, line.replace(",", " ").split()) for number, line in enumerate(lines, start=1))
     return [_interval(Path(path).stem, row, f"{path}, line {number}", confidences) for number, row in cells if row]
 
 
 def write(path: str | Path, intervals: Iterable[Interval]) -> None:
     """Write one video's intervals; confidences with seventeen digits, so that reading gives the same numbers."""
-    Path(path).write_text("".join(f"{i.label},{i.start:.17g},{i.end:.17g},{i.confidence:.17g}\n" for i in intervals))
+    write_text(path, "".join(f"{i.label},{i.start:.17g},{i.end:.17g},{i.confidence:.17g}\n" for i in intervals))
 
 
 def _interval(video: str, row: list[str], where: str, confidences: bool) -> Interval:
