@@ -180,9 +180,8 @@ def train(
     if settings.precision == "bf16":
         precision.use_bf16(method)
     distributed.synchronise_norms(method.sharded())
-    optim = optimiser.build(method, settings)
+    optim, epochs = optimiser.build(method, settings), epochs_of(settings, len(clips))
     first, history = checkpoint.resume(last, settings_digest, method, optim)
-    epochs = epochs_of(settings, len(clips))
     progress = Progress(name, first, epochs, settings.steps_per_epoch * settings.batch_size or len(clips))
     for epoch in range(first, epochs):
         progress.epoch()
@@ -250,12 +249,15 @@ def update(method: BaseMethod, optim: torch.optim.Optimizer, settings: TrainSett
 
 
 def epochs_of(settings: TrainSettings, clips: int) -> int:
-    """Epochs of a whole run: max_steps may end it before the last one, or within one."""
-    if not settings.max_steps:
-        return settings.epochs
+    """Epochs of a whole run: max_steps may end it before the last one, or within one.
+
+    Raises: UserError if an epoch would make no step.
+    """
     one_pass = shuffled(clips, settings.batch_size, settings.drop_last, 0, 0)
     in_all = settings.steps_per_epoch or len(one_pass)
     steps = math.ceil(batches.trained_on(in_all, settings) / settings.accumulate)
+    if not settings.max_steps:
+        return settings.epochs
     return min(settings.epochs, math.ceil(settings.max_steps / steps))
 
 

@@ -25,6 +25,7 @@ TASKS = {
     "finetune": {"train": SHORT},
     "finetune_default": {"kind": "finetune", "train": SHORT, "test_every": 5, "summary": ""},
     "finetune_looks": {"kind": "finetune", "train": SHORT, "test_every": 1},
+    "finetune_steps": {"kind": "finetune", "train": SHORT | {"accumulate": 4, "whole_steps": True}},
     "finetune_half": {"kind": "finetune", "train": SHORT, "frozen": ["input_norm", "blocks.0", "importance.0"]},
     "transfer": {"kind": "finetune", "train": SHORT, "source": "nwucla/xview"},
 }
@@ -192,6 +193,14 @@ def test_rows_say_which_state_they_are_of(world, tmp_path):
     assert states["released"].keys() >= {"top1", "top1_best", "best_epoch"}
     assert all(row["seconds"] > 0 for row in states["recalibrated"].values())
     assert all(row["seconds"] == 0 for row in states["released"].values())
+
+
+def test_too_few_clips_for_a_step_leave_nothing_behind(world, tmp_path):
+    """16 clips in batches of 8 make no step of 4: one line before anything is written or locked."""
+    out = tmp_path / "few" / "finetune_steps.json"
+    with pytest.raises(UserError, match="2 batches of 8 in an epoch make no step of 4"):
+        run_task(world, out, "finetune_steps")
+    assert not out.parent.exists()
 
 
 def test_an_epoch_that_is_never_reached_is_refused():
