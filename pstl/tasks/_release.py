@@ -11,7 +11,7 @@ from pstl.backbones._base import BaseEncoder
 from pstl.data.loader import Clips
 from pstl.data.store import open_array
 from pstl.errors import UserError
-from pstl.files import parsed, reading, replaced, write_json
+from pstl.files import parsed, reading, replaced, write_json, write_text
 from pstl.registry import load as load_plugin
 from pstl.registry import names
 from pstl.tasks import _result
@@ -38,11 +38,12 @@ def export(encoder: str | Path, out: str | Path, array: str | Path | None = None
         recalibrate(card, model, Clips(data, data.splits[split][0], torch.device("cpu")))
         norm = "recalibrated"
     card = EncoderCard(**{**asdict(card), "provenance": {**card.provenance, "batch_norm": norm}})
+    described = describe(card, model, scores(Path(encoder).parent, norm, card))
     with replaced(out) as new:
         notes = {"format": "pt", "pstl": json.dumps(asdict(card), sort_keys=True)}
         safetensors.write(new / WEIGHTS, model.state_dict(), notes)
         write_json(new / CONFIG, asdict(card))
-        (new / CARD).write_text(describe(card, model, scores(Path(encoder).parent, norm, card)))
+        write_text(new / CARD, described)
     return card
 
 

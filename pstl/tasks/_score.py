@@ -21,10 +21,13 @@ def score_detections(truth: str | Path, proposals: str | Path, theta: float, cla
     if stray := sorted(found.keys() - true.keys()):
         raise UserError(f"{proposals}: {len(stray)} videos have no ground truth in {truth}, e.g. {stray[0]}; names must be the same")
     sides = {"truth": [i for v in true.values() for i in v], "proposals": [i for v in found.values() for i in v]}
-    for intervals in sides.values():
+    for folder, intervals in zip((truth, proposals), sides.values(), strict=True):
         for i in intervals:
             if i.label > classes or (i.label == 0 and intervals is sides["truth"]):
-                raise UserError(f"video {i.video}: label {i.label}, expected 1 to {classes}; pass --classes N for another data set")
+                where = f"{Path(folder) / i.video}"
+                raise UserError(
+                    f"{where}, video {i.video}: label {i.label}, expected 1 to {classes}; pass --classes N for another data set"
+                )
     return {
         "protocol": "PKU-MMD evaluate.py; under 'greedy': one-to-one matching, precision at the rank",
         "theta": theta,

@@ -1,0 +1,173 @@
+"""Every kind of file that the verbs read, made by the verbs themselves from random walks: a second or two, in the current folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pstl import cli
+from pstl.data import simulated
+from pstl.data.datasets import nwucla
+from pstl.data.formats.skeleton_txt import Name
+from pstl.data.recordings import write_recordings
+from pstl.data.spec import RawSequence, Recording
+from pstl.data.store import write_sequences
+from pstl.skeletons import load
+from pstl.train import checkpoint
+from pstl.train import pretrain as loop
+
+JOINTS = load(nwucla.SPEC.skeleton).joints
+TRAIN = {"epochs": 2, "batch_size": 16, "lr": 1.0e-3, "snapshot_every": 1}
+SHAPE = {"recipe": "resize50", "encoder": {"name": "stgcn", "width": 2}}
+METHODS = {"supervised": SHAPE | {"train": TRAIN}, "random_init": SHAPE | {"train": {"epochs": 0, "lr": 1}}}
+TASKS = {
+    "knn": {}, "linear": {"epochs": 1}, "retrieval": {}, "probe": {"strengths": [1.0], "folds": 2}, "classify": {},
+    "semi": {"labels": 0.5, "train": {"epochs": 1}}, "finetune": {"train": {"epochs": 1}},
+    "detection": {"window": 8, "stride": 8, "smoothing": [1], "least": [1], "train": {"epochs": 1}},
+    "prediction": {"observe": 8, "predict": 4, "horizons": [4], "train": {"epochs": 1}},
+    "lost_joints": {"joints": [3], "parts": False, "frames": [0.5], "by": ["zeros"], "probes": {"knn": {}}},
+}  # fmt: skip
+CELL = {"dataset": "nwucla", "split": "xview", "batch_norm": ["released"]}
+EXPERIMENTS = [
+    CELL | {"methods": ["supervised"], "streams": ["joint", "bone"], "tasks": ["linear"], "fuse": {"weights": {"joint": 0.5, "bone": 0.5}}},
+    CELL | {"methods": ["supervised", "random_init"], "tasks": list(TASKS)},
+]
+RUN = "tiny/nwucla/xview/supervised/joint/s0"
+BONE, FUSED = RUN.replace("joint", "bone"), RUN.replace("joint", "3s")
+HOME = "results/tiny/runs/nwucla/xview/supervised/joint/s0"
+
+
+def pstl(*words: object) -> None:
+    cli.main([str(word) for word in words])
+
+
+def ran(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    """Exit code of a verb, and what it said on stderr."""
+    capsys.readouterr()
+    code = 0
+    try:
+        cli.main(words)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    return code, capsys.readouterr().err.splitlines()
+
+
+def home(stream: str) -> str:
+    return HOME.replace("joint", stream)
+
+
+def walks(count: int = 40, frames: int = 24) -> list[RawSequence]:
+    """Random walks of 10 classes; the cameras 1 and 2 are for training."""
+    rng = np.random.default_rng(0)
+    clips = []
+    for i in range(count):
+        xyz = rng.normal(size=(frames + i % 5, JOINTS, 1, 3)).cumsum(0).astype(np.float32) * 0.02
+        clips.append(
+            RawSequence(
+                f"a{i:02d}_s{i % 4}_e00_v{1 + i // 10 % 3}",
+                i % 10,
+                xyz,
+                subject=i % 4,
+                camera=1 + i // 10 % 3,
+                bodies=np.ones((len(xyz), 1), np.uint8),
+            )
+        )
+    return clips
+
+
+def settings(path: str | Path, **changes: object) -> None:
+    suites = {"tiny": {"summary": "", "experiments": EXPERIMENTS}}
+    content = {"suite": "tiny", "methods": METHODS, "tasks": TASKS, "suites": suites, **changes}
+    Path(path).write_text(yaml.safe_dump(content))
+
+
+def prepared() -> None:
+    """params.yaml, sequences, recordings, array, labels."""
+    settings("params.yaml")
+    clips = walks()
+    write_sequences("data/sequences/nwucla", nwucla.SPEC, JOINTS, clips)
+    recordings = [Recording(clip, np.arange(len(clip.xyz), dtype=float), ((clip.label, 2.0, 20.0),)) for clip in clips]
+    write_recordings("data/recordings/nwucla", nwucla.SPEC, recordings)
+    pstl("prepare", "nwucla", "--recipe", "resize50", "--sequences", "data/sequences/nwucla", "--out", "array", "--jobs", 1)
+    pstl("labels", "nwucla", "--sequences", "data/sequences/nwucla", "--split", "xview", "--draw", 0, "--out", "labels.json")
+
+
+def trained() -> None:
+    """Encoders of both streams, features, rows and scores, their fusion, an exported encoder, and a run that was stopped half-way."""
+    for stream in ("joint", "bone"):
+        run, folder = RUN.replace("joint", stream), home(stream)
+        pstl("pretrain", "--run", run, "--array", "array", "--out", f"{folder}/encoder.pt", "--device", "cpu")
+        pstl(*features(f"{folder}/encoder.pt", f"{folder}/released/features.npz"))
+        pstl(*evaluate("linear", f"{folder}/released", "--features", f"{folder}/released/features.npz", run=run))
+    pstl(*fuse(f"{home('3s')}/released/linear"))
+    pstl("export", "--encoder", f"{HOME}/encoder.pt", "--out", "exported")
+    half_way("half")
+
+
+def half_way(folder: str) -> None:
+    """A training that was interrupted in its second epoch: last.pt."""
+    epoch = loop.train_epoch
+
+    def stop(*args: object) -> dict[str, float]:
+        if args[4] == 1:
+            raise KeyboardInterrupt
+        return epoch(*args)  # type: ignore[arg-type]
+
+    loop.train_epoch = stop  # type: ignore[assignment]
+    try:
+        pstl("pretrain", "--run", RUN, "--array", "array", "--out", f"{folder}/encoder.pt", "--device", "cpu")
+    except SystemExit:
+        pass
+    finally:
+        loop.train_epoch = epoch
+    checkpoint.release(Path(folder, "last.pt").absolute())
+
+
+def features(encoder: str, out: str, array: str = "array") -> list[str]:
+    return [*f"features --split xview --batch-norm released --device cpu --encoder {encoder} --array {array} --out {out}".split()]
+
+
+def evaluate(task: str, folder: str, *given: str, run: str = RUN) -> list[str]:
+    words = f"evaluate --task {task} --run {run} --batch-norm released --device cpu --out {folder}/{task}.json"
+    return [*words.split(), *given, "--scores", f"{folder}/{task}.scores.npz"]
+
+
+def fuse(out: str) -> list[str]:
+    scores = [f"{stream}={home(stream)}/released/linear.scores.npz" for stream in ("joint", "bone")]
+    words = f"fuse --run {FUSED} --task linear --batch-norm released --out {out}.json --scores-out {out}.scores.npz --scores"
+    return [*words.split(), *scores]
+
+
+def others() -> None:
+    """Clips of every format, figures of bench, interval texts, a kept table and a page that quotes it."""
+    Path("clips").mkdir()
+    for name, content in clips().items():
+        Path("clips", name).write_bytes(content)
+    np.save("clips/own.npy", walks(1)[0].xyz[:, :, 0])
+    Path("own").mkdir()
+    shutil.copy("clips/own.npy", "own/own.npy")
+    measured = Path(__file__).parents[1] / "results/measured"
+    shutil.copy(measured / "bench/cpu.json", "bench.json")
+    shutil.copytree(measured / "utkinect-detection-cpu", "kept")
+    Path("page.md").write_text("<!-- results: kept -->\n<!-- end of results -->\n")
+    for side, more in (("truth", ""), ("found", ",0.5")):
+        Path(side).mkdir()
+        Path(side, "v1.txt").write_text(f"1,0,10{more}\n")
+
+
+def clips() -> dict[str, bytes]:
+    """One small file of each format of raw clips."""
+    xyz = walks(1)[0].xyz[:2, :, 0]
+    table = xyz.reshape(-1, 3)
+    rows = np.concatenate([np.arange(2)[:, None], xyz.reshape(2, -1)], axis=1)
+    name = "a01_s01_e01_v01"
+    return {
+        "S001C001P001R001A001.skeleton": simulated.ntu_clip(Name(1, 1, 1, 1, 1), frames=(2, 3)),
+        "0002-L.txt": simulated.pku_recording("0002-L", [1], frames=(2, 3))[0],
+        f"{name}.json": json.dumps({"file_name": name, "skeletons": xyz.tolist(), "label": 1}).encode(),
+        "a01_s01_e01_skeleton3D.txt": "".join(f"{x:.6f} {y:.6f} {z:.6f} 1\n" for x, y, z in table).encode(),
+        "joints_s01_e01.txt": "".join(" ".join(f"{value:.6g}" for value in row) + "\n" for row in rows).encode(),
+    }

@@ -1,0 +1,246 @@
+"""Every kind of file that a verb reads, damaged in every way: one line that names it, exit code 2, nothing written, no traceback.
+
+The verbs run in this process, by the command line's own entry, on a world that they made themselves.
+"""
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import small_world as world
+from conftest import ROOT
+
+HOME, CELL = world.HOME, f"{world.HOME}/released"
+ENCODER = f"{HOME}/encoder.pt"
+FLIPS = int(os.environ.get("PSTL_FLIPS", "6"))  # of each file; hundreds when the readers change
+
+
+class Case(NamedTuple):
+    """A file, and the words of a verb that reads it. checked: whether a checksum covers its content."""
+
+    file: str
+    words: list[str]
+    checked: bool = False
+
+
+FEATURES = world.features(ENCODER, "out/f.npz")
+KNN = world.evaluate("knn", "out", "--features", f"{CELL}/features.npz")
+CLIPS = ("--encoder", ENCODER, "--array", "array")
+SEMI = world.evaluate("semi", "out", *CLIPS, "--labels", "labels.json")
+CLASSIFY = world.evaluate("classify", "out", *CLIPS, "--snapshots", f"{HOME}/snapshots.zip")
+DETECTION = world.evaluate("detection", "out", "--encoder", ENCODER, "--recordings", "data/recordings/nwucla")
+FUSE, PLAN = world.fuse("out/f"), f"plan builtin --bench bench.json --params {ROOT}/params.yaml".split()
+RESUME = f"pretrain --run {world.RUN} --array array --out half/encoder.pt --device cpu".split()
+EMBED = f"embed --weights {ENCODER} --output out/e.npy --device cpu --input own".split()
+EXPORTED = ["embed", "--weights", "exported", "--output", "out/e.npy", "--device", "cpu", "--input", "own"]
+EXPORT = f"export --encoder {ENCODER} --out out/exported".split()
+IMPORT = f"import-weights --source pstl {ENCODER} out/i.pt".split()
+COMPARE = f"compare {CELL}/linear.scores.npz {CELL}/linear.scores.npz".split()
+LEAKAGE = ["leakage", "--array", "array", "--split", "xview_disjoint", "--out", "out/l.json"]
+SEQUENCES = "--sequences data/sequences/nwucla"
+PREPARE = f"prepare nwucla --recipe resize50 {SEQUENCES} --out out/a --jobs 1".split()
+LABELS = f"labels nwucla {SEQUENCES} --split xview --draw 0 --rule psp --out out/l.json".split()
+TRACE = f"trace --run {world.RUN} --snapshots {HOME}/snapshots.zip --array array --tasks knn --out out/t.json --device cpu".split()
+DETECTIONS = ["score-detections", "truth", "found", "--classes", "2"]
+REPORT, PAGE = ["report", "--suite", "tiny", "--out", "out/tables"], ["page", "--suite", "tiny", "--out", "out/page.html"]
+TRACK = ["track", "--suite", "tiny", "--out", "out/t.json"]
+SHOW = ["show", "nwucla/a00_s0_e00_v1", "--out", "out/c.gif"]
+
+
+def cases() -> Iterator[Case]:
+    for words in (FEATURES, SEMI, EMBED, EXPORT, IMPORT):
+        yield Case(ENCODER, words, True)
+    yield Case("half/last.pt", RESUME, True)
+    yield Case(f"{HOME}/snapshots.zip", CLASSIFY, True)
+    yield Case("exported/model.safetensors", EXPORTED)
+    for words in (KNN, PAGE):
+        yield Case(f"{CELL}/features.npz", words, True)
+    for words in (FUSE, COMPARE, REPORT):
+        yield Case(f"{CELL}/linear.scores.npz", words, True)
+    for words in (FUSE, EXPORT, REPORT, PAGE):
+        yield Case(f"{CELL}/linear.json", words)
+    for words in (REPORT, PAGE, TRACK):
+        yield Case(f"{HOME}/run.json", words)
+    for words in (REPORT, TRACE):
+        yield Case(f"{HOME}/curve.jsonl", words)
+    for name in ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz", "meta.json"):
+        yield Case(f"array/{name}", FEATURES, name != "meta.json")
+        yield Case(f"array/{name}", LEAKAGE)
+    for name in ("values.bin", "bodies.bin", "index.npy", "meta.json"):
+        for words in (PREPARE, LABELS, SHOW):
+            yield Case(f"data/sequences/nwucla/{name}", words)
+        yield Case(f"data/recordings/nwucla/sequences/{name}", DETECTION)
+    for name in ("meta.json", "times.npy"):
+        yield Case(f"data/recordings/nwucla/{name}", DETECTION)
+    yield Case("labels.json", SEMI)
+    for words in (["check"], KNN, FUSE):
+        yield Case("params.yaml", words)
+    for name in world.clips():
+        yield Case(f"clips/{name}", f"show clips/{name} --out out/c.gif".split())
+    yield Case("own/own.npy", EMBED)
+    yield Case("own/own.npy", ["show", "own/own.npy", "--skeleton", "kinect_v1", "--out", "out/c.gif"])
+    yield Case("bench.json", PLAN)
+    for side in ("truth", "found"):
+        yield Case(f"{side}/v1.txt", DETECTIONS)
+    yield Case("page.md", ["quote", "page.md"])
+    yield Case("kept/comparison.csv", ["quote", "page.md"])
+    yield Case("kept/rows.csv", ["rebuild", "kept"])
+
+
+CASES = {f"{case.words[0]}-{case.file}": case for case in cases()}
+FILES = {case.file: case for case in reversed(CASES.values())}  # and the first of its cases
+# Nothing tells these from whole files: no epoch is done yet, nothing happens in a video, the table or recording is shorter.
+WHOLE_WHEN_EMPTY = ("curve.jsonl", "v1.txt")
+WHOLE_WHEN_SHORT = ("joints_s01_e01.txt", "page.md", "params.yaml", "v1.txt")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("world")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        world.prepared()
+        world.trained()
+        world.others()
+        yield folder
+
+
+def held() -> set[str]:
+    """Every path there is, but locks and those of the tracking store, which come and go."""
+    paths = (str(path) for path in Path().rglob("*"))
+    return {path for path in paths if not path.startswith(("mlflow.db", "mlruns")) and not path.endswith(".lock")}
+
+
+@contextmanager
+def damaged(file: str, damage: Callable[[Path], None]) -> Iterator[None]:
+    """A file in another state for a while. It is replaced, never written to: somebody may have mapped it."""
+    path, content = Path(file), Path(file).read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    damage(path)
+    try:
+        yield
+    finally:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2 - 7])
+
+
+def web_page(path: Path) -> None:
+    path.write_bytes(b"<!DOCTYPE html><html><body>Sign in to go on</body></html>\n" * 20)
+
+
+def no_text(path: Path) -> None:
+    path.write_bytes(b'{"a": "\xff\xfe\x80"}\xff')
+
+
+def other_json(path: Path) -> None:
+    path.write_text("[]")
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def link_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def unreadable(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # whose first byte even root cannot read
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, ("EXECUTED",)
+
+
+def pickled(path: Path) -> None:
+    """An array of objects, which runs code where it is believed."""
+    with open(path, "wb") as stream:
+        np.save(stream, np.array([Bomb()], dtype=object), allow_pickle=True)
+
+
+DAMAGES = (empty, cut, web_page, no_text, other_json, folder, link_to_nothing, unreadable, pipe, pickled)
+
+
+def possible(case: Case, damage: Callable[[Path], None]) -> bool:
+    """Whether the damage can be told."""
+    name = case.file.rpartition("/")[2]
+    return not ((damage is empty and name in WHOLE_WHEN_EMPTY) or (damage is cut and name in WHOLE_WHEN_SHORT))
+
+
+def complaint(case: Case, capsys: pytest.CaptureFixture[str]) -> str:
+    """What is wrong with what a verb did about a damaged file; empty if nothing."""
+    before = held()
+    code, said = world.ran(case.words, capsys)
+    if code != 2 or len(said) != 1 or not said[0].startswith(f"pstl {case.words[0]}: ") or case.file not in said[0]:
+        return f"exit code {code}: {said}"
+    return f"new: {sorted(held() - before)}" if held() != before else ""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_damaged_file_of_any_kind_is_one_line(name: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is wrong with a file is found out by people far away: the line must name it, whatever the library under it says."""
+    case, wrong = CASES[name], {}
+    for damage in DAMAGES:
+        if possible(case, damage):
+            with damaged(case.file, damage):
+                wrong[damage.__name__] = complaint(case, capsys)
+            shutil.rmtree("out", ignore_errors=True)
+    assert not {damage: what for damage, what in wrong.items() if what}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_flipped_bits_are_one_line_or_nothing(file: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Memory and disks flip bits: what a checksum covers is refused, what none covers may pass, and nothing ends in a traceback."""
+    case, rng, passed, wrong = FILES[file], random.Random(file), 0, []
+    for _ in range(FLIPS):
+
+        def flip(path: Path) -> None:
+            content = bytearray(path.read_bytes())
+            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+            path.write_bytes(content)
+
+        with damaged(file, flip):
+            code, said = world.ran(case.words, capsys)
+            good = not code or (len(said) == 1 and (file in said[0] or not case.checked))
+            wrong += [] if good and code in (0, 2) else [(code, said)]
+            passed += code == 0
+        shutil.rmtree("out", ignore_errors=True)
+    assert not wrong
+    assert not case.checked or passed <= FLIPS / 4  # time stamps inside zip files, and the like
+
+
+def test_whole_files_are_read(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The verbs of this file fail of the damage and of nothing else."""
+    verbs = {" ".join(case.words): case.words for case in CASES.values() if case.words not in (IMPORT, REPORT, TRACK, PLAN)}
+    failed = {}
+    for name, words in verbs.items():
+        code, said = world.ran(words, capsys)
+        shutil.rmtree("out", ignore_errors=True)
+        if code:
+            failed[name] = said
+    assert not failed
