@@ -57,6 +57,20 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every kind of file that the verbs read (small_world.py). Whoever changes something puts it back."""
+    import small_world
+
+    folder = tmp_path_factory.mktemp("small")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        small_world.prepared()
+        small_world.trained()
+        small_world.others()
+    return folder
+
+
+@pytest.fixture(scope="session")
 def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tiny suite of test_pipeline.py has run to its tables. Read only; tests that change something take a copy."""
     from test_pipeline import TINY, snakemake, write

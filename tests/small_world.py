@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,26 @@ EXPERIMENTS = [
 RUN = "tiny/nwucla/xview/supervised/joint/s0"
 BONE, FUSED = RUN.replace("joint", "bone"), RUN.replace("joint", "3s")
 HOME = "results/tiny/runs/nwucla/xview/supervised/joint/s0"
+
+
+@contextmanager
+def damaged(file: str, damage: Callable[[Path], None]) -> Iterator[None]:
+    """A file in another state for a while. It is replaced, never written to: somebody may have mapped it."""
+    path, content = Path(file), Path(file).read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    damage(path)
+    try:
+        yield
+    finally:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        path.write_bytes(content)
+
+
+def held() -> set[str]:
+    """Every file there is, but locks and those of the tracking store, which come and go."""
+    paths = (str(path) for path in Path().rglob("*") if path.is_symlink() or not path.is_dir())
+    return {path for path in paths if not path.startswith(("mlflow.db", "mlruns")) and not path.endswith(".lock")}
 
 
 def pstl(*words: object) -> None:

@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,35 +99,9 @@ WHOLE_WHEN_EMPTY = ("curve.jsonl", "v1.txt")
 WHOLE_WHEN_SHORT = ("joints_s01_e01.txt", "page.md", "params.yaml", "v1.txt")
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("world")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        world.prepared()
-        world.trained()
-        world.others()
-        yield folder
-
-
-def held() -> set[str]:
-    """Every path there is, but locks and those of the tracking store, which come and go."""
-    paths = (str(path) for path in Path().rglob("*"))
-    return {path for path in paths if not path.startswith(("mlflow.db", "mlruns")) and not path.endswith(".lock")}
-
-
-@contextmanager
-def damaged(file: str, damage: Callable[[Path], None]) -> Iterator[None]:
-    """A file in another state for a while. It is replaced, never written to: somebody may have mapped it."""
-    path, content = Path(file), Path(file).read_bytes()
-    path.unlink()
-    path.write_bytes(content)
-    damage(path)
-    try:
-        yield
-    finally:
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        path.write_bytes(content)
+@pytest.fixture(autouse=True)
+def place(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(small)
 
 
 def empty(path: Path) -> None:
@@ -194,27 +167,27 @@ def possible(case: Case, damage: Callable[[Path], None]) -> bool:
 
 def complaint(case: Case, capsys: pytest.CaptureFixture[str]) -> str:
     """What is wrong with what a verb did about a damaged file; empty if nothing."""
-    before = held()
+    before = world.held()
     code, said = world.ran(case.words, capsys)
     if code != 2 or len(said) != 1 or not said[0].startswith(f"pstl {case.words[0]}: ") or case.file not in said[0]:
         return f"exit code {code}: {said}"
-    return f"new: {sorted(held() - before)}" if held() != before else ""
+    return f"new: {sorted(world.held() - before)}" if world.held() != before else ""
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_damaged_file_of_any_kind_is_one_line(name: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_of_any_kind_is_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What is wrong with a file is found out by people far away: the line must name it, whatever the library under it says."""
     case, wrong = CASES[name], {}
     for damage in DAMAGES:
         if possible(case, damage):
-            with damaged(case.file, damage):
+            with world.damaged(case.file, damage):
                 wrong[damage.__name__] = complaint(case, capsys)
             shutil.rmtree("out", ignore_errors=True)
     assert not {damage: what for damage, what in wrong.items() if what}
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_flipped_bits_are_one_line_or_nothing(file: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_flipped_bits_are_one_line_or_nothing(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Memory and disks flip bits: what a checksum covers is refused, what none covers may pass, and nothing ends in a traceback."""
     case, rng, passed, wrong = FILES[file], random.Random(file), 0, []
     for _ in range(FLIPS):
@@ -224,7 +197,7 @@ def test_flipped_bits_are_one_line_or_nothing(file: str, place: Path, capsys: py
             content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
             path.write_bytes(content)
 
-        with damaged(file, flip):
+        with world.damaged(file, flip):
             code, said = world.ran(case.words, capsys)
             good = not code or (len(said) == 1 and (file in said[0] or not case.checked))
             wrong += [] if good and code in (0, 2) else [(code, said)]
@@ -234,7 +207,7 @@ def test_flipped_bits_are_one_line_or_nothing(file: str, place: Path, capsys: py
     assert not case.checked or passed <= FLIPS / 4  # time stamps inside zip files, and the like
 
 
-def test_whole_files_are_read(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whole_files_are_read(capsys: pytest.CaptureFixture[str]) -> None:
     """The verbs of this file fail of the damage and of nothing else."""
     verbs = {" ".join(case.words): case.words for case in CASES.values() if case.words not in (IMPORT, REPORT, TRACK, PLAN)}
     failed = {}

@@ -285,11 +285,12 @@ def _stored_rows(run: Any, address: str) -> list[Row]:
 
     Raises: UserError for a value that is not finite.
     """
-    for key, value in run.data.metrics.items():
-        if not report.sound(value):
-            raise UserError(f"{address}: {key} of {run.data.tags['pstl.run']} is {value}; import that suite again")
     tags = {key.removeprefix("pstl.row."): json.loads(text) for key, text in run.data.tags.items() if key.startswith("pstl.row.")}
-    return [{**row, "value": run.data.metrics.get(key)} for key, row in sorted(tags.items(), key=lambda tag: tag[1]["value"])]
+    values = {key: run.data.metrics.get(key) for key in tags}
+    for key, value in values.items():
+        if value is not None and not report.sound(value):
+            raise UserError(f"{address}: {key} of {run.data.tags['pstl.run']} is {value}; import that suite again")
+    return [{**row, "value": values[key]} for key, row in sorted(tags.items(), key=lambda tag: tag[1]["value"])]
 
 
 def _mark_current(client: Any, suite: str, ids: set[str]) -> None:
