@@ -71,6 +71,8 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     classifier = Classifier(cfg, world.encoder, problem, world.card, derive(seed, "finetune")).to(device)
     y, states = classes_of(test), looks.states(world.batch_norm)
     last = epochs_of(cfg.train, len(labelled))  # looked at at the end, also after an interruption
+    if max(cfg.epochs_shown, default=1) > last:
+        raise UserError(f"{world.run}: epochs_shown {list(cfg.epochs_shown)}, but train.max_steps ends it after {last}")
 
     def watch(epochs: int) -> dict[str, float]:
         due = epochs in cfg.epochs_shown or (cfg.test_every and epochs % cfg.test_every == 0)

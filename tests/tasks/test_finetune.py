@@ -209,6 +209,13 @@ def test_an_epoch_that_is_never_reached_is_refused():
         finetune.Config(train={"epochs": 8}, epochs_shown=(50,))
 
 
+def test_an_epoch_that_steps_cut_off_is_refused(world, tmp_path):
+    """16 clips in batches of 8 are 2 steps an epoch: 3 steps end a training within its second."""
+    cfg = finetune.Config(train=SHORT | {"epochs": 9, "max_steps": 3}, epochs_shown=(3,))
+    with pytest.raises(UserError, match=r"train\.max_steps ends it after 2"):
+        finetune.run(opened(world, tmp_path), cfg, 0, CPU)
+
+
 def test_progress_belongs_to_the_settings_as_they_count(world, tmp_path, monkeypatch):
     """Half a training begun with other looks, or under another default, has another curve."""
     digests = []
