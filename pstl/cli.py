@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         sub.set_defaults(verb=verb)
 
     required: dict[str, Any] = {"required": True}
-    device = ("--device", {"default": "auto", "help": "auto, cpu or cuda (default: %(default)s)"})
+    device = ("--device", {"default": "auto", "help": "auto, cpu, cuda or cuda:N (default: %(default)s)"})
     gpus = ("--gpus", {"type": int, "metavar": "N", "help": "take N free GPUs, and wait for them (default: see all, take none)"})
     run, out, array = (
         ("--run", {**required, "help": "suite/dataset/split/method/stream/s<seed>"}),

@@ -57,7 +57,8 @@ def pretrain(args: argparse.Namespace) -> None:
         processes = len(take(args.gpus)) or args.gpus or 1  # without GPUs: as many processes on the CPU
         if processes > 1:
             return launch(args.words, processes)
-    from pstl.train.pretrain import choose_device, pretrain
+    from pstl.train.devices import choose_device
+    from pstl.train.pretrain import pretrain
 
     pretrain(config.load(args.params), config.Run.parse(args.run), args.array, args.out, choose_device(args.device), args.labels)
 
@@ -67,7 +68,7 @@ def features(args: argparse.Namespace) -> None:
 
     take(args.gpus)
     from pstl.tasks._features import extract
-    from pstl.train.pretrain import choose_device
+    from pstl.train.devices import choose_device
 
     extract(args.encoder, args.array, args.split, args.batch_norm, args.out, choose_device(args.device))
 
@@ -78,7 +79,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
     take(args.gpus)
     from pstl.tasks._run import evaluate
-    from pstl.train.pretrain import choose_device
+    from pstl.train.devices import choose_device
 
     run, device = config.Run.parse(args.run), choose_device(args.device)
     names = ("encoder", "array", "recordings", "labels", "snapshots")
@@ -89,15 +90,16 @@ def evaluate(args: argparse.Namespace) -> None:
 def trace(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.files import write_json
-    from pstl.report.plots import trace as draw
     from pstl.tasks._trace import trace
-    from pstl.train.pretrain import choose_device
+    from pstl.train.devices import choose_device
 
+    if args.plot:
+        from pstl.report import plots  # what it needs may not be installed: found out before hours of work
     params, run = config.load(args.params), config.Run.parse(args.run)
     rows = trace(params, run, args.snapshots, args.array, args.tasks, choose_device(args.device))
     write_json(args.out, rows)
     if args.plot:
-        draw(Path(args.plot), rows)
+        plots.trace(Path(args.plot), rows)
 
 
 def fuse(args: argparse.Namespace) -> None:
@@ -181,7 +183,7 @@ def import_weights(args: argparse.Namespace) -> None:
 
 def embed(args: argparse.Namespace) -> None:
     from pstl.tasks._embed import embed
-    from pstl.train.pretrain import choose_device
+    from pstl.train.devices import choose_device
 
     try:
         dropped = [int(j) for j in args.drop_joints.split(",") if j.strip()]
@@ -239,7 +241,7 @@ def bench(args: argparse.Namespace) -> None:
     from pstl.bench_probes import bench_probes
     from pstl.bench_probes import table as probes_table
     from pstl.files import write_json
-    from pstl.train.pretrain import choose_device
+    from pstl.train.devices import choose_device
 
     if args.data:
         from pstl.bench_data import bench_data

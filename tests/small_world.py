@@ -21,6 +21,7 @@ from pstl.skeletons import load
 from pstl.train import checkpoint
 from pstl.train import pretrain as loop
 
+ROOT = Path(__file__).resolve().parents[1]
 JOINTS = load(nwucla.SPEC.skeleton).joints
 TRAIN = {"epochs": 2, "batch_size": 16, "lr": 1.0e-3, "snapshot_every": 1}
 SHAPE = {"recipe": "resize50", "encoder": {"name": "stgcn", "width": 2}}
@@ -52,7 +53,7 @@ def damaged(file: str, damage: Callable[[Path], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
         path.write_bytes(content)
 
 
@@ -171,7 +172,7 @@ def others() -> None:
     np.save("clips/own.npy", walks(1)[0].xyz[:, :, 0])
     Path("own").mkdir()
     shutil.copy("clips/own.npy", "own/own.npy")
-    measured = Path(__file__).parents[1] / "results/measured"
+    measured = ROOT / "results/measured"
     shutil.copy(measured / "bench/cpu.json", "bench.json")
     shutil.copytree(measured / "utkinect-detection-cpu", "kept")
     Path("page.md").write_text("<!-- results: kept -->\n<!-- end of results -->\n")
@@ -193,3 +194,48 @@ def clips() -> dict[str, bytes]:
         "a01_s01_e01_skeleton3D.txt": "".join(f"{x:.6f} {y:.6f} {z:.6f} 1\n" for x, y, z in table).encode(),
         "joints_s01_e01.txt": "".join(" ".join(f"{value:.6g}" for value in row) + "\n" for row in rows).encode(),
     }
+
+
+def show(file: str, *more: str) -> list[str]:
+    return ["show", file, "--out", "out/c.gif", *more]
+
+
+CLIPS = ("--encoder", f"{HOME}/encoder.pt", "--array", "array")
+SEQUENCES = "--sequences data/sequences/nwucla"
+SCORES = f"{HOME}/released/linear.scores.npz"
+EMBED = "--output out/e.npy --device cpu --input own"
+TASK_INPUTS = {
+    "finetune": CLIPS,
+    "semi": (*CLIPS, "--labels", "labels.json"),
+    "lost_joints": (*CLIPS, "--features", f"{HOME}/released/features.npz"),
+    "classify": (*CLIPS, "--snapshots", f"{HOME}/snapshots.zip"),
+    "detection": ("--encoder", f"{HOME}/encoder.pt", "--recordings", "data/recordings/nwucla"),
+    "prediction": ("--encoder", f"{HOME}/encoder.pt", "--recordings", "data/sequences/nwucla"),
+} | {task: ("--features", f"{HOME}/released/features.npz") for task in ("knn", "linear", "retrieval", "probe")}
+# Words of the command line that read what there is here; what they write goes below `out`.
+VERBS = {
+    **{task: evaluate(task, "out", *given) for task, given in TASK_INPUTS.items()},
+    **{f"show {name}": show(f"clips/{name}") for name in clips()},
+    "show": show("nwucla/a00_s0_e00_v1"),
+    "show own": show("own/own.npy", "--skeleton", "kinect_v1"),
+    "features": features(f"{HOME}/encoder.pt", "out/f.npz"),
+    "fuse": fuse("out/f"),
+    "pretrain": f"pretrain --run {RUN} --array array --out half/encoder.pt --device cpu".split(),
+    "embed": f"embed --weights {HOME}/encoder.pt {EMBED}".split(),
+    "embed exported": f"embed --weights exported {EMBED}".split(),
+    "export": f"export --encoder {HOME}/encoder.pt --out out/exported".split(),
+    "import-weights": f"import-weights --source pstl {HOME}/encoder.pt out/i.pt".split(),
+    "compare": f"compare {SCORES} {SCORES} --draws 100 --json out/c.json".split(),
+    "leakage": ["leakage", "--array", "array", "--split", "xview_disjoint", "--out", "out/l.json"],
+    "prepare": f"prepare nwucla --recipe resize50 {SEQUENCES} --out out/a --jobs 1".split(),
+    "labels": f"labels nwucla {SEQUENCES} --split xview --draw 0 --rule psp --out out/l.json".split(),
+    "trace": f"trace --run {RUN} --snapshots {HOME}/snapshots.zip --array array --tasks knn --out out/t.json --device cpu".split(),
+    "score-detections": ["score-detections", "truth", "found", "--classes", "2", "--json", "out/d.json"],
+    "report": ["report", "--suite", "tiny", "--out", "out/tables"],
+    "page": ["page", "--suite", "tiny", "--out", "out/page.html"],
+    "track": ["track", "--suite", "tiny", "--out", "out/t.json"],
+    "plan": f"plan builtin --bench bench.json --params {ROOT}/params.yaml".split(),
+    "check": ["check"],
+    "quote": ["quote", "page.md"],
+    "rebuild": ["rebuild", "kept"],
+}

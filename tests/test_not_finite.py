@@ -24,23 +24,15 @@ from pstl.ops.finite import LARGEST
 
 HOME, CELL = world.HOME, f"{world.HOME}/released"
 ENCODER, FEATURES = f"{HOME}/encoder.pt", f"{CELL}/features.npz"
-CLIPS = ("--encoder", ENCODER, "--array", "array")
 ON_FEATURES = ("knn", "linear", "retrieval", "probe")
-GIVEN = {task: ("--features", FEATURES) for task in ON_FEATURES} | {
-    "finetune": CLIPS, "semi": (*CLIPS, "--labels", "labels.json"), "lost_joints": (*CLIPS, "--features", FEATURES),
-    "classify": (*CLIPS, "--snapshots", f"{HOME}/snapshots.zip"),
-    "detection": ("--encoder", ENCODER, "--recordings", "data/sequences/nwucla"),
-    "prediction": ("--encoder", ENCODER, "--recordings", "data/sequences/nwucla"),
-}  # fmt: skip
-TASKS = {task: world.evaluate(task, "out", *given) for task, given in GIVEN.items()}
-OTHERS = {
-    "features": world.features(ENCODER, "out/f.npz"),
-    "recalibrated": [word.replace("released", "recalibrated") for word in world.features(ENCODER, "out/f.npz")],
-    "embed": f"embed --weights {ENCODER} --output out/e.npy --device cpu --input own".split(),
-    "embed array": f"embed --weights {ENCODER} --output out/e.npz --device cpu --input array".split(),
-    "export": f"export --encoder {ENCODER} --array array --out out/exported".split(),
+VERBS = world.VERBS | {
+    "recalibrated": [word.replace("released", "recalibrated") for word in world.VERBS["features"]],
+    "embed array": [word.replace("own", "array") for word in world.VERBS["embed"]],
+    "export": [*world.VERBS["export"], "--array", "array"],
 }
-WITH_WEIGHTS = {name: words for name, words in (TASKS | OTHERS).items() if name not in ON_FEATURES}
+WITH_WEIGHTS = (
+    "features", "recalibrated", "embed", "embed array", "export", "finetune", "semi", "lost_joints", "classify", "detection", "prediction",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +80,7 @@ def arrays(name: str, value: float) -> Callable[[Path], None]:
 def test_a_weight_that_is_not_finite_is_named(verb: str, value: float, capsys: pytest.CaptureFixture[str]) -> None:
     """One flipped bit or one diverged step: every clip gets the same NaN, and an accuracy of one class in ten."""
     with world.damaged(ENCODER, weights(value)):
-        said = refused(WITH_WEIGHTS[verb], capsys)
+        said = refused(VERBS[verb], capsys)
     assert f"{ENCODER}: weight 'blocks" in said
     assert f"holds {'NaN' if value != value else 'infinity'} in 1 of" in said
 
@@ -105,14 +97,14 @@ def test_what_overflows_on_the_way_is_not_written(verb: str, capsys: pytest.Capt
         torch.save(content, path)
 
     with world.damaged(ENCODER, huge):
-        said = refused(WITH_WEIGHTS[verb], capsys)
+        said = refused(VERBS[verb], capsys)
     assert " NaN" in said or "infinity" in said or "above 1e+15" in said or "is nan" in said
 
 
 def test_a_classifier_that_is_not_finite_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """It is kept beside the encoder, and gives the scores of `classify`."""
     with world.damaged(ENCODER, weights(math.nan, "classifier")):
-        assert f"{ENCODER}: weight 'weight' holds NaN" in refused(TASKS["classify"], capsys)
+        assert f"{ENCODER}: weight 'weight' holds NaN" in refused(VERBS["classify"], capsys)
 
 
 @pytest.mark.parametrize("task", [*ON_FEATURES, "lost_joints"])
@@ -123,7 +115,7 @@ def test_features_that_are_not_finite_give_no_accuracy(
 ) -> None:  # fmt: skip
     """The square of 1e20 is infinite in float32: divided by its length such a clip is zero, and next to all others."""
     with world.damaged(FEATURES, arrays(side, value)):
-        said = refused(TASKS[task], capsys)
+        said = refused(VERBS[task], capsys)
     assert f"{FEATURES}: not a readable features file ({side}: row 1 of" in said
 
 
@@ -171,7 +163,7 @@ def test_a_task_that_diverges_says_so(task: str, tmp_path: Path, capsys: pytest.
     diverging: dict[str, Any] = {"lr": 1e38, "epochs": 3}
     change = diverging if task == "linear" else {"train": diverging}
     world.settings(tmp_path / "params.yaml", tasks=world.TASKS | {task: world.TASKS[task] | change})
-    said = refused([*TASKS[task], "--params", str(tmp_path / "params.yaml")], capsys)
+    said = refused([*VERBS[task], "--params", str(tmp_path / "params.yaml")], capsys)
     assert "lower" in said
     assert not list(Path("out").glob("*"))
 

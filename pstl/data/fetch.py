@@ -172,6 +172,8 @@ def download(url: str, target: Path) -> None:
     """
     import fcntl
 
+    import tqdm  # noqa: F401 - shows the way of it; if it is not installed, that is said before anything is asked for
+
     part = target.with_name(target.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
     log.info("downloading %s to %s", url, target)
@@ -234,6 +236,8 @@ def _copy(reply: HTTPResponse, stream: BinaryIO, start: int, title: str) -> None
     from tqdm import tqdm
 
     length = reply.headers.get("Content-Length")
+    if length and not (length.isascii() and length.isdigit()):
+        raise OSError(f"the server says that {length[:40]!r} bytes come, expected a number")
     total = start + int(length) if length else None
     pause = 0.1 if sys.stderr.isatty() else 10  # seconds; a log needs few lines
     with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=title, mininterval=pause) as bar:

@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
 from pstl.config import FUSED, Run
 from pstl.files import atomic
 from pstl.report.panels import charts
@@ -122,9 +125,6 @@ def trace(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def _panels(number: int, height: float) -> tuple[Any, list[Any]]:
     """A figure with at least one axis, at most three in a row, each `height` inches high."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = max(1, min(3, number))
     rows = max(1, -(-number // columns))
     figure = Figure(figsize=(5.2 * columns, height * rows), layout="constrained")

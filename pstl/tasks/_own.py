@@ -21,6 +21,7 @@ from pstl.errors import UserError
 from pstl.tasks import _release
 from pstl.tasks._features import BATCH, encode_array, reads_every_frame
 from pstl.train import encoder_file
+from pstl.train.devices import choose_device
 from pstl.train.encoder_file import EncoderCard
 
 Source = np.ndarray | str | Path  # of a raw clip: coordinates, or a file of them
@@ -29,10 +30,10 @@ Source = np.ndarray | str | Path  # of a raw clip: coordinates, or a file of the
 def load(path_or_name: str | Path, device: str = "cpu") -> "Embedder":
     """A trained encoder, ready for raw sequences.
 
-    path_or_name: as for find().   device: as torch names it.
-    Raises: UserError if there is none, or it is damaged.
+    path_or_name: as for find().   device: auto, cpu, cuda or cuda:N.
+    Raises: UserError if there is none, it is damaged, or there is no such device.
     """
-    return Embedder(*find(path_or_name), device)
+    return Embedder(*find(path_or_name), str(choose_device(str(device))))
 
 
 def find(path_or_name: str | Path) -> tuple[EncoderCard, BaseEncoder]:

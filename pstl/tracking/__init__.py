@@ -78,6 +78,7 @@ def import_runs(params: Params, suite: str, receipt: str | Path | None, uri: str
     uri: the store; empty: params.tracking_uri, else MLFLOW_TRACKING_URI, else sqlite:///mlflow.db with artifacts under mlruns/.
     Raises: UserError if the store cannot be used or a results file cannot be read.
     """
+    store.quiet_mlflow()  # before anything is read or written: it may not be installed
     items = list(_items(params, suite))
     with store.in_turn(store.address_of(params, uri)):
         client, address = store.connect(params, uri)

@@ -33,6 +33,17 @@ def experiment(client: Any, dataset: str, address: str) -> str:
     return known
 
 
+def quiet_mlflow() -> Any:
+    """The package. Raises: ModuleNotFoundError if it is not installed."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return mlflow
+
+
 def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
     """A client of the store and its address."""
     address = address_of(params, uri)
@@ -40,13 +51,9 @@ def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
         if not create and not _database(address).exists():
             raise UserError(f"{shown(address)}: no such store; run 'python -m pstl track' first")
         _database(address).parent.mkdir(parents=True, exist_ok=True)
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    import mlflow
+    mlflow = quiet_mlflow()
     from sqlalchemy.exc import SQLAlchemyError
 
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         client = mlflow.MlflowClient(tracking_uri=address)
         client.search_experiments(max_results=1)

@@ -15,10 +15,10 @@ def write(path: str | Path, epochs: Epochs) -> None:
 
 
 def read(path: str | Path) -> Epochs:
-    """Raises: UserError if the file is missing, or a line is not numbers by name, all finite, `epoch` among them."""
+    """Raises: UserError if the file is missing, or a line is not numbers by name, all finite, `epoch` and `loss` among them."""
     with reading(path, CURVE):
         epochs: Epochs = [parsed(line) for line in Path(path).read_text("utf-8").splitlines() if line.strip()]
         check_shape(epochs, list[dict[str, float]])
-        if not all("epoch" in epoch for epoch in epochs):
-            raise ValueError("a line without an epoch")
+        if not all({"epoch", "loss"} <= epoch.keys() for epoch in epochs):
+            raise ValueError("a line without epoch and loss")
         return epochs

@@ -30,11 +30,28 @@ wildcard_constraints:
     origin=r"(?:/from/[^/]+/[^/]+)?",  # dataset/split of the run whose encoder is used; empty: the run's own
 
 
+def folders_given():
+    """Folders of archives named on the command line, where any are."""
+    given = config.get("archives") or []
+    return given if isinstance(given, list) else [given]
+
+
+def check_options():
+    """What --config was given: YAML, in which a folder's name may be a number or a date."""
+    given = [(key, config[key]) for key in ("suite", "params") if key in config]
+    for key, value in [*given, *(("archives", folder) for folder in folders_given())]:
+        if not isinstance(value, str):
+            raise UserError(
+                f"--config {key}={value}: read as {type(value).__name__}, expected a name; put it in quotes: '{key}=\"{value}\"'"
+            )
+
+
 def checked():
     """params.yaml and the suite to run. Plug-ins are checked too, but not again in the jobs a cluster starts (they import torch)."""
     try:
         if unknown := set(config) - {"suite", "params", "archives"}:
             raise UserError(f"--config {', '.join(sorted(unknown))}: unknown; known: suite=NAME, params=FILE, archives=FOLDER")
+        check_options()
         params = settings.load(config.get("params", "params.yaml"))
         suite = str(config.get("suite", params.suite))
         params.suite_named(suite)
@@ -63,8 +80,7 @@ def folder(wildcards, output):
 def prologue():
     """What stands before every shell line. Both options of the user are here and not in the rules: they say where settings and
     archives lie, not what they are, so changing them is no reason to run a job again."""
-    folders = config.get("archives", PARAMS.archives)
-    folders = [folders] if isinstance(folders, str) else folders
+    folders = folders_given() if "archives" in config else PARAMS.archives
     return " ".join(
         [
             "set -euo pipefail;",  # a failing command fails its job although its output goes through tee
