@@ -70,7 +70,10 @@ def unpacked(path: str | Path) -> Iterator[tuple[int, Path]]:
     with tempfile.TemporaryDirectory(prefix="pstl-") as folder:
         for name in _names(path):
             with reading(path, SNAPSHOTS), zipfile.ZipFile(path) as archive:
-                file = Path(archive.extract(name, folder))
+                content = archive.read(name)
+            file = Path(folder, name)
+            with atomic(file) as new:
+                new.write_bytes(content)
             yield int(NAME.fullmatch(name)[1]), file  # type: ignore[index]
             file.unlink()
 
