@@ -257,8 +257,12 @@ def build_parser() -> argparse.ArgumentParser:
         "convert a checkpoint of released code",
         "--source pstl official.pt encoder.pt",
         ("--source", required),
-        ("official", {"metavar": "OFFICIAL"}),
+        ("official", {"metavar": "OFFICIAL", "help": "a checkpoint, its names wrapped and prefixed as they may be"}),
         ("out", {"metavar": "OUT"}),
+        ("--skeleton", {"default": "", "metavar": "NAME", "help": "the body it was trained on (default: the released code's)"}),
+        ("--stream", {"default": "joint", "help": "what it was trained on, which no file says (default: %(default)s)"}),
+        ("--dataset", {"default": "", "metavar": "NAME", "help": "what it was trained on, whose classes a head knows"}),
+        ("--part", {"default": "", "metavar": "PREFIX", "help": "what stands in front, where a file holds several encoders"}),
     )
     add(
         "export",

@@ -175,14 +175,15 @@ def page(args: argparse.Namespace) -> None:
 
 
 def import_weights(args: argparse.Namespace) -> None:
-    from pstl.tasks._embed import import_weights
+    from pstl.tasks._import import Told, import_weights
 
-    card = import_weights(args.source, args.official, args.out)
-    say(f"{args.out}: {card.method} encoder {card.encoder}, {card.skeleton}, {card.frames} frames")
+    told = Told(args.skeleton, args.stream, args.dataset, args.part)
+    card = import_weights(args.source, args.official, args.out, told)
+    say(f"{args.out}: {card.method} encoder {card.encoder}, stream {card.stream}, {card.skeleton}, {card.frames} frames")
 
 
 def embed(args: argparse.Namespace) -> None:
-    from pstl.tasks._embed import embed
+    from pstl.tasks._embed import Source, embed
     from pstl.train.devices import choose_device
 
     try:
@@ -190,7 +191,8 @@ def embed(args: argparse.Namespace) -> None:
     except ValueError:
         raise UserError(f"--drop-joints {args.drop_joints!r}: expected joint numbers separated by commas, e.g. 0,4,5") from None
     device = choose_device(args.device)
-    shape = embed(args.weights, args.input, args.output, args.stream, dropped, device, args.skeleton, args.units)
+    source = Source(args.input, args.skeleton, args.units)
+    shape = embed(args.weights, source, args.output, args.stream, dropped, device)
     say(f"{args.output}: {shape[0]} clips, {shape[1]} features")
 
 

@@ -36,6 +36,17 @@ class Sizes(NamedTuple):
     frames: int
 
 
+FIXED = (("alphas", "attention.scale"), ("attention0s", "attention.graph"))
+
+
+def official_name(name: str) -> str:
+    """What the released code calls a weight of ours."""
+    name = name.replace("trunk.stem.", "input_map.").replace("trunk.blocks.", "graph_layers.")
+    for theirs, ours in (*BLOCK, *FIXED):
+        name = name.replace(f".{ours}", f".{theirs}")
+    return name
+
+
 def released_weights(state: State) -> tuple[State, Sizes]:
     """The encoder's weights and sizes; fixed positions and masks of ones are rebuilt.   Raises: KeyError for a weight that is not there."""
     weights = _below(state, "input_map.", "trunk.stem.")

@@ -21,6 +21,22 @@ LAYER = (
 )
 
 
+def official_name(name: str) -> str:
+    """What the released code calls a weight of ours; for one that was made of several, all of them."""
+    level, _, rest = name.partition(".")
+    letter = dict(LEVELS)[f"{level}."]
+    if rest.startswith("layers."):
+        _, number, rest = rest.split(".", 2)
+        theirs = dict(LAYER).get(rest, "slf_attn.w_{q,k,v}s.weight")
+        return f"{letter}enc.layer_stack.{number}.{theirs}"
+    if rest == "token":
+        return "clip_fuse_token" if letter == "c_" else "video_fuse_token"
+    if rest == "positions":
+        return f"{letter}pe.pe"
+    entry = f"{letter}input_map"
+    return f"{entry}.{rest}".replace(".enter_norm", ".2").replace(".enter", ".0" if letter == "s_" else "")
+
+
 def released_weights(state: State) -> tuple[State, dict[str, Any]]:
     """The encoder's weights under our names, and the settings their shapes tell. The heads of pre-training are left out.
 

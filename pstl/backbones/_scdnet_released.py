@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pstl.backbones._released import Part
+
 State = dict[str, Tensor]
 SUBSETS, BRANCHES = range(3), range(4)
 TOKEN_LAYER = (
@@ -26,6 +28,18 @@ BLOCK = (
     ("residual.bn.", "residual_norm."),
 )
 
+FUSED = (
+    ("gcn1.PA", "graph.topology"),
+    ("gcn1.alpha", "graph.alpha"),
+    ("gcn1.convs.{0,1,2}.conv{1,2}.", "graph.relate."),
+    ("gcn1.convs.{0,1,2}.conv3.", "graph.value."),
+    ("gcn1.convs.{0,1,2}.conv4.", "graph.relation_"),
+    ("tcn1.branches.{0,1,2,3}.0.", "time.enter."),
+    ("tcn1.branches.{0,1,2,3}.1.", "time.enter_norm."),
+    ("tcn1.branches.0.3.conv.", "time.convs.0."),
+    ("tcn1.branches.1.3.conv.", "time.convs.1."),
+)
+
 
 class Sizes(NamedTuple):
     """What the shapes of the weights tell. The number of attention heads is not among it."""
@@ -38,27 +52,44 @@ class Sizes(NamedTuple):
     frames: int
 
 
-def released_weights(state: State, prefix: str) -> tuple[State, Sizes]:
-    """An encoder's weights under our names.
+def official_name(name: str) -> str:
+    """What the released code calls a weight of ours; for one that was made of several, all of them."""
+    half, _, rest = name.partition("_")
+    part, _, rest = rest.partition(".")
+    if part == "stem" and rest.startswith("blocks."):
+        _, number, rest = rest.split(".", 2)
+        return f"gcn_{half[0]}.l{int(number) + 1}." + _theirs(rest, (*BLOCK, *FUSED))
+    if part == "stem":
+        return f"gcn_{half[0]}." + rest.replace("input_norm.", "data_bn.")
+    if part == "tokens":
+        return f"channel_{half[0]}.{rest}"
+    return f"{half[0]}_encoder.layers.0." + _theirs(rest, TOKEN_LAYER)
 
-    prefix: where it stands in the checkpoint, "encoder_q.encoder." or "encoder_k.encoder.".   Raises: KeyError for one that is not there.
-    """
-    state = _below(state, prefix)
+
+def _theirs(name: str, names: tuple[tuple[str, str], ...]) -> str:
+    for theirs, ours in names:
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    return name
+
+
+def released_weights(state: Part) -> tuple[State, Sizes]:
+    """An encoder's weights under our names.   Raises: KeyError for one that is not there."""
     joints, stem = state["gcn_t.l1.gcn1.PA"].shape[-1], state["gcn_t.l1.gcn1.convs.0.conv3.weight"].shape[0]
     width, temporal = state["channel_t.0.weight"].shape
     feedforward = state["t_encoder.layers.0.linear1.weight"].shape[0]
     frames = state["channel_s.0.weight"].shape[1] // stem
     weights: State = {}
     for ours, theirs in (("temporal", "t"), ("spatial", "s")):
-        weights |= _add(f"{ours}_stem.input_norm.", _below(state, f"gcn_{theirs}.data_bn."))
+        weights |= _add(f"{ours}_stem.input_norm.", state.below(f"gcn_{theirs}.data_bn."))
         for i in range(3):
-            weights |= _add(f"{ours}_stem.blocks.{i}.", _block(_below(state, f"gcn_{theirs}.l{i + 1}.")))
-        weights |= _add(f"{ours}_tokens.", _below(state, f"channel_{theirs}."))
-        weights |= _add(f"{ours}_layer.", _renamed(_below(state, f"{theirs}_encoder.layers.0."), TOKEN_LAYER))
+            weights |= _add(f"{ours}_stem.blocks.{i}.", _block(state.below(f"gcn_{theirs}.l{i + 1}.")))
+        weights |= _add(f"{ours}_tokens.", state.below(f"channel_{theirs}."))
+        weights |= _add(f"{ours}_layer.", _renamed(state.below(f"{theirs}_encoder.layers.0."), TOKEN_LAYER))
     return weights, Sizes(width, feedforward, stem, temporal // (joints * stem), joints, frames)
 
 
-def _block(state: State) -> State:
+def _block(state: Part) -> State:
     """One block: convolutions of the three subsets and of the four branches become one each."""
     weights = {"graph.topology": state["gcn1.PA"], "graph.alpha": state["gcn1.alpha"], **_renamed(state, BLOCK)}
     for name in ("weight", "bias"):
@@ -80,13 +111,9 @@ def _block(state: State) -> State:
     return weights
 
 
-def _below(state: State, prefix: str) -> State:
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-
-
 def _add(prefix: str, state: State) -> State:
     return {prefix + key: value for key, value in state.items()}
 
 
-def _renamed(state: State, names: tuple[tuple[str, str], ...]) -> State:
-    return {new + key: value for old, new in names for key, value in _below(state, old).items()}
+def _renamed(state: Part, names: tuple[tuple[str, str], ...]) -> State:
+    return {new + key: value for old, new in names for key, value in state.below(old).items()}

@@ -15,8 +15,9 @@ from pstl.data.store import SequenceStore, open_sequences
 from pstl.errors import UserError
 from pstl.files import Kind, reading
 from pstl.registry import load
-from pstl.skeletons import NAMES, Skeleton
+from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
+from pstl.skeletons.mapping import fitting
 
 ARRAY = Kind("readable array (.npy)", "get another copy")
 CLIP = Kind("readable clip", "get another copy")
@@ -170,13 +171,6 @@ def check_joints(name: str, joints: int, where: str) -> None:
             f"{where}: {joints} joints, expected (T, {expected}, 3) or (T, M, {expected}, 3), those of {name}; "
             f"if it is another body, name it (--skeleton): {fitting(joints)}"
         )
-
-
-def fitting(joints: int) -> str:
-    """For a message: the bodies with so many joints, between which only people can choose."""
-    names = [name for name in NAMES if load_skeleton(name).joints == joints]
-    others = ", ".join(f"{name} ({load_skeleton(name).joints})" for name in NAMES)
-    return f"{' or '.join(names)} would fit" if names else f"none has so many; known: {others}"
 
 
 def _format_of(path: Path) -> Format | None:

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from pstl import skeletons
 from pstl.backbones._base import BaseEncoder
+from pstl.backbones._hitrs_released import official_name as official_name
 from pstl.backbones._hitrs_released import released_weights
+from pstl.backbones._released import Official, check_joints, encoder_in
 from pstl.backbones.hitrs import Encoder
 from pstl.config import Frozen
 from pstl.errors import UserError
@@ -196,16 +197,20 @@ def mean_of(total: Tensor, count: Tensor) -> Tensor:
     return all_sum(total) / all_sum(count.to(total.dtype)).clamp(min=1)
 
 
-def from_official(content: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+ANCHOR = "clip_fuse_token"  # by it the encoder is found in a checkpoint
+RELEASED_BODY = "kinect_v2"  # of the data sets that the released code reads
+
+
+def from_official(content: dict[str, Any], skeleton: str = RELEASED_BODY) -> Official:
     """Card fields and weights of the encoder in a checkpoint as the released code writes it: a plain state dict.
 
-    content: clip_fuse_token, video_fuse_token, s_*, c_*, v_*.   Raises: KeyError if one of them is not there.
+    content: clip_fuse_token, video_fuse_token, s_*, c_*, v_*, however wrapped.
+    Raises: KeyError, UserError if one of them is not there.
     """
-    weights, sizes = released_weights(content)
-    joints = weights["frame_level.positions"].shape[0]
+    weights, sizes = released_weights(encoder_in(content, ANCHOR).encoder)
+    check_joints(weights["frame_level.positions"].shape[0], skeleton)
     fields = {
         "method": "hitrs", "settings": {}, "encoder": {"name": "hitrs", **sizes}, "recipe": {"name": "metres300"},
-        "skeleton": next(name for name in skeletons.NAMES if skeletons.load(name).joints == joints),
-        "people": 2, "frames": 300, "stream": "joint",
+        "skeleton": skeleton, "people": 2, "frames": 300, "stream": "joint",
     }  # fmt: skip
     return fields, weights

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from pstl import skeletons
 from pstl.backbones._base import BaseEncoder
-from pstl.backbones._dsta_released import released_heads, released_weights
+from pstl.backbones._dsta_released import official_name as official_name
+from pstl.backbones._dsta_released import released_weights
+from pstl.backbones._released import Official, check_joints, encoder_in
 from pstl.backbones.dsta import Encoder, initialise
 from pstl.config import Frozen
 from pstl.errors import UserError
@@ -160,16 +161,21 @@ class Method(BaseMethod):
         return scores
 
 
-def from_official(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+ANCHOR = "input_map.0.weight"  # by it the encoder is found in a checkpoint
+RELEASED_BODY = "kinect_v2"  # of the data sets that the released code reads
+
+
+def from_official(content: dict[str, Any], skeleton: str = RELEASED_BODY) -> Official:
     """Card fields and weights of the encoder in a checkpoint as the released code writes it.
 
-    content: {"model": input_map.*, graph_layers.<i>.*, fc.*, mlp.*, att_*}.   Raises: KeyError if one of them is not there.
+    content: input_map.*, graph_layers.<i>.*, fc.*, mlp.*, att_*, in the released code under "model".
+    Raises: KeyError, UserError if one of them is not there.
     """
-    weights, (width, heads, joints, frames) = released_weights(content["model"])
+    weights, (width, heads, joints, frames) = released_weights(encoder_in(content, ANCHOR).encoder)
+    check_joints(joints, skeleton)
     fields = {
         "method": "psp", "settings": {} if frames == Config().frames else {"frames": frames}, "recipe": {"name": "scaled300"},
-        "encoder": {"name": "dsta", "width": width, "heads": heads},
-        "skeleton": next(name for name in skeletons.NAMES if skeletons.load(name).joints == joints),
+        "encoder": {"name": "dsta", "width": width, "heads": heads}, "skeleton": skeleton,
         "people": 2, "frames": frames, "stream": "joint",
     }  # fmt: skip
     return fields, weights
@@ -177,5 +183,5 @@ def from_official(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Te
 
 def classifier_from_official(content: dict[str, Any]) -> dict[str, Tensor]:
     """Weights of the classifier: weight (classes, D) and bias (classes,).   content: as in from_official()."""
-    heads = released_heads(content["model"])
-    return {name: heads[f"classifier.{name}"] for name in ("weight", "bias")}
+    state = encoder_in(content, ANCHOR).encoder
+    return {name: state[f"fc.{name}"] for name in ("weight", "bias")}

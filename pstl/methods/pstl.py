@@ -6,12 +6,17 @@ Run: snakemake --cores --config suite=nwucla
 
 from typing import Any, Literal
 
+import torch
 from torch import Generator, Tensor
 
+from pstl.backbones._released import TWINS, Official, check_joints, encoder_in
+from pstl.errors import UserError
 from pstl.methods._barlow import BarlowConfig, BarlowMethod
 from pstl.methods._base import Batch, Losses
 from pstl.ops import masks
 from pstl.ops.streams import convert
+from pstl.skeletons import load
+from pstl.skeletons.graph import spatial_partition
 
 JOINTS_OF_PAPER, FRAMES_OF_PAPER = 25, 50
 
@@ -42,20 +47,60 @@ class Method(BarlowMethod):
         return {"loss": temporal + spatial, "temporal": temporal, "spatial": spatial}
 
 
-def from_official(state: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Card fields and weights of an encoder checkpoint as the released code writes it: a plain state dict.
+ANCHOR = "st_gcn_networks.0.gcn.conv.weight"  # by it the encoder is found in a checkpoint
+RELEASED_BODY = "kinect_v2"  # of the data sets that the released code reads
+RENAMED = (
+    ("data_bn.", "input_norm."),
+    ("st_gcn_networks.", "blocks."),
+    ("edge_importance.", "importance."),
+    (".gcn.conv.", ".graph."),
+    (".tcn.", ".time."),
+)  # theirs, ours
 
-    state: A, data_bn.*, st_gcn_networks.<i>.*, edge_importance.<i>.   Raises: KeyError if one of them is not there.
+
+def from_official(content: dict[str, Any], skeleton: str = RELEASED_BODY) -> Official:
+    """Card fields and weights of an ST-GCN as PSTL's code writes it, and AimCLR's and all others of that line.
+
+    content: A, data_bn.*, st_gcn_networks.<i>.*, edge_importance.<i>, however wrapped; fc.* is a head.
+    Raises: KeyError, UserError if one of them is not there, or the graph A is not that of the skeleton.
     """
-    renamed = {}
-    for key, value in state.items():
-        if key == "A":
-            continue  # the fixed graph, rebuilt from the skeleton
-        key = key.replace("data_bn.", "input_norm.").replace("st_gcn_networks.", "blocks.").replace("edge_importance.", "importance.")
-        renamed[key.replace(".gcn.conv.", ".graph.").replace(".tcn.", ".time.")] = value
-    skeletons = {25: "kinect_v2", 20: "kinect_v1"}
+    state = encoder_in(content, ANCHOR).encoder
+    check_joints(state["A"].shape[-1], skeleton)
+    graph = torch.from_numpy(spatial_partition(load(skeleton)))
+    if graph.shape != state["A"].shape or not torch.allclose(graph, state["A"].float(), atol=1e-5):
+        raise UserError(f"its graph {state.prefix}A has other bones than {skeleton}; name the body with --skeleton")
+    width = state["st_gcn_networks.0.tcn.0.weight"].shape[0]
+    weights = {our_name(key): value for key, value in state.items() if key != "A" and not key.startswith("fc.")}
     fields = {
-        "method": "pstl", "settings": {}, "encoder": {"name": "stgcn", "width": renamed["blocks.0.time.0.weight"].shape[0]},
-        "recipe": {"name": "resize50"}, "skeleton": skeletons[state["A"].shape[-1]], "people": 2, "frames": 50, "stream": "joint",
+        "method": "pstl", "settings": {}, "encoder": {"name": "stgcn", "width": width},
+        "recipe": {"name": "resize50"}, "skeleton": skeleton, "people": 2, "frames": 50, "stream": "joint",
     }  # fmt: skip
-    return fields, renamed
+    return fields, weights
+
+
+def our_name(name: str) -> str:
+    for theirs, ours in RENAMED:
+        name = name.replace(theirs, ours)
+    return name
+
+
+def official_name(name: str) -> str:
+    """What the released code calls a weight of ours."""
+    for theirs, ours in reversed(RENAMED):
+        name = name.replace(ours, theirs)
+    return name
+
+
+def classifier_from_official(content: dict[str, Any]) -> dict[str, Tensor] | None:
+    """Weights of a linear head `fc` on the encoder: weight (classes, D) and bias (classes,).
+
+    None where there is none: in pre-training `fc` projects for the loss, which a queue or a momentum
+    twin beside it, or more than one layer, tells.
+    """
+    found = encoder_in(content, ANCHOR)
+    state = found.encoder
+    weight, bias = state.get("fc.weight"), state.get("fc.bias")
+    projects = any(twin in key or "queue" in key for key in found.beside for twin in TWINS)
+    if weight is None or bias is None or projects:
+        return None
+    return {"weight": weight.flatten(1), "bias": bias}

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from pstl import skeletons
 from pstl.backbones._base import BaseEncoder
+from pstl.backbones._released import Official, check_joints, encoder_in
+from pstl.backbones._scdnet_released import official_name as official_name
 from pstl.backbones._scdnet_released import released_weights
 from pstl.backbones.scdnet import Encoder
 from pstl.config import Frozen
@@ -170,17 +171,22 @@ class Method(BaseMethod):
         return time.resize_span(x, time.random_span(length, 0.5 + 0.5 * scale, place, cfg.frames), cfg.frames), length
 
 
-def from_official(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+ANCHOR = "gcn_t.l1.gcn1.PA"  # by it the encoder is found in a checkpoint
+RELEASED_BODY = "kinect_v2"  # of the data sets that the released code reads
+
+
+def from_official(content: dict[str, Any], skeleton: str = RELEASED_BODY) -> Official:
     """Card fields and weights of the query encoder in a checkpoint as the released code writes it.
 
-    content: {"epoch", "state_dict": encoder_q.*, encoder_k.*, queues}.   Raises: KeyError if one of them is not there.
+    content: encoder_q.encoder.*, encoder_k.*, queues, in the released code under "state_dict".
+    Raises: KeyError, UserError if one of them is not there.
     """
-    state = content["state_dict"]
-    weights, (width, feedforward, stem_width, people, joints, frames) = released_weights(state, "encoder_q.encoder.")
+    state = encoder_in(content, ANCHOR).encoder
+    weights, (width, feedforward, stem_width, people, joints, frames) = released_weights(state)
+    check_joints(joints, skeleton)
     fields = {
         "method": "scdnet", "settings": {} if frames == Config().frames else {"frames": frames}, "recipe": {"name": "spine300"},
         "encoder": {"name": "scdnet", "width": width, "feedforward": feedforward, "stem_width": stem_width},
-        "skeleton": next(name for name in skeletons.NAMES if skeletons.load(name).joints == joints),
-        "people": people, "frames": frames, "stream": "joint",
+        "skeleton": skeleton, "people": people, "frames": frames, "stream": "joint",
     }  # fmt: skip
     return fields, weights

@@ -3,7 +3,7 @@
 from functools import cache
 
 from pstl.errors import UserError
-from pstl.skeletons import Skeleton, load
+from pstl.skeletons import NAMES, Skeleton, load
 
 # Two names of one place. The 20-joint body of the first Kinect has three trunk joints, the second Kinect four and other names.
 SAME = {"spine base": "hip centre", "spine mid": "spine", "spine shoulder": "shoulder centre"}
@@ -37,3 +37,10 @@ def _found(name: str, source: dict[str, int], wanted: Skeleton, given: str) -> i
         if candidate in source:
             return source[candidate]
     raise UserError(f"joint {name!r} of skeleton {wanted.name}: nothing in {given} stands for it; add it to pstl/skeletons/mapping.py")
+
+
+def fitting(joints: int) -> str:
+    """For a message: the bodies with so many joints, between which only people can choose."""
+    names = [name for name in NAMES if load(name).joints == joints]
+    known = ", ".join(f"{name} ({load(name).joints})" for name in NAMES)
+    return f"{' or '.join(names)} would fit" if names else f"none has so many; known: {known}"

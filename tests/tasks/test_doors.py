@@ -20,7 +20,7 @@ from pstl.ops.streams import STREAMS
 from pstl.registry import names
 from pstl.skeletons import load as load_skeleton
 from pstl.tasks import _release
-from pstl.tasks._embed import embed
+from pstl.tasks._embed import Source, embed
 from pstl.tasks._features import extract, open_features
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
@@ -73,8 +73,8 @@ def features_of(card: EncoderCard, array: Path, norm: str = "released") -> np.nd
     return open_features("features.npz").train
 
 
-def embedded(source: Path, stream: str | None = None, weights: str = "encoder.pt", **options: str) -> np.ndarray:
-    embed(weights, source, "f.npz", stream, [], CPU, **options)
+def embedded(source: Path, stream: str | None = None, weights: str = "encoder.pt", skeleton: str = "") -> np.ndarray:
+    embed(weights, Source(source, skeleton), "f.npz", stream, [], CPU)
     return np.load("f.npz")["features"]
 
 

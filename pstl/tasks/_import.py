@@ -1,0 +1,131 @@
+"""Checkpoints of released code, and of the lines that grew from it, as encoder.pt of this project."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from pstl.backbones._base import BaseEncoder
+from pstl.backbones._released import Absent, Found, encoder_in
+from pstl.errors import UserError
+from pstl.ops.streams import STREAMS
+from pstl.registry import load as load_plugin
+from pstl.registry import names
+from pstl.train import encoder_file
+from pstl.train.checkpoint import read
+from pstl.train.encoder_file import EncoderCard
+
+log = logging.getLogger(__name__)
+LONGEST = 160  # characters of a reason that a library gives
+
+
+class Told(NamedTuple):
+    """What no checkpoint says.
+
+    skeleton: the body it was trained on, if not the one that the released code reads.
+    stream: what it was trained on.   dataset: whose classes the outputs of a head are.
+    part: what stands in front of the encoder's names, where a file holds several.
+    """
+
+    skeleton: str = ""
+    stream: str = "joint"
+    dataset: str = ""
+    part: str = ""
+
+
+def import_weights(
+    source: str,
+    official: str | Path,
+    out: str | Path,
+    told: Told | None = None,
+) -> EncoderCard:
+    """Turn a checkpoint of released code into encoder.pt. Only tensors are read, never pickled code.
+
+    source: a method whose module offers from_official(content, skeleton) -> (card fields, state).
+    Raises: UserError if the source has no such code, or the file is not its checkpoint.
+    """
+    module = load_plugin("methods", source)
+    if not hasattr(module, "from_official"):
+        able = [n for n in names("methods") if hasattr(load_plugin("methods", n), "from_official")]
+        raise UserError(f"no released code to import from for {source!r}; known: {', '.join(able)}")
+    skeleton, stream, dataset, part = told or Told()
+    if stream not in STREAMS:
+        raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
+    content = read(official)
+    with _blamed_on(official, source):
+        found = encoder_in(content, module.ANCHOR, part)
+        fields, state = module.from_official(found, skeleton or module.RELEASED_BODY)
+        origin = {"imported_from": Path(official).name} | ({"dataset": dataset} if dataset else {})
+        card = EncoderCard(**{**fields, "stream": stream}, provenance=origin)
+        encoder = _built(card)
+        _check_fit(module, found, encoder, state)
+        classifier = _classifier(module, found, encoder)
+    encoder_file.load_state(encoder, state, str(official))
+    encoder_file.save(out, card, encoder, classifier)
+    _say(official, found, classifier, dataset)
+    return card
+
+
+@contextmanager
+def _blamed_on(official: str | Path, source: str) -> Iterator[None]:
+    """Whatever cannot be made of the file is said of the file, in its own names."""
+    foreign = f"{official}: not a checkpoint of the released {source} code"
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{official}: {error}") from None
+    except Absent as error:
+        raise UserError(f"{foreign}: {error}") from None
+    except KeyError as error:
+        raise UserError(f"{foreign}: no weight called {error.args[0]} in it") from None
+    except (AttributeError, TypeError, IndexError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:LONGEST]
+        raise UserError(f"{foreign}: its weights do not go together ({reason})") from None
+
+
+def _built(card: EncoderCard) -> BaseEncoder:
+    """An encoder of the sizes that the shapes of the weights tell."""
+    try:
+        return encoder_file.build(card)
+    except UserError as error:
+        raise UserError(f"the shapes of its weights are those of no such encoder ({error})") from None
+
+
+def _check_fit(module: ModuleType, found: Found, encoder: BaseEncoder, state: dict[str, Tensor]) -> None:
+    """Raises: UserError naming the first weight of the file that is missing, too many, or of another shape."""
+    own = encoder.state_dict()
+    for name in sorted(own.keys() | state.keys()):
+        shapes = [tuple(side[name].shape) if name in side else "nothing" for side in (state, own)]
+        if shapes[0] != shapes[1]:
+            theirs = found.encoder.prefix + module.official_name(name)
+            raise UserError(f"weight {theirs}: found {shapes[0]}, expected {shapes[1]} beside the others in it")
+
+
+def _classifier(module: ModuleType, found: Found, encoder: BaseEncoder) -> nn.Linear | None:
+    """The linear head that came with the encoder, if any."""
+    head = module.classifier_from_official(found) if hasattr(module, "classifier_from_official") else None
+    if head is None:
+        return None
+    layer = encoder_file.linear(head)
+    if layer.in_features != encoder.width:
+        raise UserError(f"its head takes {layer.in_features} features, expected the encoder's {encoder.width}")
+    return layer
+
+
+def _say(official: str | Path, found: Found, classifier: nn.Linear | None, dataset: str) -> None:
+    """What of the file was taken, and what was not."""
+    front = f"below {found.encoder.prefix!r}" if found.encoder.prefix else "at the top"
+    head = "no classifier"
+    if classifier is not None:
+        whose = dataset or "a data set that the file does not name (--dataset)"
+        head = f"a classifier of {classifier.out_features} classes, of {whose}"
+    log.info("%s: encoder found %s, %s", official, front, head)
+    parts = Counter(name.split(".")[0] for name in found.beside)
+    if parts:
+        left = ", ".join(f"{name} ({count})" for name, count in sorted(parts.items()))
+        log.info("%s: left out, tensors of: %s", official, left)
