@@ -304,11 +304,12 @@ def build_parser() -> argparse.ArgumentParser:
         "score-detections",
         verbs.score_detections,
         "score anybody's detections: one text per video, a line label,start,end,confidence per action",
-        "GROUND_TRUTH_DIR PROPOSALS_DIR --theta 0.5 --json",
+        "GROUND_TRUTH_DIR PROPOSALS_DIR --dataset pkummd1 --theta 0.5 --json",
         ("truth", {"metavar": "GROUND_TRUTH_DIR"}),
         ("proposals", {"metavar": "PROPOSALS_DIR"}),
         ("--theta", {"type": float, "default": 0.5, "help": "overlap from which a proposal matches (default: %(default)s)"}),
-        ("--classes", {"type": int, "default": 51, "help": "labels are 1 to this (default: %(default)s, PKU-MMD)"}),
+        ("--dataset", {"metavar": "NAME", "help": "whose classes the labels are, from 1 in its order"}),
+        ("--classes", {"type": int, "metavar": "N", "help": "labels are 1 to this, where no data set here has them"}),
         ("--json", {"nargs": "?", "const": "-", "metavar": "FILE", "help": "JSON, to standard output or to FILE"}),
     )
     add(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pstl.errors import UserError
+from pstl.files import by_ending
 
 CORE = ("torch", "numpy", "yaml", "pydantic")  # what is installed without an extra
 
@@ -70,6 +71,7 @@ def features(args: argparse.Namespace) -> None:
     from pstl.tasks._features import extract
     from pstl.train.devices import choose_device
 
+    _named(args.out, ".npz")
     extract(args.encoder, args.array, args.split, args.batch_norm, args.out, choose_device(args.device))
 
 
@@ -84,6 +86,7 @@ def evaluate(args: argparse.Namespace) -> None:
     run, device = config.Run.parse(args.run), choose_device(args.device)
     names = ("encoder", "array", "recordings", "labels", "snapshots")
     params, files = config.load(args.params), {name: getattr(args, name) for name in names}
+    _named(args.scores, ".npz")
     evaluate(params, run, args.task, args.batch_norm, args.features, args.out, args.scores, device, **files)
 
 
@@ -95,6 +98,7 @@ def trace(args: argparse.Namespace) -> None:
 
     if args.plot:
         from pstl.report import plots  # what it needs may not be installed: found out before hours of work
+    _named(args.plot, ".png")
     params, run = config.load(args.params), config.Run.parse(args.run)
     rows = trace(params, run, args.snapshots, args.array, args.tasks, choose_device(args.device))
     write_json(args.out, rows)
@@ -108,6 +112,7 @@ def fuse(args: argparse.Namespace) -> None:
 
     params, run = config.load(args.params), config.Run.parse(args.run)
     files = dict(item.partition("=")[::2] for item in args.scores)
+    _named(args.scores_out, ".npz")
     fuse(run, args.task, args.batch_norm, files, params.fusion_weights(run, args.batch_norm, args.task), args.out, args.scores_out)
 
 
@@ -198,9 +203,10 @@ def embed(args: argparse.Namespace) -> None:
 
 def score_detections(args: argparse.Namespace) -> None:
     from pstl.files import write_json
-    from pstl.tasks._score import score_detections
+    from pstl.tasks._score import classes_of, score_detections
 
-    found = score_detections(args.truth, args.proposals, args.theta, args.classes)
+    classes = classes_of(args.dataset, args.classes)
+    found = score_detections(args.truth, args.proposals, args.theta, classes)
     if missing := found["videos_without_proposals"]:
         say(f"{len(missing)} of {found['videos']} videos have no proposal file and count as empty: {', '.join(missing)}")
     if args.json and args.json != "-":
@@ -336,6 +342,12 @@ def lacking(error: ModuleNotFoundError) -> str:
         raise error
     extra = "" if package in CORE else "[workflow]"
     return f"needs {package}, which is not installed here; run: pip install 'pstl{extra}'"
+
+
+def _named(path: str | None, ending: str) -> None:
+    """Before hours of work: an output that is asked for is called what it will be. Raises: UserError."""
+    if path is not None:
+        by_ending(path, {ending: None})
 
 
 def say(text: str, code: int = 0) -> int:

@@ -124,11 +124,11 @@ def test_the_verb_gives_the_released_numbers(released, tmp_path, capsys):
         for video in videos:
             interval_txt.write(folders[-1] / f"{video}.txt", [i for i in side if i.video == video])
     for theirs in expected:
-        cli.main(["score-detections", *map(str, folders), "--theta", str(theirs["theta"]), "--json"])
+        cli.main(["score-detections", *map(str, folders), "--dataset", "pkummd1", "--theta", str(theirs["theta"]), "--json"])
         ours = json.loads(capsys.readouterr().out)
         assert {key: ours[key] for key in theirs} == theirs
         assert ours["videos_without_proposals"] == []
-    cli.main(["score-detections", *map(str, folders)])
+    cli.main(["score-detections", *map(str, folders), "--classes", "51"])
     assert "PKU-MMD  map_action 0.5659\n" in capsys.readouterr().out
 
 
@@ -136,13 +136,33 @@ def test_a_video_without_proposals_counts_and_is_named(tmp_path, capsys):
     """The script leaves such videos out, ground truth and all: a method could raise its score by writing fewer files."""
     truth = write(tmp_path / "t", {"a.txt": "1,0,10,2\n", "b.txt": "1 0 10 2\r\n\r\n"})
     found = write(tmp_path / "p", {"a.txt": "1,0,10,0.9\n"})
-    cli.main(["score-detections", str(truth), str(found), "--json", str(tmp_path / "out.json")])
+    cli.main(["score-detections", str(truth), str(found), "--classes", "51", "--json", str(tmp_path / "out.json")])
     assert "1 of 2 videos have no proposal file and count as empty: b" in capsys.readouterr().err
     scores = json.loads((tmp_path / "out.json").read_text())
     assert scores["videos_without_proposals"] == ["b"]
     assert (scores["ap"], scores["map_video"], scores["greedy"]["ap"]) == (0.5, 0.5, 0.5)
     (found / "b.txt").write_text("")
     assert {**score_detections(truth, found, 0.5, 51), "videos_without_proposals": ["b"]} == scores
+
+
+def test_the_number_of_classes_is_asked_for(tmp_path, capsys):
+    """A mean over 51 classes gives a perfect detector of two 0.04; who scores says what the labels are."""
+    truth = write(tmp_path / "t", {"a.txt": "1,0,10,1\n2,20,30,1\n"})
+    for options, message in (
+        ((), "--dataset, known: cmu (5), "),
+        (("--classes", "0"), "expected 1 or more"),
+        (("--dataset", "utkinect", "--classes", "51"), "utkinect has 10"),
+        (("--dataset", "pku"), "unknown dataset 'pku'; known: "),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["score-detections", str(truth), str(truth), *options])
+        assert stop.value.code == 2
+        said = capsys.readouterr()
+        assert message in said.err
+        assert (said.out, said.err.count("\n")) == ("", 1)
+    for options, expected in ((("--classes", "2"), 1.0), (("--dataset", "utkinect"), 0.2)):
+        cli.main(["score-detections", str(truth), str(truth), *options, "--json"])
+        assert json.loads(capsys.readouterr().out)["map_action"] == expected
 
 
 @pytest.mark.parametrize(

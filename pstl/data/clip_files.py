@@ -1,5 +1,6 @@
 """One clip by its file, or all of a folder, whatever published format it is in: its body and its slots are those of that format."""
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
 from pstl.skeletons.mapping import fitting
 
+log = logging.getLogger(__name__)
 ARRAY = Kind("readable array (.npy)", "get another copy")
 CLIP = Kind("readable clip", "get another copy")
 BARE = "(T, V, 3) or (T, M, V, 3)"
@@ -106,9 +108,14 @@ def in_folder(folder: Path) -> list[Path]:
 
     Raises: UserError if there is none, or if two would have one name.
     """
-    files = sorted(path for path in folder.iterdir() if is_clip(path))
+    entries = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    files = [path for path in entries if is_clip(path)]
+    others = [path for path in entries if not is_clip(path)]
     if not files:
         raise UserError(f"{folder}: no clips here; expected files like {KNOWN}")
+    if others:
+        said = "1 file is no clip" if len(others) == 1 else f"{len(others)} such files are no clips"
+        log.warning("%s: %s and left out", others[0], said)
     stems = [path.stem for path in files]
     twice = [path.name for path in files if stems.count(path.stem) > 1] if len(set(stems)) < len(files) else []
     if twice:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from pstl.files import atomic
+from pstl.files import atomic, by_ending
 from pstl.ops.finite import check_rows, holds, stray
 
 
@@ -56,7 +56,8 @@ def check_numbers(name: str, array: np.ndarray) -> None:
 
 
 def save_npy(path: str | Path, array: np.ndarray) -> None:
-    """Write a .npy file whole or not at all. Raises: UserError for numbers that are not to be trusted."""
+    """Write a .npy file whole or not at all. Raises: UserError for another name, or numbers that are not to be trusted."""
+    by_ending(path, {".npy": None})
     _check(path, {"array": array})
     array = np.asarray(array, order="C")
     with atomic(path) as new, open(new, "wb") as stream:
@@ -65,7 +66,8 @@ def save_npy(path: str | Path, array: np.ndarray) -> None:
 
 
 def save_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz file whole or not at all. Raises: UserError for numbers that are not to be trusted."""
+    """Write an .npz file whole or not at all. Raises: UserError for another name, or numbers that are not to be trusted."""
+    by_ending(path, {".npz": None})
     _check(path, arrays)
     with atomic(path) as new, open(new, "wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]

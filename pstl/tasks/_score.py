@@ -6,6 +6,25 @@ from typing import Any
 from pstl.data.formats import interval_txt
 from pstl.errors import UserError
 from pstl.metrics_detection import greedy, pkummd
+from pstl.registry import load, names
+
+
+def classes_of(dataset: str | None, classes: int | None) -> int:
+    """How many classes there are, a mean over which counts those that nobody labelled.
+
+    Raises: UserError if neither the data set nor the number says so, or one contradicts the other.
+    """
+    if dataset is None and classes is None:
+        known = ", ".join(f"{name} ({len(load('data.datasets', name).SPEC.classes)})" for name in names("data.datasets"))
+        raise UserError(f"of how many classes are these? name the data set with --dataset, known: {known}; or pass --classes N")
+    if classes is not None and classes < 1:
+        raise UserError(f"--classes {classes}: expected 1 or more")
+    if dataset is None:
+        return int(classes or 0)
+    count = len(load("data.datasets", dataset).SPEC.classes)
+    if classes not in (None, count):
+        raise UserError(f"--classes {classes}: {dataset} has {count}; leave one of the two out")
+    return count
 
 
 def score_detections(truth: str | Path, proposals: str | Path, theta: float, classes: int) -> dict[str, Any]:
