@@ -16,7 +16,7 @@ import small_world as world
 
 HOME, CELL = world.HOME, f"{world.HOME}/released"
 ENCODER = f"{HOME}/encoder.pt"
-FLIPS = int(os.environ.get("PSTL_FLIPS", "6"))  # of each file; hundreds when the readers change
+FLIPS = int(os.environ.get("PSTL_FLIPS", "3"))  # of each file; hundreds when the readers change
 
 
 class Case(NamedTuple):
@@ -39,8 +39,8 @@ def cases() -> Iterator[Case]:
     yield from (Case(f"{CELL}/features.npz", verb, True) for verb in ("knn", "page"))
     yield from (Case(f"{CELL}/linear.scores.npz", verb, True) for verb in ("fuse", "compare", "report"))
     yield from (Case(f"{CELL}/linear.json", verb) for verb in ("fuse", "export", "report", "page"))
-    yield from (Case(f"{HOME}/run.json", verb) for verb in ("report", "page", "track"))
-    yield from (Case(f"{HOME}/curve.jsonl", verb) for verb in ("report", "trace"))
+    yield from (Case(f"{HOME}/run.json", verb) for verb in ("page", "report"))
+    yield from (Case(f"{HOME}/curve.jsonl", verb) for verb in ("page", "report", "trace"))
     for name in ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz", "meta.json"):
         yield Case(f"array/{name}", "features", name != "meta.json")
         yield Case(f"array/{name}", "leakage")
@@ -123,11 +123,14 @@ def pickled(path: Path) -> None:
 
 
 DAMAGES = (empty, cut, web_page, no_text, other_json, folder, link_to_nothing, unreadable, pipe, pickled)
+FEW = (empty, folder, no_text)  # for a second verb that reads the same file: what differs is whether it reads it as the first does
 
 
 def possible(case: Case, damage: Callable[[Path], None]) -> bool:
-    """Whether the damage can be told."""
+    """Whether the damage is to be tried, and can be told."""
     name = case.file.rpartition("/")[2]
+    if case != FILES[case.file] and damage not in FEW:
+        return False
     return not ((damage is empty and name in WHOLE_WHEN_EMPTY) or (damage is cut and name in WHOLE_WHEN_SHORT))
 
 

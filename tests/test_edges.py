@@ -80,8 +80,9 @@ def test_devices_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch)
         choose_device("cuda:2")
 
 
-@pytest.mark.parametrize("verb", WRITING)
-@pytest.mark.parametrize("folder", ["/proc/pstl", "params.yaml/below", "/dev/null"])
+@pytest.mark.parametrize(
+    ("verb", "folder"), [*((verb, "params.yaml/below") for verb in WRITING), ("embed", "/proc/pstl"), ("features", "/dev/null")]
+)
 def test_a_place_that_takes_no_files_is_one_line_with_its_name(
     verb: str, folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
@@ -89,7 +90,7 @@ def test_a_place_that_takes_no_files_is_one_line_with_its_name(
     assert folder in refused(elsewhere(WRITING[verb], folder), capsys)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in WRITING if verb != "track"])
+@pytest.mark.parametrize("verb", WRITING)
 def test_a_full_disk_is_one_line_and_leaves_nothing(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The limit on a file's size stands for it: the same error from the same call."""
     words = WRITING[verb]
