@@ -15,7 +15,7 @@ import small_world as world
 import torch
 
 import pstl
-from pstl import verbs
+from pstl import cli, verbs
 from pstl.data.fetch import download
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, read_text, replaced
@@ -130,6 +130,7 @@ def test_an_output_never_takes_the_place_of_a_device_or_folder(tmp_path: Path) -
 
 def test_the_last_net_names_what_the_system_names(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever a disk says that nobody foresaw is one line; what is our own fault stays a traceback."""
+    monkeypatch.setattr(world, "PARSER", cli.build_parser)  # a fresh one, that sees what is put in place of a verb
     for error, line in (
         (OSError(6, "No such device or address", "/some/where"), "/some/where: no such device or address; see that"),
         (OSError("10 requested and 4 written"), "output: 10 requested and 4 written; see that it can be read and written"),
