@@ -145,6 +145,27 @@ def test_joint_counts_stand_in_the_skeletons_only() -> None:
     assert not found
 
 
+def test_no_body_is_looked_up_by_its_number_of_joints() -> None:
+    """Two bodies of 20 joints are two bodies: whoever goes through the list of them for one that fits has lost a name on the way.
+
+    Outside of pstl/skeletons a body is loaded by its name; what would fit is only ever said to people.
+    """
+    inside = {path.stem for path in (PACKAGE / "skeletons").iterdir()}
+    searches = []
+    for path in modules().values():
+        place = path.relative_to(PACKAGE).as_posix()
+        if place.startswith("skeletons/"):
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_bytes())))
+        imported = [(node.module, alias.name) for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+        taken = {name for module, name in imported if module == "pstl.skeletons"}
+        if ("pstl", "skeletons") in imported:
+            attributes = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
+            taken |= {node.attr for node in attributes if node.value.id == "skeletons"}
+        searches += [f"{place}: {name}" for name in taken - {"Skeleton", "load"} - inside]
+    assert not searches
+
+
 def test_nothing_is_printed() -> None:
     """Standard output belongs to results; progress is logged to stderr, where a log file and a person both see it."""
     calls = [

@@ -112,7 +112,8 @@ def in_folder(folder: Path) -> list[Path]:
     files = [path for path in entries if is_clip(path)]
     others = [path for path in entries if not is_clip(path)]
     if not files:
-        raise UserError(f"{folder}: no clips here; expected files like {KNOWN}")
+        below = ", those in folders below it are not looked at" * any(path.is_dir() for path in folder.iterdir())
+        raise UserError(f"{folder}: no clips here{below}; expected files like {KNOWN}")
     if others:
         said = "1 file is no clip" if len(others) == 1 else f"{len(others)} such files are no clips"
         log.warning("%s: %s and left out", others[0], said)

@@ -56,10 +56,11 @@ def import_weights(
     skeleton, stream, dataset, part = told or Told()
     if stream not in STREAMS:
         raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
+    anchor, body = module.ANCHOR, skeleton or module.RELEASED_BODY
     content = read(official)
     with _blamed_on(official, source):
-        found = encoder_in(content, module.ANCHOR, part)
-        fields, state = module.from_official(found, skeleton or module.RELEASED_BODY)
+        found = encoder_in(content, anchor, part)
+        fields, state = module.from_official(found, body)
         origin = {"imported_from": Path(official).name} | ({"dataset": dataset} if dataset else {})
         card = EncoderCard(**{**fields, "stream": stream}, provenance=origin)
         encoder = _built(card)
