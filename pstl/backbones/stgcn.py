@@ -1,11 +1,13 @@
 """ST-GCN at quarter width, the encoder of PSTL (Yan et al., AAAI 2018; Zhou et al., AAAI 2023, spec section 4)."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pstl.backbones._base import BaseEncoder, Features
 from pstl.config import Frozen
 from pstl.ops.dropout import Dropout
+from pstl.ops.norm import LastNorm
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import spatial_partition
 
@@ -22,30 +24,80 @@ class Config(Frozen):
 
 
 class Block(nn.Module):
-    """Graph convolution over joints, temporal convolution over frames, residual.   (P, C, T, V) -> (P, C', T', V)."""
+    """Graph convolution over joints, temporal convolution over frames, residual.
+
+    (V, P, T, C) -> (V, P, T', C'), joints first: so a graph is one matrix product over all bodies
+    and frames, and the channels that convolutions read lie side by side.
+    """
 
     def __init__(self, c_in: int, c_out: int, stride: int, dropout: float, residual: bool) -> None:
         super().__init__()
+        self.stride = stride
         self.graph = nn.Conv2d(c_in, 3 * c_out, 1)
         self.time = nn.Sequential(
-            nn.BatchNorm2d(c_out),
+            LastNorm(c_out),
             nn.ReLU(),
             nn.Conv2d(c_out, c_out, (KERNEL, 1), (stride, 1), (KERNEL // 2, 0)),
-            nn.BatchNorm2d(c_out),
+            LastNorm(c_out),
             Dropout(dropout),
         )
         self.residual: nn.Module | None = None
         if residual and (c_in != c_out or stride != 1):
-            self.residual = nn.Sequential(nn.Conv2d(c_in, c_out, 1, (stride, 1)), nn.BatchNorm2d(c_out))
+            self.residual = nn.Sequential(nn.Conv2d(c_in, c_out, 1, (stride, 1)), LastNorm(c_out))
         elif residual:
             self.residual = nn.Identity()
 
     def forward(self, x: Tensor, graph: Tensor) -> Tensor:
         """graph: (3, V, V), [subset, source, destination]."""
-        n, _, t, v = x.shape
-        subsets = self.graph(x).view(n, 3, -1, t, v)
-        y = self.time(torch.einsum("nkctv,kvw->nctw", subsets, graph))
-        return torch.relu(y if self.residual is None else y + self.residual(x))
+        assert self.graph.bias is not None
+        y = graph_convolution(x, graph, self.graph.weight, self.graph.bias)
+        norm, relu, convolution, second_norm, dropout = self.time
+        assert isinstance(convolution, nn.Conv2d)
+        y = convolve_frames(relu(norm(y)), convolution, self.stride)
+        y = dropout(second_norm(y))
+        return F.relu(y if self.residual is None else y + self._shortcut(x))
+
+    def _shortcut(self, x: Tensor) -> Tensor:
+        if not isinstance(self.residual, nn.Sequential):
+            return x
+        convolution, norm = self.residual
+        assert isinstance(convolution, nn.Conv2d)
+        frames = x[:, :, :: self.stride]
+        shortcut: Tensor = norm(F.linear(frames, convolution.weight.flatten(1), convolution.bias))
+        return shortcut
+
+
+def graph_convolution(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Sum over subsets of (features of neighbouring joints, added up) times (the subset's weights).
+
+    The graph comes before the channels are multiplied, where there are fewest of them; both are
+    linear, so the order does not matter.
+
+    x: (V, P, T, C).   graph: (3, V, V'), [subset, source, destination].
+    weight: (3 C', C, 1, 1).   bias: (3 C',).   Returns: (V', P, T, C').
+    """
+    v, p, t, c = x.shape
+    destinations = graph.shape[2]
+    rows = graph.permute(2, 0, 1).reshape(-1, v)  # (V' 3, V)
+    gathered = (rows @ x.reshape(v, -1)).view(destinations, 3, p * t, c)
+    gathered = gathered.transpose(1, 2).reshape(-1, 3 * c)
+    products = gathered @ weight.view(3, -1, c).transpose(1, 2).reshape(3 * c, -1)
+    biases = graph.sum(1).T @ bias.view(3, -1)  # (V', C')
+    return products.view(destinations, p, t, -1) + biases[:, None, None]
+
+
+def convolve_frames(x: Tensor, convolution: nn.Conv2d, stride: int) -> Tensor:
+    """The (9, 1) convolution of a block on joints first.   (V, P, T, C) -> (V, P, T', C')."""
+    v, p, t, c = x.shape
+    images = x.view(v * p, 1, t, c).permute(0, 3, 1, 2)  # (V P, C, 1, T), channels last in memory
+    y = F.conv2d(
+        images,
+        convolution.weight.transpose(2, 3),
+        convolution.bias,
+        stride=(1, stride),
+        padding=(0, KERNEL // 2),
+    )
+    return y.permute(0, 2, 3, 1).reshape(v, p, -1, y.shape[1])
 
 
 class Encoder(BaseEncoder):
@@ -80,19 +132,19 @@ class Encoder(BaseEncoder):
 
     def _encode(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:
         p, v, c, t = bodies.shape
-        x = self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t).permute(0, 2, 3, 1)  # (P, 3, T, V)
+        x = self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t).permute(1, 0, 3, 2)  # (V, P, T, 3)
         graphs = torch.stack(list(self.importance)) * self.graph  # (blocks, 3, V, V)
         if drop is not None and len(drop):
             # Joints are deleted after the input norm, with their rows and columns of the graph; nothing is re-normalised (spec 6.2).
             dropped = set(drop.tolist())
             kept = torch.tensor([j for j in range(v) if j not in dropped], device=x.device)
-            x = x.index_select(3, kept)
+            x = x.index_select(0, kept)
             graphs = graphs.index_select(2, kept).index_select(3, kept)
         x = x.contiguous()
         for block, graph in zip(self.blocks, graphs, strict=True):
             x = block(x, graph)
         # Clips differ by about a hundredth of the pooled values: bf16 has 8 bits for them, so pooling is always float32.
-        frames = x.to(torch.promote_types(x.dtype, torch.float32)).mean(3).transpose(1, 2)  # (P, T', D)
+        frames = x.to(torch.promote_types(x.dtype, torch.float32)).mean(0)  # (P, T', D)
         return frames.mean(1), frames
 
     def _encode_present(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """What PSTL and its baseline share: weak views and the projector with its batch standardisation."""
 
+import torch
 from torch import Generator, Tensor, nn
 
 from pstl.config import Frozen
@@ -46,12 +47,25 @@ class BarlowMethod(BaseMethod):
         """One weak view: crop, shear, rotate, swap sides, in this order (spec 6.1).   x: (N, 3, T, V, M) -> same shape."""
         return weak_view(self.cfg, x, self.problem.skeleton, rng)
 
-    def embed(self, x: Tensor, drop: Tensor | None = None) -> Tensor:
-        """Standardised projections of the global batch.   (N_rank, 3, T, V, M) -> (N, projector_width)."""
+    def features(self, x: Tensor, drop: Tensor | None = None) -> Tensor:
+        """Clip features of the global batch.   (N_rank, 3, T, V, M) -> (N, D)."""
         h = gather(self.encoder(x, drop).clip)
         if len(h) < 2:
             raise UserError("a batch of one clip cannot be standardised; choose a batch_size that leaves no remainder of 1, or drop_last")
-        return standardise(self.projector(h))
+        return h
+
+    def project(self, *views: Tensor) -> list[Tensor]:
+        """Standardised projections of each view's clip features.   (N, D) each -> (N, projector_width) each.
+
+        The views pass each linear layer together, because its weights are far larger than a batch
+        and are read once; batch norm sees one view at a time, as in the released code.
+        """
+        h = torch.cat(views)
+        for layer in self.projector:
+            one_view_at_a_time = isinstance(layer, nn.BatchNorm1d)
+            parts = h.chunk(len(views)) if one_view_at_a_time else (h,)
+            h = torch.cat([layer(part) for part in parts])
+        return [standardise(z) for z in h.chunk(len(views))]
 
     def barlow(self, za: Tensor, zb: Tensor) -> Tensor:
         return barlow_twins(za, zb, self.cfg.off_diagonal_weight)

@@ -41,9 +41,10 @@ class Method(BarlowMethod):
         brief = masks.drop_fast_frames(brief, round(self.cfg.masked_frames * x.shape[2] / FRAMES_OF_PAPER), rng)  # MATM
         choose = masks.central_joints if self.cfg.joint_choice == "central" else masks.random_joints
         dropped = choose(skeleton, round(self.cfg.masked_joints * skeleton.joints / JOINTS_OF_PAPER), rng)  # CSM
-        z = self.embed(whole)
-        temporal = self.barlow(z, self.embed(brief))
-        spatial = self.barlow(z, self.embed(partial, dropped))
+        views = self.features(whole), self.features(brief), self.features(partial, dropped)
+        z, z_brief, z_partial = self.project(*views)
+        temporal = self.barlow(z, z_brief)
+        spatial = self.barlow(z, z_partial)
         return {"loss": temporal + spatial, "temporal": temporal, "spatial": spatial}
 
 

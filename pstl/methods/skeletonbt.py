@@ -19,4 +19,5 @@ class Method(BarlowMethod):
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         x = convert(batch.x, self.problem.skeleton, self.problem.stream)
-        return {"loss": self.barlow(self.embed(self.view(x, rng)), self.embed(self.view(x, rng)))}
+        views = [self.features(self.view(x, rng)) for _ in range(2)]
+        return {"loss": self.barlow(*self.project(*views))}

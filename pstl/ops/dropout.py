@@ -1,5 +1,7 @@
 """Dropout whose random bits cost little on a CPU, where torch's own draws one Mersenne number per element (a sixth of a PSTL step)."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,15 +15,40 @@ class Dropout(nn.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu" or not self.training or self.p == 0:
             return F.dropout(x, self.p, self.training)
-        return x * keep_factor(x.shape, self.p).to(x.dtype)
+        dropped: Tensor = _Keep.apply(x, draw_kept(x.shape, self.p), scale(self.p))
+        return dropped
 
 
-def keep_factor(shape: torch.Size, rate: float) -> Tensor:
-    """0 with probability `rate`, else 1 / (1 - rate).   Returns: `shape`, float32 on the CPU.
+class _Keep(torch.autograd.Function):
+    """x where `kept`, times a number, else 0; keeps one byte an element for the gradient, not four."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(kept)
+        ctx.scale = scale
+        return (x * kept).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (kept,) = ctx.saved_tensors
+        return (grad * kept).mul_(ctx.scale), None, None
+
+
+def draw_kept(shape: torch.Size, rate: float) -> Tensor:
+    """False with probability `rate`.   Returns: `shape`, bool on the CPU.
 
     One 64-bit draw serves four elements.
     """
-    threshold = round(rate * LEVELS)
     count = shape.numel()
-    lanes = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:count]
-    return (lanes >= threshold - LEVELS // 2).float().mul_(LEVELS / max(1, LEVELS - threshold)).view(shape)
+    draws = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    lanes = draws.view(torch.int16)[:count]
+    return (lanes >= _threshold(rate) - LEVELS // 2).view(shape)
+
+
+def scale(rate: float) -> float:
+    """What the elements that are kept are multiplied by, so that the mean stays."""
+    return LEVELS / max(1, LEVELS - _threshold(rate))
+
+
+def _threshold(rate: float) -> int:
+    return round(rate * LEVELS)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.ops.collective import all_sum, world
+from pstl.ops.norm import LastNorm
 from pstl.train.launch import follow_parent
 
 
@@ -60,7 +61,7 @@ def synchronise_norms(modules: Iterable[nn.Module]) -> None:
     if world() == 1:
         return
     for child in (child for module in modules for child in module.modules()):
-        if isinstance(child, _BatchNorm):
+        if isinstance(child, _BatchNorm) and not isinstance(child, LastNorm):
             child.forward = _GlobalNorm(child)  # type: ignore[method-assign, assignment]
 
 

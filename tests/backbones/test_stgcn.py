@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pstl.backbones.stgcn import Config, Encoder
+from pstl.backbones.stgcn import Config, Encoder, graph_convolution
 from pstl.skeletons import load
 
 
@@ -65,3 +65,26 @@ def test_persons_may_change_places():
     """The clip feature is a mean over body slots."""
     net, x = encoder(width=4).eval(), torch.randn(2, 3, 50, 25, 2)
     torch.testing.assert_close(net(x).clip, net(x.flip(4)).clip)
+
+
+@pytest.mark.parametrize(("c_in", "c_out"), [(3, 16), (8, 8), (16, 4)])
+def test_graph_convolution_is_the_published_sum(c_in, c_out):
+    """Whichever product comes first, the sum over subsets and neighbours is the same, gradients too."""
+    torch.manual_seed(0)
+    v, p, t = 7, 2, 5
+    inputs = [
+        torch.randn(v, p, t, c_in),
+        torch.rand(3, v, v),
+        torch.randn(3 * c_out, c_in, 1, 1),
+        torch.randn(3 * c_out),
+    ]
+    inputs = [value.double().requires_grad_() for value in inputs]
+    x, graph, weight, bias = inputs
+    fast = graph_convolution(*inputs)
+    subsets = torch.einsum("vptc,koc->kvpto", x, weight.view(3, c_out, c_in))
+    subsets = subsets + bias.view(3, 1, 1, 1, c_out)
+    published = torch.einsum("kvpto,kvw->wpto", subsets, graph)
+    torch.testing.assert_close(fast, published)
+    direction = torch.randn_like(fast)
+    gradients = [torch.autograd.grad(y, inputs, direction, retain_graph=True) for y in (fast, published)]
+    torch.testing.assert_close(*gradients)

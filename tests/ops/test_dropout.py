@@ -31,3 +31,12 @@ def test_evaluation_and_seed():
     first = layer(x)
     torch.manual_seed(3)
     assert torch.equal(layer(x), first)
+
+
+def test_gradients_pass_where_elements_were_kept():
+    """The gradient of a dropped element is zero, of a kept one the factor that kept the mean."""
+    torch.manual_seed(0)
+    x = torch.ones(50, 40, dtype=torch.float64, requires_grad=True)
+    y = Dropout(0.25).train()(x)
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())

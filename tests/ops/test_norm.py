@@ -1,7 +1,8 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
-from pstl.ops.norm import weighted_batch_norm
+from pstl.ops.norm import LastNorm, weighted_batch_norm
 
 
 def case(dtype):
@@ -35,3 +36,35 @@ def test_half_precision_keeps_its_type_and_loses_no_statistics():
     assert y.dtype == torch.bfloat16
     assert torch.equal(mean, expected)
     assert torch.equal(y, exact.bfloat16())
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_last_norm_is_torchs_batch_norm_with_channels_last(momentum):
+    """Another order of the axes, the same outputs, gradients and running statistics, in training and after it."""
+    torch.manual_seed(0)
+    ours, torchs = (norm(6, momentum=momentum).double() for norm in (LastNorm, torch.nn.BatchNorm2d))
+    for norm in (ours, torchs):
+        with torch.no_grad():
+            norm.weight.copy_(torch.linspace(0.5, 2, 6))
+            norm.bias.copy_(torch.linspace(-1, 1, 6))
+    for _ in range(2):
+        x = torch.randn(5, 3, 4, 6, dtype=torch.float64, requires_grad=True)
+        y, reference = ours(x), torchs(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        torch.testing.assert_close(y, reference)
+        direction = torch.randn_like(y)
+        inputs = [(x, norm.weight, norm.bias) for norm in (ours, torchs)]
+        gradients = [torch.autograd.grad(out, given, direction) for out, given in zip((y, reference), inputs, strict=True)]
+        torch.testing.assert_close(*gradients)
+    torch.testing.assert_close(ours.state_dict(), torchs.state_dict())
+    x = torch.randn(2, 1, 7, 6, dtype=torch.float64)
+    torch.testing.assert_close(ours.eval()(x), torchs.eval()(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
+
+
+def test_last_norm_keeps_the_digits_that_float32_has():
+    """Rows added one after the other would cost the mean of many rows three digits."""
+    torch.manual_seed(0)
+    x = 10 + torch.randn(25, 64, 50, 4)
+    norm = LastNorm(4, momentum=1.0)
+    norm(x)
+    torch.testing.assert_close(norm.running_mean.double(), x.double().mean((0, 1, 2)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(norm.running_var.double(), x.double().var((0, 1, 2)), atol=0, rtol=3e-6)

@@ -154,8 +154,11 @@ def test_a_run_ends_at_its_last_step(tmp_path, array):
 
 @pytest.mark.slow
 def test_torchrun_gives_the_encoder_of_one_process(tmp_path, array):
-    """The command a cluster runs: the same weights within float error. Dropout is off, because each rank draws its own."""
-    make_params(tmp_path, batch_size=8, lr=1e-4, optimiser="sgd")
+    """The command a cluster runs: the same weights within float error. Dropout is off, because each rank draws its own.
+
+    The rate is so low that one unit of a tiny network that rounding switches on does not lead training elsewhere.
+    """
+    make_params(tmp_path, batch_size=8, lr=1e-5, optimiser="sgd")
     text = (tmp_path / "params.yaml").read_text().replace("width: 2", "width: 2\n      dropout: 0.0")
     (tmp_path / "params.yaml").write_text(text)
     command = ["pstl", "pretrain", "--params", tmp_path / "params.yaml", "--run", str(run()), "--array", array, "--device", "cpu"]
@@ -165,7 +168,7 @@ def test_torchrun_gives_the_encoder_of_one_process(tmp_path, array):
     subprocess.run([sys.executable, "-m", *torchrun, *command, "--out", tmp_path / "two/encoder.pt"], check=True, env=env)
     one, two = weights(tmp_path / "one/encoder.pt"), weights(tmp_path / "two/encoder.pt")
     for key in one:
-        torch.testing.assert_close(one[key], two[key], atol=2e-4, rtol=2e-3, msg=lambda m, key=key: f"{key}: {m}")
+        torch.testing.assert_close(one[key], two[key], atol=2e-5, rtol=2e-4, msg=lambda m, key=key: f"{key}: {m}")
 
 
 def test_bf16_keeps_the_difference_between_clips(tmp_path, array):
