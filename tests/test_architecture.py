@@ -22,6 +22,8 @@ LAYERS = (
     ("simulator",),
     ("data.spec",),
     (
+        "data.reading",
+        "data.number_table",
         "data.numpy_file",
         "data.store_shape",
         "data.store",

@@ -4,6 +4,7 @@ A column that nobody reads costs the pass over its bytes and no conversion. The 
 15 digits make an exact integer, and one division by an exact power of ten rounds it once; all other words go through float().
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,10 @@ import numpy as np
 
 WORD = 16  # bytes of a word that the fast path takes
 DIGITS = 15  # any integer of so many digits is exact in float64
-FARTHEST = 1000  # metres: a larger coordinate is a defect, whatever sensor wrote it
+LONGEST = 64  # bytes of a word: no sensor writes more digits
+BLOCK = 1 << 17  # bytes that are looked at in one go: temporaries stay small, and in the cache
+BATCH = 1 << 13  # words that are converted in one go, with some 150 bytes of temporaries each
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 EXACT = 10.0 ** np.arange(WORD + 1)
 
 
@@ -34,6 +38,10 @@ PLACE = tuple(_bytes([FIRST + 8 * part + i for i in reversed(range(8))]) for par
 UNTIL = _table([255 * (point >= FIRST and i <= point - FIRST) for i in range(WORD)] for point in range(LAST + 1))
 DIVISOR = np.array([EXACT[LAST - point] if point >= FIRST else 1.0 for point in range(LAST + 1)])
 ZEROS, LOW, HIGH, TO_HIGH = (_bytes([byte] * 8) for byte in (ord("0"), 0x7F, 0x80, 0x80 - 10))
+DECIMAL = b"0123456789+-. \t\r\n"
+BEYOND_CONTROL = bytes(range(ord(" "), 256))
+FEW = 1000  # characters of another kind that are looked at one by one
+CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 POINT = np.uint64(ord("0") ^ ord("."))
 
 
@@ -47,12 +55,18 @@ class NotANumber(ValueError):
 
 @dataclass(frozen=True)
 class Words:
-    """The words of a text, separated by blanks and line ends of any kind: word i is data[start[i] : end[i]]."""
+    """The words of a text, separated by spaces, tabs and line ends: word i is data[start[i] : end[i]].
+
+    padded: (WORD + bytes,) uint8, the text behind a margin, so that every word has WORD bytes before its end; a byte-order mark
+    in front is blank there.   start, end: (words,) int32.   begins_line: (words,) bool, whether a line end, LF, CRLF or CR, stands
+    between a word and the one before.
+    """
 
     data: bytes
-    padded: np.ndarray  # (WORD + bytes,) uint8: the text behind a margin, so that every word has WORD bytes before its end
+    padded: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    begins_line: np.ndarray
 
     def __len__(self) -> int:
         return len(self.start)
@@ -60,54 +74,150 @@ class Words:
     def __getitem__(self, i: int) -> bytes:
         return self.data[self.start[i] : self.end[i]]
 
+    def texts(self, index: np.ndarray) -> list[bytes]:
+        """The words `index` (n,)."""
+        ends = zip(self.start[index].tolist(), self.end[index].tolist(), strict=True)
+        return [self.data[start:end] for start, end in ends]
+
     def values(self, index: np.ndarray) -> np.ndarray:
         """The words `index` (any shape) as float64. Raises: NotANumber at the first that is none."""
         flat = index.reshape(-1)
-        end = self.end[flat]
-        value, known = _decimals(self.padded, end, end - self.start[flat])
-        for i in np.flatnonzero(~known):
-            value[i] = self._float(int(flat[i]))
+        value = np.empty(len(flat))
+        for first in range(0, len(flat), BATCH):
+            self.fill(value[first : first + BATCH], flat[first : first + BATCH])
         return value.reshape(index.shape)
+
+    def fill(self, value: np.ndarray, index: np.ndarray) -> None:
+        """Write the words `index` (n,) into `value` (n,) of float64, best some BATCH at a time. Raises: NotANumber."""
+        end = self.end[index].astype(np.intp)
+        value[:], is_decimal = _decimals(self.padded, end, end - self.start[index])
+        if not is_decimal.all():
+            others = np.flatnonzero(~is_decimal)
+            value[others] = self._floats(index[others])
 
     def check_numeric(self) -> None:
         """Every word, read or not, must be a number. Raises: NotANumber.
 
         Words of digits, signs and points alone are judged by their characters; only the rare others go through float().
         """
+        self._check_lengths()
+        others = self.data.translate(None, DECIMAL)
+        if others.translate(None, BEYOND_CONTROL) and (control := CONTROL.search(self.data)):
+            index = int(np.searchsorted(self.start, control.start())) - 1
+            raise NotANumber(max(index, 0), control.group())
+        if len(others) <= FEW:
+            self._check_at(np.array(_places(self.data, others), np.int32))
+            return
         text = self.padded[WORD:]
-        blank = text <= ord(" ")
-        usual = text - np.uint8(ord("+")) < 15  # + , - . / and digits
-        control = (text < ord("\t")) | (text - np.uint8(14) < 18)  # between words, so no word shows it
-        if control.any():
-            place = int(control.argmax())
-            raise NotANumber(max(int(np.searchsorted(self.start, place)) - 1, 0), self.data[place : place + 1])
-        if b"," in self.data or b"/" in self.data:
-            usual &= (text != ord(",")) & (text != ord("/"))
-        at = np.flatnonzero(usual == blank)  # neither
-        for i in np.unique(np.searchsorted(self.start, at, side="right") - 1):
-            self._float(int(i))
+        for first in range(0, len(text), BLOCK):
+            block = text[first : first + BLOCK]
+            usual = block - np.uint8(ord("+")) < 15  # + , - . / and digits
+            usual &= (block != ord(",")) & (block != ord("/"))
+            odd = np.flatnonzero(usual == (block <= ord(" ")))  # neither
+            self._check_at((odd + first).astype(np.int32))
 
-    def _float(self, i: int) -> float:
-        word = self[i]
+    def _check_at(self, places: np.ndarray) -> None:
+        """The words in which these places (n,) of the text are must be numbers. int32 as `start`, so that searching copies nothing."""
+        if len(places):
+            index = np.searchsorted(self.start, places, side="right") - 1
+            self._floats(np.unique(np.maximum(index, 0)))
+
+    def _check_lengths(self) -> None:
+        for first in range(0, len(self), BLOCK):
+            length = self.end[first : first + BLOCK] - self.start[first : first + BLOCK]
+            if length.max() > LONGEST:
+                index = first + int(length.argmax())
+                raise NotANumber(index, self[index])
+
+    def _floats(self, index: np.ndarray) -> list[float]:
+        """Words `index` (n,) by float(), which takes 1_000 too. Raises: NotANumber at the first that is none."""
+        texts = self.texts(index)
         try:
-            if b"_" in word:  # float() takes 1_000
-                raise ValueError
-            return float(word)
+            numbers = list(map(float, texts))
         except ValueError:
-            raise NotANumber(i, word) from None
+            numbers = []
+        if not numbers or b"_" in b"".join(texts) or max(map(len, texts)) > LONGEST:
+            wrong = next(i for i, text in enumerate(texts) if not _is_number(text))
+            raise NotANumber(int(index[wrong]), texts[wrong])
+        return numbers
+
+
+def _places(data: bytes, characters: bytes) -> list[int]:
+    """Where these characters stand in a text, of each kind in order."""
+    places = []
+    for character in set(characters):
+        place = data.find(character)
+        while place >= 0:
+            places.append(place)
+            place = data.find(character, place + 1)
+    return places
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return b"_" not in text and len(text) <= LONGEST
 
 
 def words(data: bytes) -> Words:
-    """Find the words of a text.
+    """Find the words of a text of less than 2 GiB. Memory: at most eight times the text, results included.
 
     >>> words(b"1 -2.5\\r\\n3e2 ").values(np.arange(3)).tolist()
     [1.0, -2.5, 300.0]
     """
-    padded = np.frombuffer(b" " * WORD + data, np.uint8)
-    blank = np.flatnonzero(padded[WORD - 1 :] <= ord(" "))  # the margin's last one first
-    start, end = blank, np.append(blank[1:] - 1, len(data))
-    filled = end > start
-    return Words(data, padded, *((start, end) if filled.all() else (start[filled], end[filled])))
+    padded = np.empty(WORD + len(data), np.uint8)
+    padded[WORD:] = np.frombuffer(data, np.uint8)
+    marked = len(BYTE_ORDER_MARK) * data.startswith(BYTE_ORDER_MARK)
+    padded[: WORD + marked] = ord(" ")
+    parts = _Parts(b"\r" in data)
+    for first in range(0, len(data), BLOCK):
+        block = padded[WORD + first : WORD + first + BLOCK]
+        parts.add(block, np.flatnonzero(block <= ord(" ")), first)
+    parts.add(np.full(1, ord("\n"), np.uint8), np.zeros(1, np.intp), len(data))
+    return Words(data, padded, _joined(parts.start), _joined(parts.end), _joined(parts.begins_line))
+
+
+class _Parts:
+    """Words block by block, as the fields of Words."""
+
+    def __init__(self, carriage_returns: bool) -> None:
+        self.start, self.end, self.begins_line = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
+        self._carriage_returns = carriage_returns
+        # Of the blank before the next word: its place, and whether a line has ended since the last word.
+        self._place, self._ended = np.int32(-1), np.bool_(True)
+
+    def add(self, block: np.ndarray, blank: np.ndarray, first: int) -> None:
+        """block: (n,) uint8, bytes of the text from number `first` on.   blank: places in it of what separates words."""
+        place = np.empty(1 + len(blank), np.int32)
+        place[0] = self._place
+        np.add(blank, first, out=place[1:], casting="unsafe")
+        ends_line = np.empty(1 + len(blank), bool)
+        ends_line[0] = self._ended
+        kind = block[blank]
+        np.equal(kind, ord("\n"), out=ends_line[1:])
+        if self._carriage_returns:
+            ends_line[1:] |= kind == ord("\r")
+        start, end, begins_line = place[:-1] + 1, place[1:], ends_line[:-1]
+        self._place, self._ended = place[-1], ends_line[-1]
+        is_word = end > start
+        if not is_word.all():
+            index = np.flatnonzero(is_word)
+            lines = ends_line.cumsum(dtype=np.int32)
+            begins_line = np.diff(lines[index], prepend=0) > 0
+            self._ended = lines[-1] > (lines[index[-1]] if len(index) else 0)
+            start, end = start[index], end[index]
+        self.start.append(start)
+        self.end.append(end)
+        self.begins_line.append(begins_line)
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """One array, and the parts given up."""
+    joined = np.concatenate(parts)
+    parts.clear()
+    return joined
 
 
 def _decimals(padded: np.ndarray, end: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

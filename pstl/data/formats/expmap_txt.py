@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pstl.errors import UserError
+from pstl.data import number_table, reading
 from pstl.skeletons import load
 
 JOINTS = load("cmu38").joints
 ROOT = 3  # numbers before the joints' angles
+LAYOUT = ((reading.UNREAD, ROOT), (reading.RADIANS, 3 * JOINTS))
 
 # The joint each hangs on, and its place there, in the units of the recordings' skeleton files: x to the body's left, y up, z ahead.
 TREE = (
@@ -36,12 +37,8 @@ def read(path: Path) -> np.ndarray:
 
     Raises: UserError naming the file that is not such a table.
     """
-    try:
-        table = np.loadtxt(path, delimiter=",", ndmin=2)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: not a table of numbers ({error}); replace the file by the one in the archive") from None
-    if not len(table) or table.shape[1] != ROOT + 3 * JOINTS or not np.isfinite(table).all():
-        raise UserError(f"{path}: table of {table.shape}, expected rows of {ROOT + 3 * JOINTS} finite numbers; replace the file")
+    rows = f"rows of {ROOT + 3 * JOINTS} finite numbers"
+    table = number_table.read(reading.content(path), str(path), LAYOUT, rows, comma=True, dtype=np.float64)
     return table[:, ROOT:].reshape(-1, JOINTS, 3)
 
 

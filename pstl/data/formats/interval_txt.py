@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from pstl.data import reading
 from pstl.errors import UserError
-from pstl.files import Kind, read_text, write_text
+from pstl.files import Kind, write_text
 from pstl.metrics_detection import Interval
 
 INTERVALS = Kind("text of numbers, one line 'label,start,end,confidence' per action", "get another copy, or move it away")
+MOST = 50_000  # intervals of a video: what is beyond is a mistake, and would fill the memory
+LARGEST = 16 << 20  # bytes
 
 
 def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[Interval]]:
@@ -30,10 +33,16 @@ def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[
 
 
 def read(path: str | Path, confidences: bool = True) -> list[Interval]:
-    """Intervals of one file; separators are commas, blanks or both, blank lines are skipped."""
-    lines = read_text(path, INTERVALS, "ascii").splitlines()
-    cells = ((number, line.replace(",", " ").split()) for number, line in enumerate(lines, start=1))
-    return [_interval(Path(path).stem, row, f"{path}, line {number}", confidences) for number, row in cells if row]
+    """Intervals of one file, at most MOST; separators are commas, blanks or both, blank lines are skipped."""
+    data = reading.content(path, INTERVALS)
+    if not data.removeprefix(reading.BYTE_ORDER_MARK).isascii():
+        raise UserError(f"{path}: not a {INTERVALS.name}; {INTERVALS.again}")
+    if data.count(b"\n") + data.count(b"\r") > 2 * MOST:
+        raise UserError(f"{path}: more than {MOST} lines, expected one for each action; keep the most confident ones")
+    intervals = []
+    for number, line in reading.lines(data, str(path), LARGEST):
+        intervals.append(_interval(Path(path).stem, line, f"{path}, line {number}", confidences))
+    return intervals
 
 
 def write(path: str | Path, intervals: Iterable[Interval]) -> None:
@@ -41,15 +50,15 @@ def write(path: str | Path, intervals: Iterable[Interval]) -> None:
     write_text(path, "".join(f"{i.label},{i.start:.17g},{i.end:.17g},{i.confidence:.17g}\n" for i in intervals))
 
 
-def _interval(video: str, row: list[str], where: str, confidences: bool) -> Interval:
+def _interval(video: str, line: str, where: str, confidences: bool) -> Interval:
+    row = reading.fields(line, ", \t")
     if len(row) not in ((4,) if confidences else (3, 4)):
         raise UserError(f"{where}: {len(row)} values, expected label,start,end,confidence")
-    try:
-        label, start, end, confidence = (float(value) for value in [*row, "1"][:4])
-    except ValueError:
-        raise UserError(f"{where}: {','.join(row)}: expected four numbers label,start,end,confidence") from None
-    if label % 1 != 0 or label < 0:
-        raise UserError(f"{where}: label {row[0]}, expected a whole number from 0")
-    if not (abs(start) < float("inf") and start <= end < float("inf") and confidence == confidence):
-        raise UserError(f"{where}: from {row[1]} to {row[2]}, confidence {row[-1]}; expected finite numbers and start <= end")
+    label, start, end, confidence = (reading.parsed(word) for word in [*row, "1"][:4])
+    if not reading.is_sound(label, reading.LABELS):
+        raise UserError(f"{where}: label {row[0][:30]}, expected a whole number from 0")
+    if not all(reading.is_sound(value, reading.TIMES) for value in (start, end, confidence)) or start > end:
+        raise UserError(
+            f"{where}: {','.join(row)[:80]}: expected four numbers label,start,end,confidence; expected finite numbers and start <= end"
+        )
     return Interval(video, int(label), start, end, confidence)

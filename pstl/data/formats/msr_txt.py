@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pstl.data.formats._digits import FARTHEST
+from pstl.data import number_table, reading
 from pstl.errors import UserError
 
-NAME = r"a(\d{2})_s(\d{2})_e(\d{2})_skeleton3D\.txt"
+NAME = r"a([0-9]{2})_s([0-9]{2})_e([0-9]{2})_skeleton3D\.txt"
+LAYOUT = ((reading.METRES, 3), (reading.UNREAD, 1))
 
 
 class Name(NamedTuple):
@@ -33,14 +34,8 @@ def read(path: Path, joints: int) -> np.ndarray:
 
     Raises: UserError naming the file and what is wrong.
     """
-    try:
-        table = np.loadtxt(path, ndmin=2, comments=None) if path.read_bytes().strip() else np.empty((0, 0))
-    except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a table of numbers ({reason}); replace the file by the one in the archive") from None
-    if not len(table) or table.shape[1] != 4 or len(table) % joints:
-        raise UserError(f"{path}: table of {table.shape}, expected 4 columns and {joints} rows a frame; replace the file")
-    xyz = table[:, :3].reshape(-1, joints, 1, 3)
-    if not (np.abs(xyz) <= FARTHEST).all():
-        raise UserError(f"{path}: a coordinate that is not finite, or beyond {FARTHEST} m; replace the file by the one in the archive")
-    return xyz.astype(np.float32)
+    rows = f"4 columns and {joints} rows a frame"
+    table = number_table.read(reading.content(path), str(path), LAYOUT, rows)
+    if len(table) % joints:
+        raise UserError(f"{path}: table of {table.shape}, expected {rows}; {reading.REPAIR}")
+    return np.ascontiguousarray(table[:, :3].reshape(-1, joints, 1, 3))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pstl.data.formats._digits import FARTHEST, WORD, NotANumber, words
+from pstl.data import number_table, reading
 from pstl.errors import UserError
 from pstl.skeletons import load
 
@@ -18,9 +18,11 @@ BODIES = 2
 ROW = BODIES * JOINTS * 3
 NOTHING = np.zeros((0, JOINTS, 0, 3), np.float32)
 VIEWS = {"L": 1, "M": 2, "R": 3}
-NAME = re.compile(r"(?:A(\d{2})N(\d{2})|(\d{4}))-([LMR])")
-RECORDING = re.compile(r"\b(?:A\d{2}N\d{2}|\d{4})-[LMR]\b")
-REPAIR = "the file is damaged, get it again"
+LAYOUT = ((reading.METRES, ROW),)
+NAME = re.compile(r"(?:A([0-9]{2})N([0-9]{2})|([0-9]{4}))-([LMR])")
+RECORDING = re.compile(r"(?:A[0-9]{2}N[0-9]{2}|[0-9]{4})-[LMR]")
+WHOLE = re.compile(r"[0-9]{1,7}")
+REPAIR = reading.REPAIR
 
 
 class Name(NamedTuple):
@@ -70,54 +72,30 @@ def read(data: bytes, name: str) -> np.ndarray:
 
     Raises: UserError that names the file if it is empty, a row has not 150 numbers, or a number is no finite one.
     """
-    found = words(data)
-    if not len(found):
-        raise UserError(f"{name}: the file is empty, expected rows of {ROW} numbers; {REPAIR}")
-    if len(found) % ROW:
-        raise UserError(f"{name}: {len(found)} numbers, not whole rows of {ROW}; {REPAIR}")
-    _check_rows(found.padded[WORD:], found.start, name)
-    try:
-        found.check_numeric()
-        with np.errstate(over="ignore"):
-            values = found.values(np.arange(len(found))).astype(np.float32)
-    except NotANumber as wrong:
-        raise UserError(f"{name}: row {wrong.index // ROW + 1}: found {wrong.word[:30]!r}, expected a number; {REPAIR}") from None
-    sound = np.abs(values) <= FARTHEST  # NaN is not
-    if not sound.all():
-        row = int(np.argmin(sound)) // ROW + 1
-        raise UserError(f"{name}: row {row} has NaN, infinite or absurd coordinates, expected metres; {REPAIR}")
-    return values.reshape(-1, BODIES, JOINTS, 3).transpose(0, 2, 1, 3)
+    table = number_table.read(data, name, LAYOUT, f"rows of {ROW} numbers")
+    return table.reshape(-1, BODIES, JOINTS, 3).transpose(0, 2, 1, 3)
 
 
-def _check_rows(text: np.ndarray, start: np.ndarray, name: str) -> None:
-    """Every row must begin a line: one number lost and one gained elsewhere would shift all joints between."""
-    ends = np.flatnonzero(text == ord("\n"))
-    rows = np.unique(np.searchsorted(start, ends))  # words before each line end; blank lines repeat
-    rows = rows[(rows > 0) & (rows < len(start))]
-    expected = np.arange(ROW, len(start), ROW)
-    if not np.array_equal(rows, expected):
-        short = min(len(rows), len(expected))
-        row = int(np.argmin(np.append(rows[:short] == expected[:short], False))) + 1
-        raise UserError(f"{name}: row {row} has not {ROW} numbers; {REPAIR}")
-
-
-def read_labels(text: str, name: str, classes: int) -> list[Interval]:
-    """The intervals of one recording in file order; blank lines are skipped, confidences ignored.
+def read_labels(text: str | bytes, name: str, classes: int) -> list[Interval]:
+    """The intervals of one recording in file order; blank lines are skipped, confidences are not kept.
 
     Raises: UserError that names the file and the line.
     """
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip(" \t,"):
+    intervals = []
+    for number, line in reading.lines(text, name):
+        where = f"{name}: line {number}"
+        parts = [part.strip(" \t") for part in line.strip(" \t,").split(",")]
+        if parts == [""]:
             continue
-        parts = [part.strip() for part in line.strip().strip(",").split(",")]
-        if len(parts) not in (3, 4) or not all(re.fullmatch(r"\d{1,7}", part) for part in parts[:3]):
-            raise UserError(f"{name}: line {number}: found {line[:40]!r}, expected class,start,end,confidence; {REPAIR}")
+        if len(parts) not in (3, 4) or not all(map(WHOLE.fullmatch, parts[:3])):
+            raise UserError(f"{where}: found {line[:40]!r}, expected class,start,end,confidence; {REPAIR}")
+        if len(parts) == 4:
+            reading.number(parts[3], where, reading.UNREAD)
         interval = Interval(*map(int, parts[:3]))
         if not 1 <= interval.label <= classes or interval.end < interval.start:
-            raise UserError(f"{name}: line {number}: found {line[:40]!r}, expected a class of 1 to {classes} and start <= end; {REPAIR}")
-        found.append(interval)
-    return found
+            raise UserError(f"{where}: found {line[:40]!r}, expected a class of 1 to {classes} and start <= end; {REPAIR}")
+        intervals.append(interval)
+    return intervals
 
 
 def cut(xyz: np.ndarray, interval: Interval, name: str) -> np.ndarray:
@@ -132,9 +110,16 @@ def cut(xyz: np.ndarray, interval: Interval, name: str) -> np.ndarray:
     return clip
 
 
-def read_split(text: str, name: str) -> dict[str, str]:
+def read_split(text: str | bytes, name: str) -> dict[str, str]:
     """Recording -> "train" or "test". Raises: UserError that names the file if it is not heading, list, heading, list."""
-    lists = [names for line in text.splitlines() if (names := RECORDING.findall(line))]
+    lists = []
+    for number, line in reading.lines(text, name):
+        words = reading.fields(line.rpartition(":")[2], ", \t")
+        others = [word for word in words if not RECORDING.fullmatch(word)]
+        if len(others) < len(words):
+            lists.append([word for word in words if word not in others])
+            if others:
+                raise UserError(f"{name}: line {number}: found {others[0][:30]!r}, expected names such as 0291-L; {REPAIR}")
     if len(lists) != 2:
         raise UserError(f"{name}: {len(lists)} lines with names of recordings, expected 2, for training and for test; {REPAIR}")
     if both := sorted(set(lists[0]) & set(lists[1])):

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pstl.data.formats._digits import FARTHEST, WORD, NotANumber, Words, words
+from pstl.data import reading
+from pstl.data.formats._digits import BATCH, WORD, NotANumber, Words, words
 from pstl.errors import UserError
 from pstl.skeletons import load
 
@@ -27,7 +28,9 @@ MOST_BODIES = 6  # of a frame
 MOST_IDS = 255  # of a clip
 OUTERMOST = [3, 15, 19, 21, 22, 23, 24]  # head, feet, hand tips, thumbs: their orientation is zero
 NOTHING = np.zeros((0, JOINTS, 0, 3), np.float32)
-NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+NAME = re.compile("".join(f"{letter}([0-9]{{3}})" for letter in "SCPRA"))
+INSIDE = np.setdiff1d(np.arange(BODY), [0, HEADER, *range(HEADER + 1, BODY, ROW)])  # values of a body that do not begin a line
+CHUNK = 96  # bodies that are converted in one go
 
 
 class Recording(NamedTuple):
@@ -76,17 +79,19 @@ def read(source: str | Path | bytes, name: str = "") -> Recording:
     """
     if isinstance(source, bytes):
         data, name = source, name or "skeleton text"
+        reading.check_size(len(data), name)
     else:
-        data, name = Path(source).read_bytes(), name or str(source)
-    found = words(data)
-    if not len(found):
-        raise UserError(f"{name}: the file is empty, expected a number of frames; fetch it again")
+        data, name = reading.content(source), name or str(source)
+    values = words(data)
+    if not len(values):
+        raise UserError(f"{name}: the file is empty, expected a number of frames; {reading.REPAIR}")
     try:
-        found.check_numeric()
-        frames, where = _walk(found, name)
-        if not where:
+        values.check_numeric()
+        frames, bodies = _walk(values, name)
+        if not len(bodies):
             raise UserError(f"{name}: none of {frames} frames has a body; add the name to the list of missing skeletons or remove the file")
-        return _gather(found, frames, where, name)
+        _check_lines(values, bodies, name)
+        return _gather(values, frames, bodies, len(data), name)
     except NotANumber as wrong:
         raise _not_a_number(wrong.word, "a number", name) from None
 
@@ -164,84 +169,125 @@ def text(xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = Fa
     return (end.join(parts) % tuple(values) + end).encode("ascii")
 
 
-def _walk(found: Words, name: str) -> tuple[int, list[tuple[int, int, int]]]:
-    """Number of frames and, for each body, (frame, slot, number of its first word), stepping over frame headers only."""
-    frames = _integer(found[0], "a number of frames", name)
-    where: list[tuple[int, int, int]] = []
-    at, total = 1, len(found)
-    for frame in range(frames):
+def _walk(values: Words, name: str) -> tuple[int, np.ndarray]:
+    """Number of frames, and (B, 3) int64 of every body: frame, slot, number of its first value; steps over frame headers only."""
+    frames = _integer(values[0], "a number of frames", name)
+    bodies: list[tuple[int, int, int]] = []
+    at, total, frame = 1, len(values), 0
+    while frame < frames:
         if at >= total:
             raise _truncated(frame, frames, name)
-        bodies = _integer(found[at], f"a number of bodies in frame {frame + 1}", name)
+        count = _integer(values[at], f"a number of bodies in frame {frame + 1}", name)
+        if count == 0:
+            empty = _empty_frames(values, at, frames - frame)
+            at, frame = at + empty, frame + empty
+            continue
         at += 1
-        for slot in range(bodies):
-            if at + BODY > total or (not where and found[at + HEADER] != JOINT_COUNT):
-                _check_joint_counts(found, [*where, (frame, slot, at)], name)  # the likelier reason
+        for slot in range(count):
+            if at + BODY > total or (not bodies and values[at + HEADER] != JOINT_COUNT):
+                _check_joint_counts(values, np.array([*bodies, (frame, slot, at)]), name)  # the likelier reason
                 raise _truncated(frame, frames, name)
-            where.append((frame, slot, at))
+            bodies.append((frame, slot, at))
             at += BODY
-    _check_joint_counts(found, where, name)
+        frame += 1
+    where = np.array(bodies, np.int64).reshape(-1, 3)
+    _check_joint_counts(values, where, name)
     if at != total:
-        raise UserError(f"{name}: {total - at} values after the last of {frames} frames, expected none; fetch it again")
+        raise UserError(f"{name}: {total - at} values after the last of {frames} frames, expected none; {reading.REPAIR}")
     return frames, where
 
 
-def _check_joint_counts(found: Words, where: list[tuple[int, int, int]], name: str) -> None:
+def _empty_frames(values: Words, at: int, most: int) -> int:
+    """How many frames without a body, of which the first is value `at`, follow one another; at least 1, and BATCH are looked at."""
+    last = min(at + most, at + BATCH, len(values))
+    start, end = values.start[at:last], values.end[at:last]
+    is_zero = (end - start == 1) & (values.padded[WORD:][start] == ord("0"))
+    return last - at if is_zero.all() else max(1, int(is_zero.argmin()))
+
+
+def _check_joint_counts(values: Words, bodies: np.ndarray, name: str) -> None:
     """All at once; of a body that is cut off before its count nothing can be said."""
-    index = np.array([at + HEADER for _, _, at in where if at + HEADER < len(found)], np.int64)
-    start = found.start[index]
-    text = found.padded[WORD:]
-    right = found.end[index] - start == len(JOINT_COUNT)
+    at = bodies[:, 2]
+    index = at[at + HEADER < len(values)] + HEADER
+    start = values.start[index]
+    text = values.padded[WORD:]
+    right = values.end[index] - start == len(JOINT_COUNT)
     for i, byte in enumerate(JOINT_COUNT):
         right &= text[np.minimum(start + i, len(text) - 1)] == byte
     if not right.all():
         wrong = int(np.argmin(right))
-        count = found[index[wrong]].decode("ascii", "replace")
-        raise UserError(f"{name}: joint count {count} in frame {where[wrong][0] + 1}, expected {JOINTS}; not a Kinect v2 file, or damaged")
+        count = values[index[wrong]][:30].decode("ascii", "replace")
+        raise UserError(f"{name}: joint count {count} in frame {bodies[wrong, 0] + 1}, expected {JOINTS}; not a Kinect v2 file, or damaged")
 
 
-def _gather(found: Words, frames: int, where: list[tuple[int, int, int]], name: str) -> Recording:
-    """Convert the columns that are used, all bodies at once."""
-    frame, slot, at = np.array(where).T
-    people = slot.max() + 1
+def _check_lines(values: Words, bodies: np.ndarray, name: str) -> None:
+    """Every count, body and joint is a line: one value lost and one gained elsewhere would shift all joints between."""
+    begins = np.ones(len(values), bool)
+    for first in range(0, len(bodies), CHUNK):
+        begins[bodies[first : first + CHUNK, 2, None] + INSIDE] = False
+    wrong = values.begins_line != begins
+    if wrong.any():
+        body = max(int(np.searchsorted(bodies[:, 2], wrong.argmax(), side="right")) - 1, 0)
+        raise UserError(
+            f"{name}: a line in or near frame {bodies[body, 0] + 1} has too many or too few values, expected {HEADER} of a body "
+            f"and {ROW} of a joint; {reading.REPAIR}"
+        )
+
+
+def _gather(values: Words, frames: int, bodies: np.ndarray, size: int, name: str) -> Recording:
+    """Convert the columns that are used, some bodies at a time."""
+    frame, slot, at = bodies.T
+    people = int(slot.max()) + 1
     if people > MOST_BODIES:
         raise UserError(
             f"{name}: {people} bodies in frame {frame[slot.argmax()] + 1}, a Kinect v2 sees at most {MOST_BODIES}; the file is damaged"
         )
-    rows = at[:, None] + HEADER + 1 + ROW * np.arange(JOINTS)  # (B, V): words that begin a joint
+    reading.check_arrays(frames * people * (JOINTS * 13 + 8), size, name)
     xyz = np.zeros((frames, JOINTS, people, 3), np.float32)
     ids = np.zeros((frames, people), np.int64)
     tracking = np.zeros((frames, JOINTS, people), np.uint8)
-    with np.errstate(over="ignore"):
-        xyz[frame, :, slot] = found.values(rows[..., None] + np.arange(3))
-    words = [found.data[a:b] for a, b in zip(found.start[at].tolist(), found.end[at].tolist(), strict=True)]
-    known = {word: _identity(word, name) for word in dict.fromkeys(words)}  # few people, many frames
-    if len(known) > MOST_IDS:
-        raise UserError(f"{name}: {len(known)} body ids, expected at most {MOST_IDS}; the file is damaged")
-    ids[frame, slot] = [known[word] for word in words]
-    tracking[frame, :, slot] = _states(found, rows + ROW - 1, name)
-    sound = np.abs(xyz) <= FARTHEST  # NaN is not
-    if not sound.all():
-        t, joint = np.argwhere(~sound)[0, :2] + 1
-        raise UserError(
-            f"{name}: joint {joint} in frame {t} has NaN, infinite or absurd coordinates, expected metres; repair or remove the file"
-        )
+    identities: dict[bytes, int] = {}  # few people, many frames
+    for first in range(0, len(at), CHUNK):
+        t, m, begin = frame[first : first + CHUNK], slot[first : first + CHUNK], at[first : first + CHUNK]
+        rows = begin[:, None] + HEADER + 1 + ROW * np.arange(JOINTS)  # (B, V): values that begin a joint
+        xyz[t, :, m] = _coordinates(values, rows, t, name)
+        tracking[t, :, m] = _states(values, rows + ROW - 1, name)
+        labels = values.texts(begin)
+        identities |= {label: _identity(label, name) for label in set(labels) - identities.keys()}
+        if len(identities) > MOST_IDS:
+            raise UserError(f"{name}: {len(identities)} body ids or more, expected at most {MOST_IDS}; the file is damaged")
+        ids[t, m] = [identities[label] for label in labels]
     return Recording(xyz, ids, tracking)
 
 
-def _states(found: Words, index: np.ndarray, name: str) -> np.ndarray:
+def _coordinates(values: Words, rows: np.ndarray, frame: np.ndarray, name: str) -> np.ndarray:
+    """(B, V, 3) of the joints that begin with the values `rows` (B, V)."""
+    xyz = np.empty(3 * rows.size)
+    values.fill(xyz, (rows[..., None] + np.arange(3)).reshape(-1))
+    xyz = xyz.reshape(*rows.shape, 3)
+    is_sound = np.abs(xyz) <= reading.METRES.limit  # NaN is not
+    if not is_sound.all():
+        body, joint = np.argwhere(~is_sound)[0, :2]
+        raise UserError(
+            f"{name}: joint {joint + 1} in frame {frame[body] + 1} has NaN, infinite or absurd coordinates, "
+            f"expected at most {reading.METRES.limit:g} m; repair or remove the file"
+        )
+    return xyz
+
+
+def _states(values: Words, index: np.ndarray, name: str) -> np.ndarray:
     """Tracking states, one digit each."""
-    start, end = found.start[index], found.end[index]
-    state = found.padded[WORD:][start] - np.uint8(ord("0"))
+    start, end = values.start[index], values.end[index]
+    state = values.padded[WORD:][start] - np.uint8(ord("0"))
     if not ((end - start == 1) & (state < 10)).all():
         wrong = index.flat[int(np.argmax((end - start != 1) | (state > 9)))]
-        raise _not_a_number(found[wrong], "an integer, the tracking state", name)
+        raise _not_a_number(values[wrong], "an integer, the tracking state", name)
     return state
 
 
 def _identity(word: bytes, name: str) -> int:
     """A body's id: up to 19 digits, which a float would not hold."""
-    if not word.isdigit() or int(word) >= 2**63:
+    if not word.isdigit() or len(word) > 19 or int(word) >= 2**63:
         raise _not_a_number(word, "a body id of 17 digits", name)
     if not int(word):
         raise UserError(f"{name}: a body id is zero, expected 17 digits; zero is what marks an absent body here")
@@ -254,8 +300,8 @@ def _integer(word: bytes, what: str, name: str) -> int:
     return int(word)
 
 
-def _not_a_number(token: bytes, what: str, name: str) -> UserError:
-    return UserError(f"{name}: found {token[:30].decode('utf-8', 'replace')!r}, expected {what}; the file is damaged, fetch it again")
+def _not_a_number(word: bytes, what: str, name: str) -> UserError:
+    return UserError(f"{name}: found {word[:30].decode('utf-8', 'replace')!r}, expected {what}; {reading.REPAIR}")
 
 
 def _truncated(frame: int, frames: int, name: str) -> UserError:

@@ -1,6 +1,5 @@
 """NW-UCLA clips of the `all_sqe` release: one JSON object per file, `aAA_sSS_eEE_vVV.json`, with skeletons and a 1-based label."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pstl.data import reading
 from pstl.errors import UserError
 
-NAME = r"a(\d{2})_s(\d{2})_e(\d{2})_v(\d{2})\.json"
-REPAIR = "replace the file by the one in the archive"
+NAME = r"a([0-9]{2})_s([0-9]{2})_e([0-9]{2})_v([0-9]{2})\.json"
+REPAIR = reading.REPAIR
 
 
 class Name(NamedTuple):
@@ -43,10 +43,11 @@ def read(path: Path, joints: int, labels: Mapping[int, int]) -> tuple[np.ndarray
     Raises: UserError naming the file if it is not JSON of this kind, has no frame, a frame of other size, a coordinate that is
     no finite number, or a label that its name contradicts.
     """
-    content = _content(path)
+    data = reading.content(path)
+    content = _content(data, path)
     code, label = parse_name(path).action, content["label"]
-    if labels.get(code) != label or isinstance(label, bool):
-        raise UserError(f"{path}: label {label!r}, but action a{code:02d} has label {labels.get(code)}; {REPAIR}")
+    if labels.get(code) != label or type(label) is not int:
+        raise UserError(f"{path}: label {repr(label)[:30]}, but action a{code:02d} has label {labels.get(code)}; {REPAIR}")
     frames = content["skeletons"]
     if not frames:
         raise UserError(f"{path}: no frame, expected at least one; {REPAIR}")
@@ -54,29 +55,27 @@ def read(path: Path, joints: int, labels: Mapping[int, int]) -> tuple[np.ndarray
         if not isinstance(frame, list) or len(frame) != joints:
             found = f"{len(frame)} joints" if isinstance(frame, list) else repr(frame)[:40]
             raise UserError(f"{path}: frame {t} has {found}, expected {joints}; {REPAIR}")
-    return _coordinates(path, frames)[:, :, None], label - 1
+    return _coordinates(data, path, frames)[:, :, None], label - 1
 
 
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:  # of JSON and of UTF-8
-        raise UserError(f"{path}: not valid JSON ({error}); {REPAIR}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("skeletons"), list) or "label" not in content:
+def _content(data: bytes, path: Path) -> dict[str, Any]:
+    content = reading.json_object(data, str(path))
+    if not isinstance(content.get("skeletons"), list) or "label" not in content:
         raise UserError(f"{path}: expected an object with 'skeletons', a list of frames, and 'label'; {REPAIR}")
     return content
 
 
-def _coordinates(path: Path, frames: list[Any]) -> np.ndarray:
+def _coordinates(data: bytes, path: Path, frames: list[Any]) -> np.ndarray:
     try:
         xyz = np.array(frames)
     except ValueError:  # ragged
         xyz = np.empty(0)
-    if xyz.ndim != 3 or xyz.shape[2] != 3 or xyz.dtype.kind not in "fi":  # a string or a null would turn numbers into objects
+    is_numeric = xyz.ndim == 3 and xyz.shape[2] == 3 and xyz.dtype.kind in "fi"  # a string or a null makes objects
+    if not is_numeric or not reading.without_words(data, frames, xyz.ndim):
         raise UserError(f"{path}: a joint is not three numbers x, y, z; {REPAIR}")
-    with np.errstate(over="ignore"):
-        xyz = xyz.astype(np.float32)
-    if not np.isfinite(xyz).all():
-        frame, joint = np.argwhere(~np.isfinite(xyz))[0, :2]
-        raise UserError(f"{path}: frame {frame}, joint {joint} is NaN or infinite; {REPAIR}")
-    return xyz
+    is_sound = np.abs(xyz) <= reading.METRES.limit  # NaN is not
+    if not is_sound.all():
+        frame, joint = np.argwhere(~is_sound)[0, :2]
+        limit = f"{reading.METRES.limit:g} {reading.METRES.name}"
+        raise UserError(f"{path}: frame {frame}, joint {joint} is NaN or infinite, or beyond {limit}; {REPAIR}")
+    return xyz.astype(np.float32)

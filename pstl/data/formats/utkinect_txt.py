@@ -1,5 +1,6 @@
 """UTKinect-Action3D texts: `joints_sSS_eEE.txt`, a row `frame x1 y1 z1 ... x20 y20 z20`, and one list of timed labels for all."""
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pstl.data import number_table, reading
 from pstl.errors import UserError
 
-NAME = r"joints_s(\d{2})_e(\d{2})\.txt"
-ACTION = re.compile(r"(\w+):\s*(\S+)\s+(\S+)")
+NAME = r"joints_s([0-9]{2})_e([0-9]{2})\.txt"
+RECORDING = re.compile(r"s[0-9]{2}_e[0-9]{2}")
+ACTION = re.compile(r"([A-Za-z]+):[ \t]*([^ \t]+)[ \t]+([^ \t]+)")
 
 
 class Rows(NamedTuple):
@@ -22,45 +25,54 @@ class Rows(NamedTuple):
 
 def read(path: Path, joints: int) -> Rows:
     """One recording; of rows that repeat a frame number the first is kept. Raises: UserError naming the file and what is wrong."""
-    try:
-        table = np.loadtxt(path, ndmin=2) if path.stat().st_size else np.empty((0, 0))
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: not a table of numbers ({error}); replace the file by the one in the archive") from None
-    if table.shape[0] == 0 or table.shape[1] != 1 + 3 * joints:
-        raise UserError(f"{path}: table of {table.shape}, expected rows of {1 + 3 * joints} numbers; replace the file")
-    if not (np.abs(table) <= np.finfo(np.float32).max).all() or (np.diff(table[:, 0]) < 0).any():
-        raise UserError(f"{path}: a number that is not finite, or frame numbers that fall; replace the file")
-    times, first = np.unique(table[:, 0], return_index=True)
-    return Rows(times, table[first, 1:].reshape(-1, joints, 1, 3).astype(np.float32))
+    layout = ((reading.FRAMES, 1), (reading.METRES, 3 * joints))
+    table = number_table.read(reading.content(path), str(path), layout, f"rows of {1 + 3 * joints} numbers")
+    steps = np.diff(table[:, 0])
+    if (steps < 0).any():
+        row = int((steps < 0).argmax()) + 2
+        raise UserError(f"{path}: row {row}: frame numbers that fall, expected them to rise; {reading.REPAIR}")
+    times, first = np.unique(table[:, 0].astype(np.float64), return_index=True)
+    return Rows(times, table[first, 1:].reshape(-1, joints, 1, 3))
 
 
 def read_labels(path: Path, names: Sequence[str]) -> dict[str, list[tuple[int, float, float]]]:
     """Recording `sSS_eEE` -> (class, first frame, last frame) in the order of time; intervals of NaN are left out.
 
-    names: the classes' names as they stand in the file.   Raises: UserError naming the line that is neither.
+    names: the classes' names as they stand in the file.
+    Raises: UserError naming the line that is neither, an action before any recording, or what is named twice.
     """
-    actions: dict[str, list[tuple[int, float, float]]] = {}
-    recording = ""
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        text = line.strip()
-        if re.fullmatch(r"s\d{2}_e\d{2}", text):
-            recording = text
-            actions[recording] = []
-        elif found := ACTION.fullmatch(text):
-            actions[recording] += _action(found, names, f"{path}, line {number}") if recording else []
-        elif text:
-            raise UserError(f"{path}, line {number}: {text!r}; expected sSS_eEE or 'action: first last'")
-    return {name: sorted(each, key=lambda action: action[1:]) for name, each in actions.items()}
+    recordings: dict[str, dict[str, tuple[int, float, float]]] = {}
+    actions: dict[str, tuple[int, float, float]] | None = None
+    for number, line in reading.lines(reading.content(path), str(path)):
+        where = f"{path}, line {number}"
+        if RECORDING.fullmatch(line):
+            if line in recordings:
+                raise UserError(f"{where}: recording {line} a second time, expected each once; {reading.REPAIR}")
+            actions = recordings[line] = {}
+            continue
+        action = ACTION.fullmatch(line)
+        if not action or actions is None:
+            raise UserError(f"{where}: {line[:40]!r}; expected sSS_eEE or 'action: first last' below one")
+        name, first, last = action.groups()
+        if name in actions:
+            raise UserError(f"{where}: {name[:30]!r} a second time, expected each action of a recording once; {reading.REPAIR}")
+        actions[name] = _interval(name, (first, last), names, where)
+    return {recording: _performed(actions) for recording, actions in recordings.items()}
 
 
-def _action(found: re.Match[str], names: Sequence[str], where: str) -> list[tuple[int, float, float]]:
-    name, *ends = found.groups()
+def _performed(actions: dict[str, tuple[int, float, float]]) -> list[tuple[int, float, float]]:
+    """In the order of time, without those of NaN."""
+    return sorted((each for each in actions.values() if not math.isnan(each[1])), key=lambda action: action[1:])
+
+
+def _interval(name: str, ends: tuple[str, str], names: Sequence[str], where: str) -> tuple[int, float, float]:
+    """(class, first, last), both NaN for an action that was not performed."""
     if name not in names:
-        raise UserError(f"{where}: action {name!r}; known: {', '.join(names)}")
-    try:
-        start, end = (float(value) for value in ends)
-    except ValueError:
-        raise UserError(f"{where}: from {ends[0]!r} to {ends[1]!r}, expected two frame numbers") from None
+        raise UserError(f"{where}: action {name[:30]!r}; known: {', '.join(names)}")
+    label = names.index(name)
+    if [end.lower() for end in ends] == ["nan", "nan"]:
+        return label, math.nan, math.nan
+    start, end = (reading.number(word, where, reading.FRAMES, "two frame numbers, or NaN NaN") for word in ends)
     if start > end:
         raise UserError(f"{where}: from {ends[0]} to {ends[1]}, expected first <= last")
-    return [(names.index(name), start, end)] if start == start and end == end else []  # NaN: not performed
+    return label, start, end
