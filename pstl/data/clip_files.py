@@ -11,6 +11,7 @@ import numpy as np
 
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.data.numpy_file import load_npy
+from pstl.data.reading import content
 from pstl.data.spec import DatasetSpec, RawSequence
 from pstl.data.store import SequenceStore, open_sequences
 from pstl.errors import UserError
@@ -67,7 +68,7 @@ def _utkinect_txt(path: Path, body: Skeleton) -> RawSequence:
 
 
 def _pku_txt(path: Path, body: Skeleton) -> RawSequence:
-    return RawSequence(path.stem, -1, pku_txt.read(path.read_bytes(), str(path)))
+    return RawSequence(path.stem, -1, pku_txt.read(content(path), str(path)))
 
 
 FORMATS = (

@@ -10,7 +10,7 @@ import numpy as np
 
 from pstl import paths
 from pstl.config import Params, validated
-from pstl.data import archives, members, parse, pool
+from pstl.data import archives, members, parse, pool, reading
 from pstl.data.datasets._pku import mended
 from pstl.data.fetch import KEPT
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
@@ -168,10 +168,10 @@ def _skeleton(path: Path) -> Report:
 
 
 def _pku(path: Path) -> Report:
-    data = path.read_bytes()
+    data = reading.content(path)
     if b"," in data[:64] or not data.strip():
         spec = load("data.datasets", "pkummd1").SPEC
-        text, notes = mended(data.decode("utf-8", "replace"), path.name, spec.slips)
+        text, notes = mended(reading.decoded(data), path.name, spec.slips)
         intervals = pku_txt.read_labels(text, str(path), len(spec.classes))
         return {"kind": "PKU-MMD labels", "intervals": len(intervals), "notes": notes}
     xyz = pku_txt.read(data, str(path))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from pstl.data import archives
+from pstl.data import archives, reading
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
 from pstl.files import Kind, read_json
@@ -156,15 +156,12 @@ def content(batch: Batch, i: int) -> bytes:
         return batch.contents[i]
     if member.archive:
         return archives.read_member(_bundle(member.archive), member.name)
-    try:
-        return Path(member.name).read_bytes()
-    except OSError as error:
-        raise UserError(f"{member.name}: cannot be read ({error.strerror}); repair or remove it") from None
+    return reading.content(member.name)
 
 
 def text(members: Sequence[Member]) -> dict[str, str]:
     """Small text files, whole: file name -> content."""
-    return {m.file: content(batch, i).decode("utf-8", "replace") for batch in batches(members) for i, m in enumerate(batch.members)}
+    return {m.file: reading.decoded(content(batch, i)) for batch in batches(members) for i, m in enumerate(batch.members)}
 
 
 @lru_cache(maxsize=4)

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pstl import files
-from pstl.data.formats._digits import BYTE_ORDER_MARK, LONGEST
 from pstl.errors import UserError
 
 EXPANSION = 10
 ALLOWANCE = 16 << 20  # bytes
 LARGEST_FILE = 1 << 30  # bytes; the longest recordings of the sets read here have 8 MB
 LARGEST_LIST = 1 << 20  # bytes of labels or of names; the longest here has 30 kB
+LONGEST = 64  # bytes of a number: no sensor writes more digits
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 DEEPEST = 16  # lists and objects within one another
 REPAIR = "the file is damaged, replace it by a whole copy"
 RECORDING = files.Kind("file of a recording or its labels", "replace it by a whole copy")
@@ -30,7 +31,7 @@ BLOCK = 1 << 18  # bytes that are looked at in one go: temporaries stay small
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 COSTLIEST = 200  # bytes that a byte of JSON takes in Python at most
 LINE = re.compile(r"[^\r\n]+")
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+FOREIGN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
 
 
 class Unit(NamedTuple):
@@ -74,40 +75,26 @@ def check_arrays(needed: int, size: int, name: str) -> None:
         raise UserError(f"{name}: {size} bytes of text declare {needed} bytes of coordinates, which they cannot fill; {REPAIR}")
 
 
-def text(data: bytes, name: str, largest: int = LARGEST_LIST) -> str:
-    """Bytes as text: UTF-8, with or without a byte-order mark, no control characters but tabs and line ends.
-
-    Raises: UserError that names the file and the place.
-    """
-    check_size(len(data), name, largest)
-    try:
-        decoded = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        wrong, place = data[error.start : error.start + 1], error.start
-        raise UserError(f"{name}: not a text: byte {wrong!r} at {place}, expected UTF-8; save it as UTF-8") from None
-    return check_text(decoded, name)
-
-
-def check_text(decoded: str, name: str) -> str:
-    """The text itself.   Raises: UserError for a control character."""
-    if wrong := CONTROL.search(decoded):
-        line = decoded.count("\n", 0, wrong.start()) + 1
-        raise UserError(f"{name}: line {line}: found {wrong.group()!r}, expected text; {REPAIR}")
-    return decoded
+def decoded(data: bytes) -> str:
+    """UTF-8 as text, with or without a byte-order mark; bytes that are none become U+FFFD, which lines() refuses with their line."""
+    return data.decode("utf-8-sig", "replace")
 
 
 def lines(source: str | bytes, name: str, largest: int = LARGEST_LIST) -> Iterator[tuple[int, str]]:
     """(number from 1, line without blanks around it) of every line that is not blank. Lines end in LF, CRLF or CR.
 
-    Raises: UserError as text() does.
+    Raises: UserError that names the file, and the line with bytes that are no UTF-8, or control characters other than tabs.
     """
-    decoded = check_text(source.removeprefix("\ufeff"), name) if isinstance(source, str) else text(source, name, largest)
+    check_size(len(source), name, largest)
+    text = decoded(source) if isinstance(source, bytes) else source.removeprefix("\ufeff")
+    if wrong := FOREIGN.search(text):
+        line = text.count("\n", 0, wrong.start()) + 1
+        raise UserError(f"{name}: line {line}: found {wrong.group()!r}, expected a text in UTF-8; {REPAIR}")
     number, place = 1, 0
-    for line in LINE.finditer(decoded):
-        between = decoded[place : line.start()].replace("\r\n", "\n")
-        number += len(between)
-        place = line.end()
-        if stripped := line.group().strip(" \t"):
+    for line_of_text in LINE.finditer(text):
+        number += len(text[place : line_of_text.start()].replace("\r\n", "\n"))
+        place = line_of_text.end()
+        if stripped := line_of_text.group().strip(" \t"):
             yield number, stripped
 
 

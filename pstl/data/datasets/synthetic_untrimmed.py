@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from pstl.config import Frozen
+from pstl.data import reading
 from pstl.data.datasets import _pku
 from pstl.data.formats import pku_txt
 from pstl.data.spec import DatasetSpec, RawSequence, Recording, as_listed, by_camera, by_subject
@@ -91,13 +92,13 @@ def simulate(cfg: Config, performer: int, number: int) -> tuple[str, bytes, str]
 def read_untrimmed(folder: Path) -> Iterator[Recording]:
     """The recordings in the order of file names, by PKU-MMD's reader. Raises: UserError naming a damaged file."""
     for path, note in _noted(folder):
-        yield from _pku.read_recording(path.name, path.read_bytes(), note)
+        yield from _pku.read_recording(path.name, reading.content(path), note)
 
 
 def read(folder: Path) -> Iterator[RawSequence]:
     """Every labelled interval as a clip, by PKU-MMD's reader."""
     for path, note in _noted(folder):
-        yield from _pku.read_member(path.name, path.read_bytes(), note)
+        yield from _pku.read_member(path.name, reading.content(path), note)
 
 
 def _noted(folder: Path) -> list[tuple[Path, _pku.Note | None]]:
@@ -105,7 +106,7 @@ def _noted(folder: Path) -> list[tuple[Path, _pku.Note | None]]:
     skeletons, labels, split = ({path.name: path for path in sorted((folder / part).glob("*.txt"))} for part in PARTS)
     if not skeletons:
         raise UserError(f"{folder}: no recordings in {PARTS[0]}; run 'python -m pstl fetch {SPEC.name} --out {folder}'")
-    texts = {"Label": {name: path.read_text() for name, path in labels.items()}}
-    texts["cross-subject"] = {name: path.read_text() for name, path in split.items()}
+    texts = {"Label": {name: reading.decoded(reading.content(path)) for name, path in labels.items()}}
+    texts["cross-subject"] = {name: reading.decoded(reading.content(path)) for name, path in split.items()}
     notes, _ = _pku.notes(SPEC, texts, list(skeletons))
     return [(path, notes.get(name)) for name, path in skeletons.items()]

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pstl.data.reading import BYTE_ORDER_MARK, LONGEST
+
 WORD = 16  # bytes of a word that the fast path takes
 DIGITS = 15  # any integer of so many digits is exact in float64
-LONGEST = 64  # bytes of a word: no sensor writes more digits
 BLOCK = 1 << 17  # bytes that are looked at in one go: temporaries stay small, and in the cache
 BATCH = 1 << 13  # words that are converted in one go, with some 150 bytes of temporaries each
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 EXACT = 10.0 ** np.arange(WORD + 1)
 
 

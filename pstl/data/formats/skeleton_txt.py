@@ -246,17 +246,16 @@ def _gather(values: Words, frames: int, bodies: np.ndarray, size: int, name: str
     xyz = np.zeros((frames, JOINTS, people, 3), np.float32)
     ids = np.zeros((frames, people), np.int64)
     tracking = np.zeros((frames, JOINTS, people), np.uint8)
-    identities: dict[bytes, int] = {}  # few people, many frames
+    labels = values.texts(at)
+    identities = {label: _identity(label, name) for label in dict.fromkeys(labels)}  # few people, many frames
+    if len(identities) > MOST_IDS:
+        raise UserError(f"{name}: {len(identities)} body ids, expected at most {MOST_IDS}; the file is damaged")
+    ids[frame, slot] = [identities[label] for label in labels]
     for first in range(0, len(at), CHUNK):
         t, m, begin = frame[first : first + CHUNK], slot[first : first + CHUNK], at[first : first + CHUNK]
         rows = begin[:, None] + HEADER + 1 + ROW * np.arange(JOINTS)  # (B, V): values that begin a joint
         xyz[t, :, m] = _coordinates(values, rows, t, name)
         tracking[t, :, m] = _states(values, rows + ROW - 1, name)
-        labels = values.texts(begin)
-        identities |= {label: _identity(label, name) for label in set(labels) - identities.keys()}
-        if len(identities) > MOST_IDS:
-            raise UserError(f"{name}: {len(identities)} body ids or more, expected at most {MOST_IDS}; the file is damaged")
-        ids[t, m] = [identities[label] for label in labels]
     return Recording(xyz, ids, tracking)
 
 
