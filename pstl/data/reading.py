@@ -1,7 +1,8 @@
 """What a recording's file may hold, one rule for every reader: its size, its text, its lines, its numbers.
 
 A reader takes bytes, lines, words and JSON from here, tables from `number_table`, and so keeps the rule for nothing;
-tests/data/test_reading.py refuses a format that parses by itself. Reading a file takes at most EXPANSION times its size in memory, and ALLOWANCE.
+tests/data/test_reading.py refuses a format that parses by itself. Reading a file takes at most EXPANSION times its size
+in memory, and ALLOWANCE.
 """
 
 import json
