@@ -20,7 +20,7 @@ class LastNorm(nn.BatchNorm2d):
             return self._with_running_statistics(x)
         if world() == 1 and x.device.type != "cpu":
             rows_of_images = x.flatten(0, 1).permute(0, 2, 1)[:, :, None]  # (V P, C, 1, T)
-            return super().forward(rows_of_images)[:, :, 0].permute(0, 2, 1).view_as(x)
+            return super().forward(rows_of_images)[:, :, 0].permute(0, 2, 1).reshape(x.shape)
         y, mean, variance, count = _LastNorm.apply(x, self.weight, self.bias, self.eps)
         self._remember(mean, variance * count / (count - 1))
         normalised: Tensor = y
