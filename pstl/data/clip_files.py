@@ -125,9 +125,9 @@ def in_folder(folder: Path) -> list[Path]:
     return files
 
 
-def stored(folder: Path) -> tuple[SequenceStore, DatasetSpec]:
-    """Recordings that were read by `parse`, and the data set they are of."""
-    store = open_sequences(folder)
+def stored(folder: Path, verify: bool = False) -> tuple[SequenceStore, DatasetSpec]:
+    """Recordings that were read by `parse`, and the data set they are of.   verify: all checksums."""
+    store = open_sequences(folder, verify)
     return store, load("data.datasets", store.meta["dataset"]).SPEC
 
 
@@ -142,7 +142,8 @@ def slots(xyz: np.ndarray, where: str) -> np.ndarray:
     Raises: UserError for another shape, type, or a number that is not finite.
     """
     if xyz.ndim not in (3, 4) or xyz.shape[-1] != 3 or not xyz.size or xyz.dtype.kind not in "fiu":
-        raise UserError(f"{where}: found shape {xyz.shape} of {xyz.dtype}, expected {BARE} numbers")
+        array = "; clips (N, 3, T, V, M) are an array, to be named as a file" if xyz.ndim == 5 else ""
+        raise UserError(f"{where}: found shape {xyz.shape} of {xyz.dtype}, expected {BARE} numbers{array}")
     with np.errstate(over="ignore"):
         bodies = (xyz[:, None] if xyz.ndim == 3 else xyz).astype(np.float32)
     sound = np.isfinite(bodies).all(axis=(1, 2, 3))

@@ -21,6 +21,7 @@ UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}  # in metres
 USUAL = (0.4, 3.0)
 POSSIBLE = (0.04, 25.0)  # outside, it is another unit: the smallest in centimetres and the largest in feet are inside
 
+FRAMES = 16  # of a clip that are measured, if somebody is in them
 STILL = "a single frame: nothing moves in it"
 NOBODY = "no body in any frame"
 
@@ -71,6 +72,10 @@ class Remarks:
 
 def size(xyz: np.ndarray) -> float:
     """Of the bodies of one clip, in the clip's unit; 0 if there is none.   xyz: (T, V, M, 3)."""
+    return _size(xyz[:: max(1, len(xyz) // FRAMES)]) or _size(xyz)
+
+
+def _size(xyz: np.ndarray) -> float:
     seen = np.asarray(xyz.any(axis=3))  # (T, V, M): a joint at the origin was not seen
     high = np.where(seen[..., None], xyz, -np.inf).max(axis=1)
     low = np.where(seen[..., None], xyz, np.inf).min(axis=1)

@@ -3,6 +3,7 @@
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +14,22 @@ from pstl.data.loader import in_order
 from pstl.data.numpy_file import load_npy
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import ShapeError, UserError
-from pstl.files import reading
+from pstl.files import Kind, read_json, reading
 from pstl.registry import load as load_plugin
 from pstl.skeletons import load as load_skeleton
 from pstl.tasks._features import BATCH
 from pstl.train.encoder_file import EncoderCard
 
 log = logging.getLogger(__name__)
+META = Kind("readable description of an array", "get another copy")
+BESIDE = ("splits.npz", "length.npy", "meta.json")  # by which a folder with x.npy is not one of raw clips
 
 
 def is_array(source: Path) -> bool:
     """Whether this is an array of clips, and not raw clips."""
-    return os.path.lexists(source / "x.npy") if source.is_dir() else source.suffix == ".npy"
+    if not source.is_dir():
+        return source.suffix == ".npy"
+    return os.path.lexists(source / "x.npy") and any(map(os.path.lexists, (source / name for name in BESIDE)))
 
 
 def open_clips(source: str | Path, card: EncoderCard, skeleton: str) -> ArraySet:
@@ -38,11 +43,22 @@ def open_clips(source: str | Path, card: EncoderCard, skeleton: str) -> ArraySet
     path = Path(source)
     file = path / "x.npy" if path.is_dir() else path
     whole = file.name == "x.npy" and os.path.lexists(file.parent / "splits.npz")
-    data = open_array(file.parent) if whole else _bare(file, card, skeleton or card.skeleton)
-    if skeleton and skeleton != data.meta["skeleton"]:
-        raise UserError(f"{source}: clips of {data.meta['skeleton']}, says meta.json; leave out --skeleton {skeleton}")
+    said = _body_beside(file)
+    if skeleton and said and skeleton != said:
+        raise UserError(f"{source}: clips of {said}, says meta.json; leave out --skeleton {skeleton}")
+    body = said or skeleton or card.skeleton
+    data = open_array(file.parent, verify=True) if whole else _bare(file, card, body)
     _judge(data, card, file.parent if whole else file, refuse=not whole)
     return data
+
+
+def _body_beside(file: Path) -> str:
+    """The body that meta.json beside x.npy names; empty if there is none."""
+    beside = file.with_name("meta.json")
+    if file.name != "x.npy" or not os.path.lexists(beside):
+        return ""
+    meta: dict[str, Any] = read_json(beside, META)
+    return str(meta.get("skeleton", ""))
 
 
 def _bare(path: Path, card: EncoderCard, skeleton: str) -> ArraySet:

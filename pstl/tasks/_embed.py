@@ -16,7 +16,7 @@ from pstl.errors import UserError
 from pstl.files import by_ending
 from pstl.ops.streams import STREAMS
 from pstl.tasks._array import is_array, open_clips
-from pstl.tasks._features import encode_array, say_more_people
+from pstl.tasks._features import encode_array, say_odd
 from pstl.tasks._import import import_weights as import_weights
 from pstl.tasks._own import Embedder, find
 from pstl.train import encoder_file
@@ -81,7 +81,7 @@ def _of_array(
     if source.units != "m":
         raise UserError(f"--units {source.units}: an array is in its recipe's units; convert raw clips instead")
     data = open_clips(where, card, source.skeleton)
-    say_more_people(card, data, where)
+    say_odd(card, data, where)
     return encode_array(card, encoder, data, device, where, dropped), data.names
 
 
@@ -89,7 +89,9 @@ def _of_raw(embedder: Embedder, source: Source, dropped: list[int]) -> tuple[np.
     """Features and names of raw clips: of a file, a folder of files, or a folder that `parse` made."""
     path, skeleton, units = Path(source.path), source.skeleton, source.units
     if (path / "values.bin").exists():
-        store, spec = clip_files.stored(path)
+        store, spec = clip_files.stored(path, verify=True)
+        if units != "m" or skeleton not in ("", spec.skeleton):
+            raise UserError(f"{path}: metres and {spec.skeleton}, as read by `parse`; leave out --units and --skeleton")
         return embedder.embed_clips(clip_files.of_store(store, spec), dropped), store.names
     files = clip_files.in_folder(path) if path.is_dir() else [path]
     clips = (embedder.of_file(file, skeleton, units) for file in files)

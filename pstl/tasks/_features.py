@@ -157,7 +157,7 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
     began = time.monotonic()
     card, encoder = encoder_file.load(encoder_path)
     data = fitted(card, encoder, open_array(array, verify=True), str(array))
-    say_more_people(card, data, str(array))
+    say_odd(card, data, str(array))
     sides = dict(zip(("train", "test"), sides_of(data, split), strict=True))
     encoder.to(device)
     train = Clips(data, sides["train"], device)
@@ -221,11 +221,14 @@ def adapted(card: EncoderCard, data: ArraySet, where: str) -> ArraySet:
     return data
 
 
-def say_more_people(card: EncoderCard, data: ArraySet, where: str) -> None:
-    """Warn of clips with more body slots than the encoder was trained on."""
+def say_odd(card: EncoderCard, data: ArraySet, where: str) -> None:
+    """Warn of clips that can be encoded but are not like those that the encoder was trained on."""
     slots = data.x.shape[-1]
     if slots > card.people:
         log.warning("%s: %d body slots, the encoder was trained on %d: all are encoded", where, slots, card.people)
+    made = data.meta.get("recipe", card.recipe)
+    if made != card.recipe:
+        log.warning("%s: made by the recipe %s, the encoder was trained on %s", where, made, card.recipe)
 
 
 def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:

@@ -125,8 +125,8 @@ class Embedder:
         """A clip with a body, the number of slots its recipe is to fill, and metres."""
         if units not in plausible.UNITS:
             raise UserError(f"unknown unit {units!r}; known: {', '.join(plausible.UNITS)}")
-        name = clip.skeleton or skeleton or self.card.skeleton
-        body = clip_files.named(clip, name, clip.raw.name)
+        own = "" if clip.skeleton else self.card.skeleton
+        body = clip_files.named(clip, skeleton or own, clip.raw.name)
         raw = clip.raw
         if units != "m":
             raw = replace(raw, xyz=raw.xyz * np.float32(plausible.UNITS[units]))

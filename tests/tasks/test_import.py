@@ -57,15 +57,15 @@ WRAPPERS = {
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("content", FILES, indirect=True)
 def test_an_encoder_is_found_however_it_is_wrapped(
-    content: dict[str, Tensor], wrapper: str, shared: Path, tmp_path: Path, request: pytest.FixtureRequest
+    content: dict[str, Tensor], wrapper: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Whether somebody trained on several GPUs or kept the momentum twin must not decide whether the weights can be read."""
     source = request.node.callspec.params["content"]
     torch.save(WRAPPERS[wrapper](content), tmp_path / "theirs.pt")
     import_weights(source, tmp_path / "theirs.pt", tmp_path / "encoder.pt")
-    import_weights(source, shared / "parity" / FILES[source], tmp_path / "plain.pt")
-    ours, plain = (encoder_file.load(tmp_path / name)[1].state_dict() for name in ("encoder.pt", "plain.pt"))
-    assert all(torch.equal(ours[name], plain[name]) for name in plain)
+    ours, theirs = encoder_file.load(tmp_path / "encoder.pt")[1].state_dict(), load_plugin("methods", source).from_official(content)[1]
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize("content", FILES, indirect=True)
@@ -74,9 +74,10 @@ def test_what_is_missing_is_told_in_the_files_names(content: dict[str, Tensor], 
     source = request.node.callspec.params["content"]
     module = load_plugin("methods", source)
     state = front(content, "encoder_q.")
-    used = [name for name in state if _is_used(module, content, name.removeprefix("encoder_q."))]
-    assert len(used) > 20
-    for name in used[:: max(1, len(used) // 12)]:
+    some = list(state)[:: len(state) // 8]
+    used = [name for name in some if _is_used(module, content, name.removeprefix("encoder_q."))]
+    assert len(used) > 4
+    for name in used:
         less = {key: value for key, value in state.items() if key != name}
         for broken in (less, less | {name: torch.cat([state[name].flatten(), torch.zeros(7)])}):
             torch.save(broken, tmp_path / "broken.pt")
