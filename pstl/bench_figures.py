@@ -1,4 +1,4 @@
-"""What `pstl bench --json` wrote, read back: rows of a method, or of a probe (a task that reads features). Free of torch."""
+"""What `pstl bench --json` wrote, read back: rows of a method, or of a task on features. Free of torch."""
 
 import os
 from typing import Annotated, Any
@@ -40,7 +40,10 @@ class Figure(BaseModel):
             "method": ("train_clips_per_second", "items_per_clip", "encode_clips_per_second", "parameters"),
             "task": ("seconds", "train", "test", "width", "classes"),
         }
-        lacking = [key for name, keys in asked.items() if getattr(self, name) for key in keys if key not in self.model_fields_set]
+        lacking = []
+        for name, keys in asked.items():
+            if getattr(self, name):
+                lacking += [key for key in keys if key not in self.model_fields_set]
         if lacking or not (self.method or self.task):
             raise ValueError(f"no {', '.join(lacking) or 'method or task'}")
         return self
@@ -50,5 +53,6 @@ def read_figures(path: str) -> list[dict[str, Any]]:
     """What `bench --json` wrote. Raises: UserError if the file is missing or something else."""
     if not os.path.lexists(path):
         raise UserError(f"{path}: no such file; make it with 'python -m pstl bench --json {path}'")
-    figures: list[dict[str, Any]] = read_json(path, BENCH, Annotated[list[Figure], Field(min_length=1)])
+    some = Annotated[list[Figure], Field(min_length=1)]
+    figures: list[dict[str, Any]] = read_json(path, BENCH, some)
     return figures

@@ -1,7 +1,8 @@
-"""The edge between this program and the files around it: whatever is wrong with one is a line that names it.
+"""The edge between this program and the files around it: what is wrong with one is a line that names it.
 
-A file is read inside `reading` and written inside `atomic` or `replaced`, and nowhere else (tests/test_architecture.py). So no reader
-lists what can go wrong, and a new kind of file gets its messages for nothing.
+A file is read inside `reading` and written inside `atomic` or `replaced`, and nowhere else
+(tests/test_architecture.py). So no reader lists what can go wrong, and a new kind of file gets its
+messages for nothing.
 """
 
 import hashlib
@@ -37,8 +38,9 @@ class Kind(NamedTuple):
 def reading(path: str | Path, kind: Kind) -> Iterator[None]:
     """Whatever fails inside is a failure to read `path`.
 
-    The body opens this one file, takes it apart and checks what it holds, and does nothing else: an error of its own would be
-    blamed on the file.   Raises: UserError in one line: the path, what is wrong, what to do.
+    The body opens this one file, takes it apart and checks what it holds, and does nothing else: an
+    error of its own would be blamed on the file.
+    Raises: UserError in one line: the path, what is wrong, what to do.
     """
     try:
         _regular(path, kind)
@@ -48,11 +50,13 @@ def reading(path: str | Path, kind: Kind) -> Iterator[None]:
     except (UserError, ImportError):
         raise
     except FileNotFoundError:
-        raise UserError(f"{path}: {_absent(path)}" + (f"; {kind.make}" if kind.make else "")) from None
+        way = f"; {kind.make}" if kind.make else ""
+        raise UserError(f"{path}: {_absent(path)}{way}") from None
     except OSError as error:
         if error.errno is None:
             raise UserError(_damaged(path, kind, error)) from None
-        raise UserError(f"{path}: cannot be read ({_reason(error)}); have it made readable, or {kind.again}") from None
+        remedy = f"have it made readable, or {kind.again}"
+        raise UserError(f"{path}: cannot be read ({_reason(error)}); {remedy}") from None
     except Exception as error:
         raise UserError(_damaged(path, kind, error)) from None
 
@@ -64,9 +68,11 @@ def read_text(path: str | Path, kind: Kind, encoding: str = "utf-8") -> str:
 
 
 def read_json(path: str | Path, kind: Kind, shape: Any = dict[str, Any]) -> Any:
-    """What a JSON file holds.   shape: what it must be, a pydantic model or any other type; keys that a model does not name are free.
+    """What a JSON file holds.
 
-    Raises: UserError if it is missing, not JSON in UTF-8, of another shape, or holds a number that is not finite.
+    shape: what it must be, a pydantic model or any other type; keys that a model does not name are free.
+    Raises: UserError if it is missing, not JSON in UTF-8, of another shape, or holds a number that is
+    not finite.
     """
     with reading(path, kind):
         content = parsed(Path(path).read_text("utf-8"))
@@ -92,7 +98,10 @@ def check_shape(content: Any, shape: Any) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write sorted, indented JSON; the file appears whole or not at all. Raises: UserError for a number that is not finite."""
+    """Write sorted, indented JSON; the file appears whole or not at all.
+
+    Raises: UserError for a number that is not finite.
+    """
     write_text(path, json_text(path, value))
 
 
@@ -111,15 +120,17 @@ def write_text(path: str | Path, text: str) -> None:
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path` that takes its place at the end, or is removed if the body fails.
+    """Yield a temporary sibling of `path` that takes its place at the end; it goes if the body fails.
 
-    Raises: UserError if the disk or folder does not let itself be written to, or `path` is no place for a file.
+    Raises: UserError if the disk or folder does not let itself be written to, or `path` is no place
+    for a file.
     """
     path = Path(path)
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    with _writing(path):
-        if path.is_dir() or (path.exists() and not path.is_file()):  # renaming onto a device would replace the device
-            raise UserError(f"{path}: {_kind_of(path.stat().st_mode)} stands where the file should be; name another output")
+    with _writing(path, new):
+        if path.exists() and not path.is_file():  # renaming onto a device would replace the device
+            found = _kind_of(path.stat().st_mode)
+            raise UserError(f"{path}: {found} stands where the file should be; name another output")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield new
@@ -130,21 +141,23 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced(folder: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder` that takes its place at the end, or is removed if the body fails.
+    """Yield a temporary folder beside `folder` that takes its place at the end; it goes if the body fails.
 
     Raises: UserError if the disk does not let itself be written to, or a file stands in its place.
     """
     folder = Path(folder)
-    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}{suffix}") for suffix in ("", ".old"))
-    with _writing(folder):
+    new = folder.with_name(f".{folder.name}.{os.getpid()}")
+    old = new.with_name(f"{new.name}.old")
+    with _writing(folder, new):
         if folder.exists() and not folder.is_dir():
-            raise UserError(f"{folder}: a file stands where a folder should be: move it away, or name another output")
+            found = "a file stands where a folder should be"
+            raise UserError(f"{folder}: {found}: move it away, or name another output")
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         try:
             yield new
-            # Moved away in one step: whoever is killed while deleting leaves no half-deleted folder under the name.
+            # Moved away in one step: whoever is killed while deleting leaves no half of it under the name.
             if folder.exists():
                 os.replace(folder, old)
             os.replace(new, folder)
@@ -175,18 +188,24 @@ def checksum(path: str | Path) -> str:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path, new: Path) -> Iterator[None]:
+    """What fails on the way names `path`, and not the temporary `new`."""
     try:
         yield
     except OSError as error:
         raise UserError(trouble(error, path)) from None
+    except UserError as error:
+        if str(new) not in str(error):
+            raise
+        raise UserError(str(error).replace(str(new), str(path))) from None
 
 
 def _regular(path: str | Path, kind: Kind) -> None:
     """A folder, a pipe or a device has no end, or no beginning."""
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):
-        raise UserError(f"{path}: {_kind_of(mode)}, expected a {kind.name}; {kind.make or kind.again}")
+        remedy = kind.make or kind.again
+        raise UserError(f"{path}: {_kind_of(mode)}, expected a {kind.name}; {remedy}")
 
 
 def _kind_of(mode: int) -> str:
@@ -204,7 +223,10 @@ def _damaged(path: str | Path, kind: Kind, error: Exception) -> str:
 
 
 def _disk_or_empty(path: str | Path) -> str:
-    """What is wrong with a file whatever it should hold: it holds nothing, or cannot be read, which some libraries keep to themselves."""
+    """What is wrong with a file whatever it should hold, which some libraries keep to themselves.
+
+    It holds nothing, or cannot be read; empty if neither.
+    """
     try:
         with open(path, "rb") as stream:
             return "" if stream.read(1) else "it is empty"

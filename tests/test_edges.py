@@ -99,6 +99,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(verb: str, capsys: pytest.Ca
     shutil.rmtree("out", ignore_errors=True)
     assert "out/" in said or verb in UNPACKING
     assert "file too large; raise the limit" in said
+    assert f".{os.getpid()}" not in said  # where it was to be, and not where it was on the way
 
 
 @contextmanager

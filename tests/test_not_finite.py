@@ -192,9 +192,9 @@ def test_files_of_arrays_hold_finite_numbers_only(value: float, tmp_path: Path) 
     """The last net: whoever writes, the one function that does says which row is wrong, and writes nothing."""
     array = np.zeros((3, 2), np.float32)
     array[1, 1] = value
-    for write in (save_npy, lambda path, values: save_npz(path, {"array": values})):
-        with pytest.raises(UserError, match=r"f: array: row 1 of 3 holds .*; nothing was written"):
-            write(tmp_path / "f", array)
+    for name, write in (("f.npy", save_npy), ("f.npz", lambda path, values: save_npz(path, {"array": values}))):
+        with pytest.raises(UserError, match=rf"{name}: array: row 1 of 3 holds .*; nothing was written"):
+            write(tmp_path / name, array)
     assert not list(tmp_path.iterdir())
 
 

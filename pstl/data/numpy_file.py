@@ -1,4 +1,4 @@
-"""Arrays on disk, .npy and .npz: never a pickled object, never a number that is not finite, neither written nor read."""
+"""Arrays on disk, .npy and .npz: no pickled object and no number that is not finite, written or read."""
 
 import zipfile
 from collections.abc import Mapping
@@ -12,7 +12,10 @@ from pstl.ops.finite import check_rows, holds, stray
 
 
 def load_npy(path: str | Path, mapped: bool = False) -> np.ndarray:
-    """A .npy file, whole or memory-mapped, to be called inside `files.reading`.   Raises: anything, if it is not what was written."""
+    """A .npy file, whole or memory-mapped, to be called inside `files.reading`.
+
+    Raises: anything, if it is not what was written.
+    """
     with open(path, "rb") as stream:
         if mapped:
             npy.read_magic(stream)  # else a zip file is opened as one
@@ -26,7 +29,7 @@ def load_npy(path: str | Path, mapped: bool = False) -> np.ndarray:
 
 
 def load_npz(path: str | Path, names: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, to be called inside `files.reading`. Every byte is compared with its checksum.
+    """The arrays of an .npz file, to be called inside `files.reading`; every byte has a checksum there.
 
     names, optional: the arrays that must and that may be there; none named: any.
     Raises: anything, if a name or number is not as it should be.
@@ -56,7 +59,10 @@ def check_numbers(name: str, array: np.ndarray) -> None:
 
 
 def save_npy(path: str | Path, array: np.ndarray) -> None:
-    """Write a .npy file whole or not at all. Raises: UserError for another name, or numbers that are not to be trusted."""
+    """Write a .npy file whole or not at all.
+
+    Raises: UserError for another name, or numbers that are not to be trusted.
+    """
     by_ending(path, {".npy": None})
     _check(path, {"array": array})
     array = np.asarray(array, order="C")
@@ -66,7 +72,10 @@ def save_npy(path: str | Path, array: np.ndarray) -> None:
 
 
 def save_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an .npz file whole or not at all. Raises: UserError for another name, or numbers that are not to be trusted."""
+    """Write an .npz file whole or not at all.
+
+    Raises: UserError for another name, or numbers that are not to be trusted.
+    """
     by_ending(path, {".npz": None})
     _check(path, arrays)
     with atomic(path) as new, open(new, "wb") as stream:

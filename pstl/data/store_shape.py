@@ -1,4 +1,4 @@
-"""What must hold inside a folder of sequences or of an array, and between its files: a damaged one is told apart before it is used."""
+"""What must hold inside a folder of sequences or of an array, and between its files."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class SequencesMeta(BaseModel):
     @model_validator(mode="after")
     def _one_side_each(self) -> "SequencesMeta":
         if self.joints < 1 or any(len(sides) != len(self.names) for sides in self.listed.values()):
-            raise ValueError(f"{self.joints} joints, {len(self.names)} names and a side for other than each of them")
+            raise ValueError(f"{self.joints} joints, {len(self.names)} names, and sides of other clips")
         return self
 
 
@@ -65,27 +65,28 @@ PARTS = (("x", np.float32, 5), ("y", np.int64, 1), ("length", np.int64, 1), ("co
 
 
 def kind_of(folder: Path, what: str, verb: str) -> Kind:
-    """A file in a folder that a verb makes as a whole.   what: the folder holds, e.g. "an array"."""
-    return Kind(
-        f"readable file of {what}", f"delete {folder} and run again, '{verb}' makes it anew", f"make it with 'python -m pstl {verb}'"
-    )
+    """A file in a folder that a verb makes as a whole.   what: the folder holds, "an array"."""
+    again = f"delete {folder} and run again, '{verb}' makes it anew"
+    return Kind(f"readable file of {what}", again, f"make it with 'python -m pstl {verb}'")
 
 
 def check_part(array: np.ndarray, dtype: Any, dimensions: int, clips: int) -> None:
-    """Raises: ValueError if one file of an array does not hold as many clips as the others, or other numbers."""
+    """Raises: ValueError if a file of an array holds fewer or more clips, or other numbers."""
     if array.dtype != dtype or array.ndim != dimensions or len(array) != clips:
-        found, expected = f"shape {array.shape} of {array.dtype}", f"{dimensions} dimensions of {np.dtype(dtype)}"
+        found = f"shape {array.shape} of {array.dtype}"
+        expected = f"{dimensions} dimensions of {np.dtype(dtype)}"
         raise ValueError(f"{found}, expected {clips} clips in {expected}")
 
 
 def check_range(values: np.ndarray, least: int, most: int) -> None:
     """Raises: ValueError for a number outside."""
     if values.size and not (least <= values.min() and values.max() <= most):
-        raise ValueError(f"numbers from {values.min()} to {values.max()}, expected {least} to {most}")
+        found = f"numbers from {values.min()} to {values.max()}"
+        raise ValueError(f"{found}, expected {least} to {most}")
 
 
 def sides_of(content: dict[str, np.ndarray], clips: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Splits by name. Raises: ValueError, KeyError for an index of no clip, or a side that is not there."""
+    """Splits by name. Raises: ValueError, KeyError for an index of no clip, or an absent side."""
     for name, index in content.items():
         check_part(index, np.int64, 1, len(index))
         check_range(index, 0, clips - 1)
@@ -96,7 +97,10 @@ def sides_of(content: dict[str, np.ndarray], clips: int) -> dict[str, tuple[np.n
 
 
 def filled(index: np.ndarray, clips: int, joints: int) -> int:
-    """Numbers in values.bin, as the rows of the index say. Raises: ValueError if they do not lie one behind the other."""
+    """Numbers in values.bin, as the rows of the index say.
+
+    Raises: ValueError if the clips do not lie one behind the other.
+    """
     if index.dtype != INDEX or index.shape != (clips,):
         raise ValueError(f"shape {index.shape} of {index.dtype}, expected {clips} clips")
     for name in ("frames", "people"):

@@ -31,7 +31,10 @@ def write(path: str | Path, arrays: dict[str, np.ndarray], meta: dict[str, Any])
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """Arrays by name, and `meta`. Raises: UserError if the file is missing, damaged, or its arrays are not of the same clips."""
+    """Arrays by name, and `meta`.
+
+    Raises: UserError if the file is missing, damaged, or its arrays are not of the same clips.
+    """
     with reading(path, FEATURES):
         content: dict[str, Any] = dict(load_npz(path, (*ARRAYS, "meta")))
         content["meta"] = parsed(str(content["meta"]))
@@ -41,7 +44,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def read_test(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Features (N, D) and classes (N,) of the test clips alone. Raises: UserError as read() does."""
+    """Features (N, D) and classes (N,) of the test clips. Raises: UserError as read() does."""
     with reading(path, FEATURES):
         content = load_npz(path, ("test", "y_test"), ("train", "y_train", "unseen", "meta"))
         test, y = content["test"], content["y_test"]
@@ -54,10 +57,13 @@ def _check_sides(content: dict[str, Any], classes: int) -> None:
     """Raises: ValueError if the arrays are not of the same clips, widths and classes."""
     for side in ("train", "test"):
         features, y = content[side], content[f"y_{side}"]
-        if features.ndim != 2 or features.dtype != np.float32 or y.shape != features.shape[:1] or y.dtype != np.int64:
-            found = f"{side} of shape {features.shape} of {features.dtype}, y_{side} of shape {y.shape} of {y.dtype}"
-            raise ValueError(f"{found}, expected (N, D) of float32 and (N,) of int64")
+        types = (features.dtype, y.dtype) == (np.float32, np.int64)
+        if features.ndim != 2 or y.shape != features.shape[:1] or not types:
+            found = f"{side} of shape {features.shape} of {features.dtype}"
+            raise ValueError(f"{found}, y_{side} of {y.shape} of {y.dtype}, expected (N, D) and (N,)")
         check_range(y, 0, classes - 1)
     clips, widths = len(content["test"]), (content["train"].shape[1], content["test"].shape[1])
-    if widths[0] != widths[1] or content["unseen"].shape != (clips,) or content["unseen"].dtype != bool:
-        raise ValueError(f"{widths[0]} features of training clips and {widths[1]} of {clips} test clips, {content['unseen'].shape} unseen")
+    if widths[0] != widths[1]:
+        raise ValueError(f"{widths[0]} features of training clips, {widths[1]} of test clips")
+    if content["unseen"].shape != (clips,) or content["unseen"].dtype != bool:
+        raise ValueError(f"unseen of shape {content['unseen'].shape}, expected {(clips,)} of bool")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pstl.files import Kind, check_shape, parsed, reading, write_text
 
-CURVE = Kind("readable curve in JSON lines", "delete it and run the pre-training again", "it is written by 'python -m pstl pretrain'")
+AGAIN, MAKE = "delete it and run the pre-training again", "'python -m pstl pretrain' writes it"
+CURVE = Kind("readable curve in JSON lines", AGAIN, MAKE)
 Epochs = list[dict[str, float]]
 
 
@@ -15,9 +16,13 @@ def write(path: str | Path, epochs: Epochs) -> None:
 
 
 def read(path: str | Path) -> Epochs:
-    """Raises: UserError if the file is missing, or a line is not numbers by name, all finite, `epoch` and `loss` among them."""
+    """Raises: UserError if the file is missing, or a line is not finite numbers by name.
+
+    `epoch` and `loss` are among them.
+    """
     with reading(path, CURVE):
-        epochs: Epochs = [parsed(line) for line in Path(path).read_text("utf-8").splitlines() if line.strip()]
+        lines = Path(path).read_text("utf-8").splitlines()
+        epochs: Epochs = [parsed(line) for line in lines if line.strip()]
         check_shape(epochs, list[dict[str, float]])
         if not all({"epoch", "loss"} <= epoch.keys() for epoch in epochs):
             raise ValueError("a line without epoch and loss")

@@ -11,6 +11,7 @@ from pstl.backbones._base import BaseEncoder
 from pstl.config import Plugin, validated
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, reading
+from pstl.ops.finite import AGAIN
 from pstl.registry import load as load_plugin
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
@@ -19,7 +20,7 @@ from pstl.train.weights import check_weights
 
 FORMAT = 1
 ENCODER = Kind("readable encoder file", "train it again, or get another copy")
-DAMAGED = "they have diverged or are damaged: train them again with a lower rate, or get another copy"
+DAMAGED = f"they have diverged or are damaged: {AGAIN}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What may be kept of a training: weights, statistics and averages of gradients that are finite, all of them."""
+"""What may be kept of a training: weights, statistics and averages of gradients, if all are finite."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,11 +9,12 @@ from pstl.errors import UserError
 
 
 def check_weights(tensors: Mapping[str, Tensor], where: str, then: str) -> None:
-    """One host sync for all tensors together. Raises: UserError naming the first that holds NaN or infinity.
+    """One host sync for all tensors together.
 
     where: file or run.   then: what to do.
+    Raises: UserError naming the first that holds NaN or infinity.
     """
-    floats = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.numel()}
+    floats = {name: tensor for name, tensor in tensors.items() if _can_stray(tensor)}
     if not floats:
         return
     finite = torch.stack([tensor.isfinite().all() for tensor in floats.values()]).tolist()
@@ -24,6 +25,10 @@ def check_weights(tensors: Mapping[str, Tensor], where: str, then: str) -> None:
     wrong = int((~values.isfinite()).sum())
     what = "NaN" if values.isnan().any() else "infinity"
     raise UserError(f"{where}: {name} holds {what} in {wrong} of {values.numel()} numbers; {then}")
+
+
+def _can_stray(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.numel() > 0
 
 
 def of_optimiser(optimiser: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:

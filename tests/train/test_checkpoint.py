@@ -83,7 +83,7 @@ def test_the_checkpoint_before_a_damaged_one_is_used_and_said(world, damage, cap
     assert "last.pt: not a readable file" in warnings[0]
     assert "going on from the checkpoint before it, last.previous.pt, after 2 epochs" in warnings[0]
     assert same(weights(run), weights(whole))
-    assert sorted(path.name for path in run.iterdir()) == ["curve.jsonl", "encoder.pt", "run.json"]
+    assert sorted(path.name for path in run.iterdir()) == ["curve.jsonl", "encoder.pt", "run.json", "snapshots.zip"]
 
 
 def test_killed_between_two_names_nothing_is_lost(world):
