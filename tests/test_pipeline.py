@@ -142,6 +142,7 @@ def test_what_another_suite_trains_is_neither_trained_nor_encoded_twice(root: Pa
         (changed("methods.pstl.settings", projector_widht=3), (), "projector_widht"),
         (changed("datasets.synthetic", performer=3), (), "datasets.synthetic: performer"),
         (TINY, ("suite=tinny",), "unknown suite 'tinny'; known: tiny"),
+        (TINY, ("archives=2024",), "archives=2024: read as int, expected a name"),
         (TINY, ("siute=tiny",), "siute: unknown; known: suite=NAME, params=FILE, archives=FOLDER"),
     ],
 )

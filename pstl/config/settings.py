@@ -3,7 +3,8 @@
 import hashlib
 import json
 from copy import deepcopy
-from typing import Annotated, Any, Literal, NamedTuple
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -223,8 +224,28 @@ def validated(model: type[BaseModel], section: Any, where: str) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "top level"
-        known = f"; known keys: {', '.join(model.model_fields)}" if first["type"] == "extra_forbidden" and len(first["loc"]) == 1 else ""
-        raise UserError(f"{where}: {key}: {first['msg'].lower()} (found {_short(first['input'])}){known}") from None
+        said = first["msg"].lower().replace("valid tuple", "list")
+        hint = _keys(model, first["loc"]) if first["type"] == "extra_forbidden" else ""
+        raise UserError(f"{where}: {key}: {said} (found {_short(first['input'])}){hint}") from None
+
+
+def _keys(model: Any, place: tuple[int | str, ...]) -> str:
+    """The keys that there are where an unknown one stands, the most similar first."""
+    for part in place[:-1]:
+        inner = model.model_fields.get(part)
+        model = _model_in(inner.annotation) if inner else model
+        if model is None:
+            return ""
+    names = list(model.model_fields)
+    similar = get_close_matches(str(place[-1]), names, 1)
+    return f"; {f'did you mean {similar[0]}? ' if similar else ''}known keys: {', '.join(names)}"
+
+
+def _model_in(annotation: Any) -> Any:
+    """The first settings class in a type such as dict[str, Suite]; None if there is none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
 def known(name: str, choices: Any, what: str) -> str:
