@@ -15,6 +15,7 @@ Layout = Sequence[tuple[Unit, int]]  # of a row: (unit, number of columns), one 
 BLOCK = 1 << 18  # bytes, or values, that are looked at in one go: temporaries stay small
 # Nothing else is in a table: no comments, no NaN, no `true`, no 0x10, no 1_000, no digits or blanks of other alphabets.
 CHARACTERS = b"0123456789+-.eE \t\n"
+BLANK_LINE = re.compile(rb"^[ \t]+$", re.MULTILINE)
 WORD = re.compile(rb"[^ \t]+")
 NUMBER = re.compile(reading.NUMBER.pattern.encode())
 
@@ -34,6 +35,8 @@ def read(data: bytes, name: str, layout: Layout, rows: str, comma: bool = False,
         raise UserError(f"{name}: the file is empty: table of (0, 0), expected {rows}; {REPAIR}")
     if text.translate(None, CHARACTERS + b"," * comma) or _longest_line(text) > len(units) * (reading.LONGEST + 1):
         raise _damaged(text, name, units, rows, comma)
+    if comma and (b" " in text or b"\t" in text):
+        text = BLANK_LINE.sub(b"", text)  # numpy would see one empty number in it
     try:
         table = np.loadtxt(io.BytesIO(text), delimiter="," if comma else None, comments=None, ndmin=2, encoding="ascii")
     except ValueError:

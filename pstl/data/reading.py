@@ -20,7 +20,7 @@ from pstl.errors import UserError
 EXPANSION = 10
 ALLOWANCE = 16 << 20  # bytes
 LARGEST_FILE = 1 << 30  # bytes; the longest recordings of the sets read here have 8 MB
-LARGEST_LIST = 1 << 20  # bytes of labels or of names; the longest here has 30 kB
+LARGEST_LIST = 1 << 19  # bytes of labels or of names; the longest here has 30 kB
 LONGEST = 64  # bytes of a number: no sensor writes more digits
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 DEEPEST = 16  # lists and objects within one another

@@ -64,7 +64,7 @@ def _check_joint_counts(values: Words, bodies: np.ndarray, name: str) -> None:
         right &= text[np.minimum(start + i, len(text) - 1)] == byte
     if not right.all():
         wrong = int(np.argmin(right))
-        count = values[index[wrong]][:30].decode("ascii", "replace")
+        count = reading.decoded(values[index[wrong]][:30])
         raise UserError(f"{name}: joint count {count} in frame {bodies[wrong, 0] + 1}, expected {JOINTS}; not a Kinect v2 file, or damaged")
 
 
@@ -90,7 +90,7 @@ def _integer(word: bytes, what: str, name: str) -> int:
 
 def not_a_number(word: bytes, what: str, name: str) -> UserError:
     """A value that is not `what`."""
-    return UserError(f"{name}: found {word[:30].decode('utf-8', 'replace')!r}, expected {what}; {reading.REPAIR}")
+    return UserError(f"{name}: found {reading.decoded(word[:30])!r}, expected {what}; {reading.REPAIR}")
 
 
 def _truncated(frame: int, frames: int, name: str) -> UserError:
