@@ -1,4 +1,4 @@
-"""What all released code has in common: weights under names of its own, somewhere in a checkpoint."""
+"""What all released code has in common: weights under its own names, somewhere in a checkpoint."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,12 +10,12 @@ from pstl.skeletons import load
 from pstl.skeletons.mapping import fitting
 
 Official = tuple[dict[str, Any], dict[str, Tensor]]  # card fields, and weights under our names
-TWINS = ("encoder_k", "key_encoder", "momentum_encoder", "teacher")  # moving averages of the encoder
+TWINS = ("encoder_k", "key_encoder", "momentum_encoder", "teacher")  # averages of the encoder
 SHOWN = 3  # names that a message gives as examples
 
 
 class Part(dict[str, Tensor]):
-    """Weights by name, all below one prefix of the file; what is missing is told with its whole name."""
+    """Weights by name, below one prefix of the file, with which what is missing is told."""
 
     def __init__(self, content: Mapping[str, Tensor], prefix: str = "") -> None:
         super().__init__(content)
@@ -26,12 +26,13 @@ class Part(dict[str, Tensor]):
 
     def below(self, prefix: str) -> "Part":
         """What stands below a prefix, without it."""
-        inner = {key.removeprefix(prefix): value for key, value in self.items() if key.startswith(prefix)}
+        names = [name for name in self if name.startswith(prefix)]
+        inner = {name.removeprefix(prefix): self[name] for name in names}
         return Part(inner, self.prefix + prefix)
 
 
-class Found(NamedTuple):
-    """The encoder of a checkpoint. beside: the other tensors of the same dictionary, by their whole names."""
+class Located(NamedTuple):
+    """The encoder of a checkpoint.   beside: other tensors of its dictionary, by full names."""
 
     encoder: Part
     beside: dict[str, Tensor]
@@ -41,38 +42,36 @@ class Absent(LookupError):
     """A checkpoint has no such encoder."""
 
 
-def encoder_in(content: Any, anchor: str, part: str = "") -> Found:
-    """The weights that stand beside `anchor`, a weight that every such encoder has, however they are wrapped.
+def encoder_in(content: Any, anchor: str, part: str = "") -> Located:
+    """The weights beside `anchor`, a weight that every such encoder has, however they are wrapped.
 
-    content: what a checkpoint holds: tensors by name, in dictionaries ("state_dict", "model", ...) if
-    need be; names may have anything in front ("module.", "encoder_q.", ...). A momentum twin is not
-    taken. What was found before is given back.   part: what stands in front, where there are several.
+    content: what a checkpoint holds: tensors by name, in dictionaries ("state_dict", "model", ...)
+    or not; names may have anything in front ("module.", "encoder_q.", ...). A momentum twin is not
+    taken. What was located before is given back.   part: what is in front, where there are several.
     Raises: Absent if there is no encoder, UserError if there are more than one.
     """
-    if isinstance(content, Found):
+    if isinstance(content, Located):
         return content
-    places = [
-        (key.removesuffix(anchor), tensors) for tensors in _dictionaries(content) for key in tensors if f".{key}".endswith(f".{anchor}")
-    ]
-    wanted = [place for place in places if place[0].rstrip(".") == part.rstrip(".")] if part else places
+    places = list(_places(content, anchor))
+    named = [place for place in places if place[0].rstrip(".") == part.rstrip(".")]
+    wanted = named if part else places
     own = [place for place in wanted if not any(twin in place[0] for twin in TWINS)] or wanted
     if len(own) == 1:
         prefix, tensors = own[0]
         beside = {key: value for key, value in tensors.items() if not key.startswith(prefix)}
-        return Found(Part(tensors).below(prefix), beside)
+        return Located(Part(tensors).below(prefix), beside)
     if places:
         fronts = ", ".join(repr(prefix) for prefix, _ in places)
-        raise UserError(f"{len(own)} encoders called {part!r}, found {fronts}; name one with --part")
+        raise UserError(f"{len(own)} encoders called {part!r}, of {fronts}; name one with --part")
     raise Absent(f"found {shown(content)}; expected one called {anchor}, whatever stands in front")
 
 
 def check_joints(joints: int, skeleton: str) -> None:
-    """Raises: UserError if the weights are not for so many joints as the body has that they are said to be for."""
+    """Raises: UserError if the weights are for another number of joints than the body has."""
     if joints != load(skeleton).joints:
-        raise UserError(
-            f"its weights are for {joints} joints, expected the {load(skeleton).joints} of {skeleton}; "
-            f"name the body it was trained on with --skeleton: {fitting(joints)}"
-        )
+        expected = f"the {load(skeleton).joints} of {skeleton}"
+        remedy = f"name the body it was trained on with --skeleton: {fitting(joints)}"
+        raise UserError(f"its weights are for {joints} joints, expected {expected}; {remedy}")
 
 
 def shown(content: Any) -> str:
@@ -82,6 +81,14 @@ def shown(content: Any) -> str:
         return "no tensors"
     examples = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors[:SHOWN])
     return f"{len(tensors)} tensors: {examples}" + ", ..." * (len(tensors) > SHOWN)
+
+
+def _places(content: Any, anchor: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """What stands in front of each weight of this name, and the dictionary that it is in."""
+    for tensors in _dictionaries(content):
+        for name in tensors:
+            if f".{name}".endswith(f".{anchor}"):
+                yield name.removesuffix(anchor), tensors
 
 
 def _dictionaries(content: Any) -> Iterator[dict[str, Tensor]]:

@@ -1,5 +1,6 @@
-"""One clip by its file, or all of a folder, whatever published format it is in: its body and its slots are those of that format."""
+"""One clip by its file, or all of a folder, in any published format, with its body and slots."""
 
+import itertools
 import logging
 import re
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 ARRAY = Kind("readable array (.npy)", "get another copy")
 CLIP = Kind("readable clip", "get another copy")
 BARE = "(T, V, 3) or (T, M, V, 3)"
+ARRAYS_ARE_FILES = "; an array of clips (N, 3, T, V, M) is to be named as a file"
 
 
 class Clip(NamedTuple):
@@ -41,7 +43,7 @@ class Clip(NamedTuple):
 
 
 class Format(NamedTuple):
-    """Files that hold one clip, or one recording. dataset: the plug-in whose body and body slots they have."""
+    """Files that hold one clip or recording.   dataset: the one whose body and slots they have."""
 
     example: str
     pattern: str
@@ -113,20 +115,20 @@ def in_folder(folder: Path) -> list[Path]:
     files = [path for path in entries if is_clip(path)]
     others = [path for path in entries if not is_clip(path)]
     if not files:
-        below = ", those in folders below it are not looked at" * any(path.is_dir() for path in folder.iterdir())
+        deeper = any(path.is_dir() for path in folder.iterdir())
+        below = ", and folders below it are not looked into" if deeper else ""
         raise UserError(f"{folder}: no clips here{below}; expected files like {KNOWN}")
     if others:
         said = "1 file is no clip" if len(others) == 1 else f"{len(others)} such files are no clips"
         log.warning("%s: %s and left out", others[0], said)
-    stems = [path.stem for path in files]
-    twice = [path.name for path in files if stems.count(path.stem) > 1] if len(set(stems)) < len(files) else []
-    if twice:
-        raise UserError(f"{folder}: two clips of one name, {twice[0]} and {twice[1]}; rename or remove one")
+    for name, another in itertools.pairwise(sorted(files, key=lambda path: path.stem)):
+        if name.stem == another.stem:
+            raise UserError(f"{name}: of one name with {another.name}; rename or remove one")
     return files
 
 
 def stored(folder: Path, verify: bool = False) -> tuple[SequenceStore, DatasetSpec]:
-    """Recordings that were read by `parse`, and the data set they are of.   verify: all checksums."""
+    """Recordings that `parse` read, and the data set they are of.   verify: their checksums."""
     store = open_sequences(folder, verify)
     return store, load("data.datasets", store.meta["dataset"]).SPEC
 
@@ -137,19 +139,20 @@ def of_store(store: SequenceStore, spec: DatasetSpec) -> Iterator[Clip]:
 
 
 def slots(xyz: np.ndarray, where: str) -> np.ndarray:
-    """A bare array of one body or several as body slots.   (T, V, 3) or (T, M, V, 3) -> (T, V, M, 3) float32.
+    """A bare array as body slots.   (T, V, 3) or (T, M, V, 3) -> (T, V, M, 3) float32.
 
     Raises: UserError for another shape, type, or a number that is not finite.
     """
     if xyz.ndim not in (3, 4) or xyz.shape[-1] != 3 or not xyz.size or xyz.dtype.kind not in "fiu":
-        array = "; clips (N, 3, T, V, M) are an array, to be named as a file" if xyz.ndim == 5 else ""
-        raise UserError(f"{where}: found shape {xyz.shape} of {xyz.dtype}, expected {BARE} numbers{array}")
+        message = f"{where}: found shape {xyz.shape} of {xyz.dtype}, expected {BARE} numbers"
+        raise UserError(message + ARRAYS_ARE_FILES * (xyz.ndim == 5))
     with np.errstate(over="ignore"):
         bodies = (xyz[:, None] if xyz.ndim == 3 else xyz).astype(np.float32)
     sound = np.isfinite(bodies).all(axis=(1, 2, 3))
     if not sound.all():
         frame = int(np.argmin(sound))
-        raise UserError(f"{where}: frame {frame} holds NaN or infinite coordinates; repair or remove the clip")
+        held = f"frame {frame} holds NaN or infinite coordinates"
+        raise UserError(f"{where}: {held}; repair or remove the clip")
     return np.ascontiguousarray(bodies.transpose(0, 2, 1, 3))
 
 
@@ -159,16 +162,18 @@ def told_apart(raw: RawSequence, ids: np.ndarray) -> RawSequence:
 
 
 def named(clip: Clip, skeleton: str, where: str) -> str:
-    """The name of a clip's body: what its source says, else `skeleton`; never told from a number of joints.
+    """The name of a clip's body: what its source says, else `skeleton`; never told from its joints.
 
-    Raises: UserError if neither names one, they contradict each other, or the joints are not so many.
+    Raises: UserError if neither names one, both do and differ, or the joints are not so many.
     """
     joints = clip.raw.xyz.shape[1]
     if clip.skeleton and skeleton and clip.skeleton != skeleton:
-        raise UserError(f"{where}: a body of {clip.skeleton}, found in the file's format; leave out {skeleton}")
+        own = f"a body of {clip.skeleton}, as its format or data set has it"
+        raise UserError(f"{where}: {own}; leave out {skeleton}")
     name = clip.skeleton or skeleton
     if not name:
-        raise UserError(f"{where}: {joints} joints, but nothing says of which body; name it with --skeleton: {fitting(joints)}")
+        asked = f"{joints} joints, but nothing says of which body"
+        raise UserError(f"{where}: {asked}; name it with --skeleton: {fitting(joints)}")
     check_joints(name, joints, where)
     return name
 
@@ -177,10 +182,9 @@ def check_joints(name: str, joints: int, where: str) -> None:
     """Raises: UserError if the body `name` has not so many joints, naming the ones that do."""
     expected = load_skeleton(name).joints
     if expected != joints:
-        raise UserError(
-            f"{where}: {joints} joints, expected (T, {expected}, 3) or (T, M, {expected}, 3), those of {name}; "
-            f"if it is another body, name it (--skeleton): {fitting(joints)}"
-        )
+        shapes = f"(T, {expected}, 3) or (T, M, {expected}, 3)"
+        message = f"{where}: {joints} joints, expected {shapes}, those of {name}"
+        raise UserError(f"{message}; if it is another body, name it: --skeleton, {fitting(joints)}")
 
 
 def _format_of(path: Path) -> Format | None:

@@ -1,4 +1,4 @@
-"""Whether raw clips are what they should be: people, in metres, moving. What is odd is said; what is nobody is refused."""
+"""Whether clips are what they should be: people in metres who move. What is odd is said."""
 
 import logging
 import sys
@@ -16,10 +16,10 @@ from pstl.registry import load
 
 log = logging.getLogger(__name__)
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}  # in metres
-# Size of a body: the longest side of the box around its joints, the median over frames. People of NW-UCLA,
-# MSR Action3D, UTKinect and CMU: 0.58 to 2.1 m.
+# Size of a body: the longest side of the box around its joints, the median over frames. People of
+# NW-UCLA, MSR Action3D, UTKinect and CMU: 0.58 to 2.1 m.
 USUAL = (0.4, 3.0)
-POSSIBLE = (0.04, 25.0)  # outside, it is another unit: the smallest in centimetres and the largest in feet are inside
+POSSIBLE = (0.04, 25.0)  # outside, it is another unit; a crouched person has 50 cm and more
 
 FRAMES = 16  # of a clip that are measured, if somebody is in them
 STILL = "a single frame: nothing moves in it"
@@ -59,7 +59,7 @@ class Remarks:
         self.clips: dict[str, list[str]] = defaultdict(list)
 
     def add(self, remark: str, clip: str) -> None:
-        """remark: the same words for every clip of a kind.   clip: its name, and what is its own."""
+        """remark: the same for every clip of a kind.   clip: its name, and what is its own."""
         self.clips[remark].append(clip)
 
     def say(self) -> None:
@@ -88,7 +88,7 @@ def _size(xyz: np.ndarray) -> float:
 def look(clip: Clip, limits: Limits, remarks: Remarks) -> None:
     """Judge one raw clip before a recipe sees it.
 
-    Raises: UserError for a clip of somebody's own that shows nobody, or bodies of an impossible size.
+    Raises: UserError for a clip of one's own that shows nobody, or bodies of an impossible size.
     """
     name, frames = clip.raw.name, len(clip.raw.xyz)
     metres = size(clip.raw.xyz)
@@ -116,8 +116,7 @@ def judge_size(metres: float, name: str, remarks: Remarks, refuse: bool) -> None
     if not metres:
         remarks.add(NOBODY, name)
     elif refuse and not possible:
-        raise UserError(
-            f"{name}: bodies of {metres:.4g}, expected metres ({people}); convert the coordinates, or for raw clips say --units mm or cm"
-        )
+        remedy = "convert the coordinates, or for raw clips say --units mm or cm"
+        raise UserError(f"{name}: bodies of {metres:.4g}, expected metres ({people}); {remedy}")
     elif not USUAL[0] <= metres <= USUAL[1]:
         remarks.add(f"bodies of an unusual size, {people}", f"{name} ({metres:.3g} m)")

@@ -4,6 +4,7 @@ Follows the released code where paper and code differ (spec section 14): masks a
 Run: snakemake --cores --config suite=nwucla
 """
 
+import itertools
 from typing import Any, Literal
 
 import torch
@@ -60,18 +61,20 @@ RENAMED = (
 
 
 def from_official(content: dict[str, Any], skeleton: str = RELEASED_BODY) -> Official:
-    """Card fields and weights of an ST-GCN as PSTL's code writes it, and AimCLR's and all others of that line.
+    """Card fields and weights of an ST-GCN as PSTL's code writes it, and all others of AimCLR's line.
 
-    content: A, data_bn.*, st_gcn_networks.<i>.*, edge_importance.<i>, however wrapped; fc.* is a head.
-    Raises: KeyError, UserError if one of them is not there, or the graph A is not that of the skeleton.
+    content: A, data_bn.*, st_gcn_networks.<i>.*, edge_importance.<i>, wrapped or not; fc.* is a head.
+    Raises: KeyError, UserError if one of them is missing, or the graph A is not the skeleton's.
     """
     state = encoder_in(content, ANCHOR).encoder
     check_joints(state["A"].shape[-1], skeleton)
     graph = torch.from_numpy(spatial_partition(load(skeleton)))
     if graph.shape != state["A"].shape or not torch.allclose(graph, state["A"].float(), atol=1e-5):
-        raise UserError(f"its graph {state.prefix}A has other bones than {skeleton}; name the body with --skeleton")
+        remedy = "name the body with --skeleton"
+        raise UserError(f"its graph {state.prefix}A has other bones than {skeleton}; {remedy}")
     width = state["st_gcn_networks.0.tcn.0.weight"].shape[0]
-    weights = {our_name(key): value for key, value in state.items() if key != "A" and not key.startswith("fc.")}
+    own = [name for name in state if name != "A" and not name.startswith("fc.")]
+    weights = {our_name(name): state[name] for name in own}
     fields = {
         "method": "pstl", "settings": {}, "encoder": {"name": "stgcn", "width": width},
         "recipe": {"name": "resize50"}, "skeleton": skeleton, "people": 2, "frames": 50, "stream": "joint",
@@ -98,10 +101,10 @@ def classifier_from_official(content: dict[str, Any]) -> dict[str, Tensor] | Non
     None where there is none: in pre-training `fc` projects for the loss, which a queue or a momentum
     twin beside it, or more than one layer, tells.
     """
-    found = encoder_in(content, ANCHOR)
-    state = found.encoder
+    located = encoder_in(content, ANCHOR)
+    state = located.encoder
     weight, bias = state.get("fc.weight"), state.get("fc.bias")
-    projects = any(twin in key or "queue" in key for key in found.beside for twin in TWINS)
+    projects = any(word in name for name, word in itertools.product(located.beside, ("queue", *TWINS)))
     if weight is None or bias is None or projects:
         return None
     return {"weight": weight.flatten(1), "bias": bias}

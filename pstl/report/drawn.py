@@ -25,13 +25,13 @@ class Drawn(NamedTuple):
 
 
 def draw(clip: str, skeleton: str = "") -> Drawn:
-    """A clip by its file (see pstl.data.clip_files), or by DATASET/NAME of what was read into data/sequences.
+    """A clip by its file (see data.clip_files), or by DATASET/NAME of what is in data/sequences.
 
     skeleton: whose joints these are, for a file that does not say so: a .npy.
-    Raises: UserError if there is no such clip, nobody in it, or nothing says of which body its joints are.
+    Raises: UserError if there is no such clip, nobody in it, or nothing says whose joints they are.
     """
-    found, remarks = find(clip), plausible.Remarks()
-    body, xyz = load(clip_files.named(found, skeleton, clip)), found.raw.xyz
+    source, remarks = find(clip), plausible.Remarks()
+    body, xyz = load(clip_files.named(source, skeleton, clip)), source.raw.xyz
     if not xyz.any():
         raise UserError(f"{clip}: {plausible.NOBODY}, so there is nothing to draw")
     plausible.judge_size(plausible.size(xyz), clip, remarks, refuse=False)

@@ -1,4 +1,4 @@
-"""Arrays of clips from anywhere: the folder that `prepare` made, or a bare .npy with whatever lies beside it."""
+"""Arrays of clips from anywhere: a folder that `prepare` made, or a bare .npy and what is by it."""
 
 import logging
 import os
@@ -22,33 +22,35 @@ from pstl.train.encoder_file import EncoderCard
 
 log = logging.getLogger(__name__)
 META = Kind("readable description of an array", "get another copy")
-BESIDE = ("splits.npz", "length.npy", "meta.json")  # by which a folder with x.npy is not one of raw clips
+BESIDE = ("splits.npz", "length.npy", "meta.json")  # one of them: x.npy is no raw clip
 
 
 def is_array(source: Path) -> bool:
     """Whether this is an array of clips, and not raw clips."""
     if not source.is_dir():
         return source.suffix == ".npy"
-    return os.path.lexists(source / "x.npy") and any(map(os.path.lexists, (source / name for name in BESIDE)))
+    beside = any(os.path.lexists(source / name) for name in BESIDE)
+    return beside and os.path.lexists(source / "x.npy")
 
 
 def open_clips(source: str | Path, card: EncoderCard, skeleton: str) -> ArraySet:
     """Clips (N, 3, T, V, M) as an encoder's recipe makes them, with their lengths and their body.
 
-    source: a folder with x.npy and all that belongs to it, or a .npy file. The file x.npy of such a folder
-    is the folder; beside any other, length.npy holds the frames (N,) that count; without it all do.
+    source: a folder with x.npy and all that belongs to it, or a .npy file. The file x.npy of such a
+    folder is the folder; beside another, length.npy holds the frames (N,) that count; else all do.
     skeleton: the body of a bare file, if it is not the encoder's.
     Raises: UserError, ShapeError for what is no such array, or contradicts what is said of it.
     """
     path = Path(source)
     file = path / "x.npy" if path.is_dir() else path
-    whole = file.name == "x.npy" and os.path.lexists(file.parent / "splits.npz")
-    said = _body_beside(file)
-    if skeleton and said and skeleton != said:
-        raise UserError(f"{source}: clips of {said}, says meta.json; leave out --skeleton {skeleton}")
-    body = said or skeleton or card.skeleton
-    data = open_array(file.parent, verify=True) if whole else _bare(file, card, body)
-    _judge(data, card, file.parent if whole else file, refuse=not whole)
+    stored = file.name == "x.npy" and os.path.lexists(file.parent / "splits.npz")
+    own = _body_beside(file)
+    if skeleton and own and skeleton != own:
+        contradiction = f"clips of {own}, says meta.json"
+        raise UserError(f"{source}: {contradiction}; leave out --skeleton {skeleton}")
+    body = own or skeleton or card.skeleton
+    data = open_array(file.parent, verify=True) if stored else _bare(file, card, body)
+    _judge(data, card, file.parent if stored else file, refuse=not stored)
     return data
 
 
@@ -66,12 +68,12 @@ def _bare(path: Path, card: EncoderCard, skeleton: str) -> ArraySet:
     x, joints = _loaded(path), load_skeleton(skeleton).joints
     if x.dtype.kind not in "fiu" or not x.size:
         count = len(x) if x.ndim else 0
-        raise UserError(f"{path}: found {count} items of type {x.dtype}, expected at least one clip of real numbers")
+        message = f"{path}: found {count} items of type {x.dtype}"
+        raise UserError(f"{message}, expected at least one clip of real numbers")
     if x.ndim != 5 or x.shape[1] != 3 or x.shape[3] != joints:
-        raise ShapeError(
-            f"{path}: clips of shape {x.shape}, expected (N, 3, {card.frames}, {joints}, M) or other frames, of "
-            f"{skeleton}; name another body with --skeleton, and put raw clips into a folder of their own"
-        )
+        shape = f"(N, 3, {card.frames}, {joints}, M) or other frames, of {skeleton}"
+        remedy = "name another body with --skeleton, and put raw clips into a folder of their own"
+        raise ShapeError(f"{path}: clips of shape {x.shape}, expected {shape}; {remedy}")
     count, frames = x.shape[0], x.shape[2]
     beside = path.with_name("length.npy")
     given = os.path.lexists(beside)
@@ -84,10 +86,9 @@ def _bare(path: Path, card: EncoderCard, skeleton: str) -> ArraySet:
 def _lengths(path: Path, count: int) -> np.ndarray:
     length = _loaded(path)
     if length.shape != (count,) or length.dtype.kind not in "iu" or length.min() < 1:
-        raise UserError(
-            f"{path}: lengths of shape {length.shape} and type {length.dtype}, expected ({count},) whole "
-            "numbers from 1; if it belongs to other clips, move it away"
-        )
+        message = f"{path}: lengths of shape {length.shape} and type {length.dtype}"
+        remedy = "if it belongs to other clips, move it away"
+        raise UserError(f"{message}, expected ({count},) whole numbers from 1; {remedy}")
     log.info("lengths are those of %s", path)
     return length.astype(np.int64)
 
@@ -110,7 +111,8 @@ def _judge(data: ArraySet, card: EncoderCard, where: Path, refuse: bool) -> None
         finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)
         if not finite.all():
             bad = part.start + int(np.argmin(finite))
-            raise UserError(f"{where}: clip {bad} holds NaN or infinite coordinates; repair or remove it")
+            held = f"clip {bad} holds NaN or infinite coordinates"
+            raise UserError(f"{where}: {held}; repair or remove it")
         empty_end = ~x[:, :, -1].any(axis=(1, 2, 3)) if not data.meta.get("lengths", True) else ()
         for number, clip in enumerate(x.transpose(0, 2, 3, 4, 1), start=part.start):
             name = f"{where}: clip {data.names[number]}"

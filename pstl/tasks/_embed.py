@@ -1,7 +1,6 @@
 """Clips in, features out: the tables' features of anybody's clips, written to a file."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,15 +22,24 @@ from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
 log = logging.getLogger(__name__)
-Writer = Callable[[str | Path, np.ndarray, list[str]], None]
-WRITERS: dict[str, Writer] = {
-    ".npy": lambda out, features, clips: save_npy(out, features),
-    ".npz": lambda out, features, clips: save_npz(out, {"features": features, "names": np.array(clips)}),
-}
+
+
+def _features_alone(out: str | Path, features: np.ndarray, clips: list[str]) -> None:
+    save_npy(out, features)
+
+
+def _features_and_names(out: str | Path, features: np.ndarray, clips: list[str]) -> None:
+    save_npz(out, {"features": features, "names": np.array(clips)})
+
+
+WRITERS = {".npy": _features_alone, ".npz": _features_and_names}
 
 
 class Source(NamedTuple):
-    """Where clips are, and what nothing there says: whose joints they are, if not the encoder's; units of raw clips."""
+    """Where clips are, and what nothing there says.
+
+    skeleton: whose joints they are, if not the encoder's.   units: of raw clips.
+    """
 
     path: str | Path
     skeleton: str = ""
@@ -48,14 +56,14 @@ def embed(
 ) -> tuple[int, ...]:
     """Write the features (N, D) that 'python -m pstl features' computes of the same clips.
 
-    source: an array (N, 3, T, V, M) of joint positions as the encoder's recipe makes them (a .npy file,
-    or the folder that `prepare` made), one raw clip, a folder of them, or one that `parse` made.
+    source: an array (N, 3, T, V, M) of joint positions as the encoder's recipe makes them (a .npy
+    file, or a folder that `prepare` made), a raw clip, a folder of them, or one that `parse` made.
     out: .npy for the features alone, .npz for `features` and `names`.
     stream: None takes the one the encoder was trained on.
     dropped: 0-based joints of the encoder to lose: deleted where it can, else set to zero.
     Returns: the shape written.   Raises: UserError, ShapeError for an input that does not fit.
     """
-    written = by_ending(out, WRITERS)
+    write = by_ending(out, WRITERS)
     named = source if isinstance(source, Source) else Source(source)
     card, encoder = _encoder(weights)
     if stream is not None and stream not in STREAMS:
@@ -67,31 +75,38 @@ def embed(
         features, clips = _of_array(card, encoder, named, dropped, device)
     else:
         features, clips = _of_raw(Embedder(card, encoder, str(device)), named, dropped)
-    written(out, features, clips)
+    write(out, features, clips)
     norm = card.provenance.get("batch_norm", "released")
-    log.info("method %s, stream %s, body %s, batch norm %s", card.method, card.stream, card.skeleton, norm)
+    facts = (card.method, card.stream, card.skeleton, norm)
+    log.info("method %s, stream %s, body %s, batch norm %s", *facts)
     return features.shape
 
 
 def _of_array(
-    card: EncoderCard, encoder: BaseEncoder, source: Source, dropped: list[int], device: torch.device
+    card: EncoderCard,
+    encoder: BaseEncoder,
+    source: Source,
+    dropped: list[int],
+    device: torch.device,
 ) -> tuple[np.ndarray, list[str]]:
     """Features and names of the clips of an array."""
     where = str(source.path)
     if source.units != "m":
-        raise UserError(f"--units {source.units}: an array is in its recipe's units; convert raw clips instead")
+        remedy = "an array is in its recipe's units; convert raw clips instead"
+        raise UserError(f"--units {source.units}: {remedy}")
     data = open_clips(where, card, source.skeleton)
     say_odd(card, data, where)
     return encode_array(card, encoder, data, device, where, dropped), data.names
 
 
 def _of_raw(embedder: Embedder, source: Source, dropped: list[int]) -> tuple[np.ndarray, list[str]]:
-    """Features and names of raw clips: of a file, a folder of files, or a folder that `parse` made."""
+    """Features and names of raw clips: a file, a folder of files, or one that `parse` made."""
     path, skeleton, units = Path(source.path), source.skeleton, source.units
     if (path / "values.bin").exists():
         store, spec = clip_files.stored(path, verify=True)
         if units != "m" or skeleton not in ("", spec.skeleton):
-            raise UserError(f"{path}: metres and {spec.skeleton}, as read by `parse`; leave out --units and --skeleton")
+            own = f"metres and {spec.skeleton}, as `parse` read it"
+            raise UserError(f"{path}: {own}; leave out --units and --skeleton")
         return embedder.embed_clips(clip_files.of_store(store, spec), dropped), store.names
     files = clip_files.in_folder(path) if path.is_dir() else [path]
     clips = (embedder.of_file(file, skeleton, units) for file in files)
@@ -105,6 +120,6 @@ def _encoder(weights: str | Path) -> tuple[EncoderCard, BaseEncoder]:
 
 def _check_dropped(dropped: list[int], joints: int) -> None:
     if any(not 0 <= j < joints for j in dropped) or len(set(dropped)) >= joints:
-        raise UserError(
-            f"--drop-joints {','.join(map(str, dropped))}: expected distinct joints from 0 to {joints - 1}, and at least one left"
-        )
+        asked = f"--drop-joints {','.join(map(str, dropped))}"
+        expected = f"distinct joints from 0 to {joints - 1}, and at least one left"
+        raise UserError(f"{asked}: expected {expected}")

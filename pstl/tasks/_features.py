@@ -93,9 +93,9 @@ def encode_all(card: EncoderCard, encoder: BaseEncoder, clips: Clips, drop: Tens
 def encode_array(
     card: EncoderCard, encoder: BaseEncoder, data: ArraySet, device: torch.device, where: str, dropped: Sequence[int] = ()
 ) -> np.ndarray:
-    """What encode_all gives of all clips of an array, of which no more than BATCH are in memory at once.   Returns: (N, D) float32.
+    """What encode_all gives of all clips of an array, BATCH of them in memory at once.   -> (N, D) float32.
 
-    dropped: joints of the encoder's skeleton to lose, by deletion where the encoder can, else their coordinates become zero.
+    dropped: joints of the encoder's skeleton to lose, by deletion where it can, else they become zero.
     """
     joints = sorted(set(dropped))
     drop = torch.tensor(joints, device=device) if joints and encoder.can_drop else None
@@ -112,8 +112,8 @@ def encode_array(
 
 def piece_of(data: ArraySet, part: slice) -> ArraySet:
     """Some clips of an array, without its splits."""
-    per_clip = {name: getattr(data, name)[part] for name in ("x", "y", "length", "content", "names")}
-    return replace(data, **per_clip, splits={})
+    names = ("x", "y", "length", "content", "names")
+    return replace(data, **{name: getattr(data, name)[part] for name in names}, splits={})
 
 
 @torch.inference_mode()
@@ -182,9 +182,10 @@ def sides_of(data: ArraySet, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fitted(card: EncoderCard, encoder: BaseEncoder, data: ArraySet, where: str) -> ArraySet:
-    """The array as the encoder was given its own: that body, no fewer slots of it, no fewer frames. All doors to features go through here.
+    """The array as the encoder was given its own: its body, no fewer slots of it, no fewer frames.
 
-    Frames are added where the encoder reads all that there are; where the view or the encoder follows the clips' lengths, none are missed.
+    All doors to features go through here. Frames are added where the encoder reads all that there are;
+    where the view or the encoder follows the clips' lengths, none are missed.
     Raises: ShapeError if its clips still do not fit.
     """
     data = adapted(card, data, where)
@@ -192,23 +193,22 @@ def fitted(card: EncoderCard, encoder: BaseEncoder, data: ArraySet, where: str) 
     short = card.frames - frames
     if not reads_every_frame(card, encoder):
         if len(data.length) and data.length.max() > frames:
-            raise ShapeError(
-                f"{where}: lengths up to {data.length.max()} in clips of {frames} frames; {card.method} follows "
-                "the recording's frames, so it needs lengths within them, and a recipe that keeps them"
-            )
+            message = f"{where}: lengths up to {data.length.max()} in clips of {frames} frames"
+            remedy = "give lengths within them, or a recipe that keeps the recording's frames"
+            raise ShapeError(f"{message}, which {card.method} follows; {remedy}")
     elif short > 0:
         data = replace(data, x=np.pad(data.x, ((0, 0), (0, 0), (0, short), (0, 0), (0, 0))))
     return data
 
 
 def reads_every_frame(card: EncoderCard, encoder: BaseEncoder) -> bool:
-    """Whether clips reach the encoder with all frames of the array, however long the recordings were."""
+    """Whether clips reach the encoder with all frames of the array, however long they were."""
     method: type[BaseMethod] = load_plugin("methods", card.method).Method
     return encoder.stride is None and method.frames is BaseMethod.frames
 
 
 def adapted(card: EncoderCard, data: ArraySet, where: str) -> ArraySet:
-    """The array in the joints of the encoder's skeleton and with its number of body slots, absent bodies added where there are fewer.
+    """The array in the joints of the encoder's skeleton, with absent bodies where slots are missing.
 
     Raises: ShapeError if its clips still do not fit.
     """
@@ -225,7 +225,8 @@ def say_odd(card: EncoderCard, data: ArraySet, where: str) -> None:
     """Warn of clips that can be encoded but are not like those that the encoder was trained on."""
     slots = data.x.shape[-1]
     if slots > card.people:
-        log.warning("%s: %d body slots, the encoder was trained on %d: all are encoded", where, slots, card.people)
+        trained = f"the encoder was trained on {card.people}"
+        log.warning("%s: %d body slots, %s: all are encoded", where, slots, trained)
     made = data.meta.get("recipe", card.recipe)
     if made != card.recipe:
         log.warning("%s: made by the recipe %s, the encoder was trained on %s", where, made, card.recipe)

@@ -1,4 +1,4 @@
-"""Checkpoints of released code, and of the lines that grew from it, as encoder.pt of this project."""
+"""Checkpoints of released code, and of what grew from it, as encoder.pt of this project."""
 
 import logging
 from collections import Counter
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from pstl.backbones._base import BaseEncoder
-from pstl.backbones._released import Absent, Found, encoder_in
+from pstl.backbones._released import Absent, Located, encoder_in
 from pstl.errors import UserError
 from pstl.ops.streams import STREAMS
 from pstl.registry import load as load_plugin
@@ -44,7 +44,7 @@ def import_weights(
     out: str | Path,
     told: Told | None = None,
 ) -> EncoderCard:
-    """Turn a checkpoint of released code into encoder.pt. Only tensors are read, never pickled code.
+    """Turn a checkpoint of released code into encoder.pt. Only tensors are read, never code.
 
     source: a method whose module offers from_official(content, skeleton) -> (card fields, state).
     Raises: UserError if the source has no such code, or the file is not its checkpoint.
@@ -59,16 +59,16 @@ def import_weights(
     anchor, body = module.ANCHOR, skeleton or module.RELEASED_BODY
     content = read(official)
     with _blamed_on(official, source):
-        found = encoder_in(content, anchor, part)
-        fields, state = module.from_official(found, body)
+        located = encoder_in(content, anchor, part)
+        fields, state = module.from_official(located, body)
         origin = {"imported_from": Path(official).name} | ({"dataset": dataset} if dataset else {})
         card = EncoderCard(**{**fields, "stream": stream}, provenance=origin)
         encoder = _built(card)
-        _check_fit(module, found, encoder, state)
-        classifier = _classifier(module, found, encoder)
+        _check_fit(module, located, encoder, state)
+        classifier = _classifier(module, located, encoder)
     encoder_file.load_state(encoder, state, str(official))
     encoder_file.save(out, card, encoder, classifier)
-    _say(official, found, classifier, dataset)
+    _say(official, located, classifier, dataset)
     return card
 
 
@@ -94,39 +94,55 @@ def _built(card: EncoderCard) -> BaseEncoder:
     try:
         return encoder_file.build(card)
     except UserError as error:
-        raise UserError(f"the shapes of its weights are those of no such encoder ({error})") from None
+        message = "the shapes of its weights are those of no such encoder"
+        raise UserError(f"{message} ({error})") from None
 
 
-def _check_fit(module: ModuleType, found: Found, encoder: BaseEncoder, state: dict[str, Tensor]) -> None:
-    """Raises: UserError naming the first weight of the file that is missing, too many, or of another shape."""
+def _check_fit(
+    module: ModuleType,
+    located: Located,
+    encoder: BaseEncoder,
+    state: dict[str, Tensor],
+) -> None:
+    """Raises: UserError naming the first weight that is missing, too many, or of another shape."""
     own = encoder.state_dict()
     for name in sorted(own.keys() | state.keys()):
-        shapes = [tuple(side[name].shape) if name in side else "nothing" for side in (state, own)]
-        if shapes[0] != shapes[1]:
-            theirs = found.encoder.prefix + module.official_name(name)
-            raise UserError(f"weight {theirs}: found {shapes[0]}, expected {shapes[1]} beside the others in it")
+        shape = tuple(state[name].shape) if name in state else "nothing"
+        expected = tuple(own[name].shape) if name in own else "nothing"
+        if shape != expected:
+            theirs = located.encoder.prefix + module.official_name(name)
+            sizes = f"found {shape}, expected {expected} beside the others in it"
+            raise UserError(f"weight {theirs}: {sizes}")
 
 
-def _classifier(module: ModuleType, found: Found, encoder: BaseEncoder) -> nn.Linear | None:
+def _classifier(module: ModuleType, located: Located, encoder: BaseEncoder) -> nn.Linear | None:
     """The linear head that came with the encoder, if any."""
-    head = module.classifier_from_official(found) if hasattr(module, "classifier_from_official") else None
+    if not hasattr(module, "classifier_from_official"):
+        return None
+    head = module.classifier_from_official(located)
     if head is None:
         return None
     layer = encoder_file.linear(head)
     if layer.in_features != encoder.width:
-        raise UserError(f"its head takes {layer.in_features} features, expected the encoder's {encoder.width}")
+        expected = f"expected the encoder's {encoder.width}"
+        raise UserError(f"its head takes {layer.in_features} features, {expected}")
     return layer
 
 
-def _say(official: str | Path, found: Found, classifier: nn.Linear | None, dataset: str) -> None:
+def _say(
+    official: str | Path,
+    located: Located,
+    classifier: nn.Linear | None,
+    dataset: str,
+) -> None:
     """What of the file was taken, and what was not."""
-    front = f"below {found.encoder.prefix!r}" if found.encoder.prefix else "at the top"
+    front = f"below {located.encoder.prefix!r}" if located.encoder.prefix else "at the top"
     head = "no classifier"
     if classifier is not None:
         whose = dataset or "a data set that the file does not name (--dataset)"
         head = f"a classifier of {classifier.out_features} classes, of {whose}"
     log.info("%s: encoder found %s, %s", official, front, head)
-    parts = Counter(name.split(".")[0] for name in found.beside)
+    parts = Counter(name.split(".")[0] for name in located.beside)
     if parts:
         left = ", ".join(f"{name} ({count})" for name, count in sorted(parts.items()))
         log.info("%s: left out, tensors of: %s", official, left)

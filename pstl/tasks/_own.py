@@ -1,4 +1,4 @@
-"""The door for people with clips of their own: a trained encoder by path or name, raw sequences in, features out."""
+"""The door for people with clips of their own: an encoder by name, raw clips in, features out."""
 
 import itertools
 import os
@@ -52,14 +52,17 @@ def find(path_or_name: str | Path) -> tuple[EncoderCard, BaseEncoder]:
         place = Path(paths.encoder(Run.parse(str(path_or_name))))
         if place.is_file():
             return encoder_file.load(place)
-        raise UserError(f"{path_or_name}: no {place} here; make it with 'snakemake --cores all {place}', or fetch it with 'dvc pull'")
-    raise UserError(
-        f"{path_or_name}: no encoder here; expected encoder.pt, an exported folder, or suite/dataset/split/method/stream/s<seed>"
-    )
+        made_by = f"make it with 'snakemake --cores all {place}', or fetch it with 'dvc pull'"
+        raise UserError(f"{path_or_name}: no {place} here; {made_by}")
+    expected = "encoder.pt, an exported folder, or suite/dataset/split/method/stream/s<seed>"
+    raise UserError(f"{path_or_name}: no encoder here; expected {expected}")
 
 
 class Embedder:
-    """An encoder with the recipe it was trained with. `card` says what it is; `skeleton` names the joints it expects, in order."""
+    """An encoder with the recipe it was trained with.
+
+    `card` says what it is, `skeleton` names the joints it expects, in order.
+    """
 
     def __init__(self, card: EncoderCard, encoder: BaseEncoder, device: str = "cpu") -> None:
         self.card, self.encoder, self.device = card, encoder.to(device).eval(), torch.device(device)
@@ -73,12 +76,12 @@ class Embedder:
         skeleton: str = "",
         units: str = "m",
     ) -> np.ndarray:
-        """Features (D,) float32 of one raw clip: recipe, the method's clean view, stream and encoder, as for the tables.
+        """Features (D,) float32 of one raw clip; recipe, view, stream and encoder as for the tables.
 
-        clip: (T, V, 3), or (T, M, V, 3) with several bodies, an absent body all zero; or a file, such
-        as NTU's .skeleton, whose body and slots are those of its format.
-        bodies: (T, M) whose coordinates stand in each slot, 1, 2, ..., 0 for none, where a sensor tells
-        people apart that change slots; None: a slot is a body.
+        clip: (T, V, 3), or (T, M, V, 3) with several bodies, an absent body all zero; or a file,
+        such as NTU's .skeleton, whose body and slots are those of its format.
+        bodies: (T, M) whose coordinates stand in each slot, 1, 2, ..., 0 for none, where a sensor
+        tells people apart that change slots; None: a slot is a body.
         skeleton: whose joints these are, by name, if not the encoder's.   units: m, cm or mm.
         Raises: UserError if shape, joints, numbers, size or units do not fit.
         """
@@ -88,9 +91,16 @@ class Embedder:
         features: np.ndarray = self.embed_clips([given])[0]
         return features
 
-    def embed_all(self, clips: Iterable[Source], skeleton: str = "", units: str = "m") -> np.ndarray:
-        """Features (N, D) float32 of many raw clips, which may differ in length; the same as one by one."""
-        return self.embed_clips(self._given(f"clip {number}", clip, skeleton, units) for number, clip in enumerate(clips))
+    def embed_all(
+        self,
+        clips: Iterable[Source],
+        skeleton: str = "",
+        units: str = "m",
+    ) -> np.ndarray:
+        """Features (N, D) float32 of many raw clips of any lengths; the same as one by one."""
+        numbered = enumerate(clips)
+        given = (self._given(f"clip {i}", clip, skeleton, units) for i, clip in numbered)
+        return self.embed_clips(given)
 
     def embed_clips(self, clips: Iterable[Clip], dropped: Sequence[int] = ()) -> np.ndarray:
         """Features (N, D) float32 of clips that name their bodies, BATCH of them in memory at once.
@@ -132,13 +142,20 @@ class Embedder:
             raw = replace(raw, xyz=raw.xyz * np.float32(plausible.UNITS[units]))
         return Clip(raw, body, clip.people or self.card.people, clip.trusted)
 
-    def _encode(self, clips: list[RawSequence], skeleton: str, people: int, dropped: Sequence[int]) -> np.ndarray:
+    def _encode(
+        self,
+        clips: list[RawSequence],
+        skeleton: str,
+        people: int,
+        dropped: Sequence[int],
+    ) -> np.ndarray:
         x, length = made(self.recipe, clips, skeleton, people)
-        names = [clip.name for clip in clips]
+        names, most = [clip.name for clip in clips], self.card.frames
         check_finite(x, names)
-        if x.shape[2] > self.card.frames and reads_every_frame(self.card, self.encoder):
+        if x.shape[2] > most and reads_every_frame(self.card, self.encoder):
             longest = int(np.argmax(length))
-            raise UserError(f"{names[longest]}: {length[longest]} frames, this encoder takes {self.card.frames}; cut the clip")
+            frames = f"{length[longest]} frames, this encoder takes {most}"
+            raise UserError(f"{names[longest]}: {frames}; cut the clip")
         nothing = np.full(len(clips), -1)
         meta = {"skeleton": skeleton, "people": people}
         data = ArraySet(x, nothing, length, nothing, names, {}, meta)
@@ -156,6 +173,6 @@ def _with_bodies(raw: RawSequence, numbers: np.ndarray) -> RawSequence:
     """A clip whose bodies are told apart, if the numbers are such."""
     slots = (raw.xyz.shape[0], raw.xyz.shape[2])
     if numbers.shape != slots or numbers.dtype.kind not in "iu" or numbers.min() < 0:
-        found = f"{numbers.dtype} of shape {numbers.shape}"
-        raise UserError(f"{raw.name}: bodies are {found}, expected {slots} whole numbers from 0")
+        kind = f"{numbers.dtype} of shape {numbers.shape}"
+        raise UserError(f"{raw.name}: bodies are {kind}, expected {slots} whole numbers from 0")
     return clip_files.told_apart(raw, numbers.astype(np.int64))

@@ -15,8 +15,10 @@ def classes_of(dataset: str | None, classes: int | None) -> int:
     Raises: UserError if neither the data set nor the number says so, or one contradicts the other.
     """
     if dataset is None and classes is None:
-        known = ", ".join(f"{name} ({len(load('data.datasets', name).SPEC.classes)})" for name in names("data.datasets"))
-        raise UserError(f"of how many classes are these? name the data set with --dataset, known: {known}; or pass --classes N")
+        counts = {name: len(load("data.datasets", name).SPEC.classes) for name in names("data.datasets")}
+        listed = ", ".join(f"{name} ({count})" for name, count in counts.items())
+        asked = "of how many classes are these? name the data set with --dataset"
+        raise UserError(f"{asked}, known: {listed}; or pass --classes N")
     if classes is not None and classes < 1:
         raise UserError(f"--classes {classes}: expected 1 or more")
     if dataset is None:
