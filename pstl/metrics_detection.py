@@ -3,7 +3,7 @@
 The two differ by tens of points on the same proposals (docs/protocols.md), so a number without its protocol means nothing.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
@@ -48,17 +48,25 @@ def pkummd(
 ) -> Scores:
     """f1, ap, map_action, map_video and ap_2d as PKU-MMD's evaluation script computes them, digit for digit; shares, not percent.
 
-    videos: every video that counts, those without proposals or ground truth included: in the script they vanish with their
-    ground truth, so a method gains by writing no file; here such a video has no proposals.
+    videos: every video that counts, in the order in which the script would list its folder, those without proposals or ground
+    truth included: in the script they vanish with their ground truth, so a method gains by writing no file; here such a video has
+    no proposals. Only where confidences are equal does this order matter, and that of a video's intervals in the lists.
     map_action: mean over `classes` classes, of which those without ground truth have 0.   ap_2d does not depend on `theta`.
     Source: ECHO960/PKU-MMD, evaluate.py (spec of Hi-TRS, section 7).
     """
-    truth, proposals = _in_script_order(truth), _in_script_order(proposals)
+    place = {video: number for number, video in enumerate(videos)}
+
+    def listed(side: Sequence[Interval]) -> list[Interval]:
+        return sorted(side, key=lambda i: place.get(i.video, len(place)))
+
+    truth, proposals = listed(truth), listed(proposals)
+    # The script has its lists class by class where it pools all videos, and as they stand in the file within a video.
+    every, said = (sorted(side, key=lambda i: i.label) for side in (truth, proposals))
     return {
-        "f1": pkummd_f1(truth, proposals, theta),
-        "ap": pkummd_ap(truth, proposals, theta),
-        **means(pkummd_ap, truth, proposals, theta, videos, range(1, classes + 1)),
-        "ap_2d": sum(pkummd_ap(truth, proposals, 0.05 * (step + 1)) for step in range(STEPS)) / STEPS,
+        "f1": pkummd_f1(every, said, theta),
+        "ap": pkummd_ap(every, said, theta),
+        **means(pkummd_ap, truth, proposals, theta, place, range(1, classes + 1)),
+        "ap_2d": sum(pkummd_ap(every, said, 0.05 * (step + 1)) for step in range(STEPS)) / STEPS,
     }
 
 
@@ -130,23 +138,29 @@ def greedy_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: f
     """The usual average precision: most confident first, each takes the free ground truth it overlaps most, the rest are false.
 
     The area under precision over recall, where precision is the best at this recall or a higher one; 0 without ground truth.
+    Proposals of equal confidence count together: precision is read when all of them are in. Of those in one video and class the one
+    that starts first, then ends first, chooses first, and of equally overlapping ground truths the one that starts first, then ends
+    first, is taken. So neither the videos' names nor the order of the lists can matter.
     """
-    places, free = _by_place(truth), [True] * len(truth)
-    hits = []
-    for p in sorted(proposals, key=lambda p: -p.confidence):
-        choices = [(overlap(p, t), -i) for i, t in places[p.video, p.label] if free[i]]
-        most, at = max(choices, default=(0.0, 0))
-        hits.append(bool(most >= theta))  # a bool of numpy would add up to at most True
-        if hits[-1]:
-            free[-at] = False
-    ranked = [found / rank for rank, found in enumerate(accumulate(hits), start=1)]
-    envelope = list(accumulate(reversed(ranked), max))[::-1]
-    return sum(precision for precision, hit in zip(envelope, hits, strict=True) if hit) / len(truth) if truth else 0.0
+    hits = Counter[float]()  # confidence -> proposals that found something
+    places = _by_place(truth)
+    for place, own in _by_place(proposals).items():
+        free = sorted((t for _, t in places[place]), key=_span)
+        for p in sorted((p for _, p in own), key=lambda p: (-p.confidence, *_span(p))):
+            most, at = max(((overlap(p, t), -i) for i, t in enumerate(free)), default=(0.0, 0))
+            if most >= theta:
+                hits[p.confidence] += 1
+                free.pop(-at)
+    asked = Counter(p.confidence for p in proposals)
+    levels = sorted(asked, reverse=True)
+    counts = zip(accumulate(hits[level] for level in levels), accumulate(asked[level] for level in levels), strict=True)
+    envelope = list(accumulate(reversed([found / rank for found, rank in counts]), max))[::-1]
+    return sum(hits[level] * precision for level, precision in zip(levels, envelope, strict=True)) / len(truth) if truth else 0.0
 
 
-def _in_script_order(intervals: Iterable[Interval]) -> list[Interval]:
-    """Class by class, videos by name: proposals of equal confidence are ranked by it. The script lists the folder as it comes."""
-    return sorted(intervals, key=lambda i: (i.label, i.video))
+def tied(proposals: Iterable[Interval]) -> int:
+    """How many proposals share their confidence with another."""
+    return sum(count for count in Counter(p.confidence for p in proposals).values() if count > 1)
 
 
 def _taken(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> list[Match]:
@@ -154,6 +168,10 @@ def _taken(truth: Sequence[Interval], proposals: Sequence[Interval], theta: floa
     places = _by_place(truth)
     best = (max(((overlap(p, t), i) for i, t in places[p.video, p.label]), default=(-1.0, -1)) for p in proposals)
     return [Match(i, o) if o >= theta else Match(-1, 0.0) for o, i in best]
+
+
+def _span(i: Interval) -> tuple[float, float]:
+    return i.start, i.end
 
 
 def _by(field: str, intervals: Iterable[Interval]) -> dict[str | int, list[Interval]]:
@@ -164,10 +182,10 @@ def _by(field: str, intervals: Iterable[Interval]) -> dict[str | int, list[Inter
     return groups
 
 
-def _by_place(truth: Iterable[Interval]) -> dict[tuple[str, int], list[tuple[int, Interval]]]:
+def _by_place(intervals: Iterable[Interval]) -> dict[tuple[str, int], list[tuple[int, Interval]]]:
     """Numbered intervals by video and label: only there can a proposal match."""
     groups = defaultdict(list)
-    for i, interval in enumerate(truth):
+    for i, interval in enumerate(intervals):
         groups[interval.video, interval.label].append((i, interval))
     return groups
 

@@ -209,6 +209,11 @@ def score_detections(args: argparse.Namespace) -> None:
     found = score_detections(args.truth, args.proposals, args.theta, classes)
     if missing := found["videos_without_proposals"]:
         say(f"{len(missing)} of {found['videos']} videos have no proposal file and count as empty: {', '.join(missing)}")
+    if count := found["proposals_of_equal_confidence"]:
+        say(
+            f"{count} of {found['proposals']} proposals share their confidence with another: PKU-MMD's numbers then depend on "
+            "the order of files (here by name) and of their lines, greedy ones on neither"
+        )
     if args.json and args.json != "-":
         write_json(args.json, found)
     elif args.json:

@@ -128,6 +128,7 @@ def test_the_verb_gives_the_released_numbers(released, tmp_path, capsys):
         ours = json.loads(capsys.readouterr().out)
         assert {key: ours[key] for key in theirs} == theirs
         assert ours["videos_without_proposals"] == []
+        assert ours["proposals_of_equal_confidence"] == 0
     cli.main(["score-detections", *map(str, folders), "--classes", "51"])
     assert "PKU-MMD  map_action 0.5659\n" in capsys.readouterr().out
 
@@ -163,6 +164,14 @@ def test_the_number_of_classes_is_asked_for(tmp_path, capsys):
     for options, expected in ((("--classes", "2"), 1.0), (("--dataset", "utkinect"), 0.2)):
         cli.main(["score-detections", str(truth), str(truth), *options, "--json"])
         assert json.loads(capsys.readouterr().out)["map_action"] == expected
+
+
+def test_equal_confidences_are_said(tmp_path, capsys):
+    """PKU-MMD's number then hangs on the names of files: who prints it must know."""
+    truth = write(tmp_path / "t", {"a.txt": "1,0,10,2\n", "b.txt": "1,0,10,2\n"})
+    found = write(tmp_path / "p", {"a.txt": "1,0,10,1\n", "b.txt": "1,0,10,1\n1,20,30,0.5\n"})
+    cli.main(["score-detections", str(truth), str(found), "--classes", "1"])
+    assert "2 of 3 proposals share their confidence with another" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 from pstl.data.formats import interval_txt
 from pstl.errors import UserError
-from pstl.metrics_detection import greedy, pkummd
+from pstl.metrics_detection import greedy, pkummd, tied
 from pstl.registry import load, names
 
 
@@ -58,5 +58,6 @@ def score_detections(truth: str | Path, proposals: str | Path, theta: float, cla
         "videos": len(true),
         "ground_truths": len(sides["truth"]),
         "proposals": len(sides["proposals"]),
+        "proposals_of_equal_confidence": tied(sides["proposals"]),
         "videos_without_proposals": sorted(true.keys() - found.keys()),
     }
