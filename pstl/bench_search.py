@@ -1,10 +1,12 @@
-"""Search among many clips on the device at hand: time and memory of kNN and retrieval, and whether they agree with a plain loop."""
+"""Search among many clips on the device at hand: time and memory of kNN and retrieval, beside what others would use, and whether
+they agree with a plain loop."""
 
 import json
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 import torch
 
 from pstl.errors import UserError
+from pstl.metrics import average_precision
 from pstl.provenance import git_hash
 from pstl.tasks import knn, retrieval
 from pstl.tasks._features import FeatureSet
@@ -20,13 +23,16 @@ from pstl.train.pretrain import device_name, peak_memory
 
 WIDTH, CLASSES = 256, 120  # PSTL's features, NTU-120's classes
 CHECKED = 64  # queries that a plain loop answers, too
+COMPARED, ROUNDS = 2000, 3  # queries at most, and rounds, of ours and theirs in turn
 TASKS = {"knn": knn, "retrieval": retrieval}
 
 
 def bench_search(gallery: int, queries: int, device: torch.device, tasks: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """One row per task: {task, gallery, queries, width, seconds, cpu_seconds, before_mb, peak_mb, agrees, ...}, each in its own process.
+    """One row per task: {task, gallery, queries, width, seconds, cpu_seconds, before_mb, peak_mb, agrees, against, ratio, ...}, each in
+    its own process.
 
     before_mb: memory with features of inputs_mb and libraries loaded, and CHECKED queries answered.   agrees: these, with a plain loop.
+    against, ratio: what else answers the question, and its processor seconds for each of ours, on COMPARED queries and a processor.
     """
     if min(gallery, queries) < 1 or set(tasks or ()) - set(TASKS):
         raise UserError(f"search: expected at least one clip and query, and tasks among {', '.join(TASKS)}")
@@ -52,11 +58,12 @@ def measure(task: str, gallery: int, queries: int, device_text: str) -> dict[str
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - used
     plain = by_loop(few)
     agrees = abs(few_found.metrics["top1" if task == "knn" else "map"] - plain[task]) < 1e-9
+    against, ratio = compared(task, features) if device.type == "cpu" else ("", None)
     return {
         "task": task, "gallery": gallery, "queries": queries, "width": WIDTH, "classes": CLASSES, "device": device_name(device),
         "seconds": seconds, "cpu_seconds": cpu_seconds, "inputs_mb": (features.train.nbytes + features.test.nbytes) / 2**20,
         "before_mb": before, "peak_mb": peak_memory(device), "agrees": agrees, "checked": len(few.test),
-        "metrics": found.metrics, "threads": torch.get_num_threads(), "git": git_hash(),
+        "against": against, "ratio": ratio, "metrics": found.metrics, "threads": torch.get_num_threads(), "git": git_hash(),
     }  # fmt: skip
 
 
@@ -67,17 +74,72 @@ def search(task: str, features: FeatureSet, device: torch.device) -> Result:
     return result
 
 
+def compared(task: str, features: FeatureSet) -> tuple[str, float]:
+    """What else answers the same question, and the median of its processor seconds over ours, both in turn."""
+    name, theirs = other_search() if task == "knn" else ("values sorted in float64", sorted_values)
+    some = features.test[:COMPARED], features.y_test[:COMPARED], features.unseen[:COMPARED]
+    few = replace(features, test=some[0], y_test=some[1], unseen=some[2])
+    ratios = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        theirs(few)
+        between = time.process_time()
+        search(task, few, torch.device("cpu"))
+        ratios.append((between - began) / (time.process_time() - between))
+    return name, statistics.median(ratios)
+
+
+def other_search() -> tuple[str, Callable[[FeatureSet], np.ndarray]]:
+    """Nearest neighbours in float32, inexact: faiss where it is installed, else a product and its largest entries."""
+    try:
+        import faiss
+    except ImportError:
+        return "a product in float32", by_product
+    faiss.omp_set_num_threads(torch.get_num_threads())
+
+    def search(features: FeatureSet) -> np.ndarray:
+        index = faiss.IndexFlatIP(features.train.shape[1])
+        index.add(directions(features.train, np.float32))
+        numbers: np.ndarray = index.search(directions(features.test, np.float32), 1)[1]
+        return numbers[:, 0]
+
+    return "faiss, flat, float32", search
+
+
+def by_product(features: FeatureSet) -> np.ndarray:
+    """(Q,) nearest neighbours, as far as float32 can tell."""
+    gallery, queries = directions(features.train, np.float32), directions(features.test, np.float32)
+    return np.concatenate([(queries[i : i + 256] @ gallery.T).argmax(1) for i in range(0, len(queries), 256)])
+
+
+def sorted_values(features: FeatureSet) -> float:
+    """Mean average precision in percent: similarities are sorted, and those of the query's class are looked up among them."""
+    gallery, queries = directions(features.train, np.float64), directions(features.test, np.float64)
+    own = {c: np.flatnonzero(features.y_train == c) for c in np.unique(features.y_test).tolist()}
+    found = []
+    for start in range(0, len(queries), 256):
+        near = queries[start : start + 256] @ gallery.T
+        values = np.sort(near, axis=1)
+        for row, value, label in zip(near, values, features.y_test[start : start + 256].tolist(), strict=True):
+            rank = len(value) + 1 - np.searchsorted(value, np.sort(row[own[label]])[::-1], side="right")
+            found.append((np.arange(1, len(rank) + 1) / rank).mean() if len(rank) else 0.0)
+    return 100 * float(np.mean(found))
+
+
+def directions(x: np.ndarray, kind: type) -> np.ndarray:
+    """Rows (N, D) of length 1."""
+    x = x.astype(kind)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
 def by_loop(features: FeatureSet) -> dict[str, float]:
     """The definitions, query by query: knn's top1 with k = 1 and retrieval's mean average precision, in percent."""
-    unit = [
-        side.astype(np.float64) / np.linalg.norm(side.astype(np.float64), axis=1, keepdims=True) for side in (features.train, features.test)
-    ]
+    unit = [directions(side, np.float64) for side in (features.train, features.test)]
     right, precisions = [], []
     for query, label in zip(unit[1], features.y_test, strict=True):
         hits = features.y_train[np.argsort(-(unit[0] @ query), kind="stable")] == label
         right.append(bool(hits[0]))
-        rank = np.flatnonzero(hits) + 1
-        precisions.append(float((np.arange(1, len(rank) + 1) / rank).mean()) if len(rank) else 0.0)
+        precisions.append(float(average_precision(torch.from_numpy(hits)[None])))
     return {"knn": 100 * float(np.mean(right)), "retrieval": 100 * float(np.mean(precisions))}
 
 
@@ -97,6 +159,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         f"{row['seconds']:,.1f} s ({row['cpu_seconds']:,.1f} s of processor), peak {row['peak_mb']:,.0f} MiB, "
         f"{row['peak_mb'] - row['before_mb']:,.0f} beyond {row['before_mb']:,.0f} before; "
         f"{'as' if row['agrees'] else 'NOT AS'} a plain loop on {row['checked']} queries"
+        + (f"; {row['ratio']:.2f} times as fast as {row['against']}" if row["ratio"] else "")
         for row in rows
     ]
     return "\n".join(lines) + "\n"

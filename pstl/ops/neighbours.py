@@ -1,64 +1,109 @@
-"""Exact similarity search in blocks of queries and gallery, so that memory stays bounded for 100,000 x 100,000 clips."""
-
-from collections.abc import Iterator
+"""The nearest rows of a gallery, exactly: products in float32 leave candidates, distances in float64 decide."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK_ELEMENTS = 2**24  # numbers in a block, of similarities or of features: 128 MiB in float64
+from pstl.ops.distances import Comparison, product
 
-
-def blocks(queries: int, gallery: int) -> Iterator[slice]:
-    """Slices over the queries, each small enough for its similarities with the whole gallery."""
-    return _slices(queries, gallery)
-
-
-def similarity(queries: Tensor, gallery: Tensor, metric: str) -> Tensor:
-    """Larger is nearer: cosine, or minus the Euclidean distance.   (Q, D), (G, D) -> (Q, G) float64.
-
-    In double precision, because untrained encoders put all clips so close together that float32 cosines tie, and then the
-    order of summation would decide who is nearest. Of the gallery a block at a time is doubled.
-    """
-    queries = _prepared(queries, metric)
-    found = queries.new_empty(len(queries), len(gallery))
-    for part in _slices(len(gallery), gallery.shape[1]):
-        found[:, part] = _compared(queries, _prepared(gallery[part], metric), metric)
-    return found
+BLOCK_ELEMENTS = 2**24  # numbers held at once beside the inputs: 128 MiB in float64
+GROUP = 64  # products of which only the largest is looked at, unless that is large enough
+PLENTY = 64  # candidates for each query that are more than products should leave
 
 
 def nearest(queries: Tensor, gallery: Tensor, k: int, metric: str) -> tuple[Tensor, Tensor]:
-    """The k nearest gallery rows of every query, nearest first.   Returns: (Q, k) int64 indices, (Q, k) float64 similarities.
+    """The k nearest gallery rows of every query, nearest first; of equals the lower number first.
 
-    Blocks of queries meet blocks of the gallery, and the best k so far are kept: beside the inputs, memory grows with Q k only.
+    (Q, D), (G, D) -> (Q, k) int64 numbers of rows and (Q, k) float64 similarities, the cosine or
+    minus the Euclidean distance; k at most G. What differs by rounding only is equal. The answer is
+    the same for any block and device; beside the inputs memory grows with Q k and G D only.
     """
     k = min(k, len(gallery))
-    side = max(k, int(BLOCK_ELEMENTS**0.5))
-    indices, similarities = [], []
-    for some in _slices(len(queries), max(side, queries.shape[1])):
-        block = _prepared(queries[some], metric)
-        best = block.new_empty(len(block), 0)
-        index = torch.empty(len(block), 0, dtype=torch.int64, device=block.device)
-        for part in _slices(len(gallery), max(len(block), gallery.shape[1])):
-            found = _compared(block, _prepared(gallery[part], metric), metric)
-            value, place = found.topk(min(k, found.shape[1]), dim=1)
-            value, place = torch.cat([best, value], 1), torch.cat([index, place + part.start], 1)
-            best, order = value.topk(min(k, value.shape[1]), dim=1)
-            index = place.gather(1, order)
-        indices.append(index)
-        similarities.append(best)
-    return torch.cat(indices), torch.cat(similarities)
+    index = torch.zeros(len(queries), k, dtype=torch.int64, device=gallery.device)
+    distance = torch.zeros(len(queries), k, dtype=torch.double, device=gallery.device)
+    if not index.numel():
+        return index, distance
+    search = Search(queries, gallery, k, metric)
+    for start in range(0, len(queries), search.side):
+        chosen = torch.arange(start, min(start + search.side, len(queries)), device=gallery.device)
+        index[chosen], distance[chosen] = search(chosen)
+    return index, search.pairs(torch.float32).similarity(distance)
 
 
-def _slices(rows: int, width: int) -> Iterator[slice]:
-    """Slices over rows of which each has `width` numbers in a block."""
-    size = max(1, BLOCK_ELEMENTS // max(1, width))
-    return (slice(i, min(i + size, rows)) for i in range(0, rows, size))
+class Search:
+    """The k nearest of one block of queries after the other."""
 
+    def __init__(self, queries: Tensor, gallery: Tensor, k: int, metric: str) -> None:
+        self.given, self.k = (queries, gallery, metric), k
+        self.side = max(1, int(BLOCK_ELEMENTS**0.5) // 4)
+        self.group = max(1, min(GROUP, len(gallery) // (8 * k)))
+        self.kept: dict[torch.dtype, Comparison] = {}
 
-def _prepared(x: Tensor, metric: str) -> Tensor:
-    return F.normalize(x.double(), dim=1) if metric == "cosine" else x.double()
+    def __call__(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Numbers and distances (n, k) of the nearest rows of some queries (n,)."""
+        for dtype in (torch.float32, torch.float64):
+            if (found := self.candidates(chosen, dtype)) is not None:
+                return self.decided(chosen, *found)
+        rows = max(1, BLOCK_ELEMENTS // (8 * len(self.given[1])))
+        values, places = [], []
+        for some in chosen.split(rows):
+            number, distance = self.pairs(torch.float32).all_ordered(some)
+            values.append(distance[:, : self.k])
+            places.append(number[:, : self.k])
+        return torch.cat(places), torch.cat(values)
 
+    def pairs(self, dtype: torch.dtype) -> Comparison:
+        """With products in this type; float64 is made only where float32 leaves too many candidates."""
+        if dtype not in self.kept:
+            self.kept[dtype] = Comparison(*self.given, dtype)
+        return self.kept[dtype]
 
-def _compared(queries: Tensor, gallery: Tensor, metric: str) -> Tensor:
-    return queries @ gallery.T if metric == "cosine" else -torch.cdist(queries, gallery)
+    def candidates(self, chosen: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+        """Pairs of a query's place in `chosen` and a gallery row, the k nearest among them, rows in
+        ascending order; None if products in this type leave too many.
+        """
+        left, margin = self.pairs(dtype).left(chosen)
+        best = left.new_full((len(left), self.k), -torch.inf)
+        found: list[tuple[Tensor, ...]] = []
+        for start, right in self.tiles(self.pairs(dtype).right):
+            near = product(left, right).unflatten(1, (-1, self.group))
+            top = near.amax(2)
+            best = self.better(best, near, top)
+            least = best[:, -1:] - margin.to(dtype)
+            query, group = (top >= least).nonzero(as_tuple=True)
+            values = near[query, group]
+            which, place = (values >= least[query]).nonzero(as_tuple=True)
+            number = start + group[which] * self.group + place
+            found.append((query[which], number, values[which, place]))
+            if sum(len(part[0]) for part in found) > len(left) * max(PLENTY, 8 * self.k):
+                return None
+        query, number, value = (torch.cat(parts) for parts in zip(*found, strict=True))
+        kept = value >= least[query, 0]
+        return query[kept], number[kept]
+
+    def better(self, best: Tensor, near: Tensor, top: Tensor) -> Tensor:
+        """The k largest products so far, (n, k), largest first."""
+        if self.k == 1:
+            return torch.maximum(best, top.amax(1, keepdim=True))
+        more = near.flatten(1)
+        more = more.topk(min(self.k, more.shape[1]), dim=1).values
+        return torch.cat([best, more], 1).topk(self.k, dim=1).values
+
+    def decided(self, chosen: Tensor, query: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+        """The nearest k of each query's candidates."""
+        pairs = self.pairs(torch.float32)
+        distance = pairs.distance(chosen[query], number)
+        order = pairs.order(query, distance, number)
+        counts = torch.bincount(query, minlength=len(chosen))
+        first = (counts.cumsum(0) - counts)[:, None] + torch.arange(self.k, device=query.device)
+        return number[order][first], distance[order][first]
+
+    def tiles(self, right: Tensor) -> list[tuple[int, Tensor]]:
+        """Factors of the gallery in parts of whole groups, each with the number of its first row."""
+        step = self.group * max(1, 2 * self.side // self.group)
+        parts = [(start, right[start : start + step]) for start in range(0, len(right), step)]
+        start, last = parts[-1]
+        if missing := -len(last) % self.group:
+            filling = last.new_zeros(missing, last.shape[1])
+            filling[:, -1] = -torch.finfo(last.dtype).max / 4  # farther than everything
+            parts[-1] = start, torch.cat([last, filling])
+        return parts

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pstl.errors import UserError
 from pstl.metrics import confusion, macro_f1, top_k
 from pstl.ops.finite import check_rows
 from pstl.tasks._scores import UNSEEN
@@ -42,6 +43,12 @@ def accuracies(scores: Tensor, y: Tensor) -> dict[str, float]:
 def measures(scores: Tensor, y: Tensor, unseen: np.ndarray) -> ClipMetrics:
     """What every classification says of its scores.   scores: (N, classes), y: (N,), unseen: (N,) bool."""
     return on_clips(lambda kept: accuracies(scores[kept], y[kept]), unseen)
+
+
+def check_sides(task: str, train: np.ndarray, test: np.ndarray, least: int = 1) -> None:
+    """Raises: UserError if there are fewer than `least` training clips, or no test clips."""
+    if len(train) < least or not len(test):
+        raise UserError(f"{task}: {len(train)} training and {len(test)} test clips; expected at least {least} and 1")
 
 
 def standardised(train: np.ndarray, test: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from pstl.config import Frozen
 from pstl.ops.neighbours import nearest
 from pstl.tasks._features import FeatureSet
-from pstl.tasks._measures import accuracies, distance, normalised, on_clips
+from pstl.tasks._measures import accuracies, check_sides, distance, normalised, on_clips
 from pstl.tasks._result import Result
 
 CLASSIFIES = True
@@ -28,6 +28,7 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
 
     The scores are the votes, so that streams are fused by voting.
     """
+    check_sides("knn", features.train, features.test)
     train, test = (side.to(device) for side in normalised(features.train, features.test, cfg.normalise))
     y, y_test = (torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test))
     index, closeness = nearest(test, train, cfg.k, cfg.metric)
@@ -45,9 +46,12 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
 def votes(classes: Tensor, closeness: Tensor, count: int) -> Tensor:
     """Votes of neighbours.   classes, closeness in [0, 1]: (N, k), nearest first.   Returns: (N, count) float64.
 
-    A neighbour's rank decides where votes are equal, and its closeness where those are equal too, as between fused streams.
+    Where votes are equal, the class of the nearest neighbour among them is ahead, and where those are equally near, as between
+    fused streams, the one whose neighbour is closer.
     """
     k = classes.shape[1]
-    rank = torch.arange(k, 0, -1, device=classes.device, dtype=torch.double) / (k * k * (k + 1))  # all together less than a vote
-    weight = 1 + rank + closeness / (2 * k**3 * (k + 1))  # all closenesses together less than a step of rank
-    return torch.zeros(len(classes), count, device=classes.device, dtype=torch.double).scatter_add_(1, classes, weight)
+    rank = torch.arange(k, 0, -1, device=classes.device, dtype=torch.double) / (k * k * (k + 1))  # less than a vote
+    ahead = rank + closeness / (2 * k**3 * (k + 1))  # all closeness together is less than a step of rank
+    found = torch.zeros(len(classes), count, device=classes.device, dtype=torch.double)
+    found.scatter_add_(1, classes, torch.ones_like(ahead))
+    return found + torch.zeros_like(found).scatter_reduce_(1, classes, ahead, "amax")

@@ -8,12 +8,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pstl.config import Frozen
-from pstl.errors import UserError
 from pstl.rng import torch_generator
 from pstl.tasks._features import FeatureSet
 from pstl.tasks._head import Initial, linear
 from pstl.tasks._looks import best_of
-from pstl.tasks._measures import accuracies, on_clips
+from pstl.tasks._measures import accuracies, check_sides, on_clips
 from pstl.tasks._result import Result
 
 CLASSIFIES = True
@@ -46,8 +45,7 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     """
     train, test = (torch.from_numpy(f).to(device) for f in (features.train, features.test))
     y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
-    if not len(train) or not len(test):
-        raise UserError(f"linear: {len(train)} training and {len(test)} test clips; both sides of the split need clips")
+    check_sides("linear", features.train, features.test)
     rng = torch_generator(seed, "linear")
     layer = linear(train.shape[1], len(features.meta["classes"]), cfg.initial, rng).to(device)
     optimiser, schedule = _optimiser(layer, cfg)

@@ -13,10 +13,9 @@ from pydantic import Field
 from torch import Tensor
 
 from pstl.config import Frozen
-from pstl.errors import UserError
 from pstl.rng import numpy_generator
 from pstl.tasks._features import FeatureSet
-from pstl.tasks._measures import measures, standardised
+from pstl.tasks._measures import check_sides, measures, standardised
 from pstl.tasks._result import Result
 
 CLASSIFIES = True
@@ -40,10 +39,7 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     The seed decides the folds only. The curve has a record per strength: its accuracy on held-out clips, and which was chosen.
     Raises: UserError if a side of the split has no clips, or the training side fewer than folds.
     """
-    if len(features.train) < cfg.folds or not len(features.test):
-        raise UserError(
-            f"probe: {len(features.train)} training and {len(features.test)} test clips; expected at least {cfg.folds} (folds) and 1"
-        )
+    check_sides("probe", features.train, features.test, least=cfg.folds)
     train, test, spread = turned(*(side.to(device) for side in standardised(features.train, features.test)))
     y, y_test = (torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test))
     fold = torch.from_numpy(folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))).to(device)

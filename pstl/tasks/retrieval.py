@@ -7,10 +7,10 @@ from pydantic import Field
 from torch import Tensor
 
 from pstl.config import Frozen
-from pstl.metrics import average_precision
-from pstl.ops.neighbours import blocks, similarity
+from pstl.metrics import precision_at
+from pstl.ops.ranking import hit_ranks
 from pstl.tasks._features import FeatureSet
-from pstl.tasks._measures import distance, normalised, on_clips
+from pstl.tasks._measures import check_sides, distance, normalised, on_clips
 from pstl.tasks._result import Result
 
 
@@ -25,21 +25,18 @@ class Config(Frozen):
 def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
     """r<k> for every k of ranks: share of queries with a hit among the first k; map: mean over queries of average precision. In percent.
 
-    Exact, computed in blocks of queries.
+    Exact, computed in blocks of queries; of equally near clips the one with the lower number comes first.
     """
+    check_sides("retrieval", features.train, features.test)
     gallery, queries = (side.to(device) for side in normalised(features.train, features.test, cfg.normalise))
     y, y_query = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
-    firsts, precisions = [], []
-    for part in blocks(len(queries), len(gallery)):
-        order = similarity(queries[part], gallery, cfg.metric).argsort(dim=1, descending=True, stable=True)
-        hits = y[order] == y_query[part, None]
-        firsts.append(hits.int().argmax(1))
-        precisions.append(average_precision(hits))
-    first, precision = torch.cat(firsts), torch.cat(precisions)
+    first = torch.empty(len(queries), dtype=torch.double, device=device)
+    precision = torch.empty_like(first)
+    for some, ranks in hit_ranks(queries, y_query, gallery, y, cfg.metric):
+        first[some], precision[some] = ranks[:, 0], precision_at(ranks)
 
     def measure(kept: Tensor) -> dict[str, float]:
-        some = first[kept], precision[kept]
-        found = {f"r{k}": 100 * float(((some[0] < k) & (some[1] > 0)).double().mean()) for k in cfg.ranks}
-        return found | {"map": 100 * float(some[1].mean())}
+        shares = {f"r{k}": (first[kept] <= k).double() for k in cfg.ranks} | {"map": precision[kept]}
+        return {name: 100 * float(values.mean()) for name, values in shares.items()}
 
     return Result(on_clips(measure, features.unseen), setting=distance(cfg.metric, cfg.normalise))
