@@ -125,10 +125,16 @@ def unknown(params: Params, suite: str, figures: Figures) -> list[str]:
     return sorted(name for name in trained if not figure(params, suite, name, figures))
 
 
-def smaller(figures: Figures) -> list[str]:
-    """Benched methods whose own batch did not fit into memory, with the batch it was done with."""
-    rows = [(row["method"], row["batch_size"], row["own_batch_size"]) for row in figures if "own_batch_size" in row]
-    return [f"{name} ({size} of {own})" for name, size, own in rows if size < own]
+def smaller(params: Params, suite: str, figures: Figures) -> list[str]:
+    """Benched methods that the suite's hours rest on and whose own batch did not fit into memory.
+
+    Each with the batch it was done with.
+    """
+    used = [figure(params, suite, run.method, figures) for run in params.runs(suite)]
+    names = {row["method"] for row in used if row}
+    rows = [row for row in figures if row.get("method") in names and "own_batch_size" in row]
+    cut = [row for row in rows if row["batch_size"] < row["own_batch_size"]]
+    return [f"{row['method']} ({row['batch_size']} of {row['own_batch_size']})" for row in cut]
 
 
 def figure(params: Params, suite: str, name: str, figures: Figures) -> dict[str, Any]:
@@ -279,7 +285,7 @@ def text(params: Params, suite: str, figures: Figures) -> str:
         lines.append(f"not in hours and disk, because bench has no figure of it: {', '.join(missing)}")
     if others := uncounted(params, suite, figures):
         lines.append(f"not in hours: {', '.join(others)}")
-    if small := smaller(figures):
+    if small := smaller(params, suite, figures):
         lines.append(f"benched in smaller batches than trained with: {', '.join(small)}")
     if changed:
         lines.append(f"hours are for the papers' settings; this suite changes {', '.join(changed)}")

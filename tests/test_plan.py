@@ -108,3 +108,7 @@ def test_the_bill_is_said_with_its_source(root: Path, tmp_path: Path, capsys: py
     said = capsys.readouterr().out
     assert "no figure of it: hitrs, psp, psp_05, psp_20, psp_40, scdnet, skeletonbt, supervised" in said
     assert "benched in smaller batches than trained with: pstl (40 of 128)" in said
+    cut = [row | {"batch_size": 30, "own_batch_size": 90} for row in FIGURES if row["method"] == "psp"]
+    (tmp_path / "bench.json").write_text(json.dumps(cut))
+    main(["plan", "pkummd1", "--bench", str(tmp_path / "bench.json"), "--params", str(root / "params.yaml")])
+    assert "benched in smaller batches" not in capsys.readouterr().out  # no hour there is PSP's

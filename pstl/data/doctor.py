@@ -168,9 +168,10 @@ def _skeleton(path: Path) -> Report:
 
 
 def _pku(path: Path) -> Report:
-    data = reading.content(path)
-    if b"," in data[:64] or not data.strip():
-        spec = load("data.datasets", "pkummd1").SPEC
+    data, phase = reading.content(path), load("data.datasets", "pkummd1")
+    folder = "/".join(path.resolve().parts[-3:-1])
+    if b"," in data[:64] or (not data.strip() and re.search(phase.LABELS, folder)):
+        spec = phase.SPEC
         text, notes = mended(reading.decoded(data), path.name, spec.slips)
         intervals = pku_txt.read_labels(text, str(path), len(spec.classes))
         return {"kind": "PKU-MMD labels", "intervals": len(intervals), "notes": notes}

@@ -107,11 +107,14 @@ def _obtain(spec: DatasetSpec, out: Path, folders: Sequence[Path], online: bool)
 
 
 def _found(remote: Remote, folders: Sequence[Path], out: Path) -> Source | None:
-    """The remote's archive, of known checksum if there is one, else its loose files, else None."""
+    """The remote's archive, of known checksum if there is one, else its loose files, else None.
+
+    Raises: UserError if an archive is damaged, or several differ and none is known.
+    """
     place = locate(remote, folders, besides=out)
     if isinstance(place, list):
         sums = {path: checksum(path) for path in place}
-        path = min(sums, key=lambda path: sums[path] not in remote.sha256)  # of equals the first
+        path = _meant(remote, sums)
         return _accepted(remote, path, sums[path], str(path.resolve()))
     if place:
         where = os.path.commonpath([path.resolve().parent for path in place.loose])
@@ -120,6 +123,15 @@ def _found(remote: Remote, folders: Sequence[Path], out: Path) -> Source | None:
         )
         return Source(remote, origin=where, loose=place.loose)
     return None
+
+
+def _meant(remote: Remote, sums: dict[Path, str]) -> Path:
+    """The file of known checksum, else the first of equals.   sums: file -> SHA-256."""
+    path = min(sums, key=lambda path: sums[path] not in remote.sha256)
+    others = [other for other in sums if sums[other] != sums[path]]
+    if others and sums[path] not in remote.sha256:
+        raise UserError(f"{path} and {others[0]} differ, and which is meant nobody can tell; remove one or name one folder only")
+    return path
 
 
 def _downloaded(remote: Remote, store: Path, online: bool) -> Source:

@@ -97,6 +97,20 @@ def test_single_files_are_described_or_refused(tmp_path, clips, name, content, e
         assert report["bodies"] == len(np.unique(found.ids)) - (found.ids == 0).any()
 
 
+@pytest.mark.parametrize("folder", ["Label", "Train_Label_PKU_final", "Skeleton"])
+def test_an_empty_file_is_labels_only_where_labels_are(tmp_path, folder):
+    """A recording cut off at its first byte was called sound labels of nothing."""
+    path = tmp_path / "PKU" / folder / "0002-L.txt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\r\n")
+    report = doctor.examine_file(path)
+    if folder == "Skeleton":
+        assert not report["ok"]
+        assert f"{path}: the file is empty" in report["damage"]
+    else:
+        assert (report["kind"], report["intervals"]) == ("PKU-MMD labels", 0)
+
+
 def test_the_command_says_it_as_text_and_as_json(tmp_path, clips, capsys, root):
     """Scripts read the JSON and the exit code, people the text."""
     path = tmp_path / "S001C001P001R001A001.skeleton"

@@ -139,6 +139,19 @@ def test_of_two_archives_the_one_with_a_known_checksum_is_taken(tmp_path, datase
     assert contents(tmp_path / "out") == MEMBERS
 
 
+def test_two_archives_that_differ_are_asked_about_if_none_is_known(tmp_path, dataset):
+    """Which was taken depended on the names of folders; an old copy, or half of one, is not the other."""
+    one = write_zip(tmp_path / "mine" / "1" / "a.zip", {"clip1.txt": b"another data set"})
+    other = write_zip(tmp_path / "mine" / "2" / "a.zip")
+    dataset(Remote("a.zip"))
+    with pytest.raises(UserError, match=rf"{one} and {other} differ, .*remove one or name one folder"):
+        fetch("nwucla", {}, tmp_path / "out", [tmp_path / "mine"])
+    assert not (tmp_path / "out").exists()
+    one.write_bytes(other.read_bytes())
+    fetch("nwucla", {}, tmp_path / "out", [tmp_path / "mine"])
+    assert contents(tmp_path / "out") == MEMBERS
+
+
 def test_an_unpacked_folder_stands_in_for_its_archive(tmp_path, dataset):
     """Most people keep the folder and throw the archive away."""
     zipfile.ZipFile(write_zip(tmp_path / "a.zip")).extractall(tmp_path / "mine" / "x")

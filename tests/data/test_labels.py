@@ -6,7 +6,7 @@ import pytest
 
 from pstl import config
 from pstl.data import labels
-from pstl.data.datasets import _ntu, ntu60, nwucla
+from pstl.data.datasets import _ntu, ntu60, nwucla, pkummd2
 from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet, write_sequences
 from pstl.errors import UserError
@@ -280,3 +280,35 @@ def test_a_class_without_a_clip_is_an_error():
     """It could never be recognised, and nobody would know why."""
     with pytest.raises(UserError, match="class 2 has no training clip"):
         labels.rank("nwucla", "xview", 0, ["a", "b"], np.array([0, 1]), 3)
+
+
+def clips_of(classes, tested=(1,)):
+    """Five clips of every class by each of three performers of PKU-MMD's second phase."""
+    numbers = [(c, performer, i) for performer in (1, 2, 3) for c in classes for i in range(5)]
+    for c, performer, i in numbers:
+        if c not in tested or performer > 1:  # performers 2 and 3 are tested
+            xyz = np.full((2, 25, 1, 3), 1.0 + i, np.float32)
+            yield RawSequence(f"A01N{performer:02}-L_{c:02}{i}", c, xyz, performer, 1)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_classes_that_a_release_lacks_take_no_part(tmp_path, rule):
+    """PKU-MMD's second phase has 41 of its 51 classes: nothing could be drawn from the real files."""
+    classes = [c for c in range(51) if c % 5]
+    write_sequences(tmp_path / "s", pkummd2.SPEC, 25, clips_of(classes, tested=()))
+    labels.draw_labels("pkummd2", tmp_path / "s", "xsub", 0, tmp_path / "d0.json", rule)
+    drawn = labels.read(tmp_path / "d0.json")
+    named = {int(name[-3:-1]) for names in drawn.classes for name in names}
+    assert named == set(classes)
+    assert all(name.startswith("A01N01") for names in drawn.classes for name in names)
+    assert len(drawn.classes) == (1 if rule == "random" else len(classes))
+    chosen = [name for names in labels.first_clips(drawn, 0.4) for name in names]
+    assert len(chosen) == 2 * len(classes)
+
+
+def test_a_class_that_is_tested_and_never_trained_is_an_error(tmp_path):
+    """It could never be recognised; it is named by its number in the data set."""
+    write_sequences(tmp_path / "s", pkummd2.SPEC, 25, clips_of((3, 7, 50), tested=(7,)))
+    with pytest.raises(UserError, match="pkummd2/xsub: class 7 has no training clip"):
+        labels.draw_labels("pkummd2", tmp_path / "s", "xsub", 0, tmp_path / "d0.json")
+    assert not (tmp_path / "d0.json").exists()

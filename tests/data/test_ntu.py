@@ -133,6 +133,42 @@ def test_a_clip_that_no_list_names_is_never_dropped(tmp_path, clips, few):
         sequences(tmp_path, archive(tmp_path / "zip", clips | {f"{NAMES[3]}.skeleton": b""}))
 
 
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("S001C001P001R001A061", "found A061, expected A001 to A060 in set-up S001"),
+        ("S001C001P001R001A000", "found A000, expected A001 to A060"),
+        ("S018C001P041R001A060", "found A060, expected A061 to A120 in set-up S018"),
+        ("S033C001P001R001A120", "found S033, expected S001 to S032"),
+        ("S001C004P001R001A001", "found C004, expected C001 to C003"),
+        ("S001C000P001R001A001", "found C000, expected C001 to C003"),
+        ("S001C001P107R001A001", "found P107, expected P001 to P106"),
+        ("S001C001P001R003A001", "found R003, expected R001 to R002"),
+    ],
+)
+def test_a_name_that_no_clip_has_is_refused(name, complaint):
+    """A000 would be class -1 and A061 of NTU-60 a 61st class: stored, counted and trained on."""
+    with pytest.raises(UserError, match=rf"^{name}\.skeleton: {complaint}.*remove the file$"):
+        _ntu.read_member(f"{name}.skeleton", b"")
+
+
+def test_every_name_that_was_filmed_is_one_that_clips_have():
+    """A limit one too low would refuse a release."""
+    for name in _ntu.filmed(SETUPS["ntu120"]):
+        _ntu._check_name(name, str(name))
+
+
+def test_a_foreign_name_is_named_or_left_out(tmp_path, clips, few):
+    """It is like any damaged file: the first stops the reading, unless such are left out."""
+    foreign = "S001C001P001R001A061.skeleton"
+    source = archive(tmp_path / "zip", clips | {foreign: clips[f"{NAMES[0]}.skeleton"]})
+    with pytest.raises(UserError, match=rf"{foreign}: found A061"):
+        sequences(tmp_path, source)
+    store = sequences(tmp_path, source, skip_damaged=True)
+    assert list(store.meta["left_out"]) == [foreign]
+    assert len(store) == len(NAMES)
+
+
 # Of the authors' README (shahroudy/NTURGB-D): its 120 names, each up to its parenthesis, in lines.
 AUTHORS_CLASSES_SHA256 = "580a42c65ca94e5d4775e3bc7f53e0789de480e272e69ca712906e7acd4a61fb"
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pstl.config import Frozen
 from pstl.data.formats import skeleton_txt
 from pstl.data.spec import RawSequence, Remote, Rule
+from pstl.errors import UserError
 
 FORM = "https://rose1.ntu.edu.sg/dataset/actionRecognition"
 DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
@@ -119,11 +120,29 @@ def place(name: str) -> RawSequence:
 def read_member(file: str, data: bytes, notes: Any = None) -> list[RawSequence]:
     """The one clip of a file: xyz (T, 25, M, 3) with as many body slots as its fullest frame has.
 
-    Raises: UserError that names a damaged file.
+    Raises: UserError that names a damaged file, or one whose name is no clip's.
     """
-    found, n = skeleton_txt.read(data, file), skeleton_txt.parse_name(file)
+    n = skeleton_txt.parse_name(file)
+    _check_name(n, file)
+    found = skeleton_txt.read(data, file)
     bodies, merged = skeleton_txt.numbered(found.ids), skeleton_txt.merged(found.ids)
     return [RawSequence(str(n), n.action - 1, found.xyz, n.performer, n.camera, n.setup, bodies, merged=merged)]
+
+
+def _check_name(n: skeleton_txt.Name, file: str) -> None:
+    """A class beyond the last, or before the first, would be trained on as if there were one.
+
+    Raises: UserError that names the file, for numbers that no set-up of the releases has.
+    """
+    actions = range(1, 61) if n.setup <= OLD_SETUPS else range(61, 121)
+    known = (range(1, 33), range(1, 4), range(1, 107), range(1, 3), actions)
+    for letter, number, numbers in zip("SCPRA", n, known, strict=True):
+        if number not in numbers:
+            expected = f"{letter}{numbers[0]:03d} to {letter}{numbers[-1]:03d}"
+            place = f" in set-up S{n.setup:03d}" * (letter == "A")
+            raise UserError(
+                f"{file}: found {letter}{number:03d}, expected {expected}{place}; no clip of NTU RGB+D is called so, remove the file"
+            )
 
 
 def universe() -> Iterator[RawSequence]:
