@@ -128,7 +128,11 @@ class Embedder:
     def _given(self, name: str, clip: Source, skeleton: str, units: str) -> Clip:
         if isinstance(clip, str | Path):
             return self.of_file(Path(clip), skeleton, units)
-        raw = RawSequence(name, -1, clip_files.slots(np.asarray(clip), name))
+        try:
+            xyz = np.asarray(clip)
+        except ValueError:  # rows of different lengths
+            raise UserError(f"{name}: not an array of numbers, expected {clip_files.BARE}") from None
+        raw = RawSequence(name, -1, clip_files.slots(xyz, name))
         return self._named(Clip(raw), skeleton, units)
 
     def _named(self, clip: Clip, skeleton: str, units: str) -> Clip:

@@ -96,6 +96,9 @@ def test_bodies_come_before_joints(place: Path) -> None:
     np.testing.assert_array_equal(door.embed(alone), door.embed(alone[:, None]))
     with pytest.raises(UserError, match=r"\(T, 25, 3\) or \(T, M, 25, 3\)"):
         door.embed(np.load("clips/wave.npy").transpose(0, 2, 1, 3))
+    for strange in ([[1, 2], [3]], None, [["a"]], alone + 1j, alone[:0]):
+        with pytest.raises(UserError, match=r"^clip: .*expected \(T, V, 3\)"):
+            door.embed(strange)
 
 
 def test_a_clip_does_not_depend_on_its_neighbours(place: Path) -> None:
