@@ -220,6 +220,28 @@ def test_a_transfer_stands_beside_its_like(root, tmp_path):
     assert load(tmp_path, more, {"suites": {"t": {"experiments": [tasks]}}}).together("t") == {}  # linear and short are both linear
 
 
+def test_each_papers_protocol_is_named(root, tmp_path):
+    """Only numbers got in one way are subtracted: whose a probe is cannot be seen from its name, and a changed one is nobody's."""
+    params = config.load(root / "params.yaml")
+    compared = params.published_tasks("nwucla")
+    assert compared["linear"].of == ("pstl", "skeletonbt")
+    assert compared["linear_scdnet"] == ("linear", ("scdnet",))
+    assert (compared["knn"].of, compared["retrieval"].of, compared["probe"].of) == (None, None, ())
+    assert params.published_tasks("nwucla_semi")["semi_05"].of == ()  # the suite's own, shorter
+    stated = borrowing(tasks={"linear": {"epochs": 150, "protocol_of": ["pstl"]}})
+    for epochs, of in ((150, ("pstl",)), (5, ())):
+        changed = load(tmp_path, stated, {"suites": {"t": {"tasks": {"linear": {"epochs": epochs}}}}})
+        assert changed.published_tasks("t")["linear"].of == of
+    with pytest.raises(UserError, match=r"unknown method in protocol_of of tasks\.linear 'pslt'"):
+        load(tmp_path, stated, {"tasks": {"linear": {"protocol_of": ["pslt"]}}})
+
+
+def test_what_is_compared_is_no_setting_of_a_job(root):
+    """Naming whose protocol a task is must not run the task again."""
+    params = config.load(root / "params.yaml")
+    assert "protocol_of" not in params.task("nwucla", "linear").model_dump(mode="json")
+
+
 def test_every_classification_task_is_fused_unless_some_are_named(root):
     """A fusion that is silently left out is missing from the table for good; one of tasks without scores cannot be made."""
     params = config.load(root / "params.yaml")

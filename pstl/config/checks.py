@@ -58,6 +58,8 @@ def _check_experiment(params: Params, suite: str, experiment: Experiment) -> Non
     for name in experiment.tasks:
         task = params.task(suite, name)
         known(task.kind, plugin_names("tasks"), f"kind of tasks.{name}")
+        for method in task.protocol_of:
+            known(method, params.methods | params.suites[suite].methods, f"method in protocol_of of tasks.{name}")
         if experiment.fuse and name in experiment.fuse.tasks and not params.classifies(suite, name):
             raise UserError(f"suites.{suite}: fuse names the task {name!r}, which gives no class scores; take it out of 'fuse'")
         if task.source:

@@ -7,13 +7,27 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
 from pydantic import PrivateAttr
 
-from pstl.config.settings import FUSED, Cell, Frozen, MethodSettings, Run, Stream, Suite, TaskSettings, known, merge, validated
+from pstl.config.settings import (
+    FUSED,
+    Cell,
+    Compared,
+    Frozen,
+    MethodSettings,
+    Run,
+    Stream,
+    Suite,
+    TaskSettings,
+    known,
+    merge,
+    validated,
+)  # fmt: skip
 from pstl.errors import UserError
 from pstl.registry import declared
 from pstl.registry import names as plugin_names
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
+NO_PROTOCOL = {"summary", "source", "published", "protocol_of"}  # of a task: what it may say and still work alike
 
 
 def once(
@@ -119,13 +133,24 @@ class Params(Frozen):
         return frozenset(self.runs(suite))
 
     @once
-    def published_tasks(self, suite: str) -> dict[str, str]:
-        """Task entry -> the task whose published numbers stand beside it, for every entry of a suite."""
+    def published_tasks(self, suite: str) -> dict[str, Compared]:
+        """Task entry -> what its numbers may be compared with, for every entry of a suite."""
         named = {}
         for name in dict.fromkeys(task for e in self.suite_named(suite).experiments for task in e.tasks):
-            section = merge(self.tasks.get(name, {}), self.suite_named(suite).tasks.get(name, {}))
-            named[name] = str(section.get("published") or ("transfer" if section.get("source") else section.get("kind", name)))
+            task = self.task(suite, name)
+            published = task.published or ("transfer" if task.source else task.kind)
+            one = declared("tasks", task.kind, "ONE_PROTOCOL", False)
+            named[name] = Compared(published, None if one else self._protocol_of(suite, name))
         return named
+
+    def _protocol_of(self, suite: str, task: str) -> tuple[str, ...]:
+        """Methods whose papers evaluate as a task of this suite does."""
+        own, change = self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})
+        changed = merge(own, change)
+        moved = any(changed[key] != own.get(key) for key in set(change) - NO_PROTOCOL)
+        if moved and "protocol_of" not in change:
+            return ()
+        return self.task(suite, task).protocol_of
 
     @once
     def together(self, suite: str) -> dict[str, tuple[str, str]]:

@@ -111,6 +111,17 @@ class MethodSettings(Frozen):
     settings: dict[str, Any] = {}
 
 
+class Compared(NamedTuple):
+    """What may stand beside the numbers of a task entry.
+
+    task: the published task.   of: methods whose papers evaluate so; None where the rows' own setting
+    says all that decides a comparison.
+    """
+
+    task: str
+    of: tuple[str, ...] | None = None
+
+
 class TaskSettings(BaseModel):
     """One entry of `tasks:`; `kind` is the module, the rest is checked by its Config."""
 
@@ -119,6 +130,9 @@ class TaskSettings(BaseModel):
     summary: str = ""
     source: str = ""  # dataset/split whose encoder is used; empty: the run's own. Any task becomes a transfer by it
     published: str = ""  # published task it is compared with; empty: `transfer` if there is a source, else the kind
+    # Methods whose papers evaluate so: from their numbers alone something is subtracted. A suite that changes how
+    # the task works has to say it anew.
+    protocol_of: tuple[str, ...] = Field((), exclude=True)  # no job is another because of it
 
     @property
     def settings(self) -> dict[str, Any]:

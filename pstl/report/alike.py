@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pstl.report.paper import BEST, FIXED, LAST, UNKNOWN, Published, fixed_epoch, not_stated
+from pstl.report.paper import BEST, FIXED, LAST, UNKNOWN, Published, fixed_epoch, not_stated, same_method
 
 RELEASED = "released"  # the batch-norm statistics that the papers' code tests with
 SUFFIX = {BEST: "_best", LAST: ""}  # of our metric of that kind
 NO_KIND = "whether theirs is of the best epoch or of the last is not known"
+OTHERWISE = "their paper does not evaluate as this task does, or nobody says that it does; so nothing is subtracted"
 NO_EPOCH = "of which epoch theirs is is not known"
 SAID_BY_KIND = {BEST: "best epoch", LAST: "last epoch", FIXED: "one fixed epoch", UNKNOWN: "epoch not stated"}
 
@@ -17,14 +18,14 @@ EXPLAINED = (
     f"*{MINUS}*: the last epoch's number shown here minus theirs. *{LIKE}*: ours of the kind theirs is, "
     "minus theirs: batch norm as released, and our best tested epoch where theirs is the best on the test "
     "clips, our last where theirs is the last, the same epoch where theirs is of a fixed one. `-` where one "
-    "of the two does not exist, with the reason in a footnote."
+    "of the two does not exist, or where their paper evaluates otherwise, with the reason in a footnote."
 )
 
 
 class Beside(NamedTuple):
     """A printed number beside one of ours.
 
-    minus: ours minus theirs, whatever the kinds.   like: ours of the kind theirs is.
+    minus: ours minus theirs, whatever the kinds; None where the two are not of one protocol.   like: ours of the kind theirs is.
     like_minus: that minus theirs.   why_not: why `like_minus`, or both differences, do not exist.
     """
 
@@ -37,21 +38,38 @@ class Beside(NamedTuple):
     why_not: str
 
 
-def beside(theirs: Published, ours: float | None, setting: str, metric: str, released: Callable[[str], float | str]) -> Beside:
-    """ours: the mean that stands in the table; None if it was not run.
+class Ours(NamedTuple):
+    """mean: that stands in the table; None if it was not run.   protocol_of: methods whose papers evaluate so, None for all."""
+
+    method: str
+    setting: str
+    metric: str
+    mean: float | None
+    protocol_of: tuple[str, ...] | None
+
+
+def beside(theirs: Published, ours: Ours, released: Callable[[str], float | str]) -> Beside:
+    """Both differences, or why there are none.
 
     released: metric -> our mean of this cell with released batch norm, or why there is none.
     """
-    unsure = not_stated(theirs, setting)
+    unsure = not_stated(theirs, ours.setting)
     assumed = " ".join(unsure)
     if unsure:
         why = f"not stated for both numbers: {', '.join(unsure)}; so nothing is subtracted"
         return Beside(theirs.value, theirs.kind, assumed, None, None, None, why)
-    minus = None if ours is None else ours - theirs.value
-    like = _like(theirs, metric, released)
+    if not _of_one_protocol(ours):
+        return Beside(theirs.value, theirs.kind, assumed, None, None, None, OTHERWISE)
+    minus = None if ours.mean is None else ours.mean - theirs.value
+    like = _like(theirs, ours.metric, released)
     if isinstance(like, str):
         return Beside(theirs.value, theirs.kind, assumed, minus, None, None, like)
     return Beside(theirs.value, theirs.kind, assumed, minus, like, like - theirs.value, "")
+
+
+def _of_one_protocol(ours: Ours) -> bool:
+    named = ours.protocol_of
+    return named is None or same_method(ours.method) in {same_method(name) for name in named}
 
 
 def _like(theirs: Published, metric: str, released: Callable[[str], float | str]) -> float | str:

@@ -31,9 +31,9 @@ KINDS = (BEST, LAST, FIXED, UNKNOWN)
 # mention it means.
 DECISIVE = {"labels": "1", "k": "1", "source": "", "input": "", "subset": "", "theta": "0.5"}
 # The same for what no default can be given to: if one side alone says it, nothing is subtracted.
-SAID = ("rule", "weights")
+SAID = ("rule", "weights", "source_split")
 # What a row of a task has to say, or to name among what it assumes.
-NEEDED = {"knn": ("k", "distance"), "semi": ("labels",), "transfer": ("source",)}
+NEEDED = {"knn": ("k", "distance"), "semi": ("labels",), "transfer": ("source", "source_split")}
 ASSUMABLE = ("task", "dataset", "split", "stream", "distance", *DECISIVE, *SAID)
 
 DATASET = re.compile(r"[a-z][a-z0-9]*")
@@ -119,7 +119,7 @@ def decisive(setting: str) -> tuple[str, ...]:
 def not_stated(published: Published, setting: str) -> list[str]:
     """What would have to be known before `published` is subtracted from a number of ours with this setting.
 
-    What the row assumes, and what only one of the two says about labels drawn or streams fused.
+    What the row assumes, and what only one of the two says about labels drawn, streams fused or the split of a source.
     """
     theirs, ours = _given(published.setting), _ours(setting)
     one_sided = [name for name in SAID if (name in theirs) != (name in ours)]
@@ -145,11 +145,14 @@ def _ours(setting: str) -> dict[str, str]:
 
 
 def _given(setting: str) -> dict[str, str]:
-    """Parts like k=1 by their names; the weights of fused streams as one part."""
+    """Parts like k=1 by their names; the weights of fused streams as one part, the source of a transfer as two."""
     given = dict(part.split("=", 1) for part in setting.split(";") if "=" in part)
     weights = {stream: given.pop(stream) for stream in ("joint", "bone", "motion") if stream in given}
     if weights:
         given["weights"] = " ".join(f"{stream}:{_number(value)}" for stream, value in weights.items())
+    dataset, slash, split = given.get("source", "").partition("/")
+    if slash:
+        given |= {"source": dataset, "source_split": split}
     return given
 
 

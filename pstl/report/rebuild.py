@@ -5,7 +5,7 @@ import math
 import re
 from pathlib import Path
 
-from pstl.config import Params
+from pstl.config import Compared, Params
 from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
 from pstl.report import markdown
@@ -29,7 +29,8 @@ def rebuild(params: Params, folder: str | Path) -> None:
     head, _, _ = page.partition("\n## ")
     suite, published = _suite(head, folder), load()
     today = suite in params.suites
-    lines = compare(rows, published, params.published_tasks(suite) if today else {})
+    unknown = {row["task"]: Compared(row["task"], ()) for row in rows}  # a suite of another day: how it evaluated is not said
+    lines = compare(rows, published, params.published_tasks(suite) if today else unknown)
     seen = _seen(params, suite, rows) if today else {}
     sections = markdown.body(lines, published, params.together(suite) if today else {}, seen)
     write_text(folder / "comparison.csv", comparison_csv(lines))

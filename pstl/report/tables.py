@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from typing import Any
 
-from pstl.config import FUSED
+from pstl.config import FUSED, Compared
 from pstl.report import interval, paper
-from pstl.report.alike import RELEASED, Beside, beside
+from pstl.report.alike import RELEASED, Beside, Ours, beside
 from pstl.report.paper import Published
 from pstl.report.rows import FIELDS, NOT_RUN, Row
 
@@ -58,17 +58,19 @@ class Line:
 
     @property
     def comparable(self) -> float | None:
-        """The published number, if nothing of it is assumed: what a chart may mark beside ours."""
-        return None if self.assumed else self.published
+        """The published number, if it may be subtracted from ours: what a chart may mark beside it."""
+        apart = self.mean is not None and self.mean_minus_published is None
+        return None if self.assumed or apart else self.published
 
 
 COLUMNS = tuple(name for f in fields(Line) for name in ((f.name, *BOUNDS) if f.name == "std" else (f.name,)))  # of comparison.csv
 
 
-def compare(rows: list[Row], published: list[Published], tasks: Mapping[str, str] | None = None) -> list[Line]:
+def compare(rows: list[Row], published: list[Published], tasks: Mapping[str, Compared] | None = None) -> list[Line]:
     """Join ours and theirs: one line per data set, split, task, setting, batch norm, method, stream and metric, in grid order.
 
-    tasks: entry of params.yaml -> published task, where the two have other names (Params.published_tasks).
+    tasks: entry of params.yaml -> what it may be compared with (Params.published_tasks). One that is not
+    named there has the name of the published task, and is taken for everybody's protocol.
     """
     groups: Groups = {}
     for row in rows:
@@ -164,16 +166,18 @@ def comparison_csv(lines: list[Line]) -> str:
     return _csv(COLUMNS, cells)
 
 
-def _line(key: tuple[str, ...], groups: Groups, published: list[Published], tasks: Mapping[str, str]) -> Line:
+def _line(key: tuple[str, ...], groups: Groups, published: list[Published], tasks: Mapping[str, Compared]) -> Line:
     cell = dict(zip(KEY, key, strict=True))
     rows = groups[key]
     run = [row["value"] for row in rows if row["value"] is not None]
     mean = statistics.fmean(run) if run else None
     wanted = {name: value for name, value in cell.items() if name != "batch_norm"}
-    theirs = paper.find(published, **{**wanted, "task": tasks.get(cell["task"], cell["task"])})
+    compared = tasks.get(cell["task"], Compared(cell["task"]))
+    theirs = paper.find(published, **{**wanted, "task": compared.task})
     side = None
     if theirs:
-        side = beside(theirs[0], mean, cell["setting"], cell["metric"], lambda metric: _released(cell, metric, groups))
+        ours = Ours(cell["method"], cell["setting"], cell["metric"], mean, compared.of)
+        side = beside(theirs[0], ours, lambda metric: _released(cell, metric, groups))
     given: dict[str, Any] = {**cell, **_theirs(side)}
     return Line(
         **given,

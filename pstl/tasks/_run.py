@@ -190,13 +190,12 @@ def _check_maker(card: EncoderCard, maker: Run, encoder: str | Path) -> None:
 
 
 def _with_source(result: Result, run: Run, maker: Run) -> Result:
-    """The setting names the data set the encoder comes from, where it is another one."""
+    """The setting names the data set and split the encoder comes from, where they are others."""
     if (maker.dataset, maker.split) == (run.dataset, run.split):
         return result
-    source = maker.dataset if maker.dataset != run.dataset else f"{maker.dataset}/{maker.split}"
 
     def named(setting: str) -> str:
-        return ";".join(filter(None, [f"source={source}", setting]))
+        return ";".join(filter(None, [f"source={maker.dataset}/{maker.split}", setting]))
 
     return replace(result, setting=named(result.setting), others={named(s): metrics for s, metrics in result.others.items()})
 

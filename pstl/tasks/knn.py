@@ -13,6 +13,7 @@ from pstl.tasks._measures import accuracies, check_sides, distance, normalised, 
 from pstl.tasks._result import Result
 
 CLASSIFIES = True
+ONE_PROTOCOL = True  # nothing is trained: what decides a comparison stands in the rows' setting
 
 
 class Config(Frozen):

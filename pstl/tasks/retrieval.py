@@ -13,6 +13,8 @@ from pstl.tasks._features import FeatureSet
 from pstl.tasks._measures import check_sides, distance, normalised, on_clips
 from pstl.tasks._result import Result
 
+ONE_PROTOCOL = True  # nothing is trained: what decides a comparison stands in the rows' setting
+
 
 class Config(Frozen):
     """Cosine, as in the field."""

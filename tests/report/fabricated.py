@@ -19,10 +19,15 @@ FLOOR: dict[str, Any] = {"dataset": "ntu60", "split": "xsub", "methods": ["raw"]
 
 
 def params(*experiments: dict[str, Any], suite: str = "tiny") -> Params:
-    """Settings with one suite of these experiments; by default PSTL in three streams and three seeds, and a floor."""
+    """Settings with one suite of these experiments; by default PSTL in three streams and three seeds, and a floor.
+
+    Every task is the protocol of every method's paper.
+    """
     chosen = list(experiments or (GRID, FLOOR))
     methods = {name: {**METHOD, "method": "psp" if name == "psp" else "pstl"} for experiment in chosen for name in experiment["methods"]}
-    return Params(suite=suite, methods=methods, tasks={}, suites={suite: {"summary": "Invented", "experiments": chosen}})
+    named = [name for experiment in chosen for name in experiment["tasks"]]
+    tasks = {name: {"kind": "semi" if name.startswith("semi") else name, "protocol_of": list(methods)} for name in named}
+    return Params(suite=suite, methods=methods, tasks=tasks, suites={suite: {"summary": "Invented", "experiments": chosen}})
 
 
 def write_all(settings: Params, suite: str = "tiny") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fabricated import rows_of
 
-from pstl.config import Cell, Run
+from pstl.config import Cell, Compared, Run
 from pstl.report import kept, paper
 from pstl.report.paper import Published
 from pstl.report.rows import NOT_RUN, Row
@@ -203,6 +203,37 @@ def test_no_row_of_the_copy_with_a_guess_is_ever_subtracted() -> None:
         assert {(line.mean_minus_published, line.like, line.like_minus_published) for line in lines} == {(None, None, None)}, p
 
 
+@pytest.mark.parametrize(("of", "subtracted"), [(None, True), (("raw", "P.S.T.L."), True), (("scdnet",), False), ((), False)])
+def test_only_the_protocol_of_their_paper_is_compared(of: tuple[str, ...] | None, subtracted: bool) -> None:
+    """Probes differ so much that rankings change with them: SCD-Net under PSTL's probe is not the number that its paper prints."""
+    best = [{**row, "metric": "top1_best"} for row in measured(70, norm="released")]
+    line = compare([*measured(60), *best], [printed(77.3)], {"linear": Compared("linear", of)})[0]
+    assert line.published == 77.3
+    assert (line.mean_minus_published is not None, line.like_minus_published is not None) == (subtracted, subtracted)
+    assert ("does not evaluate as this task" in line.why_not) == (not subtracted)
+    assert line.comparable == (77.3 if subtracted else None)
+
+
+@pytest.mark.parametrize(
+    ("ours", "shown", "subtracted"),
+    [
+        ("source=ntu60/xsub", True, True),
+        ("source=ntu60/xview", False, False),
+        ("source=ntu120/xsub", False, False),
+        ("source=ntu60", True, False),  # rows of before, which did not say the split
+        ("", False, False),
+    ],
+)
+def test_a_transfer_is_compared_with_one_from_the_same_split(ours: str, shown: bool, subtracted: bool) -> None:
+    """An encoder of other people and cameras has seen other clips: published transfers are from the cross-subject side."""
+    rows = [{**row, "setting": ours} for row in measured(60, task="moved", norm="released")]
+    theirs = printed(67.5, task="transfer", setting="source=ntu60/xsub", kind="last")
+    line = only(compare(rows, [theirs], {"moved": Compared("transfer")}))
+    assert (line.published is not None, line.like_minus_published is not None) == (shown, subtracted)
+    assert (line.mean_minus_published is not None) == subtracted
+    assert ("source_split" in line.why_not) == (shown and not subtracted)
+
+
 def test_the_summary_holds_headlines_and_is_valid_json() -> None:
     """`dvc metrics` reads it: finite numbers only, what was not run left out, released beside recalibrated."""
     rows = (
@@ -226,7 +257,7 @@ def test_an_entry_meets_the_numbers_of_its_task():
     """semi_10 is our name; papers say semi, and the number of the same fraction, no other, must stand beside ours."""
     rows = [row | {"task": "semi_10", "setting": "labels=0.1"} for row in measured(60)]
     theirs = [printed(50.0)._replace(task="semi", setting="labels=0.01"), printed(70.0)._replace(task="semi", setting="labels=0.1")]
-    assert only(compare(rows, theirs, {"semi_10": "semi"})).published == 70.0
+    assert only(compare(rows, theirs, {"semi_10": Compared("semi")})).published == 70.0
     assert only(compare(rows, theirs)).published is None
 
 

@@ -16,6 +16,7 @@ rule report:
         "results/{suite}/report.log",
     params:
         published=published(),
+        compared=lambda w: section(PARAMS.published_tasks(w.suite)),
         code=code("report"),
         folder=folder,
     message:
@@ -37,6 +38,7 @@ rule page:
         "results/{suite}/page.log",
     params:
         published=published(),
+        compared=lambda w: section(PARAMS.published_tasks(w.suite)),
         assets=assets(),
         code=code("report.html"),
         folder=folder,
