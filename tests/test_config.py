@@ -1,3 +1,5 @@
+import importlib
+import math
 import sys
 
 import pytest
@@ -293,3 +295,53 @@ def test_an_untrained_encoder_is_fed_as_its_method_feeds_it(root, method):
         trained, untrained = params.method(suite, method), params.method(suite, floor)
         assert untrained.train.epochs == 0
         assert untrained.model_copy(update={"train": trained.train}) == trained
+
+
+WRONG_NUMBERS: list[tuple[str, dict[str, object]]] = [
+    ("tasks.linear", {"epochs": 0}),  # its accuracies would be those of weights nobody trained
+    ("tasks.linear", {"epochs": -3}),
+    ("tasks.linear", {"lr": -1.0}),
+    ("tasks.linear", {"lr": 0.0}),
+    ("tasks.linear", {"lr": math.nan}),
+    ("tasks.linear", {"lr": math.inf}),
+    ("tasks.linear", {"batch_size": 0}),
+    ("tasks.linear", {"momentum": 1.0}),
+    ("tasks.linear", {"gamma": -1.0}),
+    ("tasks.linear", {"milestones": [-1]}),
+    ("tasks.knn", {"k": 0}),
+    ("tasks.retrieval", {"ranks": [0]}),
+    ("tasks.probe", {"strengths": [-1.0]}),
+    ("tasks.probe", {"strengths": [math.inf]}),
+    ("tasks.probe", {"tolerance": math.inf}),
+    ("tasks.finetune", {"train": {"lr": math.inf}}),
+    ("tasks.finetune", {"train": {"epochs": 0}}),
+    ("tasks.finetune", {"train": {"milestones": [-5], "schedule": "step"}}),
+    ("tasks.finetune", {"train": {"clip_norm": math.inf}}),
+    ("tasks.detection", {"thetas": [0.0]}),
+    ("tasks.detection", {"smoothing": []}),
+    ("tasks.detection", {"background": math.inf}),
+    ("methods.pstl", {"flip_probability": 2.0}),
+    ("methods.pstl", {"padding_ratio": 0}),
+    ("methods.pstl", {"off_diagonal_weight": math.nan}),
+    ("methods.scdnet", {"cubes": 0}),
+    ("methods.hitrs", {"noise": -1.0}),
+    ("backbones.stgcn", {"width": 0}),
+    ("data.recipes.resize50", {"frames": 0}),
+]
+
+
+@pytest.mark.parametrize(("plugin", "settings"), WRONG_NUMBERS, ids=str)
+def test_a_number_that_makes_no_sense_is_refused_before_the_first_job(plugin, settings):
+    """A rate below 0 ended in a traceback of an optimiser, no epochs in an accuracy of nothing."""
+    module = importlib.import_module(f"pstl.{plugin}")
+    config.validated(module.Config, {}, plugin)
+    with pytest.raises(UserError, match=rf"{plugin}: .*\(found .*\)"):
+        config.validated(module.Config, settings, plugin)
+
+
+@pytest.mark.parametrize("change", [{"seeds": [-1]}, {"fuse": {"weights": {"joint": math.nan}}}, {"fuse": {"weights": {"joint": 0}}}])
+def test_seeds_and_weights_of_streams_are_numbers_that_count(tmp_path, change):
+    """A seed below 0 has no folder; a stream of weight NaN makes every fused score NaN, and one of weight 0 is not fused."""
+    experiment = BASE["suites"]["s"]["experiments"][0] | {"fuse": None} | change
+    with pytest.raises(UserError, match="found"):
+        load(tmp_path, {"suites": {"s": {"experiments": [experiment]}}})

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pstl.backbones._base import BaseEncoder, Features
 from pstl.backbones._ctrgcn import Block
-from pstl.config import Frozen
+from pstl.config import Count, Frozen
 from pstl.errors import ShapeError
 from pstl.ops.dropout import Dropout
 from pstl.skeletons import Skeleton
@@ -19,9 +19,9 @@ from pstl.skeletons.graph import directed_partition
 class Config(Frozen):
     """Defaults are the released code's values (spec section 4): 74,447,664 parameters for two people of 25 joints."""
 
-    width: int = 2048  # of the tokens; clip features have twice as many numbers
-    heads: int = 8
-    feedforward: int = 2048
+    width: Count = 2048  # of the tokens; clip features have twice as many numbers
+    heads: Count = 8
+    feedforward: Count = 2048
     dropout: float = Field(default=0.1, ge=0, lt=1)
     stem_width: int = Field(default=64, multiple_of=8, gt=0)  # four times as wide inside
 

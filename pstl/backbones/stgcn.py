@@ -2,10 +2,11 @@
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from pstl.backbones._base import BaseEncoder, Features
-from pstl.config import Frozen
+from pstl.config import Count, Frozen
 from pstl.ops.dropout import Dropout
 from pstl.ops.norm import LastNorm
 from pstl.skeletons import Skeleton
@@ -19,8 +20,8 @@ STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 class Config(Frozen):
     """Defaults are the released PSTL code's values (spec section 4): 821,380 parameters for 25 joints."""
 
-    width: int = 16
-    dropout: float = 0.5  # of every block but the first; active in pre-training
+    width: Count = 16
+    dropout: float = Field(0.5, ge=0, lt=1)  # of every block but the first; active in pre-training
 
 
 class Block(nn.Module):

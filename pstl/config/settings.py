@@ -14,14 +14,18 @@ Stream = Literal["joint", "bone", "motion"]
 FUSED = "3s"  # stands where a run's stream does for streams fused late
 BatchNorm = Literal["released", "recalibrated"]
 Factor = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Epochs = tuple[Annotated[int, Field(ge=0)], ...]
 LabelRule = Literal["psp", "per_class_round", "random", "per_class_7"]  # how many clips of which class a draw labels: data/labels.py
 DEFAULT_RULE: LabelRule = "psp"
 
 
 class Frozen(BaseModel):
-    """Base of every settings class: unknown keys are errors, values do not change after loading."""
+    """Base of every settings class: unknown keys and numbers that are not finite are errors, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Plugin(BaseModel):
@@ -59,7 +63,7 @@ class TrainSettings(Frozen):
     schedule: Literal["cosine", "step", "linear", "constant"] = "cosine"
     warmup_epochs: int = Field(0, ge=0)  # lr = peak * (epoch + warmup_start) / warmup_epochs
     warmup_start: Literal[0, 1] = 0  # 0: epoch 0 has lr 0, as the PSTL code does; 1: the warm-up's last epoch has the peak (PSP)
-    milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by gamma
+    milestones: Epochs = ()  # step only: epochs at which lr is multiplied by gamma
     gamma: Factor | tuple[Factor, ...] = 0.1  # the same at every milestone, or one for each
     warmup_steps: int = Field(0, ge=0)  # optimiser steps; with decay_steps the rate follows the step: 0 at step 0, lr at warmup_steps
     decay_steps: int = Field(0, ge=0)  # linear only: step at which the rate reaches final_lr; 0: the rate follows the epoch
@@ -70,7 +74,7 @@ class TrainSettings(Frozen):
     steps_per_epoch: int = Field(0, ge=0)  # batches that make an epoch, the clips being gone through as often as needed; 0: one pass
     # Clips drawn among the labelled ones and put before each batch, whose own clips then all go without label. "fraction": as many
     # of batch_size as `labels` says, a half rounded up, and at least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, spec 7).
-    labelled_batch: int | Literal["fraction"] = 0
+    labelled_batch: Annotated[int, Field(ge=0)] | Literal["fraction"] = 0
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
     whole_steps: bool = False  # leave out an epoch's last batches if they make no whole step
     precision: Literal["auto", "fp32", "bf16"] = "fp32"  # auto: what the device does fast (train/precision.py); rows say which
@@ -148,7 +152,7 @@ class Fusion(Frozen):
     """Late fusion of streams: the test scores of these tasks are summed with these weights; equal weights are reported beside them."""
 
     tasks: tuple[str, ...] = ()  # none named: every task of the experiment that gives class scores
-    weights: dict[str, float] = {"joint": 0.6, "bone": 0.6, "motion": 0.4}  # AimCLR's ensemble, spec section 10
+    weights: dict[str, Factor] = {"joint": 0.6, "bone": 0.6, "motion": 0.4}  # AimCLR's ensemble, spec section 10
 
 
 class Experiment(Frozen):
@@ -158,7 +162,7 @@ class Experiment(Frozen):
     split: str
     methods: tuple[str, ...]
     streams: tuple[Stream, ...] = ("joint",)
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
     tasks: tuple[str, ...]
     batch_norm: tuple[BatchNorm, ...] = ("released", "recalibrated")
     fuse: Fusion | None = None
@@ -211,7 +215,7 @@ class Suite(Frozen):
     tasks: dict[str, dict[str, Any]] = {}
     encoders: str = ""  # another suite, which trains the runs that both have: its changes of methods, its encoders and features are used
     # method -> seed whose encoder its runs of every seed use, where one per seed costs too much: they differ in what a task draws only
-    encoder_seeds: dict[str, int] = {}
+    encoder_seeds: dict[str, Annotated[int, Field(ge=0)]] = {}
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
 

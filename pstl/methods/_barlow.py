@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor, nn
 
-from pstl.config import Frozen
+from pstl.config import Count, Frozen, NotNegative, Share
 from pstl.errors import UserError
 from pstl.losses.barlow import barlow_twins, standardise
 from pstl.methods._base import BaseMethod, Problem
@@ -15,13 +15,13 @@ from pstl.skeletons import Skeleton
 class BarlowConfig(Frozen):
     """Zhou et al., AAAI 2023. Defaults are the released code's values (spec sections 5 to 7)."""
 
-    projector_width: int = 6144
-    off_diagonal_weight: float = 2e-4  # lambda
-    padding_ratio: int = 6  # temporal crop: padding of T // 6 frames at both ends
-    shear_amplitude: float = 1.0
-    rotation_deg: float = 30.0  # of the main axis
-    small_rotation_deg: float = 1.0  # of the two other axes
-    flip_probability: float = 0.5
+    projector_width: Count = 6144
+    off_diagonal_weight: NotNegative = 2e-4  # lambda
+    padding_ratio: Count = 6  # temporal crop: padding of T // 6 frames at both ends
+    shear_amplitude: NotNegative = 1.0
+    rotation_deg: NotNegative = 30.0  # of the main axis
+    small_rotation_deg: NotNegative = 1.0  # of the two other axes
+    flip_probability: Share = 0.5
     per_sample: bool = False  # released: one draw per batch and view; True is another method, kept for ablation
 
 

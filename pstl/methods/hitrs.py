@@ -17,7 +17,7 @@ from pstl.backbones._hitrs_released import official_name as official_name
 from pstl.backbones._hitrs_released import released_weights
 from pstl.backbones._released import Official, check_joints, encoder_in
 from pstl.backbones.hitrs import Encoder
-from pstl.config import Frozen
+from pstl.config import Factor, Frozen, NotNegative, Share
 from pstl.errors import UserError
 from pstl.losses.infonce import batch_logits
 from pstl.methods._base import BaseMethod, Batch, Losses, Problem
@@ -31,13 +31,13 @@ class Config(Frozen):
     """Defaults are the released code's values (spec sections 1.4 and 3), for 25 joints where they are shares of a skeleton."""
 
     probability: float = Field(default=0.5, ge=0, le=1)  # of one transform in space and one in time, each of them equally likely
-    scale: float = 0.2  # factor ~ U(1 - scale, 1 + scale)
-    noisy_joints: float = 0.2  # 5 of 25 joints are moved
-    noise: float = 0.2  # metres
-    shear: float = 0.5
+    scale: Share = 0.2  # factor ~ U(1 - scale, 1 + scale)
+    noisy_joints: Share = 0.2  # 5 of 25 joints are moved
+    noise: NotNegative = 0.2  # metres
+    shear: NotNegative = 0.5
     crop: float = Field(default=0.2, ge=0, lt=1)  # largest share of the frames that is cut off
     masked: float = Field(default=0.15, gt=0, lt=1)  # of the joints of all frames
-    magnification: float = 10.0  # of coordinates in the pose loss
+    magnification: Factor = 10.0  # of coordinates in the pose loss
     temperature: float = Field(default=0.07, gt=0)
 
 

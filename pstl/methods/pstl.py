@@ -8,6 +8,7 @@ import itertools
 from typing import Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor
 
 from pstl.backbones._released import TWINS, Official, check_joints, encoder_in
@@ -25,8 +26,11 @@ JOINTS_OF_PAPER, FRAMES_OF_PAPER = 25, 50
 class Config(BarlowConfig):
     """Defaults are the released code's values (spec sections 6 and 7); every mask can be switched off for ablation."""
 
-    masked_joints: int = 8  # K_s for 25 joints, scaled with the skeleton; draws, not distinct joints: see masks.central_joints
-    masked_frames: int = 10  # K_t for 50 frames, scaled with the clip: as many go by speed and as many again at random
+    masked_joints: int = Field(
+        default=8, ge=0
+    )  # K_s for 25 joints, scaled with the skeleton; draws, not distinct joints: see masks.central_joints
+    # K_t for 50 frames, scaled with the clip: as many go by speed and as many again at random
+    masked_frames: int = Field(default=10, ge=0)
     joint_choice: Literal["central", "random"] = "central"  # random: the ablation of CSM
 
 

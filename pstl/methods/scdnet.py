@@ -18,7 +18,7 @@ from pstl.backbones._released import Official, check_joints, encoder_in
 from pstl.backbones._scdnet_released import official_name as official_name
 from pstl.backbones._scdnet_released import released_weights
 from pstl.backbones.scdnet import Encoder
-from pstl.config import Frozen
+from pstl.config import Count, Frozen, NotNegative, Share
 from pstl.errors import UserError
 from pstl.losses.infonce import info_nce
 from pstl.methods._base import BaseMethod, Batch, Losses, Problem
@@ -32,17 +32,17 @@ class Config(Frozen):
     """Defaults are the released code's values (spec sections 3 to 5), which are for 25 joints where they are shares of a skeleton."""
 
     frames: int = Field(default=64, ge=1)  # of a view; no crop is shorter, unless the clip is
-    shortest_crop: float = 0.1  # share of the clip
-    clean_share: float = 0.95  # centred part that is encoded downstream
+    shortest_crop: float = Field(default=0.1, gt=0, le=1)  # share of the clip
+    clean_share: float = Field(default=0.95, gt=0, le=1)  # centred part that is encoded downstream
     probability: float = Field(default=0.5, ge=0, le=1)  # of each of: rotation, exchange of sides, shear, spatial mask, temporal mask
-    rotation_deg: float = 30.0  # of the main axis
-    small_rotation_deg: float = 1.0  # of the two other axes
-    shear_amplitude: float = 1.0
-    seed_joints: float = 0.2  # 5 of 25: the spatial mask grows around them
-    masked_joints: float = 0.32  # 8 of 25
-    cubes: int = 16  # of consecutive frames
-    masked_cubes: int = 6
-    projection: int = 128
+    rotation_deg: NotNegative = 30.0  # of the main axis
+    small_rotation_deg: NotNegative = 1.0  # of the two other axes
+    shear_amplitude: NotNegative = 1.0
+    seed_joints: Share = 0.2  # 5 of 25: the spatial mask grows around them
+    masked_joints: Share = 0.32  # 8 of 25
+    cubes: Count = 16  # of consecutive frames
+    masked_cubes: int = Field(default=6, ge=0)
+    projection: Count = 128
     queue: int = Field(default=8192, ge=1)
     momentum: float = Field(default=0.999, ge=0, le=1)
     temperature: float = Field(default=0.2, gt=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from pstl.backbones._base import BaseEncoder
-from pstl.config import Frozen, TrainSettings
+from pstl.config import Count, Frozen, TrainSettings
 from pstl.data.loader import Clips, in_order
 from pstl.data.spec import Recording
 from pstl.methods._base import BaseMethod, Batch, Losses
@@ -47,11 +47,11 @@ class Config(Frozen):
     stride: int = Field(16, ge=1)  # frames between windows, in training and in test
     background: float = Field(1.0, gt=0)  # weight of background frames in the loss: most frames are background
     train: Training = Training.model_validate({})
-    thetas: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7)
+    thetas: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.3, 0.5, 0.7)
     theta: float = Field(0.5, gt=0, le=1)  # of the metrics without a threshold in their name, and of what is chosen
     held_out: float = Field(0.3, gt=0, lt=1)  # share of the training performers on whom smoothing and least length are chosen
-    smoothing: tuple[int, ...] = (1, 5, 9, 15)  # frames, odd
-    least: tuple[int, ...] = (1, 4, 8, 12)  # frames of the shortest interval kept
+    smoothing: tuple[Count, ...] = Field((1, 5, 9, 15), min_length=1)  # frames, odd
+    least: tuple[Count, ...] = Field((1, 4, 8, 12), min_length=1)  # frames of the shortest interval kept
 
 
 class Post(NamedTuple):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from pstl.config import Frozen
+from pstl.config import Epochs, Factor, Frozen
 from pstl.rng import torch_generator
 from pstl.tasks._features import FeatureSet
 from pstl.tasks._head import Initial, linear
@@ -25,14 +25,14 @@ class Config(Frozen):
     Hi-TRS's (spec 5): halved after 100 epochs and then every 10, initial uniform; it augments while probing, which features do not.
     """
 
-    epochs: int = 150
-    batch_size: int = 128
-    lr: float = 0.01
+    epochs: int = Field(150, ge=1)
+    batch_size: int = Field(128, ge=1)
+    lr: float = Field(0.01, gt=0)
     optimiser: Literal["adam", "sgd"] = "adam"
-    momentum: float = 0.9  # sgd only
+    momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
     schedule: Literal["cosine", "step"] = "cosine"
-    milestones: tuple[int, ...] = ()  # step only: epochs at which lr is multiplied by gamma
-    gamma: float = 0.1
+    milestones: Epochs = ()  # step only: epochs at which lr is multiplied by gamma
+    gamma: Factor = 0.1
     initial: Initial = "xavier"
     drop_last: bool = False  # leave out the last short batch
     clip_norm: float = Field(0.0, ge=0)  # largest L2 norm of all gradients together; 0: not clipped
@@ -63,7 +63,7 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
             right.append(layer(test).argmax(1) == y_test)
     with torch.no_grad():
         scores = layer(test)
-    every = torch.stack(right or [scores.argmax(1) == y_test]).double()  # (epochs, N_test)
+    every = torch.stack(right).double()  # (epochs, N_test)
 
     def measure(kept: Tensor) -> dict[str, float]:
         by_epoch = dict(enumerate((100 * every[:, kept].mean(1)).tolist(), 1))

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from pstl.config import Frozen
+from pstl.config import Factor, Frozen
 from pstl.rng import numpy_generator
 from pstl.tasks._features import FeatureSet
 from pstl.tasks._measures import check_sides, measures, standardised
@@ -27,7 +27,7 @@ class Config(Frozen):
     """Ours; nobody's protocol."""
 
     # L2: the loss is the mean cross-entropy plus strength / 2 times the squared weights; scikit-learn's C is 1 / (strength * clips).
-    strengths: tuple[float, ...] = Field((10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5), min_length=1)
+    strengths: tuple[Factor, ...] = Field((10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5), min_length=1)
     folds: int = Field(5, ge=2)
     tolerance: float = Field(1e-5, gt=0)  # largest entry of the gradient at the end, in units in which the curvature is about 1
     iterations: int = Field(1000, ge=1)  # at most, per strength

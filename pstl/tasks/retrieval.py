@@ -1,12 +1,11 @@
 """Retrieval: test clips query the training clips; a hit has the query's class."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from pstl.config import Frozen
+from pstl.config import Count, Frozen
 from pstl.metrics import precision_at
 from pstl.ops.ranking import hit_ranks
 from pstl.tasks._features import FeatureSet
@@ -19,7 +18,7 @@ ONE_PROTOCOL = True  # nothing is trained: what decides a comparison stands in t
 class Config(Frozen):
     """Cosine, as in the field."""
 
-    ranks: tuple[Annotated[int, Field(ge=1)], ...] = (1, 5, 10)
+    ranks: tuple[Count, ...] = (1, 5, 10)
     metric: Literal["cosine", "euclidean"] = "cosine"
     normalise: Literal["none", "centred", "standardised"] = "none"  # by mean, or mean and deviation, of each feature's training clips
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from pydantic import Field
 
 from pstl.config import Frozen
 from pstl.data.spec import RawSequence
@@ -17,7 +18,7 @@ BLOCK = 8  # bodies worked on at once: what is in between stays in the cache, an
 class Config(Frozen):
     """The released value."""
 
-    frames: int = 50
+    frames: int = Field(50, ge=2)
 
 
 def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
