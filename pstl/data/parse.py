@@ -45,7 +45,8 @@ def parse(
     skip = getattr(cfg, "skip_damaged", False) if skip_damaged is None else skip_damaged
 
     def counted() -> Iterator[RawSequence]:
-        for clip in clips(dataset, raw, jobs or pool.cores(), left_out if skip else None):
+        found = clips(dataset, raw, jobs or pool.cores(), left_out if skip else None)
+        for clip in at_least_one(found, name, raw, left_out):
             for split, rule in spec.splits.items():
                 counts[split][rule(clip)] += 1
             yield clip
@@ -76,9 +77,10 @@ def parse_untrimmed(
         write_recordings(out, module.SPEC, module.read_untrimmed(Path(raw)))
         return
     skip = getattr(cfg, "skip_damaged", False) if skip_damaged is None else skip_damaged
-    left_out = dict[str, str]() if skip else None
-    found = made_of(outcomes(module, Path(raw), jobs or pool.cores(), "read_recording"), raw, left_out)
-    write_recordings(out, module.SPEC, found, left_out)
+    left_out = dict[str, str]()
+    results = outcomes(module, Path(raw), jobs or pool.cores(), "read_recording")
+    found = made_of(results, raw, left_out if skip else None)
+    write_recordings(out, module.SPEC, at_least_one(found, name, raw, left_out), left_out)
 
 
 def clips(dataset: ModuleType, raw: Path, jobs: int, left_out: dict[str, str] | None) -> Iterator[RawSequence]:
@@ -88,6 +90,18 @@ def clips(dataset: ModuleType, raw: Path, jobs: int, left_out: dict[str, str] | 
         yield from dataset.read(raw)
         return
     yield from made_of(outcomes(dataset, raw, jobs), raw, left_out)
+
+
+def at_least_one(found: Iterable[Any], name: str, raw: str | Path, left_out: dict[str, str]) -> Iterator[Any]:
+    """All that is found. left_out: read at the end.   Raises: UserError if nothing is."""
+    empty = True
+    for each in found:
+        empty = False
+        yield each
+    if empty:
+        why = next(iter(left_out.values()), "no file holds one")
+        many = f", {len(left_out)} damaged files left out" * bool(left_out)
+        raise UserError(f"{name}: not one clip in {raw}{many}: {why}")
 
 
 def remarks(dataset: ModuleType, raw: Path) -> list[str]:

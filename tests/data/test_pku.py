@@ -250,6 +250,30 @@ def test_damaged_recordings_left_out_by_the_settings_are_recorded(tmp_path, made
         assert not any(name.startswith("A01N01-R") for name in store.names)
 
 
+@pytest.mark.parametrize("text", ["5,20,1,1\n", "\n"])
+def test_a_copy_without_one_sound_clip_is_no_data_set(tmp_path, text):
+    """With every file left out an empty store was written, or concatenating nothing was the error."""
+    made = {"pkummd1": {"0044-M": (row().encode() + b"\n", text.encode())}}
+    source = copy(tmp_path / "mine", "pkummd1", made, packed=False, split=False)
+    fetch("pkummd1", {}, tmp_path / "raw", [source])
+    settings = {"skip_damaged": True, "wrong_counts": "warn"}
+    said = "pkummd1: not one clip in .*" + ("1 damaged files left out" if text.strip() else "no file holds one")
+    with pytest.raises(UserError, match=said):
+        parse("pkummd1", settings, tmp_path / "raw", tmp_path / "out", jobs=1)
+    if text.strip():  # else the recording is sound, and all of it background
+        with pytest.raises(UserError, match=said):
+            parse_untrimmed("pkummd1", settings, tmp_path / "raw", tmp_path / "out", jobs=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interval_that_is_labelled_twice_is_said():
+    """It makes two clips of the same coordinates, which no real file is known to have."""
+    texts = {"Label_PKUMMD.7z": {"0002-L.txt": "1,1,5,1\n1,1,5,2\n", "0003-L.txt": "1,1,5,1\n2,1,5,1\n"}}
+    known, said = pkummd1.notes(texts, ["0002-L.txt", "0003-L.txt"])
+    assert [len(note.intervals) for note in known.values()] == [2, 2]
+    assert said == ["1 label files hold an interval twice, e.g. 0002-L.txt: two clips"]
+
+
 FRAME = b" ".join([b"0.5"] * 150) + b"\n"
 # Intervals by view, and how many of them are of the nine performers of the cross-subject test.
 INTERVALS = {"L": (7_173, 901), "M": (7_188, 902), "R": (7_184, 901)}

@@ -68,9 +68,17 @@ def notes(spec: DatasetSpec, texts: Mapping[str, Mapping[str, str]], recordings:
             known[file] = Note([], listed, str(error))
     alone = sorted(set(labels) - set(recordings))
     silent = sorted(file for file, note in known.items() if not note.intervals and not note.damage)
+    twice = sorted(file for file, note in known.items() if has_repeats(note.intervals))
     said += [f"{len(alone)} label files have no recording, e.g. {alone[0]}"] if alone else []
     said += [f"{len(silent)} label files hold no interval, e.g. {silent[0]}"] if silent else []
+    if twice:
+        said.append(f"{len(twice)} label files hold an interval twice, e.g. {twice[0]}: two clips")
     return known, said
+
+
+def has_repeats(intervals: list[pku_txt.Interval]) -> bool:
+    """Whether one class is labelled twice on the same rows."""
+    return len(set(intervals)) < len(intervals)
 
 
 def mended(text: str, file: str, slips: Iterable[Slip]) -> tuple[str, list[str]]:
