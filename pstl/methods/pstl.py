@@ -26,9 +26,8 @@ JOINTS_OF_PAPER, FRAMES_OF_PAPER = 25, 50
 class Config(BarlowConfig):
     """Defaults are the released code's values (spec sections 6 and 7); every mask can be switched off for ablation."""
 
-    masked_joints: int = Field(
-        default=8, ge=0
-    )  # K_s for 25 joints, scaled with the skeleton; draws, not distinct joints: see masks.central_joints
+    # K_s for 25 joints, scaled with the skeleton; draws, not distinct joints: see masks.central_joints
+    masked_joints: int = Field(default=8, ge=0)
     # K_t for 50 frames, scaled with the clip: as many go by speed and as many again at random
     masked_frames: int = Field(default=10, ge=0)
     joint_choice: Literal["central", "random"] = "central"  # random: the ablation of CSM

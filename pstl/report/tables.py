@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, fields, replace
 from typing import Any
 
 from pstl.config import FUSED, Compared
+from pstl.errors import UserError
 from pstl.report import interval, paper
 from pstl.report.alike import RELEASED, Beside, Ours, beside
 from pstl.report.paper import Published
@@ -71,11 +72,28 @@ def compare(rows: list[Row], published: list[Published], tasks: Mapping[str, Com
 
     tasks: entry of params.yaml -> what it may be compared with (Params.published_tasks). One that is not
     named there has the name of the published task, and is taken for everybody's protocol.
+    Raises: UserError for rows of one cell that are of different data.
     """
     groups: Groups = {}
     for row in rows:
         groups.setdefault(tuple(row[name] for name in KEY), []).append(row)
+    _check_same_data(rows)
     return [_line(key, groups, published, tasks or {}) for key in groups]
+
+
+def _check_same_data(rows: list[Row]) -> None:
+    """Raises: UserError if what is averaged, or subtracted from one number, is of different data: seeds and states of the norms."""
+    seen: dict[tuple[str, ...], str] = {}
+    for row in rows:
+        if row["value"] is None:
+            continue
+        cell = tuple(row[name] for name in KEY if name not in ("batch_norm", "metric", "setting"))
+        first, own = seen.setdefault(cell, row["data_checksum"]), row["data_checksum"]
+        if own != first:
+            named = f"{' '.join(cell)}, seed {row['seed']}, batch norm {row['batch_norm']}"
+            raise UserError(
+                f"{named}: of other data than the rows beside it (data_checksum {own[:16]}, not {first[:16]}); run the task again"
+            )
 
 
 def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> str:

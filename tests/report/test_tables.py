@@ -3,11 +3,13 @@ import io
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fabricated import rows_of
 
 from pstl.config import Cell, Compared, Run
+from pstl.errors import UserError
 from pstl.report import kept, paper
 from pstl.report.paper import Published
 from pstl.report.rows import NOT_RUN, Row
@@ -232,6 +234,14 @@ def test_a_transfer_is_compared_with_one_from_the_same_split(ours: str, shown: b
     assert (line.published is not None, line.like_minus_published is not None) == (shown, subtracted)
     assert (line.mean_minus_published is not None) == subtracted
     assert ("source_split" in line.why_not) == (shown and not subtracted)
+
+
+@pytest.mark.parametrize("where", [{"seed": 1}, {"norm": "released"}])
+def test_seeds_and_norms_of_other_data_are_not_averaged(where: dict[str, Any]) -> None:
+    """After a changed recipe some cells may be left from before: their mean would be of nothing."""
+    rows = [*rows_of(cell(), {"top1": 60.0}), *rows_of(cell(**where), {"top1": 70.0}, data_checksum="e" * 64)]
+    with pytest.raises(UserError, match=r"ntu60 xsub linear pstl joint, seed \d, .*\(data_checksum eeee"):
+        compare([{**row, "reason": ""} for row in rows], [])
 
 
 def test_the_summary_holds_headlines_and_is_valid_json() -> None:
