@@ -345,3 +345,17 @@ def test_seeds_and_weights_of_streams_are_numbers_that_count(tmp_path, change):
     experiment = BASE["suites"]["s"]["experiments"][0] | {"fuse": None} | change
     with pytest.raises(UserError, match="found"):
         load(tmp_path, {"suites": {"s": {"experiments": [experiment]}}})
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"methods": {"pstl": {"train": {"lr": True}}}}, "train.lr"),
+        ({"methods": {"pstl": {"labels": True}}}, "labels"),
+        ({"methods": {"pstl": {"settings": {"masked_joints": False}}}}, "masked_joints"),
+    ],
+)
+def test_true_is_no_number(tmp_path, change, key):
+    """Read as 1 it would train at a rate, or with a share of labels, that nobody wrote."""
+    with pytest.raises(UserError, match=f"{key}: .*expected a number, not (true|false)"):
+        config.check_plugins(load(tmp_path, change), "s")

@@ -4,9 +4,18 @@ import hashlib
 import json
 from copy import deepcopy
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pstl.errors import UserError
 
@@ -26,6 +35,14 @@ class Frozen(BaseModel):
     """Base of every settings class: unknown keys and numbers that are not finite are errors, values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """pydantic would read `k: true` as 1."""
+        if isinstance(value, bool) and _takes_numbers(cls, info.field_name or ""):
+            raise ValueError(f"expected a number, not {str(value).lower()}")
+        return value
 
 
 class Plugin(BaseModel):
@@ -233,6 +250,14 @@ def digest(value: Any) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _takes_numbers(model: type[BaseModel], field: str) -> bool:
+    """Whether a field is for numbers, and not for true and false as well."""
+    annotation = str(model.model_fields[field].annotation)
+    numbers = "int" in annotation or "float" in annotation
+    return numbers and "bool" not in annotation and "Any" not in annotation
 
 
 def validated(model: type[BaseModel], section: Any, where: str) -> Any:

@@ -75,11 +75,14 @@ def draw_labels(
 
     It depends on the names and classes of the training clips, not on a recipe. Classes of which the
     recordings hold no clip at all have no list: PKU-MMD's second phase has 41 of the 51.
-    Raises: UserError for an unknown split or rule, or a class that is tested and never trained.
+    Raises: UserError for an unknown split or rule, a draw below 0, or a class that is tested and
+    never trained.
     """
     spec: DatasetSpec = load("data.datasets", dataset).SPEC
     if split not in spec.splits:
         raise UserError(f"unknown split {split!r} of {dataset}; known: {', '.join(spec.splits)}")
+    if draw < 0:
+        raise UserError(f"draw {draw}: expected 0, 1, 2, ...: a run's seed")
     store = open_sequences(sequences)
     sides = [spec.splits[split](clip) for clip in store]
     train = np.flatnonzero(np.array(sides) == "train")
