@@ -38,6 +38,27 @@ class Located(NamedTuple):
     beside: dict[str, Tensor]
 
 
+class Place(NamedTuple):
+    """Where an encoder is.
+
+    way: the keys that lead to its dictionary.   prefix: what stands in front of its names there.
+    """
+
+    way: str
+    prefix: str
+    tensors: dict[str, Tensor]
+
+    @property
+    def front(self) -> str:
+        """All that stands in front of its names."""
+        return self.way + self.prefix
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the user may call it."""
+        return self.front.rstrip("."), self.prefix.rstrip(".")
+
+
 class Absent(LookupError):
     """A checkpoint has no such encoder."""
 
@@ -53,16 +74,17 @@ def encoder_in(content: Any, anchor: str, part: str = "") -> Located:
     if isinstance(content, Located):
         return content
     places = list(_places(content, anchor))
-    named = [place for place in places if place[0].rstrip(".") == part.rstrip(".")]
+    named = [place for place in places if part.rstrip(".") in place.names]
     wanted = named if part else places
-    own = [place for place in wanted if not any(twin in place[0] for twin in TWINS)] or wanted
+    own = [place for place in wanted if not any(t in place.front for t in TWINS)] or wanted
     if len(own) == 1:
-        prefix, tensors = own[0]
+        _, prefix, tensors = own[0]
         beside = {key: value for key, value in tensors.items() if not key.startswith(prefix)}
         return Located(Part(tensors).below(prefix), beside)
     if places:
-        fronts = ", ".join(repr(prefix) for prefix, _ in places)
-        raise UserError(f"{len(own)} encoders called {part!r}, of {fronts}; name one with --part")
+        fronts = ", ".join(repr(place.front) for place in places)
+        count = f"{len(own)} encoders" + f" called {part!r}" * bool(part)
+        raise UserError(f"{count}, of {fronts}; name one with --part")
     raise Absent(f"found {shown(content)}; expected one called {anchor}, whatever stands in front")
 
 
@@ -76,27 +98,27 @@ def check_joints(joints: int, skeleton: str) -> None:
 
 def shown(content: Any) -> str:
     """What a checkpoint holds, for a message."""
-    tensors = [item for dictionary in _dictionaries(content) for item in dictionary.items()]
+    tensors = [item for _, dictionary in _dictionaries(content) for item in dictionary.items()]
     if not tensors:
         return "no tensors"
     examples = ", ".join(f"{name} {tuple(value.shape)}" for name, value in tensors[:SHOWN])
     return f"{len(tensors)} tensors: {examples}" + ", ..." * (len(tensors) > SHOWN)
 
 
-def _places(content: Any, anchor: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """What stands in front of each weight of this name, and the dictionary that it is in."""
-    for tensors in _dictionaries(content):
+def _places(content: Any, anchor: str) -> Iterator[Place]:
+    """Everywhere that a weight of this name is."""
+    for way, tensors in _dictionaries(content):
         for name in tensors:
             if f".{name}".endswith(f".{anchor}"):
-                yield name.removesuffix(anchor), tensors
+                yield Place(way, name.removesuffix(anchor), tensors)
 
 
-def _dictionaries(content: Any) -> Iterator[dict[str, Tensor]]:
-    """Every dictionary of tensors, at any depth."""
+def _dictionaries(content: Any, way: str = "") -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Every dictionary of tensors, at any depth, and the keys that lead to it."""
     if not isinstance(content, Mapping):
         return
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if tensors:
-        yield tensors
-    for value in content.values():
-        yield from _dictionaries(value)
+        yield way, tensors
+    for key, value in content.items():
+        yield from _dictionaries(value, f"{way}{key}.")

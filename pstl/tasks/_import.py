@@ -66,6 +66,7 @@ def import_weights(
         encoder = _built(card)
         _check_fit(module, located, encoder, state)
         classifier = _classifier(module, located, encoder)
+        _check_classes(dataset, classifier)
     encoder_file.load_state(encoder, state, str(official))
     encoder_file.save(out, card, encoder, classifier)
     _say(official, located, classifier, dataset)
@@ -127,6 +128,17 @@ def _classifier(module: ModuleType, located: Located, encoder: BaseEncoder) -> n
         expected = f"expected the encoder's {encoder.width}"
         raise UserError(f"its head takes {layer.in_features} features, {expected}")
     return layer
+
+
+def _check_classes(dataset: str, classifier: nn.Linear | None) -> None:
+    """Raises: UserError for an unknown data set, or one of another number of classes."""
+    if not dataset:
+        return
+    count = len(load_plugin("data.datasets", dataset).SPEC.classes)
+    if classifier is not None and classifier.out_features != count:
+        expected = f"expected the {count} of {dataset}"
+        remedy = "name the data set it was trained on with --dataset"
+        raise UserError(f"its head has {classifier.out_features} classes, {expected}; {remedy}")
 
 
 def _say(

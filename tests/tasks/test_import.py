@@ -136,6 +136,44 @@ def test_several_encoders_are_not_chosen_from(shared: Path, tmp_path: Path) -> N
     assert torch.equal(encoder.state_dict()["input_norm.weight"], 2 * state["data_bn.weight"])
 
 
+def test_encoders_in_dictionaries_are_named_by_their_keys(shared: Path, tmp_path: Path) -> None:
+    """A net beside its moving average, each bare in its own dictionary: the message's names are what --part takes."""
+    state = read(shared / "parity/pstl_official.pt")
+    torch.save({"net": state, "ema": state | {"data_bn.weight": 2 * state["data_bn.weight"]}}, tmp_path / "two.pt")
+    with pytest.raises(UserError, match=r"2 encoders, of 'net\.', 'ema\.'; name one with --part"):
+        import_weights("pstl", tmp_path / "two.pt", tmp_path / "encoder.pt")
+    for part, factor in {"net.": 1, "ema": 2}.items():
+        import_weights("pstl", tmp_path / "two.pt", tmp_path / "encoder.pt", Told(part=part))
+        _, encoder = encoder_file.load(tmp_path / "encoder.pt")
+        assert torch.equal(encoder.state_dict()["input_norm.weight"], factor * state["data_bn.weight"])
+
+
+def test_half_precision_is_no_other_body(shared: Path, tmp_path: Path) -> None:
+    """Checkpoints are often shared in float16, which rounds the graph; that must not read as other bones."""
+    state = read(shared / "parity/pstl_official.pt")
+    torch.save({name: value.half() if value.is_floating_point() else value for name, value in state.items()}, tmp_path / "half.pt")
+    card = import_weights("pstl", tmp_path / "half.pt", tmp_path / "encoder.pt")
+    assert card.skeleton == "kinect_v2"
+    _, encoder = encoder_file.load(tmp_path / "encoder.pt")
+    weight = encoder.state_dict()["input_norm.weight"]
+    assert weight.dtype == torch.float32
+    assert torch.equal(weight, state["data_bn.weight"].half().float())
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [("ntu60", "its head has 10 classes, expected the 60 of ntu60"), ("nowhere", "unknown dataset 'nowhere'")],
+)
+def test_a_head_has_the_classes_of_the_data_set_it_is_said_to_be_of(dataset: str, expected: str, shared: Path, tmp_path: Path) -> None:
+    """A head of 10 classes recorded as NTU-60's would name every prediction wrong; nothing is written."""
+    state = read(shared / "parity/pstl_official.pt")
+    torch.save(state | {"fc.weight": torch.zeros(10, 256), "fc.bias": torch.zeros(10)}, tmp_path / "ten.pt")
+    with pytest.raises(UserError, match=expected):
+        import_weights("pstl", tmp_path / "ten.pt", tmp_path / "encoder.pt", Told(dataset=dataset))
+    assert not (tmp_path / "encoder.pt").exists()
+    import_weights("pstl", tmp_path / "ten.pt", tmp_path / "encoder.pt", Told(dataset="nwucla"))
+
+
 def test_the_body_is_the_released_codes_or_named(shared: Path, tmp_path: Path) -> None:
     """Twenty joints may be two bodies: neither is chosen, and a graph with other bones than the named body's is refused."""
     state, v1 = dict(read(shared / "parity/pstl_official.pt")), load_skeleton("kinect_v1")
