@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import stat
 import warnings
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 from pstl.errors import UserError, trouble
 
 LONGEST = 160  # characters of a reason that somebody else's code gives
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # torch prints parts of its reasons in bold
 
 
 class Kind(NamedTuple):
@@ -240,8 +242,9 @@ def _reason(error: Exception) -> str:
         return error.strerror.lower()
     if isinstance(error, KeyError):
         return f"no {' '.join(map(str, error.args))} in it"
-    said = " ".join(str(error).split())
-    return said[:LONGEST] or type(error).__name__
+    said = " ".join(COLOURS.sub("", str(error)).split())
+    shown = "".join(character for character in said[:LONGEST] if character.isprintable())
+    return shown or type(error).__name__
 
 
 def _no_number(text: str) -> Any:

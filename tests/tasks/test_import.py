@@ -136,6 +136,14 @@ def test_several_encoders_are_not_chosen_from(shared: Path, tmp_path: Path) -> N
     assert torch.equal(encoder.state_dict()["input_norm.weight"], 2 * state["data_bn.weight"])
 
 
+def test_what_is_said_of_a_foreign_file_commands_no_terminal(tmp_path: Path) -> None:
+    """Libraries print their reasons in bold, and quote names that a stranger chose; in a log that is noise, or worse."""
+    torch.save({"model": tmp_path}, tmp_path / "pickled.pt")
+    with pytest.raises(UserError, match="not a readable file of weights") as refused:
+        import_weights("pstl", tmp_path / "pickled.pt", tmp_path / "encoder.pt")
+    assert str(refused.value).isprintable()
+
+
 def test_encoders_in_dictionaries_are_named_by_their_keys(shared: Path, tmp_path: Path) -> None:
     """A net beside its moving average, each bare in its own dictionary: the message's names are what --part takes."""
     state = read(shared / "parity/pstl_official.pt")
