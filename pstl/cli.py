@@ -348,9 +348,9 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "doctor",
         verbs.doctor,
-        "say what is here, missing or damaged: of every data set, of some, or of single files",
+        "say what is whole, not fetched, missing, truncated or damaged: of every data set, of some, or of single files",
         "ntu60 --archives ~/archives",
-        ("targets", {"nargs": "*", "metavar": "DATASET|FILE", "help": "default: every data set, without reading it"}),
+        ("targets", {"nargs": "*", "metavar": "DATASET|FILE", "help": "default: every data set; those that are here are read"}),
         ("--archives", {"nargs": "*", "default": [], "help": "folders searched at any depth"}),
         ("--raw", {"help": "folder that fetch made (default: data/raw/DATASET)"}),
         jobs,

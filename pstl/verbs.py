@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -300,18 +301,32 @@ def plan(args: argparse.Namespace) -> None:
 
 def doctor(args: argparse.Namespace) -> None:
     from pstl import config, paths
-    from pstl.data.doctor import examine, examine_file, overview, text
+    from pstl.data.describe import examine_file
+    from pstl.data.doctor import HARMLESS, examine, text
     from pstl.registry import names
 
-    params = config.load(args.params)
+    params, known = config.load(args.params), names("data.datasets")
     folders = [Path(folder).expanduser() for folder in [*args.archives, *params.archives]]
-    known = names("data.datasets")
-    reports = [
-        examine(t, params.dataset(t), Path(args.raw or paths.raw(t)), folders, args.jobs) if t in known else examine_file(Path(t))
-        for t in args.targets
-    ] or overview(params, folders)
-    sys.stdout.write(json.dumps(reports, indent=1) + "\n" if args.json else "".join(map(text, reports)))
-    if args.targets and not all(report["ok"] for report in reports):
+    if absent := [folder for folder in folders if not folder.exists()]:
+        raise UserError(f"no such folder of archives: {absent[0]}; correct --archives (or archives: in params.yaml)")
+    if args.raw and not (len(args.targets) == 1 and args.targets[0] in known):
+        raise UserError(f"--raw {args.raw}: the folder of one data set; name the data set, too: {', '.join(known)}")
+    strangers = [target for target in args.targets if target not in known and not os.path.lexists(target)]
+    reports = []
+    for target in args.targets or known:
+        if target not in strangers:
+            raw = Path(args.raw or paths.raw(target))
+            found = examine(target, params.dataset(target), raw, folders, args.jobs) if target in known else examine_file(Path(target))
+            reports.append(found)
+            if not args.json:
+                sys.stdout.write(text(found))
+                sys.stdout.flush()
+    if args.json:
+        sys.stdout.write(json.dumps(reports, indent=1) + "\n")
+    if strangers:
+        raise UserError(f"{strangers[0]}: neither a data set nor a file; data sets: {', '.join(known)}")
+    fine = [report["ok"] or (not args.targets and report["state"] in HARMLESS) for report in reports]
+    if not all(fine):
         sys.exit(1)
 
 

@@ -1,23 +1,34 @@
 """Files a user brought or the network sent: finding them at any depth, opening zip and 7z archives without trusting them."""
 
+import logging
 import os
 import re
 import shutil
 import stat
 import zipfile
-import zlib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PureWindowsPath
 
 from pstl.data import inflate, sevenzip
+from pstl.data.sevenzip import Broken
 from pstl.errors import UserError
+from pstl.files import Kind, reading
+
+log = logging.getLogger(__name__)
 
 # Skeleton text deflates about 3 to 12 times; beyond these limits an archive is a bomb or not what its name says.
 SUFFIXES = (".zip", ".7z")
 MAX_RATIO = 100
 MAX_BYTES = 500 * 10**9
 
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)  # what reading a broken or encrypted zip raises
+ZIP = Kind("zip archive", "replace it by a whole copy")
+# Of a zip: how its first member and its end, which lists all members, begin.
+FIRST, END = b"PK\x03\x04", b"PK\x05\x06"
+LARGEST_END = 65_557  # bytes: an end with the longest comment
+
+
+class Twice(UserError):
+    """One file in two places: nobody can tell which is meant."""
 
 
 def find_file(names: Iterable[str], folders: Iterable[Path], besides: Path | None = None) -> list[Path]:
@@ -31,110 +42,173 @@ def find_members(members: str, folders: Iterable[Path], besides: Path | None = N
 
     folder, not_folder: expressions that must and must not be found in the end of the named folder's path and the way from there.
 
-    Raises: UserError if one name occurs twice, since nobody can tell which of the two is meant.
+    Raises: Twice if one name occurs in two folders.
     """
     named: dict[str, Path] = {}
     for path, way in _walk(folders, besides):
-        if re.fullmatch(members, path.name) and re.search(folder, way) and not (not_folder and re.search(not_folder, way)):
+        if re.fullmatch(members, path.name, re.ASCII) and re.search(folder, way) and not (not_folder and re.search(not_folder, way)):
             if path.name in named:
-                raise UserError(
-                    f"{path.name} is in {named[path.name].parent} and in {path.parent}; remove one copy or name one folder only"
-                )
+                raise Twice(f"{path.name} is in {named[path.name].parent} and in {path.parent}; remove one copy or name one folder only")
             named[path.name] = path
     return [named[name] for name in sorted(named)]
 
 
 def _walk(folders: Iterable[Path], besides: Path | None) -> Iterator[tuple[Path, str]]:
-    """Every file once, and the way to it: the last two names in the named folder's path, and the folders below."""
-    seen, skipped = set(), besides.resolve() if besides else None
+    """Every file once, and the way to it: the last two names in the named folder's path, and the folders below.
+
+    Links to folders are not followed; a folder that cannot be read is named and passed over.
+    """
+    seen, skipped = set(), _real(besides) if besides else None
     for folder in folders:
-        tops = [(str(folder.parent), [], [folder.name])] if folder.is_file() else sorted(os.walk(folder))
+        is_file = not folder.is_dir()
+        tops = [(str(folder.parent), [], [folder.name])] if is_file else sorted(os.walk(folder, onerror=_unreadable))
         for top, _, names in tops:
-            real = Path(top).resolve()  # of the folder only: resolving 100,000 files takes seconds
+            real = _real(top)  # of the folder only: resolving 100,000 files takes seconds
             if skipped and real.is_relative_to(skipped):
                 continue
-            way = os.path.join(*folder.resolve().parts[-2:], os.path.relpath(top, folder)) if not folder.is_file() else real.name
+            way = real.name if is_file else os.path.join(*_real(folder).parts[-2:], os.path.relpath(top, folder))
             for name in sorted(names):
                 path = Path(top, name)
-                if (key := (real, name)) not in seen and not (path.is_symlink() and (key := _linked(path)) in seen):
+                key = (real, name)
+                if path.is_symlink():
+                    key = (_real(path).parent, _real(path).name)
+                if key not in seen:
                     seen.add(key)
                     yield path, way
 
 
-def _linked(path: Path) -> tuple[Path, str]:
-    real = path.resolve()
-    return real.parent, real.name
+def _real(path: str | Path) -> Path:
+    """A path without links; one that leads to itself stays as it is."""
+    return Path(os.path.realpath(path))
 
 
-def check(archive: Path, members: str = "") -> list[str]:
+def _unreadable(error: OSError) -> None:
+    log.warning("%s: cannot be searched (%s), passed over", error.filename, str(error.strerror).lower())
+
+
+def check(archive: Path, members: str = "", size: int = 0) -> list[str]:
     """Names of the files in a zip or 7z archive that `members` asks for (a regular expression for the file name; empty: all).
 
-    Raises: UserError naming the archive if it is truncated, no archive, encrypted, holds no such file, or holds anything that
-    could write outside its folder or fill the disk: absolute or climbing paths, links, devices, repeated names, a bomb.
+    size: bytes of the archive as it is known, for the message about a truncated one.
+    Raises: UserError naming the archive if it is encrypted, holds no such file, or anything that could write outside its folder or
+    fill the disk: absolute or climbing paths, links, devices, repeated names, a bomb. Broken if it is truncated, or no archive.
     """
-    files = entries(archive)
+    files = entries(archive, size)
     for name, _, reason in files:
         if reason := reason or _unsafe(name):
-            raise UserError(f"{archive}: member {name!r} {reason}; nothing was unpacked, get the archive from its source")
+            raise UserError(f"{archive}: member {shown(name)} {reason}; nothing was unpacked, get the archive from its source")
     if len({name for name, _, _ in files}) < len(files):
         raise UserError(f"{archive}: a member's name occurs twice; nothing was unpacked, get the archive from its source")
-    total, size = sum(size for _, size, _ in files), archive.stat().st_size
-    if total > MAX_BYTES or total > MAX_RATIO * size:
+    total, packed = sum(size for _, size, _ in files), archive.stat().st_size
+    if total > MAX_BYTES or total > MAX_RATIO * packed:
         raise UserError(
-            f"{archive}: {size} bytes claim to hold {total}, above {MAX_RATIO} times or {MAX_BYTES} bytes; nothing was unpacked"
+            f"{archive}: {packed} bytes claim to hold {total}, above {MAX_RATIO} times or {MAX_BYTES} bytes; nothing was unpacked"
         )
-    wanted = [name for name, _, _ in files if not members or re.fullmatch(members, name.rsplit("/", 1)[-1])]
+    wanted = [name for name, _, _ in files if not members or re.fullmatch(members, name.rsplit("/", 1)[-1], re.ASCII)]
     if not wanted:
-        raise UserError(f"{archive}: none of its {len(files)} files is named like {members!r}; is it another archive of the same name?")
+        raise UserError(f"{archive}: none of its {len(files)} files is named like {members!r}; {_another(files)}")
     return wanted
 
 
-def entries(archive: Path) -> list[tuple[str, int, str]]:
-    """(name, bytes, what is wrong with it or "") of every file. Raises: UserError naming an archive that cannot be opened."""
+def _another(files: Iterable[tuple[str, int, str]]) -> str:
+    """What an archive without a wanted file is."""
+    inner = [name for name, _, _ in files if name.endswith(SUFFIXES)]
+    if inner:
+        return f"it holds another archive, {shown(inner[0])}: unpack that one, and name its folder"
+    return "is it another archive of the same name?"
+
+
+def shown(name: str) -> str:
+    """A member's name in a message, shortened, whatever characters it has."""
+    return ascii(name if len(name) <= 80 else f"{name[:80]}...")
+
+
+def entries(archive: Path, size: int = 0) -> list[tuple[str, int, str]]:
+    """(name, bytes, what is wrong with it or "") of every file. Raises: Broken, naming an archive that cannot be opened."""
     if archive.suffix == ".7z":
         return sevenzip.entries(archive)
-    try:
-        with zipfile.ZipFile(archive) as bundle:
-            return [(info.filename, info.file_size, _odd(info)) for info in bundle.infolist() if not info.is_dir()]
-    except DAMAGE as error:
-        size = archive.stat().st_size
-        raise UserError(f"{archive}: truncated or not a zip archive ({size} bytes: {error}); replace it by a whole copy") from None
+    with opened(archive, size) as bundle:
+        length = archive.stat().st_size
+        return [(info.filename, info.file_size, _odd(info, length)) for info in bundle.infolist() if not info.is_dir()]
 
 
-def unpack(archive: Path, folder: Path, members: str = "") -> None:
+def opened(archive: Path, size: int = 0) -> zipfile.ZipFile:
+    """A zip archive.   size: bytes as known.   Raises: Broken if it cannot be opened, which says whether its end is missing."""
+    with reading(archive, ZIP):
+        try:
+            return zipfile.ZipFile(archive)
+        except OSError:
+            raise
+        except Exception as error:  # whatever the library trips over, it is the archive
+            reason = " ".join(str(error).split()) or type(error).__name__
+        if _has_no_end(archive):
+            length = archive.stat().st_size
+            known = f" of {size}" if size > length else ""
+            said = f"truncated or not a zip archive: {length}{known} bytes, and its end is missing"
+            raise Broken(f"{archive}: {said}; {ZIP.again}", "truncated")
+        raise Broken(f"{archive}: damaged or not a zip archive ({reason[:160]}); {ZIP.again}", "damaged")
+
+
+def _has_no_end(archive: Path) -> bool:
+    """Whether a file begins as a zip archive does, or is too short to tell, and does not end as one."""
+    with open(archive, "rb") as stream:
+        head = stream.read(len(FIRST))
+        stream.seek(-min(LARGEST_END, archive.stat().st_size), os.SEEK_END)
+        tail = stream.read()
+    end = tail[tail.rfind(END) :] if END in tail else b""
+    comment = int.from_bytes(end[20:22], "little")
+    return FIRST.startswith(head) and len(end) < 22 + comment
+
+
+def unpack(archive: Path, folder: Path, members: str = "", damaged: dict[str, str] | None = None) -> None:
     """Unpack the files that `members` asks for into `folder`, below it and nowhere else.
 
-    Raises: UserError as check() does, or naming the archive and the member whose bytes are damaged, or if the disk is too small.
+    damaged: takes the members of a zip archive whose bytes are damaged, and why; None: the first one is an error.
+    Raises: UserError as check() does, or if the disk is too small; Broken, naming archive and member.
     """
     wanted = set(check(archive, members))
     needed, free = sum(size for name, size, _ in entries(archive) if name in wanted), shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(f"{archive}: unpacked it takes {needed} bytes, {folder.parent} has {free} left; make room and run again")
-    for name, content in stream(archive, wanted):
+    for name, content in stream(archive, wanted, damaged):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(target, "xb") as file:
             file.write(content)
 
 
-def stream(archive: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of some members, one after the other. Raises: UserError naming the archive and the member that is damaged."""
+def stream(archive: Path, names: Collection[str], damaged: dict[str, str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of some members, one after the other.
+
+    damaged: as unpack() has it.   Raises: Broken, naming the archive and the member that is damaged.
+    """
     if archive.suffix == ".7z":
         yield from sevenzip.stream(archive, names)
         return
-    with zipfile.ZipFile(archive) as bundle:
+    with opened(archive) as bundle:
         for name in bundle.namelist():
             if name in names:
-                yield name, read_member(bundle, name)
+                try:
+                    content = read_member(bundle, name)
+                except Broken as error:
+                    if damaged is None:
+                        raise
+                    damaged[name] = str(error)
+                    continue
+                yield name, content
 
 
 def read_member(bundle: zipfile.ZipFile, name: str) -> bytes:
-    """One member of an open zip archive. Reading stops at the size that was declared and checked, and ends with the CRC."""
+    """One member of an open zip archive. Reading stops at the size that was declared and checked, and ends with the CRC.
+
+    Raises: Broken, naming archive and member.
+    """
     try:
         content = inflate.inflated(bundle, name)
         return bundle.read(name) if content is None else content
-    except DAMAGE as error:
-        raise UserError(f"{bundle.filename}: member {name} is damaged ({error}); replace the archive by a whole copy") from None
+    except Exception as error:  # whatever the libraries trip over, it is the archive
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Broken(f"{bundle.filename}: member {name} is damaged ({reason[:160]}); {ZIP.again}", "damaged") from None
 
 
 def _unsafe(name: str) -> str:
@@ -146,8 +220,10 @@ def _unsafe(name: str) -> str:
     return ""
 
 
-def _odd(info: zipfile.ZipInfo) -> str:
-    """What a member of a zip archive is, if it is no plain file."""
+def _odd(info: zipfile.ZipInfo, length: int) -> str:
+    """What a member of a zip archive of so many bytes is, if it is no plain file in it."""
+    if not 0 <= info.header_offset < length:
+        return f"begins at byte {info.header_offset} of {length}"
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
         return "is a link or a device, not a file"

@@ -22,7 +22,7 @@ from pstl.data import archives as zips
 from pstl.data.members import locate
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
-from pstl.files import checksum, replaced, write_json
+from pstl.files import Kind, checksum, reading, replaced, write_json
 from pstl.registry import load
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ ATTEMPTS = 5  # connections per download; each goes on where the last one was cu
 SILENCE_S = 30  # seconds without a byte after which a connection counts as cut
 CHUNK = 1 << 16  # bytes; also the most that a cut connection loses
 
+BROUGHT = Kind("file that can be read", "replace it by a whole copy")
 KEPT = "archives"  # folder beside the output: downloads stay there, archives put there are found
 
 
@@ -87,7 +88,7 @@ def _check_folders(name: str, out: Path, folders: Sequence[Path]) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"{name}: {out} is a file, expected a folder; choose another --out")
     for kept in (Path.cwd(), Path.home(), out.parent / KEPT, *folders):
-        if kept.resolve().is_relative_to(out.resolve()):
+        if Path(os.path.realpath(kept)).is_relative_to(os.path.realpath(out)):
             raise UserError(f"{name}: --out {out} would be replaced, and it holds {kept}; choose another folder, e.g. data/raw/{name}")
 
 
@@ -109,15 +110,14 @@ def _obtain(spec: DatasetSpec, out: Path, folders: Sequence[Path], online: bool)
 def _found(remote: Remote, folders: Sequence[Path], out: Path) -> Source | None:
     """The remote's archive, of known checksum if there is one, else its loose files, else None.
 
-    Raises: UserError if an archive is damaged, or several differ and none is known.
+    Raises: UserError if every archive is damaged, or several differ and none is known.
     """
     place = locate(remote, folders, besides=out)
     if isinstance(place, list):
-        sums = {path: checksum(path) for path in place}
-        path = _meant(remote, sums)
-        return _accepted(remote, path, sums[path], str(path.resolve()))
+        path, sha256 = meant(remote, place)
+        return _accepted(remote, path, sha256, os.path.realpath(path))
     if place:
-        where = os.path.commonpath([path.resolve().parent for path in place.loose])
+        where = os.path.commonpath([os.path.realpath(path.parent) for path in place.loose])
         log.warning(
             "%s: not found, but %d files of it are in %s; used as they are, counts follow", remote.filename, len(place.loose), where
         )
@@ -125,13 +125,30 @@ def _found(remote: Remote, folders: Sequence[Path], out: Path) -> Source | None:
     return None
 
 
-def _meant(remote: Remote, sums: dict[Path, str]) -> Path:
-    """The file of known checksum, else the first of equals.   sums: file -> SHA-256."""
+def meant(remote: Remote, paths: Sequence[Path]) -> tuple[Path, str]:
+    """Of files of one name the one of known checksum, else the first of equals, and its SHA-256; broken ones are passed over.
+
+    Raises: UserError if all are broken, Twice if several differ and none is known.
+    """
+    sums, reasons = dict[Path, str](), list[UserError]()
+    for path in paths:
+        try:
+            with reading(path, BROUGHT):
+                sums[path] = checksum(path)
+            if path.suffix in zips.SUFFIXES:
+                zips.check(path, remote.members, remote.size)
+        except UserError as error:
+            sums.pop(path, None)
+            reasons.append(error)
+    if not sums:
+        raise reasons[0]
     path = min(sums, key=lambda path: sums[path] not in remote.sha256)
     others = [other for other in sums if sums[other] != sums[path]]
     if others and sums[path] not in remote.sha256:
-        raise UserError(f"{path} and {others[0]} differ, and which is meant nobody can tell; remove one or name one folder only")
-    return path
+        raise zips.Twice(f"{path} and {others[0]} differ, and which is meant nobody can tell; remove one or name one folder only")
+    for reason in reasons:
+        log.warning("%s; %s is used", reason, path)
+    return path, sums[path]
 
 
 def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
@@ -143,7 +160,7 @@ def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
     target = store / remote.filename
     download(remote.url, target)
     try:
-        return _accepted(remote, target, checksum(target), str(target.resolve()) if remote.in_place else remote.url)
+        return _accepted(remote, target, checksum(target), os.path.realpath(target) if remote.in_place else remote.url)
     except UserError as reason:
         target.unlink()  # most often a web page in place of the file: kept, it would be found next time
         raise UserError(f"{remote.url} sent something else: {reason}") from None
@@ -152,7 +169,7 @@ def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
 def _accepted(remote: Remote, path: Path, sha256: str, origin: str) -> Source:
     """A file as a source: a zip must be whole; an unknown checksum is no reason to refuse, since clips are counted later."""
     if path.suffix in zips.SUFFIXES:
-        zips.check(path, remote.members)
+        zips.check(path, remote.members, remote.size)
     if remote.md5 and not remote.sha256:
         with open(path, "rb") as stream:
             same = hashlib.file_digest(stream, "md5").hexdigest() == remote.md5

@@ -21,6 +21,10 @@ BATCH = 32  # files that travel to a worker at once
 BATCH_BYTES = 64 << 20
 
 
+class Gone(UserError):
+    """What was fetched in place is no longer there."""
+
+
 class SourceEntry(BaseModel):
     """Where one remote's files came from."""
 
@@ -29,9 +33,10 @@ class SourceEntry(BaseModel):
 
 
 class ManifestFile(BaseModel):
-    """What `fetch` says of the folder it made."""
+    """What `fetch` says of the folder it made: where its files came from, and how large they are."""
 
     sources: list[SourceEntry] = []
+    files: dict[str, int] = {}  # name -> bytes
 
 
 class Member(NamedTuple):
@@ -64,7 +69,7 @@ class Place:
         Raises: UserError if the archive is damaged or unsafe, or has one file in two folders.
         """
         if self.file and self.file.suffix in archives.SUFFIXES:
-            found = [Member(name, self.file) for name in archives.check(self.file, remote.members)]
+            found = [Member(name, self.file) for name in archives.check(self.file, remote.members, remote.size)]
         else:
             paths = (self.file,) if self.file else self.loose
             found = [Member(str(path)) for path in paths]
@@ -72,7 +77,7 @@ class Place:
         for one, other in itertools.pairwise(found):
             if one.file == other.file:
                 both = f"{one.name} and {other.name}"
-                raise UserError(f"{self.file}: holds {both}; which is meant nobody can tell: pack one")
+                raise archives.Twice(f"{self.file}: holds {both}; which is meant nobody can tell: pack one")
         return found
 
 
@@ -84,12 +89,20 @@ class Batch(NamedTuple):
 
 
 def locate(remote: Remote, folders: Iterable[Path], besides: Path | None = None) -> list[Path] | Place | None:
-    """Archives of one remote at any depth of `folders`, or a Place of its loose files, or None."""
+    """Archives of one remote at any depth of `folders`, or a Place of its loose files, or None.
+
+    Raises: UserError if there is only a folder of the archive's name, without its files.
+    """
     folders = list(folders)
     if files := archives.find_file((remote.filename, *remote.aliases), folders, besides):
         return files
     loose = archives.find_members(remote.members, folders, besides, remote.folder, remote.not_folder) if remote.members else []
-    return Place(loose=tuple(loose)) if loose else None
+    if loose:
+        return Place(loose=tuple(loose))
+    for path in (folder / name for folder in folders for name in (remote.filename, *remote.aliases)):
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, and none of the wanted files is in it; expected an archive")
+    return None
 
 
 def of_dataset(spec: DatasetSpec, raw: Path, folders: Sequence[Path] = ()) -> dict[str, list[Member]]:
@@ -108,9 +121,7 @@ def of_dataset(spec: DatasetSpec, raw: Path, folders: Sequence[Path] = ()) -> di
         place = locate(remote, places) if all(folder.exists() for folder in places) else None
         if place is None and not remote.optional:
             where = " or ".join(map(str, places))
-            raise UserError(
-                f"{spec.name}: {remote.filename} is no longer in {where}; run 'python -m pstl fetch {spec.name} --out {raw}' again"
-            )
+            raise Gone(f"{spec.name}: {remote.filename} is no longer in {where}; run 'python -m pstl fetch {spec.name} --out {raw}' again")
         if isinstance(place, list):
             place = Place(file=place[0])
         found[remote.filename] = place.members(remote) if place else []
@@ -167,4 +178,4 @@ def text(members: Sequence[Member]) -> dict[str, str]:
 @lru_cache(maxsize=4)
 def _bundle(archive: Path) -> zipfile.ZipFile:
     """An archive that stays open in its process: its list of 56,880 names takes a second to read."""
-    return zipfile.ZipFile(archive)
+    return archives.opened(archive)

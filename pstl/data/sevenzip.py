@@ -1,20 +1,36 @@
 """7z archives: their list of files, and their files one after the other, without unpacking to disk."""
 
-import lzma
 import queue
+import struct
 import threading
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pstl.errors import UserError
+from pstl.files import Kind, reading
 
+ARCHIVE = Kind("7z archive", "replace it by a whole copy")
+HEADER = struct.Struct("<6s2xIQQI")  # signature, CRC of the rest, and of the list of files: where it begins, its bytes, its CRC
+SIGNATURE = b"7z\xbc\xaf\x27\x1c"
 AHEAD = 4  # members unpacked and not yet taken: bounds memory
 
 
+class Broken(UserError):
+    """An archive that is not whole.   state: "truncated", or "damaged" in another way."""
+
+    def __init__(self, message: str, state: str) -> None:
+        super().__init__(message)
+        self.state = state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.state)
+
+
 def entries(archive: Path) -> list[tuple[str, int, str]]:
-    """(name, bytes, what is wrong with it or "") of every file. Raises: UserError if the archive cannot be opened."""
+    """(name, bytes, what is wrong with it or "") of every file. Raises: Broken if the archive cannot be opened."""
     with _opened(archive) as bundle:
         if bundle.needs_password():
             raise UserError(f"{archive}: is encrypted; unpack it and name the folder")
@@ -47,12 +63,37 @@ def stream(archive: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]
 def _opened(archive: Path) -> Iterator[Any]:
     """The archive, by an open file and not by its path: so py7zr unpacks in order and in one thread."""
     from py7zr import SevenZipFile
+    from py7zr.exceptions import PasswordRequired
 
+    _check_end(archive)
     try:
         with open(archive, "rb") as file, SevenZipFile(file, "r") as bundle:
             yield bundle
-    except _damage() as error:
-        raise _damaged(archive, error) from None
+    except UserError:
+        raise
+    except PasswordRequired:
+        raise UserError(f"{archive}: is encrypted; unpack it and name the folder") from None
+    except Exception as error:  # whatever the library trips over, it is the archive
+        reason = " ".join(str(error).split()) or type(error).__name__
+        said = f"damaged or not a 7z archive ({reason[:160]})"
+        raise Broken(f"{archive}: {said}; {ARCHIVE.again}", "damaged") from None
+
+
+def _check_end(archive: Path) -> None:
+    """Raises: Broken if the file is shorter than its first bytes say."""
+    with reading(archive, ARCHIVE):
+        length = archive.stat().st_size
+        with open(archive, "rb") as file:
+            head = file.read(HEADER.size)
+    expected = 0
+    if len(head) == HEADER.size:
+        signature, crc, begin, size, _ = HEADER.unpack(head)
+        if signature == SIGNATURE and zlib.crc32(head[12:]) == crc:
+            expected = HEADER.size + begin + size
+    if length < expected or (length < HEADER.size and SIGNATURE.startswith(head[: len(SIGNATURE)])):
+        known = f" of {expected}" if expected else ""
+        said = f"truncated or not a 7z archive: {length}{known} bytes"
+        raise Broken(f"{archive}: {said}; {ARCHIVE.again}", "truncated")
 
 
 def _unpack(archive: Path, names: set[str], ready: "queue.Queue[Any]", stopped: threading.Event) -> None:
@@ -94,19 +135,6 @@ def _unpack(archive: Path, names: set[str], ready: "queue.Queue[Any]", stopped: 
         with _opened(archive) as bundle:
             bundle.extract(targets=names, factory=Members())
         ready.put(None)
-    except BaseException as error:  # of any kind: whoever takes would wait for ever
+    except BaseException as error:  # who waits for members must hear of everything, or waits for ever
         if not stopped.is_set():
             ready.put(error)
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What reading a broken archive raises; the header's parser also trips over nonsense numbers."""
-    from py7zr.exceptions import ArchiveError, PasswordRequired
-
-    trips = (ValueError, TypeError, IndexError, KeyError, AttributeError, MemoryError, OverflowError, EOFError, OSError)
-    return (ArchiveError, PasswordRequired, lzma.LZMAError, *trips)
-
-
-def _damaged(archive: Path, error: Exception) -> UserError:
-    reason = str(error) or type(error).__name__
-    return UserError(f"{archive}: truncated, damaged or not a 7z archive ({reason}); replace it by a whole copy")

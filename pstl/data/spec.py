@@ -80,7 +80,7 @@ class Remote:
     aliases: other names of the same file.   in_place: read from where it lies, never unpacked or copied.
     optional: what it says is also known by rule.   notes: small texts about the recordings, read before them.
     folder, not_folder: what the path of a loose file must and must not hold, where two kinds of files share their names.
-    md5: what third parties state; a difference is said, not refused.
+    md5: what third parties state; a difference is said, not refused.   size: bytes of the file with the checksum; 0: not known.
     """
 
     filename: str
@@ -94,6 +94,7 @@ class Remote:
     md5: str = ""
     optional: bool = False
     notes: bool = False
+    size: int = 0
 
 
 Rule = Callable[[RawSequence], str]  # -> "train", "test" or "" (left out)

@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
+import small_world
 
 from pstl import cli
 from pstl.data import doctor, simulated
-from pstl.data.datasets import _ntu, ntu60
+from pstl.data.datasets import _ntu, ntu60, nwucla
+from pstl.data.fetch import fetch
 from pstl.data.formats import skeleton_txt
+from pstl.registry import names
 
 NAMES = simulated.ntu_names((1,), (1, 3), (1,))  # 12 clips
 
@@ -122,7 +127,227 @@ def test_the_command_says_it_as_text_and_as_json(tmp_path, clips, capsys, root):
         cli.main(["doctor", str(path), "--params", str(root / "params.yaml")])
     assert stop.value.code == 1
     assert f"{path}: NOT OK" in capsys.readouterr().out
+    path.unlink()
     cli.main(["doctor", "--params", str(root / "params.yaml"), "--archives", str(tmp_path)])
     out = capsys.readouterr().out
     assert "nturgbd_skeletons_s018_to_s032.zip: missing" in out
     assert "rose1.ntu.edu.sg" in out
+
+
+UCLA = {
+    f"all_sqe/a08_s01_e0{i}_v0{v}.json": json.dumps(
+        {"file_name": "x", "skeletons": np.random.default_rng(10 * i + v).normal(size=(3, 20, 3)).round(4).tolist(), "label": 7}
+    ).encode()
+    for i in (1, 2)
+    for v in (1, 2, 3)
+}
+
+
+@pytest.fixture
+def ucla(monkeypatch, tmp_path, root):
+    """Six clips in NW-UCLA's archive, which is copied when fetched."""
+    monkeypatch.setattr(nwucla, "SPEC", dataclasses.replace(nwucla.SPEC, expected={"xview": (4, 2)}))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    simulated.write_zip(tmp_path / "mine" / "all_sqe.zip", UCLA)
+
+
+@pytest.fixture
+def doctor_says(capsys, tmp_path):
+    """Ask the command: (exit code, output, errors)."""
+    small_world.settings(tmp_path / "params.yaml")
+
+    def ask(*words):
+        try:
+            cli.main(["doctor", *map(str, words), "--jobs", "1", "--params", str(tmp_path / "params.yaml")])
+            code = 0
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return ask
+
+
+def flipped(data):
+    """A zip archive with one bit of its third member's content changed."""
+    at = [m.start() for m in re.finditer(rb"PK\x03\x04", data)][2] + 100
+    return data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :]
+
+
+def test_the_states_of_a_copied_set_are_told_apart(tmp_path, ucla, doctor_says):
+    """Not fetched is no damage, and half a download is neither that nor a broken disk: each has another remedy."""
+    archive = tmp_path / "mine" / "all_sqe.zip"
+    whole = archive.read_bytes()
+
+    code, out, _ = doctor_says("nwucla", "--archives", "mine")
+    assert (code, out.splitlines()[0]) == (0, "nwucla: ok, not fetched")
+    assert "xview: 4 + 2 clips" in out
+    assert "wrong" not in out
+
+    for cut in (len(whole) // 2, len(whole) - 30, 10, 2, 0):
+        archive.write_bytes(whole[:cut])
+        code, out, _ = doctor_says("nwucla", "--archives", "mine")
+        assert (code, out.splitlines()[0]) == (1, "nwucla: NOT OK, truncated")
+        assert f"mine/all_sqe.zip: truncated or not a zip archive: {cut} of 14250812 bytes" in out
+        assert "damaged" not in out
+
+    for broken in (flipped(whole), b"<html>" * 1000, whole[:40] + whole[60:]):
+        archive.write_bytes(broken)
+        code, out, _ = doctor_says("nwucla", "--archives", "mine")
+        assert (code, out.splitlines()[0]) == (1, "nwucla: NOT OK, damaged")
+        assert "mine/all_sqe.zip: " in out
+        assert "truncated" not in out
+
+    archive.unlink()
+    code, out, _ = doctor_says("nwucla", "--archives", "mine")
+    assert (code, out.splitlines()[0]) == (1, "nwucla: missing")
+
+    archive.write_bytes(whole)
+    fetch("nwucla", {}, "data/raw/nwucla", ["mine"])
+    for words in ((), ("--archives", "mine")):
+        code, out, _ = doctor_says("nwucla", *words)
+        assert (code, out.splitlines()[0]) == (0, "nwucla: ok, whole")
+        assert "xview: 4 + 2 clips" in out
+    archive.unlink()  # a copied set needs it no more
+    assert doctor_says("nwucla")[0] == 0
+
+
+def test_every_changed_file_of_a_fetched_set_is_named(tmp_path, ucla, doctor_says):
+    """A reader stops at the first; who repairs a set must see all of them."""
+    fetch("nwucla", {}, "data/raw/nwucla", ["mine"])
+    names = sorted((tmp_path / "data/raw/nwucla/all_sqe").iterdir())
+    size = names[0].stat().st_size
+    names[0].write_bytes(names[0].read_bytes()[:100])
+    code, out, _ = doctor_says("nwucla")
+    assert (code, out.splitlines()[0]) == (1, "nwucla: NOT OK, truncated")
+    assert f"{names[0].relative_to(tmp_path)}: truncated: 100 of {size} bytes" in out
+    names[1].unlink()
+    _, out, _ = doctor_says("nwucla")
+    assert "wrong: 2" in out
+    assert f"{names[1].relative_to(tmp_path)}: is not there any more" in out
+
+    fetch("nwucla", {}, "data/raw/nwucla", ["mine"])
+    for name in names[2:4]:
+        name.write_bytes(name.read_bytes().replace(b"0.", b"x.", 1))
+    code, out, _ = doctor_says("nwucla")
+    assert (code, out.splitlines()[0]) == (1, "nwucla: NOT OK, damaged")
+    assert all(name.name in out for name in names[2:4])
+    assert "clips" not in out  # nothing was counted, so no count looks wrong
+
+
+def test_loose_files_are_one_copy_before_and_after_fetch(tmp_path, ucla, doctor_says):
+    """What was fetched from a folder lies there twice: that is no riddle, and hides no other set."""
+    (tmp_path / "mine" / "all_sqe.zip").unlink()
+    loose = folder(tmp_path / "mine" / "all_sqe", {name.rpartition("/")[2]: content for name, content in UCLA.items()})
+    assert doctor_says("nwucla", "--archives", "mine")[1].startswith("nwucla: ok, not fetched")
+    fetch("nwucla", {}, "data/raw/nwucla", ["mine"])
+    code, out, _ = doctor_says("--archives", "mine")
+    assert (code, "nwucla: ok, whole" in out, "ntu60: missing" in out) == (0, True, True)
+
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "mine" / "copy").mkdir()
+    shutil.copy(next(loose.iterdir()), tmp_path / "mine" / "copy")
+    code, out, _ = doctor_says("--archives", "mine")
+    assert "nwucla: NOT OK, ambiguous" in out
+    assert " is in " in out
+    assert (code, "utkinect: missing" in out) == (1, True)
+
+
+def test_the_states_of_a_set_read_in_place_are_told_apart(tmp_path, clips, few, doctor_says, monkeypatch):
+    """NTU's archives are never copied: what was fetched can be cut, bent or moved away afterwards."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    archive = tmp_path / "mine" / ntu60.SPEC.remotes[0].filename
+    simulated.write_zip(archive, {f"nturgb+d_skeletons/{name}": text for name, text in clips.items()})
+    whole = archive.read_bytes()
+    for state, words in (("not fetched", ("--archives", "mine")), ("whole", ())):
+        if state == "whole":
+            fetch("ntu60", {}, "data/raw/ntu60", ["mine"])
+        for content, code, title in (
+            (whole, 0, f"ntu60: ok, {state}"),
+            (whole[:-1000], 1, "ntu60: NOT OK, truncated"),
+            (flipped(whole), 1, "ntu60: NOT OK, damaged"),
+        ):
+            archive.write_bytes(content)
+            found = doctor_says("ntu60", *words)
+            assert (found[0], found[1].splitlines()[0]) == (code, title)
+    archive.rename(tmp_path / "elsewhere.zip")
+    code, out, _ = doctor_says("ntu60")
+    assert (code, out.splitlines()[0]) == (1, "ntu60: missing")
+    assert "is no longer in" in out
+
+
+def test_a_set_with_other_counts_is_incomplete(tmp_path, clips, few):
+    """Whole files, but not all of them: counts are those of another data set."""
+    del clips["S001C002P001R001A001.skeleton"]
+    report = doctor.examine("ntu60", {}, tmp_path / "raw", [folder(tmp_path / "mine", clips)], jobs=1)
+    assert (report["ok"], report["state"]) == (False, "incomplete")
+
+
+def test_without_a_name_only_what_is_here_must_be_whole(tmp_path, ucla, doctor_says):
+    """Nobody has all sets; one that is not here is no fault, and one that is broken hides none of the others."""
+    code, out, _ = doctor_says("--archives", "mine")
+    titles = [line for line in out.splitlines() if not line.startswith(" ")]
+    assert [title.split(":")[0] for title in titles] == names("data.datasets")
+    assert code == 0
+    assert "nwucla: ok, not fetched" in titles
+    assert "ntu60: missing" in titles
+    assert "synthetic: ok, not fetched" in titles
+
+    (tmp_path / "mine" / "all_sqe.zip").write_bytes(b"PK\x03\x04")
+    (tmp_path / "data/raw/utkinect").mkdir(parents=True)
+    (tmp_path / "data/raw/utkinect/manifest.json").write_bytes(b"{")
+    (tmp_path / "mine" / "Skeleton.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
+    (tmp_path / "mine" / "msr_action3d_real_world.zip").symlink_to("msr_action3d_real_world.zip")
+    code, out, _ = doctor_says("--archives", "mine", "--json")
+    states = {report["dataset"]: report["state"] for report in json.loads(out)}
+    assert code == 1
+    assert list(states) == names("data.datasets")
+    assert {name: state for name, state in states.items() if state not in ("missing", "not fetched")} == {
+        "nwucla": "truncated", "utkinect": "damaged", "pkummd1": "truncated", "msraction3d": "damaged",
+    }  # fmt: skip
+
+
+def test_wrong_usage_is_told_from_a_broken_file(tmp_path, ucla, doctor_says):
+    """Scripts tell 1, look at your files, from 2, look at your command."""
+    assert doctor_says("nwucia")[::2] == (
+        2,
+        f"pstl doctor: nwucia: neither a data set nor a file; data sets: {', '.join(names('data.datasets'))}\n",
+    )
+    code, out, _ = doctor_says("nwucla", "nwucia", "--archives", "mine")
+    assert (code, out.splitlines()[0]) == (2, "nwucla: ok, not fetched")
+    for words in (("--archives", "none"), ("--raw", "x"), ("nwucla", "cmu", "--raw", "x")):
+        code, out, err = doctor_says(*words)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_single_archives_are_read_to_their_last_byte(tmp_path, ucla, doctor_says):
+    """The list of files stands at the end of an archive and says nothing of a bit that changed before it."""
+    archive = tmp_path / "mine" / "all_sqe.zip"
+    whole = archive.read_bytes()
+    assert doctor_says(archive)[:2] == (0, f"{archive}: ok, whole\n  kind: archive\n  files: 6\n  endings: {{'.json': 6}}\n")
+    archive.write_bytes(flipped(whole))
+    code, out, _ = doctor_says(archive)
+    assert (code, out.startswith(f"{archive}: NOT OK, damaged: {archive}: member all_sqe/")) == (1, True)
+    archive.write_bytes(whole[:-1])
+    assert doctor_says(archive)[1].startswith(f"{archive}: NOT OK, truncated")
+    simulated.write_7z(tmp_path / "a.7z", UCLA)
+    seven = (tmp_path / "a.7z").read_bytes()
+    assert doctor_says(tmp_path / "a.7z")[0] == 0
+    (tmp_path / "a.7z").write_bytes(seven[:-5])
+    assert (
+        f"NOT OK, truncated: {tmp_path}/a.7z: truncated or not a 7z archive: {len(seven) - 5} of {len(seven)} bytes"
+        in doctor_says(tmp_path / "a.7z")[1]
+    )
+    (tmp_path / "a.7z").write_bytes(seven[:40] + bytes([seven[40] ^ 8]) + seven[41:])
+    assert "NOT OK, damaged" in doctor_says(tmp_path / "a.7z")[1]
+    assert "is a folder, expected a file" in doctor_says(tmp_path / "mine")[1]
+
+
+def test_names_of_any_bytes_are_printed(tmp_path, doctor_says):
+    """A file name that is no UTF-8 must not end the report in which it stands."""
+    path = tmp_path / "caf\udce9.skeleton"
+    path.write_bytes(b"")
+    code, out, _ = doctor_says(path)
+    assert (code, "caf\\udce9.skeleton" in out) == (1, True)

@@ -37,6 +37,7 @@ SPEC = DatasetSpec(
             "cmu_mocap_standard.zip",
             # 38 files of github: chaneyddtt/Convolutional-Sequence-to-Sequence-Model-for-Human-Dynamics (f27ccb4e), packed again.
             sha256=("929c14e3a689f04bfbf8259c9da145bccf4d3957e6b095b728f410b3e052f353",),
+            size=16_470_154,
         ),
     ),
     source="CMU Graphics Lab Motion Capture Database (NSF EIA-0196217); split of Li et al., Convolutional Sequence to Sequence, CVPR 2018",

@@ -56,6 +56,7 @@ SPEC = DatasetSpec(
             "msr_action3d_real_world.zip",
             # Of a public mirror's files (github: JeslieHCI/UTKinect_3, 590aede4, data/MSRAction3D/real_world_coordinates), packed again.
             sha256=("96aeeee5fbb90f8a5737f4a3b02bcd8a18ed22095019ab4f496e960b015b2926",),
+            size=6_027_758,
             members=msr_txt.NAME,
             aliases=("MSRAction3DSkeletonReal3D.zip",),
         ),

@@ -56,6 +56,7 @@ SPEC = DatasetSpec(
             "utkinect_joints.zip",
             # Of the files of a public mirror (github: JeslieHCI/UTKinect_3, 590aede4, data/UTKinect/joints), packed again.
             sha256=("feec7592985896216663892b1b75e0c5f100d7e142eb9c2a816a7d5c9db6e58d",),
+            size=3_726_601,
             members=rf"{utkinect_txt.NAME}|actionLabel(_modified)?\.txt",
         ),
     ),
