@@ -27,6 +27,10 @@ FIRST, END = b"PK\x03\x04", b"PK\x05\x06"
 LARGEST_END = 65_557  # bytes: an end with the longest comment
 
 
+class Foreign(UserError):
+    """A whole archive of the right name that holds nothing of what is wanted."""
+
+
 class Twice(UserError):
     """One file in two places: nobody can tell which is meant."""
 
@@ -90,8 +94,9 @@ def check(archive: Path, members: str = "", size: int = 0) -> list[str]:
     """Names of the files in a zip or 7z archive that `members` asks for (a regular expression for the file name; empty: all).
 
     size: bytes of the archive as it is known, for the message about a truncated one.
-    Raises: UserError naming the archive if it is encrypted, holds no such file, or anything that could write outside its folder or
-    fill the disk: absolute or climbing paths, links, devices, repeated names, a bomb. Broken if it is truncated, or no archive.
+    Raises: UserError naming the archive if it is encrypted, or holds anything that could write outside its folder or
+    fill the disk: absolute or climbing paths, links, devices, repeated names, a bomb. Broken if it is truncated, or no archive,
+    Foreign if it is another one of the same name.
     """
     files = entries(archive, size)
     for name, _, reason in files:
@@ -106,7 +111,7 @@ def check(archive: Path, members: str = "", size: int = 0) -> list[str]:
         )
     wanted = [name for name, _, _ in files if not members or re.fullmatch(members, name.rsplit("/", 1)[-1], re.ASCII)]
     if not wanted:
-        raise UserError(f"{archive}: none of its {len(files)} files is named like {members!r}; {_another(files)}")
+        raise Foreign(f"{archive}: none of its {len(files)} files is named like {members!r}; {_another(files)}")
     return wanted
 
 

@@ -53,7 +53,7 @@ def state_of(error: Exception) -> str:
     """The state that an error tells of: truncated, where that is known, missing, ambiguous, else damaged."""
     if isinstance(error, Broken):
         return error.state
-    if isinstance(error, members.Gone):
+    if isinstance(error, members.Gone | archives.Foreign):
         return "missing"
     return "ambiguous" if isinstance(error, archives.Twice) else "damaged"
 

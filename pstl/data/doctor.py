@@ -26,11 +26,12 @@ def examine(name: str, settings: dict[str, Any], raw: Path, folders: Sequence[Pa
     """Read every file of a data set and count: {dataset, ok, state, found, missing, how_to_get, damaged, ...}.
 
     raw: the folder that `fetch` makes; when it was made, it and what it points at are judged, else what lies in `folders`.
-    found: remote -> where.   missing: [remote, ...].   damaged: file -> reason.
+    found: remote -> where.   missing: [remote, ...].   damaged: file -> reason.   gone: files that were fetched.
     Of files that could be read: files, clips, frames, clips_by_bodies, absent (what a complete set has besides, where that can be
     told), splits (found beside expected), notes.   Nothing that is wrong with a file is an error.
     """
-    report: Report = {"dataset": name, "ok": False, "state": "missing", "found": {}, "missing": [], "how_to_get": "", "damaged": {}}
+    report: Report = {"dataset": name, "ok": False, "state": "missing", "found": {}, "missing": [], "how_to_get": ""}
+    report |= {"damaged": {}, "gone": [], "notes": []}
     try:
         states = _examined(report, load("data.datasets", name), settings, raw, folders, jobs or pool.cores())
     except (UserError, OSError) as error:
@@ -51,14 +52,22 @@ def _examined(report: Report, module: Any, settings: dict[str, Any], raw: Path, 
         report["how_to_get"] = f"python -m pstl fetch {spec.name} --out {raw}"
         return ["not fetched"]
     if fetched:
+        places = []
         states = _changed_since(report, spec, raw)
-        places = [raw]
     else:
         places = [place for place in (*folders, raw.parent / KEPT) if place.exists()]
         states = _located(report, spec, places)
-    if not set(states) - set(FINE):
-        states += _read(report, module, cfg, raw, () if fetched else places, jobs)
+    if not set(states) - {*FINE, "incomplete"}:
+        states += _read(report, module, cfg, raw, places, jobs)
+    if _counts_are_right(report) and "damaged" not in states:
+        return [state for state in states if state != "incomplete"]
     return states
+
+
+def _counts_are_right(report: Report) -> bool:
+    """Whether the numbers of both sides of every split are known, and found."""
+    splits = report.get("splits", {}).values()
+    return bool(splits) and all(split["found"] == split["expected"] for split in splits)
 
 
 def is_fetched(raw: Path) -> bool:
@@ -72,6 +81,9 @@ def _located(report: Report, spec: DatasetSpec, places: Sequence[Path]) -> list[
     for remote in spec.remotes:
         try:
             place = _placed(remote, places)
+        except archives.Foreign as error:
+            report["notes"].append(str(error))
+            place = None
         except UserError as error:
             report["damaged"][remote.filename] = str(error)
             states.append(state_of(error))
@@ -94,22 +106,27 @@ def _placed(remote: Remote, places: Sequence[Path]) -> members.Place | None:
     if not isinstance(place, list):
         return place
     path = place[0] if len(place) == 1 else meant(remote, place)[0]
-    members.Place(file=path).members(remote)
-    return members.Place(file=path)
+    archived = members.Place(file=path)
+    if remote.in_place:
+        archived.members(remote)  # each file by its name, so none may be there twice
+    elif path.suffix in archives.SUFFIXES:
+        archives.check(path, remote.members, remote.size)
+    return archived
 
 
 def _changed_since(report: Report, spec: DatasetSpec, raw: Path) -> list[str]:
     """What of a fetched set is not any more as `fetch` left it: files by their sizes, archives that are read where they lie."""
-    manifest = members.manifest(raw)
+    manifest, again = members.manifest(raw), f"run 'python -m pstl fetch {spec.name} --out {raw}' again"
     report["found"] = {source["file"]: source["from"] for source in manifest.get("sources", [])} or {spec.name: str(raw)}
     states = ["whole"]
     for file, size in manifest.get("files", {}).items():
         path = raw / file
-        length = path.stat().st_size if path.is_file() else None
-        if length != size:
-            state = "truncated" if length is not None and length < size else "damaged"
-            found = "is not there any more" if length is None else f"{state}: {length} of {size} bytes"
-            report["damaged"][file] = f"{path}: {found}; run 'python -m pstl fetch {spec.name} --out {raw}' again"
+        if not path.is_file():
+            report["gone"].append(f"{path}: is not there any more; {again}")
+            states.append("incomplete")
+        elif (length := path.stat().st_size) != size:
+            state = "truncated" if length < size else "damaged"
+            report["damaged"][file] = f"{path}: {state}: {length} of {size} bytes; {again}"
             states.append(state)
     return states
 
@@ -117,9 +134,8 @@ def _changed_since(report: Report, spec: DatasetSpec, raw: Path) -> list[str]:
 def _read(report: Report, module: Any, cfg: Any, raw: Path, places: Sequence[Path], jobs: int) -> list[str]:
     """Read all files: those of `raw`, or of `places` where nothing was fetched."""
     if hasattr(module, "read_member"):
-        notes: list[str] = []
-        report["notes"] = notes
-        return _counted(report, module, cfg, parse.outcomes(module, raw, jobs, folders=places, said=notes))
+        outcomes = parse.outcomes(module, raw, jobs, folders=places, said=report["notes"])
+        return _counted(report, module, cfg, outcomes)
     if not places:
         return _folder(report, module, cfg, raw)
     with TemporaryDirectory() as folder:
@@ -141,7 +157,7 @@ def _folder(report: Report, module: Any, cfg: Any, folder: Path) -> list[str]:
                 report["damaged"][path.name] = file["damage"]
     if report["damaged"]:
         return ["damaged"]
-    report["notes"] = parse.remarks(module, folder)
+    report["notes"] += parse.remarks(module, folder)
     return _counted(report, module, cfg, _one_by_one(module, folder))
 
 
@@ -191,13 +207,14 @@ def text(report: Report) -> str:
     lines += [f"  {name}: missing" for name in report.get("missing", [])]
     lines += [f"  get it: {report['how_to_get']}"] if report.get("how_to_get") else []
     told = {"dataset", "file", "ok", "state", "found", "missing", "how_to_get"}
-    told |= {"damaged", "absent", "splits", "notes"}
+    told |= {"damaged", "gone", "absent", "splits", "notes"}
     lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in report.items() if key not in told]
     for split, counts in report.get("splits", {}).items():
         found, expected = (" + ".join(f"{n:,}" for n in counts[key]) for key in ("found", "expected"))
         lines.append(f"  {split}: {found} clips" + (f", expected {expected}" * (bool(expected) and expected != found)))
-    lines += _some("wrong", list(report.get("damaged", {}).values())) + _some("absent", report.get("absent", []))
-    lines += _some("notes", report.get("notes", []))
+    lines += _some("wrong", list(report.get("damaged", {}).values()))
+    for key in ("gone", "absent", "notes"):
+        lines += _some(key, report.get(key, []))
     return _printable("\n".join(lines) + "\n")
 
 

@@ -223,9 +223,13 @@ def test_every_changed_file_of_a_fetched_set_is_named(tmp_path, ucla, doctor_say
     assert (code, out.splitlines()[0]) == (1, "nwucla: NOT OK, truncated")
     assert f"{names[0].relative_to(tmp_path)}: truncated: 100 of {size} bytes" in out
     names[1].unlink()
-    _, out, _ = doctor_says("nwucla")
-    assert "wrong: 2" in out
-    assert f"{names[1].relative_to(tmp_path)}: is not there any more" in out
+    gone = f"{names[1].relative_to(tmp_path)}: is not there any more"
+    assert gone in doctor_says("nwucla")[1]
+    fetch("nwucla", {}, "data/raw/nwucla", ["mine"])
+    names[1].unlink()
+    code, out, _ = doctor_says("nwucla")
+    assert (code, out.splitlines()[0]) == (1, "nwucla: NOT OK, incomplete")
+    assert gone in out
 
     fetch("nwucla", {}, "data/raw/nwucla", ["mine"])
     for name in names[2:4]:
@@ -276,6 +280,15 @@ def test_the_states_of_a_set_read_in_place_are_told_apart(tmp_path, clips, few, 
     code, out, _ = doctor_says("ntu60")
     assert (code, out.splitlines()[0]) == (1, "ntu60: missing")
     assert "is no longer in" in out
+
+
+def test_another_archive_of_the_same_name_is_no_damage(tmp_path, ucla, doctor_says):
+    """`Skeleton.zip` is a name that several data sets have: in a folder of archives it must not make one of them broken."""
+    simulated.write_zip(tmp_path / "mine" / "Skeleton.zip", {"Skeleton/a1_s1_t1.mat": b"another data set"})
+    code, out, _ = doctor_says("--archives", "mine")
+    assert code == 0
+    assert "pkummd1: missing" in out
+    assert "mine/Skeleton.zip: none of its 1 files is named like" in out
 
 
 def test_a_set_with_other_counts_is_incomplete(tmp_path, clips, few):
@@ -351,3 +364,14 @@ def test_names_of_any_bytes_are_printed(tmp_path, doctor_says):
     path.write_bytes(b"")
     code, out, _ = doctor_says(path)
     assert (code, "caf\\udce9.skeleton" in out) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["cmu", "utkinect"])
+def test_real_archives_are_whole(tmp_path, shared, name):
+    """Two folders of one archive may hold the same names, where it is unpacked as it is: that is no second copy."""
+    if not (shared / "data").is_dir():
+        pytest.skip("no real recordings: ../shared/data is absent")
+    report = doctor.examine(name, {}, tmp_path / "raw", [shared / "data"], jobs=1)
+    assert (report["state"], report["damaged"]) == ("not fetched", {})
+    fetch(name, {}, tmp_path / "raw", [shared / "data"])
+    assert doctor.examine(name, {}, tmp_path / "raw", [shared / "data"], jobs=1)["state"] == "whole"

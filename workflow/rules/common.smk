@@ -44,9 +44,6 @@ def check_options():
             raise UserError(
                 f"--config {key}={value}: read as {type(value).__name__}, expected a name; put it in quotes: '{key}=\"{value}\"'"
             )
-    for place in folders_given():
-        if workflow.is_main_process and not Path(place).expanduser().exists():
-            raise UserError(f"--config archives={place}: no such folder; name the one that holds your archives")
 
 
 def checked():
