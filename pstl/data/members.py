@@ -171,8 +171,12 @@ def content(batch: Batch, i: int) -> bytes:
 
 
 def text(members: Sequence[Member]) -> dict[str, str]:
-    """Small text files, whole: file name -> content."""
-    return {m.file: reading.decoded(content(batch, i)) for batch in batches(members) for i, m in enumerate(batch.members)}
+    """Small text files: file name -> content. Of one that is too large to be such only so much that its reader refuses it."""
+    texts = {}
+    for batch in batches(members):
+        for i, member in enumerate(batch.members):
+            texts[member.file] = reading.decoded(content(batch, i)[: reading.LARGEST_LIST + 1])
+    return texts
 
 
 @lru_cache(maxsize=4)
