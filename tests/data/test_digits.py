@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pstl.data.formats._digits import NotANumber, words
@@ -19,6 +19,7 @@ WORDS = st.one_of(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(WORDS, min_size=1, max_size=40), st.sampled_from([" ", "\n", "\r\n", "\t "]), st.booleans())
 def test_values_are_those_of_float(texts, blank, closed):
     """One last bit off, and a clip's content no longer equals its twin's, nor our arrays those of another reader."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pstl.data.datasets import _ntu
@@ -35,6 +35,7 @@ def text(bodies=(1,), row="0.5 -0.25 3 100 200 300 400 0 0 0 0 2", joints=JOINTS
     return "\n".join(lines) + "\n"
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6).filter(any), st.booleans())
 def test_what_is_written_is_read(tmp_path_factory, bodies, crlf):
     """The simulator and NTU share one reader: a slot, frame or axis in the wrong place would be learned as motion."""
@@ -137,6 +138,7 @@ def test_errors_name_the_path_of_a_file(tmp_path):
         read(path)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.tuples(*[st.integers(0, 999)] * 5))
 def test_names_come_back(numbers):
     """Label, subject and camera of every clip come from its name alone."""
