@@ -14,7 +14,9 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    Path(paths.DRAWS).mkdir(parents=True, exist_ok=True)  # DVC keeps it, and most suites draw no labels
+    Path(paths.DRAWS).mkdir(
+        parents=True, exist_ok=True
+    )  # DVC keeps it, and most suites draw no labels
 
 
 # Run where Snakemake runs, also on a cluster: seconds of work, and downloads, which the nodes of many clusters are cut off from.

@@ -87,7 +87,16 @@ def measure(name: str, content: dict[str, Any], device_text: str, steps: int) ->
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Rows as aligned text."""
-    head = ("method", "device", "batch", "precision", "train clips/s", "encode clips/s", "peak MiB", "encoder params")
+    head = (
+        "method",
+        "device",
+        "batch",
+        "precision",
+        "train clips/s",
+        "encode clips/s",
+        "peak MiB",
+        "encoder params",
+    )
     keys = (
         "method",
         "device",
@@ -98,9 +107,15 @@ def table(rows: list[dict[str, Any]]) -> str:
         "train_peak_mb",
         "encoder_parameters",
     )
-    cells = [[f"{row[k]:,.0f}" if isinstance(row[k], float | int) else row[k] for k in keys] for row in rows]
+    cells = [
+        [f"{row[k]:,.0f}" if isinstance(row[k], float | int) else row[k] for k in keys]
+        for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-    return "".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() + "\n" for line in [list(head), *cells])
+    return "".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() + "\n"
+        for line in [list(head), *cells]
+    )
 
 
 def _trained(params: Params, suite: str | None) -> list[str]:
@@ -122,16 +137,22 @@ def _section(params: Params, suite: str | None, name: str) -> MethodSettings:
     return papers.method("papers", name)
 
 
-def _in_a_process_of_its_own(name: str, section: MethodSettings, device: torch.device, steps: int) -> dict[str, Any]:
+def _in_a_process_of_its_own(
+    name: str, section: MethodSettings, device: torch.device, steps: int
+) -> dict[str, Any]:
     """What `measure` gives, so that peak memory is the method's alone."""
     code = "import sys, json; from pstl.bench import measure; print(json.dumps(measure(*json.loads(sys.argv[1]))))"
     argument = json.dumps([name, section.model_dump(mode="json"), str(device), steps])
     command = [sys.executable, "-c", code, argument]
     job = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if job.returncode == -signal.SIGKILL:
-        raise UserError(f"bench of {name} was killed, most likely for want of memory; try it in smaller batches: --batch-size N")
+        raise UserError(
+            f"bench of {name} was killed, most likely for want of memory; try it in smaller batches: --batch-size N"
+        )
     if job.returncode:
-        raise UserError(f"bench of {name} stopped with code {job.returncode}; its message stands above")
+        raise UserError(
+            f"bench of {name} stopped with code {job.returncode}; its message stands above"
+        )
     row: dict[str, Any] = json.loads(job.stdout.splitlines()[-1])
     return row
 
@@ -147,23 +168,39 @@ def _card(section: MethodSettings, data: ArraySet) -> EncoderCard:
 
 def _array(section: MethodSettings) -> ArraySet:
     """Two batches of random walks as the method's recipe makes them: 40 to 120 frames (80 on average), every second one with one person."""
-    module, n, rng = load_plugin("data.recipes", section.recipe.name), 2 * section.train.batch_size, np.random.default_rng(0)
+    module, n, rng = (
+        load_plugin("data.recipes", section.recipe.name),
+        2 * section.train.batch_size,
+        np.random.default_rng(0),
+    )
     skeleton, walks = load_skeleton(SKELETON), []
     for i, frames in enumerate(rng.permutation(np.linspace(40, 120, n).astype(int))):
         walk = rng.normal(size=(frames, skeleton.joints, 2, 3)).cumsum(0).astype(np.float32)
         walk[:, :, 1] *= i % 2
         walks.append(RawSequence("S001C001P001R001A001", 0, walk))
-    x, length = module.apply(walks, skeleton, PEOPLE, validated(module.Config, section.recipe.settings, "recipe"))
+    x, length = module.apply(
+        walks, skeleton, PEOPLE, validated(module.Config, section.recipe.settings, "recipe")
+    )
     everything = np.arange(n)
     return ArraySet(x, everything % 60, length, everything.astype(np.uint64), [], {}, {})
 
 
-def _train_rate(method: BaseMethod, data: ArraySet, section: MethodSettings, device: torch.device, steps: int) -> tuple[float, float]:
+def _train_rate(
+    method: BaseMethod, data: ArraySet, section: MethodSettings, device: torch.device, steps: int
+) -> tuple[float, float]:
     """Clips per second of whole optimiser steps, one a batch, and items per clip: where items are bodies, as many as a clip has."""
     everything = np.arange(len(data.x))
-    known = None if section.labels is None else everything[: max(1, round(section.labels * len(everything)))]
-    clips = Clips(data, everything, device, True, method.one_body, method.shortest, known, section.labels)
-    members = [batches.of_epoch(clips, section.train, seed=0, epoch=step)[0] for step in range(steps + 1)]
+    known = (
+        None
+        if section.labels is None
+        else everything[: max(1, round(section.labels * len(everything)))]
+    )
+    clips = Clips(
+        data, everything, device, True, method.one_body, method.shortest, known, section.labels
+    )
+    members = [
+        batches.of_epoch(clips, section.train, seed=0, epoch=step)[0] for step in range(steps + 1)
+    ]
     method.train()
     if section.train.precision == "bf16":
         use_bf16(method)
@@ -173,7 +210,9 @@ def _train_rate(method: BaseMethod, data: ArraySet, section: MethodSettings, dev
         if step == 1:
             _wait(device)
             began = clock(device)
-        method(batches.make(clips, members[step]), torch_generator(0, "bench", step))["loss"].backward()
+        method(batches.make(clips, members[step]), torch_generator(0, "bench", step))[
+            "loss"
+        ].backward()
         update(method, optim, section.train, section.train.lr)
     _wait(device)
     items_per_clip = len(clips) / len(data.x)
@@ -197,7 +236,11 @@ def _encode_rate(card: EncoderCard, method: BaseMethod, clips: Clips, steps: int
 
 def clock(device: torch.device) -> float:
     """Seconds. On one CPU thread those that the processor spent on this process: what else the machine does is not counted."""
-    return time.process_time() if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter()
+    return (
+        time.process_time()
+        if device.type == "cpu" and torch.get_num_threads() == 1
+        else time.perf_counter()
+    )
 
 
 def _wait(device: torch.device) -> None:

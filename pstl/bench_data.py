@@ -22,7 +22,20 @@ CONTENTS = 48  # different clips in the archive
 ROUNDS = 3  # each side is timed so often, in turn, and its best time counts
 CHUNK = 64  # clips a process normalises at once
 CLIPS = 12_000  # normalised in a round, the same ones again and again
-FIELDS = ("x", "y", "z", "depth_x", "depth_y", "colour_x", "colour_y", "turn_w", "turn_x", "turn_y", "turn_z", "state")
+FIELDS = (
+    "x",
+    "y",
+    "z",
+    "depth_x",
+    "depth_y",
+    "colour_x",
+    "colour_y",
+    "turn_w",
+    "turn_x",
+    "turn_y",
+    "turn_z",
+    "state",
+)
 Row = dict[str, Any]
 
 
@@ -38,21 +51,39 @@ def bench_data(files: int, jobs: int | None = None) -> list[Row]:
         archive = simulated.ntu60_archive(Path(folder), min(CONTENTS, files), files)
         names = archives.check(archive)
         texts = dict(archives.stream(archive, sorted(names)[:CONTENTS]))
-        clips = [clip for name, text in texts.items() for clip in ntu60.read_member(name.rsplit("/", 1)[-1], text)]
+        clips = [
+            clip
+            for name, text in texts.items()
+            for clip in ntu60.read_member(name.rsplit("/", 1)[-1], text)
+        ]
         write_sequences(Path(folder, "sequences"), ntu60.SPEC, JOINTS, clips)
         rows = [_read(archive, names, list(texts.values()), jobs)]
-        return rows + [_normalise(Path(folder, "sequences"), clips, recipe, plain, jobs) for recipe, plain in PLAIN.items()]
+        return rows + [
+            _normalise(Path(folder, "sequences"), clips, recipe, plain, jobs)
+            for recipe, plain in PLAIN.items()
+        ]
 
 
 def table(rows: Sequence[Row]) -> str:
     """Rows as aligned text."""
     lines = [("work", "ours", "plain Python", "unit", "processes", "times", "by the clock")]
     lines += [
-        (r["work"], f"{r['ours']:,.0f}", f"{r['plain']:,.1f}", r["unit"], str(r["jobs"]), f"{r['times']:.1f}", f"{r['times_by_clock']:.1f}")
+        (
+            r["work"],
+            f"{r['ours']:,.0f}",
+            f"{r['plain']:,.1f}",
+            r["unit"],
+            str(r["jobs"]),
+            f"{r['times']:.1f}",
+            f"{r['times_by_clock']:.1f}",
+        )
         for r in rows
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() + "\n" for line in lines)
+    return "".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() + "\n"
+        for line in lines
+    )
 
 
 def plain_read(data: bytes) -> np.ndarray:
@@ -63,7 +94,12 @@ def plain_read(data: bytes) -> np.ndarray:
         bodies = []
         for _ in range(int(next(lines))):
             next(lines)
-            bodies.append([dict(zip(FIELDS, map(float, next(lines).split()), strict=True)) for _ in range(int(next(lines)))])
+            bodies.append(
+                [
+                    dict(zip(FIELDS, map(float, next(lines).split()), strict=True))
+                    for _ in range(int(next(lines)))
+                ]
+            )
         frames.append(bodies)
     x = np.zeros((len(frames), JOINTS, 2, 3), np.float32)
     for t, bodies in enumerate(frames):
@@ -86,7 +122,9 @@ def plain_resize50(clip: RawSequence, frames: int = 50) -> np.ndarray:
         for t in range(frames):
             at = (t + 0.5) * length / frames - 0.5
             low, high = (min(max(math.floor(at) + i, 0), length - 1) for i in (0, 1))
-            resized.append(moved[low] * (1 - (at - math.floor(at))) + moved[high] * (at - math.floor(at)))
+            resized.append(
+                moved[low] * (1 - (at - math.floor(at))) + moved[high] * (at - math.floor(at))
+            )
         lines = [frame[right] - frame[left] for frame in resized]
         sign = -1 if sum(line[2] for line in lines) >= 0 else 1
         for t, (frame, line) in enumerate(zip(resized, lines, strict=True)):
@@ -107,7 +145,10 @@ def plain_spine300(clip: RawSequence) -> np.ndarray:
     chosen = [_plain_fill(bodies[i]) for i in np.argsort(-np.array(spreads), kind="stable")[:2]]
     middle = chosen[0][:, skeleton.spine[1] : skeleton.spine[1] + 1]
     chosen = [(body - middle) * (body.sum(-1, keepdims=True) != 0) for body in chosen]
-    for (start, end), target in ((skeleton.spine, (0.0, 0.0, 1.0)), (skeleton.shoulders, (1.0, 0.0, 0.0))):
+    for (start, end), target in (
+        (skeleton.spine, (0.0, 0.0, 1.0)),
+        (skeleton.shoulders, (1.0, 0.0, 0.0)),
+    ):
         line = chosen[0][0, end] - chosen[0][0, start]
         axis, angle = np.cross(line, target), math.acos(line @ target / np.linalg.norm(line))
         u, v, w = axis / np.linalg.norm(axis)
@@ -140,7 +181,10 @@ def _plain_fill(body: np.ndarray) -> np.ndarray:
     return body
 
 
-PLAIN: dict[str, Callable[[RawSequence], np.ndarray]] = {"resize50": plain_resize50, "spine300": plain_spine300}
+PLAIN: dict[str, Callable[[RawSequence], np.ndarray]] = {
+    "resize50": plain_resize50,
+    "spine300": plain_spine300,
+}
 
 
 def _read(archive: Path, names: list[str], texts: list[bytes], jobs: int) -> Row:
@@ -156,26 +200,48 @@ def _read(archive: Path, names: list[str], texts: list[bytes], jobs: int) -> Row
     return _row("read", ours, plain, "MB of text/s", jobs)
 
 
-def _normalise(sequences: Path, clips: list[RawSequence], recipe: str, plain: Callable[[RawSequence], np.ndarray], jobs: int) -> Row:
+def _normalise(
+    sequences: Path,
+    clips: list[RawSequence],
+    recipe: str,
+    plain: Callable[[RawSequence], np.ndarray],
+    jobs: int,
+) -> Row:
     ranges = [range(first, min(first + CHUNK, len(clips))) for first in range(0, len(clips), CHUNK)]
     pieces = ranges * max(2, CLIPS // len(clips))
     few, ours, slow = clips[: max(1, len(clips) // 4)], [], []
     for _ in range(ROUNDS):
-        ours.append(_pooled(partial(_prepared, recipe, sequences), pieces, jobs) * len(ranges) / len(clips))
+        ours.append(
+            _pooled(partial(_prepared, recipe, sequences), pieces, jobs) * len(ranges) / len(clips)
+        )
         slow.append(_plain(lambda: [plain(clip) for clip in few]) / len(few))
     return _row(recipe, ours, slow, "clips/s", jobs)
 
 
 def _prepared(recipe: str, sequences: Path, rows: range) -> int:
     """The work of one process: clips of the store to their part of the array."""
-    return len(prepare.apply_recipe("ntu60", Plugin(name=recipe), prepare.opened_once(sequences), slice(rows.start, rows.stop))[1])
+    return len(
+        prepare.apply_recipe(
+            "ntu60",
+            Plugin(name=recipe),
+            prepare.opened_once(sequences),
+            slice(rows.start, rows.stop),
+        )[1]
+    )
 
 
 def _row(work: str, ours: list[np.ndarray], plain: list[np.ndarray], unit: str, jobs: int) -> Row:
     """ours, plain: (processor time, waiting time) in seconds a unit."""
     (cpu, wait), (plain_cpu, plain_wait) = np.min(ours, axis=0), np.min(plain, axis=0)
-    rates = {"ours": 1 / cpu, "plain": 1 / plain_cpu, "times": plain_cpu / cpu, "times_by_clock": plain_wait / wait}
-    return {"work": work, "unit": unit, "jobs": jobs} | {key: float(value) for key, value in rates.items()}
+    rates = {
+        "ours": 1 / cpu,
+        "plain": 1 / plain_cpu,
+        "times": plain_cpu / cpu,
+        "times_by_clock": plain_wait / wait,
+    }
+    return {"work": work, "unit": unit, "jobs": jobs} | {
+        key: float(value) for key, value in rates.items()
+    }
 
 
 def _plain(work: Callable[[], Any]) -> np.ndarray:

@@ -37,7 +37,12 @@ class Figure(BaseModel):
     def _whole(self) -> "Figure":
         """What is named is timed."""
         asked: dict[str, tuple[str, ...]] = {
-            "method": ("train_clips_per_second", "items_per_clip", "encode_clips_per_second", "parameters"),
+            "method": (
+                "train_clips_per_second",
+                "items_per_clip",
+                "encode_clips_per_second",
+                "parameters",
+            ),
             "task": ("seconds", "train", "test", "width", "classes"),
         }
         lacking = []

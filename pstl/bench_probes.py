@@ -12,7 +12,12 @@ from pstl.registry import load as load_plugin
 from pstl.tasks._features import FeatureSet
 from pstl.train.pretrain import device_name
 
-PROBES = {"linear": {"epochs": 2}, "probe": {}, "knn": {}, "retrieval": {}}  # with the settings they are timed with
+PROBES = {
+    "linear": {"epochs": 2},
+    "probe": {},
+    "knn": {},
+    "retrieval": {},
+}  # with the settings they are timed with
 TRAIN, TEST, WIDTH, CLASSES = 2000, 1000, 256, 60
 
 
@@ -38,7 +43,11 @@ def bench_probes(device: torch.device) -> list[dict[str, Any]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """Rows as text."""
     size = f"{TRAIN:,} training and {TEST:,} test clips, {WIDTH} features, {CLASSES} classes"
-    lines = [f"{row['task']:<12}{row['seconds']:>10.2f} s" + f"  {row['epochs']} epochs" * (row["epochs"] > 1) for row in rows]
+    lines = [
+        f"{row['task']:<12}{row['seconds']:>10.2f} s"
+        + f"  {row['epochs']} epochs" * (row["epochs"] > 1)
+        for row in rows
+    ]
     return "\n".join([f"{size}, {rows[0]['device']}:", *lines]) + "\n"
 
 
@@ -47,5 +56,10 @@ def _features() -> FeatureSet:
     rng = np.random.default_rng(0)
     means = rng.normal(size=(CLASSES, WIDTH))
     y, y_test = np.arange(TRAIN) % CLASSES, np.arange(TEST) % CLASSES
-    train, test = ((means[each] + 3 * rng.normal(size=(len(each), WIDTH))).astype(np.float32) for each in (y, y_test))
-    return FeatureSet(train, test, y, y_test, np.ones(TEST, bool), {"classes": [str(i) for i in range(CLASSES)]})
+    train, test = (
+        (means[each] + 3 * rng.normal(size=(len(each), WIDTH))).astype(np.float32)
+        for each in (y, y_test)
+    )
+    return FeatureSet(
+        train, test, y, y_test, np.ones(TEST, bool), {"classes": [str(i) for i in range(CLASSES)]}
+    )

@@ -27,7 +27,9 @@ COMPARED, ROUNDS = 2000, 3  # queries at most, and rounds, of ours and theirs in
 TASKS = {"knn": knn, "retrieval": retrieval}
 
 
-def bench_search(gallery: int, queries: int, device: torch.device, tasks: Sequence[str] | None = None) -> list[dict[str, Any]]:
+def bench_search(
+    gallery: int, queries: int, device: torch.device, tasks: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
     """One row per task: {task, gallery, queries, width, seconds, cpu_seconds, before_mb, peak_mb, agrees, against, ratio, ...}, each in
     its own process.
 
@@ -35,14 +37,20 @@ def bench_search(gallery: int, queries: int, device: torch.device, tasks: Sequen
     against, ratio: what else answers the question, and its processor seconds for each of ours, on COMPARED queries and a processor.
     """
     if min(gallery, queries) < 1 or set(tasks or ()) - set(TASKS):
-        raise UserError(f"search: expected at least one clip and query, and tasks among {', '.join(TASKS)}")
+        raise UserError(
+            f"search: expected at least one clip and query, and tasks among {', '.join(TASKS)}"
+        )
     rows = []
     for task in tasks or TASKS:
         code = "import sys, json; from pstl.bench_search import measure; print(json.dumps(measure(*json.loads(sys.argv[1]))))"
         argument = json.dumps([task, gallery, queries, str(device)])
-        job = subprocess.run([sys.executable, "-c", code, argument], stdout=subprocess.PIPE, text=True)
+        job = subprocess.run(
+            [sys.executable, "-c", code, argument], stdout=subprocess.PIPE, text=True
+        )
         if job.returncode:
-            raise UserError(f"search by {task} stopped with code {job.returncode}; its message stands above")
+            raise UserError(
+                f"search by {task} stopped with code {job.returncode}; its message stands above"
+            )
         rows.append(json.loads(job.stdout.splitlines()[-1]))
     return rows
 
@@ -51,7 +59,12 @@ def measure(task: str, gallery: int, queries: int, device_text: str) -> dict[str
     """One task on random features of overlapping classes."""
     device = torch.device(device_text)
     features = made_up(gallery, queries)
-    few = replace(features, test=features.test[:CHECKED], y_test=features.y_test[:CHECKED], unseen=features.unseen[:CHECKED])
+    few = replace(
+        features,
+        test=features.test[:CHECKED],
+        y_test=features.y_test[:CHECKED],
+        unseen=features.unseen[:CHECKED],
+    )
     few_found = search(task, few, device)  # also what is loaded once
     before, began, used = peak_memory(device), time.perf_counter(), time.process_time()
     found = search(task, features, device)
@@ -109,7 +122,9 @@ def other_search() -> tuple[str, Callable[[FeatureSet], np.ndarray]]:
 def by_product(features: FeatureSet) -> np.ndarray:
     """(Q,) nearest neighbours, as far as float32 can tell."""
     gallery, queries = directions(features.train, np.float32), directions(features.test, np.float32)
-    return np.concatenate([(queries[i : i + 256] @ gallery.T).argmax(1) for i in range(0, len(queries), 256)])
+    return np.concatenate(
+        [(queries[i : i + 256] @ gallery.T).argmax(1) for i in range(0, len(queries), 256)]
+    )
 
 
 def sorted_values(features: FeatureSet) -> float:
@@ -120,8 +135,14 @@ def sorted_values(features: FeatureSet) -> float:
     for start in range(0, len(queries), 256):
         near = queries[start : start + 256] @ gallery.T
         values = np.sort(near, axis=1)
-        for row, value, label in zip(near, values, features.y_test[start : start + 256].tolist(), strict=True):
-            rank = len(value) + 1 - np.searchsorted(value, np.sort(row[own[label]])[::-1], side="right")
+        for row, value, label in zip(
+            near, values, features.y_test[start : start + 256].tolist(), strict=True
+        ):
+            rank = (
+                len(value)
+                + 1
+                - np.searchsorted(value, np.sort(row[own[label]])[::-1], side="right")
+            )
             found.append((np.arange(1, len(rank) + 1) / rank).mean() if len(rank) else 0.0)
     return 100 * float(np.mean(found))
 
@@ -148,8 +169,18 @@ def made_up(gallery: int, queries: int) -> FeatureSet:
     rng = np.random.default_rng(0)
     means = rng.normal(size=(CLASSES, WIDTH)).astype(np.float32)
     y, y_test = np.arange(gallery) % CLASSES, np.arange(queries) % CLASSES
-    train, test = (rng.standard_normal((len(side), WIDTH), np.float32) * 4 + means[side] for side in (y, y_test))
-    return FeatureSet(train, test, y, y_test, np.ones(queries, bool), {"classes": [str(i) for i in range(CLASSES)]})
+    train, test = (
+        rng.standard_normal((len(side), WIDTH), np.float32) * 4 + means[side]
+        for side in (y, y_test)
+    )
+    return FeatureSet(
+        train,
+        test,
+        y,
+        y_test,
+        np.ones(queries, bool),
+        {"classes": [str(i) for i in range(CLASSES)]},
+    )
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -21,8 +21,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = build_parser()
     args = parser.parse_args(argv)
     args.words = sys.argv[1:] if argv is None else list(argv)
-    first = os.environ.get("RANK", "0") == "0"  # of several processes under torchrun one speaks for all
-    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr)
+    first = (
+        os.environ.get("RANK", "0") == "0"
+    )  # of several processes under torchrun one speaks for all
+    logging.basicConfig(
+        level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stderr
+    )
     try:
         follow_snakemake()
         args.verb(args)
@@ -31,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             time.sleep(PAUSE)  # the first one says the same
         sys.exit(verbs.say(f"pstl {args.command}: {error}", 2))
     except KeyboardInterrupt:
-        sys.exit(verbs.say(f"pstl {args.command}: interrupted; run the same command again to go on", 130))
+        sys.exit(
+            verbs.say(f"pstl {args.command}: interrupted; run the same command again to go on", 130)
+        )
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
@@ -53,14 +59,26 @@ def build_parser() -> argparse.ArgumentParser:
             name, help=summary, description=summary, epilog=f"example:\n  python -m pstl {name} {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
-        sub.add_argument("--params", default="params.yaml", help="settings file (default: %(default)s)")
+        sub.add_argument(
+            "--params", default="params.yaml", help="settings file (default: %(default)s)"
+        )
         for flags, settings in options:
             sub.add_argument(*flags.split(), **settings)
         sub.set_defaults(verb=verb)
 
     required: dict[str, Any] = {"required": True}
-    device = ("--device", {"default": "auto", "help": "auto, cpu, cuda or cuda:N (default: %(default)s)"})
-    gpus = ("--gpus", {"type": int, "metavar": "N", "help": "take N free GPUs, and wait for them (default: see all, take none)"})
+    device = (
+        "--device",
+        {"default": "auto", "help": "auto, cpu, cuda or cuda:N (default: %(default)s)"},
+    )
+    gpus = (
+        "--gpus",
+        {
+            "type": int,
+            "metavar": "N",
+            "help": "take N free GPUs, and wait for them (default: see all, take none)",
+        },
+    )
     run, out, array = (
         ("--run", {**required, "help": "suite/dataset/split/method/stream/s<seed>"}),
         ("--out", required),
@@ -68,8 +86,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     norm = ("--batch-norm", {**required, "choices": ["released", "recalibrated"]})
     dataset = ("dataset", {"metavar": "DATASET"})
-    body = ("--skeleton", {"default": "", "metavar": "NAME", "help": "whose joints these are, where nothing else says so"})
-    units = ("--units", {"default": "m", "choices": ["m", "cm", "mm"], "help": "of raw .npy clips (default: %(default)s)"})
+    body = (
+        "--skeleton",
+        {
+            "default": "",
+            "metavar": "NAME",
+            "help": "whose joints these are, where nothing else says so",
+        },
+    )
+    units = (
+        "--units",
+        {
+            "default": "m",
+            "choices": ["m", "cm", "mm"],
+            "help": "of raw .npy clips (default: %(default)s)",
+        },
+    )
     jobs = ("--jobs", {"type": int, "help": "processes (default: one per core)"})
 
     add(
@@ -89,9 +121,22 @@ def build_parser() -> argparse.ArgumentParser:
         dataset,
         ("--raw", required),
         out,
-        ("--untrimmed", {"action": "store_true", "help": "whole recordings with timed labels instead of clips, where there are any"}),
+        (
+            "--untrimmed",
+            {
+                "action": "store_true",
+                "help": "whole recordings with timed labels instead of clips, where there are any",
+            },
+        ),
         jobs,
-        ("--skip-damaged", {"action": "store_true", "default": None, "help": "leave damaged files out and record them"}),
+        (
+            "--skip-damaged",
+            {
+                "action": "store_true",
+                "default": None,
+                "help": "leave damaged files out and record them",
+            },
+        ),
     )
     add(
         "prepare",
@@ -121,7 +166,13 @@ def build_parser() -> argparse.ArgumentParser:
         dataset,
         ("--sequences", required),
         ("--split", required),
-        ("--rule", {"default": "psp", "help": "which paper's: psp, per_class_round, random or per_class_7 (default: %(default)s)"}),
+        (
+            "--rule",
+            {
+                "default": "psp",
+                "help": "which paper's: psp, per_class_round, random or per_class_7 (default: %(default)s)",
+            },
+        ),
         ("--draw", {**required, "type": int}),
         out,
     )
@@ -133,9 +184,21 @@ def build_parser() -> argparse.ArgumentParser:
         run,
         array,
         out,
-        ("--labels", {"metavar": "FILE", "help": "which clips are labelled, where the method's entry names a fraction"}),
+        (
+            "--labels",
+            {
+                "metavar": "FILE",
+                "help": "which clips are labelled, where the method's entry names a fraction",
+            },
+        ),
         device,
-        ("--gpus", {**gpus[1], "help": "take N free GPUs, and wait for them; more than one: as many processes, under torchrun"}),
+        (
+            "--gpus",
+            {
+                **gpus[1],
+                "help": "take N free GPUs, and wait for them; more than one: as many processes, under torchrun",
+            },
+        ),
     )
     add(
         "features",
@@ -159,9 +222,17 @@ def build_parser() -> argparse.ArgumentParser:
         ("--task", required),
         norm,
         ("--features", {"help": "for tasks that read cached features"}),
-        ("--encoder", {"help": "for tasks that work on clips or recordings, with --array or --recordings"}),
+        (
+            "--encoder",
+            {"help": "for tasks that work on clips or recordings, with --array or --recordings"},
+        ),
         ("--array", {}),
-        ("--recordings", {"help": "folder of `parse --untrimmed`, or of `parse` where there is nothing untrimmed"}),
+        (
+            "--recordings",
+            {
+                "help": "folder of `parse --untrimmed`, or of `parse` where there is nothing untrimmed"
+            },
+        ),
         ("--labels", {"help": "which clips are labelled, a file of `labels`"}),
         ("--snapshots", {"help": "snapshots.zip beside the encoder, for its own classifier"}),
         out,
@@ -199,10 +270,24 @@ def build_parser() -> argparse.ArgumentParser:
         verbs.compare,
         "is one cell better than another? paired bootstrap over test clips and seeds",
         "'nwucla/nwucla/xview/pstl/joint/s*/recalibrated/linear' 'nwucla/nwucla/xview/random_init/joint/s*/recalibrated/linear'",
-        ("a", {"metavar": "A", "help": "suite/dataset/split/method/stream/s<seed>/batch_norm/task, s* for every seed; or a scores file"}),
+        (
+            "a",
+            {
+                "metavar": "A",
+                "help": "suite/dataset/split/method/stream/s<seed>/batch_norm/task, s* for every seed; or a scores file",
+            },
+        ),
         ("b", {"metavar": "B", "help": "the same"}),
         ("--draws", {"type": int, "default": 10_000, "help": "(default: %(default)s)"}),
-        ("--json", {"nargs": "?", "const": "-", "metavar": "FILE", "help": "JSON, to standard output or to FILE"}),
+        (
+            "--json",
+            {
+                "nargs": "?",
+                "const": "-",
+                "metavar": "FILE",
+                "help": "JSON, to standard output or to FILE",
+            },
+        ),
     )
     add(
         "track",
@@ -257,12 +342,45 @@ def build_parser() -> argparse.ArgumentParser:
         "convert a checkpoint of released code",
         "--source pstl official.pt encoder.pt",
         ("--source", required),
-        ("official", {"metavar": "OFFICIAL", "help": "a checkpoint, its names wrapped and prefixed as they may be"}),
+        (
+            "official",
+            {
+                "metavar": "OFFICIAL",
+                "help": "a checkpoint, its names wrapped and prefixed as they may be",
+            },
+        ),
         ("out", {"metavar": "OUT"}),
-        ("--skeleton", {"default": "", "metavar": "NAME", "help": "the body it was trained on (default: the released code's)"}),
-        ("--stream", {"default": "joint", "help": "what it was trained on, which no file says (default: %(default)s)"}),
-        ("--dataset", {"default": "", "metavar": "NAME", "help": "what it was trained on, whose classes a head knows"}),
-        ("--part", {"default": "", "metavar": "PREFIX", "help": "what stands in front, where a file holds several encoders"}),
+        (
+            "--skeleton",
+            {
+                "default": "",
+                "metavar": "NAME",
+                "help": "the body it was trained on (default: the released code's)",
+            },
+        ),
+        (
+            "--stream",
+            {
+                "default": "joint",
+                "help": "what it was trained on, which no file says (default: %(default)s)",
+            },
+        ),
+        (
+            "--dataset",
+            {
+                "default": "",
+                "metavar": "NAME",
+                "help": "what it was trained on, whose classes a head knows",
+            },
+        ),
+        (
+            "--part",
+            {
+                "default": "",
+                "metavar": "PREFIX",
+                "help": "what stands in front, where a file holds several encoders",
+            },
+        ),
     )
     add(
         "export",
@@ -270,7 +388,12 @@ def build_parser() -> argparse.ArgumentParser:
         "write an encoder for others: safetensors and a model card",
         "--encoder encoder.pt --array data/arrays/nwucla/resize50 --out released/pstl-nwucla",
         ("--encoder", required),
-        ("--array", {"help": "recalibrate the batch norms on its training clips first, as the headline numbers do"}),
+        (
+            "--array",
+            {
+                "help": "recalibrate the batch norms on its training clips first, as the headline numbers do"
+            },
+        ),
         out,
     )
     add(
@@ -278,7 +401,13 @@ def build_parser() -> argparse.ArgumentParser:
         verbs.show,
         "draw one clip, in a window or as a GIF",
         "synthetic/S001C001P001R001A001 --out clip.gif",
-        ("clip", {"metavar": "CLIP", "help": "a clip's file, or DATASET/NAME of recordings that were read"}),
+        (
+            "clip",
+            {
+                "metavar": "CLIP",
+                "help": "a clip's file, or DATASET/NAME of recordings that were read",
+            },
+        ),
         ("--out", {"metavar": "GIF", "help": "write a file (default: open a window)"}),
         ("--fps", {"type": int, "default": 30}),
         body,
@@ -291,7 +420,10 @@ def build_parser() -> argparse.ArgumentParser:
         ("--weights", {**required, "help": "encoder.pt, an exported folder, or the name of a run"}),
         (
             "--input",
-            {**required, "help": "folder of `prepare` or `parse`, a .npy as a recipe makes it, or raw clips: one, or a folder"},
+            {
+                **required,
+                "help": "folder of `prepare` or `parse`, a .npy as a recipe makes it, or raw clips: one, or a folder",
+            },
         ),
         ("--output", {**required, "help": ".npy: features; .npz: features and names"}),
         ("--stream", {"help": "joint, bone or motion (default: as trained)"}),
@@ -307,23 +439,70 @@ def build_parser() -> argparse.ArgumentParser:
         "GROUND_TRUTH_DIR PROPOSALS_DIR --dataset pkummd1 --theta 0.5 --json",
         ("truth", {"metavar": "GROUND_TRUTH_DIR"}),
         ("proposals", {"metavar": "PROPOSALS_DIR"}),
-        ("--theta", {"type": float, "default": 0.5, "help": "overlap from which a proposal matches (default: %(default)s)"}),
-        ("--dataset", {"metavar": "NAME", "help": "whose classes the labels are, from 1 in its order"}),
-        ("--classes", {"type": int, "metavar": "N", "help": "labels are 1 to this, where no data set here has them"}),
-        ("--json", {"nargs": "?", "const": "-", "metavar": "FILE", "help": "JSON, to standard output or to FILE"}),
+        (
+            "--theta",
+            {
+                "type": float,
+                "default": 0.5,
+                "help": "overlap from which a proposal matches (default: %(default)s)",
+            },
+        ),
+        (
+            "--dataset",
+            {"metavar": "NAME", "help": "whose classes the labels are, from 1 in its order"},
+        ),
+        (
+            "--classes",
+            {
+                "type": int,
+                "metavar": "N",
+                "help": "labels are 1 to this, where no data set here has them",
+            },
+        ),
+        (
+            "--json",
+            {
+                "nargs": "?",
+                "const": "-",
+                "metavar": "FILE",
+                "help": "JSON, to standard output or to FILE",
+            },
+        ),
     )
     add(
         "bench",
         verbs.bench,
         "measure training and encoding speed and peak memory at the papers' shapes",
         "--method pstl --device cpu --json bench.json",
-        ("--method", {"action": "append", "help": "default: every method with an encoder of its own, then the probes"}),
+        (
+            "--method",
+            {
+                "action": "append",
+                "help": "default: every method with an encoder of its own, then the probes",
+            },
+        ),
         device,
         ("--json", {"metavar": "FILE"}),
         ("--steps", {"type": int, "default": 5}),
-        ("--suite", {"metavar": "NAME", "help": "as this suite trains them (default: the papers' sizes)"}),
-        ("--batch-size", {"type": int, "metavar": "N", "help": "clips a step, where a method's own batch does not fit into memory"}),
-        ("--probes", {"action": "store_true", "help": "instead, or with --method too: tasks that read features"}),
+        (
+            "--suite",
+            {"metavar": "NAME", "help": "as this suite trains them (default: the papers' sizes)"},
+        ),
+        (
+            "--batch-size",
+            {
+                "type": int,
+                "metavar": "N",
+                "help": "clips a step, where a method's own batch does not fit into memory",
+            },
+        ),
+        (
+            "--probes",
+            {
+                "action": "store_true",
+                "help": "instead, or with --method too: tasks that read features",
+            },
+        ),
         (
             "--search",
             {
@@ -333,8 +512,21 @@ def build_parser() -> argparse.ArgumentParser:
                 "help": "instead: kNN and retrieval (or one of them, as --method) among so many clips",
             },
         ),
-        ("--data", {"action": "store_true", "help": "instead: reading and normalising, beside plain Python"}),
-        ("--files", {"type": int, "default": 3000, "help": "files to read with --data (default: %(default)s)"}),
+        (
+            "--data",
+            {
+                "action": "store_true",
+                "help": "instead: reading and normalising, beside plain Python",
+            },
+        ),
+        (
+            "--files",
+            {
+                "type": int,
+                "default": 3000,
+                "help": "files to read with --data (default: %(default)s)",
+            },
+        ),
         jobs,
     )
     add(
@@ -343,19 +535,39 @@ def build_parser() -> argparse.ArgumentParser:
         "say what a suite costs before it is run: jobs, hours of the benched device, disk",
         "ntu60 --bench bench.json",
         ("suite", {"metavar": "SUITE"}),
-        ("--bench", {"metavar": "FILE", "default": "results/measured/bench/cpu.json", "help": "of `bench --json` (default: %(default)s)"}),
+        (
+            "--bench",
+            {
+                "metavar": "FILE",
+                "default": "results/measured/bench/cpu.json",
+                "help": "of `bench --json` (default: %(default)s)",
+            },
+        ),
     )
     add(
         "doctor",
         verbs.doctor,
         "say what is whole, not fetched, missing, truncated or damaged: of every data set, of some, or of single files",
         "ntu60 --archives ~/archives",
-        ("targets", {"nargs": "*", "metavar": "DATASET|FILE", "help": "default: every data set; those that are here are read"}),
+        (
+            "targets",
+            {
+                "nargs": "*",
+                "metavar": "DATASET|FILE",
+                "help": "default: every data set; those that are here are read",
+            },
+        ),
         ("--archives", {"nargs": "*", "default": [], "help": "folders searched at any depth"}),
         ("--raw", {"help": "folder that fetch made (default: data/raw/DATASET)"}),
         jobs,
         ("--json", {"action": "store_true"}),
     )
-    add("check", verbs.check, "check params.yaml, plug-ins included", "--suite builtin", ("--suite", {"help": "default: every suite"}))
+    add(
+        "check",
+        verbs.check,
+        "check params.yaml, plug-ins included",
+        "--suite builtin",
+        ("--suite", {"help": "default: every suite"}),
+    )
     add("list", verbs.list_plugins, "show every plug-in and where it comes from", "")
     return parser  # fmt: skip

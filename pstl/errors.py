@@ -34,7 +34,11 @@ class ShapeError(UserError, ValueError):
 def trouble(error: OSError, path: str | PathLike[str] = "") -> str:
     """One line about a disk or folder that cannot be read or written.   path: what was to be written, where that is known."""
     place = path or error.filename or "output"
-    inside = f" ({error.filename})" if path and error.filename and _elsewhere(error.filename, path) else ""
+    inside = (
+        f" ({error.filename})"
+        if path and error.filename and _elsewhere(error.filename, path)
+        else ""
+    )
     said = (error.strerror or str(error) or type(error).__name__).lower()
     return f"{place}: {' '.join(said.split())}{inside}; {REMEDIES.get(error.errno or 0, OTHERWISE)}"
 

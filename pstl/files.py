@@ -176,7 +176,9 @@ def by_ending(path: str | Path, known: Mapping[str, Any]) -> Any:
     ending = Path(path).suffix.lower()
     if ending not in known:
         found = f"end in {ending}" if ending else "have no ending"
-        raise UserError(f"{path}: files that {found} are not written here; known: {', '.join(known)}")
+        raise UserError(
+            f"{path}: files that {found} are not written here; known: {', '.join(known)}"
+        )
     return known[ending]
 
 

@@ -19,7 +19,9 @@ def follow_snakemake() -> None:
     try:
         snakemake = os.pidfd_open(int(words))
     except ProcessLookupError:
-        sys.exit(f"the Snakemake that started this job (process {words}) is gone; run again to go on")
+        sys.exit(
+            f"the Snakemake that started this job (process {words}) is gone; run again to go on"
+        )
     except OSError:
         return  # a kernel without it, or a container that hides other processes
     threading.Thread(target=_watch, args=(snakemake,), daemon=True).start()

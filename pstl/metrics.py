@@ -25,7 +25,9 @@ def average_precision(hits: Tensor) -> Tensor:
     hits: (Q, G) bool, best rank first.   Returns: (Q,) float64.
     """
     rank = torch.arange(1, hits.shape[1] + 1, device=hits.device)
-    precision = hits.cumsum(1, dtype=torch.double).div_(rank)  # float32 would lose digits among 100,000
+    precision = hits.cumsum(1, dtype=torch.double).div_(
+        rank
+    )  # float32 would lose digits among 100,000
     return precision.mul_(hits).sum(1) / hits.sum(1).clamp(min=1)
 
 
@@ -44,7 +46,9 @@ def confusion(scores: Tensor, y: Tensor) -> Tensor:
     scores: (N, classes), y: (N,).   Returns: (classes, classes) int64.
     """
     classes = scores.shape[1]
-    return torch.bincount(y * classes + scores.argmax(1), minlength=classes**2).view(classes, classes)
+    return torch.bincount(y * classes + scores.argmax(1), minlength=classes**2).view(
+        classes, classes
+    )
 
 
 def macro_f1(matrix: Tensor) -> Tensor:

@@ -31,7 +31,9 @@ class Match(NamedTuple):
     overlap: float
 
 
-Protocol = Callable[[Sequence[Interval], Sequence[Interval], float], float]  # truth, proposals, theta -> average precision
+Protocol = Callable[
+    [Sequence[Interval], Sequence[Interval], float], float
+]  # truth, proposals, theta -> average precision
 
 
 def overlap(a: Interval, b: Interval) -> float:
@@ -44,7 +46,11 @@ def overlap(a: Interval, b: Interval) -> float:
 
 
 def pkummd(
-    truth: Sequence[Interval], proposals: Sequence[Interval], theta: float, videos: Iterable[str], classes: int = PKUMMD_CLASSES
+    truth: Sequence[Interval],
+    proposals: Sequence[Interval],
+    theta: float,
+    videos: Iterable[str],
+    classes: int = PKUMMD_CLASSES,
 ) -> Scores:
     """f1, ap, map_action, map_video and ap_2d as PKU-MMD's evaluation script computes them, digit for digit; shares, not percent.
 
@@ -70,7 +76,9 @@ def pkummd(
     }
 
 
-def greedy(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float, videos: Iterable[str]) -> Scores:
+def greedy(
+    truth: Sequence[Interval], proposals: Sequence[Interval], theta: float, videos: Iterable[str]
+) -> Scores:
     """ap, map_action and map_video with one-to-one matching and precision read at the rank, as ActivityNet and THUMOS do.
 
     map_action: mean over the classes that have ground truth.   map_video: mean over `videos` that have ground truth.
@@ -95,7 +103,9 @@ def means(
 
     def mean(field: str, keys: Sequence[str | int]) -> float:
         true, found = _by(field, truth), _by(field, proposals)
-        return sum(protocol(true[key], found[key], theta) for key in keys) / len(keys) if keys else 0.0
+        return (
+            sum(protocol(true[key], found[key], theta) for key in keys) / len(keys) if keys else 0.0
+        )
 
     return {"map_action": mean("label", list(labels)), "map_video": mean("video", list(videos))}
 
@@ -115,7 +125,9 @@ def pkummd_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: f
     """
     proposals = sorted(proposals, key=lambda p: p.confidence)
     taken = _taken(truth, proposals, theta)
-    takers: dict[int, int] = defaultdict(int)  # ground truth -> proposals that took it and are still there
+    takers: dict[int, int] = defaultdict(
+        int
+    )  # ground truth -> proposals that took it and are still there
     for match in taken:
         takers[match.truth] += match.truth >= 0
     found, left = sum(count > 0 for count in takers.values()), len(proposals)
@@ -153,9 +165,18 @@ def greedy_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: f
                 free.pop(-at)
     asked = Counter(p.confidence for p in proposals)
     levels = sorted(asked, reverse=True)
-    counts = zip(accumulate(hits[level] for level in levels), accumulate(asked[level] for level in levels), strict=True)
+    counts = zip(
+        accumulate(hits[level] for level in levels),
+        accumulate(asked[level] for level in levels),
+        strict=True,
+    )
     envelope = list(accumulate(reversed([found / rank for found, rank in counts]), max))[::-1]
-    return sum(hits[level] * precision for level, precision in zip(levels, envelope, strict=True)) / len(truth) if truth else 0.0
+    return (
+        sum(hits[level] * precision for level, precision in zip(levels, envelope, strict=True))
+        / len(truth)
+        if truth
+        else 0.0
+    )
 
 
 def tied(proposals: Iterable[Interval]) -> int:
@@ -166,7 +187,10 @@ def tied(proposals: Iterable[Interval]) -> int:
 def _taken(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> list[Match]:
     """What each proposal takes by itself: the ground truth of most overlap, of equals the later one, if that is >= theta."""
     places = _by_place(truth)
-    best = (max(((overlap(p, t), i) for i, t in places[p.video, p.label]), default=(-1.0, -1)) for p in proposals)
+    best = (
+        max(((overlap(p, t), i) for i, t in places[p.video, p.label]), default=(-1.0, -1))
+        for p in proposals
+    )
     return [Match(i, o) if o >= theta else Match(-1, 0.0) for o, i in best]
 
 

@@ -13,7 +13,13 @@ RESULTS = "results/{suite}"
 # What lies in a folder beside its meta.json, which stands for them all where there are folders; object storage has none.
 STOOD_FOR = {
     "sequences": ("values.bin", "bodies.bin", "index.npy"),
-    "recordings": ("times.npy", "sequences/meta.json", "sequences/values.bin", "sequences/bodies.bin", "sequences/index.npy"),
+    "recordings": (
+        "times.npy",
+        "sequences/meta.json",
+        "sequences/values.bin",
+        "sequences/bodies.bin",
+        "sequences/index.npy",
+    ),
     "arrays": ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz"),
 }
 RUN = "results/{suite}/runs/{dataset}/{split}/{method}/{stream}/s{seed}"

@@ -17,7 +17,10 @@ from pstl.skeletons import load as load_skeleton
 FLOAT = 4  # bytes
 MEAN_FRAMES = 80  # of a recording at native length, as `bench` assumes
 BACKWARD = 3  # a training step of a task costs as much as this many encodings of its clips
-TUNED_EPOCHS = {"finetune": 150, "semi": 150}  # tasks that train the encoder, and their epochs where params.yaml does not say
+TUNED_EPOCHS = {
+    "finetune": 150,
+    "semi": 150,
+}  # tasks that train the encoder, and their epochs where params.yaml does not say
 LINEAR_EPOCHS = 150  # where params.yaml does not say
 LOOK_EVERY = 5  # epochs of a task that trains the encoder, where params.yaml does not say
 LOOKING = "looks at test clips"  # kind of hours: of tasks that train the encoder, and of classify
@@ -55,7 +58,12 @@ def facts(dataset: str) -> Facts:
     if defines("data.datasets", dataset, "expected"):
         return Facts({"": (600, 600)}, load_skeleton("kinect_v2").joints, 2, 14)
     spec = load("data.datasets", dataset).SPEC
-    return Facts(spec.expected or {"": (10_000, 10_000)}, load_skeleton(spec.skeleton).joints, spec.people, len(spec.classes))
+    return Facts(
+        spec.expected or {"": (10_000, 10_000)},
+        load_skeleton(spec.skeleton).joints,
+        spec.people,
+        len(spec.classes),
+    )
 
 
 def frames(recipe: Plugin) -> int:
@@ -74,12 +82,19 @@ def items(section: MethodSettings, train_clips: int) -> int:
     """Items (clips; bodies for Hi-TRS) that a pre-training goes through in all."""
     train = section.train
     by_epochs = train.epochs * (train.steps_per_epoch * train.batch_size or train_clips)
-    return min(by_epochs, train.max_steps * train.accumulate * train.batch_size) if train.max_steps else by_epochs
+    return (
+        min(by_epochs, train.max_steps * train.accumulate * train.batch_size)
+        if train.max_steps
+        else by_epochs
+    )
 
 
 def jobs(params: Params, suite: str) -> Counter[str]:
     """Jobs of every rule from nothing to tables, as the rules plan them."""
-    made: dict[str, set[Any]] = {rule: set() for rule in ("fetch", "parse", "recordings", "prepare", "leakage", "labels", "features")}
+    made: dict[str, set[Any]] = {
+        rule: set()
+        for rule in ("fetch", "parse", "recordings", "prepare", "leakage", "labels", "features")
+    }
     for run in params.runs(suite):
         section = params.method(suite, run.method)
         array = (run.dataset, section.recipe.key)
@@ -93,7 +108,10 @@ def jobs(params: Params, suite: str) -> Counter[str]:
         if needs == "labels":
             made["labels"].add((run.dataset, run.split, task.label_rule, run.seed))
         if needs == "recordings":
-            untrimmed = any(defines("data.datasets", run.dataset, reader) for reader in ("read_untrimmed", "read_recording"))
+            untrimmed = any(
+                defines("data.datasets", run.dataset, reader)
+                for reader in ("read_untrimmed", "read_recording")
+            )
             made["recordings" if untrimmed else "parse"].add(run.dataset)
         else:
             made["prepare"].add((run.dataset, params.method(suite, run.method).recipe.key))
@@ -121,7 +139,9 @@ def cost(params: Params, suite: str, figures: Figures) -> Cost:
 
 def unknown(params: Params, suite: str, figures: Figures) -> list[str]:
     """Method entries of the suite that train and of which there is no figure."""
-    trained = {run.method for run in params.runs(suite) if params.method(suite, run.method).train.epochs}
+    trained = {
+        run.method for run in params.runs(suite) if params.method(suite, run.method).train.epochs
+    }
     return sorted(name for name in trained if not figure(params, suite, name, figures))
 
 
@@ -145,8 +165,14 @@ def figure(params: Params, suite: str, name: str, figures: Figures) -> dict[str,
     section = params.method(suite, name)
     figures = [row for row in figures if "method" in row]
     benched = {row["method"]: params.method(params.suite, row["method"]) for row in figures}
-    same_encoder = [known for known, other in benched.items() if other.encoder.name == section.encoder.name]
-    fits = [known for known in same_encoder if benched[known].method == section.method or not section.train.epochs]
+    same_encoder = [
+        known for known, other in benched.items() if other.encoder.name == section.encoder.name
+    ]
+    fits = [
+        known
+        for known in same_encoder
+        if benched[known].method == section.method or not section.train.epochs
+    ]
     best = next((known for known in [name, *fits] if known in fits), None)
     return next((row for row in figures if row["method"] == best), {})
 
@@ -204,7 +230,9 @@ def snapshots(section: MethodSettings) -> int:
     return train.epochs // train.snapshot_every if train.snapshot_every else 0
 
 
-def _probe_seconds(params: Params, run: Run, task: Any, row: dict[str, Any], figures: Figures) -> float:
+def _probe_seconds(
+    params: Params, run: Run, task: Any, row: dict[str, Any], figures: Figures
+) -> float:
     """Of one task that reads features, in proportion to the benched one; 0 where that is not known."""
     timed = next((probe for probe in figures if probe.get("task") == task.kind), None)
     width = feature_width(params, run, row)
@@ -213,7 +241,13 @@ def _probe_seconds(params: Params, run: Run, task: Any, row: dict[str, Any], fig
     known = facts(run.dataset)
     train, test = known.split(run.split)
     epochs = task.settings.get("epochs", LINEAR_EPOCHS)
-    size = {"train": train, "test": test, "width": width, "classes": known.classes, "epochs": epochs}
+    size = {
+        "train": train,
+        "test": test,
+        "width": width,
+        "classes": known.classes,
+        "epochs": epochs,
+    }
     return float(timed["seconds"] * probe_work(task.kind, size) / probe_work(task.kind, timed))
 
 
@@ -244,17 +278,27 @@ def uncounted(params: Params, suite: str, figures: Figures) -> list[str]:
 
 def _encoded(params: Params, suite: str) -> set[tuple[Run, str]]:
     """Runs and batch-norm variants of which features are stored."""
-    return {(run, batch_norm) for run, batch_norm, _, needs in own_cells(params, suite) if needs in ("features", "both")}
+    return {
+        (run, batch_norm)
+        for run, batch_norm, _, needs in own_cells(params, suite)
+        if needs in ("features", "both")
+    }
 
 
 def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:
     """At most: arrays without holes, every run's checkpoints (two, of weights and two moments) at once."""
-    disk = dict.fromkeys(("sequences", "arrays", "checkpoints while training", "encoders", "features", "scores"), 0.0)
+    disk = dict.fromkeys(
+        ("sequences", "arrays", "checkpoints while training", "encoders", "features", "scores"), 0.0
+    )
     runs = params.runs(suite)
     for dataset in {run.dataset for run in runs}:
         known = facts(dataset)
         disk["sequences"] += known.total * MEAN_FRAMES * known.joints * known.people * 3 * FLOAT
-    recipes = {(run.dataset, recipe.key): recipe for run in runs for recipe in [params.method(suite, run.method).recipe]}
+    recipes = {
+        (run.dataset, recipe.key): recipe
+        for run in runs
+        for recipe in [params.method(suite, run.method).recipe]
+    }
     disk["arrays"] += sum(array_bytes(dataset, recipe) for (dataset, _), recipe in recipes.items())
     for run in runs:
         row = figure(params, suite, run.method, figures)
@@ -275,14 +319,26 @@ def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:
 def text(params: Params, suite: str, figures: Figures) -> str:
     """The bill."""
     found = cost(params, suite, figures)
-    devices = sorted({f"{row['device']}, {row['threads']} thread{'s' * (row['threads'] != 1)}" for row in figures})
+    devices = sorted(
+        {
+            f"{row['device']}, {row['threads']} thread{'s' * (row['threads'] != 1)}"
+            for row in figures
+        }
+    )
     changes = params.suite_named(suite).methods
-    changed = sorted(name for name, entry in changes.items() if {"encoder", "settings", "recipe"} & set(entry))
+    changed = sorted(
+        name for name, entry in changes.items() if {"encoder", "settings", "recipe"} & set(entry)
+    )
     lines = [f"{suite}: {sum(found.jobs.values()):,} jobs", *_column(found.jobs, "d")]
     lines += [f"hours of one device ({'; '.join(devices)})", *_column(found.hours, ".1f")]
-    lines += ["GiB on disk at most, recordings as they came not counted", *_column({k: v / 2**30 for k, v in found.disk.items()}, ".1f")]
+    lines += [
+        "GiB on disk at most, recordings as they came not counted",
+        *_column({k: v / 2**30 for k, v in found.disk.items()}, ".1f"),
+    ]
     if missing := unknown(params, suite, figures):
-        lines.append(f"not in hours and disk, because bench has no figure of it: {', '.join(missing)}")
+        lines.append(
+            f"not in hours and disk, because bench has no figure of it: {', '.join(missing)}"
+        )
     if others := uncounted(params, suite, figures):
         lines.append(f"not in hours: {', '.join(others)}")
     if small := smaller(params, suite, figures):

@@ -53,7 +53,9 @@ def imports(module: str) -> tuple[str, ...]:
 def git_hash() -> str:
     """Short hash of the commit, with "-dirty" if tracked files differ from it; "unknown" outside a checkout. Never fails."""
     try:
-        _git("ls-files", "--error-unmatch", Path(__file__).name)  # a copy installed inside somebody else's checkout is not ours
+        _git(
+            "ls-files", "--error-unmatch", Path(__file__).name
+        )  # a copy installed inside somebody else's checkout is not ours
         changed = _git("status", "--porcelain", "--untracked-files=no")
         return _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
@@ -62,7 +64,11 @@ def git_hash() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on: python, torch, numpy; "absent" where one is not installed."""
-    return {"python": platform.python_version(), "torch": _version("torch"), "numpy": _version("numpy")}
+    return {
+        "python": platform.python_version(),
+        "torch": _version("torch"),
+        "numpy": _version("numpy"),
+    }
 
 
 def machine() -> str:
@@ -82,10 +88,14 @@ def _imported(node: ast.AST, module: str) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom):
         base = node.module or ""
         if node.level:  # relative: count packages upwards from the module's own
-            parts = module.split(".") + (["__init__"] if _file(module).name == "__init__.py" else [])
+            parts = module.split(".") + (
+                ["__init__"] if _file(module).name == "__init__.py" else []
+            )
             base = ".".join([*parts[: -node.level], *filter(None, [node.module])])
         names = [f"{base}.{alias.name}" for alias in node.names if _path(f"{base}.{alias.name}")]
-        yield from names or ([base] if _path(base) else [])  # `from pstl.ops import masks` is pstl.ops.masks
+        yield from names or (
+            [base] if _path(base) else []
+        )  # `from pstl.ops import masks` is pstl.ops.masks
 
 
 def _path(module: str) -> Path | None:
@@ -100,13 +110,17 @@ def _path(module: str) -> Path | None:
 def _file(module: str) -> Path:
     path = _path(module)
     if path is None:
-        raise UserError(f"no module {module!r} in {PACKAGE.name}; name one by its full name, e.g. pstl.tasks.linear")
+        raise UserError(
+            f"no module {module!r} in {PACKAGE.name}; name one by its full name, e.g. pstl.tasks.linear"
+        )
     return path
 
 
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(PACKAGE), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=30
+    ).stdout.strip()
 
 
 def _version(package: str) -> str:

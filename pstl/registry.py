@@ -26,7 +26,9 @@ def load(kind: str, name: str) -> ModuleType:
     """
     known = names(kind)
     if name not in known:
-        raise UserError(f"unknown {kind.split('.')[-1].rstrip('s')} {name!r}; known: {', '.join(known)}")
+        raise UserError(
+            f"unknown {kind.split('.')[-1].rstrip('s')} {name!r}; known: {', '.join(known)}"
+        )
     return import_module(f"pstl.{kind}.{name}")
 
 
@@ -36,7 +38,9 @@ def declared(kind: str, name: str, constant: str, default: Any) -> Any:
     Returns: `default` where the module does not set it.   Raises: UserError with the known names if there is no such module.
     """
     for node in _source(kind, name):
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == constant for t in node.targets):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == constant for t in node.targets
+        ):
             return ast.literal_eval(node.value)
     return default
 
@@ -44,8 +48,15 @@ def declared(kind: str, name: str, constant: str, default: Any) -> Any:
 def defines(kind: str, name: str, function: str) -> bool:
     """Whether pstl.<kind>.<name> has a function of this name, its own or imported; read from its source, as `declared` is."""
     source = _source(kind, name)
-    imported = (alias.asname or alias.name for node in source if isinstance(node, ast.ImportFrom) for alias in node.names)
-    return function in imported or any(isinstance(node, ast.FunctionDef) and node.name == function for node in source)
+    imported = (
+        alias.asname or alias.name
+        for node in source
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    )
+    return function in imported or any(
+        isinstance(node, ast.FunctionDef) and node.name == function for node in source
+    )
 
 
 @cache  # the rules ask hundreds of times

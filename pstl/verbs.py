@@ -34,8 +34,12 @@ def prepare(args: argparse.Namespace) -> None:
     from pstl.config import Plugin, validated
     from pstl.data.prepare import prepare
 
-    section = _json(args.recipe, "--recipe") if args.recipe.startswith("{") else {"name": args.recipe}
-    prepare(args.dataset, validated(Plugin, section, "--recipe"), args.sequences, args.out, args.jobs)
+    section = (
+        _json(args.recipe, "--recipe") if args.recipe.startswith("{") else {"name": args.recipe}
+    )
+    prepare(
+        args.dataset, validated(Plugin, section, "--recipe"), args.sequences, args.out, args.jobs
+    )
 
 
 def leakage(args: argparse.Namespace) -> None:
@@ -56,13 +60,22 @@ def pretrain(args: argparse.Namespace) -> None:
     from pstl.train.launch import launch, launched
 
     if not launched():
-        processes = len(take(args.gpus)) or args.gpus or 1  # without GPUs: as many processes on the CPU
+        processes = (
+            len(take(args.gpus)) or args.gpus or 1
+        )  # without GPUs: as many processes on the CPU
         if processes > 1:
             return launch(args.words, processes)
     from pstl.train.devices import choose_device
     from pstl.train.pretrain import pretrain
 
-    pretrain(config.load(args.params), config.Run.parse(args.run), args.array, args.out, choose_device(args.device), args.labels)
+    pretrain(
+        config.load(args.params),
+        config.Run.parse(args.run),
+        args.array,
+        args.out,
+        choose_device(args.device),
+        args.labels,
+    )
 
 
 def features(args: argparse.Namespace) -> None:
@@ -73,7 +86,9 @@ def features(args: argparse.Namespace) -> None:
     from pstl.train.devices import choose_device
 
     _named(args.out, ".npz")
-    extract(args.encoder, args.array, args.split, args.batch_norm, args.out, choose_device(args.device))
+    extract(
+        args.encoder, args.array, args.split, args.batch_norm, args.out, choose_device(args.device)
+    )
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -88,7 +103,17 @@ def evaluate(args: argparse.Namespace) -> None:
     names = ("encoder", "array", "recordings", "labels", "snapshots")
     params, files = config.load(args.params), {name: getattr(args, name) for name in names}
     _named(args.scores, ".npz")
-    evaluate(params, run, args.task, args.batch_norm, args.features, args.out, args.scores, device, **files)
+    evaluate(
+        params,
+        run,
+        args.task,
+        args.batch_norm,
+        args.features,
+        args.out,
+        args.scores,
+        device,
+        **files,
+    )
 
 
 def trace(args: argparse.Namespace) -> None:
@@ -98,7 +123,9 @@ def trace(args: argparse.Namespace) -> None:
     from pstl.train.devices import choose_device
 
     if args.plot:
-        from pstl.report import plots  # what it needs may not be installed: found out before hours of work
+        from pstl.report import (
+            plots,
+        )  # what it needs may not be installed: found out before hours of work
     _named(args.plot, ".png")
     params, run = config.load(args.params), config.Run.parse(args.run)
     rows = trace(params, run, args.snapshots, args.array, args.tasks, choose_device(args.device))
@@ -114,7 +141,15 @@ def fuse(args: argparse.Namespace) -> None:
     params, run = config.load(args.params), config.Run.parse(args.run)
     files = dict(item.partition("=")[::2] for item in args.scores)
     _named(args.scores_out, ".npz")
-    fuse(run, args.task, args.batch_norm, files, params.fusion_weights(run, args.batch_norm, args.task), args.out, args.scores_out)
+    fuse(
+        run,
+        args.task,
+        args.batch_norm,
+        files,
+        params.fusion_weights(run, args.batch_norm, args.task),
+        args.out,
+        args.scores_out,
+    )
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -127,7 +162,11 @@ def compare(args: argparse.Namespace) -> None:
     record = {"a": args.a, "b": args.b, **found._asdict()}
     if args.json and args.json != "-":
         write_json(args.json, record)
-    sys.stdout.write(json.dumps(record, indent=1) + "\n" if args.json == "-" else paired.text(args.a, args.b, found))
+    sys.stdout.write(
+        json.dumps(record, indent=1) + "\n"
+        if args.json == "-"
+        else paired.text(args.a, args.b, found)
+    )
 
 
 def track(args: argparse.Namespace) -> None:
@@ -185,7 +224,9 @@ def import_weights(args: argparse.Namespace) -> None:
 
     told = Told(args.skeleton, args.stream, args.dataset, args.part)
     card = import_weights(args.source, args.official, args.out, told)
-    say(f"{args.out}: {card.method} encoder {card.encoder}, stream {card.stream}, {card.skeleton}, {card.frames} frames")
+    say(
+        f"{args.out}: {card.method} encoder {card.encoder}, stream {card.stream}, {card.skeleton}, {card.frames} frames"
+    )
 
 
 def embed(args: argparse.Namespace) -> None:
@@ -195,7 +236,9 @@ def embed(args: argparse.Namespace) -> None:
     try:
         dropped = [int(j) for j in args.drop_joints.split(",") if j.strip()]
     except ValueError:
-        raise UserError(f"--drop-joints {args.drop_joints!r}: expected joint numbers separated by commas, e.g. 0,4,5") from None
+        raise UserError(
+            f"--drop-joints {args.drop_joints!r}: expected joint numbers separated by commas, e.g. 0,4,5"
+        ) from None
     device = choose_device(args.device)
     source = Source(args.input, args.skeleton, args.units)
     shape = embed(args.weights, source, args.output, args.stream, dropped, device)
@@ -209,7 +252,9 @@ def score_detections(args: argparse.Namespace) -> None:
     classes = classes_of(args.dataset, args.classes)
     found = score_detections(args.truth, args.proposals, args.theta, classes)
     if missing := found["videos_without_proposals"]:
-        say(f"{len(missing)} of {found['videos']} videos have no proposal file and count as empty: {', '.join(missing)}")
+        say(
+            f"{len(missing)} of {found['videos']} videos have no proposal file and count as empty: {', '.join(missing)}"
+        )
     if count := found["proposals_of_equal_confidence"]:
         say(
             f"{count} of {found['proposals']} proposals share their confidence with another: PKU-MMD's numbers then depend on "
@@ -222,7 +267,9 @@ def score_detections(args: argparse.Namespace) -> None:
     else:
         lines = [("PKU-MMD", k, found[k]) for k in ("f1", "ap", "map_action", "map_video", "ap_2d")]
         lines += [("greedy", k, value) for k, value in found["greedy"].items()]
-        sys.stdout.write("".join(f"{protocol:<8} {k:<11}{value:.4f}\n" for protocol, k, value in lines))
+        sys.stdout.write(
+            "".join(f"{protocol:<8} {k:<11}{value:.4f}\n" for protocol, k, value in lines)
+        )
 
 
 def export(args: argparse.Namespace) -> None:
@@ -308,15 +355,25 @@ def doctor(args: argparse.Namespace) -> None:
     params, known = config.load(args.params), names("data.datasets")
     folders = [Path(folder).expanduser() for folder in [*args.archives, *params.archives]]
     if absent := [folder for folder in folders if not folder.exists()]:
-        raise UserError(f"no such folder of archives: {absent[0]}; correct --archives (or archives: in params.yaml)")
+        raise UserError(
+            f"no such folder of archives: {absent[0]}; correct --archives (or archives: in params.yaml)"
+        )
     if args.raw and not (len(args.targets) == 1 and args.targets[0] in known):
-        raise UserError(f"--raw {args.raw}: the folder of one data set; name the data set, too: {', '.join(known)}")
-    strangers = [target for target in args.targets if target not in known and not os.path.lexists(target)]
+        raise UserError(
+            f"--raw {args.raw}: the folder of one data set; name the data set, too: {', '.join(known)}"
+        )
+    strangers = [
+        target for target in args.targets if target not in known and not os.path.lexists(target)
+    ]
     reports = []
     for target in args.targets or known:
         if target not in strangers:
             raw = Path(args.raw or paths.raw(target))
-            found = examine(target, params.dataset(target), raw, folders, args.jobs) if target in known else examine_file(Path(target))
+            found = (
+                examine(target, params.dataset(target), raw, folders, args.jobs)
+                if target in known
+                else examine_file(Path(target))
+            )
             reports.append(found)
             if not args.json:
                 sys.stdout.write(text(found))
@@ -324,8 +381,12 @@ def doctor(args: argparse.Namespace) -> None:
     if args.json:
         sys.stdout.write(json.dumps(reports, indent=1) + "\n")
     if strangers:
-        raise UserError(f"{strangers[0]}: neither a data set nor a file; data sets: {', '.join(known)}")
-    fine = [report["ok"] or (not args.targets and report["state"] in HARMLESS) for report in reports]
+        raise UserError(
+            f"{strangers[0]}: neither a data set nor a file; data sets: {', '.join(known)}"
+        )
+    fine = [
+        report["ok"] or (not args.targets and report["state"] in HARMLESS) for report in reports
+    ]
     if not all(fine):
         sys.exit(1)
 
@@ -336,7 +397,9 @@ def check(args: argparse.Namespace) -> None:
     params = config.load(args.params)
     for suite in [args.suite] if args.suite else params.suites:
         config.check_plugins(params, suite)
-        say(f"{args.params}: suite {suite} is sound: {len(params.runs(suite))} runs, {len(params.cells(suite))} cells")
+        say(
+            f"{args.params}: suite {suite} is sound: {len(params.runs(suite))} runs, {len(params.cells(suite))} cells"
+        )
 
 
 def list_plugins(args: argparse.Namespace) -> None:
@@ -345,7 +408,9 @@ def list_plugins(args: argparse.Namespace) -> None:
     for kind in KINDS:
         sys.stdout.write(f"{kind.split('.')[-1]}\n")
         for name in names(kind):
-            sys.stdout.write(f"  {name:<14}{(load(kind, name).__doc__ or '').strip().splitlines()[0]}\n")
+            sys.stdout.write(
+                f"  {name:<14}{(load(kind, name).__doc__ or '').strip().splitlines()[0]}\n"
+            )
 
 
 def _json(text: str, where: str) -> Any:

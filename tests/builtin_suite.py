@@ -43,8 +43,13 @@ def tables(folder: Path, suite: str = SUITE) -> dict[str, bytes]:
     """Tables and rows, without what says when and where: they must be equal to the last bit."""
     made = folder / "results" / suite / "tables"
     text = (made / "comparison.md").read_text()
-    page = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("| wall time"))
-    return {"comparison.md": page.encode(), **{name: (made / name).read_bytes() for name in ("comparison.csv", "summary.json")}}
+    page = "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith("| wall time")
+    )
+    return {
+        "comparison.md": page.encode(),
+        **{name: (made / name).read_bytes() for name in ("comparison.csv", "summary.json")},
+    }
 
 
 def encoders(folder: Path, suite: str = SUITE) -> dict[str, dict[str, Any]]:
@@ -52,7 +57,10 @@ def encoders(folder: Path, suite: str = SUITE) -> dict[str, dict[str, Any]]:
     import torch
 
     runs = load(folder / "params.yaml").runs(suite)
-    return {str(run): torch.load(folder / paths.encoder(run), weights_only=True)["state"] for run in runs}
+    return {
+        str(run): torch.load(folder / paths.encoder(run), weights_only=True)["state"]
+        for run in runs
+    }
 
 
 def same_results(one: Path, other: Path) -> None:

@@ -38,7 +38,11 @@ def installed(*names: str) -> set[str]:
             continue
         found.add(name)
         wanted = [Requirement(need) for need in needs]
-        waiting += [need.name for need in wanted if need.marker is None or need.marker.evaluate({"extra": ""})]
+        waiting += [
+            need.name
+            for need in wanted
+            if need.marker is None or need.marker.evaluate({"extra": ""})
+        ]
     return found
 
 
@@ -48,10 +52,16 @@ class Bare(MetaPathFinder):
     def __init__(self) -> None:
         core = installed(*CORE)
         owners = metadata.packages_distributions()
-        self.absent = {name for name, owner in owners.items() if not {dist.lower().replace("_", "-") for dist in owner} & core} - {"pstl"}
+        self.absent = {
+            name
+            for name, owner in owners.items()
+            if not {dist.lower().replace("_", "-") for dist in owner} & core
+        } - {"pstl"}
         self.lacked: list[str] = []
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         top = name.partition(".")[0]
         if top not in self.absent:
             return PathFinder.find_spec(name, path, target)
@@ -89,7 +99,10 @@ def main() -> None:
     outcome = {}
     for name, verb in verbs.items():  # type: ignore[union-attr]
         example = verb.epilog.partition("python -m pstl ")[2]
-        words = [str(Path(word).expanduser()) if word.startswith("~") else word for word in shlex.split(example)]
+        words = [
+            str(Path(word).expanduser()) if word.startswith("~") else word
+            for word in shlex.split(example)
+        ]
         said, code, bare.lacked = io.StringIO(), 0, []
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
             try:
@@ -100,7 +113,12 @@ def main() -> None:
                 said.write(f"{type(error).__name__}: {error}\n")
                 code = 1000
         lines = said.getvalue().splitlines() or [""]
-        outcome[name] = {"code": code, "said": lines[-1], "lines": len(lines), "lacked": bare.lacked}
+        outcome[name] = {
+            "code": code,
+            "said": lines[-1],
+            "lines": len(lines),
+            "lacked": bare.lacked,
+        }
     sys.stdout.write(json.dumps(outcome))
 
 

@@ -15,7 +15,9 @@ def same_place(p: Interval, t: Interval) -> bool:
 class Script:
     """PKU-MMD's evaluation on videos listed in one order: a list for each, one for each class, and one of everything."""
 
-    def __init__(self, truth: list[Interval], proposals: list[Interval], videos: list[str], classes: int) -> None:
+    def __init__(
+        self, truth: list[Interval], proposals: list[Interval], videos: list[str], classes: int
+    ) -> None:
         self.sides, self.videos, self.classes = (truth, proposals), videos, classes
 
     def of_video(self, video: str) -> list[list[Interval]]:
@@ -40,8 +42,10 @@ class Script:
         return {
             "f1": script_f1(*self.pooled(), theta),
             "ap": script_ap(*self.pooled(), theta),
-            "map_action": sum(script_ap(*self.of_class(label), theta) for label in labels) / self.classes,
-            "map_video": sum(script_ap(*self.of_video(v), theta) for v in self.videos) / len(self.videos),
+            "map_action": sum(script_ap(*self.of_class(label), theta) for label in labels)
+            / self.classes,
+            "map_video": sum(script_ap(*self.of_video(v), theta) for v in self.videos)
+            / len(self.videos),
             "ap_2d": sum(script_ap(*self.pooled(), 0.05 * (step + 1)) for step in range(20)) / 20,
         }
 

@@ -41,12 +41,21 @@ class Cluster(ThreadingHTTPServer):
         place = self.folder / name
         place.mkdir()
         given = {e["name"]: e["valueFrom"]["secretKeyRef"] for e in container.get("env") or []}
-        secrets = {variable: base64.b64decode(self.secrets[ref["name"]][ref["key"]]).decode() for variable, ref in given.items()}
-        plain = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(place), "OMP_NUM_THREADS": "1"}
+        secrets = {
+            variable: base64.b64decode(self.secrets[ref["name"]][ref["key"]]).decode()
+            for variable, ref in given.items()
+        }
+        plain = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(place),
+            "OMP_NUM_THREADS": "1",
+        }
         with open(self.folder / f"{name}.log", "wb") as log:
             command = [*container["command"], *container["args"]]
             self.jobs[name] = container
-            self.processes[name] = subprocess.Popen(command, cwd=place, env=plain | secrets, stdout=log, stderr=log)
+            self.processes[name] = subprocess.Popen(
+                command, cwd=place, env=plain | secrets, stdout=log, stderr=log
+            )
 
 
 class Api(BaseHTTPRequestHandler):
@@ -57,13 +66,17 @@ class Api(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def content(self) -> dict[str, Any]:
-        read: dict[str, Any] = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        read: dict[str, Any] = json.loads(
+            self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"
+        )
         return read
 
     def answer(self, code: int, content: dict[str, Any] | bytes) -> None:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(code)
-        self.send_header("Content-Type", "text/plain" if isinstance(content, bytes) else "application/json")
+        self.send_header(
+            "Content-Type", "text/plain" if isinstance(content, bytes) else "application/json"
+        )
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -88,16 +101,41 @@ class Api(BaseHTTPRequestHandler):
         if parts[-1] == "log":
             return self.answer(200, (self.server.folder / f"{parts[-2]}.log").read_bytes())
         listed = parts[-1] == "pods"
-        name = parse_qs(url.query)["labelSelector"][0].partition("=")[2] if listed else parts[parts.index("jobs") + 1]
+        name = (
+            parse_qs(url.query)["labelSelector"][0].partition("=")[2]
+            if listed
+            else parts[parts.index("jobs") + 1]
+        )
         code = self.server.processes[name].poll()
         if not listed:
             state = "active" if code is None else "failed" if code else "succeeded"
-            return self.answer(200, {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "status": {state: 1}})
+            return self.answer(
+                200,
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "Job",
+                    "metadata": {"name": name},
+                    "status": {state: 1},
+                },
+            )
         state = {"running": {}} if code is None else {"terminated": {"exitCode": code}}
-        container = {"name": "snakemake", "image": "", "imageID": "", "ready": True, "restartCount": 0, "state": state}
+        container = {
+            "name": "snakemake",
+            "image": "",
+            "imageID": "",
+            "ready": True,
+            "restartCount": 0,
+            "state": state,
+        }
         status = {"containerStatuses": [container]}
-        pod = {"metadata": {"name": name}, "spec": {"containers": [{"name": "snakemake"}]}, "status": status}
-        return self.answer(200, {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [pod]})
+        pod = {
+            "metadata": {"name": name},
+            "spec": {"containers": [{"name": "snakemake"}]},
+            "status": status,
+        }
+        return self.answer(
+            200, {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [pod]}
+        )
 
 
 @contextmanager

@@ -53,15 +53,25 @@ def install() -> None:
     """Install Debian's packages if they are not there; skip the test where that cannot be."""
     if os.geteuid() != 0:
         pytest.skip("only root can start a controller and a node")
-    if shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin") and shutil.which("munged", path=f"{os.environ['PATH']}:/usr/sbin"):
+    if shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin") and shutil.which(
+        "munged", path=f"{os.environ['PATH']}:/usr/sbin"
+    ):
         return
     if not shutil.which("apt-get"):
         pytest.skip("no SLURM here, and no apt-get to install it with")
-    quiet = {"capture_output": True, "text": True, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+    quiet = {
+        "capture_output": True,
+        "text": True,
+        "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+    }
     subprocess.run(["apt-get", "update"], **quiet)
-    done = subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES], **quiet)
+    done = subprocess.run(
+        ["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES], **quiet
+    )
     if done.returncode:
-        pytest.skip(f"{' and '.join(PACKAGES)} could not be installed: {done.stderr.strip().splitlines()[-1]}")
+        pytest.skip(
+            f"{' and '.join(PACKAGES)} could not be installed: {done.stderr.strip().splitlines()[-1]}"
+        )
 
 
 @contextmanager
@@ -75,7 +85,15 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     PLACE.mkdir(exist_ok=True)
     environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"}
     daemons = [
-        ["munged", "--foreground", "--force", *(f"--{name}={folder}/munge.{name.partition('-')[0]}" for name in ("socket", "key-file"))],
+        [
+            "munged",
+            "--foreground",
+            "--force",
+            *(
+                f"--{name}={folder}/munge.{name.partition('-')[0]}"
+                for name in ("socket", "key-file")
+            ),
+        ],
         ["slurmctld", "-D"],
         ["slurmd", "-D"],
     ]
@@ -89,7 +107,9 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
             with open(folder / f"{command[0]}.out", "wb") as said:
                 running.append(subprocess.Popen(command, env=environment, stdout=said, stderr=said))
             while not ready(folder, environment):
-                assert running[-1].poll() is None, f"{command[0]}: {(folder / f'{command[0]}.out').read_text()[-2000:]}"
+                assert running[-1].poll() is None, (
+                    f"{command[0]}: {(folder / f'{command[0]}.out').read_text()[-2000:]}"
+                )
                 time.sleep(0.2)
         yield environment
     finally:
@@ -122,8 +142,15 @@ def has_socket(folder: Path, environment: dict[str, str]) -> bool:
 
 
 def answers(folder: Path, environment: dict[str, str]) -> bool:
-    return subprocess.run(["scontrol", "ping"], env=environment, capture_output=True).returncode == 0
+    return (
+        subprocess.run(["scontrol", "ping"], env=environment, capture_output=True).returncode == 0
+    )
 
 
 def idle(folder: Path, environment: dict[str, str]) -> bool:
-    return subprocess.run(["sinfo", "-h", "-o", "%T"], env=environment, capture_output=True, text=True).stdout.strip() == "idle"
+    return (
+        subprocess.run(
+            ["sinfo", "-h", "-o", "%T"], env=environment, capture_output=True, text=True
+        ).stdout.strip()
+        == "idle"
+    )

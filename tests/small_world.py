@@ -27,7 +27,10 @@ ROOT = Path(__file__).resolve().parents[1]
 JOINTS = load(nwucla.SPEC.skeleton).joints
 TRAIN = {"epochs": 2, "batch_size": 16, "lr": 1.0e-3, "snapshot_every": 1}
 SHAPE = {"recipe": "resize50", "encoder": {"name": "stgcn", "width": 2}}
-METHODS = {"supervised": SHAPE | {"train": TRAIN}, "random_init": SHAPE | {"train": {"epochs": 0, "lr": 1}}}
+METHODS = {
+    "supervised": SHAPE | {"train": TRAIN},
+    "random_init": SHAPE | {"train": {"epochs": 0, "lr": 1}},
+}
 TASKS = {
     "knn": {}, "linear": {"epochs": 1}, "retrieval": {}, "probe": {"strengths": [1.0], "folds": 2}, "classify": {},
     "semi": {"labels": 0.5, "train": {"epochs": 1}}, "finetune": {"train": {"epochs": 1}},
@@ -37,7 +40,13 @@ TASKS = {
 }  # fmt: skip
 CELL = {"dataset": "nwucla", "split": "xview", "batch_norm": ["released"]}
 EXPERIMENTS = [
-    CELL | {"methods": ["supervised"], "streams": ["joint", "bone"], "tasks": ["linear"], "fuse": {"weights": {"joint": 0.5, "bone": 0.5}}},
+    CELL
+    | {
+        "methods": ["supervised"],
+        "streams": ["joint", "bone"],
+        "tasks": ["linear"],
+        "fuse": {"weights": {"joint": 0.5, "bone": 0.5}},
+    },
     CELL | {"methods": ["supervised", "random_init"], "tasks": list(TASKS)},
 ]
 RUN = "tiny/nwucla/xview/supervised/joint/s0"
@@ -55,14 +64,20 @@ def damaged(file: str, damage: Callable[[Path], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(
+            missing_ok=True
+        )
         path.write_bytes(content)
 
 
 def held() -> set[str]:
     """Every file there is, but locks and those of the tracking store, which come and go."""
     paths = (str(path) for path in Path().rglob("*") if path.is_symlink() or not path.is_dir())
-    return {path for path in paths if not path.startswith(("mlflow.db", "mlruns")) and not path.endswith(".lock")}
+    return {
+        path
+        for path in paths
+        if not path.startswith(("mlflow.db", "mlruns")) and not path.endswith(".lock")
+    }
 
 
 PARSER = cache(cli.build_parser)  # building it takes longer than reading most files
@@ -118,19 +133,62 @@ def prepared() -> None:
     settings("params.yaml")
     clips = walks()
     write_sequences("data/sequences/nwucla", nwucla.SPEC, JOINTS, clips)
-    recordings = [Recording(clip, np.arange(len(clip.xyz), dtype=float), ((clip.label, 2.0, 20.0),)) for clip in clips[::4]]
+    recordings = [
+        Recording(clip, np.arange(len(clip.xyz), dtype=float), ((clip.label, 2.0, 20.0),))
+        for clip in clips[::4]
+    ]
     write_recordings("data/recordings/nwucla", nwucla.SPEC, recordings)
-    pstl("prepare", "nwucla", "--recipe", "resize50", "--sequences", "data/sequences/nwucla", "--out", "array", "--jobs", 1)
-    pstl("labels", "nwucla", "--sequences", "data/sequences/nwucla", "--split", "xview", "--draw", 0, "--out", "labels.json")
+    pstl(
+        "prepare",
+        "nwucla",
+        "--recipe",
+        "resize50",
+        "--sequences",
+        "data/sequences/nwucla",
+        "--out",
+        "array",
+        "--jobs",
+        1,
+    )
+    pstl(
+        "labels",
+        "nwucla",
+        "--sequences",
+        "data/sequences/nwucla",
+        "--split",
+        "xview",
+        "--draw",
+        0,
+        "--out",
+        "labels.json",
+    )
 
 
 def trained() -> None:
     """Encoders of both streams, features, rows and scores, their fusion, an exported encoder, and a run that was stopped half-way."""
     for stream in ("joint", "bone"):
         run, folder = RUN.replace("joint", stream), home(stream)
-        pstl("pretrain", "--run", run, "--array", "array", "--out", f"{folder}/encoder.pt", "--device", "cpu")
+        pstl(
+            "pretrain",
+            "--run",
+            run,
+            "--array",
+            "array",
+            "--out",
+            f"{folder}/encoder.pt",
+            "--device",
+            "cpu",
+        )
         pstl(*features(f"{folder}/encoder.pt", f"{folder}/released/features.npz"))
-        pstl(*evaluate("linear", f"{folder}/released", "--features", f"{folder}/released/features.npz", run=run))
+        pstl(
+            *evaluate(
+                "linear",
+                f"{folder}/released",
+                "--features",
+                f"{folder}/released/features.npz",
+                run=run,
+            )
+        )
     pstl(*fuse(f"{home('3s')}/released/linear"))
     pstl("export", "--encoder", f"{HOME}/encoder.pt", "--out", "exported")
     half_way("half")
@@ -147,7 +205,17 @@ def half_way(folder: str) -> None:
 
     loop.train_epoch = stop  # type: ignore[assignment]
     try:
-        pstl("pretrain", "--run", RUN, "--array", "array", "--out", f"{folder}/encoder.pt", "--device", "cpu")
+        pstl(
+            "pretrain",
+            "--run",
+            RUN,
+            "--array",
+            "array",
+            "--out",
+            f"{folder}/encoder.pt",
+            "--device",
+            "cpu",
+        )
     except SystemExit:
         pass
     finally:
@@ -156,7 +224,9 @@ def half_way(folder: str) -> None:
 
 
 def features(encoder: str, out: str, array: str = "array") -> list[str]:
-    return [*f"features --split xview --batch-norm released --device cpu --encoder {encoder} --array {array} --out {out}".split()]
+    return [
+        *f"features --split xview --batch-norm released --device cpu --encoder {encoder} --array {array} --out {out}".split()
+    ]
 
 
 def evaluate(task: str, folder: str, *given: str, run: str = RUN) -> list[str]:
@@ -180,7 +250,9 @@ def others() -> None:
     shutil.copy("clips/own.npy", "own/own.npy")
     measured = ROOT / "results/measured"
     figures = json.loads((measured / "bench/cpu.json").read_text())
-    Path("bench.json").write_text(json.dumps([row for row in figures if row.get("method", "supervised") == "supervised"]))
+    Path("bench.json").write_text(
+        json.dumps([row for row in figures if row.get("method", "supervised") == "supervised"])
+    )
     shutil.copytree(measured / "utkinect-detection-cpu", "kept")
     Path("page.md").write_text("<!-- results: kept -->\n<!-- end of results -->\n")
     for side, more in (("truth", ""), ("found", ",0.5")):
@@ -197,9 +269,15 @@ def clips() -> dict[str, bytes]:
     return {
         "S001C001P001R001A001.skeleton": simulated.ntu_clip(Name(1, 1, 1, 1, 1), frames=(2, 3)),
         "0002-L.txt": simulated.pku_recording("0002-L", [1], frames=(2, 3))[0],
-        f"{name}.json": json.dumps({"file_name": name, "skeletons": xyz.tolist(), "label": 1}).encode(),
-        "a01_s01_e01_skeleton3D.txt": "".join(f"{x:.6f} {y:.6f} {z:.6f} 1\n" for x, y, z in table).encode(),
-        "joints_s01_e01.txt": "".join(" ".join(f"{value:.6g}" for value in row) + "\n" for row in rows).encode(),
+        f"{name}.json": json.dumps(
+            {"file_name": name, "skeletons": xyz.tolist(), "label": 1}
+        ).encode(),
+        "a01_s01_e01_skeleton3D.txt": "".join(
+            f"{x:.6f} {y:.6f} {z:.6f} 1\n" for x, y, z in table
+        ).encode(),
+        "joints_s01_e01.txt": "".join(
+            " ".join(f"{value:.6g}" for value in row) + "\n" for row in rows
+        ).encode(),
     }
 
 
@@ -218,7 +296,10 @@ TASK_INPUTS = {
     "classify": (*CLIPS, "--snapshots", f"{HOME}/snapshots.zip"),
     "detection": ("--encoder", f"{HOME}/encoder.pt", "--recordings", "data/recordings/nwucla"),
     "prediction": ("--encoder", f"{HOME}/encoder.pt", "--recordings", "data/sequences/nwucla"),
-} | {task: ("--features", f"{HOME}/released/features.npz") for task in ("knn", "linear", "retrieval", "probe")}
+} | {
+    task: ("--features", f"{HOME}/released/features.npz")
+    for task in ("knn", "linear", "retrieval", "probe")
+}
 # Words of the command line that read what there is here; what they write goes below `out`.
 VERBS = {
     **{task: evaluate(task, "out", *given) for task, given in TASK_INPUTS.items()},
@@ -237,7 +318,15 @@ VERBS = {
     "prepare": f"prepare nwucla --recipe resize50 {SEQUENCES} --out out/a --jobs 1".split(),
     "labels": f"labels nwucla {SEQUENCES} --split xview --draw 0 --rule psp --out out/l.json".split(),
     "trace": f"trace --run {RUN} --snapshots {HOME}/snapshots.zip --array array --tasks knn --out out/t.json --device cpu".split(),
-    "score-detections": ["score-detections", "truth", "found", "--classes", "2", "--json", "out/d.json"],
+    "score-detections": [
+        "score-detections",
+        "truth",
+        "found",
+        "--classes",
+        "2",
+        "--json",
+        "out/d.json",
+    ],
     "report": ["report", "--suite", "tiny", "--out", "out/tables"],
     "page": ["page", "--suite", "tiny", "--out", "out/page.html"],
     "plan": ["plan", "tiny", "--bench", "bench.json"],

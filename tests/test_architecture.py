@@ -40,13 +40,38 @@ LAYERS = (
     ("methods",),
     ("train",),
     ("tasks",),
-    ("tracking", "report", "bench_data", "bench_probes", "bench_search", "bench_figures", "bench", "plan"),
+    (
+        "tracking",
+        "report",
+        "bench_data",
+        "bench_probes",
+        "bench_search",
+        "bench_figures",
+        "bench",
+        "plan",
+    ),
     ("verbs",),
     ("cli",),
     ("__main__",),
 )
-CORE = tuple(f"pstl.{name}" for name in ("train.pretrain", "tasks._run", "tasks._features", "tasks._embed", "tasks._trace", "bench"))
-CORE_NEEDS = {"torch", "numpy", "yaml", "pydantic", "pydantic_core"}  # pydantic_core comes with pydantic
+CORE = tuple(
+    f"pstl.{name}"
+    for name in (
+        "train.pretrain",
+        "tasks._run",
+        "tasks._features",
+        "tasks._embed",
+        "tasks._trace",
+        "bench",
+    )
+)
+CORE_NEEDS = {
+    "torch",
+    "numpy",
+    "yaml",
+    "pydantic",
+    "pydantic_core",
+}  # pydantic_core comes with pydantic
 
 
 def modules() -> dict[str, Path]:
@@ -61,14 +86,23 @@ def modules() -> dict[str, Path]:
 def layer(module: str) -> int:
     """Rank of a module; the longest name that fits decides."""
     inner = module.removeprefix("pstl.")
-    fits = [(len(name), rank) for rank, names in enumerate(LAYERS) for name in names if f"{inner}.".startswith(f"{name}.")]
+    fits = [
+        (len(name), rank)
+        for rank, names in enumerate(LAYERS)
+        for name in names
+        if f"{inner}.".startswith(f"{name}.")
+    ]
     assert fits, f"{module} belongs to no layer: add it to LAYERS, or to a package that is there"
     return max(fits)[1]
 
 
 def plugins(kind: str) -> list[str]:
     """Plug-in modules of one kind; helpers (`_name`) are not among them."""
-    return [m for m in modules() if m.startswith(f"pstl.{kind}.") and not m.rpartition(".")[2].startswith("_")]
+    return [
+        m
+        for m in modules()
+        if m.startswith(f"pstl.{kind}.") and not m.rpartition(".")[2].startswith("_")
+    ]
 
 
 def third_party(path: Path) -> set[str]:
@@ -84,37 +118,60 @@ def third_party(path: Path) -> set[str]:
 
 def empty(module: str) -> bool:
     """Whether a package's own file holds nothing but its docstring."""
-    return not any(not isinstance(node, ast.Expr) for node in ast.parse(modules()[module].read_bytes()).body)
+    return not any(
+        not isinstance(node, ast.Expr) for node in ast.parse(modules()[module].read_bytes()).body
+    )
 
 
 @pytest.mark.parametrize("module", sorted(set(modules()) - {"pstl"}))
 def test_imports_go_down_only(module: str) -> None:
     """An import that points up ties two layers into one: neither can be read, tested or replaced alone."""
-    upward = [m for m in imports(module) if m != "pstl" and not module.startswith(f"{m}.") and layer(m) > layer(module)]
+    upward = [
+        m
+        for m in imports(module)
+        if m != "pstl" and not module.startswith(f"{m}.") and layer(m) > layer(module)
+    ]
     assert not upward, f"{module} imports {upward}, which lie above it"
 
 
-@pytest.mark.parametrize("kind", ["methods", "tasks", "data.datasets", "data.recipes", "backbones", "data.formats"])
+@pytest.mark.parametrize(
+    "kind", ["methods", "tasks", "data.datasets", "data.recipes", "backbones", "data.formats"]
+)
 def test_a_plugin_never_imports_its_neighbour(kind: str) -> None:
     """Deleting one method, task, data set, recipe or encoder must leave the others whole."""
     known = plugins(kind)
     assert known, f"no plug-ins found under {kind}: the test looks in the wrong place"
-    sideways = {m: sorted(set(imports(m)) & set(known)) for m in known if set(imports(m)) & set(known)}
+    sideways = {
+        m: sorted(set(imports(m)) & set(known)) for m in known if set(imports(m)) & set(known)
+    }
     assert not sideways
 
 
 def test_recipes_and_methods_know_no_data_set() -> None:
     """A recipe or method that knows where clips come from is a fork for each data set; what it needs is in the skeleton."""
-    for module in [*plugins("data.recipes"), *plugins("methods"), *plugins("backbones"), *plugins("tasks")]:
+    for module in [
+        *plugins("data.recipes"),
+        *plugins("methods"),
+        *plugins("backbones"),
+        *plugins("tasks"),
+    ]:
         known = {m for m in closure(module) if m.startswith("pstl.data.datasets") and not empty(m)}
         assert not known, f"{module} reaches {sorted(known)}"
 
 
 def test_compute_core_needs_four_packages_only() -> None:
     """A GPU node has torch, numpy, yaml and pydantic, and must not need a workflow manager or a tracking server."""
-    plugged = [m for kind in ("methods", "backbones", "tasks", "data.recipes", "data.datasets") for m in plugins(kind)]
+    plugged = [
+        m
+        for kind in ("methods", "backbones", "tasks", "data.recipes", "data.datasets")
+        for m in plugins(kind)
+    ]
     core = closure(*CORE, *plugged)
-    foreign = {m: sorted(third_party(modules()[m]) - CORE_NEEDS) for m in core if third_party(modules()[m]) - CORE_NEEDS}
+    foreign = {
+        m: sorted(third_party(modules()[m]) - CORE_NEEDS)
+        for m in core
+        if third_party(modules()[m]) - CORE_NEEDS
+    }
     assert not foreign
 
 
@@ -142,8 +199,18 @@ def test_joint_counts_stand_in_the_skeletons_only() -> None:
         if place.startswith(("skeletons/", *exempt)):
             continue
         nodes = list(ast.walk(ast.parse(path.read_bytes())))
-        exponents = {id(node.right) for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)}  # 2**25 bytes
-        numbers = [node for node in nodes if isinstance(node, ast.Constant) and type(node.value) is int and id(node) not in exponents]
+        exponents = {
+            id(node.right)
+            for node in nodes
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+        }  # 2**25 bytes
+        numbers = [
+            node
+            for node in nodes
+            if isinstance(node, ast.Constant)
+            and type(node.value) is int
+            and id(node) not in exponents
+        ]
         found += [f"{place}:{node.lineno}" for node in numbers if node.value == 25]
     assert not found
 
@@ -160,10 +227,19 @@ def test_no_body_is_looked_up_by_its_number_of_joints() -> None:
         if place.startswith("skeletons/"):
             continue
         nodes = list(ast.walk(ast.parse(path.read_bytes())))
-        imported = [(node.module, alias.name) for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+        imported = [
+            (node.module, alias.name)
+            for node in nodes
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        ]
         taken = {name for module, name in imported if module == "pstl.skeletons"}
         if ("pstl", "skeletons") in imported:
-            attributes = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
+            attributes = [
+                node
+                for node in nodes
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            ]
             taken |= {node.attr for node in attributes if node.value.id == "skeletons"}
         searches += [f"{place}: {name}" for name in taken - {"Skeleton", "load"} - inside]
     assert not searches
@@ -175,7 +251,9 @@ def test_nothing_is_printed() -> None:
         f"{path.name}:{node.lineno}"
         for path in modules().values()
         for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
     ]
     assert not calls
 
@@ -186,7 +264,17 @@ def test_no_module_is_a_drawer() -> None:
     assert not [module for module in modules() if module.rpartition(".")[2].strip("_") in drawers]
 
 
-OPENING = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "loadtxt", "memmap", "ZipFile", "SevenZipFile"}
+OPENING = {
+    "open",
+    "read_text",
+    "read_bytes",
+    "write_text",
+    "write_bytes",
+    "loadtxt",
+    "memmap",
+    "ZipFile",
+    "SevenZipFile",
+}
 EDGE = {"reading", "atomic", "replaced"}  # of pstl.files
 # Modules that open files elsewhere than inside one of EDGE, and why.
 OPENS = {
@@ -220,11 +308,17 @@ def opened(node: ast.AST, inside: bool = False) -> Iterator[ast.Call]:
     if isinstance(node, ast.Call) and not inside:
         method, function = getattr(node.func, "attr", ""), getattr(node.func, "id", "")
         called_on = getattr(getattr(node.func, "value", None), "id", "")
-        if method in OPENING or function in OPENING - {"read_text", "write_text"} or (called_on in ("np", "torch") and method == "load"):
+        if (
+            method in OPENING
+            or function in OPENING - {"read_text", "write_text"}
+            or (called_on in ("np", "torch") and method == "load")
+        ):
             yield node
     if isinstance(node, ast.With):
         calls = (item.context_expr for item in node.items)
-        inside = inside or any(isinstance(call, ast.Call) and getattr(call.func, "id", "") in EDGE for call in calls)
+        inside = inside or any(
+            isinstance(call, ast.Call) and getattr(call.func, "id", "") in EDGE for call in calls
+        )
     for child in ast.iter_child_nodes(node):
         yield from opened(child, inside)
 

@@ -30,7 +30,10 @@ def test_the_plain_reader_reads_the_same(texts, clips):
         np.testing.assert_array_equal(found[:, :, : clip.xyz.shape[2]], clip.xyz[:, :, :2])
 
 
-@pytest.mark.parametrize(("recipe", "plain"), [(resize50, bench_data.plain_resize50), (spine300, bench_data.plain_spine300)])
+@pytest.mark.parametrize(
+    ("recipe", "plain"),
+    [(resize50, bench_data.plain_resize50), (spine300, bench_data.plain_spine300)],
+)
 def test_plain_loops_normalise_to_the_same(clips, recipe, plain):
     """The same array from loops is also a second derivation of the recipe."""
     for clip in clips:

@@ -13,7 +13,9 @@ def test_many_small_blocks_answer_as_a_plain_loop(task, monkeypatch):
     monkeypatch.setattr(neighbours, "BLOCK_ELEMENTS", 5000)
     features = bench_search.made_up(1100, 61)
     plain = bench_search.by_loop(features)
-    found = bench_search.search(task, features, torch.device("cpu")).metrics["top1" if task == "knn" else "map"]
+    found = bench_search.search(task, features, torch.device("cpu")).metrics[
+        "top1" if task == "knn" else "map"
+    ]
     assert found == pytest.approx(plain[task], abs=1e-9)
     assert 1 < plain[task] < 99
 

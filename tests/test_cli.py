@@ -29,7 +29,15 @@ def test_help_shows_a_real_example(verb, capsys):
 def test_user_errors_are_one_line_and_exit_with_2(tmp_path, capsys):
     """No traceback for what a person can put right."""
     np.save(tmp_path / "x.npy", np.zeros((1, 3, 50, 25, 2), np.float32))
-    code = run("embed", "--weights", tmp_path / "none.pt", "--input", tmp_path / "x.npy", "--output", tmp_path / "f.npy")
+    code = run(
+        "embed",
+        "--weights",
+        tmp_path / "none.pt",
+        "--input",
+        tmp_path / "x.npy",
+        "--output",
+        tmp_path / "f.npy",
+    )
     assert code == 2
     assert capsys.readouterr().err == f"pstl embed: {tmp_path / 'none.pt'}: no such file\n"
 
@@ -39,7 +47,9 @@ def test_import_of_a_foreign_file_is_refused(tmp_path, capsys):
     import torch
 
     torch.save({"weight": torch.zeros(2)}, tmp_path / "other.pt")
-    assert run("import-weights", "--source", "pstl", tmp_path / "other.pt", tmp_path / "out.pt") == 2
+    assert (
+        run("import-weights", "--source", "pstl", tmp_path / "other.pt", tmp_path / "out.pt") == 2
+    )
     assert "not a checkpoint of the released pstl code" in capsys.readouterr().err
     assert run("import-weights", "--source", "raw", tmp_path / "other.pt", tmp_path / "out.pt") == 2
     assert "known: " in capsys.readouterr().err
@@ -78,7 +88,11 @@ def test_probes_are_timed_on_features_of_a_known_size(monkeypatch):
     monkeypatch.setattr(bench_probes, "CLASSES", 4)
     rows = bench_probes.bench_probes(torch.device("cpu"))
     assert [row["task"] for row in rows] == ["linear", "probe", "knn", "retrieval"]
-    assert all(row["seconds"] > 0 and (row["train"], row["test"], row["width"], row["classes"]) == (40, 20, 256, 4) for row in rows)
+    assert all(
+        row["seconds"] > 0
+        and (row["train"], row["test"], row["width"], row["classes"]) == (40, 20, 256, 4)
+        for row in rows
+    )
     assert "40 training and 20 test clips" in bench_probes.table(rows)
 
 
@@ -92,11 +106,15 @@ def test_bench_counts_clips_where_items_are_bodies():
 
     encoder = {"name": "hitrs", "width": 8, "heads": 2, "head_width": 4, "layers": 1}
     train = {"epochs": 1, "batch_size": 2, "lr": 1e-3}
-    section = MethodSettings.model_validate({"method": "hitrs", "recipe": "metres300", "encoder": encoder, "train": train})
+    section = MethodSettings.model_validate(
+        {"method": "hitrs", "recipe": "metres300", "encoder": encoder, "train": train}
+    )
     data = module._array(section)
     assert data.x.shape == (4, 3, 120, 25, 2)
     assert sorted(data.length.tolist()) == [40, 66, 93, 120]
-    run = module.Run(suite="s", dataset="ntu60", split="xsub", method="hitrs", stream="joint", seed=0)
+    run = module.Run(
+        suite="s", dataset="ntu60", split="xsub", method="hitrs", stream="joint", seed=0
+    )
     method, seen = build_method(run, section, module._card(section, data), 60), []
     method.register_forward_hook(lambda module, args, out: seen.append(args[0].x.shape))
     rate, items_per_clip = module._train_rate(method, data, section, torch.device("cpu"), 1)

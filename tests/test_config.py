@@ -12,7 +12,12 @@ from pstl.errors import UserError
 BASE = {
     "suite": "s",
     "methods": {
-        "pstl": {"recipe": "resize50", "encoder": {"name": "stgcn"}, "train": {"epochs": 5, "lr": 0.1}, "settings": {"masked_joints": 8}},
+        "pstl": {
+            "recipe": "resize50",
+            "encoder": {"name": "stgcn"},
+            "train": {"epochs": 5, "lr": 0.1},
+            "settings": {"masked_joints": 8},
+        },
         "no_csm": {"base": "pstl", "settings": {"masked_joints": 0}},
     },
     "tasks": {"linear": {}, "short": {"kind": "linear", "epochs": 3}},
@@ -29,7 +34,10 @@ BASE = {
                     "seeds": [0, 1],
                     "tasks": ["linear"],
                     "batch_norm": ["released"],
-                    "fuse": {"tasks": ["linear"], "weights": {"joint": 0.6, "bone": 0.6, "motion": 0.4}},
+                    "fuse": {
+                        "tasks": ["linear"],
+                        "weights": {"joint": 0.6, "bone": 0.6, "motion": 0.4},
+                    },
                 }
             ],
         }
@@ -65,7 +73,12 @@ def test_cells_hold_every_task_of_every_run_and_each_fusion(tmp_path):
     assert len(params.runs("s")) == 2 * 3 * 2
     assert len(cells) == len(set((c.run, c.batch_norm, c.task) for c in cells)) == 12 + 4
     assert sum(c.fused is not None for c in cells) == 4
-    assert params.fusion_weights(Run.parse("s/nwucla/xview/pstl/3s/s1"), "released", "linear")["motion"] == 0.4
+    assert (
+        params.fusion_weights(Run.parse("s/nwucla/xview/pstl/3s/s1"), "released", "linear")[
+            "motion"
+        ]
+        == 0.4
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,9 +90,18 @@ def test_cells_hold_every_task_of_every_run_and_each_fusion(tmp_path):
             {"methods": {"pstl": {"train": {"epoch": 5}}}},
             "methods.pstl: train.epoch: extra inputs .*did you mean epochs. known keys: .*lr",
         ),
-        ({"methods": {"pstl": {"train": {"lr": -1}}}}, "train.lr: input should be greater than 0 .found -1"),
-        ({"methods": {"pstl": {"encoder": "stgnc"}}}, "unknown encoder of methods.pstl 'stgnc'; known: .*stgcn"),
-        ({"methods": {"pstl": {"recipe": "resize"}}}, "unknown recipe of methods.pstl 'resize'; known: .*resize50"),
+        (
+            {"methods": {"pstl": {"train": {"lr": -1}}}},
+            "train.lr: input should be greater than 0 .found -1",
+        ),
+        (
+            {"methods": {"pstl": {"encoder": "stgnc"}}},
+            "unknown encoder of methods.pstl 'stgnc'; known: .*stgcn",
+        ),
+        (
+            {"methods": {"pstl": {"recipe": "resize"}}},
+            "unknown recipe of methods.pstl 'resize'; known: .*resize50",
+        ),
         ({"methods": {"pstl": {"base": "no_csm"}}}, "refers back to itself"),
         (first_experiment(dataset="nwucal"), "unknown dataset 'nwucal'; known: .*nwucla"),
         (first_experiment(methods=["pslt"]), "unknown method 'pslt'; known: no_csm, pstl"),
@@ -98,7 +120,10 @@ def test_mistakes_are_named_before_the_first_job(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"methods": {"pstl": {"settings": {"masked_joint": 8}}}}, "methods.pstl.settings: masked_joint: .*known keys: .*masked_joints"),
+        (
+            {"methods": {"pstl": {"settings": {"masked_joint": 8}}}},
+            "methods.pstl.settings: masked_joint: .*known keys: .*masked_joints",
+        ),
         ({"methods": {"pstl": {"encoder": {"widht": 8}}}}, "widht"),
         ({"tasks": {"linear": {"epoch": 8}}}, "tasks.linear: epoch"),
         (first_experiment(split="xveiw"), "unknown split of nwucla 'xveiw'; known: .*xview"),
@@ -122,14 +147,29 @@ def test_missing_and_broken_files_are_one_line(tmp_path):
 
 def test_a_stream_that_a_method_has_not_makes_no_job(tmp_path):
     """One method without bones must not stop a grid of all others, nor vanish from its tables."""
-    shape = {"recipe": "scaled300", "encoder": {"name": "dsta"}, "labels": 0.5, "train": {"epochs": 1, "lr": 0.1, "labelled_batch": 4}}
-    params = load(tmp_path, {"methods": {"psp_half": shape | {"method": "psp"}}}, first_experiment(methods=["pstl", "psp_half"], seeds=[0]))
+    shape = {
+        "recipe": "scaled300",
+        "encoder": {"name": "dsta"},
+        "labels": 0.5,
+        "train": {"epochs": 1, "lr": 0.1, "labelled_batch": 4},
+    }
+    params = load(
+        tmp_path,
+        {"methods": {"psp_half": shape | {"method": "psp"}}},
+        first_experiment(methods=["pstl", "psp_half"], seeds=[0]),
+    )
     assert [run.stream for run in params.runs("s") if run.method == "psp_half"] == ["joint"]
-    assert [cell.run.stream for cell in params.cells("s") if cell.run.method == "psp_half"] == ["joint"]
+    assert [cell.run.stream for cell in params.cells("s") if cell.run.method == "psp_half"] == [
+        "joint"
+    ]
     asked = [cell.run.stream for cell in params.grid("s") if cell.run.method == "psp_half"]
     assert asked == ["joint", "bone", "motion", "3s"]
-    assert {(run.method, run.stream) for run in params.senseless("s")} == {("psp_half", stream) for stream in asked[1:]}
-    assert [cell for cell in params.grid("s") if cell.run.method == "pstl"] == [c for c in params.cells("s") if c.run.method == "pstl"]
+    assert {(run.method, run.stream) for run in params.senseless("s")} == {
+        ("psp_half", stream) for stream in asked[1:]
+    }
+    assert [cell for cell in params.grid("s") if cell.run.method == "pstl"] == [
+        c for c in params.cells("s") if c.run.method == "pstl"
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "a/b", "s/d/x/m/joint/0", "s/d/x/m/joint/sx"])
@@ -152,16 +192,25 @@ def test_the_projects_own_params_are_sound(root):
 
 
 def borrowing(**changes):
-    return {"suites": {"t": {"summary": "", "encoders": "s", "experiments": BASE["suites"]["s"]["experiments"]}}, **changes}
+    return {
+        "suites": {
+            "t": {"summary": "", "encoders": "s", "experiments": BASE["suites"]["s"]["experiments"]}
+        },
+        **changes,
+    }
 
 
 def test_a_suite_uses_the_encoders_of_another(tmp_path):
     """What is trained once is not trained again under another name: neither its encoder nor, without a source, its features."""
-    params = load(tmp_path, borrowing(tasks={"far": {"kind": "linear", "source": "nwucla/xview_disjoint"}}))
+    params = load(
+        tmp_path, borrowing(tasks={"far": {"kind": "linear", "source": "nwucla/xview_disjoint"}})
+    )
     run = Run.parse("t/nwucla/xview/pstl/joint/s1")
     assert str(params.encoder_run(run, "linear")) == "s/nwucla/xview/pstl/joint/s1"
     assert {r.suite for r in params.runs("t")} == {"s"}
-    assert str(params.encoder_run(run, "far")) == "t/nwucla/xview_disjoint/pstl/joint/s1"  # nobody else trains it
+    assert (
+        str(params.encoder_run(run, "far")) == "t/nwucla/xview_disjoint/pstl/joint/s1"
+    )  # nobody else trains it
     assert params.method("t", "pstl") == params.method("s", "pstl") != params.method("t", "no_csm")
     assert params.lent(Run.parse("t/nwucla/xview/pstl/joint/s7")).suite == "t"
     assert params.encoder_run(Run.parse("s/nwucla/xview/pstl/joint/s1"), "linear").suite == "s"
@@ -169,15 +218,22 @@ def test_a_suite_uses_the_encoders_of_another(tmp_path):
 
 def test_runs_of_every_seed_can_use_the_encoder_of_one(tmp_path):
     """Draws of labels are cheap and encoders are not: what is trained once must be read, and named, as the one it is."""
-    params = load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoder_seeds": {"pstl": 1}}}}))
+    params = load(
+        tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoder_seeds": {"pstl": 1}}}})
+    )
     for seed in (0, 1, 2):
-        assert str(params.encoder_run(Run.parse(f"t/nwucla/xview/pstl/joint/s{seed}"), "linear")) == "s/nwucla/xview/pstl/joint/s1"
+        assert (
+            str(params.encoder_run(Run.parse(f"t/nwucla/xview/pstl/joint/s{seed}"), "linear"))
+            == "s/nwucla/xview/pstl/joint/s1"
+        )
     assert {run.seed for run in params.runs("t") if run.method == "pstl"} == {1}
     assert {cell.run.seed for cell in params.cells("t") if cell.run.method == "pstl"} != {1}
     with pytest.raises(UserError, match=r"unknown method in suites\.t\.encoder_seeds 'x'"):
         load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoder_seeds": {"x": 1}}}}))
     learns = {"methods": {"pstl": {"labels": 0.1}}, "suites": {"s": {"encoder_seeds": {"pstl": 1}}}}
-    with pytest.raises(UserError, match="encoder_seeds names pstl, which learns from the labels of a draw"):
+    with pytest.raises(
+        UserError, match="encoder_seeds names pstl, which learns from the labels of a draw"
+    ):
         load(tmp_path, learns)
 
 
@@ -195,13 +251,17 @@ def test_few_labels_are_drawn_three_times_and_encoders_trained_once(root, suite)
     assert min(len(seeds) for seeds in draws.values()) >= 3
     if suite != "nwucla_semi":  # which takes the encoders that nwucla has trained anyway
         entries = {run: params.method(suite, run.method) for run in params.runs(suite)}
-        trained = [run for run, entry in entries.items() if entry.train.epochs and entry.labels is None]
+        trained = [
+            run for run, entry in entries.items() if entry.train.epochs and entry.labels is None
+        ]
         assert {run.seed for run in trained} == {0}
 
 
 def test_borrowed_encoders_must_be_the_same(tmp_path):
     """An encoder trained otherwise than the suite says would stand in its tables under a wrong name."""
-    other = config.merge(borrowing(), {"suites": {"t": {"methods": {"pstl": {"train": {"epochs": 9}}}}}})
+    other = config.merge(
+        borrowing(), {"suites": {"t": {"methods": {"pstl": {"train": {"epochs": 9}}}}}}
+    )
     with pytest.raises(UserError, match=r"suites\.t: methods\.pstl has other settings than in s"):
         load(tmp_path, other)
     with pytest.raises(UserError, match=r"unknown suite in suites\.t\.encoders 'x'"):
@@ -218,8 +278,13 @@ def test_a_transfer_stands_beside_its_like(root, tmp_path):
     assert shown["finetune"] == shown["finetune_nwucla"] == ("finetune", "")
     assert params.together("nwucla") == {}
     more = borrowing(tasks={"far": {"kind": "linear", "source": "nwucla/xview_disjoint"}})
-    tasks = more["suites"]["t"]["experiments"][0] | {"fuse": None, "tasks": ["linear", "short", "far"]}
-    assert load(tmp_path, more, {"suites": {"t": {"experiments": [tasks]}}}).together("t") == {}  # linear and short are both linear
+    tasks = more["suites"]["t"]["experiments"][0] | {
+        "fuse": None,
+        "tasks": ["linear", "short", "far"],
+    }
+    assert (
+        load(tmp_path, more, {"suites": {"t": {"experiments": [tasks]}}}).together("t") == {}
+    )  # linear and short are both linear
 
 
 def test_each_papers_protocol_is_named(root, tmp_path):
@@ -232,7 +297,9 @@ def test_each_papers_protocol_is_named(root, tmp_path):
     assert params.published_tasks("nwucla_semi")["semi_05"].of == ()  # the suite's own, shorter
     stated = borrowing(tasks={"linear": {"epochs": 150, "protocol_of": ["pstl"]}})
     for epochs, of in ((150, ("pstl",)), (5, ())):
-        changed = load(tmp_path, stated, {"suites": {"t": {"tasks": {"linear": {"epochs": epochs}}}}})
+        changed = load(
+            tmp_path, stated, {"suites": {"t": {"tasks": {"linear": {"epochs": epochs}}}}}
+        )
         assert changed.published_tasks("t")["linear"].of == of
     with pytest.raises(UserError, match=r"unknown method in protocol_of of tasks\.linear 'pslt'"):
         load(tmp_path, stated, {"tasks": {"linear": {"protocol_of": ["pslt"]}}})
@@ -339,7 +406,14 @@ def test_a_number_that_makes_no_sense_is_refused_before_the_first_job(plugin, se
         config.validated(module.Config, settings, plugin)
 
 
-@pytest.mark.parametrize("change", [{"seeds": [-1]}, {"fuse": {"weights": {"joint": math.nan}}}, {"fuse": {"weights": {"joint": 0}}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": [-1]},
+        {"fuse": {"weights": {"joint": math.nan}}},
+        {"fuse": {"weights": {"joint": 0}}},
+    ],
+)
 def test_seeds_and_weights_of_streams_are_numbers_that_count(tmp_path, change):
     """A seed below 0 has no folder; a stream of weight NaN makes every fused score NaN, and one of weight 0 is not fused."""
     experiment = BASE["suites"]["s"]["experiments"][0] | {"fuse": None} | change

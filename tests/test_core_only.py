@@ -18,11 +18,15 @@ from pstl.data.spec import RawSequence
 from pstl.data.store import write_sequences
 from pstl.skeletons import load
 
-VERBS = sorted(next(action for action in cli.build_parser()._actions if action.dest == "command").choices)  # type: ignore[arg-type]
+VERBS = sorted(
+    next(action for action in cli.build_parser()._actions if action.dest == "command").choices
+)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def outcome(small: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def outcome(
+    small: Path, root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
     """What came of each verb's own example (core_only.py), in a folder where the files of the examples lie."""
     folder = tmp_path_factory.mktemp("core") / "here"
     shutil.copytree(small, folder)
@@ -31,7 +35,11 @@ def outcome(small: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(root / name, folder / name)
     shutil.copytree(root / "results/measured", folder / "results/measured")
-    made = {"encoder.pt": f"{world.HOME}/encoder.pt", "features.npz": f"{world.HOME}/released/features.npz", "x.npy": "array/x.npy"}
+    made = {
+        "encoder.pt": f"{world.HOME}/encoder.pt",
+        "features.npz": f"{world.HOME}/released/features.npz",
+        "x.npy": "array/x.npy",
+    }
     for name, source in made.items():
         shutil.copy(folder / source, folder / name)
     skeleton = load(synthetic.SPEC.skeleton)
@@ -39,24 +47,40 @@ def outcome(small: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -
     write_sequences(folder / "data/sequences/synthetic", synthetic.SPEC, skeleton.joints, [clip])
     known = {"HOME": str(folder), "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(Path(__file__).with_name("core_only.py"))]
-    done = subprocess.run(command, cwd=folder, env=os.environ | known, capture_output=True, text=True)
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | known, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, dict[str, Any]] = json.loads(done.stdout)
     return found
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_works_or_names_the_extra_that_it_needs(verb: str, outcome: dict[str, dict[str, Any]]) -> None:
+def test_a_verb_works_or_names_the_extra_that_it_needs(
+    verb: str, outcome: dict[str, dict[str, Any]]
+) -> None:
     """On a GPU node nobody has the workflow: a traceback that ends in a package's name does not say what to type."""
     found = outcome[verb]
-    assert found["code"] in (0, 1, 2, 130), found  # 1: doctor found something wrong; 130: the training was stopped
+    assert found["code"] in (0, 1, 2, 130), (
+        found
+    )  # 1: doctor found something wrong; 130: the training was stopped
     if found["code"] == 2 and found["lacked"]:
-        assert found["said"] == f"pstl {verb}: needs {found['lacked'][-1]}, which is not installed here; run: pip install 'pstl[workflow]'"
+        assert (
+            found["said"]
+            == f"pstl {verb}: needs {found['lacked'][-1]}, which is not installed here; run: pip install 'pstl[workflow]'"
+        )
 
 
 def test_the_examples_reach_what_is_lacking(outcome: dict[str, dict[str, Any]]) -> None:
     """Else the test above holds of verbs that stop before."""
-    assert {verb for verb, found in outcome.items() if found["lacked"]} >= {"show", "report", "track", "watch", "trace", "fetch"}
+    assert {verb for verb, found in outcome.items() if found["lacked"]} >= {
+        "show",
+        "report",
+        "track",
+        "watch",
+        "trace",
+        "fetch",
+    }
     assert {verb for verb, found in outcome.items() if found["code"] in (0, 130)} >= {
         "prepare", "labels", "pretrain", "features", "export", "embed", "page", "quote", "plan", "check", "list",
     }  # fmt: skip

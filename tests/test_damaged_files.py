@@ -32,12 +32,17 @@ class Case(NamedTuple):
 
 
 def cases() -> Iterator[Case]:
-    yield from (Case(ENCODER, verb, True) for verb in ("features", "semi", "embed", "export", "import-weights"))
+    yield from (
+        Case(ENCODER, verb, True)
+        for verb in ("features", "semi", "embed", "export", "import-weights")
+    )
     yield Case("half/last.pt", "pretrain", True)
     yield Case(f"{HOME}/snapshots.zip", "classify", True)
     yield Case("exported/model.safetensors", "embed exported")
     yield from (Case(f"{CELL}/features.npz", verb, True) for verb in ("knn", "page"))
-    yield from (Case(f"{CELL}/linear.scores.npz", verb, True) for verb in ("fuse", "compare", "report"))
+    yield from (
+        Case(f"{CELL}/linear.scores.npz", verb, True) for verb in ("fuse", "compare", "report")
+    )
     yield from (Case(f"{CELL}/linear.json", verb) for verb in ("fuse", "export", "report", "page"))
     yield from (Case(f"{HOME}/run.json", verb) for verb in ("page", "report"))
     yield from (Case(f"{HOME}/curve.jsonl", verb) for verb in ("page", "report", "trace"))
@@ -45,9 +50,13 @@ def cases() -> Iterator[Case]:
         yield Case(f"array/{name}", "features", name != "meta.json")
         yield Case(f"array/{name}", "leakage")
     for name in ("values.bin", "bodies.bin", "index.npy", "meta.json"):
-        yield from (Case(f"data/sequences/nwucla/{name}", verb) for verb in ("prepare", "labels", "show"))
+        yield from (
+            Case(f"data/sequences/nwucla/{name}", verb) for verb in ("prepare", "labels", "show")
+        )
         yield Case(f"data/recordings/nwucla/sequences/{name}", "detection")
-    yield from (Case(f"data/recordings/nwucla/{name}", "detection") for name in ("meta.json", "times.npy"))
+    yield from (
+        Case(f"data/recordings/nwucla/{name}", "detection") for name in ("meta.json", "times.npy")
+    )
     yield Case("labels.json", "semi")
     yield from (Case("params.yaml", verb) for verb in ("check", "knn", "fuse"))
     yield from (Case(f"clips/{name}", f"show {name}") for name in world.clips())
@@ -122,8 +131,23 @@ def pickled(path: Path) -> None:
         np.save(stream, np.array([Bomb()], dtype=object), allow_pickle=True)
 
 
-DAMAGES = (empty, cut, web_page, no_text, other_json, folder, link_to_nothing, unreadable, pipe, pickled)
-FEW = (empty, folder, no_text)  # for a second verb that reads the same file: what differs is whether it reads it as the first does
+DAMAGES = (
+    empty,
+    cut,
+    web_page,
+    no_text,
+    other_json,
+    folder,
+    link_to_nothing,
+    unreadable,
+    pipe,
+    pickled,
+)
+FEW = (
+    empty,
+    folder,
+    no_text,
+)  # for a second verb that reads the same file: what differs is whether it reads it as the first does
 
 
 def possible(case: Case, damage: Callable[[Path], None]) -> bool:
@@ -131,7 +155,10 @@ def possible(case: Case, damage: Callable[[Path], None]) -> bool:
     name = case.file.rpartition("/")[2]
     if case != FILES[case.file] and damage not in FEW:
         return False
-    return not ((damage is empty and name in WHOLE_WHEN_EMPTY) or (damage is cut and name in WHOLE_WHEN_SHORT))
+    return not (
+        (damage is empty and name in WHOLE_WHEN_EMPTY)
+        or (damage is cut and name in WHOLE_WHEN_SHORT)
+    )
 
 
 def complaint(case: Case, capsys: pytest.CaptureFixture[str]) -> str:
@@ -145,7 +172,9 @@ def complaint(case: Case, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_damaged_file_of_any_kind_is_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_of_any_kind_is_one_line(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is wrong with a file is found out by people far away: the line must name it, whatever the library under it says."""
     case, wrong = CASES[name], {}
     for damage in DAMAGES:
@@ -157,7 +186,9 @@ def test_a_damaged_file_of_any_kind_is_one_line(name: str, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_flipped_bits_are_one_line_or_nothing(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_flipped_bits_are_one_line_or_nothing(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Memory and disks flip bits: what a checksum covers is refused, what none covers may pass, and nothing ends in a traceback."""
     case, rng, passed, wrong = FILES[file], random.Random(file), 0, []
     for _ in range(FLIPS):
@@ -177,7 +208,9 @@ def test_flipped_bits_are_one_line_or_nothing(file: str, capsys: pytest.CaptureF
     assert not case.checked or passed <= FLIPS / 4  # time stamps inside zip files, and the like
 
 
-@pytest.mark.parametrize("verb", dict.fromkeys(case.verb for case in CASES.values() if case.verb != "import-weights"))
+@pytest.mark.parametrize(
+    "verb", dict.fromkeys(case.verb for case in CASES.values() if case.verb != "import-weights")
+)
 def test_whole_files_are_read(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The verbs of this file fail of the damage and of nothing else."""
     code, said = world.ran(world.VERBS[verb], capsys)

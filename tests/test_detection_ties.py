@@ -14,7 +14,13 @@ def some(rng: np.random.Generator, confidences: np.ndarray) -> list[Interval]:
     """Intervals of a few videos and classes on a coarse grid, one for each confidence."""
     count = len(confidences)
     start, length = rng.integers(0, 5, count) * 10.0, rng.integers(0, 4, count) * 10.0
-    columns = rng.choice(VIDEOS, count), rng.integers(1, CLASSES + 1, count), start, start + length, confidences
+    columns = (
+        rng.choice(VIDEOS, count),
+        rng.integers(1, CLASSES + 1, count),
+        start,
+        start + length,
+        confidences,
+    )
     return [Interval(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
@@ -25,7 +31,9 @@ def crowded(rng: np.random.Generator, levels: int) -> tuple[list[Interval], list
     return some(rng, np.ones(int(rng.integers(0, 9)))), some(rng, confidences)
 
 
-def shuffled(rng: np.random.Generator, side: list[Interval], names: dict[str, str]) -> list[Interval]:
+def shuffled(
+    rng: np.random.Generator, side: list[Interval], names: dict[str, str]
+) -> list[Interval]:
     return [side[i]._replace(video=names[side[i].video]) for i in rng.permutation(len(side))]
 
 
@@ -36,7 +44,9 @@ def test_the_script_is_followed_where_confidences_tie(levels):
     for _ in range(120):
         truth, proposals = crowded(rng, levels)
         videos = [*rng.permutation(VIDEOS).tolist(), "without intervals"]
-        assert pkummd(truth, proposals, 0.5, videos, CLASSES) == Script(truth, proposals, videos, CLASSES).scores(0.5)
+        assert pkummd(truth, proposals, 0.5, videos, CLASSES) == Script(
+            truth, proposals, videos, CLASSES
+        ).scores(0.5)
 
 
 @pytest.mark.parametrize("levels", [0, 1, 3])
@@ -51,7 +61,9 @@ def test_greedy_depends_on_no_name_and_no_order(levels):
         names = dict(zip(VIDEOS, rng.permutation(VIDEOS).tolist(), strict=True))
         others = [shuffled(rng, side, names) for side in (truth, proposals)]
         assert greedy_ap(*others, theta) == value
-        assert greedy(*others, theta, VIDEOS) == pytest.approx(greedy(truth, proposals, theta, VIDEOS), abs=1e-12)
+        assert greedy(*others, theta, VIDEOS) == pytest.approx(
+            greedy(truth, proposals, theta, VIDEOS), abs=1e-12
+        )
 
 
 def test_proposals_of_one_confidence_are_all_in_before_precision_is_read():

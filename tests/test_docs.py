@@ -45,7 +45,12 @@ def project(root: Path, tmp_path: Path) -> Path:
 
 def follow(page: Path, project: Path, slow: bool) -> int:
     """Do what the page says. Returns: number of commands typed."""
-    env = {**os.environ, "PYTHONPATH": str(project), "CUDA_VISIBLE_DEVICES": "", "MLFLOW_TRACKING_URI": ""}
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(project),
+        "CUDA_VISIBLE_DEVICES": "",
+        "MLFLOW_TRACKING_URI": "",
+    }
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
     typed = 0
     for block in blocks(page):
@@ -53,10 +58,23 @@ def follow(page: Path, project: Path, slow: bool) -> int:
             (project / block.word).write_text(block.text)
         elif block.language == "yaml" and block.word:
             file = project / block.word
-            file.write_text(yaml.safe_dump(merge(yaml.safe_load(file.read_text()), yaml.safe_load(block.text)), sort_keys=False))
+            file.write_text(
+                yaml.safe_dump(
+                    merge(yaml.safe_load(file.read_text()), yaml.safe_load(block.text)),
+                    sort_keys=False,
+                )
+            )
         elif block.language == "sh" and (slow or block.word != "slow"):
             for line in block.text.splitlines():
-                done = subprocess.run(line, shell=True, cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                done = subprocess.run(
+                    line,
+                    shell=True,
+                    cwd=project,
+                    env=env,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                )
                 assert done.returncode == 0, f"{line}\n{done.stdout}"
                 typed += 1
     return typed
@@ -85,7 +103,10 @@ def test_a_data_set_is_added_as_the_page_says(root: Path, project: Path) -> None
     for action in (1, 2):
         for person in (1, 2):
             for repetition in (1, 2):
-                np.save(folder / f"A{action:02}_P{person:02}_R{repetition:02}.npy", rng.normal(size=(20 + action, 25, 3)))
+                np.save(
+                    folder / f"A{action:02}_P{person:02}_R{repetition:02}.npy",
+                    rng.normal(size=(20 + action, 25, 3)),
+                )
     assert follow(root / "docs/add-a-data-set.md", project, slow=False) == 4
     assert np.load(project / "data/arrays/mine/resize50/x.npy").shape == (8, 3, 50, 25, 1)
 
@@ -108,7 +129,9 @@ def test_quoted_results_are_the_kept_ones(root: Path, page: str) -> None:
         parts = re.split(r"^### (.*)\n\n", quoted, flags=re.M)
         named = dict(zip(parts[1::2], parts[2::2], strict=True)) or {"": quoted}
         for name, table in named.items():
-            assert table.strip() == kept.block(f"{Path(folder, name)};{rest}".strip(";"), root), f"{page}, {folder}/{name}"
+            assert table.strip() == kept.block(f"{Path(folder, name)};{rest}".strip(";"), root), (
+                f"{page}, {folder}/{name}"
+            )
 
 
 def test_a_page_without_a_place_for_results_is_refused(tmp_path: Path) -> None:

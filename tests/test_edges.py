@@ -21,12 +21,19 @@ from pstl.errors import UserError
 from pstl.files import Kind, atomic, read_text, replaced
 from pstl.train.devices import choose_device
 
-WRITING = {name: words for name, words in world.VERBS.items() if any(word.startswith("out/") for word in words)} | {
+WRITING = {
+    name: words
+    for name, words in world.VERBS.items()
+    if any(word.startswith("out/") for word in words)
+} | {
     "pretrain": [word.replace("half", "out") for word in world.VERBS["pretrain"]],
     "export": world.VERBS["export"],
 }
 del WRITING["import-weights"]  # there is no official checkpoint here
-UNPACKING = ("classify", "trace")  # snapshots, into the system's temporary folder, before they write
+UNPACKING = (
+    "classify",
+    "trace",
+)  # snapshots, into the system's temporary folder, before they write
 ON_DEVICE = {name: words for name, words in world.VERBS.items() if "--device" in words}
 KIND = Kind("readable thing", "get it again", "make it")
 
@@ -49,10 +56,16 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 def elsewhere(words: list[str], folder: str) -> list[str]:
     """The same words, to write into another folder."""
-    return [f"{folder}/{word.removeprefix('out/')}" if word.startswith("out/") else word for word in words]
+    return [
+        f"{folder}/{word.removeprefix('out/')}" if word.startswith("out/") else word
+        for word in words
+    ]
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:99999", "cpu:0", "mps", "", "CUDA", "cuda 0"])
+@pytest.mark.parametrize(
+    "name",
+    ["gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:99999", "cpu:0", "mps", "", "CUDA", "cuda 0"],
+)
 def test_unknown_devices_are_refused_with_those_that_exist(name: str) -> None:
     """torch lists a dozen kinds of accelerator that nobody has, and this program knows two."""
     with pytest.raises(UserError, match=r"unknown; known: auto, cpu, cuda, cuda:N"):
@@ -60,7 +73,9 @@ def test_unknown_devices_are_refused_with_those_that_exist(name: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ON_DEVICE)
-def test_every_verb_refuses_a_device_that_is_none(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_verb_refuses_a_device_that_is_none(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The option is the same everywhere."""
     words = ON_DEVICE[verb]
     place = words.index("--device") + 1
@@ -81,7 +96,12 @@ def test_devices_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("verb", "folder"), [*((verb, "params.yaml/below") for verb in WRITING), ("embed", "/proc/pstl"), ("features", "/dev/null")]
+    ("verb", "folder"),
+    [
+        *((verb, "params.yaml/below") for verb in WRITING),
+        ("embed", "/proc/pstl"),
+        ("features", "/dev/null"),
+    ],
 )
 def test_a_place_that_takes_no_files_is_one_line_with_its_name(
     verb: str, folder: str, capsys: pytest.CaptureFixture[str]
@@ -91,7 +111,9 @@ def test_a_place_that_takes_no_files_is_one_line_with_its_name(
 
 
 @pytest.mark.parametrize("verb", WRITING)
-def test_a_full_disk_is_one_line_and_leaves_nothing(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The limit on a file's size stands for it: the same error from the same call."""
     words = WRITING[verb]
     with limited(64):
@@ -119,24 +141,49 @@ def test_an_output_never_takes_the_place_of_a_device_or_folder(tmp_path: Path) -
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("mine")
     for name, what in (("pipe", "a pipe or socket"), ("folder", "a folder")):
-        with pytest.raises(UserError, match=rf"{name}: {what} stands where the file should be"), atomic(tmp_path / name):
+        with (
+            pytest.raises(UserError, match=rf"{name}: {what} stands where the file should be"),
+            atomic(tmp_path / name),
+        ):
             pytest.fail("nothing may be made for it")
-    with pytest.raises(UserError, match="/dev/null: a device stands where the file should be"), atomic("/dev/null"):
+    with (
+        pytest.raises(UserError, match="/dev/null: a device stands where the file should be"),
+        atomic("/dev/null"),
+    ):
         pytest.fail("nothing may be made for it")
-    with pytest.raises(UserError, match="file: a file stands where a folder should be"), replaced(tmp_path / "file"):
+    with (
+        pytest.raises(UserError, match="file: a file stands where a folder should be"),
+        replaced(tmp_path / "file"),
+    ):
         pytest.fail("nothing may be made for it")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_the_last_net_names_what_the_system_names(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_net_names_what_the_system_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Whatever a disk says that nobody foresaw is one line; what is our own fault stays a traceback."""
-    monkeypatch.setattr(world, "PARSER", cli.build_parser)  # a fresh one, that sees what is put in place of a verb
+    monkeypatch.setattr(
+        world, "PARSER", cli.build_parser
+    )  # a fresh one, that sees what is put in place of a verb
     for error, line in (
-        (OSError(6, "No such device or address", "/some/where"), "/some/where: no such device or address; see that"),
-        (OSError("10 requested and 4 written"), "output: 10 requested and 4 written; see that it can be read and written"),
-        (ModuleNotFoundError("No module named 'mlflow.x'", name="mlflow.x"), "needs mlflow, which is not installed here; run: pip"),
-        (ModuleNotFoundError("No module named 'yaml'", name="yaml"), "needs yaml, which is not installed here; run: pip install 'pstl'"),
+        (
+            OSError(6, "No such device or address", "/some/where"),
+            "/some/where: no such device or address; see that",
+        ),
+        (
+            OSError("10 requested and 4 written"),
+            "output: 10 requested and 4 written; see that it can be read and written",
+        ),
+        (
+            ModuleNotFoundError("No module named 'mlflow.x'", name="mlflow.x"),
+            "needs mlflow, which is not installed here; run: pip",
+        ),
+        (
+            ModuleNotFoundError("No module named 'yaml'", name="yaml"),
+            "needs yaml, which is not installed here; run: pip install 'pstl'",
+        ),
     ):
         monkeypatch.setattr(verbs, "check", raising(error))
         assert line in refused(["check"], capsys)
@@ -154,7 +201,9 @@ def raising(error: Exception) -> object:
 
 
 @pytest.mark.parametrize("length", ["abc", "-1", "1e3", "10, 10", "²"])
-def test_a_length_that_is_no_number_is_one_line(length: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_length_that_is_no_number_is_one_line(
+    length: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server's words are input like any other."""
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
@@ -169,7 +218,10 @@ def test_a_length_that_is_no_number_is_one_line(length: str, tmp_path: Path, mon
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with pytest.raises(UserError, match=r"download failed: the server says that .* bytes come, expected a number"):
+        with pytest.raises(
+            UserError,
+            match=r"download failed: the server says that .* bytes come, expected a number",
+        ):
             download(f"http://127.0.0.1:{server.getsockname()[1]}/a.zip", tmp_path / "a.zip")
         thread.join()
     assert not (tmp_path / "a.zip").exists()
@@ -179,7 +231,11 @@ def test_whatever_a_library_says_of_a_file_is_one_line(tmp_path: Path) -> None:
     """Reasons of other people's code have many lines, or none."""
     path = tmp_path / "thing"
     path.write_text("x")
-    for error, said in ((ValueError("first\n  second"), "first second"), (EOFError(), "EOFError"), (KeyError("a"), "no a in it")):
+    for error, said in (
+        (ValueError("first\n  second"), "first second"),
+        (EOFError(), "EOFError"),
+        (KeyError("a"), "no a in it"),
+    ):
         with pytest.raises(UserError) as caught, pstl.files.reading(path, KIND):
             raise error
         assert str(caught.value) == f"{path}: not a readable thing ({said}); get it again"

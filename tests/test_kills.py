@@ -52,10 +52,14 @@ def test_twenty_random_kills_change_nothing(root: Path, tmp_path: Path, undistur
         if victim == snake.pid:
             snake.wait()
             snake = run(root, disturbed)
-    while (code := snake.wait()) != 0:  # a job without retries that was killed: the same command again
+    while (
+        code := snake.wait()
+    ) != 0:  # a job without retries that was killed: the same command again
         assert code == 1, (disturbed / "said.log").read_text()[-4000:]
         snake = run(root, disturbed)
-    sys.stderr.write(f"\n{len(hits)} kills; finished after {time.monotonic() - began:.0f} s, undisturbed {whole:.0f} s\n")
+    sys.stderr.write(
+        f"\n{len(hits)} kills; finished after {time.monotonic() - began:.0f} s, undisturbed {whole:.0f} s\n"
+    )
     same_results(disturbed, undisturbed)
 
 
@@ -69,7 +73,10 @@ def what(process: int) -> str:
 def test_cores_and_order_change_nothing(root: Path, tmp_path: Path) -> None:
     """One core and the graph's own order; two cores, and the last runs of the suite first."""
     found = []
-    for name, options in (("one", ["--cores", "1"]), ("two", ["--cores", "2", "--prioritize", str(last_rows())])):
+    for name, options in (
+        ("one", ["--cores", "1"]),
+        ("two", ["--cores", "2", "--prioritize", str(last_rows())]),
+    ):
         folder = tmp_path / name
         folder.mkdir()
         write(folder, TINY)

@@ -16,7 +16,9 @@ STUCK = "lock = ctypes.PyDLL(None).pthread_mutex_lock; held = bytes(64); lock(he
 HEAD = "import ctypes, subprocess, threading\n\ndef test_after():\n    pass\n\n"
 
 
-def hanging(root: Path, folder: Path, line: str, limit: int, *options: str) -> "subprocess.CompletedProcess[str]":
+def hanging(
+    root: Path, folder: Path, line: str, limit: int, *options: str
+) -> "subprocess.CompletedProcess[str]":
     """A suite of two tests, one of which hangs, limited as this one is but to `limit` seconds."""
     (folder / "test_hangs.py").write_text(f"{HEAD}def test_hangs():\n    {line}\n")
     settings = ["-c", root / "pyproject.toml", "-o", f"timeout={limit}", "--rootdir", folder]
@@ -27,7 +29,9 @@ def hanging(root: Path, folder: Path, line: str, limit: int, *options: str) -> "
 
 
 @pytest.mark.parametrize("wait", WAITS)
-def test_a_test_that_waits_for_ever_fails_and_the_others_go_on(root: Path, tmp_path: Path, wait: str) -> None:
+def test_a_test_that_waits_for_ever_fails_and_the_others_go_on(
+    root: Path, tmp_path: Path, wait: str
+) -> None:
     """One that hung held every check for ever, and nobody could see what it waited for."""
     done = hanging(root, tmp_path, WAITS[wait], 4, "-p", "no:xdist")
     assert done.returncode == 1
@@ -37,7 +41,9 @@ def test_a_test_that_waits_for_ever_fails_and_the_others_go_on(root: Path, tmp_p
 
 
 @pytest.mark.parametrize("options", [("-p", "no:xdist"), ("-n", "1", "--max-worker-restart", "0")])
-def test_a_test_stuck_in_c_code_is_ended_with_its_stack(root: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_a_test_stuck_in_c_code_is_ended_with_its_stack(
+    root: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     """No signal ends such a test: the process must, and say where it stood."""
     done = hanging(root, tmp_path, STUCK, 1, *options)
     assert done.returncode not in (0, None)

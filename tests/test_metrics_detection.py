@@ -8,7 +8,15 @@ import pytest
 from pstl import cli
 from pstl.data.formats import interval_txt
 from pstl.errors import UserError
-from pstl.metrics_detection import Interval, greedy, greedy_ap, overlap, pkummd, pkummd_ap, pkummd_f1
+from pstl.metrics_detection import (
+    Interval,
+    greedy,
+    greedy_ap,
+    overlap,
+    pkummd,
+    pkummd_ap,
+    pkummd_f1,
+)
 from pstl.tasks._score import score_detections
 
 
@@ -24,7 +32,10 @@ ONE, TWO = spans((0, 10)), spans((0, 10), (20, 30))
 def released(shared):
     """Ground truth, proposals and what the released script makes of them."""
     content = json.loads((shared / "parity" / "pkummd_detection.json").read_text())
-    sides = [[Interval(video, *row) for video, rows in content[side].items() for row in rows] for side in ("ground_truth", "proposals")]
+    sides = [
+        [Interval(video, *row) for video, rows in content[side].items() for row in rows]
+        for side in ("ground_truth", "proposals")
+    ]
     return *sides, sorted(content["ground_truth"]), content["expected"]
 
 
@@ -33,16 +44,28 @@ def test_parity_with_the_released_script(released):
     truth, proposals, videos, expected = released
     assert expected
     for theirs in expected:
-        assert pkummd(truth, proposals, theirs["theta"], videos) == {k: v for k, v in theirs.items() if k != "theta"}
+        assert pkummd(truth, proposals, theirs["theta"], videos) == {
+            k: v for k, v in theirs.items() if k != "theta"
+        }
 
 
 @pytest.mark.parametrize(
     ("truth", "proposals", "theirs", "usual"),
     [
-        (ONE, spans((0, 10, 0.9), (50, 60, 0.1)), 0.5, 1.0),  # precision is read after the hit has gone
+        (
+            ONE,
+            spans((0, 10, 0.9), (50, 60, 0.1)),
+            0.5,
+            1.0,
+        ),  # precision is read after the hit has gone
         (TWO, spans((0, 10, 0.9), (50, 60, 0.85), (20, 30, 0.8)), 2 / 3, 5 / 6),
         (TWO, spans((0, 10, 0.9), (20, 30, 0.8), (50, 60, 0.1)), 1.0, 1.0),
-        (ONE, spans((0, 10, 0.9), (0, 9, 0.85)), 1.0, 1.0),  # a duplicate lets precision be read once more
+        (
+            ONE,
+            spans((0, 10, 0.9), (0, 9, 0.85)),
+            1.0,
+            1.0,
+        ),  # a duplicate lets precision be read once more
         (TWO, spans((0, 10, 0.9), (20, 30, 0.8), (0, 9, 0.1)), 1.0, 1.0),
         (TWO, spans((0, 10, 0.9), (0, 9, 0.85), (20, 30, 0.8)), 5 / 6, 5 / 6),
         (ONE, [], 0.0, 0.0),
@@ -75,7 +98,10 @@ def test_classes_and_videos_are_averaged_as_stated():
     """PKU-MMD divides by all 51 classes, absent ones included; the usual mean is over classes that occur."""
     truth = [*spans((0, 10), video="a"), *spans((0, 10), video="b", label=2)]
     proposals = spans((0, 10, 0.9), video="a")
-    theirs, usual = pkummd(truth, proposals, 0.5, ["a", "b", "c"]), greedy(truth, proposals, 0.5, ["a", "b", "c"])
+    theirs, usual = (
+        pkummd(truth, proposals, 0.5, ["a", "b", "c"]),
+        greedy(truth, proposals, 0.5, ["a", "b", "c"]),
+    )
     # A single true positive is never evaluated at a precision of its own but at the one with all proposals, which is 1 here.
     assert theirs["map_action"] == pytest.approx(1 / 51)
     assert theirs["map_video"] == pytest.approx(1 / 3)
@@ -95,7 +121,9 @@ def test_greedy_agrees_with_an_independent_computation():
     free, hits = set(range(40)), []
     for p in sorted(proposals, key=lambda p: p.confidence, reverse=True):
         best = max(
-            (i for i in free if (truth[i].video, truth[i].label) == (p.video, p.label)), key=lambda i: overlap(p, truth[i]), default=-1
+            (i for i in free if (truth[i].video, truth[i].label) == (p.video, p.label)),
+            key=lambda i: overlap(p, truth[i]),
+            default=-1,
         )
         hit = best >= 0 and overlap(p, truth[best]) >= 0.5
         free -= {best} if hit else set()
@@ -124,7 +152,17 @@ def test_the_verb_gives_the_released_numbers(released, tmp_path, capsys):
         for video in videos:
             interval_txt.write(folders[-1] / f"{video}.txt", [i for i in side if i.video == video])
     for theirs in expected:
-        cli.main(["score-detections", *map(str, folders), "--dataset", "pkummd1", "--theta", str(theirs["theta"]), "--json"])
+        cli.main(
+            [
+                "score-detections",
+                *map(str, folders),
+                "--dataset",
+                "pkummd1",
+                "--theta",
+                str(theirs["theta"]),
+                "--json",
+            ]
+        )
         ours = json.loads(capsys.readouterr().out)
         assert {key: ours[key] for key in theirs} == theirs
         assert ours["videos_without_proposals"] == []
@@ -137,7 +175,17 @@ def test_a_video_without_proposals_counts_and_is_named(tmp_path, capsys):
     """The script leaves such videos out, ground truth and all: a method could raise its score by writing fewer files."""
     truth = write(tmp_path / "t", {"a.txt": "1,0,10,2\n", "b.txt": "1 0 10 2\r\n\r\n"})
     found = write(tmp_path / "p", {"a.txt": "1,0,10,0.9\n"})
-    cli.main(["score-detections", str(truth), str(found), "--classes", "51", "--json", str(tmp_path / "out.json")])
+    cli.main(
+        [
+            "score-detections",
+            str(truth),
+            str(found),
+            "--classes",
+            "51",
+            "--json",
+            str(tmp_path / "out.json"),
+        ]
+    )
     assert "1 of 2 videos have no proposal file and count as empty: b" in capsys.readouterr().err
     scores = json.loads((tmp_path / "out.json").read_text())
     assert scores["videos_without_proposals"] == ["b"]
@@ -197,7 +245,10 @@ def test_what_is_no_proposal_is_refused_by_name(tmp_path, text, message):
 
 def test_folders_that_do_not_belong_together_are_refused(tmp_path):
     """Proposals for other videos would be dropped in silence."""
-    truth, other = write(tmp_path / "t", {"a.txt": "1,0,10,2\n"}), write(tmp_path / "o", {"c.txt": "1,0,10,2\n"})
+    truth, other = (
+        write(tmp_path / "t", {"a.txt": "1,0,10,2\n"}),
+        write(tmp_path / "o", {"c.txt": "1,0,10,2\n"}),
+    )
     with pytest.raises(UserError, match=r"have no ground truth in .*, e.g. c"):
         score_detections(truth, other, 0.5, 51)
     with pytest.raises(UserError, match="no such folder"):

@@ -55,7 +55,11 @@ def weights(value: float, part: str = "state") -> Callable[[Path], None]:
 
     def damage(path: Path) -> None:
         content = torch.load(path, weights_only=True)
-        name = [name for name, tensor in content[part].items() if tensor.is_floating_point() and name.endswith("weight")][-1]
+        name = [
+            name
+            for name, tensor in content[part].items()
+            if tensor.is_floating_point() and name.endswith("weight")
+        ][-1]
         content[part][name].view(-1)[0] = value
         torch.save(content, path)
 
@@ -77,7 +81,9 @@ def arrays(name: str, value: float) -> Callable[[Path], None]:
 
 @pytest.mark.parametrize("verb", WITH_WEIGHTS)
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_weight_that_is_not_finite_is_named(verb: str, value: float, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_weight_that_is_not_finite_is_named(
+    verb: str, value: float, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One flipped bit or one diverged step: every clip gets the same NaN, and an accuracy of one class in ten."""
     with world.damaged(ENCODER, weights(value)):
         said = refused(VERBS[verb], capsys)
@@ -86,7 +92,9 @@ def test_a_weight_that_is_not_finite_is_named(verb: str, value: float, capsys: p
 
 
 @pytest.mark.parametrize("verb", WITH_WEIGHTS)
-def test_what_overflows_on_the_way_is_not_written(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_overflows_on_the_way_is_not_written(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Finite weights can give infinite features, or variances that make all clips one."""
 
     def huge(path: Path) -> None:
@@ -120,17 +128,27 @@ def test_features_that_are_not_finite_give_no_accuracy(
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e38])
-def test_scores_that_are_not_finite_are_neither_fused_nor_compared(value: float, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_that_are_not_finite_are_neither_fused_nor_compared(
+    value: float, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The sum of NaN and anything is NaN; of two times 1e38 and more it is infinite."""
     scores = f"{CELL}/linear.scores.npz"
     with world.damaged(scores, arrays("scores", value)):
-        for words in (world.fuse("out/f"), ["compare", scores, scores], ["report", "--suite", "tiny", "--out", "out/t"]):
-            assert f"{scores}: not a readable scores file (scores: row 1 of" in refused(words, capsys)
+        for words in (
+            world.fuse("out/f"),
+            ["compare", scores, scores],
+            ["report", "--suite", "tiny", "--out", "out/t"],
+        ):
+            assert f"{scores}: not a readable scores file (scores: row 1 of" in refused(
+                words, capsys
+            )
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "1e20", "true"])
 @pytest.mark.parametrize("key", ["value", "seconds"])
-def test_rows_that_are_not_finite_reach_no_table_and_no_store(number: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_that_are_not_finite_reach_no_table_and_no_store(
+    number: str, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One of them makes the mean of all seeds not a number."""
     file = f"{CELL}/linear.json"
 
@@ -140,25 +158,35 @@ def test_rows_that_are_not_finite_reach_no_table_and_no_store(number: str, key: 
         path.write_text(json.dumps(content).replace('"here"', number))
 
     with world.damaged(file, change):
-        for words in ("report --suite tiny --out out/t", "page --suite tiny --out out/p.html", "track --suite tiny --out out/t.json"):
+        for words in (
+            "report --suite tiny --out out/t",
+            "page --suite tiny --out out/p.html",
+            "track --suite tiny --out out/t.json",
+        ):
             said = refused(words.split(), capsys)
             assert file in said
             assert "expected a finite number" in said
 
 
 @pytest.mark.parametrize("file", [f"{HOME}/curve.jsonl", f"{HOME}/run.json", f"{CELL}/linear.json"])
-def test_no_number_of_a_curve_or_record_may_be_nan(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_number_of_a_curve_or_record_may_be_nan(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Python writes and reads NaN in JSON; nobody else does."""
 
     def change(path: Path) -> None:
         path.write_text(path.read_text().replace('"seconds": ', '"seconds": NaN, "was": ', 1))
 
     with world.damaged(file, change):
-        assert f"{file}: not a readable" in refused(["report", "--suite", "tiny", "--out", "out/t"], capsys)
+        assert f"{file}: not a readable" in refused(
+            ["report", "--suite", "tiny", "--out", "out/t"], capsys
+        )
 
 
 @pytest.mark.parametrize("task", ["linear", "finetune", "semi", "detection", "prediction"])
-def test_a_task_that_diverges_says_so(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_task_that_diverges_says_so(
+    task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A rate of 1e38 gives NaN scores after two steps, and NaN scores an accuracy."""
     diverging: dict[str, Any] = {"lr": 1e38, "epochs": 3}
     change = diverging if task == "linear" else {"train": diverging}
@@ -174,7 +202,9 @@ def test_a_training_that_diverges_keeps_nothing_of_the_epoch(
 ) -> None:  # fmt: skip
     """The loss of the last step is of the weights before it: they can be infinite while every loss was finite."""
     train = {"train": world.TRAIN | {"lr": rate, "epochs": epochs, "batch_size": 64}}
-    world.settings(tmp_path / "params.yaml", methods=world.METHODS | {"supervised": world.SHAPE | train})
+    world.settings(
+        tmp_path / "params.yaml", methods=world.METHODS | {"supervised": world.SHAPE | train}
+    )
     out = tmp_path / "run/encoder.pt"
     words = f"pretrain --run {world.RUN} --array array --out {out} --device cpu --params {tmp_path}/params.yaml"
     code, said = world.ran(words.split(), capsys)
@@ -184,7 +214,10 @@ def test_a_training_that_diverges_keeps_nothing_of_the_epoch(
     assert not out.exists()
     kept = out.with_name("last.pt")
     if kept.exists():
-        assert all(tensor.isfinite().all() for tensor in torch.load(kept, weights_only=True)["method"].values())
+        assert all(
+            tensor.isfinite().all()
+            for tensor in torch.load(kept, weights_only=True)["method"].values()
+        )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 2 * LARGEST])
@@ -192,8 +225,13 @@ def test_files_of_arrays_hold_finite_numbers_only(value: float, tmp_path: Path) 
     """The last net: whoever writes, the one function that does says which row is wrong, and writes nothing."""
     array = np.zeros((3, 2), np.float32)
     array[1, 1] = value
-    for name, write in (("f.npy", save_npy), ("f.npz", lambda path, values: save_npz(path, {"array": values}))):
-        with pytest.raises(UserError, match=rf"{name}: array: row 1 of 3 holds .*; nothing was written"):
+    for name, write in (
+        ("f.npy", save_npy),
+        ("f.npz", lambda path, values: save_npz(path, {"array": values})),
+    ):
+        with pytest.raises(
+            UserError, match=rf"{name}: array: row 1 of 3 holds .*; nothing was written"
+        ):
             write(tmp_path / name, array)
     assert not list(tmp_path.iterdir())
 
@@ -205,14 +243,24 @@ def test_json_holds_finite_numbers_only(tmp_path: Path) -> None:
     assert not (tmp_path / "j").exists()
     for number in ("NaN", "-Infinity", "-1e999"):
         (tmp_path / "k").write_text(f'{{"a": [{number}]}}')
-        with pytest.raises(UserError, match=rf"k: not a file \(found {number}, expected a finite number\)"):
+        with pytest.raises(
+            UserError, match=rf"k: not a file \(found {number}, expected a finite number\)"
+        ):
             read_json(tmp_path / "k", Kind("file", "get it again"))
 
 
 def test_a_store_with_a_nan_gives_no_table() -> None:
     """MLflow stores NaN as it stores every number."""
-    tags = {"pstl.run": world.RUN, "pstl.row.released.linear.top1": json.dumps({"value": 0, "metric": "top1"})}
+    tags = {
+        "pstl.run": world.RUN,
+        "pstl.row.released.linear.top1": json.dumps({"value": 0, "metric": "top1"}),
+    }
     for value in (math.nan, math.inf, 2 * LARGEST):
-        run = SimpleNamespace(data=SimpleNamespace(metrics={"released.linear.top1": value}, tags=tags))
-        with pytest.raises(UserError, match=rf"store: released\.linear\.top1 of {world.RUN} is .*; import that suite again"):
+        run = SimpleNamespace(
+            data=SimpleNamespace(metrics={"released.linear.top1": value}, tags=tags)
+        )
+        with pytest.raises(
+            UserError,
+            match=rf"store: released\.linear\.top1 of {world.RUN} is .*; import that suite again",
+        ):
             tracking._stored_rows(run, "store")

@@ -22,7 +22,10 @@ from pstl.config import Run, load
 from pstl.registry import declared, defines
 
 if find_spec("snakemake") is None:
-    pytest.skip("snakemake is not installed: this is a machine for the compute core only", allow_module_level=True)
+    pytest.skip(
+        "snakemake is not installed: this is a machine for the compute core only",
+        allow_module_level=True,
+    )
 
 TINY: dict[str, Any] = {
     "suite": "tiny",
@@ -50,11 +53,34 @@ TINY: dict[str, Any] = {
         }
     },
 }  # fmt: skip
-JOBS = {"fetch", "parse", "recordings", "prepare", "leakage", "pretrain", "features", "evaluate", "fuse", "report", "page", "track", "all"}
+JOBS = {
+    "fetch",
+    "parse",
+    "recordings",
+    "prepare",
+    "leakage",
+    "pretrain",
+    "features",
+    "evaluate",
+    "fuse",
+    "report",
+    "page",
+    "track",
+    "all",
+}
 
 
 def command(root: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--cores", "2", *arguments]
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(root / "Snakefile"),
+        "--cores",
+        "2",
+        *arguments,
+    ]
 
 
 def environment() -> dict[str, str]:
@@ -65,7 +91,12 @@ def environment() -> dict[str, str]:
 def snakemake(root: Path, folder: Path, *arguments: str) -> tuple[int, str]:
     """Run Snakemake in `folder`. Returns: exit code, and everything it said."""
     done = subprocess.run(
-        command(root, *arguments), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(root, *arguments),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     return done.returncode, done.stdout
 
@@ -73,7 +104,11 @@ def snakemake(root: Path, folder: Path, *arguments: str) -> tuple[int, str]:
 def planned(output: str) -> dict[str, int]:
     """Number of jobs of each rule in the table Snakemake prints."""
     lines = output.partition("Job stats:")[2].splitlines()
-    return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) == 2 and words[0] in JOBS and words[1].isdigit()}
+    return {
+        words[0]: int(words[1])
+        for words in map(str.split, lines)
+        if len(words) == 2 and words[0] in JOBS and words[1].isdigit()
+    }
 
 
 def write(folder: Path, params: dict[str, Any]) -> None:
@@ -99,26 +134,39 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
     assert code == 0, output
     jobs = planned(output)
     assert jobs["pretrain"] == len(runs)
-    needs = {task: declared("tasks", params.task(params.suite, task).kind, "NEEDS", "features") for task in {cell.task for cell in own}}
-    assert jobs["features"] == len({(cell.run, cell.batch_norm) for cell in own if needs[cell.task] == "features"})
+    needs = {
+        task: declared("tasks", params.task(params.suite, task).kind, "NEEDS", "features")
+        for task in {cell.task for cell in own}
+    }
+    assert jobs["features"] == len(
+        {(cell.run, cell.batch_norm) for cell in own if needs[cell.task] == "features"}
+    )
     assert jobs["evaluate"] == len(own)
     assert jobs.get("fuse", 0) == len(cells) - len(own)
     assert jobs["fetch"] == len({run.dataset for run in runs} | {cell.run.dataset for cell in own})
     assert jobs["parse"] == len({run.dataset for run in runs})
     # Data sets that have recordings of their own are read a second way for the tasks that want them whole.
     whole = {cell.run.dataset for cell in own if needs[cell.task] == "recordings"}
-    assert jobs.get("recordings", 0) == len([name for name in whole if defines("data.datasets", name, "read_untrimmed")])
-    assert jobs["leakage"] == len({(run.dataset, run.split, params.method(run.suite, run.method).recipe.key) for run in runs})
+    assert jobs.get("recordings", 0) == len(
+        [name for name in whole if defines("data.datasets", name, "read_untrimmed")]
+    )
+    assert jobs["leakage"] == len(
+        {(run.dataset, run.split, params.method(run.suite, run.method).recipe.key) for run in runs}
+    )
     assert jobs["report"] == jobs["page"] == jobs["track"] == 1
 
 
-def test_what_another_suite_trains_is_neither_trained_nor_encoded_twice(root: Path, tmp_path: Path) -> None:
+def test_what_another_suite_trains_is_neither_trained_nor_encoded_twice(
+    root: Path, tmp_path: Path
+) -> None:
     """Every probe, and a hundred losses, read one encoder and one file of whole features, and both are the lending suite's own."""
     borrowing = changed("tasks")
     borrowing["tasks"] |= {"lost_joints": {}, "probe": {}, "retrieval": {}}
     tasks = ["lost_joints", "linear", "probe", "knn", "retrieval"]
     lender = borrowing["suites"]["tiny"]
-    experiments = [{**experiment, "tasks": tasks, "fuse": None} for experiment in lender["experiments"]]
+    experiments = [
+        {**experiment, "tasks": tasks, "fuse": None} for experiment in lender["experiments"]
+    ]
     borrowing["suites"]["again"] = {"summary": "", "encoders": "tiny", "experiments": experiments}
     write(tmp_path, borrowing)
     params = load(tmp_path / "params.yaml")
@@ -152,7 +200,11 @@ def test_a_typo_stops_the_run_in_one_line(
     """A typo that is found after a night of training, or drowned in a traceback, costs the night."""
     write(tmp_path, params)
     code, output = snakemake(root, tmp_path, *(("--config", *arguments) if arguments else ()))
-    lines = [line for line in output.splitlines() if not line.startswith("Using workflow specific profile")]
+    lines = [
+        line
+        for line in output.splitlines()
+        if not line.startswith("Using workflow specific profile")
+    ]
     assert code == 2
     assert len(lines) == 1, output
     assert said in lines[0]
@@ -181,12 +233,20 @@ def test_every_cell_reaches_the_tables(finished: Path) -> None:
     """A number that is computed and not reported, or reported and not computed, is the worst kind of table."""
     params = load(finished / "params.yaml")
     for cell in params.cells("tiny"):
-        rows = json.loads((finished / paths.metrics(cell.run, cell.batch_norm, cell.task)).read_text())["rows"]
-        assert {(row["method"], row["stream"], row["task"]) for row in rows} == {(cell.run.method, cell.run.stream, cell.task)}
+        rows = json.loads(
+            (finished / paths.metrics(cell.run, cell.batch_norm, cell.task)).read_text()
+        )["rows"]
+        assert {(row["method"], row["stream"], row["task"]) for row in rows} == {
+            (cell.run.method, cell.run.stream, cell.task)
+        }
         assert all(0 <= row["value"] <= 100 for row in rows)
     reported = (finished / "results/tiny/tables/rows.csv").read_text().splitlines()
     computed = sum(
-        len(json.loads((finished / paths.metrics(cell.run, cell.batch_norm, cell.task)).read_text())["rows"])
+        len(
+            json.loads(
+                (finished / paths.metrics(cell.run, cell.batch_norm, cell.task)).read_text()
+            )["rows"]
+        )
         for cell in params.cells("tiny")
     )
     assert len(reported) == 1 + computed
@@ -196,7 +256,10 @@ def test_every_cell_reaches_the_tables(finished: Path) -> None:
 @pytest.mark.slow
 def test_a_folder_holds_what_its_meta_stands_for(finished: Path) -> None:
     """Object storage carries only the files that are named; one that is forgotten is missing on the next machine."""
-    for meta in (*finished.glob("data/sequences/*/meta.json"), *finished.glob("data/arrays/*/*/meta.json")):
+    for meta in (
+        *finished.glob("data/sequences/*/meta.json"),
+        *finished.glob("data/arrays/*/*/meta.json"),
+    ):
         named = paths.stood_for(str(meta.relative_to(finished)))
         assert {finished / name for name in named} | {meta} == set(meta.parent.rglob("*"))
     assert paths.stood_for("data/labels/synthetic/xsub/d0.json") == []
@@ -227,13 +290,18 @@ def test_dates_and_raw_recordings_do_not_matter(root: Path, copy: Path) -> None:
 @pytest.mark.parametrize(
     ("params", "jobs"),
     [
-        (changed("methods.pstl.train", lr=4.0e-3), {"pretrain": 2, "features": 2, "evaluate": 2, "fuse": 1}),
+        (
+            changed("methods.pstl.train", lr=4.0e-3),
+            {"pretrain": 2, "features": 2, "evaluate": 2, "fuse": 1},
+        ),
         (changed("tasks.linear", epochs=3), {"evaluate": 2, "fuse": 1}),
         (changed("tasks.knn", summary="the same, described"), {}),
         (changed("suites.tiny", summary="described anew"), {}),
     ],
 )
-def test_an_edit_runs_what_depends_on_it(root: Path, finished: Path, tmp_path: Path, params: dict[str, Any], jobs: dict[str, int]) -> None:
+def test_an_edit_runs_what_depends_on_it(
+    root: Path, finished: Path, tmp_path: Path, params: dict[str, Any], jobs: dict[str, int]
+) -> None:
     """Too little run again and tables mix settings; too much, and an edited word costs a GPU day."""
     write(tmp_path, params)
     code, output = snakemake(root, finished, "-n", "--config", f"params={tmp_path / 'params.yaml'}")
@@ -248,7 +316,9 @@ def running(folder: Path, *words: str) -> list[int]:
     for process in Path("/proc").iterdir():
         try:
             line = (process / "cmdline").read_bytes().split(b"\0")
-            if (process / "cwd").readlink() == folder and all(word.encode() in line for word in words):
+            if (process / "cwd").readlink() == folder and all(
+                word.encode() in line for word in words
+            ):
                 found.append(int(process.name))
         except OSError:
             continue
@@ -259,7 +329,14 @@ def running(folder: Path, *words: str) -> list[int]:
 def started(root: Path, folder: Path, target: str) -> Iterator[subprocess.Popen[str]]:
     """Snakemake at work in `folder`; whatever the test does, nothing of it is left afterwards."""
     with open(folder / "said.log", "w") as said:
-        snake = subprocess.Popen(command(root, target), cwd=folder, env=environment(), stdout=said, stderr=said, text=True)
+        snake = subprocess.Popen(
+            command(root, target),
+            cwd=folder,
+            env=environment(),
+            stdout=said,
+            stderr=said,
+            text=True,
+        )
         try:
             yield snake
         finally:
@@ -272,14 +349,21 @@ def started(root: Path, folder: Path, target: str) -> Iterator[subprocess.Popen[
 def wait_for(what: Callable[[], Any], snake: subprocess.Popen[str]) -> Any:
     """Poll `what()` until it gives something true while Snakemake runs."""
     while not (value := what()):
-        assert snake.poll() is None, "the run ended before it could be disturbed: give it more epochs"
+        assert snake.poll() is None, (
+            "the run ended before it could be disturbed: give it more epochs"
+        )
         time.sleep(0.01)
     return value
 
 
 def clear(root: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """What `make run` does before it starts Snakemake."""
-    return subprocess.run([sys.executable, str(root / "workflow/resume.py")], cwd=folder, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, str(root / "workflow/resume.py")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.slow
@@ -293,9 +377,24 @@ def test_killed_twice_gives_the_same_weights(root: Path, copy: Path) -> None:
     encoder = copy / paths.encoder(run)
     last, log = encoder.with_name("last.pt"), encoder.with_name("pretrain.log")
     (copy / "quiet").mkdir()
-    pretrain = [sys.executable, "-m", "pstl", "pretrain", "--run", str(run), "--array", "data/arrays/synthetic/resize50"]
+    pretrain = [
+        sys.executable,
+        "-m",
+        "pstl",
+        "pretrain",
+        "--run",
+        str(run),
+        "--array",
+        "data/arrays/synthetic/resize50",
+    ]
     quiet = {**environment(), "OMP_NUM_THREADS": "1"}
-    subprocess.run([*pretrain, "--out", "quiet/encoder.pt"], cwd=copy, env=quiet, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [*pretrain, "--out", "quiet/encoder.pt"],
+        cwd=copy,
+        env=quiet,
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
 
     with started(root, copy, paths.encoder(run)) as snake:
         wait_for(last.exists, snake)
@@ -312,7 +411,9 @@ def test_killed_twice_gives_the_same_weights(root: Path, copy: Path) -> None:
         resumed_at = int(log.read_text().partition("epoch ")[2].partition("/")[0])
         assert resumed_at > 1, "the second attempt began anew instead of going on from last.pt"
         assert not encoder.exists()
-        assert again & set(running(copy, "pretrain")), "the orphan should still be at work: without it this test shows nothing"
+        assert again & set(running(copy, "pretrain")), (
+            "the orphan should still be at work: without it this test shows nothing"
+        )
         cleared = clear(root, copy)
         assert cleared.returncode == 0, cleared.stderr
         assert not running(copy, "pretrain")
@@ -320,7 +421,10 @@ def test_killed_twice_gives_the_same_weights(root: Path, copy: Path) -> None:
     code, output = snakemake(root, copy, paths.encoder(run))
     assert code == 0, output
     assert not last.exists()
-    states = [torch.load(path, weights_only=True)["state"] for path in (encoder, copy / "quiet/encoder.pt")]
+    states = [
+        torch.load(path, weights_only=True)["state"]
+        for path in (encoder, copy / "quiet/encoder.pt")
+    ]
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
@@ -330,16 +434,22 @@ def test_killed_twice_gives_the_same_weights(root: Path, copy: Path) -> None:
 def test_two_calls_in_one_folder_and_no_orphan(root: Path, copy: Path) -> None:
     """A second call must neither end the jobs of the first nor work beside it; a killed call's jobs must not go on without it."""
     write(copy, changed("methods.pstl.train", epochs=1000))
-    with started(root, copy, paths.encoder(Run.parse("tiny/synthetic/xsub/pstl/joint/s0"))) as snake:
+    with started(
+        root, copy, paths.encoder(Run.parse("tiny/synthetic/xsub/pstl/joint/s0"))
+    ) as snake:
         jobs = wait_for(lambda: running(copy, "pretrain"), snake)
         refused = clear(root, copy)
         assert refused.returncode == 1
         assert "another snakemake is at work" in refused.stderr
-        code, output = snakemake(root, copy, paths.encoder(Run.parse("tiny/synthetic/xsub/pstl/joint/s0")))
+        code, output = snakemake(
+            root, copy, paths.encoder(Run.parse("tiny/synthetic/xsub/pstl/joint/s0"))
+        )
         assert code == 1
         assert "Directory cannot be locked" in output
         assert set(jobs) <= set(running(copy, "pretrain"))
         snake.kill()
         snake.wait()
-        while running(copy, "pretrain"):  # without anybody's help: nothing writes here any more when the next call comes
+        while running(
+            copy, "pretrain"
+        ):  # without anybody's help: nothing writes here any more when the next call comes
             time.sleep(0.01)

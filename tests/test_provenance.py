@@ -30,17 +30,29 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "pstl" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "pstl" / name).write_text(text)
     monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "pstl")
-    monkeypatch.setattr(provenance, "imports", imports.__wrapped__)  # the cache holds the real package
+    monkeypatch.setattr(
+        provenance, "imports", imports.__wrapped__
+    )  # the cache holds the real package
     return tmp_path / "pstl"
 
 
 def test_closure_follows_every_kind_of_import(package: Path) -> None:
     """A module missed here is code whose edits re-run nothing, and tables silently mix old and new numbers."""
-    expected = {"pstl", "pstl.top", "pstl.inner", "pstl.inner.middle", "pstl.bottom", "pstl.shelf", "pstl.shelf.item"}
+    expected = {
+        "pstl",
+        "pstl.top",
+        "pstl.inner",
+        "pstl.inner.middle",
+        "pstl.bottom",
+        "pstl.shelf",
+        "pstl.shelf.item",
+    }
     assert closure("pstl.top") == expected
 
 
-@pytest.mark.parametrize("edited", ["top.py", "inner/__init__.py", "inner/middle.py", "bottom.py", "shelf/item.py"])
+@pytest.mark.parametrize(
+    "edited", ["top.py", "inner/__init__.py", "inner/middle.py", "bottom.py", "shelf/item.py"]
+)
 def test_an_edit_of_code_that_runs_changes_the_hash(package: Path, edited: str) -> None:
     """Otherwise a changed loss leaves the old encoder standing."""
     before = code_hash("pstl.top")
@@ -58,7 +70,9 @@ def test_an_edit_elsewhere_changes_nothing(package: Path) -> None:
 
 def test_the_hash_is_of_a_set(package: Path) -> None:
     """The order in which a rule names its modules is no property of the code."""
-    assert code_hash("pstl.top", "pstl.bystander") == code_hash("pstl.bystander", "pstl.top", "pstl.top")
+    assert code_hash("pstl.top", "pstl.bystander") == code_hash(
+        "pstl.bystander", "pstl.top", "pstl.top"
+    )
     assert code_hash("pstl.top") != code_hash("pstl.bottom")
 
 
@@ -84,7 +98,9 @@ def test_git_hash_tells_commit_and_edits(tmp_path: Path, monkeypatch: pytest.Mon
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "-qm", "one"], check=True)
     clean = git_hash()
-    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+    commit = subprocess.run(
+        [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout
     assert len(clean) == 12
     assert commit.startswith(clean)
     (tmp_path / "untracked").write_text("")

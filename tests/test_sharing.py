@@ -16,17 +16,34 @@ import yaml
 from pstl import paths
 
 if find_spec("dvc") is None or find_spec("snakemake") is None:
-    pytest.skip("dvc or snakemake is not installed: this is a machine for the compute core only", allow_module_level=True)
+    pytest.skip(
+        "dvc or snakemake is not installed: this is a machine for the compute core only",
+        allow_module_level=True,
+    )
 
-PRIVATE = ("data/raw", "data/sequences", "data/recordings")  # recordings of people, as they came and as they were read
+PRIVATE = (
+    "data/raw",
+    "data/sequences",
+    "data/recordings",
+)  # recordings of people, as they came and as they were read
 NOTHING = "Nothing to be done"
 
 
 def say(folder: Path, *command: str, code: int | None = 0) -> str:
     """Run a tool of this environment in a checkout, with that checkout's own code. Returns: everything it said."""
-    bin_, env = Path(sys.executable).parent, {**os.environ, "CUDA_VISIBLE_DEVICES": "", "MLFLOW_TRACKING_URI": "", "DVC_NO_ANALYTICS": "1"}
+    bin_, env = (
+        Path(sys.executable).parent,
+        {
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "",
+            "MLFLOW_TRACKING_URI": "",
+            "DVC_NO_ANALYTICS": "1",
+        },
+    )
     env |= {"PYTHONPATH": str(folder), "PATH": f"{bin_}{os.pathsep}{env['PATH']}"}
-    done = subprocess.run(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     assert code is None or done.returncode == code, f"{' '.join(command)}: {done.stdout}"
     return done.stdout
 
@@ -41,7 +58,10 @@ def stored(root: Path) -> list[str]:
 def test_no_recording_is_among_what_is_pushed(root: Path) -> None:
     """Most licences forbid to pass recordings on, and a push cannot be taken back."""
     for path in stored(root):
-        assert not any(path.startswith(private) or private.startswith(path.rstrip("/") + "/") for private in PRIVATE), path
+        assert not any(
+            path.startswith(private) or private.startswith(path.rstrip("/") + "/")
+            for private in PRIVATE
+        ), path
     ignored = (root / ".dvcignore").read_text().splitlines()
     assert {f"/{private}" for private in PRIVATE} <= set(ignored)
     assert {paths.raw("x"), paths.sequences("x")} == {"data/raw/x", "data/sequences/x"}
@@ -50,21 +70,42 @@ def test_no_recording_is_among_what_is_pushed(root: Path) -> None:
 def test_what_is_made_is_pushed(root: Path) -> None:
     """A file that the report needs and DVC does not keep is missing from every clone."""
     kept = stored(root)
-    for folder in ("data/arrays", "data/labels", "results/${suite}/runs", "results/${suite}/report/index.html", ".snakemake/metadata"):
+    for folder in (
+        "data/arrays",
+        "data/labels",
+        "results/${suite}/runs",
+        "results/${suite}/report/index.html",
+        ".snakemake/metadata",
+    ):
         assert folder in kept
     rule = (root / "workflow/rules/report.smk").read_text()
     made = [
-        (name, end) for end, names in re.findall(r'tables/\{name\}\.(\w+)", name=\[(.*?)\]', rule) for name in re.findall(r'"(\w+)"', names)
+        (name, end)
+        for end, names in re.findall(r'tables/\{name\}\.(\w+)", name=\[(.*?)\]', rule)
+        for name in re.findall(r'"(\w+)"', names)
     ]
     assert {end for _, end in made} == {"csv", "png"}
     assert all(f"results/${{suite}}/tables/{name}.{end}" in kept for name, end in made)
-    assert all("persist" in json.dumps(entry) for entry in yaml.safe_load((root / "dvc.yaml").read_text())["stages"]["pipeline"]["outs"])
+    assert all(
+        "persist" in json.dumps(entry)
+        for entry in yaml.safe_load((root / "dvc.yaml").read_text())["stages"]["pipeline"]["outs"]
+    )
 
 
 def checkout(root: Path, home: Path, params: dict[str, Any]) -> Path:
     """A repository of its own with this project's files as they are here, settings of the test, and a remote for DVC beside it."""
     home.mkdir(parents=True)
-    names = say(root, "git", "ls-files", "--cached", "--others", "--exclude-standard", "--", ":!results", ":!tests").splitlines()
+    names = say(
+        root,
+        "git",
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "--",
+        ":!results",
+        ":!tests",
+    ).splitlines()
     for name in names:
         if (root / name).is_file():
             (home / name).parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +133,9 @@ def shared_by(home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def clones(root: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def clones(
+    root: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     """A checkout in which the tiny suite ran, and a clone of it that pulled."""
     from test_pipeline import TINY
 
@@ -108,7 +151,11 @@ def identity(folder: Path) -> None:
 
 def recordings(folder: Path) -> list[Path]:
     """Files with coordinates in them."""
-    return [path for path in folder.rglob("*") if path.is_file() and path.suffix in (".skeleton", ".bin")]
+    return [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix in (".skeleton", ".bin")
+    ]
 
 
 @pytest.mark.slow
@@ -117,7 +164,11 @@ def test_a_second_clone_has_everything_without_computing(clones: tuple[Path, Pat
     first, second = clones
     assert NOTHING in say(second, "snakemake", "-n")
     for made in ("data/arrays", "data/leakage", "results"):
-        files = [path.relative_to(first) for path in (first / made).rglob("*") if path.is_file() and path.suffix != ".log"]
+        files = [
+            path.relative_to(first)
+            for path in (first / made).rglob("*")
+            if path.is_file() and path.suffix != ".log"
+        ]
         assert files
         assert all((second / path).read_bytes() == (first / path).read_bytes() for path in files)
 
@@ -145,7 +196,16 @@ def test_an_edit_in_the_clone_runs_what_depends_on_it(clones: tuple[Path, Path])
     settings = changed("methods.pstl.train", lr=4.0e-3)
     (second / "edited.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     jobs = planned(say(second, "snakemake", "-n", "--config", "params=edited.yaml"))
-    assert jobs == {"pretrain": 2, "features": 2, "evaluate": 2, "fuse": 1, "report": 1, "page": 1, "track": 1, "all": 1}
+    assert jobs == {
+        "pretrain": 2,
+        "features": 2,
+        "evaluate": 2,
+        "fuse": 1,
+        "report": 1,
+        "page": 1,
+        "track": 1,
+        "all": 1,
+    }
     (second / "edited.yaml").unlink()
 
 
@@ -161,10 +221,16 @@ def test_the_whole_round_by_dvc(root: Path, tmp_path: Path) -> None:
     assert "up to date" in say(second, "dvc", "status")
     assert say(second, "dvc", "params", "diff") == say(second, "dvc", "metrics", "diff") == ""
 
-    kept = {path: path.read_bytes() for path in (second / "results").rglob("*") if path.is_file() and "pstl" not in path.parts}
+    kept = {
+        path: path.read_bytes()
+        for path in (second / "results").rglob("*")
+        if path.is_file() and "pstl" not in path.parts
+    }
     said = say(second, "dvc", "exp", "run", "-S", "methods.pstl.train.lr=0.05", "-n", "quicker")
     assert said.count("pre-train tiny/") == 2, said
-    assert not any((second / private).exists() for private in PRIVATE), "the arrays were there: nothing had to be read again"
+    assert not any((second / private).exists() for private in PRIVATE), (
+        "the arrays were there: nothing had to be read again"
+    )
     assert all(path.read_bytes() == old for path, old in kept.items() if "raw" in path.parts)
     assert "methods.pstl.train.lr" in say(second, "dvc", "params", "diff")
     difference = json.loads(say(second, "dvc", "metrics", "diff", "--json"))

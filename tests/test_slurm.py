@@ -40,7 +40,9 @@ def queue() -> Iterator[dict[str, str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_a_queue_gives_the_tables_of_one_machine(root: Path, tmp_path: Path, queue: dict[str, str], undisturbed: Path) -> None:
+def test_a_queue_gives_the_tables_of_one_machine(
+    root: Path, tmp_path: Path, queue: dict[str, str], undisturbed: Path
+) -> None:
     """The whole suite, small jobs grouped; one pre-training is killed on its node, and goes on where it was."""
     there = settle(root, tmp_path / "there")
     command = [
@@ -50,16 +52,22 @@ def test_a_queue_gives_the_tables_of_one_machine(root: Path, tmp_path: Path, que
     ]  # fmt: skip
     began = time.monotonic()
     with open(there / "said.log", "w") as said:
-        snake = subprocess.Popen(command, cwd=there, env={**environment(), **queue}, stdout=said, stderr=said)
+        snake = subprocess.Popen(
+            command, cwd=there, env={**environment(), **queue}, stdout=said, stderr=said
+        )
         try:
             killed = kill_one_training(there, snake)
             assert snake.wait() == 0, (there / "said.log").read_text()[-4000:]
         finally:
             snake.kill()
     submitted = (there / "said.log").read_text().count("has been submitted with SLURM jobid")
-    epochs = re.findall(r"epoch (\d+)/", (there / paths.encoder(killed)).with_name("pretrain.log").read_text())
+    epochs = re.findall(
+        r"epoch (\d+)/", (there / paths.encoder(killed)).with_name("pretrain.log").read_text()
+    )
     took = time.monotonic() - began
-    sys.stderr.write(f"\n{submitted} submissions, {took:.0f} s; {killed} killed after epoch {EPOCHS}, went on with epoch {epochs[0]}\n")
+    sys.stderr.write(
+        f"\n{submitted} submissions, {took:.0f} s; {killed} killed after epoch {EPOCHS}, went on with epoch {epochs[0]}\n"
+    )
     assert int(epochs[0]) > EPOCHS, "the second attempt began anew"
     same_results(there, undisturbed)
 
@@ -67,7 +75,11 @@ def test_a_queue_gives_the_tables_of_one_machine(root: Path, tmp_path: Path, que
 def kill_one_training(folder: Path, snake: subprocess.Popen[bytes]) -> Run:
     """SIGKILL the first pre-training that has finished EPOCHS epochs and has more to come. Returns: its run."""
     params = load(folder / "params.yaml")
-    long = [run for run in params.runs(SUITE) if params.method(SUITE, run.method).train.epochs > EPOCHS + 2]
+    long = [
+        run
+        for run in params.runs(SUITE)
+        if params.method(SUITE, run.method).train.epochs > EPOCHS + 2
+    ]
     while True:
         assert snake.poll() is None, (folder / "said.log").read_text()[-4000:]
         for run in long:

@@ -31,7 +31,9 @@ from pstl.errors import UserError
 from pstl.report.rows import from_files
 from pstl.tracking import live
 
-mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed; it belongs to the workflow extra")
+mlflow = pytest.importorskip(
+    "mlflow", reason="mlflow is not installed; it belongs to the workflow extra"
+)
 SMALL = {**GRID, "seeds": [0, 1], "batch_norm": ["recalibrated"]}
 
 
@@ -39,7 +41,11 @@ SMALL = {**GRID, "seeds": [0, 1], "batch_norm": ["recalibrated"]}
 def new_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A database made by an import of nothing, and what was said meanwhile. Making it takes longer than any test here."""
     folder, said = tmp_path_factory.mktemp("store"), io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stderr(said),
+        contextlib.redirect_stdout(said),
+    ):
         tracking.import_runs(params(), "tiny", "receipt.json", f"sqlite:///{folder}/new/mlflow.db")
     return folder / "new" / "mlflow.db", said.getvalue()
 
@@ -56,13 +62,17 @@ def uri(new_store: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyP
 def active(uri: str) -> list[Any]:
     """Every run of the store, parents and children."""
     client = mlflow.MlflowClient(tracking_uri=uri)
-    return list(client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1000))
+    return list(
+        client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=1000)
+    )
 
 
 def stored(uri: str) -> dict[str, Any]:
     """Active parent runs by MLflow's id."""
     runs = [run for run in active(uri) if "mlflow.parentRunId" not in run.data.tags]
-    assert len({run.data.tags["pstl.run"] + run.data.tags["pstl.run_id"] for run in runs}) == len(runs)
+    assert len({run.data.tags["pstl.run"] + run.data.tags["pstl.run_id"] for run in runs}) == len(
+        runs
+    )
     return {run.info.run_id: run for run in runs}
 
 
@@ -70,7 +80,12 @@ def everything(uri: str) -> dict[str, Any]:
     """All that is stored about all runs, histories included."""
     client = mlflow.MlflowClient(tracking_uri=uri)
     return {
-        name: (run.data.params, run.data.tags, run.data.metrics, {k: len(client.get_metric_history(name, k)) for k in run.data.metrics})
+        name: (
+            run.data.params,
+            run.data.tags,
+            run.data.metrics,
+            {k: len(client.get_metric_history(name, k)) for k in run.data.metrics},
+        )
         for name, run in stored(uri).items()
     }
 
@@ -83,7 +98,9 @@ def imported(settings: Params, uri: str) -> dict[str, str]:
 
 def test_tables_from_the_store_are_the_tables_from_the_files(uri: str) -> None:
     """What a team sees in MLflow and what is printed must be one and the same, cell by cell, holes included."""
-    settings = params(GRID, FLOOR, {**GRID, "methods": ["psp"], "seeds": [0]})  # which has one stream of the three
+    settings = params(
+        GRID, FLOOR, {**GRID, "methods": ["psp"], "seeds": [0]}
+    )  # which has one stream of the three
     write_all(settings)
     Path(paths.metrics(settings.runs("tiny")[1], "released", "knn")).unlink()
     write_without(settings.cells("tiny")[0], "joints=3;by=deletion", "takes every joint")
@@ -97,7 +114,16 @@ def test_tables_from_the_store_are_the_tables_from_the_files(uri: str) -> None:
     report.build(settings, "tiny", "from_files")
     shutil.rmtree("results")
     report.build(settings, "tiny", "from_mlflow", source="mlflow", uri=uri)
-    for name in ("rows.csv", "comparison.csv", "comparison.md", "summary.json", "curves.png", "accuracy.png", "settings.png", "labels.png"):
+    for name in (
+        "rows.csv",
+        "comparison.csv",
+        "comparison.md",
+        "summary.json",
+        "curves.png",
+        "accuracy.png",
+        "settings.png",
+        "labels.png",
+    ):
         assert Path("from_files", name).read_bytes() == Path("from_mlflow", name).read_bytes(), name
 
 
@@ -121,7 +147,11 @@ def test_importing_twice_changes_nothing(uri: str) -> None:
     """The import runs after every suite; a second copy of each run would double every count and mean."""
     settings = params(SMALL, FLOOR)
     write_all(settings)
-    first, before, receipt = imported(settings, uri), everything(uri), Path("receipt.json").read_bytes()
+    first, before, receipt = (
+        imported(settings, uri),
+        everything(uri),
+        Path("receipt.json").read_bytes(),
+    )
     assert len(before) == len({str(cell.run) for cell in settings.cells("tiny")})
     assert imported(settings, uri) == first
     assert everything(uri) == before
@@ -140,7 +170,10 @@ def test_changed_content_takes_the_place_of_the_old(uri: str) -> None:
     assert {name for name in first if first[name] != second[name]} == {changed}
     assert set(stored(uri)) == set(second.values())
     assert stored(uri)[second[changed]].data.metrics["recalibrated.linear.top1"] == 77.25
-    assert tracking.results_from_mlflow(settings, "tiny", uri).rows == from_files(settings, "tiny").rows
+    assert (
+        tracking.results_from_mlflow(settings, "tiny", uri).rows
+        == from_files(settings, "tiny").rows
+    )
 
 
 def test_earlier_settings_stay_as_history_but_not_in_tables(uri: str) -> None:
@@ -151,7 +184,9 @@ def test_earlier_settings_stay_as_history_but_not_in_tables(uri: str) -> None:
         write_run(cell.run, version=version)
         write_cell(cell, {"top1": value}, version=version)
         imported(settings, uri)
-        assert [row["value"] for row in tracking.results_from_mlflow(settings, "tiny", uri).rows] == [value]
+        assert [
+            row["value"] for row in tracking.results_from_mlflow(settings, "tiny", uri).rows
+        ] == [value]
     assert len(stored(uri)) == 2
 
 
@@ -174,7 +209,9 @@ def test_values_come_from_the_metrics_of_the_store(uri: str) -> None:
     write_all(settings)
     (name,) = imported(settings, uri).values()
     mlflow.MlflowClient(tracking_uri=uri).log_metric(name, "recalibrated.knn.top1", 12.5, step=100)
-    assert [row["value"] for row in tracking.results_from_mlflow(settings, "tiny", uri).rows] == [12.5]
+    assert [row["value"] for row in tracking.results_from_mlflow(settings, "tiny", uri).rows] == [
+        12.5
+    ]
 
 
 def test_a_run_carries_its_provenance_settings_curves_and_files(uri: str) -> None:
@@ -193,13 +230,28 @@ def test_a_run_carries_its_provenance_settings_curves_and_files(uri: str) -> Non
         "suite": "tiny",
     }
     assert {key: found.data.tags[f"pstl.{key}"] for key in tags} == tags
-    assert (found.data.params["train.lr"], found.data.params["stream"], found.data.params["recipe.name"]) == ("0.005", "joint", "resize50")
+    assert (
+        found.data.params["train.lr"],
+        found.data.params["stream"],
+        found.data.params["recipe.name"],
+    ) == ("0.005", "joint", "resize50")
     client = mlflow.MlflowClient(tracking_uri=uri)
-    assert [(m.step, m.value) for m in client.get_metric_history(found.info.run_id, "train.loss")] == [(0, 9.5), (1, 4.75), (2, 9.5 / 3)]
-    assert [m.value for m in client.get_metric_history(found.info.run_id, "recalibrated.linear.curve.top1")] == [30.0, 31.0]
+    assert [
+        (m.step, m.value) for m in client.get_metric_history(found.info.run_id, "train.loss")
+    ] == [(0, 9.5), (1, 4.75), (2, 9.5 / 3)]
+    assert [
+        m.value
+        for m in client.get_metric_history(found.info.run_id, "recalibrated.linear.curve.top1")
+    ] == [30.0, 31.0]
     place = Path(found.info.artifact_uri)
     names = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
-    assert names == {"run.json", "curve.jsonl", "encoder.pt", "recalibrated/linear.json", "recalibrated/knn.json"}
+    assert names == {
+        "run.json",
+        "curve.jsonl",
+        "encoder.pt",
+        "recalibrated/linear.json",
+        "recalibrated/knn.json",
+    }
     assert place.is_relative_to(Path("mlruns/ntu60").absolute())
     assert {e.name for e in client.search_experiments()} == {"Default", "ntu60"}
 
@@ -237,16 +289,27 @@ def test_big_encoders_stay_on_disk(uri: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_rows_that_differ_in_their_setting_have_names_of_their_own() -> None:
     """1 and 5 neighbours under one name would overwrite each other."""
-    rows = [{"batch_norm": "released", "task": "knn", "metric": "top1", "setting": s} for s in ("k=1;cosine", "k=5;cosine")]
-    assert list(tracking.keyed(rows)) == ["released.knn.top1.k-1-cosine", "released.knn.top1.k-5-cosine"]
+    rows = [
+        {"batch_norm": "released", "task": "knn", "metric": "top1", "setting": s}
+        for s in ("k=1;cosine", "k=5;cosine")
+    ]
+    assert list(tracking.keyed(rows)) == [
+        "released.knn.top1.k-1-cosine",
+        "released.knn.top1.k-5-cosine",
+    ]
     assert list(tracking.keyed(rows[:1])) == ["released.knn.top1"]
 
 
-def test_the_store_is_chosen_by_argument_then_params_then_environment(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_is_chosen_by_argument_then_params_then_environment(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Numbers must land where the person said, and the nearest word counts."""
     settings = params(FLOOR)
     write_all(settings)
-    stores = {name: uri.replace("mlflow.db", f"{name}.db") for name in ("argument", "params", "environment")}
+    stores = {
+        name: uri.replace("mlflow.db", f"{name}.db")
+        for name in ("argument", "params", "environment")
+    }
     for name in stores:
         shutil.copy("mlflow.db", f"{name}.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", stores["environment"])
@@ -301,12 +364,15 @@ def test_every_task_is_a_child_of_its_run(uri: str) -> None:
         parents = stored(uri)
         children = [run for run in active(uri) if run.info.run_id not in parents]
         cells = settings.cells("tiny")
-        assert sorted((c.data.tags["pstl.of"], c.data.tags["pstl.task"]) for c in children) == sorted(
-            (str(cell.run), f"{cell.batch_norm}.{cell.task}") for cell in cells
-        )
+        assert sorted(
+            (c.data.tags["pstl.of"], c.data.tags["pstl.task"]) for c in children
+        ) == sorted((str(cell.run), f"{cell.batch_norm}.{cell.task}") for cell in cells)
         for child in children:
             parent = parents[child.data.tags["mlflow.parentRunId"]]
-            assert child.data.metrics["top1"] == parent.data.metrics[child.data.tags["pstl.task"] + ".top1"]
+            assert (
+                child.data.metrics["top1"]
+                == parent.data.metrics[child.data.tags["pstl.task"] + ".top1"]
+            )
             assert child.data.tags["pstl.git"] == "0123456789ab"
         if not version:
             write_cell(settings.cells("tiny")[0], {"top1": 1.25, "top5": 2.5, "top1_best": 3.0})
@@ -326,12 +392,19 @@ def test_a_store_that_goes_away_loses_nothing(uri: str, monkeypatch: pytest.Monk
         return real(self, *arguments, **named)
 
     monkeypatch.setattr(mlflow.MlflowClient, "log_batch", failing)
-    with pytest.raises(UserError, match=r"database is locked; results are safe in files: import again later"):
+    with pytest.raises(
+        UserError, match=r"database is locked; results are safe in files: import again later"
+    ):
         imported(settings, uri)
     assert not Path("receipt.json").exists()
     imported(settings, uri)
-    assert tracking.results_from_mlflow(settings, "tiny", uri).rows == from_files(settings, "tiny").rows
-    assert len(active(uri)) == len(settings.cells("tiny")) + len({cell.run for cell in settings.cells("tiny")})
+    assert (
+        tracking.results_from_mlflow(settings, "tiny", uri).rows
+        == from_files(settings, "tiny").rows
+    )
+    assert len(active(uri)) == len(settings.cells("tiny")) + len(
+        {cell.run for cell in settings.cells("tiny")}
+    )
 
 
 IMPORT = "from report.fabricated import *; from pstl import tracking; tracking.import_runs(params(FLOOR), 'tiny', sys.argv[1])"
@@ -340,12 +413,23 @@ IMPORT = "from report.fabricated import *; from pstl import tracking; tracking.i
 def importer(receipt: str, address: str) -> subprocess.Popen[str]:
     """A process of its own that imports."""
     tests = Path(__file__).parent
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)]), "MLFLOW_TRACKING_URI": address}
-    return subprocess.Popen([sys.executable, "-c", f"import sys; {IMPORT}", receipt], env=env, stderr=subprocess.PIPE, text=True)
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)]),
+        "MLFLOW_TRACKING_URI": address,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", f"import sys; {IMPORT}", receipt],
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.mark.integration
-def test_eight_processes_import_into_a_store_that_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_eight_processes_import_into_a_store_that_is_not_there_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Eight suites end at once on a new machine: without taking turns nearly all of them crash, and runs are stored twice."""
     monkeypatch.chdir(tmp_path)
     write_all(params(FLOOR))
@@ -358,7 +442,9 @@ def test_eight_processes_import_into_a_store_that_is_not_there_yet(tmp_path: Pat
 
 
 @pytest.mark.integration
-def test_a_server_elsewhere_is_used_by_its_usual_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_elsewhere_is_used_by_its_usual_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A team has one server; the tables read back over HTTP must be the tables from the files."""
     monkeypatch.chdir(tmp_path)
     settings = params(FLOOR)
@@ -367,7 +453,18 @@ def test_a_server_elsewhere_is_used_by_its_usual_variable(tmp_path: Path, monkey
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     server = subprocess.Popen(
         [*command, "--backend-store-uri", "sqlite:///server.db", "--artifacts-destination", str(tmp_path / "kept")],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
@@ -380,7 +477,9 @@ def test_a_server_elsewhere_is_used_by_its_usual_variable(tmp_path: Path, monkey
         said = job.communicate()[1]
         assert job.returncode == 0, said
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        assert tracking.results_from_mlflow(settings, "tiny").rows == from_files(settings, "tiny").rows
+        assert (
+            tracking.results_from_mlflow(settings, "tiny").rows == from_files(settings, "tiny").rows
+        )
         assert list((tmp_path / "kept").rglob("encoder.pt"))
     finally:
         os.killpg(server.pid, signal.SIGTERM)
@@ -406,7 +505,9 @@ def test_a_run_at_work_is_seen_and_makes_way_for_itself(uri: str) -> None:
         (seen,) = active(uri)
         assert seen.info.status == "RUNNING"
         client = mlflow.MlflowClient(tracking_uri=uri)
-        assert [m.step for m in client.get_metric_history(seen.info.run_id, "train.loss")] == list(range(epochs))
+        assert [m.step for m in client.get_metric_history(seen.info.run_id, "train.loss")] == list(
+            range(epochs)
+        )
         assert len(client.get_metric_history(seen.info.run_id, "system/epoch_seconds")) == epochs
     curve.write_text(whole[0])  # begun anew
     live.update(settings, "tiny", uri)
@@ -419,9 +520,14 @@ def test_a_run_at_work_is_seen_and_makes_way_for_itself(uri: str) -> None:
     assert active(uri) == []
 
 
-def test_watching_survives_a_store_that_comes_and_goes(uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_watching_survives_a_store_that_comes_and_goes(
+    uri: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """A watcher that dies of a restart of the server is found dead in the morning."""
-    settings, turns = params({**SMALL, "streams": ["joint"], "seeds": [0], "tasks": ["knn"], "fuse": None}), []
+    settings, turns = (
+        params({**SMALL, "streams": ["joint"], "seeds": [0], "tasks": ["knn"], "fuse": None}),
+        [],
+    )
     write_all(settings)
 
     def pause(seconds: float) -> None:
@@ -431,7 +537,9 @@ def test_watching_survives_a_store_that_comes_and_goes(uri: str, monkeypatch: py
 
     addresses = iter(["mlruns", uri])
     monkeypatch.setattr(live.time, "sleep", pause)
-    monkeypatch.setattr(live, "import_runs", lambda p, s, r, u: tracking.import_runs(p, s, r, next(addresses)))
+    monkeypatch.setattr(
+        live, "import_runs", lambda p, s, r, u: tracking.import_runs(p, s, r, next(addresses))
+    )
     with pytest.raises(KeyboardInterrupt):
         live.watch(settings, "tiny", 0.5, uri)
     assert turns == [0.5, 0.5]
@@ -447,18 +555,30 @@ def test_the_machine_is_on_its_own_page(uri: str) -> None:
     (name,) = imported(settings, uri).values()
     client = mlflow.MlflowClient(tracking_uri=uri)
     found = {key for key in client.get_run(name).data.metrics if key.startswith("system/")}
-    assert found == {"system/seconds", "system/epoch_seconds", "system/peak_mb", "system/cpu_percent", "system/clips_per_second"}
+    assert found == {
+        "system/seconds",
+        "system/epoch_seconds",
+        "system/peak_mb",
+        "system/cpu_percent",
+        "system/clips_per_second",
+    }
     assert [m.value for m in client.get_metric_history(name, "system/cpu_percent")] == [98.0] * 3
 
 
-def test_a_database_that_is_locked_from_the_start_is_one_line(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_locked_from_the_start_is_one_line(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MLflow lets the error of the database through when it opens a locked one: forty lines, where one tells what to do."""
     from sqlalchemy.exc import OperationalError
 
     def locked(self: Any, *arguments: Any, **named: Any) -> Any:
-        raise OperationalError("SELECT name FROM sqlite_master", {}, Exception("database is locked"))
+        raise OperationalError(
+            "SELECT name FROM sqlite_master", {}, Exception("database is locked")
+        )
 
     monkeypatch.setattr(mlflow.MlflowClient, "search_experiments", locked)
-    with pytest.raises(UserError, match=r"database is locked; results are safe in files: import again later$"):
+    with pytest.raises(
+        UserError, match=r"database is locked; results are safe in files: import again later$"
+    ):
         tracking.import_runs(params(), "tiny", "receipt.json", uri)
     assert not Path("receipt.json").exists()

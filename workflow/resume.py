@@ -34,7 +34,11 @@ def main() -> None:
 def processes() -> list[Path]:
     """Folders in /proc of the other processes in this folder."""
     here = Path.cwd()
-    return [p for p in Path("/proc").iterdir() if p.name.isdigit() and int(p.name) != os.getpid() and folder(p) == here]
+    return [
+        p
+        for p in Path("/proc").iterdir()
+        if p.name.isdigit() and int(p.name) != os.getpid() and folder(p) == here
+    ]
 
 
 def folder(process: Path) -> Path | None:
@@ -47,7 +51,9 @@ def folder(process: Path) -> Path | None:
 def at_work(process: Path) -> bool:
     """Whether a process is a Snakemake (and not one of its jobs)."""
     words = read(process / "cmdline").split(b"\0")
-    return any(Path(os.fsdecode(word)).name == "snakemake" for word in words[:3]) and MARK not in read(process / "environ")
+    return any(
+        Path(os.fsdecode(word)).name == "snakemake" for word in words[:3]
+    ) and MARK not in read(process / "environ")
 
 
 def orphaned(process: Path) -> bool:

@@ -28,7 +28,9 @@ class GraphUnit(nn.Module):
     def __init__(self, c_in: int, c_out: int, topology: Tensor) -> None:
         super().__init__()
         self.relations = max(1, c_in // 8) if c_in > 3 else 8
-        self.relate = nn.Conv1d(c_in, 2 * SUBSETS * self.relations, 1)  # [receiver or source, subset, relation]
+        self.relate = nn.Conv1d(
+            c_in, 2 * SUBSETS * self.relations, 1
+        )  # [receiver or source, subset, relation]
         self.relation_weight = nn.Parameter(torch.empty(SUBSETS, c_out, self.relations))
         self.relation_bias = nn.Parameter(torch.zeros(SUBSETS, c_out, 1))
         self.value = nn.Conv2d(c_in, c_out * SUBSETS, 1)  # [channel, subset]
@@ -37,7 +39,11 @@ class GraphUnit(nn.Module):
         self.norm = nn.BatchNorm2d(c_out)
         self.shortcut = nn.Conv2d(c_in, c_out, 1)
         self.shortcut_norm = nn.BatchNorm2d(c_out)
-        for weight, fan_out in ((self.relate.weight, self.relations), (self.relation_weight, c_out), (self.value.weight, c_out)):
+        for weight, fan_out in (
+            (self.relate.weight, self.relations),
+            (self.relation_weight, c_out),
+            (self.value.weight, c_out),
+        ):
             kaiming_fan_out(weight, fan_out)  # of one subset: as if they were separate convolutions
         nn.init.zeros_(self.relate.bias)  # type: ignore[arg-type]
         nn.init.zeros_(self.value.bias)  # type: ignore[arg-type]
@@ -49,15 +55,21 @@ class GraphUnit(nn.Module):
         graphs = self.graphs(x)  # (P, D, V, 3 V)
         values = self.value(x).view(p, -1, SUBSETS * v, t)
         y = torch.matmul(graphs, values)
-        return torch.relu(normalise(self.norm, y, count) + normalise(self.shortcut_norm, self.shortcut(x), count))
+        return torch.relu(
+            normalise(self.norm, y, count) + normalise(self.shortcut_norm, self.shortcut(x), count)
+        )
 
     def graphs(self, x: Tensor) -> Tensor:
         """The subsets' graphs side by side along their sources.   (P, C, V, T) -> (P, D, V, 3 V)."""
         p, _, v, _ = x.shape
         receiver, source = self.relate(x.mean(3)).view(p, 2, SUBSETS, self.relations, v).unbind(1)
-        relation = torch.tanh(receiver[..., :, None] - source[..., None, :]).flatten(3)  # (P, 3, r, V V)
+        relation = torch.tanh(receiver[..., :, None] - source[..., None, :]).flatten(
+            3
+        )  # (P, 3, r, V V)
         shared = self.alpha * self.relation_bias + self.topology.flatten(1)[:, None]  # (3, D, V V)
-        graphs = shared + torch.matmul(self.alpha * self.relation_weight, relation)  # (P, 3, D, V V)
+        graphs = shared + torch.matmul(
+            self.alpha * self.relation_weight, relation
+        )  # (P, 3, D, V V)
         return graphs.view(p, SUBSETS, -1, v, v).permute(0, 2, 3, 1, 4).flatten(3)
 
 
@@ -72,8 +84,13 @@ class TemporalUnit(nn.Module):
         part = width // BRANCHES
         self.enter = nn.Conv2d(width, width, 1)  # [branch, channel]
         self.enter_norm = nn.BatchNorm2d(width)
-        self.convs = nn.ModuleList(nn.Conv2d(part, part, (1, KERNEL), dilation=(1, d), padding=(0, KERNEL // 2 * d)) for d in DILATIONS)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(part) for _ in range(BRANCHES - 1))  # the plain branch has none
+        self.convs = nn.ModuleList(
+            nn.Conv2d(part, part, (1, KERNEL), dilation=(1, d), padding=(0, KERNEL // 2 * d))
+            for d in DILATIONS
+        )
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(part) for _ in range(BRANCHES - 1)
+        )  # the plain branch has none
         kaiming_fan_out(self.enter.weight, part)
         nn.init.zeros_(self.enter.bias)  # type: ignore[arg-type]
         for conv in self.convs:
@@ -86,7 +103,10 @@ class TemporalUnit(nn.Module):
         active = [torch.relu(branch) for branch in branches]
         maps = [conv(branch) for conv, branch in zip(self.convs, active, strict=False)]
         maps.append(F.max_pool2d(active[-1], (1, 3), stride=1, padding=(0, 1)))
-        return torch.cat([*(normalise(norm, y, count) for norm, y in zip(self.norms, maps, strict=True)), plain], dim=1)
+        return torch.cat(
+            [*(normalise(norm, y, count) for norm, y in zip(self.norms, maps, strict=True)), plain],
+            dim=1,
+        )
 
 
 class Block(nn.Module):
@@ -137,6 +157,9 @@ def normalise(norm: nn.Module, x: Tensor, count: Tensor | None) -> Tensor:
 def update_running(norm: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
     """What a batch norm in training mode does to its running statistics; without a momentum they are cumulative averages."""
     norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-    step = 1 / norm.num_batches_tracked if norm.momentum is None else torch.full_like(mean, norm.momentum)  # type: ignore[operator]
+    if norm.momentum is None:
+        step = 1 / norm.num_batches_tracked  # type: ignore[operator]
+    else:
+        step = torch.full_like(mean, norm.momentum)
     norm.running_mean.lerp_(mean, step)  # type: ignore[union-attr]
     norm.running_var.lerp_(variance, step)  # type: ignore[union-attr]

@@ -57,7 +57,9 @@ def released_weights(state: State) -> tuple[State, Sizes]:
         for old, new in BLOCK:
             weights |= _below(state, theirs + old, ours + new)
     _, heads, joints, _ = state["graph_layers.0.attention0s"].shape
-    return weights, Sizes(state["input_map.0.weight"].shape[0], heads, joints, state["graph_layers.0.pes.pe"].shape[2])
+    return weights, Sizes(
+        state["input_map.0.weight"].shape[0], heads, joints, state["graph_layers.0.pes.pe"].shape[2]
+    )
 
 
 def released_heads(state: State) -> State:
@@ -66,4 +68,8 @@ def released_heads(state: State) -> State:
 
 
 def _below(state: State, prefix: str, instead: str) -> State:
-    return {instead + key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return {
+        instead + key.removeprefix(prefix): value
+        for key, value in state.items()
+        if key.startswith(prefix)
+    }

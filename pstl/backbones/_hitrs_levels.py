@@ -14,7 +14,9 @@ BASE = 10_000.0  # of the sinusoids
 class Layer(nn.Module):
     """Pre-norm transformer layer: no bias in the attention, no dropout on its weights.   (N, tokens, width) -> same shape."""
 
-    def __init__(self, width: int, hidden: int, heads: int, head_width: int, dropout: float) -> None:
+    def __init__(
+        self, width: int, hidden: int, heads: int, head_width: int, dropout: float
+    ) -> None:
         super().__init__()
         self.heads, self.inner = heads, heads * head_width
         self.attend_norm = nn.LayerNorm(width)
@@ -39,8 +41,12 @@ class Layer(nn.Module):
             open_ = None if open_ is None else open_[..., -1:, :]
         else:
             query, key, value = self.attend_in(y).chunk(3, dim=-1)
-        y = F.scaled_dot_product_attention(self._by_head(query), self._by_head(key), self._by_head(value), attn_mask=open_)
-        x = x + self.dropout(self.attend_out(y.transpose(1, 2).flatten(2)))  # the sum stays float32 under autocast
+        y = F.scaled_dot_product_attention(
+            self._by_head(query), self._by_head(key), self._by_head(value), attn_mask=open_
+        )
+        x = x + self.dropout(
+            self.attend_out(y.transpose(1, 2).flatten(2))
+        )  # the sum stays float32 under autocast
         return x + self.dropout(self.feed_out(F.gelu(self.feed_in(self.feed_norm(x)))))
 
     def _by_head(self, x: Tensor) -> Tensor:
@@ -50,9 +56,13 @@ class Layer(nn.Module):
 class Level(nn.Module):
     """Layers, run one after the other; no norm after the last."""
 
-    def __init__(self, layers: int, width: int, hidden: int, heads: int, head_width: int, dropout: float) -> None:
+    def __init__(
+        self, layers: int, width: int, hidden: int, heads: int, head_width: int, dropout: float
+    ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Layer(width, hidden, heads, head_width, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(
+            Layer(width, hidden, heads, head_width, dropout) for _ in range(layers)
+        )
 
     def run(self, x: Tensor, open_: Tensor | None = None, last_only: bool = False) -> Tensor:
         last = len(self.layers) - 1
@@ -89,7 +99,9 @@ class ClipLevel(Level):
 
     def forward(self, x: Tensor) -> Tensor:
         y = (self.enter(x) + self.positions).flatten(1, 2)
-        y = torch.cat([y, self.token.to(y.dtype).expand(len(y), 1, -1)], dim=1)  # the token comes last and has no position
+        y = torch.cat(
+            [y, self.token.to(y.dtype).expand(len(y), 1, -1)], dim=1
+        )  # the token comes last and has no position
         return self.run(y, self.open, last_only=True)[:, 0]
 
 
@@ -113,7 +125,9 @@ class VideoLevel(Level):
 
 def sinusoid(count: int, width: int) -> Tensor:
     """Sinusoids of `count` places, even channels sine, odd ones cosine.   Returns: (count, width)."""
-    angle = torch.arange(count)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(BASE) / width))
+    angle = torch.arange(count)[:, None] * torch.exp(
+        torch.arange(0, width, 2) * (-math.log(BASE) / width)
+    )
     return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)
 
 

@@ -34,7 +34,9 @@ def official_name(name: str) -> str:
     if rest == "positions":
         return f"{letter}pe.pe"
     entry = f"{letter}input_map"
-    return f"{entry}.{rest}".replace(".enter_norm", ".2").replace(".enter", ".0" if letter == "s_" else "")
+    return f"{entry}.{rest}".replace(".enter_norm", ".2").replace(
+        ".enter", ".0" if letter == "s_" else ""
+    )
 
 
 def released_weights(state: State) -> tuple[State, dict[str, Any]]:
@@ -55,8 +57,12 @@ def released_weights(state: State) -> tuple[State, dict[str, Any]]:
         weights[f"{ours}positions"] = state[f"{theirs}pe.pe"]
         for i in range(layers):
             old = f"{theirs}enc.layer_stack.{i}."
-            weights |= {f"{ours}layers.{i}.{name}": state[old + name_there] for name, name_there in LAYER}
-            weights[f"{ours}layers.{i}.attend_in.weight"] = torch.cat([state[f"{old}slf_attn.w_{letter}s.weight"] for letter in "qkv"])
+            weights |= {
+                f"{ours}layers.{i}.{name}": state[old + name_there] for name, name_there in LAYER
+            }
+            weights[f"{ours}layers.{i}.attend_in.weight"] = torch.cat(
+                [state[f"{old}slf_attn.w_{letter}s.weight"] for letter in "qkv"]
+            )
     inner, width = state["s_enc.layer_stack.0.slf_attn.w_qs.weight"].shape
     sizes = {
         "width": width, "heads": HEADS, "head_width": inner // HEADS, "layers": layers,

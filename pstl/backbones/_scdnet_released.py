@@ -75,7 +75,10 @@ def _theirs(name: str, names: tuple[tuple[str, str], ...]) -> str:
 
 def released_weights(state: Part) -> tuple[State, Sizes]:
     """An encoder's weights under our names.   Raises: KeyError for one that is not there."""
-    joints, stem = state["gcn_t.l1.gcn1.PA"].shape[-1], state["gcn_t.l1.gcn1.convs.0.conv3.weight"].shape[0]
+    joints, stem = (
+        state["gcn_t.l1.gcn1.PA"].shape[-1],
+        state["gcn_t.l1.gcn1.convs.0.conv3.weight"].shape[0],
+    )
     width, temporal = state["channel_t.0.weight"].shape
     feedforward = state["t_encoder.layers.0.linear1.weight"].shape[0]
     frames = state["channel_s.0.weight"].shape[1] // stem
@@ -83,31 +86,51 @@ def released_weights(state: Part) -> tuple[State, Sizes]:
     for ours, theirs in (("temporal", "t"), ("spatial", "s")):
         weights |= _add(f"{ours}_stem.input_norm.", state.below(f"gcn_{theirs}.data_bn."))
         for i in range(3):
-            weights |= _add(f"{ours}_stem.blocks.{i}.", _block(state.below(f"gcn_{theirs}.l{i + 1}.")))
+            weights |= _add(
+                f"{ours}_stem.blocks.{i}.", _block(state.below(f"gcn_{theirs}.l{i + 1}."))
+            )
         weights |= _add(f"{ours}_tokens.", state.below(f"channel_{theirs}."))
-        weights |= _add(f"{ours}_layer.", _renamed(state.below(f"{theirs}_encoder.layers.0."), TOKEN_LAYER))
+        weights |= _add(
+            f"{ours}_layer.", _renamed(state.below(f"{theirs}_encoder.layers.0."), TOKEN_LAYER)
+        )
     return weights, Sizes(width, feedforward, stem, temporal // (joints * stem), joints, frames)
 
 
 def _block(state: Part) -> State:
     """One block: convolutions of the three subsets and of the four branches become one each."""
-    weights = {"graph.topology": state["gcn1.PA"], "graph.alpha": state["gcn1.alpha"], **_renamed(state, BLOCK)}
+    weights = {
+        "graph.topology": state["gcn1.PA"],
+        "graph.alpha": state["gcn1.alpha"],
+        **_renamed(state, BLOCK),
+    }
     for name in ("weight", "bias"):
-        receiver, source, value, relation = ([state[f"gcn1.convs.{k}.conv{i}.{name}"] for k in SUBSETS] for i in (1, 2, 3, 4))
+        receiver, source, value, relation = (
+            [state[f"gcn1.convs.{k}.conv{i}.{name}"] for k in SUBSETS] for i in (1, 2, 3, 4)
+        )
         weights[f"graph.relate.{name}"] = torch.cat([*receiver, *source])  # (2 * 3 * r, ...)
-        weights[f"graph.value.{name}"] = torch.stack(value, dim=1).flatten(0, 1)  # (D * 3, ...), the subset fastest
+        weights[f"graph.value.{name}"] = torch.stack(value, dim=1).flatten(
+            0, 1
+        )  # (D * 3, ...), the subset fastest
         weights[f"graph.relation_{name}"] = torch.stack(relation)  # (3, D, ...)
-        weights[f"time.enter.{name}"] = torch.cat([state[f"tcn1.branches.{b}.0.{name}"] for b in BRANCHES])
+        weights[f"time.enter.{name}"] = torch.cat(
+            [state[f"tcn1.branches.{b}.0.{name}"] for b in BRANCHES]
+        )
         for b in (0, 1):
             weights[f"time.convs.{b}.{name}"] = state[f"tcn1.branches.{b}.3.conv.{name}"]
     for name in ("weight", "bias", "running_mean", "running_var"):
-        weights[f"time.enter_norm.{name}"] = torch.cat([state[f"tcn1.branches.{b}.1.{name}"] for b in BRANCHES])
+        weights[f"time.enter_norm.{name}"] = torch.cat(
+            [state[f"tcn1.branches.{b}.1.{name}"] for b in BRANCHES]
+        )
     weights["time.enter_norm.num_batches_tracked"] = state["tcn1.branches.0.1.num_batches_tracked"]
-    weights["graph.relate.weight"] = weights["graph.relate.weight"].flatten(2)  # works on time means: one axis fewer
+    weights["graph.relate.weight"] = weights["graph.relate.weight"].flatten(
+        2
+    )  # works on time means: one axis fewer
     weights["graph.relation_weight"] = weights["graph.relation_weight"].flatten(2)
     weights["graph.relation_bias"] = weights["graph.relation_bias"][..., None]
     for b in (0, 1):
-        weights[f"time.convs.{b}.weight"] = weights[f"time.convs.{b}.weight"].transpose(2, 3)  # time is the last axis here
+        weights[f"time.convs.{b}.weight"] = weights[f"time.convs.{b}.weight"].transpose(
+            2, 3
+        )  # time is the last axis here
     return weights
 
 

@@ -18,7 +18,9 @@ SLOPE = 0.1  # of every leaky ReLU
 class Config(Frozen):
     """Defaults are the released PSP code's values (spec section 3): 4,200,896 parameters for 25 joints."""
 
-    width: int = Field(default=64, multiple_of=4, gt=0)  # of the first blocks; features have four times as many numbers
+    width: int = Field(
+        default=64, multiple_of=4, gt=0
+    )  # of the first blocks; features have four times as many numbers
     heads: int = Field(default=4, ge=1)  # DSTA-Net itself has 3
 
 
@@ -30,13 +32,17 @@ class SpatialAttention(nn.Module):
         self.heads, self.width = heads, width
         self.relate = nn.Conv2d(c_in, 2 * heads * width, 1)  # queries, then keys
         self.scale = nn.Parameter(torch.ones(heads, 1, 1))  # alpha
-        self.graph = nn.Parameter(torch.full((heads, joints, joints), 1 / joints))  # G, learnt, the same for all clips
+        self.graph = nn.Parameter(
+            torch.full((heads, joints, joints), 1 / joints)
+        )  # G, learnt, the same for all clips
         self.register_buffer("position", sinusoid(c_in, joints), persistent=False)
         self.position: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         p, c, t, v = x.shape
-        y = torch.matmul(x.reshape(p, 1, c * t, v), self.maps(x).to(x.dtype))  # sums over the map's first index
+        y = torch.matmul(
+            x.reshape(p, 1, c * t, v), self.maps(x).to(x.dtype)
+        )  # sums over the map's first index
         return y.view(p, self.heads * c, t, v)
 
     def maps(self, x: Tensor) -> Tensor:
@@ -45,9 +51,14 @@ class SpatialAttention(nn.Module):
         weight, bias = self.relate.weight, self.relate.bias
         # The position is added to queries and keys only and is the same in all frames: W (x + e) + b = W x + (W e + b).
         offset = F.conv2d(self.position.to(x.dtype)[None, :, None], weight, bias)
-        query, key = (F.conv2d(x, weight) + offset).view(p, 2, self.heads, self.width * t, v).unbind(1)
+        query, key = (
+            (F.conv2d(x, weight) + offset).view(p, 2, self.heads, self.width * t, v).unbind(1)
+        )
         products = torch.matmul(query.mT, key / (self.width * t))
-        return self.scale * torch.tanh(products.to(torch.promote_types(products.dtype, torch.float32))) + self.graph
+        return (
+            self.scale * torch.tanh(products.to(torch.promote_types(products.dtype, torch.float32)))
+            + self.graph
+        )
 
 
 class Block(nn.Module):
@@ -61,14 +72,20 @@ class Block(nn.Module):
         self.time = normed(nn.Conv2d(c_out, c_out, (KERNEL, 1), (stride, 1), (KERNEL // 2, 0)))
         self.shortcuts: nn.ModuleList | None = None
         if c_in != c_out or stride != 1:
-            kernels = (nn.Conv2d(c_in, c_out, 1), nn.Conv2d(c_in, c_out, 1), nn.Conv2d(c_out, c_out, 1, (stride, 1)))
+            kernels = (
+                nn.Conv2d(c_in, c_out, 1),
+                nn.Conv2d(c_in, c_out, 1),
+                nn.Conv2d(c_out, c_out, 1, (stride, 1)),
+            )
             self.shortcuts = nn.ModuleList(normed(kernel) for kernel in kernels)
 
     def forward(self, x: Tensor) -> Tensor:
         first, second, third = self.shortcuts or (nn.Identity(),) * 3
         # Each sum is overwritten: kept beside its own ReLU for the backward pass, it would be an eighth of all that is kept.
         y = F.leaky_relu(self.mix(self.attention(x)) + first(x), SLOPE, inplace=True)
-        y = F.leaky_relu(self.feed(y) + second(x), SLOPE, inplace=True)  # again from the block's input (spec 3.6)
+        y = F.leaky_relu(
+            self.feed(y) + second(x), SLOPE, inplace=True
+        )  # again from the block's input (spec 3.6)
         return F.leaky_relu(self.time(y) + third(y), SLOPE, inplace=True)
 
 
@@ -78,9 +95,13 @@ class Trunk(nn.Module):
     def __init__(self, cfg: Config, joints: int) -> None:
         super().__init__()
         widths = [cfg.width * w for w in WIDTHS]
-        self.stem = nn.Sequential(*normed(nn.Conv2d(3, cfg.width, 1)), nn.LeakyReLU(SLOPE, inplace=True))
+        self.stem = nn.Sequential(
+            *normed(nn.Conv2d(3, cfg.width, 1)), nn.LeakyReLU(SLOPE, inplace=True)
+        )
         pairs = zip([cfg.width, *widths[:-1]], widths, STRIDES, strict=True)
-        self.blocks = nn.Sequential(*(Block(c_in, c_out, stride, cfg.heads, joints) for c_in, c_out, stride in pairs))
+        self.blocks = nn.Sequential(
+            *(Block(c_in, c_out, stride, cfg.heads, joints) for c_in, c_out, stride in pairs)
+        )
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,14 +126,18 @@ class Encoder(BaseEncoder):
             x = x.index_fill(3, drop, 0)
         n, m = x.shape[0], x.shape[4]
         maps = self.maps(x)
-        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))  # clips differ by less than bf16 resolves
+        wide = maps.to(
+            torch.promote_types(maps.dtype, torch.float32)
+        )  # clips differ by less than bf16 resolves
         frames = wide.mean(3).view(n, m, self.width, -1).mean(1).transpose(1, 2)
         return Features(frames.mean(1), frames)
 
     def maps(self, x: Tensor) -> Tensor:
         """Every body's map, the bodies of a clip one after the other.   (N, 3, T, V, M) -> (N M, width, T', V)."""
         y = x.permute(0, 4, 1, 2, 3).flatten(0, 1).contiguous()
-        if self.training or self.trunk.stem[1].training:  # the norms count absent bodies, also when they are recalibrated
+        if (
+            self.training or self.trunk.stem[1].training
+        ):  # the norms count absent bodies, also when they are recalibrated
             return self.trunk(y)
         return self._maps_of_present(y)
 

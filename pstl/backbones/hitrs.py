@@ -15,13 +15,17 @@ from pstl.errors import ShapeError
 from pstl.ops import windows
 from pstl.skeletons import Skeleton
 
-TOKENS_AT_ONCE = 2**17  # without gradients, levels run in parts of so many tokens, so that memory stays bounded
+TOKENS_AT_ONCE = (
+    2**17
+)  # without gradients, levels run in parts of so many tokens, so that memory stays bounded
 
 
 class Config(Frozen):
     """Defaults are the released code's values (spec 1.3, 2)."""
 
-    width: int = Field(default=128, multiple_of=4, gt=0)  # of a joint in a frame; clips have twice, videos four times as many
+    width: int = Field(
+        default=128, multiple_of=4, gt=0
+    )  # of a joint in a frame; clips have twice, videos four times as many
     heads: int = Field(default=8, gt=0)
     head_width: int = Field(default=64, gt=0)  # at every level
     layers: int = Field(default=3, ge=1)  # at every level
@@ -29,7 +33,9 @@ class Config(Frozen):
     window: int = Field(default=7, ge=1)  # frames of a clip
     stride: int = Field(default=7, ge=1)  # frames between the centres of neighbouring clips
     dilation: int = Field(default=2, ge=1)  # frames between neighbouring frames of a clip
-    clips: int = Field(default=200, ge=1)  # of the longest video; training on 300 frames leaves places from 43 on as they were drawn
+    clips: int = Field(
+        default=200, ge=1
+    )  # of the longest video; training on 300 frames leaves places from 43 on as they were drawn
 
 
 class Layout(NamedTuple):
@@ -57,19 +63,34 @@ class Encoder(BaseEncoder):
         super().__init__()
         self.cfg, self.people, self.joints = cfg, people, skeleton.joints
         self.width, self.stride = 4 * cfg.width, cfg.stride
-        sizes = {"layers": cfg.layers, "heads": cfg.heads, "head_width": cfg.head_width, "dropout": cfg.dropout}
+        sizes = {
+            "layers": cfg.layers,
+            "heads": cfg.heads,
+            "head_width": cfg.head_width,
+            "dropout": cfg.dropout,
+        }
         self.frame_level = FrameLevel(self.joints, width=cfg.width, hidden=cfg.width, **sizes)
-        self.clip_level = ClipLevel(self.joints, cfg.window, width=2 * cfg.width, hidden=cfg.width, **sizes)
+        self.clip_level = ClipLevel(
+            self.joints, cfg.window, width=2 * cfg.width, hidden=cfg.width, **sizes
+        )
         self.video_level = VideoLevel(cfg.clips, width=4 * cfg.width, hidden=2 * cfg.width, **sizes)
 
-    def forward(self, x: Tensor, drop: Tensor | None = None, length: Tensor | None = None, present: Tensor | None = None) -> Features:
+    def forward(
+        self,
+        x: Tensor,
+        drop: Tensor | None = None,
+        length: Tensor | None = None,
+        present: Tensor | None = None,
+    ) -> Features:
         """length: (N,) frames that count; None: all T.   present: (N, M) bool, False only for bodies that are all zero.
 
         On a GPU give both on the CPU: otherwise they are fetched, which synchronises.
         """
         n, _, t, v, m = x.shape
         if v != self.joints:
-            raise ShapeError(f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {self.joints}, M) for this encoder")
+            raise ShapeError(
+                f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {self.joints}, M) for this encoder"
+            )
         if drop is not None:
             x = x.index_fill(3, drop, 0)
         length = torch.full((n,), t) if length is None else length.cpu()
@@ -79,12 +100,19 @@ class Encoder(BaseEncoder):
         frames = x.permute(0, 4, 2, 3, 1).flatten(0, 2).index_select(0, layout.frames)  # (F, V, 3)
         joints = self.encode_frames(frames)
         tokens = self.encode_clips(joints, layout.clips)
-        video = self.video_level(tokens[layout.videos], layout.real)  # (B, W + 1, D), the video's token last
-        video = video.to(torch.promote_types(video.dtype, torch.float32)) * F.pad(layout.real, (0, 1), value=True)[..., None]
+        video = self.video_level(
+            tokens[layout.videos], layout.real
+        )  # (B, W + 1, D), the video's token last
+        video = (
+            video.to(torch.promote_types(video.dtype, torch.float32))
+            * F.pad(layout.real, (0, 1), value=True)[..., None]
+        )
         video = video.index_select(0, layout.source).unflatten(0, (n, -1)).mean(1)
         return Features(video[:, -1], video[:, :-1])
 
-    def layout(self, length: Tensor, present: Tensor, slots: int, t: int, device: torch.device) -> Layout:
+    def layout(
+        self, length: Tensor, present: Tensor, slots: int, t: int, device: torch.device
+    ) -> Layout:
         """length: (N,), present: (N, M or more) bool, both on the CPU; slots: M.   Raises: ShapeError for a video with too many clips."""
         n, m = present.shape
         count = windows.window_count(length, self.cfg.stride)
@@ -105,13 +133,22 @@ class Encoder(BaseEncoder):
         source = torch.zeros(n, m, dtype=torch.int64)
         source[some_absent] = (len(clip) + which)[:, None]
         source[clip, slot] = torch.arange(len(clip))
-        rows = torch.cat([rows, rows.new_full((int(some_absent.any()), self.cfg.window), len(frames))])
-        return Layout(*(index.to(device, non_blocking=True) for index in (frames, rows, videos, real, source.flatten())))
+        rows = torch.cat(
+            [rows, rows.new_full((int(some_absent.any()), self.cfg.window), len(frames))]
+        )
+        return Layout(
+            *(
+                index.to(device, non_blocking=True)
+                for index in (frames, rows, videos, real, source.flatten())
+            )
+        )
 
     def clip_rows(self, length: Tensor, start: Tensor, outside: int) -> Tensor:
         """Rows of all clips of packed bodies, one body after the other.   length, start: (B,) on the CPU.   Returns: (P, window)."""
         centres = windows.pack(windows.window_count(length, self.cfg.stride))
-        frames = windows.frames_around(centres.frame * self.cfg.stride, self.cfg.window, self.cfg.dilation)
+        frames = windows.frames_around(
+            centres.frame * self.cfg.stride, self.cfg.window, self.cfg.dilation
+        )
         return windows.rows_of(frames, start[centres.sequence], length[centres.sequence], outside)
 
     def encode_frames(self, x: Tensor) -> Tensor:
@@ -120,7 +157,9 @@ class Encoder(BaseEncoder):
 
     def encode_clips(self, joints: Tensor, rows: Tensor) -> Tensor:
         """(F + 1, V, width) joints, rows (P, window) -> (P, 2 width) tokens."""
-        return in_parts(lambda part: self.clip_level(joints[part]), rows, self.cfg.window * self.joints)
+        return in_parts(
+            lambda part: self.clip_level(joints[part]), rows, self.cfg.window * self.joints
+        )
 
 
 def in_parts(level: Callable[[Tensor], Tensor], x: Tensor, tokens: int) -> Tensor:

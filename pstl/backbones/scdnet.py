@@ -61,11 +61,15 @@ class Stem(nn.Module):
         self.input_norm = nn.BatchNorm1d(people * skeleton.joints * 3)
         topology = torch.from_numpy(directed_partition(skeleton))
         widths = (3, width, 4 * width, width)
-        self.blocks = nn.ModuleList(Block(widths[i], widths[i + 1], topology, residual=i > 0) for i in range(3))
+        self.blocks = nn.ModuleList(
+            Block(widths[i], widths[i + 1], topology, residual=i > 0) for i in range(3)
+        )
 
     def forward(self, x: Tensor, merged: Merged | None) -> Tensor:
         n, c, t, v, m = x.shape
-        x = self.input_norm(x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t))  # body slowest, coordinate fastest
+        x = self.input_norm(
+            x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t)
+        )  # body slowest, coordinate fastest
         x = x.view(n * m, v, c, t).transpose(1, 2)
         if merged is not None:
             x = x.index_select(0, merged.rows)
@@ -92,13 +96,21 @@ class TokenLayer(nn.Module):
         nn.init.zeros_(self.attend_out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # sums and norms in float32 also under autocast
+        wide = x.to(
+            torch.promote_types(x.dtype, torch.float32)
+        )  # sums and norms in float32 also under autocast
         x = self.attend_norm(wide + self.dropout(self.attention(x)))
-        return self.feed_norm(x + self.dropout(self.feed_out(self.dropout(torch.relu(self.feed_in(x))))))
+        return self.feed_norm(
+            x + self.dropout(self.feed_out(self.dropout(torch.relu(self.feed_in(x)))))
+        )
 
     def attention(self, x: Tensor) -> Tensor:
         n, tokens, width = x.shape
-        q, k, v = self.attend_in(x).view(n, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            self.attend_in(x)
+            .view(n, tokens, 3, self.heads, width // self.heads)
+            .permute(2, 0, 3, 1, 4)
+        )
         y = F.scaled_dot_product_attention(q, k, v, dropout_p=self.rate if self.training else 0.0)
         return self.attend_out(y.transpose(1, 2).reshape(n, tokens, width))
 
@@ -118,10 +130,17 @@ class Encoder(BaseEncoder):
         self.temporal_tokens = token_mlp(people * skeleton.joints * cfg.stem_width, cfg.width)
         self.spatial_tokens = token_mlp(frames * cfg.stem_width, cfg.width)
         self.temporal_layer, self.spatial_layer = TokenLayer(cfg), TokenLayer(cfg)
-        for part in (self.temporal_tokens, self.spatial_tokens, self.temporal_layer, self.spatial_layer):
+        for part in (
+            self.temporal_tokens,
+            self.spatial_tokens,
+            self.temporal_layer,
+            self.spatial_layer,
+        ):
             xavier(part)
 
-    def forward(self, x: Tensor, drop: Tensor | None = None, present: Tensor | None = None) -> Features:
+    def forward(
+        self, x: Tensor, drop: Tensor | None = None, present: Tensor | None = None
+    ) -> Features:
         """present: (N, M) bool on the CPU, False only for bodies that are all zero; None: found in x, which synchronises a GPU."""
         x, present = self._fitted(x, present)
         if drop is not None:
@@ -129,7 +148,9 @@ class Encoder(BaseEncoder):
         n, _, t, v, m = x.shape
         merged = None
         if m > 1:
-            merged = merge_absent(x.ne(0).any(3).any(2).any(1).cpu() if present is None else present, x.device)
+            merged = merge_absent(
+                x.ne(0).any(3).any(2).any(1).cpu() if present is None else present, x.device
+            )
         source = torch.arange(n, device=x.device) if merged is None else merged.source
 
         y = self.temporal_stem(x, merged).index_select(0, source)  # (N M, C, V, T)
@@ -137,7 +158,9 @@ class Encoder(BaseEncoder):
         temporal = self.temporal_layer(self.temporal_tokens(y))
 
         y = self.spatial_stem(x, merged).permute(0, 2, 3, 1).flatten(2)  # (P, V, T C)
-        y = self.spatial_tokens(y).index_select(0, source)  # token by token, so once for all absent bodies, too
+        y = self.spatial_tokens(y).index_select(
+            0, source
+        )  # token by token, so once for all absent bodies, too
         spatial = self.spatial_layer(y.reshape(n, m * v, -1))
         return Features(torch.cat([temporal.amax(1), spatial.amax(1)], dim=1), temporal)
 
@@ -145,14 +168,21 @@ class Encoder(BaseEncoder):
         """Absent people added where a clip has fewer slots. Raises: ShapeError for anything else."""
         t, v, m = self.expected
         if x.shape[2:4] != (t, v) or x.shape[4] > m:
-            raise ShapeError(f"clips of shape {tuple(x.shape)}: expected (N, 3, {t}, {v}, {m} or fewer people) for this encoder")
+            raise ShapeError(
+                f"clips of shape {tuple(x.shape)}: expected (N, 3, {t}, {v}, {m} or fewer people) for this encoder"
+            )
         if missing := m - x.shape[4]:
-            x, present = F.pad(x, (0, missing)), None if present is None else F.pad(present, (0, missing))
+            x, present = (
+                F.pad(x, (0, missing)),
+                None if present is None else F.pad(present, (0, missing)),
+            )
         return x, present
 
 
 def token_mlp(features: int, width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(features, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width))
+    return nn.Sequential(
+        nn.Linear(features, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width)
+    )
 
 
 def xavier(module: nn.Module) -> None:

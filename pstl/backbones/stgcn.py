@@ -116,16 +116,24 @@ class Encoder(BaseEncoder):
         widths = [cfg.width * w for w in WIDTHS]
         self.blocks = nn.ModuleList(
             Block(c_in, c_out, stride, dropout=cfg.dropout if i else 0.0, residual=i > 0)
-            for i, (c_in, c_out, stride) in enumerate(zip([3, *widths[:-1]], widths, STRIDES, strict=True))
+            for i, (c_in, c_out, stride) in enumerate(
+                zip([3, *widths[:-1]], widths, STRIDES, strict=True)
+            )
         )
-        self.importance = nn.ParameterList(torch.ones(3, skeleton.joints, skeleton.joints) for _ in widths)
-        self.register_buffer("graph", torch.from_numpy(spatial_partition(skeleton)), persistent=False)
+        self.importance = nn.ParameterList(
+            torch.ones(3, skeleton.joints, skeleton.joints) for _ in widths
+        )
+        self.register_buffer(
+            "graph", torch.from_numpy(spatial_partition(skeleton)), persistent=False
+        )
         self.graph: Tensor
 
     def forward(self, x: Tensor, drop: Tensor | None = None) -> Features:
         n, m = x.shape[0], x.shape[4]
         bodies = x.permute(0, 4, 3, 1, 2).flatten(0, 1)  # (N M, V, 3, T)
-        if self.input_norm.training or m == 1:  # not self.training: recalibrating the norms counts absent bodies, as training does
+        if (
+            self.input_norm.training or m == 1
+        ):  # not self.training: recalibrating the norms counts absent bodies, as training does
             clip, frames = self._encode(bodies, drop)
         else:
             clip, frames = self._encode_present(bodies, drop)
@@ -133,7 +141,9 @@ class Encoder(BaseEncoder):
 
     def _encode(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:
         p, v, c, t = bodies.shape
-        x = self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t).permute(1, 0, 3, 2)  # (V, P, T, 3)
+        x = (
+            self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t).permute(1, 0, 3, 2)
+        )  # (V, P, T, 3)
         graphs = torch.stack(list(self.importance)) * self.graph  # (blocks, 3, V, V)
         if drop is not None and len(drop):
             # Joints are deleted after the input norm, with their rows and columns of the graph; nothing is re-normalised (spec 6.2).
@@ -153,7 +163,9 @@ class Encoder(BaseEncoder):
         present = bodies.flatten(1).any(1)
         if bool(present.all()):
             return self._encode(bodies, drop)
-        clip, frames = self._encode(torch.cat([bodies[present], torch.zeros_like(bodies[:1])]), drop)
+        clip, frames = self._encode(
+            torch.cat([bodies[present], torch.zeros_like(bodies[:1])]), drop
+        )
         source = torch.full((len(bodies),), len(clip) - 1, device=bodies.device)
         source[present] = torch.arange(len(clip) - 1, device=bodies.device)
         return clip[source], frames[source]

@@ -38,7 +38,11 @@ from pstl.config.settings import (
 )
 from pstl.files import Kind, reading
 
-PARAMS = Kind("readable settings file", "correct it, or get it again", "run from the project's root or pass --params FILE")
+PARAMS = Kind(
+    "readable settings file",
+    "correct it, or get it again",
+    "run from the project's root or pass --params FILE",
+)
 
 __all__ = [
     "DEFAULT_RULE",

@@ -28,16 +28,24 @@ def check_plugins(params: Params, suite: str) -> None:
     """
     for experiment in params.suite_named(suite).experiments:
         dataset = load_plugin("data.datasets", experiment.dataset)
-        validated(dataset.Config, params.dataset(experiment.dataset), f"datasets.{experiment.dataset}")
+        validated(
+            dataset.Config, params.dataset(experiment.dataset), f"datasets.{experiment.dataset}"
+        )
         known(experiment.split, dataset.SPEC.splits, f"split of {experiment.dataset}")
         for name in experiment.methods:
             section = params.method(suite, name)
             module = load_plugin("methods", section.method)
             validated(module.Config, section.settings, f"methods.{name}.settings")
             if section.labels is not None and not module.Method.needs_labels:
-                raise UserError(f"methods.{name}: labels is {section.labels}, but {section.method} sees no labels; remove 'labels'")
+                raise UserError(
+                    f"methods.{name}: labels is {section.labels}, but {section.method} sees no labels; remove 'labels'"
+                )
             for kind, plugin in (("backbones", section.encoder), ("data.recipes", section.recipe)):
-                validated(load_plugin(kind, plugin.name).Config, plugin.settings, f"methods.{name}.{plugin.name}")
+                validated(
+                    load_plugin(kind, plugin.name).Config,
+                    plugin.settings,
+                    f"methods.{name}.{plugin.name}",
+                )
         for name in experiment.tasks:
             task = params.task(suite, name)
             validated(load_plugin("tasks", task.kind).Config, task.settings, f"tasks.{name}")
@@ -59,29 +67,48 @@ def _check_experiment(params: Params, suite: str, experiment: Experiment) -> Non
         task = params.task(suite, name)
         known(task.kind, plugin_names("tasks"), f"kind of tasks.{name}")
         for method in task.protocol_of:
-            known(method, params.methods | params.suites[suite].methods, f"method in protocol_of of tasks.{name}")
+            known(
+                method,
+                params.methods | params.suites[suite].methods,
+                f"method in protocol_of of tasks.{name}",
+            )
         if experiment.fuse and name in experiment.fuse.tasks and not params.classifies(suite, name):
-            raise UserError(f"suites.{suite}: fuse names the task {name!r}, which gives no class scores; take it out of 'fuse'")
+            raise UserError(
+                f"suites.{suite}: fuse names the task {name!r}, which gives no class scores; take it out of 'fuse'"
+            )
         if task.source:
             dataset, slash, split = task.source.partition("/")
             if not slash or not split:
-                raise UserError(f"tasks.{name}: source {task.source!r}; expected dataset/split, e.g. nwucla/xview")
+                raise UserError(
+                    f"tasks.{name}: source {task.source!r}; expected dataset/split, e.g. nwucla/xview"
+                )
             known(dataset, plugin_names("data.datasets"), f"data set in the source of tasks.{name}")
 
 
 def _check_lender(params: Params, suite: str) -> None:
     lender = params.suites[suite].encoders
-    if lender and params.suites[known(lender, params.suites, f"suite in suites.{suite}.encoders")].encoders:
-        raise UserError(f"suites.{suite}: encoders of {lender}, which uses those of another suite itself; name the one that trains them")
+    if (
+        lender
+        and params.suites[
+            known(lender, params.suites, f"suite in suites.{suite}.encoders")
+        ].encoders
+    ):
+        raise UserError(
+            f"suites.{suite}: encoders of {lender}, which uses those of another suite itself; name the one that trains them"
+        )
 
 
 def _check_encoder_seeds(params: Params, suite: str) -> None:
     """A method that is trained with some of the labels has an encoder of every draw."""
-    used = {method for experiment in params.suites[suite].experiments for method in experiment.methods}
+    used = {
+        method for experiment in params.suites[suite].experiments for method in experiment.methods
+    }
     for method in params.suites[suite].encoder_seeds:
         known(method, used, f"method in suites.{suite}.encoder_seeds")
         if params.method(suite, method).labels is not None:
-            raise UserError(f"suites.{suite}: encoder_seeds names {method}, which learns from the labels of a draw; take it out there")
+            raise UserError(
+                f"suites.{suite}: encoder_seeds names {method}, which learns from the labels of a draw; take it out there"
+            )
 
 
 def _check_borrowed(params: Params, suite: str) -> None:
@@ -96,7 +123,11 @@ def _check_borrowed(params: Params, suite: str) -> None:
 
 def _check_transfer(task: str, source: Any, split: str, target: Any, tested: str) -> None:
     """An encoder must not have been trained on the clips it is tested on, under whatever name of a data set."""
-    clip = None if (source.name, split) == (target.name, tested) else source.leak(split, target, tested)
+    clip = (
+        None
+        if (source.name, split) == (target.name, tested)
+        else source.leak(split, target, tested)
+    )
     if clip:
         spared = [s for s in source.splits if not source.leak(s, target, tested)]
         raise UserError(

@@ -27,7 +27,12 @@ from pstl.registry import names as plugin_names
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
-NO_PROTOCOL = {"summary", "source", "published", "protocol_of"}  # of a task: what it may say and still work alike
+NO_PROTOCOL = {
+    "summary",
+    "source",
+    "published",
+    "protocol_of",
+}  # of a task: what it may say and still work alike
 
 
 def once(
@@ -54,7 +59,9 @@ class Params(Frozen):
     """The whole of params.yaml."""
 
     suite: str
-    archives: tuple[str, ...] = ()  # folders searched, at any depth, for archives the user already has
+    archives: tuple[
+        str, ...
+    ] = ()  # folders searched, at any depth, for archives the user already has
     tracking_uri: str = ""  # empty: a local sqlite store, unless MLFLOW_TRACKING_URI is set
     datasets: dict[str, dict[str, Any]] = {}
     methods: dict[str, dict[str, Any]]
@@ -76,11 +83,18 @@ class Params(Frozen):
         A suite that uses another's encoders starts from that one's changes.
         """
         own = self.suite_named(suite)
-        entries, changes = self.methods, merge(self.suite_named(own.encoders).methods, own.methods) if own.encoders else own.methods
+        entries, changes = (
+            self.methods,
+            merge(self.suite_named(own.encoders).methods, own.methods)
+            if own.encoders
+            else own.methods,
+        )
         chain = [known(name, entries | changes, "method")]
         while base := (merge(entries.get(chain[0], {}), changes.get(chain[0], {}))).get("base"):
             if base in chain:
-                raise UserError(f"methods.{name}: base {base!r} refers back to itself; remove one 'base:'")
+                raise UserError(
+                    f"methods.{name}: base {base!r} refers back to itself; remove one 'base:'"
+                )
             chain.insert(0, known(base, entries | changes, "method"))
         section: dict[str, Any] = {"method": chain[0]}
         for part in chain:
@@ -101,7 +115,10 @@ class Params(Frozen):
         """Every run of a suite that has an encoder of its own, without repeats, in file order; runs that are only sources included."""
         without = self._without(suite)
         grid = [
-            self.encoder_run(Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=s, seed=seed), task)
+            self.encoder_run(
+                Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=s, seed=seed),
+                task,
+            )
             for e in self.suite_named(suite).experiments
             for m, s, seed, task in itertools.product(e.methods, e.streams, e.seeds, e.tasks)
             if (m, s) not in without
@@ -122,7 +139,10 @@ class Params(Frozen):
         Of a method in the suite's `encoder_seeds` it is the run of that seed.
         """
         own = self.suite_named(run.suite)
-        lender, run = own.encoders, run.model_copy(update={"seed": own.encoder_seeds.get(run.method, run.seed)})
+        lender, run = (
+            own.encoders,
+            run.model_copy(update={"seed": own.encoder_seeds.get(run.method, run.seed)}),
+        )
         if not lender:
             return run
         there = run.model_copy(update={"suite": lender})
@@ -136,7 +156,9 @@ class Params(Frozen):
     def published_tasks(self, suite: str) -> dict[str, Compared]:
         """Task entry -> what its numbers may be compared with, for every entry of a suite."""
         named = {}
-        for name in dict.fromkeys(task for e in self.suite_named(suite).experiments for task in e.tasks):
+        for name in dict.fromkeys(
+            task for e in self.suite_named(suite).experiments for task in e.tasks
+        ):
             task = self.task(suite, name)
             published = task.published or ("transfer" if task.source else task.kind)
             one = declared("tasks", task.kind, "ONE_PROTOCOL", False)
@@ -166,7 +188,9 @@ class Params(Frozen):
                 shown[name] = (kind, source)
                 for method in e.methods:
                     taken.setdefault((e.dataset, e.split, method, kind, source), set()).add(name)
-        moved = {kind for kind, source in shown.values() if source} - {key[3] for key, names in taken.items() if len(names) > 1}
+        moved = {kind for kind, source in shown.values() if source} - {
+            key[3] for key, names in taken.items() if len(names) > 1
+        }
         return {name: (kind, source) for name, (kind, source) in shown.items() if kind in moved}
 
     @once
@@ -178,13 +202,18 @@ class Params(Frozen):
     def cells(self, suite: str) -> list[Cell]:
         """Every cell of a suite that a job makes: those of grid() whose method has their stream."""
         without = self._without(suite)
-        return [cell for cell in self.grid(suite) if (cell.run.method, cell.run.stream) not in without]
+        return [
+            cell for cell in self.grid(suite) if (cell.run.method, cell.run.stream) not in without
+        ]
 
     @once
     def senseless(self, suite: str) -> dict[Run, str]:
         """Runs of grid() that no job makes, and why: their method has no such stream."""
         without = self._without(suite)
-        found = {cell.run: without.get((cell.run.method, cell.run.stream), "") for cell in self.grid(suite)}
+        found = {
+            cell.run: without.get((cell.run.method, cell.run.stream), "")
+            for cell in self.grid(suite)
+        }
         return {run: reason for run, reason in found.items() if reason}
 
     @once
@@ -206,10 +235,26 @@ class Params(Frozen):
         for e in self.suite_named(suite).experiments:
             for m, norm, seed, task in itertools.product(e.methods, e.batch_norm, e.seeds, e.tasks):
                 for stream in e.streams:
-                    run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=stream, seed=seed)
+                    run = Run(
+                        suite=suite,
+                        dataset=e.dataset,
+                        split=e.split,
+                        method=m,
+                        stream=stream,
+                        seed=seed,
+                    )
                     cells.setdefault((run, norm, task), Cell(run, norm, task))
-                if e.fuse and (task in e.fuse.tasks if e.fuse.tasks else self.classifies(suite, task)):
-                    run = Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=FUSED, seed=seed)
+                if e.fuse and (
+                    task in e.fuse.tasks if e.fuse.tasks else self.classifies(suite, task)
+                ):
+                    run = Run(
+                        suite=suite,
+                        dataset=e.dataset,
+                        split=e.split,
+                        method=m,
+                        stream=FUSED,
+                        seed=seed,
+                    )
                     cells.setdefault((run, norm, task), Cell(run, norm, task, dict(e.fuse.weights)))
         return list(cells.values())
 
@@ -220,7 +265,11 @@ class Params(Frozen):
 
     @once
     def _kind(self, suite: str, task: str) -> str:
-        return str(merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})).get("kind", task))
+        return str(
+            merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})).get(
+                "kind", task
+            )
+        )
 
     def fusion_weights(self, run: Run, batch_norm: str, task: str) -> dict[str, float]:
         """Weights of the streams of one fused cell.
@@ -230,7 +279,9 @@ class Params(Frozen):
         weights = self._fusions(run.suite).get((run, batch_norm, task))
         if weights is None:
             asked = f"{task} with batch norm {batch_norm}"
-            raise UserError(f"{run}: suite {run.suite} fuses no {asked}; add 'fuse' to its experiment")
+            raise UserError(
+                f"{run}: suite {run.suite} fuses no {asked}; add 'fuse' to its experiment"
+            )
         return weights
 
     @once

@@ -27,7 +27,9 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Epochs = tuple[Annotated[int, Field(ge=0)], ...]
-LabelRule = Literal["psp", "per_class_round", "random", "per_class_7"]  # how many clips of which class a draw labels: data/labels.py
+LabelRule = Literal[
+    "psp", "per_class_round", "random", "per_class_7"
+]  # how many clips of which class a draw labels: data/labels.py
 DEFAULT_RULE: LabelRule = "psp"
 
 
@@ -79,28 +81,46 @@ class TrainSettings(Frozen):
     nesterov: bool = False  # sgd only
     schedule: Literal["cosine", "step", "linear", "constant"] = "cosine"
     warmup_epochs: int = Field(0, ge=0)  # lr = peak * (epoch + warmup_start) / warmup_epochs
-    warmup_start: Literal[0, 1] = 0  # 0: epoch 0 has lr 0, as the PSTL code does; 1: the warm-up's last epoch has the peak (PSP)
+    warmup_start: Literal[0, 1] = (
+        0  # 0: epoch 0 has lr 0, as the PSTL code does; 1: the warm-up's last epoch has the peak (PSP)
+    )
     milestones: Epochs = ()  # step only: epochs at which lr is multiplied by gamma
     gamma: Factor | tuple[Factor, ...] = 0.1  # the same at every milestone, or one for each
-    warmup_steps: int = Field(0, ge=0)  # optimiser steps; with decay_steps the rate follows the step: 0 at step 0, lr at warmup_steps
-    decay_steps: int = Field(0, ge=0)  # linear only: step at which the rate reaches final_lr; 0: the rate follows the epoch
+    warmup_steps: int = Field(
+        0, ge=0
+    )  # optimiser steps; with decay_steps the rate follows the step: 0 at step 0, lr at warmup_steps
+    decay_steps: int = Field(
+        0, ge=0
+    )  # linear only: step at which the rate reaches final_lr; 0: the rate follows the epoch
     final_lr: float = Field(0.0, ge=0)  # with decay_steps
-    max_steps: int = Field(0, ge=0)  # stop at this optimiser step, within an epoch if need be; 0: `epochs` alone decides
+    max_steps: int = Field(
+        0, ge=0
+    )  # stop at this optimiser step, within an epoch if need be; 0: `epochs` alone decides
     clip_norm: float = Field(0.0, ge=0)  # largest L2 norm of all gradients together; 0: not clipped
-    no_decay: tuple[str, ...] = ()  # parameters with one of these words in their name have no weight decay
-    steps_per_epoch: int = Field(0, ge=0)  # batches that make an epoch, the clips being gone through as often as needed; 0: one pass
+    no_decay: tuple[
+        str, ...
+    ] = ()  # parameters with one of these words in their name have no weight decay
+    steps_per_epoch: int = Field(
+        0, ge=0
+    )  # batches that make an epoch, the clips being gone through as often as needed; 0: one pass
     # Clips drawn among the labelled ones and put before each batch, whose own clips then all go without label. "fraction": as many
     # of batch_size as `labels` says, a half rounded up, and at least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, spec 7).
     labelled_batch: Annotated[int, Field(ge=0)] | Literal["fraction"] = 0
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
     whole_steps: bool = False  # leave out an epoch's last batches if they make no whole step
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"  # auto: what the device does fast (train/precision.py); rows say which
+    precision: Literal["auto", "fp32", "bf16"] = (
+        "fp32"  # auto: what the device does fast (train/precision.py); rows say which
+    )
     snapshot_every: int = Field(0, ge=0)  # epochs between encoders kept in snapshots.zip; 0: none
 
     @model_validator(mode="after")
     def _one_clock(self) -> "TrainSettings":
-        if self.decay_steps and (self.schedule != "linear" or self.warmup_epochs or self.warmup_steps >= self.decay_steps):
-            raise ValueError("decay_steps needs schedule linear, warmup_epochs 0 and fewer warmup_steps than decay_steps")
+        if self.decay_steps and (
+            self.schedule != "linear" or self.warmup_epochs or self.warmup_steps >= self.decay_steps
+        ):
+            raise ValueError(
+                "decay_steps needs schedule linear, warmup_epochs 0 and fewer warmup_steps than decay_steps"
+            )
         if not self.decay_steps and (self.warmup_steps or self.final_lr):
             raise ValueError("warmup_steps and final_lr need decay_steps")
         return self
@@ -169,7 +189,11 @@ class Fusion(Frozen):
     """Late fusion of streams: the test scores of these tasks are summed with these weights; equal weights are reported beside them."""
 
     tasks: tuple[str, ...] = ()  # none named: every task of the experiment that gives class scores
-    weights: dict[str, Factor] = {"joint": 0.6, "bone": 0.6, "motion": 0.4}  # AimCLR's ensemble, spec section 10
+    weights: dict[str, Factor] = {
+        "joint": 0.6,
+        "bone": 0.6,
+        "motion": 0.4,
+    }  # AimCLR's ensemble, spec section 10
 
 
 class Experiment(Frozen):
@@ -187,9 +211,13 @@ class Experiment(Frozen):
     @model_validator(mode="after")
     def _what_is_fused_is_run(self) -> "Experiment":
         if self.fuse and (unseen := set(self.fuse.weights) - set(self.streams)):
-            raise ValueError(f"fuse names the streams {sorted(unseen)}, but streams are {list(self.streams)}")
+            raise ValueError(
+                f"fuse names the streams {sorted(unseen)}, but streams are {list(self.streams)}"
+            )
         if self.fuse and (absent := set(self.fuse.tasks) - set(self.tasks)):
-            raise ValueError(f"fuse names the tasks {sorted(absent)}, but tasks are {list(self.tasks)}")
+            raise ValueError(
+                f"fuse names the tasks {sorted(absent)}, but tasks are {list(self.tasks)}"
+            )
         return self
 
 
@@ -211,8 +239,17 @@ class Run(Frozen):
         """Inverse of str(run). Raises: UserError if `text` is not suite/dataset/split/method/stream/s<seed>."""
         parts = text.strip("/").split("/")
         if len(parts) != 6 or not parts[5].startswith("s") or not parts[5][1:].isdigit():
-            raise UserError(f"run {text!r}: expected suite/dataset/split/method/stream/s<seed>, e.g. builtin/synthetic/xsub/pstl/joint/s0")
-        return cls(suite=parts[0], dataset=parts[1], split=parts[2], method=parts[3], stream=parts[4], seed=int(parts[5][1:]))
+            raise UserError(
+                f"run {text!r}: expected suite/dataset/split/method/stream/s<seed>, e.g. builtin/synthetic/xsub/pstl/joint/s0"
+            )
+        return cls(
+            suite=parts[0],
+            dataset=parts[1],
+            split=parts[2],
+            method=parts[3],
+            stream=parts[4],
+            seed=int(parts[5][1:]),
+        )
 
 
 class Cell(NamedTuple):

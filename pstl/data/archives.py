@@ -35,13 +35,21 @@ class Twice(UserError):
     """One file in two places: nobody can tell which is meant."""
 
 
-def find_file(names: Iterable[str], folders: Iterable[Path], besides: Path | None = None) -> list[Path]:
+def find_file(
+    names: Iterable[str], folders: Iterable[Path], besides: Path | None = None
+) -> list[Path]:
     """Every file of one of these `names` at any depth of `folders`, nothing inside `besides`; a folder may also be the file itself."""
     names = set(names)
     return [path for path, _ in _walk(folders, besides) if path.name in names]
 
 
-def find_members(members: str, folders: Iterable[Path], besides: Path | None = None, folder: str = "", not_folder: str = "") -> list[Path]:
+def find_members(
+    members: str,
+    folders: Iterable[Path],
+    besides: Path | None = None,
+    folder: str = "",
+    not_folder: str = "",
+) -> list[Path]:
     """Files at any depth of `folders`, but not inside `besides`, whose whole name matches the regular expression `members`.
 
     folder, not_folder: expressions that must and must not be found in the end of the named folder's path and the way from there.
@@ -50,9 +58,15 @@ def find_members(members: str, folders: Iterable[Path], besides: Path | None = N
     """
     named: dict[str, Path] = {}
     for path, way in _walk(folders, besides):
-        if re.fullmatch(members, path.name, re.ASCII) and re.search(folder, way) and not (not_folder and re.search(not_folder, way)):
+        if (
+            re.fullmatch(members, path.name, re.ASCII)
+            and re.search(folder, way)
+            and not (not_folder and re.search(not_folder, way))
+        ):
             if path.name in named:
-                raise Twice(f"{path.name} is in {named[path.name].parent} and in {path.parent}; remove one copy or name one folder only")
+                raise Twice(
+                    f"{path.name} is in {named[path.name].parent} and in {path.parent}; remove one copy or name one folder only"
+                )
             named[path.name] = path
     return [named[name] for name in sorted(named)]
 
@@ -65,12 +79,20 @@ def _walk(folders: Iterable[Path], besides: Path | None) -> Iterator[tuple[Path,
     seen, skipped = set(), _real(besides) if besides else None
     for folder in folders:
         is_file = not folder.is_dir()
-        tops = [(str(folder.parent), [], [folder.name])] if is_file else sorted(os.walk(folder, onerror=_unreadable))
+        tops = (
+            [(str(folder.parent), [], [folder.name])]
+            if is_file
+            else sorted(os.walk(folder, onerror=_unreadable))
+        )
         for top, _, names in tops:
             real = _real(top)  # of the folder only: resolving 100,000 files takes seconds
             if skipped and real.is_relative_to(skipped):
                 continue
-            way = real.name if is_file else os.path.join(*_real(folder).parts[-2:], os.path.relpath(top, folder))
+            way = (
+                real.name
+                if is_file
+                else os.path.join(*_real(folder).parts[-2:], os.path.relpath(top, folder))
+            )
             for name in sorted(names):
                 path = Path(top, name)
                 key = (real, name)
@@ -87,7 +109,9 @@ def _real(path: str | Path) -> Path:
 
 
 def _unreadable(error: OSError) -> None:
-    log.warning("%s: cannot be searched (%s), passed over", error.filename, str(error.strerror).lower())
+    log.warning(
+        "%s: cannot be searched (%s), passed over", error.filename, str(error.strerror).lower()
+    )
 
 
 def check(archive: Path, members: str = "", size: int = 0) -> list[str]:
@@ -101,17 +125,27 @@ def check(archive: Path, members: str = "", size: int = 0) -> list[str]:
     files = entries(archive, size)
     for name, _, reason in files:
         if reason := reason or _unsafe(name):
-            raise UserError(f"{archive}: member {shown(name)} {reason}; nothing was unpacked, get the archive from its source")
+            raise UserError(
+                f"{archive}: member {shown(name)} {reason}; nothing was unpacked, get the archive from its source"
+            )
     if len({name for name, _, _ in files}) < len(files):
-        raise UserError(f"{archive}: a member's name occurs twice; nothing was unpacked, get the archive from its source")
+        raise UserError(
+            f"{archive}: a member's name occurs twice; nothing was unpacked, get the archive from its source"
+        )
     total, packed = sum(size for _, size, _ in files), archive.stat().st_size
     if total > MAX_BYTES or total > MAX_RATIO * packed:
         raise UserError(
             f"{archive}: {packed} bytes claim to hold {total}, above {MAX_RATIO} times or {MAX_BYTES} bytes; nothing was unpacked"
         )
-    wanted = [name for name, _, _ in files if not members or re.fullmatch(members, name.rsplit("/", 1)[-1], re.ASCII)]
+    wanted = [
+        name
+        for name, _, _ in files
+        if not members or re.fullmatch(members, name.rsplit("/", 1)[-1], re.ASCII)
+    ]
     if not wanted:
-        raise Foreign(f"{archive}: none of its {len(files)} files is named like {members!r}; {_another(files)}")
+        raise Foreign(
+            f"{archive}: none of its {len(files)} files is named like {members!r}; {_another(files)}"
+        )
     return wanted
 
 
@@ -134,7 +168,11 @@ def entries(archive: Path, size: int = 0) -> list[tuple[str, int, str]]:
         return sevenzip.entries(archive)
     with opened(archive, size) as bundle:
         length = archive.stat().st_size
-        return [(info.filename, info.file_size, _odd(info, length)) for info in bundle.infolist() if not info.is_dir()]
+        return [
+            (info.filename, info.file_size, _odd(info, length))
+            for info in bundle.infolist()
+            if not info.is_dir()
+        ]
 
 
 def opened(archive: Path, size: int = 0) -> zipfile.ZipFile:
@@ -151,7 +189,9 @@ def opened(archive: Path, size: int = 0) -> zipfile.ZipFile:
             known = f" of {size}" if size > length else ""
             said = f"truncated or not a zip archive: {length}{known} bytes, and its end is missing"
             raise Broken(f"{archive}: {said}; {ZIP.again}", "truncated")
-        raise Broken(f"{archive}: damaged or not a zip archive ({reason[:160]}); {ZIP.again}", "damaged")
+        raise Broken(
+            f"{archive}: damaged or not a zip archive ({reason[:160]}); {ZIP.again}", "damaged"
+        )
 
 
 def _has_no_end(archive: Path) -> bool:
@@ -165,16 +205,23 @@ def _has_no_end(archive: Path) -> bool:
     return FIRST.startswith(head) and len(end) < 22 + comment
 
 
-def unpack(archive: Path, folder: Path, members: str = "", damaged: dict[str, str] | None = None) -> None:
+def unpack(
+    archive: Path, folder: Path, members: str = "", damaged: dict[str, str] | None = None
+) -> None:
     """Unpack the files that `members` asks for into `folder`, below it and nowhere else.
 
     damaged: takes the members of a zip archive whose bytes are damaged, and why; None: the first one is an error.
     Raises: UserError as check() does, or if the disk is too small; Broken, naming archive and member.
     """
     wanted = set(check(archive, members))
-    needed, free = sum(size for name, size, _ in entries(archive) if name in wanted), shutil.disk_usage(folder).free
+    needed, free = (
+        sum(size for name, size, _ in entries(archive) if name in wanted),
+        shutil.disk_usage(folder).free,
+    )
     if needed > free:
-        raise UserError(f"{archive}: unpacked it takes {needed} bytes, {folder.parent} has {free} left; make room and run again")
+        raise UserError(
+            f"{archive}: unpacked it takes {needed} bytes, {folder.parent} has {free} left; make room and run again"
+        )
     for name, content in stream(archive, wanted, damaged):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +229,9 @@ def unpack(archive: Path, folder: Path, members: str = "", damaged: dict[str, st
             file.write(content)
 
 
-def stream(archive: Path, names: Collection[str], damaged: dict[str, str] | None = None) -> Iterator[tuple[str, bytes]]:
+def stream(
+    archive: Path, names: Collection[str], damaged: dict[str, str] | None = None
+) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of some members, one after the other.
 
     damaged: as unpack() has it.   Raises: Broken, naming the archive and the member that is damaged.
@@ -213,7 +262,9 @@ def read_member(bundle: zipfile.ZipFile, name: str) -> bytes:
         return bundle.read(name) if content is None else content
     except Exception as error:  # whatever the libraries trip over, it is the archive
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise Broken(f"{bundle.filename}: member {name} is damaged ({reason[:160]}); {ZIP.again}", "damaged") from None
+        raise Broken(
+            f"{bundle.filename}: member {name} is damaged ({reason[:160]}); {ZIP.again}", "damaged"
+        ) from None
 
 
 def _unsafe(name: str) -> str:

@@ -38,10 +38,18 @@ def examine_file(path: Path) -> Report:
     kind = kind_of(path)
     report = {"file": str(path)} | ({"kind": kind.name} if kind else {})
     if path.is_dir():
-        return report | {"ok": False, "state": "damaged", "damage": f"{path}: is a folder, expected a file"}
+        return report | {
+            "ok": False,
+            "state": "damaged",
+            "damage": f"{path}: is a folder, expected a file",
+        }
     if kind is None:
         expected = ", ".join(each.name for each in KINDS)
-        return report | {"ok": False, "state": "unknown", "damage": f"{path}: not a name of any known kind ({expected})"}
+        return report | {
+            "ok": False,
+            "state": "unknown",
+            "damage": f"{path}: not a name of any known kind ({expected})",
+        }
     try:
         return report | {"ok": True, "state": "whole"} | kind.describe(path)
     except (UserError, OSError) as error:
@@ -104,10 +112,15 @@ def _msr(path: Path) -> Report:
 def _archive(path: Path) -> Report:
     files = archives.check(path)
     damaged: dict[str, str] = {}
-    for _ in archives.stream(path, set(files), damaged):  # to its last byte: checksums tell what a list of files does not
+    for _ in archives.stream(
+        path, set(files), damaged
+    ):  # to its last byte: checksums tell what a list of files does not
         pass
     if damaged:
-        raise Broken(f"{next(iter(damaged.values()))} ({len(damaged)} of {len(files)} members are damaged)", "damaged")
+        raise Broken(
+            f"{next(iter(damaged.values()))} ({len(damaged)} of {len(files)} members are damaged)",
+            "damaged",
+        )
     endings = Counter(Path(name).suffix or "none" for name in files)
     return {"files": len(files), "endings": dict(endings.most_common(5))}
 

@@ -22,7 +22,9 @@ HARMLESS = (*FINE, "missing")  # of sets that nobody asked for by name
 WORST_FIRST = ("truncated", "damaged", "ambiguous", "missing", "incomplete", "not fetched", "whole")
 
 
-def examine(name: str, settings: dict[str, Any], raw: Path, folders: Sequence[Path], jobs: int | None = None) -> Report:
+def examine(
+    name: str, settings: dict[str, Any], raw: Path, folders: Sequence[Path], jobs: int | None = None
+) -> Report:
     """Read every file of a data set and count: {dataset, ok, state, found, missing, how_to_get, damaged, ...}.
 
     raw: the folder that `fetch` makes; when it was made, it and what it points at are judged, else what lies in `folders`.
@@ -30,10 +32,19 @@ def examine(name: str, settings: dict[str, Any], raw: Path, folders: Sequence[Pa
     Of files that could be read: files, clips, frames, clips_by_bodies, absent (what a complete set has besides, where that can be
     told), splits (found beside expected), notes.   Nothing that is wrong with a file is an error.
     """
-    report: Report = {"dataset": name, "ok": False, "state": "missing", "found": {}, "missing": [], "how_to_get": ""}
+    report: Report = {
+        "dataset": name,
+        "ok": False,
+        "state": "missing",
+        "found": {},
+        "missing": [],
+        "how_to_get": "",
+    }
     report |= {"damaged": {}, "gone": [], "notes": []}
     try:
-        states = _examined(report, load("data.datasets", name), settings, raw, folders, jobs or pool.cores())
+        states = _examined(
+            report, load("data.datasets", name), settings, raw, folders, jobs or pool.cores()
+        )
     except (UserError, OSError) as error:
         damage = trouble(error, raw) if isinstance(error, OSError) else str(error)
         report["damaged"] = report["damaged"] | {name: damage}
@@ -43,7 +54,14 @@ def examine(name: str, settings: dict[str, Any], raw: Path, folders: Sequence[Pa
     return report
 
 
-def _examined(report: Report, module: Any, settings: dict[str, Any], raw: Path, folders: Sequence[Path], jobs: int) -> list[str]:
+def _examined(
+    report: Report,
+    module: Any,
+    settings: dict[str, Any],
+    raw: Path,
+    folders: Sequence[Path],
+    jobs: int,
+) -> list[str]:
     """Fill a report.   Returns: every state that something of the set is in."""
     spec: DatasetSpec = module.SPEC
     cfg = validated(module.Config, settings, f"datasets.{spec.name}")
@@ -92,7 +110,9 @@ def _located(report: Report, spec: DatasetSpec, places: Sequence[Path]) -> list[
             report["missing"].append(remote.filename + " (optional)" * remote.optional)
             states += [] if remote.optional else ["missing"]
         else:
-            report["found"][remote.filename] = str(place.file or f"{len(place.loose)} files in {place.loose[0].parent}")
+            report["found"][remote.filename] = str(
+                place.file or f"{len(place.loose)} files in {place.loose[0].parent}"
+            )
     if "missing" in states:
         lacking = [remote for remote in spec.remotes if remote.filename in report["missing"]]
         links = [remote.url for remote in lacking if remote.url and not spec.on_request]
@@ -116,8 +136,13 @@ def _placed(remote: Remote, places: Sequence[Path]) -> members.Place | None:
 
 def _changed_since(report: Report, spec: DatasetSpec, raw: Path) -> list[str]:
     """What of a fetched set is not any more as `fetch` left it: files by their sizes, archives that are read where they lie."""
-    manifest, again = members.manifest(raw), f"run 'python -m pstl fetch {spec.name} --out {raw}' again"
-    report["found"] = {source["file"]: source["from"] for source in manifest.get("sources", [])} or {spec.name: str(raw)}
+    manifest, again = (
+        members.manifest(raw),
+        f"run 'python -m pstl fetch {spec.name} --out {raw}' again",
+    )
+    report["found"] = {
+        source["file"]: source["from"] for source in manifest.get("sources", [])
+    } or {spec.name: str(raw)}
     states = ["whole"]
     for file, size in manifest.get("files", {}).items():
         path = raw / file
@@ -131,7 +156,9 @@ def _changed_since(report: Report, spec: DatasetSpec, raw: Path) -> list[str]:
     return states
 
 
-def _read(report: Report, module: Any, cfg: Any, raw: Path, places: Sequence[Path], jobs: int) -> list[str]:
+def _read(
+    report: Report, module: Any, cfg: Any, raw: Path, places: Sequence[Path], jobs: int
+) -> list[str]:
     """Read all files: those of `raw`, or of `places` where nothing was fetched."""
     if hasattr(module, "read_member"):
         outcomes = parse.outcomes(module, raw, jobs, folders=places, said=report["notes"])
@@ -180,7 +207,10 @@ def _counted(report: Report, module: Any, cfg: Any, outcomes: Iterable[parse.Out
             for split, rule in module.SPEC.splits.items():
                 sides[split][rule(clip)] += 1
     expected = module.expected(cfg) if hasattr(module, "expected") else module.SPEC.expected
-    splits = {split: {"found": [side["train"], side["test"]], "expected": list(expected.get(split, ()))} for split, side in sides.items()}
+    splits = {
+        split: {"found": [side["train"], side["test"]], "expected": list(expected.get(split, ()))}
+        for split, side in sides.items()
+    }
     report |= {
         "files": len(files),
         "clips": len(frames),
@@ -193,7 +223,11 @@ def _counted(report: Report, module: Any, cfg: Any, outcomes: Iterable[parse.Out
     }
     if report["damaged"]:
         return ["damaged"]
-    wrong = [split for split in splits.values() if split["expected"] and split["found"] != split["expected"]]
+    wrong = [
+        split
+        for split in splits.values()
+        if split["expected"] and split["found"] != split["expected"]
+    ]
     return ["incomplete"] if wrong else []
 
 
@@ -208,10 +242,17 @@ def text(report: Report) -> str:
     lines += [f"  get it: {report['how_to_get']}"] if report.get("how_to_get") else []
     told = {"dataset", "file", "ok", "state", "found", "missing", "how_to_get"}
     told |= {"damaged", "gone", "absent", "splits", "notes"}
-    lines += [f"  {key.replace('_', ' ')}: {value}" for key, value in report.items() if key not in told]
+    lines += [
+        f"  {key.replace('_', ' ')}: {value}" for key, value in report.items() if key not in told
+    ]
     for split, counts in report.get("splits", {}).items():
-        found, expected = (" + ".join(f"{n:,}" for n in counts[key]) for key in ("found", "expected"))
-        lines.append(f"  {split}: {found} clips" + (f", expected {expected}" * (bool(expected) and expected != found)))
+        found, expected = (
+            " + ".join(f"{n:,}" for n in counts[key]) for key in ("found", "expected")
+        )
+        lines.append(
+            f"  {split}: {found} clips"
+            + (f", expected {expected}" * (bool(expected) and expected != found))
+        )
     lines += _some("wrong", list(report.get("damaged", {}).values()))
     for key in ("gone", "absent", "notes"):
         lines += _some(key, report.get(key, []))
@@ -233,5 +274,7 @@ def _printable(text: str) -> str:
 
 def _some(what: str, entries: list[str]) -> list[str]:
     rest = len(entries) - SHOWN
-    lines = [f"  {what}: {len(entries)}"] * bool(entries) + [f"    {entry}" for entry in entries[:SHOWN]]
+    lines = [f"  {what}: {len(entries)}"] * bool(entries) + [
+        f"    {entry}" for entry in entries[:SHOWN]
+    ]
     return lines + [f"    and {rest} more (--json names all)"] * (rest > 0)

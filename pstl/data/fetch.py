@@ -57,7 +57,9 @@ class Source:
             shutil.copyfile(self.file, folder / self.file.name)
 
 
-def fetch(name: str, settings: dict[str, Any], out: str | Path, archives: Sequence[str | Path] = ()) -> None:
+def fetch(
+    name: str, settings: dict[str, Any], out: str | Path, archives: Sequence[str | Path] = ()
+) -> None:
     """Make the folder `out` hold a data set's files as they came, and manifest.json, which says what they are and whence.
 
     settings: the data set's section of params.yaml.   archives: folders searched at any depth for its archives, or for what
@@ -84,12 +86,16 @@ def _check_folders(name: str, out: Path, folders: Sequence[Path]) -> None:
     """`out` is replaced as a whole: it must not hold what the user still needs."""
     for folder in folders:
         if not folder.exists():
-            raise UserError(f"{name}: no such folder of archives: {folder}; correct --archives (or archives: in params.yaml)")
+            raise UserError(
+                f"{name}: no such folder of archives: {folder}; correct --archives (or archives: in params.yaml)"
+            )
     if out.exists() and not out.is_dir():
         raise UserError(f"{name}: {out} is a file, expected a folder; choose another --out")
     for kept in (Path.cwd(), Path.home(), out.parent / KEPT, *folders):
         if Path(os.path.realpath(kept)).is_relative_to(os.path.realpath(out)):
-            raise UserError(f"{name}: --out {out} would be replaced, and it holds {kept}; choose another folder, e.g. data/raw/{name}")
+            raise UserError(
+                f"{name}: --out {out} would be replaced, and it holds {kept}; choose another folder, e.g. data/raw/{name}"
+            )
 
 
 def _obtain(spec: DatasetSpec, out: Path, folders: Sequence[Path], online: bool) -> list[Source]:
@@ -97,13 +103,18 @@ def _obtain(spec: DatasetSpec, out: Path, folders: Sequence[Path], online: bool)
     sources, missing = [], {}
     for remote in spec.remotes:
         try:
-            sources.append(_found(remote, [*folders, out.parent / KEPT], out) or _downloaded(remote, out.parent / KEPT, online))
+            sources.append(
+                _found(remote, [*folders, out.parent / KEPT], out)
+                or _downloaded(remote, out.parent / KEPT, online)
+            )
         except UserError as reason:
             missing[remote] = str(reason)
     if any(not remote.optional for remote in missing):
         raise UserError(_what_to_bring(spec, out, folders, missing, online))
     for remote, lack in missing.items():
-        log.warning("%s: %s; the rule that the literature states takes its place", remote.filename, lack)
+        log.warning(
+            "%s: %s; the rule that the literature states takes its place", remote.filename, lack
+        )
     return sources
 
 
@@ -119,7 +130,10 @@ def _found(remote: Remote, folders: Sequence[Path], out: Path) -> Source | None:
     if place:
         where = os.path.commonpath([os.path.realpath(path.parent) for path in place.loose])
         log.warning(
-            "%s: not found, but %d files of it are in %s; used as they are, counts follow", remote.filename, len(place.loose), where
+            "%s: not found, but %d files of it are in %s; used as they are, counts follow",
+            remote.filename,
+            len(place.loose),
+            where,
         )
         return Source(remote, origin=where, loose=place.loose)
     return None
@@ -145,7 +159,9 @@ def meant(remote: Remote, paths: Sequence[Path]) -> tuple[Path, str]:
     path = min(sums, key=lambda path: sums[path] not in remote.sha256)
     others = [other for other in sums if sums[other] != sums[path]]
     if others and sums[path] not in remote.sha256:
-        raise zips.Twice(f"{path} and {others[0]} differ, and which is meant nobody can tell; remove one or name one folder only")
+        raise zips.Twice(
+            f"{path} and {others[0]} differ, and which is meant nobody can tell; remove one or name one folder only"
+        )
     for reason in reasons:
         log.warning("%s; %s is used", reason, path)
     return path, sums[path]
@@ -154,13 +170,21 @@ def meant(remote: Remote, paths: Sequence[Path]) -> tuple[Path, str]:
 def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
     """The remote, from its URL into `store`. Raises: UserError with the reason it could not be had."""
     if not remote.url:
-        raise UserError("not found in any folder" + "; it cannot be downloaded without asking" * (not remote.optional))
+        raise UserError(
+            "not found in any folder"
+            + "; it cannot be downloaded without asking" * (not remote.optional)
+        )
     if not online:
         raise UserError("not found in any folder; it is given to those who ask")
     target = store / remote.filename
     download(remote.url, target)
     try:
-        return _accepted(remote, target, checksum(target), os.path.realpath(target) if remote.in_place else remote.url)
+        return _accepted(
+            remote,
+            target,
+            checksum(target),
+            os.path.realpath(target) if remote.in_place else remote.url,
+        )
     except UserError as reason:
         target.unlink()  # most often a web page in place of the file: kept, it would be found next time
         raise UserError(f"{remote.url} sent something else: {reason}") from None
@@ -174,16 +198,28 @@ def _accepted(remote: Remote, path: Path, sha256: str, origin: str) -> Source:
         with open(path, "rb") as stream:
             same = hashlib.file_digest(stream, "md5").hexdigest() == remote.md5
         if not same:
-            log.warning("%s: its MD5 is not %s, which one third party states; used as it is, its clips are counted", path, remote.md5)
+            log.warning(
+                "%s: its MD5 is not %s, which one third party states; used as it is, its clips are counted",
+                path,
+                remote.md5,
+            )
     elif sha256 not in remote.sha256 and not remote.notes:
-        log.warning("%s: sha256 %s is not among the known ones; used as it is, its clips are counted after reading", path, sha256)
+        log.warning(
+            "%s: sha256 %s is not among the known ones; used as it is, its clips are counted after reading",
+            path,
+            sha256,
+        )
     return Source(remote, origin=origin, file=path, sha256=sha256)
 
 
-def _what_to_bring(spec: DatasetSpec, out: Path, folders: Sequence[Path], missing: dict[Remote, str], online: bool) -> str:
+def _what_to_bring(
+    spec: DatasetSpec, out: Path, folders: Sequence[Path], missing: dict[Remote, str], online: bool
+) -> str:
     """The one message: what is missing, where to get it, where to put it, what to run then."""
     found = "; ".join(f"{remote.filename}: {reason}" for remote, reason in missing.items())
-    sources = [f"{remote.filename} from {remote.url}" for remote in missing if remote.url and online] + [spec.how_to_get]
+    sources = [
+        f"{remote.filename} from {remote.url}" for remote in missing if remote.url and online
+    ] + [spec.how_to_get]
     again = ["python", "-m", "pstl", "fetch", spec.name, "--out", str(out)]
     again += ["--archives", *map(str, folders)] if folders else []
     return (
@@ -207,7 +243,9 @@ def download(url: str, target: Path) -> None:
     part.parent.mkdir(parents=True, exist_ok=True)
     log.info("downloading %s to %s", url, target)
     with open(part, "ab") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)  # ntu60 and ntu120 share an archive: the second waits for the first
+        fcntl.flock(
+            stream, fcntl.LOCK_EX
+        )  # ntu60 and ntu120 share an archive: the second waits for the first
         for _ in range(ATTEMPTS):
             before = stream.seek(0, os.SEEK_END)
             try:
@@ -221,7 +259,9 @@ def download(url: str, target: Path) -> None:
             if stream.seek(0, os.SEEK_END) == before:
                 break
         kept = stream.tell()
-    raise UserError(f"download failed: {reason}" + (f"; {kept} bytes kept in {part}" if kept else ""))
+    raise UserError(
+        f"download failed: {reason}" + (f"; {kept} bytes kept in {part}" if kept else "")
+    )
 
 
 def _go_on(url: str, stream: BinaryIO, title: str) -> None:
@@ -235,10 +275,15 @@ def _go_on(url: str, stream: BinaryIO, title: str) -> None:
             raise
         if error.headers.get("Content-Range") != f"bytes */{start}":
             stream.truncate(0)
-            raise OSError(f"the server's file is not the one that was begun ({start} bytes); starting again") from None
+            raise OSError(
+                f"the server's file is not the one that was begun ({start} bytes); starting again"
+            ) from None
         return
     with reply:
-        if start and not (reply.status == 206 and str(reply.headers.get("Content-Range")).startswith(f"bytes {start}-")):
+        if start and not (
+            reply.status == 206
+            and str(reply.headers.get("Content-Range")).startswith(f"bytes {start}-")
+        ):
             start = 0
             stream.truncate(0)
             if reply.status == 206:
@@ -255,9 +300,18 @@ def _reply(url: str, start: int) -> HTTPResponse:
             page = reply.read(1 << 20).decode("utf-8", "replace")
         form = re.search(r'<form[^>]*id="download-form"[^>]*action="([^"]+)"', page)
         if not form:
-            raise OSError("the server sent a web page and no file: the link has expired, or today's quota is used up")
-        fields = dict(re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page))
-        reply = urlopen(Request(urljoin(url, unescape(form.group(1))) + "?" + urlencode(fields), headers=headers), timeout=SILENCE_S)
+            raise OSError(
+                "the server sent a web page and no file: the link has expired, or today's quota is used up"
+            )
+        fields = dict(
+            re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page)
+        )
+        reply = urlopen(
+            Request(
+                urljoin(url, unescape(form.group(1))) + "?" + urlencode(fields), headers=headers
+            ),
+            timeout=SILENCE_S,
+        )
     return reply
 
 
@@ -269,7 +323,9 @@ def _copy(reply: HTTPResponse, stream: BinaryIO, start: int, title: str) -> None
         raise OSError(f"the server says that {length[:40]!r} bytes come, expected a number")
     total = start + int(length) if length else None
     pause = 0.1 if sys.stderr.isatty() else 10  # seconds; a log needs few lines
-    with tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=title, mininterval=pause) as bar:
+    with tqdm(
+        total=total, initial=start, unit="B", unit_scale=True, desc=title, mininterval=pause
+    ) as bar:
         while chunk := reply.read(CHUNK):
             stream.write(chunk)
             bar.update(len(chunk))
@@ -278,9 +334,20 @@ def _copy(reply: HTTPResponse, stream: BinaryIO, start: int, title: str) -> None
         raise OSError(f"connection cut after {end} of {total} bytes")
 
 
-def _write_manifest(folder: Path, name: str, settings: dict[str, Any], sources: Sequence[Source]) -> None:
-    files = {p.relative_to(folder).as_posix(): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
+def _write_manifest(
+    folder: Path, name: str, settings: dict[str, Any], sources: Sequence[Source]
+) -> None:
+    files = {
+        p.relative_to(folder).as_posix(): p.stat().st_size
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
     origins = [
-        {"file": s.remote.filename, "sha256": s.sha256, "from": s.origin} | ({"files": len(s.loose)} if s.loose else {}) for s in sources
+        {"file": s.remote.filename, "sha256": s.sha256, "from": s.origin}
+        | ({"files": len(s.loose)} if s.loose else {})
+        for s in sources
     ]
-    write_json(folder / "manifest.json", {"dataset": name, "settings": settings, "sources": origins, "files": files})
+    write_json(
+        folder / "manifest.json",
+        {"dataset": name, "settings": settings, "sources": origins, "files": files},
+    )

@@ -96,7 +96,9 @@ def draw_labels(
     write_json(out, asdict(by_rule(ranking, rule)))
 
 
-def rank(dataset: str, split: str, draw: int, names: list[str], labels: np.ndarray, classes: int) -> Ranking:
+def rank(
+    dataset: str, split: str, draw: int, names: list[str], labels: np.ndarray, classes: int
+) -> Ranking:
     """Shuffle every class by itself, from its sorted names: how clips were read does not matter.
 
     names, labels: of the training clips, equally long; labels 0-based.
@@ -142,7 +144,9 @@ def labelled(ranking: Ranking, fraction: float, data: ArraySet) -> np.ndarray:
     """
     name, where = data.meta["dataset"], f"{ranking.dataset}/{ranking.split}"
     if ranking.dataset != name or ranking.split not in data.splits:
-        raise UserError(f"labels drawn for {where}, but the array is of {name}; pass data/labels/{name}/...")
+        raise UserError(
+            f"labels drawn for {where}, but the array is of {name}; pass data/labels/{name}/..."
+        )
     _check_clips(ranking, data)
     chosen = {clip for clips in first_clips(ranking, fraction) for clip in clips}
     if not chosen:
@@ -198,7 +202,9 @@ def clips_per_class(sizes: list[int], fraction: float, rule: str = DEFAULT_RULE)
     [[3, 3, 3], [6, 4, 1], [11], [7, 7, 7]]
     """
     if not 0 < fraction <= 1:
-        raise UserError(f"labelled fraction {fraction}: expected more than 0 and at most 1, e.g. 0.05")
+        raise UserError(
+            f"labelled fraction {fraction}: expected more than 0 and at most 1, e.g. 0.05"
+        )
     return COUNTS[rule](sizes, fraction)
 
 

@@ -36,13 +36,20 @@ class Clips:
             clip, slot = present(x).nonzero(as_tuple=True)
             x, indices = x.movedim(4, 1)[clip, slot].unsqueeze(4), indices[clip.numpy()]
         self.indices = indices  # into the array
-        self.resident = device.type == "cpu" or x.nbytes < SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
+        self.resident = (
+            device.type == "cpu"
+            or x.nbytes < SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0]
+        )
         self.x = x.to(device) if self.resident else x.pin_memory()
         self.present = present(self.x)
         self.host_length = torch.from_numpy(data.length[indices])
         self.length = self.host_length.to(device)
-        has_class = np.full(len(indices), labelled) if known is None else np.isin(indices, known) & labelled
-        self.labelled = torch.from_numpy(np.flatnonzero(has_class))  # on the CPU: which of these clips have a class
+        has_class = (
+            np.full(len(indices), labelled) if known is None else np.isin(indices, known) & labelled
+        )
+        self.labelled = torch.from_numpy(
+            np.flatnonzero(has_class)
+        )  # on the CPU: which of these clips have a class
         self.share = len(self.labelled) / max(1, len(indices)) if share is None else share
         self.y = None  # labels are not even loaded unless asked for
         if labelled:
@@ -60,7 +67,11 @@ class Clips:
     def take(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """x (n, 3, T, V, M), length (n,), y (n,) or None of the clips `index` (n,), which lies on the CPU."""
         there = index.to(self.device, non_blocking=True)
-        x = self.x[there] if self.resident else self.x[index].pin_memory().to(self.device, non_blocking=True)
+        x = (
+            self.x[there]
+            if self.resident
+            else self.x[index].pin_memory().to(self.device, non_blocking=True)
+        )
         return x, self.length[there], None if self.y is None else self.y[there]
 
 

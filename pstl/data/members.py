@@ -69,7 +69,10 @@ class Place:
         Raises: UserError if the archive is damaged or unsafe, or has one file in two folders.
         """
         if self.file and self.file.suffix in archives.SUFFIXES:
-            found = [Member(name, self.file) for name in archives.check(self.file, remote.members, remote.size)]
+            found = [
+                Member(name, self.file)
+                for name in archives.check(self.file, remote.members, remote.size)
+            ]
         else:
             paths = (self.file,) if self.file else self.loose
             found = [Member(str(path)) for path in paths]
@@ -77,7 +80,9 @@ class Place:
         for one, other in itertools.pairwise(found):
             if one.file == other.file:
                 both = f"{one.name} and {other.name}"
-                raise archives.Twice(f"{self.file}: holds {both}; which is meant nobody can tell: pack one")
+                raise archives.Twice(
+                    f"{self.file}: holds {both}; which is meant nobody can tell: pack one"
+                )
         return found
 
 
@@ -88,7 +93,9 @@ class Batch(NamedTuple):
     contents: list[bytes] | None = None
 
 
-def locate(remote: Remote, folders: Iterable[Path], besides: Path | None = None) -> list[Path] | Place | None:
+def locate(
+    remote: Remote, folders: Iterable[Path], besides: Path | None = None
+) -> list[Path] | Place | None:
     """Archives of one remote at any depth of `folders`, or a Place of its loose files, or None.
 
     Raises: UserError if there is only a folder of the archive's name, without its files.
@@ -96,16 +103,26 @@ def locate(remote: Remote, folders: Iterable[Path], besides: Path | None = None)
     folders = list(folders)
     if files := archives.find_file((remote.filename, *remote.aliases), folders, besides):
         return files
-    loose = archives.find_members(remote.members, folders, besides, remote.folder, remote.not_folder) if remote.members else []
+    loose = (
+        archives.find_members(remote.members, folders, besides, remote.folder, remote.not_folder)
+        if remote.members
+        else []
+    )
     if loose:
         return Place(loose=tuple(loose))
-    for path in (folder / name for folder in folders for name in (remote.filename, *remote.aliases)):
+    for path in (
+        folder / name for folder in folders for name in (remote.filename, *remote.aliases)
+    ):
         if path.is_dir():
-            raise UserError(f"{path} is a folder, and none of the wanted files is in it; expected an archive")
+            raise UserError(
+                f"{path} is a folder, and none of the wanted files is in it; expected an archive"
+            )
     return None
 
 
-def of_dataset(spec: DatasetSpec, raw: Path, folders: Sequence[Path] = ()) -> dict[str, list[Member]]:
+def of_dataset(
+    spec: DatasetSpec, raw: Path, folders: Sequence[Path] = ()
+) -> dict[str, list[Member]]:
     """The members of every remote of a data set that `fetch` made `raw` of, by the remote's file name; any other folder is searched.
 
     folders: looked into instead of `raw`.
@@ -121,7 +138,9 @@ def of_dataset(spec: DatasetSpec, raw: Path, folders: Sequence[Path] = ()) -> di
         place = locate(remote, places) if all(folder.exists() for folder in places) else None
         if place is None and not remote.optional:
             where = " or ".join(map(str, places))
-            raise Gone(f"{spec.name}: {remote.filename} is no longer in {where}; run 'python -m pstl fetch {spec.name} --out {raw}' again")
+            raise Gone(
+                f"{spec.name}: {remote.filename} is no longer in {where}; run 'python -m pstl fetch {spec.name} --out {raw}' again"
+            )
         if isinstance(place, list):
             place = Place(file=place[0])
         found[remote.filename] = place.members(remote) if place else []

@@ -20,7 +20,9 @@ WORD = re.compile(rb"[^ \t]+")
 NUMBER = re.compile(reading.NUMBER.pattern.encode())
 
 
-def read(data: bytes, name: str, layout: Layout, rows: str, comma: bool = False, dtype: Any = np.float32) -> np.ndarray:
+def read(
+    data: bytes, name: str, layout: Layout, rows: str, comma: bool = False, dtype: Any = np.float32
+) -> np.ndarray:
     """The rows of a table. Lines end in LF, CRLF or CR; blank lines count for nothing.
 
     layout: of a row.   rows: what messages say is expected.   comma: between numbers, else blanks or tabs.
@@ -33,12 +35,20 @@ def read(data: bytes, name: str, layout: Layout, rows: str, comma: bool = False,
     units = [unit for unit, count in layout for _ in range(count)]
     if not text.strip():
         raise UserError(f"{name}: the file is empty: table of (0, 0), expected {rows}; {REPAIR}")
-    if text.translate(None, CHARACTERS + b"," * comma) or _longest_line(text) > len(units) * (reading.LONGEST + 1):
+    if text.translate(None, CHARACTERS + b"," * comma) or _longest_line(text) > len(units) * (
+        reading.LONGEST + 1
+    ):
         raise _damaged(text, name, units, rows, comma)
     if comma and (b" " in text or b"\t" in text):
         text = BLANK_LINE.sub(b"", text)  # numpy would see one empty number in it
     try:
-        table = np.loadtxt(io.BytesIO(text), delimiter="," if comma else None, comments=None, ndmin=2, encoding="ascii")
+        table = np.loadtxt(
+            io.BytesIO(text),
+            delimiter="," if comma else None,
+            comments=None,
+            ndmin=2,
+            encoding="ascii",
+        )
     except ValueError:
         raise _damaged(text, name, units, rows, comma) from None
     if table.shape[1] != len(units):
@@ -94,7 +104,9 @@ def _damaged(text: bytes, name: str, units: Sequence[Unit], rows: str, comma: bo
                 return UserError(f"{where}: found {reading.shown(word)}, expected {rows}; {REPAIR}")
         if len(words) != len(units):
             count = f"{len(words)} numbers, not whole rows of {len(units)}"
-            return UserError(f"{where} has not {len(units)} numbers ({count}), expected {rows}; {REPAIR}")
+            return UserError(
+                f"{where} has not {len(units)} numbers ({count}), expected {rows}; {REPAIR}"
+            )
     return UserError(f"{name}: not a table of numbers, expected {rows}; {REPAIR}")
 
 

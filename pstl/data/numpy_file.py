@@ -28,7 +28,9 @@ def load_npy(path: str | Path, mapped: bool = False) -> np.ndarray:
     return array
 
 
-def load_npz(path: str | Path, names: tuple[str, ...] = (), optional: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+def load_npz(
+    path: str | Path, names: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, to be called inside `files.reading`; every byte has a checksum there.
 
     names, optional: the arrays that must and that may be there; none named: any.

@@ -28,7 +28,12 @@ class Outcome(NamedTuple):
 
 
 def parse(
-    name: str, settings: dict[str, Any], raw: str | Path, out: str | Path, jobs: int | None = None, skip_damaged: bool | None = None
+    name: str,
+    settings: dict[str, Any],
+    raw: str | Path,
+    out: str | Path,
+    jobs: int | None = None,
+    skip_damaged: bool | None = None,
 ) -> None:
     """Read every raw file of a data set into a sequence store and check the counts of every split.
 
@@ -38,10 +43,15 @@ def parse(
     dataset, raw = load("data.datasets", name), Path(raw)
     spec: DatasetSpec = dataset.SPEC
     if not raw.is_dir():
-        raise UserError(f"{raw}: no such folder; run 'python -m pstl fetch {name} --out {raw}' first")
+        raise UserError(
+            f"{raw}: no such folder; run 'python -m pstl fetch {name} --out {raw}' first"
+        )
     cfg = validated(dataset.Config, settings, f"datasets.{name}")
     expected = dataset.expected(cfg) if hasattr(dataset, "expected") else spec.expected
-    counts, left_out = {split: {"train": 0, "test": 0, "": 0} for split in spec.splits}, dict[str, str]()
+    counts, left_out = (
+        {split: {"train": 0, "test": 0, "": 0} for split in spec.splits},
+        dict[str, str](),
+    )
     skip = getattr(cfg, "skip_damaged", False) if skip_damaged is None else skip_damaged
 
     def counted() -> Iterator[RawSequence]:
@@ -56,11 +66,23 @@ def parse(
         for line in wrong:
             log.warning("%s", line)
 
-    write_sequences(out, spec, load_skeleton(spec.skeleton).joints, counted(), left_out, by_name=hasattr(dataset, "read_member"))
+    write_sequences(
+        out,
+        spec,
+        load_skeleton(spec.skeleton).joints,
+        counted(),
+        left_out,
+        by_name=hasattr(dataset, "read_member"),
+    )
 
 
 def parse_untrimmed(
-    name: str, settings: dict[str, Any], raw: str | Path, out: str | Path, jobs: int | None = None, skip_damaged: bool | None = None
+    name: str,
+    settings: dict[str, Any],
+    raw: str | Path,
+    out: str | Path,
+    jobs: int | None = None,
+    skip_damaged: bool | None = None,
 ) -> None:
     """Read a data set's untrimmed recordings into a store, with `jobs` processes, all cores by default.
 
@@ -70,7 +92,9 @@ def parse_untrimmed(
     if not hasattr(module, "read_untrimmed") and not hasattr(module, "read_recording"):
         raise UserError(f"{name}: has no untrimmed recordings; its sequences are what there is")
     if not Path(raw).is_dir():
-        raise UserError(f"{raw}: no such folder; run 'python -m pstl fetch {name} --out {raw}' first")
+        raise UserError(
+            f"{raw}: no such folder; run 'python -m pstl fetch {name} --out {raw}' first"
+        )
     cfg = validated(module.Config, settings, f"datasets.{name}")
     if hasattr(module, "read_untrimmed"):
         _remark(module, Path(raw))
@@ -83,7 +107,9 @@ def parse_untrimmed(
     write_recordings(out, module.SPEC, at_least_one(found, name, raw, left_out), left_out)
 
 
-def clips(dataset: ModuleType, raw: Path, jobs: int, left_out: dict[str, str] | None) -> Iterator[RawSequence]:
+def clips(
+    dataset: ModuleType, raw: Path, jobs: int, left_out: dict[str, str] | None
+) -> Iterator[RawSequence]:
     """Every clip of a data set. left_out: takes the damaged files; None: the first one is an error."""
     if not hasattr(dataset, "read_member"):
         _remark(dataset, raw)
@@ -92,7 +118,9 @@ def clips(dataset: ModuleType, raw: Path, jobs: int, left_out: dict[str, str] | 
     yield from made_of(outcomes(dataset, raw, jobs), raw, left_out)
 
 
-def at_least_one(found: Iterable[Any], name: str, raw: str | Path, left_out: dict[str, str]) -> Iterator[Any]:
+def at_least_one(
+    found: Iterable[Any], name: str, raw: str | Path, left_out: dict[str, str]
+) -> Iterator[Any]:
     """All that is found. left_out: read at the end.   Raises: UserError if nothing is."""
     empty = True
     for each in found:
@@ -114,7 +142,9 @@ def _remark(dataset: ModuleType, raw: Path) -> None:
         log.warning("%s: %s", dataset.SPEC.name, line)
 
 
-def made_of(results: Iterable[Outcome], raw: str | Path, left_out: dict[str, str] | None) -> Iterator[Any]:
+def made_of(
+    results: Iterable[Outcome], raw: str | Path, left_out: dict[str, str] | None
+) -> Iterator[Any]:
     """The clips of all files. left_out: takes the damaged files; None: the first one is an error."""
     for outcome in results:
         if outcome.damage:
@@ -147,24 +177,37 @@ def outcomes(
         recordings = [m for m in recordings if dataset.wanted(m.file)]
     notes: dict[str, Any] = {}
     if hasattr(dataset, "notes"):
-        texts = {remote.filename: members.text(found[remote.filename]) for remote in spec.remotes if remote.notes}
+        texts = {
+            remote.filename: members.text(found[remote.filename])
+            for remote in spec.remotes
+            if remote.notes
+        }
         notes, lines = dataset.notes(texts, [m.file for m in recordings])
         if said is not None:
             said += lines
         else:
             for line in lines:
                 log.warning("%s: %s", spec.name, line)
-    pieces = ((batch, [notes.get(m.file) for m in batch.members]) for batch in members.batches(recordings))
-    yield from _told(pool.each(partial(read_batch, spec.name, reader), pieces, jobs), len(recordings), spec.name)
+    pieces = (
+        (batch, [notes.get(m.file) for m in batch.members]) for batch in members.batches(recordings)
+    )
+    yield from _told(
+        pool.each(partial(read_batch, spec.name, reader), pieces, jobs), len(recordings), spec.name
+    )
 
 
 def read_batch(name: str, reader: str, piece: tuple[members.Batch, list[Any]]) -> list[Outcome]:
     """The work of one process: a few files of the data set `name`."""
     (batch, notes), read = piece, getattr(load("data.datasets", name), reader)
-    return [_outcome(batch, i, partial(read, member.file), notes[i]) for i, member in enumerate(batch.members)]
+    return [
+        _outcome(batch, i, partial(read, member.file), notes[i])
+        for i, member in enumerate(batch.members)
+    ]
 
 
-def _outcome(batch: members.Batch, i: int, read: Callable[[bytes, Any], list[Any]], note: Any) -> Outcome:
+def _outcome(
+    batch: members.Batch, i: int, read: Callable[[bytes, Any], list[Any]], note: Any
+) -> Outcome:
     try:
         return Outcome(batch.members[i], read(members.content(batch, i), note))
     except UserError as damage:
@@ -182,7 +225,11 @@ def _told(results: Iterator[list[Outcome]], total: int, name: str) -> Iterator[O
 
 
 def _wrong_counts(
-    name: str, counts: dict[str, dict[str, int]], expected: dict[str, tuple[int, int]], left_out: int, raw: Path
+    name: str,
+    counts: dict[str, dict[str, int]],
+    expected: dict[str, tuple[int, int]],
+    left_out: int,
+    raw: Path,
 ) -> list[str]:
     """A line for every side of a split whose number of clips is not the literature's."""
     return [

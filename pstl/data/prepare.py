@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 CHUNK = 256  # clips a recipe sees at once: bounds memory
 
 
-def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path, jobs: int | None = None) -> None:
+def prepare(
+    name: str, recipe: Plugin, sequences: str | Path, out: str | Path, jobs: int | None = None
+) -> None:
     """Apply one recipe to every sequence of a data set and write the array with labels, lengths and splits.
 
     jobs: processes, all cores by default; each writes its clips into the file of the array, so memory is bounded.
@@ -28,7 +30,9 @@ def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path, j
     spec: DatasetSpec = load("data.datasets", name).SPEC
     store, sequences = open_sequences(sequences, verify=True), Path(sequences)
     if not len(store):
-        raise UserError(f"{name}: {sequences} holds no clip; run 'python -m pstl parse {name}' again")
+        raise UserError(
+            f"{name}: {sequences} holds no clip; run 'python -m pstl parse {name}' again"
+        )
     longest = int(np.argmax(store.index["frames"]))
     shape = apply_recipe(name, recipe, store, slice(longest, longest + 1))[0].shape[1:]
     ranges = [range(first, min(first + CHUNK, len(store))) for first in range(0, len(store), CHUNK)]
@@ -36,7 +40,9 @@ def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path, j
     def fill(path: Path) -> ArraySet:
         lengths = []
         work = partial(_fill, name, recipe, sequences, path)
-        for done, length in zip(ranges, pool.each(work, ranges, min(jobs or pool.cores(), len(ranges))), strict=True):
+        for done, length in zip(
+            ranges, pool.each(work, ranges, min(jobs or pool.cores(), len(ranges))), strict=True
+        ):
             lengths.append(length)
             log.info("%s %s: %d of %d clips", name, recipe.key, done.stop, len(store))
         meta = {
@@ -44,19 +50,31 @@ def prepare(name: str, recipe: Plugin, sequences: str | Path, out: str | Path, j
             "classes": list(spec.classes), "units": spec.units, "sequences": store.meta["checksum"],
         }  # fmt: skip
         x, labels = np.load(path, mmap_mode="r"), store.index["label"].astype(np.int64)
-        return ArraySet(x, labels, np.concatenate(lengths), store.index["content"], store.names, split_indices(spec, store), meta)
+        return ArraySet(
+            x,
+            labels,
+            np.concatenate(lengths),
+            store.index["content"],
+            store.names,
+            split_indices(spec, store),
+            meta,
+        )
 
     fill_array(out, (len(store), *shape), fill)
 
 
-def apply_recipe(name: str, recipe: Plugin, store: SequenceStore, which: slice) -> tuple[np.ndarray, np.ndarray]:
+def apply_recipe(
+    name: str, recipe: Plugin, store: SequenceStore, which: slice
+) -> tuple[np.ndarray, np.ndarray]:
     """The recipe's (n, 3, T, V, M) and lengths (n,) of some clips; T may be that of the longest among them."""
     spec: DatasetSpec = load("data.datasets", name).SPEC
     clips = [store[i] for i in range(which.start, which.stop)]
     return made(recipe, clips, spec.skeleton, spec.people)
 
 
-def made(recipe: Plugin, clips: Sequence[RawSequence], skeleton: str, people: int) -> tuple[np.ndarray, np.ndarray]:
+def made(
+    recipe: Plugin, clips: Sequence[RawSequence], skeleton: str, people: int
+) -> tuple[np.ndarray, np.ndarray]:
     """What a recipe makes of clips of one body: the only place where one is applied, whoever asks.
 
     skeleton: the body's name.   people: body slots.   Returns: x (n, 3, T, V, M) float32, lengths (n,) int64.
@@ -81,7 +99,9 @@ def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -
     first, step = x.offset, x.strides
     # Through the file and not through the map: on a full disk a write is an error, a page of a map is the end of the process.
     with open(path, "r+b") as file:
-        for row, clip, last in zip(rows, part, used.shape[1] - used[:, ::-1].argmax(1), strict=True):
+        for row, clip, last in zip(
+            rows, part, used.shape[1] - used[:, ::-1].argmax(1), strict=True
+        ):
             for axis, values in enumerate(np.ascontiguousarray(clip[:, :last], dtype=x.dtype)):
                 file.seek(first + row * step[0] + axis * step[1])
                 file.write(values)
@@ -114,17 +134,24 @@ def join(parts: list[np.ndarray]) -> np.ndarray:
     return x
 
 
-def split_indices(spec: DatasetSpec, store: SequenceStore) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def split_indices(
+    spec: DatasetSpec, store: SequenceStore
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """(train, test) indices of every split of a data set."""
     sides = {split: np.array([rule(s) for s in store]) for split, rule in spec.splits.items()}
-    return {split: (np.flatnonzero(side == "train"), np.flatnonzero(side == "test")) for split, side in sides.items()}
+    return {
+        split: (np.flatnonzero(side == "train"), np.flatnonzero(side == "test"))
+        for split, side in sides.items()
+    }
 
 
 def check_finite(x: np.ndarray, names: list[str]) -> None:
     """Raises: UserError naming the first clip of x (N, ...) that holds NaN or infinity."""
     good = np.isfinite(x).reshape(len(x), -1).all(axis=1)
     if not good.all():
-        raise UserError(f"clip {names[int(np.argmin(good))]}: the recipe made NaN or infinite values; check the recording")
+        raise UserError(
+            f"clip {names[int(np.argmin(good))]}: the recipe made NaN or infinite values; check the recording"
+        )
 
 
 def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
@@ -140,7 +167,9 @@ def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
     train, test = data.splits[split]
     twice = sorted({data.names[i] for i in train} & {data.names[i] for i in test})
     if twice:
-        raise UserError(f"{name}/{split}: clip {twice[0]} is in training and in test; correct the split")
+        raise UserError(
+            f"{name}/{split}: clip {twice[0]} is in training and in test; correct the split"
+        )
     seen, documented = ~data.unseen(split), load("data.datasets", name).SPEC.overlap.get(split, 0)
     if seen.sum() != documented:
         example = f", e.g. {data.names[test[np.flatnonzero(seen)[0]]]}" if seen.any() else ""
@@ -149,9 +178,21 @@ def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
             f"expected {documented}; remove the copies, or document them in the data set's spec"
         )
     if documented:
-        log.warning("%s/%s: %d of %d test clips are also training clips in the released files", name, split, documented, len(test))
+        log.warning(
+            "%s/%s: %d of %d test clips are also training clips in the released files",
+            name,
+            split,
+            documented,
+            len(test),
+        )
     left_out = np.setdiff1d(np.arange(len(data.names)), np.concatenate([train, test]))
     if len(left_out):
-        log.warning("%s/%s: left out, on neither side: %d clips, e.g. %s", name, split, len(left_out), data.names[left_out[0]])
+        log.warning(
+            "%s/%s: left out, on neither side: %d clips, e.g. %s",
+            name,
+            split,
+            len(left_out),
+            data.names[left_out[0]],
+        )
     counts = {"train": len(train), "test": len(test), "left_out": len(left_out)}
     write_json(out, {"split": split, **counts, "shared_names": 0, "shared_contents": documented})

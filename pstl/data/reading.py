@@ -73,7 +73,9 @@ def check_size(size: int, name: str, largest: int = LARGEST_FILE) -> None:
 def check_arrays(needed: int, size: int, name: str) -> None:
     """Raises: UserError if the arrays of a file of `size` bytes take `needed` bytes, far more than what it says can fill."""
     if needed > 2 * size + ALLOWANCE:
-        raise UserError(f"{name}: {size} bytes of text declare {needed} bytes of coordinates, which they cannot fill; {REPAIR}")
+        raise UserError(
+            f"{name}: {size} bytes of text declare {needed} bytes of coordinates, which they cannot fill; {REPAIR}"
+        )
 
 
 def decoded(data: bytes) -> str:
@@ -90,7 +92,9 @@ def lines(source: str | bytes, name: str, largest: int = LARGEST_LIST) -> Iterat
     text = decoded(source) if isinstance(source, bytes) else source.removeprefix("\ufeff")
     if wrong := FOREIGN.search(text):
         line = text.count("\n", 0, wrong.start()) + 1
-        raise UserError(f"{name}: line {line}: found {wrong.group()!r}, expected a text in UTF-8; {REPAIR}")
+        raise UserError(
+            f"{name}: line {line}: found {wrong.group()!r}, expected a text in UTF-8; {REPAIR}"
+        )
     number, place = 1, 0
     for line_of_text in LINE.finditer(text):
         number += len(text[place : line_of_text.start()].replace("\r\n", "\n"))
@@ -108,7 +112,9 @@ def number(word: str, where: str, unit: Unit, what: str = "") -> float:
     """A word as a finite number within its unit's limit.   what: expected, for messages.   Raises: UserError."""
     value = parsed(word)
     if not is_sound(value, unit):
-        raise UserError(f"{where}: found {word[:30]!r}, expected {what or expected(unit)}; {REPAIR}")
+        raise UserError(
+            f"{where}: found {word[:30]!r}, expected {what or expected(unit)}; {REPAIR}"
+        )
     return value
 
 
@@ -146,7 +152,9 @@ def json_object(data: bytes, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{name}: not valid JSON ({error}); {REPAIR}") from None
     if not isinstance(value, dict):
-        raise UserError(f"{name}: expected an object of JSON, found {type(value).__name__}; {REPAIR}")
+        raise UserError(
+            f"{name}: expected an object of JSON, found {type(value).__name__}; {REPAIR}"
+        )
     return value
 
 
@@ -165,15 +173,24 @@ def _check_nesting(data: bytes, name: str) -> None:
     opened = brackets.count(b"[") + brackets.count(b"{")
     if COSTLIEST * len(data) > ALLOWANCE:
         # A list takes some 100 bytes, a place in it 8 and a number 24, a string some 60, a key and its value some 200 more.
-        taken = 100 * opened + 32 * data.count(b",") + 30 * data.count(b'"') + COSTLIEST * data.count(b":")
+        taken = (
+            100 * opened
+            + 32 * data.count(b",")
+            + 30 * data.count(b'"')
+            + COSTLIEST * data.count(b":")
+        )
         if taken + 2 * len(data) > EXPANSION * len(data) + ALLOWANCE:
-            raise UserError(f"{name}: {opened} lists and objects in {len(data)} bytes, more than any recording has; {REPAIR}")
+            raise UserError(
+                f"{name}: {opened} lists and objects in {len(data)} bytes, more than any recording has; {REPAIR}"
+            )
     depth = 0
     for first in range(0, len(brackets), BLOCK):
         part = np.frombuffer(brackets[first : first + BLOCK], np.uint8)
         steps = np.where((part == ord("[")) | (part == ord("{")), 1, -1).cumsum()
         if depth + int(steps.max()) > DEEPEST:
-            raise UserError(f"{name}: lists nested more than {DEEPEST} deep, more than any recording has; {REPAIR}")
+            raise UserError(
+                f"{name}: lists nested more than {DEEPEST} deep, more than any recording has; {REPAIR}"
+            )
         depth += int(steps[-1])
 
 

@@ -49,7 +49,9 @@ class RecordingStore:
 
     def __getitem__(self, i: int) -> Recording:
         clip = self.sequences[i]
-        return Recording(clip, self.times[self.start[i] : self.start[i] + len(clip.xyz)], self.actions[i])
+        return Recording(
+            clip, self.times[self.start[i] : self.start[i] + len(clip.xyz)], self.actions[i]
+        )
 
     def __iter__(self) -> Iterator[Recording]:
         return (self[i] for i in range(len(self)))
@@ -63,15 +65,22 @@ class RecordingStore:
     def sides(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Indices of the training and of the test recordings. Raises: UserError for an unknown split, or a side without any."""
         if split not in self.spec.splits:
-            raise UserError(f"unknown split {split!r} of {self.dataset}; known: {', '.join(self.spec.splits)}")
+            raise UserError(
+                f"unknown split {split!r} of {self.dataset}; known: {', '.join(self.spec.splits)}"
+            )
         train, test = split_indices(self.spec, self.sequences)[split]
         if not len(train) or not len(test):
-            raise UserError(f"{self.dataset}/{split}: {len(train)} training and {len(test)} test recordings; both sides need some")
+            raise UserError(
+                f"{self.dataset}/{split}: {len(train)} training and {len(test)} test recordings; both sides need some"
+            )
         return train, test
 
 
 def write_recordings(
-    folder: str | Path, spec: DatasetSpec, recordings: Iterable[Recording], left_out: dict[str, str] | None = None
+    folder: str | Path,
+    spec: DatasetSpec,
+    recordings: Iterable[Recording],
+    left_out: dict[str, str] | None = None,
 ) -> None:
     """Write recordings to a new folder, replacing it when everything is there.
 
@@ -89,13 +98,21 @@ def write_recordings(
             yield recording.clip
 
     with replaced(folder) as new:
-        write_sequences(new / "sequences", spec, load_skeleton(spec.skeleton).joints, clips(), left_out)
+        write_sequences(
+            new / "sequences", spec, load_skeleton(spec.skeleton).joints, clips(), left_out
+        )
         save_npy(new / "times.npy", np.concatenate(times))
         found = open_sequences(new / "sequences")
         labels = json.dumps(actions)
-        parts = [found.meta["checksum"], hashlib.sha256(np.concatenate(times).tobytes()).hexdigest(), labels]
+        parts = [
+            found.meta["checksum"],
+            hashlib.sha256(np.concatenate(times).tobytes()).hexdigest(),
+            labels,
+        ]
         checksum = hashlib.sha256("".join(parts).encode()).hexdigest()
-        write_json(new / "meta.json", {"dataset": spec.name, "actions": actions, "checksum": checksum})
+        write_json(
+            new / "meta.json", {"dataset": spec.name, "actions": actions, "checksum": checksum}
+        )
 
 
 def open_recordings(folder: str | Path) -> RecordingStore:
@@ -109,23 +126,51 @@ def open_recordings(folder: str | Path) -> RecordingStore:
         with reading(folder / "times.npy", kind):
             times = load_npy(folder / "times.npy", mapped=True)
             if times.dtype != np.float64 or times.shape != (frames.sum(),):
-                raise ValueError(f"shape {times.shape} of {times.dtype}, expected {frames.sum()} times")
+                raise ValueError(
+                    f"shape {times.shape} of {times.dtype}, expected {frames.sum()} times"
+                )
         with reading(folder / "meta.json", kind):
-            actions = [tuple((int(c), float(s), float(e)) for c, s, e in each) for each in content["actions"]]
+            actions = [
+                tuple((int(c), float(s), float(e)) for c, s, e in each)
+                for each in content["actions"]
+            ]
             if len(actions) != len(store):
                 raise ValueError(f"actions of {len(actions)} recordings, expected {len(store)}")
-        return RecordingStore(store, times, np.cumsum(frames) - frames, actions, content["dataset"], content["checksum"])
+        return RecordingStore(
+            store,
+            times,
+            np.cumsum(frames) - frames,
+            actions,
+            content["dataset"],
+            content["checksum"],
+        )
     store = open_sequences(folder)
     frames = store.index["frames"].astype(np.int64)
     longest = np.arange(int(frames.max(initial=0)), dtype=np.float64)
     whole = [((int(row["label"]), 0.0, float(row["frames"] - 1)),) for row in store.index]
-    return RecordingStore(store, longest, np.zeros(len(store), np.int64), whole, store.meta["dataset"], store.meta["checksum"])
+    return RecordingStore(
+        store,
+        longest,
+        np.zeros(len(store), np.int64),
+        whole,
+        store.meta["dataset"],
+        store.meta["checksum"],
+    )
 
 
 def _check(recording: Recording, spec: DatasetSpec) -> None:
     name, times = recording.clip.name, recording.times
     if len(times) != len(recording.clip.xyz) or (np.diff(times) <= 0).any():
-        raise UserError(f"recording {name}: {len(times)} times of {len(recording.clip.xyz)} frames; expected one each, rising")
+        raise UserError(
+            f"recording {name}: {len(times)} times of {len(recording.clip.xyz)} frames; expected one each, rising"
+        )
     for label, start, end in recording.actions:
-        if not (0 <= label < len(spec.classes) and start <= end and start <= times[-1] and end >= times[0]):
-            raise UserError(f"recording {name}: class {label} from {start:g} to {end:g}; expected a known class within the recording")
+        if not (
+            0 <= label < len(spec.classes)
+            and start <= end
+            and start <= times[-1]
+            and end >= times[0]
+        ):
+            raise UserError(
+                f"recording {name}: class {label} from {start:g} to {end:g}; expected a known class within the recording"
+            )

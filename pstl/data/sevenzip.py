@@ -13,7 +13,9 @@ from pstl.errors import UserError
 from pstl.files import Kind, reading
 
 ARCHIVE = Kind("7z archive", "replace it by a whole copy")
-HEADER = struct.Struct("<6s2xIQQI")  # signature, CRC of the rest, and of the list of files: where it begins, its bytes, its CRC
+HEADER = struct.Struct(
+    "<6s2xIQQI"
+)  # signature, CRC of the rest, and of the list of files: where it begins, its bytes, its CRC
 SIGNATURE = b"7z\xbc\xaf\x27\x1c"
 AHEAD = 4  # members unpacked and not yet taken: bounds memory
 
@@ -34,7 +36,11 @@ def entries(archive: Path) -> list[tuple[str, int, str]]:
     with _opened(archive) as bundle:
         if bundle.needs_password():
             raise UserError(f"{archive}: is encrypted; unpack it and name the folder")
-        return [(f.filename, f.uncompressed, "is a link, not a file" if f.is_symlink else "") for f in bundle.list() if not f.is_directory]
+        return [
+            (f.filename, f.uncompressed, "is a link, not a file" if f.is_symlink else "")
+            for f in bundle.list()
+            if not f.is_directory
+        ]
 
 
 def stream(archive: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
@@ -44,7 +50,9 @@ def stream(archive: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]
     """
     ready: queue.Queue[Any] = queue.Queue(AHEAD)
     stopped = threading.Event()
-    unpacking = threading.Thread(target=_unpack, args=(archive, set(names), ready, stopped), daemon=True)
+    unpacking = threading.Thread(
+        target=_unpack, args=(archive, set(names), ready, stopped), daemon=True
+    )
     unpacking.start()
     try:
         while (item := ready.get()) is not None:
@@ -96,7 +104,9 @@ def _check_end(archive: Path) -> None:
         raise Broken(f"{archive}: {said}; {ARCHIVE.again}", "truncated")
 
 
-def _unpack(archive: Path, names: set[str], ready: "queue.Queue[Any]", stopped: threading.Event) -> None:
+def _unpack(
+    archive: Path, names: set[str], ready: "queue.Queue[Any]", stopped: threading.Event
+) -> None:
     from py7zr.io import Py7zIO, WriterFactory
 
     class Member(Py7zIO):
@@ -135,6 +145,8 @@ def _unpack(archive: Path, names: set[str], ready: "queue.Queue[Any]", stopped: 
         with _opened(archive) as bundle:
             bundle.extract(targets=names, factory=Members())
         ready.put(None)
-    except BaseException as error:  # who waits for members must hear of everything, or waits for ever
+    except (
+        BaseException
+    ) as error:  # who waits for members must hear of everything, or waits for ever
         if not stopped.is_set():
             ready.put(error)

@@ -28,13 +28,19 @@ def ntu_clip(name: Name, seed: int = 0, frames: tuple[int, int] = (30, 60)) -> b
     rng = numpy_generator(seed, "simulated ntu", *name)
     sensed = _scene(name, seed, frames)
     if rng.random() < 0.1:  # a crowd: two scenes at once, furniture included
-        sensed = _together(sensed, _scene(name._replace(performer=name.performer + 500), seed, frames))
+        sensed = _together(
+            sensed, _scene(name._replace(performer=name.performer + 500), seed, frames)
+        )
     xyz = sensed.xyz.copy()
     xyz[0, 0, 0, 0] = 4.2e-5  # written with an exponent
-    return skeleton_txt.text(xyz, sensed.ids, sensed.tracking, crlf=bool(rng.random() < 0.25), rng=rng)
+    return skeleton_txt.text(
+        xyz, sensed.ids, sensed.tracking, crlf=bool(rng.random() < 0.25), rng=rng
+    )
 
 
-def ntu_names(setups: Iterable[int], performers: Sequence[int], actions: Iterable[int]) -> list[Name]:
+def ntu_names(
+    setups: Iterable[int], performers: Sequence[int], actions: Iterable[int]
+) -> list[Name]:
     """A small grid: every set-up films every performer, three cameras, two replications."""
     actions = list(actions)
     return [
@@ -56,23 +62,35 @@ def ntu60_archive(folder: Path, contents: int = 160, files: int = 56_880, seed: 
     share = [NormalDist(math.log(77), 0.38).inv_cdf((i + 0.5) / contents) for i in range(contents)]
     lengths = [min(max(round(math.exp(x)), 32), 300) for x in share]
     lengths[-1] = 300
-    spread = [names[i * len(names) // contents] for i in range(contents)]  # over cameras, performers and actions
+    spread = [
+        names[i * len(names) // contents] for i in range(contents)
+    ]  # over cameras, performers and actions
     texts = {
-        f"nturgb+d_skeletons/{name}.skeleton": ntu_clip(name, seed, (length, length)) for name, length in zip(spread, lengths, strict=True)
+        f"nturgb+d_skeletons/{name}.skeleton": ntu_clip(name, seed, (length, length))
+        for name, length in zip(spread, lengths, strict=True)
     }
-    first, others = list(texts), [f"nturgb+d_skeletons/{name}.skeleton" for name in sorted(set(names) - set(spread))]
+    first, others = (
+        list(texts),
+        [f"nturgb+d_skeletons/{name}.skeleton" for name in sorted(set(names) - set(spread))],
+    )
     path = folder / _ntu.OLD.filename
     write_zip(path, texts, {name: first[i % contents] for i, name in enumerate(others)})
     return path
 
 
-def write_zip(path: Path, members: Mapping[str, bytes], repeated: Mapping[str, str] | None = None) -> None:
+def write_zip(
+    path: Path, members: Mapping[str, bytes], repeated: Mapping[str, str] | None = None
+) -> None:
     """A deflated archive. repeated: further name -> the member whose content it has; compressed once, stored again."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as bundle:
         packed = {}
         for name, content in members.items():
             squeeze = zlib.compressobj(6, zlib.DEFLATED, -15)
-            packed[name] = (squeeze.compress(content) + squeeze.flush(), zlib.crc32(content), len(content))
+            packed[name] = (
+                squeeze.compress(content) + squeeze.flush(),
+                zlib.crc32(content),
+                len(content),
+            )
         for name, source in [*((name, name) for name in members), *(repeated or {}).items()]:
             _store(bundle, name, *packed[source])
 
@@ -86,12 +104,18 @@ def write_7z(path: Path, members: Mapping[str, bytes]) -> None:
             bundle.writestr(content, name)
 
 
-def pku_recording(name: str, actions: Sequence[int], seed: int = 0, frames: tuple[int, int] = (30, 60)) -> tuple[bytes, bytes]:
+def pku_recording(
+    name: str, actions: Sequence[int], seed: int = 0, frames: tuple[int, int] = (30, 60)
+) -> tuple[bytes, bytes]:
     """One recording and its label file: `actions` (1-based classes) one after the other, GAP frames of standing about between."""
     n = pku_txt.parse_name(name)
     parts, labels, at = [], [], 0
     for number, action in enumerate(actions):
-        scene = _scene(Name(1, pku_txt.VIEWS[n.view], n.recording or n.subject, number + 1, action), seed, frames)
+        scene = _scene(
+            Name(1, pku_txt.VIEWS[n.view], n.recording or n.subject, number + 1, action),
+            seed,
+            frames,
+        )
         bodies = pku_txt.two_bodies(scene.xyz)
         parts += [np.repeat(bodies[:1], GAP, axis=0), bodies]
         labels.append(f"{action},{at + GAP + 1},{at + GAP + len(bodies)},{1 + number % 2}")
@@ -122,7 +146,12 @@ def _together(a: Sensed, b: Sensed) -> Sensed:
 def _store(bundle: zipfile.ZipFile, name: str, packed: bytes, crc: int, size: int) -> None:
     """Append a member that is already deflated, which zipfile has no word for: its header, its bytes, its entry."""
     info = zipfile.ZipInfo(name)
-    info.compress_type, info.CRC, info.compress_size, info.file_size = zipfile.ZIP_DEFLATED, crc, len(packed), size
+    info.compress_type, info.CRC, info.compress_size, info.file_size = (
+        zipfile.ZIP_DEFLATED,
+        crc,
+        len(packed),
+        size,
+    )
     stream = bundle.fp
     assert stream is not None
     stream.seek(bundle.start_dir)

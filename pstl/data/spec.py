@@ -117,12 +117,18 @@ class DatasetSpec:
     # split -> test clips whose very coordinates are also among the training clips in the released files; 0 where not named.
     # Any other number stops the workflow. Tasks report such a split twice: all test clips, and those not seen in training.
     overlap: dict[str, int] = field(default_factory=dict)
-    slips: tuple[Slip, ...] = ()  # read as meant and said; everything else of their kind is an error
+    slips: tuple[
+        Slip, ...
+    ] = ()  # read as meant and said; everything else of their kind is an error
     how_to_get: str = ""  # one message for people who must ask for it
     # Every kind of clip, as far as splits tell clips apart, of all data sets that share recordings under the same names.
     universe: Callable[[], Iterable[RawSequence]] | None = None
-    holds: Callable[[RawSequence], bool] = field(default=lambda clip: True)  # whether one of these is in this data set
-    simulated: bool = False  # nobody's body: coordinates may be shown and passed on; of real people neither
+    holds: Callable[[RawSequence], bool] = field(
+        default=lambda clip: True
+    )  # whether one of these is in this data set
+    simulated: bool = (
+        False  # nobody's body: coordinates may be shown and passed on; of real people neither
+    )
     on_request: bool = False  # downloaded only by who says accept_terms in the data set's settings
 
     def leak(self, trained: str, target: "DatasetSpec", tested: str) -> RawSequence | None:
@@ -131,7 +137,9 @@ class DatasetSpec:
             return None
         train, test = self.splits[trained], target.splits[tested]
         shared = (clip for clip in self.universe() if self.holds(clip) and target.holds(clip))
-        return next((clip for clip in shared if train(clip) == "train" and test(clip) == "test"), None)
+        return next(
+            (clip for clip in shared if train(clip) == "train" and test(clip) == "test"), None
+        )
 
 
 def by_camera(train: Iterable[int], test: Iterable[int]) -> Rule:

@@ -30,17 +30,30 @@ class SequenceStore:
     names: list[str]
     # meta["listed"]: split -> side of every clip, where the release lists them.   meta["merged"]: name -> RawSequence.merged, if any
     meta: dict[str, Any]
-    bodies: np.ndarray | None = None  # (sum of T * M,) uint8, each clip (T, M) in C order; None: no bodies are told apart
+    bodies: np.ndarray | None = (
+        None  # (sum of T * M,) uint8, each clip (T, M) in C order; None: no bodies are told apart
+    )
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, i: int) -> RawSequence:
         row = dict(zip(FIELDS, self.index[i].item(), strict=True))
-        joints, first, frames, people = int(self.meta["joints"]), row["offset"], row["frames"], row["people"]
-        xyz = self.values[first : first + frames * joints * people * 3].reshape(frames, joints, people, 3)
+        joints, first, frames, people = (
+            int(self.meta["joints"]),
+            row["offset"],
+            row["frames"],
+            row["people"],
+        )
+        xyz = self.values[first : first + frames * joints * people * 3].reshape(
+            frames, joints, people, 3
+        )
         slots = first // (joints * 3)  # where its body numbers begin
-        bodies = None if self.bodies is None else self.bodies[slots : slots + frames * people].reshape(frames, people)
+        bodies = (
+            None
+            if self.bodies is None
+            else self.bodies[slots : slots + frames * people].reshape(frames, people)
+        )
         listed = {split: sides[i] for split, sides in self.meta.get("listed", {}).items()}
         kept = (row["subject"], row["camera"], row["setup"])
         merged = tuple(self.meta.get("merged", {}).get(self.names[i], ()))
@@ -93,26 +106,57 @@ def write_sequences(
                 _check_sequence(s, joints)
                 data = np.ascontiguousarray(s.xyz, dtype=np.float32).tobytes()
                 stream.write(data)
-                sums.update(data)  # here, while it is in memory: gigabytes are not read again for it
-                numbers.write(b"" if s.bodies is None else np.ascontiguousarray(s.bodies, dtype=np.uint8).tobytes())
+                sums.update(
+                    data
+                )  # here, while it is in memory: gigabytes are not read again for it
+                numbers.write(
+                    b""
+                    if s.bodies is None
+                    else np.ascontiguousarray(s.bodies, dtype=np.uint8).tobytes()
+                )
                 content = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
-                rows.append((offset, s.xyz.shape[0], s.xyz.shape[2], s.label, s.subject, s.camera, s.setup, content))
+                rows.append(
+                    (
+                        offset,
+                        s.xyz.shape[0],
+                        s.xyz.shape[2],
+                        s.label,
+                        s.subject,
+                        s.camera,
+                        s.setup,
+                        content,
+                    )
+                )
                 names.append(s.name)
                 listed.append(s.listed)
                 if s.merged:
                     merged[s.name] = s.merged
                 offset += s.xyz.size
             if numbers.tell() not in (0, offset // (3 * joints)):
-                raise UserError(f"{spec.name}: some clips say which body stands in which slot, others do not; give all or none")
+                raise UserError(
+                    f"{spec.name}: some clips say which body stands in which slot, others do not; give all or none"
+                )
         if len(set(names)) != len(names):
             twice = sorted({n for n in names if names.count(n) > 1})[:3]
-            raise UserError(f"{spec.name}: clip names occur twice, e.g. {', '.join(twice)}; remove the copies")
+            raise UserError(
+                f"{spec.name}: clip names occur twice, e.g. {', '.join(twice)}; remove the copies"
+            )
         if by_name:
             order = sorted(range(len(names)), key=names.__getitem__)
-            rows, names, listed = [rows[i] for i in order], [names[i] for i in order], [listed[i] for i in order]
+            rows, names, listed = (
+                [rows[i] for i in order],
+                [names[i] for i in order],
+                [listed[i] for i in order],
+            )
         save_npy(new / "index.npy", np.array(rows, dtype=INDEX))
         told_apart = (new / "bodies.bin").stat().st_size > 0
-        meta = {"dataset": spec.name, "joints": joints, "names": names, "checksum": sums.hexdigest(), "told_apart": told_apart}
+        meta = {
+            "dataset": spec.name,
+            "joints": joints,
+            "names": names,
+            "checksum": sums.hexdigest(),
+            "told_apart": told_apart,
+        }
         if left_out:
             meta["left_out"] = left_out
         if merged:
@@ -153,7 +197,9 @@ def write_array(folder: str | Path, array: ArraySet) -> None:
         _write_rest(new, array)
 
 
-def fill_array(folder: str | Path, shape: tuple[int, ...], fill: Callable[[Path], ArraySet]) -> None:
+def fill_array(
+    folder: str | Path, shape: tuple[int, ...], fill: Callable[[Path], ArraySet]
+) -> None:
     """As write_array, for an x larger than memory: fill(path) writes into the file, of zeros (N, 3, T, V, M) float32, and describes it.
 
     What is not written stays a hole in the file and takes no room on most file systems.
@@ -167,13 +213,22 @@ def _write_rest(new: Path, array: ArraySet) -> None:
     save_npy(new / "y.npy", array.y.astype(np.int64))
     save_npy(new / "length.npy", array.length.astype(np.int64))
     save_npy(new / "content.npy", array.content)
-    sides = {f"{name}.{side}": index for name, pair in array.splits.items() for side, index in zip(("train", "test"), pair, strict=True)}
+    sides = {
+        f"{name}.{side}": index
+        for name, pair in array.splits.items()
+        for side, index in zip(("train", "test"), pair, strict=True)
+    }
     save_npz(new / "splits.npz", sides)
-    files = {name: checksum(new / name) for name in ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz")}
+    files = {
+        name: checksum(new / name)
+        for name in ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz")
+    }
     sums = [files[name] for name in ("x.npy", "y.npy", "length.npy")]
     sums += [hashlib.sha256(i.tobytes()).hexdigest() for i in sides.values()]
     total = hashlib.sha256("".join(sums).encode()).hexdigest()
-    write_json(new / "meta.json", {**array.meta, "names": array.names, "checksum": total, "files": files})
+    write_json(
+        new / "meta.json", {**array.meta, "names": array.names, "checksum": total, "files": files}
+    )
 
 
 def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
@@ -206,7 +261,9 @@ def _verify(folder: Path, files: dict[str, str], kind: Kind) -> None:
         with reading(folder / name, kind):
             found = checksum(folder / name)
         if found != expected:
-            raise UserError(f"{folder / name}: checksum {found[:12]}, expected {expected[:12]}: the file is damaged; {kind.again}")
+            raise UserError(
+                f"{folder / name}: checksum {found[:12]}, expected {expected[:12]}: the file is damaged; {kind.again}"
+            )
 
 
 def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
@@ -218,13 +275,19 @@ def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
 
 def _check_sequence(s: RawSequence, joints: int) -> None:
     if s.xyz.ndim != 4 or s.xyz.shape[1] != joints or s.xyz.shape[3] != 3 or not s.xyz.shape[0]:
-        raise UserError(f"clip {s.name}: shape {s.xyz.shape}, expected (frames >= 1, {joints} joints, people, 3)")
+        raise UserError(
+            f"clip {s.name}: shape {s.xyz.shape}, expected (frames >= 1, {joints} joints, people, 3)"
+        )
     if s.bodies is not None and s.bodies.shape != (s.xyz.shape[0], s.xyz.shape[2]):
-        raise UserError(f"clip {s.name}: body numbers of shape {s.bodies.shape}, expected (frames, people) of {s.xyz.shape}")
+        raise UserError(
+            f"clip {s.name}: body numbers of shape {s.bodies.shape}, expected (frames, people) of {s.xyz.shape}"
+        )
     _check_bodies(s)
     if not np.isfinite(s.xyz).all():
         frame = int(np.argwhere(~np.isfinite(s.xyz))[0, 0])
-        raise UserError(f"clip {s.name}: coordinate in frame {frame} is NaN or infinite; repair or remove the file")
+        raise UserError(
+            f"clip {s.name}: coordinate in frame {frame} is NaN or infinite; repair or remove the file"
+        )
 
 
 def _check_bodies(s: RawSequence) -> None:
@@ -236,7 +299,9 @@ def _check_bodies(s: RawSequence) -> None:
             "number a sensor's ids with pstl.data.formats.skeleton_txt.numbered"
         )
     if s.merged and len(s.merged) != most:
-        raise UserError(f"clip {s.name}: merged has {len(s.merged)} numbers, expected one for each of {most} bodies")
+        raise UserError(
+            f"clip {s.name}: merged has {len(s.merged)} numbers, expected one for each of {most} bodies"
+        )
 
 
 def _meta(folder: Path, kind: Kind, shape: type[BaseModel]) -> dict[str, Any]:

@@ -36,7 +36,9 @@ class SequencesMeta(BaseModel):
     @model_validator(mode="after")
     def _one_side_each(self) -> "SequencesMeta":
         if self.joints < 1 or any(len(sides) != len(self.names) for sides in self.listed.values()):
-            raise ValueError(f"{self.joints} joints, {len(self.names)} names, and sides of other clips")
+            raise ValueError(
+                f"{self.joints} joints, {len(self.names)} names, and sides of other clips"
+            )
         return self
 
 
@@ -61,7 +63,12 @@ class EncodableMeta(ArrayMeta):
 
 MOST = 2**24  # frames or people of one clip; beyond it, products would not fit into 64 bits
 # Files of an array: name, type, dimensions.
-PARTS = (("x", np.float32, 5), ("y", np.int64, 1), ("length", np.int64, 1), ("content", np.uint64, 1))
+PARTS = (
+    ("x", np.float32, 5),
+    ("y", np.int64, 1),
+    ("length", np.int64, 1),
+    ("content", np.uint64, 1),
+)
 
 
 def kind_of(folder: Path, what: str, verb: str) -> Kind:
@@ -85,7 +92,9 @@ def check_range(values: np.ndarray, least: int, most: int) -> None:
         raise ValueError(f"{found}, expected {least} to {most}")
 
 
-def sides_of(content: dict[str, np.ndarray], clips: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def sides_of(
+    content: dict[str, np.ndarray], clips: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Splits by name. Raises: ValueError, KeyError for an index of no clip, or an absent side."""
     for name, index in content.items():
         check_part(index, np.int64, 1, len(index))

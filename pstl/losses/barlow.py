@@ -24,8 +24,12 @@ def barlow_twins(za: Tensor, zb: Tensor, off_diagonal_weight: float) -> Tensor:
     n x n Gram matrices, about D / n times fewer operations (spec 16).
     """
     if za.shape != zb.shape or za.dim() != 2:
-        raise ShapeError(f"Barlow Twins needs two (n, D) tensors of one shape, found {tuple(za.shape)} and {tuple(zb.shape)}")
+        raise ShapeError(
+            f"Barlow Twins needs two (n, D) tensors of one shape, found {tuple(za.shape)} and {tuple(zb.shape)}"
+        )
     n, width = za.shape
     diagonal = (za * zb).mean(0)
-    total = ((za @ za.T) * (zb @ zb.T)).sum() / n**2 if n < width else (za.T @ zb / n).square().sum()
+    total = (
+        ((za @ za.T) * (zb @ zb.T)).sum() / n**2 if n < width else (za.T @ zb / n).square().sum()
+    )
     return (diagonal - 1).square().sum() + off_diagonal_weight * (total - diagonal.square().sum())

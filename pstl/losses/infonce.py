@@ -15,7 +15,9 @@ def logits(query: Tensor, key: Tensor, negatives: Tensor, temperature: float) ->
     """
     if query.shape[-2:] != key.shape or negatives.shape[1:] != key.shape[1:]:
         shapes = tuple(query.shape), tuple(key.shape), tuple(negatives.shape)
-        raise ShapeError(f"queries, keys and negatives of shapes {shapes}: expected (..., n, D), (n, D) and (K, D)")
+        raise ShapeError(
+            f"queries, keys and negatives of shapes {shapes}: expected (..., n, D), (n, D) and (K, D)"
+        )
     with torch.autocast(query.device.type, enabled=False):
         query, key, negatives = query.float(), key.float(), negatives.float()
         positive = (query * key).sum(-1, keepdim=True)
@@ -34,7 +36,12 @@ def batch_logits(query: Tensor, key: Tensor, temperature: float) -> Tensor:
     query, key: (n, D), of any length.   Returns: (n, n), at least float32, also under autocast.
     """
     if query.shape != key.shape or query.dim() != 2:
-        raise ShapeError(f"queries and keys of shapes {tuple(query.shape)}, {tuple(key.shape)}: expected two (n, D) of one shape")
+        raise ShapeError(
+            f"queries and keys of shapes {tuple(query.shape)}, {tuple(key.shape)}: expected two (n, D) of one shape"
+        )
     with torch.autocast(query.device.type, enabled=False):
-        query, key = (F.normalize(part.to(torch.promote_types(part.dtype, torch.float32)), dim=1) for part in (query, key))
+        query, key = (
+            F.normalize(part.to(torch.promote_types(part.dtype, torch.float32)), dim=1)
+            for part in (query, key)
+        )
         return query @ key.T / temperature

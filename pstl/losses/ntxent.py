@@ -14,9 +14,13 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     separate problems solved by one product.   Returns: (...), float32 also under autocast.
     """
     if a.shape != b.shape or a.dim() < 2:
-        raise ShapeError(f"streams of shapes {tuple(a.shape)} and {tuple(b.shape)}: expected twice (..., N, D)")
+        raise ShapeError(
+            f"streams of shapes {tuple(a.shape)} and {tuple(b.shape)}: expected twice (..., N, D)"
+        )
     with torch.autocast(a.device.type, enabled=False):
-        z = F.normalize(torch.cat([a, b], dim=-2).to(torch.promote_types(a.dtype, torch.float32)), dim=-1)
+        z = F.normalize(
+            torch.cat([a, b], dim=-2).to(torch.promote_types(a.dtype, torch.float32)), dim=-1
+        )
         rows = z.shape[-2]
         own = torch.eye(rows, dtype=torch.bool, device=z.device)
         scores = (z @ z.mT / temperature).masked_fill(own, -torch.inf)

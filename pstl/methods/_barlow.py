@@ -22,7 +22,9 @@ class BarlowConfig(Frozen):
     rotation_deg: NotNegative = 30.0  # of the main axis
     small_rotation_deg: NotNegative = 1.0  # of the two other axes
     flip_probability: Share = 0.5
-    per_sample: bool = False  # released: one draw per batch and view; True is another method, kept for ablation
+    per_sample: bool = (
+        False  # released: one draw per batch and view; True is another method, kept for ablation
+    )
 
 
 class BarlowMethod(BaseMethod):
@@ -51,7 +53,9 @@ class BarlowMethod(BaseMethod):
         """Clip features of the global batch.   (N_rank, 3, T, V, M) -> (N, D)."""
         h = gather(self.encoder(x, drop).clip)
         if len(h) < 2:
-            raise UserError("a batch of one clip cannot be standardised; choose a batch_size that leaves no remainder of 1, or drop_last")
+            raise UserError(
+                "a batch of one clip cannot be standardised; choose a batch_size that leaves no remainder of 1, or drop_last"
+            )
         return h
 
     def project(self, *views: Tensor) -> list[Tensor]:
@@ -75,5 +79,9 @@ def weak_view(cfg: BarlowConfig, x: Tensor, skeleton: Skeleton, rng: Generator) 
     """See BarlowMethod.view. Shear and the three rotations act as one 3x3 matrix: p' = p S Rx Ry Rz."""
     draws = x.shape[0] if cfg.per_sample else 1
     x = augment.crop(x, cfg.padding_ratio, rng, cfg.per_sample)
-    matrix = augment.shear(draws, cfg.shear_amplitude, rng) @ augment.rotation(draws, cfg.rotation_deg, cfg.small_rotation_deg, rng)
-    return augment.swap_sides(augment.transform(x, matrix), skeleton.mirror, cfg.flip_probability, rng, cfg.per_sample)
+    matrix = augment.shear(draws, cfg.shear_amplitude, rng) @ augment.rotation(
+        draws, cfg.rotation_deg, cfg.small_rotation_deg, rng
+    )
+    return augment.swap_sides(
+        augment.transform(x, matrix), skeleton.mirror, cfg.flip_probability, rng, cfg.per_sample
+    )

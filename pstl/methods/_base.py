@@ -49,7 +49,9 @@ class BaseMethod(nn.Module):
     one_body: bool = False  # True: an item of a training batch is one body of a clip (M = 1), never an absent one
     shortest: int = 1  # frames; training leaves shorter recordings out
     learns_from_unlabelled: bool = False  # False: where only a fraction has labels, a method that needs them sees no other clips
-    together: tuple[str, ...] = ()  # streams that enter the encoder, and so its batch norms, in one batch; (): the run's alone
+    together: tuple[
+        str, ...
+    ] = ()  # streams that enter the encoder, and so its batch norms, in one batch; (): the run's alone
     classifier: nn.Linear  # of a method that learns classes: kept with the encoder, see classify()
 
     def __init__(self, cfg: Any, encoder: BaseEncoder, problem: Problem) -> None:
@@ -83,12 +85,16 @@ class BaseMethod(nn.Module):
         return convert(x, skeleton, stream)
 
     @classmethod
-    def clean_stream(cls, cfg: Frozen, x: Tensor, length: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
+    def clean_stream(
+        cls, cfg: Frozen, x: Tensor, length: Tensor, skeleton: Skeleton, stream: str
+    ) -> Tensor:
         """The clean view as one stream: what the encoder is fed downstream."""
         return cls.as_stream(cls.clean(cfg, x, length), skeleton, stream)
 
     @classmethod
-    def augmented(cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+    def augmented(
+        cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator
+    ) -> tuple[Tensor, Tensor]:
         """The random view its paper fine-tunes on, before stream conversion, and its length; by default the clean one."""
         return cls.clean(cfg, x, length), length
 

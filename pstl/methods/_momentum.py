@@ -26,8 +26,12 @@ class Queue(nn.Module):
 
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
-        self.register_buffer("keys", F.normalize(torch.randn(size, width), dim=1))  # (K, D): random negatives until the first round is full
-        self.register_buffer("oldest", torch.zeros((), dtype=torch.int64))  # a tensor: no synchronisation to know where to write
+        self.register_buffer(
+            "keys", F.normalize(torch.randn(size, width), dim=1)
+        )  # (K, D): random negatives until the first round is full
+        self.register_buffer(
+            "oldest", torch.zeros((), dtype=torch.int64)
+        )  # a tensor: no synchronisation to know where to write
         self.keys: Tensor
         self.oldest: Tensor
 

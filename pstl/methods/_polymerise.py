@@ -40,8 +40,16 @@ class Polymerise(nn.Module):
         super().__init__()
         self.body, self.part, self.joint = (Level(width, heads) for _ in range(3))
         self.recursive = recursive
-        self.body_to_part, self.part_to_joint, self.body_to_joint = pyramid.body_to_part, pyramid.part_to_joint, pyramid.body_to_joint
-        tables = {"body_of": pyramid.body_of, "part_of": pyramid.part_of, "body_of_part": pyramid.body_of_part}
+        self.body_to_part, self.part_to_joint, self.body_to_joint = (
+            pyramid.body_to_part,
+            pyramid.part_to_joint,
+            pyramid.body_to_joint,
+        )
+        tables = {
+            "body_of": pyramid.body_of,
+            "part_of": pyramid.part_of,
+            "body_of_part": pyramid.body_of_part,
+        }
         for name, group_of in tables.items():
             self.register_buffer(f"{name}_pairs", pairs(group_of), persistent=False)
         self.register_buffer("body_mean", averaging(pyramid.body_of), persistent=False)
@@ -54,21 +62,39 @@ class Polymerise(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):  # small beside the encoder, and tanh of small numbers
+        with torch.autocast(
+            x.device.type, enabled=False
+        ):  # small beside the encoder, and tanh of small numbers
             x = x.to(torch.promote_types(x.dtype, torch.float32))
             inputs = x @ self.body_mean.to(x.dtype), x @ self.part_mean.to(x.dtype), x
             levels = self.body, self.part, self.joint
-            own, values = zip(*(level.attend(nodes) for level, nodes in zip(levels, inputs, strict=True)), strict=True)
+            own, values = zip(
+                *(level.attend(nodes) for level, nodes in zip(levels, inputs, strict=True)),
+                strict=True,
+            )
             maps = self.polymerised(*own)
-            outputs = (level.gather(*given) for level, *given in zip(levels, inputs, maps, values, strict=True))
+            outputs = (
+                level.gather(*given)
+                for level, *given in zip(levels, inputs, maps, values, strict=True)
+            )
             return torch.stack([y.mean((2, 3)) for y in outputs])
 
-    def polymerised(self, body: Tensor, part: Tensor, joint: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def polymerised(
+        self, body: Tensor, part: Tensor, joint: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Own maps (P, heads, W, W) of each level -> the maps that are used."""
         part_used = part + self.body_to_part * spread(body, self.body_of_part_pairs)
         if self.recursive:
-            return body, part_used, joint + self.part_to_joint * spread(part_used, self.part_of_pairs)
-        joint_used = joint + self.part_to_joint * spread(part, self.part_of_pairs) + self.body_to_joint * spread(body, self.body_of_pairs)
+            return (
+                body,
+                part_used,
+                joint + self.part_to_joint * spread(part_used, self.part_of_pairs),
+            )
+        joint_used = (
+            joint
+            + self.part_to_joint * spread(part, self.part_of_pairs)
+            + self.body_to_joint * spread(body, self.body_of_pairs)
+        )
         return body, part_used, joint_used
 
 

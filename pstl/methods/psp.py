@@ -27,7 +27,10 @@ from pstl.ops import augment, sampling
 from pstl.ops.collective import gather, place
 from pstl.skeletons import Skeleton, pyramid
 
-ONLY_STREAM = ("joint", "PSP learns from joint and motion together")  # other cells of the grid are n/a for this reason
+ONLY_STREAM = (
+    "joint",
+    "PSP learns from joint and motion together",
+)  # other cells of the grid are n/a for this reason
 
 
 class Config(Frozen):
@@ -42,7 +45,9 @@ class Config(Frozen):
     # Each stream of a view is turned about z, which is up in scaled300, by up to this much either way; the released code turns nothing.
     # Ours, for cross-view data: where a body faces is read from two joints of frame 0 and is off by some 30 degrees in NW-UCLA.
     turn_deg: float = Field(default=0, ge=0, le=180)
-    contrast_weight: float = Field(default=0.2, ge=0)  # lambda; 0 is supervised training: clips without label are not looked at
+    contrast_weight: float = Field(
+        default=0.2, ge=0
+    )  # lambda; 0 is supervised training: clips without label are not looked at
 
 
 class Method(BaseMethod):
@@ -56,27 +61,47 @@ class Method(BaseMethod):
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__(cfg, encoder, problem)
         if not isinstance(encoder, Encoder):
-            raise UserError("psp: its attention needs the joints of the encoder 'dsta'; set encoder: {name: dsta}")
+            raise UserError(
+                "psp: its attention needs the joints of the encoder 'dsta'; set encoder: {name: dsta}"
+            )
         if problem.stream != ONLY_STREAM[0]:
-            raise UserError(f"{ONLY_STREAM[1]}, and has no stream {problem.stream!r}; set streams: [{ONLY_STREAM[0]}]")
+            raise UserError(
+                f"{ONLY_STREAM[1]}, and has no stream {problem.stream!r}; set streams: [{ONLY_STREAM[0]}]"
+            )
         if encoder.width % cfg.heads:
-            raise UserError(f"psp: {encoder.width} features cannot be shared by {cfg.heads} heads; set settings.heads")
+            raise UserError(
+                f"psp: {encoder.width} features cannot be shared by {cfg.heads} heads; set settings.heads"
+            )
         self.encoder: Encoder = encoder
-        self.polymerise = Polymerise(encoder.width, cfg.heads, pyramid.build(problem.skeleton), cfg.recursive)
-        self.projector = nn.Sequential(nn.Linear(encoder.width, encoder.width), nn.ReLU(), nn.Linear(encoder.width, encoder.width))
+        self.polymerise = Polymerise(
+            encoder.width, cfg.heads, pyramid.build(problem.skeleton), cfg.recursive
+        )
+        self.projector = nn.Sequential(
+            nn.Linear(encoder.width, encoder.width),
+            nn.ReLU(),
+            nn.Linear(encoder.width, encoder.width),
+        )
         self.classifier = nn.Linear(encoder.width, problem.classes)
         initialise(self.projector)
         initialise(self.classifier)
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         if not batch.labelled or batch.y is None:
-            raise UserError("psp: a batch without labelled clips of its own; set train.labelled_batch")
+            raise UserError(
+                "psp: a batch without labelled clips of its own; set train.labelled_batch"
+            )
         n = batch.labelled  # the first n clips have classes
         if not self.cfg.contrast_weight:
             return self.supervised(batch, rng)
-        views = [self.view(batch.x[part], batch.length[part], rng) for part in (slice(n), slice(n, None))]
-        maps = self.encoder.maps(torch.cat([x for streams in views for x in streams]))  # once, so that all enter one batch norm
-        joint, motion, joint_u, motion_u = maps.split([len(x) * x.shape[4] for streams in views for x in streams])
+        views = [
+            self.view(batch.x[part], batch.length[part], rng) for part in (slice(n), slice(n, None))
+        ]
+        maps = self.encoder.maps(
+            torch.cat([x for streams in views for x in streams])
+        )  # once, so that all enter one batch norm
+        joint, motion, joint_u, motion_u = maps.split(
+            [len(x) * x.shape[4] for streams in views for x in streams]
+        )
 
         classes = self.classes(joint, motion, batch.y[:n])
         body, part, whole = self.contrast(self.levels(joint_u), self.levels(motion_u))
@@ -94,7 +119,9 @@ class Method(BaseMethod):
 
     def classes(self, joint: Tensor, motion: Tensor, y: Tensor) -> Tensor:
         """Cross-entropy of labelled clips.   joint, motion: their maps (n M, C, T', V).   y: (n,)."""
-        return F.cross_entropy(self.logits(gather(self.pool(joint)), gather(self.pool(motion))), gather(y))
+        return F.cross_entropy(
+            self.logits(gather(self.pool(joint)), gather(self.pool(motion))), gather(y)
+        )
 
     def sharded(self) -> list[nn.Module]:
         return [self.encoder.trunk, self.polymerise]
@@ -105,13 +132,23 @@ class Method(BaseMethod):
         Drawn for the global batch, so that ranks together equal one process.   Returns: (n, 3, frames, V, M) each.
         """
         first, total = place(x)
-        keys = torch.rand(2, total, sampling.candidates(x.shape[2], self.cfg.frames), generator=rng)[:, first : first + len(x)]
-        index = [sampling.random_frames(length, k, self.cfg.frames) for k in keys.to(x.device, non_blocking=True)]
+        keys = torch.rand(
+            2, total, sampling.candidates(x.shape[2], self.cfg.frames), generator=rng
+        )[:, first : first + len(x)]
+        index = [
+            sampling.random_frames(length, k, self.cfg.frames)
+            for k in keys.to(x.device, non_blocking=True)
+        ]
         views = sampling.take(x, index[0]), sampling.take_motion(x, length, index[1])
         if not self.cfg.turn_deg:
             return views
-        angle = self.cfg.turn_deg * (2 * torch.rand(2, total, generator=rng)[:, first : first + len(x)] - 1)
-        joint, motion = (augment.transform(view, augment.about_z(a)) for view, a in zip(views, angle, strict=True))
+        angle = self.cfg.turn_deg * (
+            2 * torch.rand(2, total, generator=rng)[:, first : first + len(x)] - 1
+        )
+        joint, motion = (
+            augment.transform(view, augment.about_z(a))
+            for view, a in zip(views, angle, strict=True)
+        )
         return joint, motion
 
     def pool(self, maps: Tensor) -> Tensor:
@@ -131,7 +168,9 @@ class Method(BaseMethod):
 
     def contrast(self, joint: Tensor, motion: Tensor) -> tuple[Tensor, ...]:
         """The coarse-to-fine contrastive losses of body, part and joint (spec section 6).   joint, motion: (3, n, C)."""
-        z = self.projector(torch.cat([joint, motion])).transpose(0, 1)  # one projector for all levels and both streams
+        z = self.projector(torch.cat([joint, motion])).transpose(
+            0, 1
+        )  # one projector for all levels and both streams
         z_joint, z_motion = gather(z).transpose(0, 1).chunk(2)
         return tuple(nt_xent(z_joint, z_motion, self.cfg.temperature))
 
@@ -147,7 +186,9 @@ class Method(BaseMethod):
         return sampling.take(x, sampling.spaced_frames(length, cfg.frames))
 
     @classmethod
-    def clean_stream(cls, cfg: Frozen, x: Tensor, length: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
+    def clean_stream(
+        cls, cfg: Frozen, x: Tensor, length: Tensor, skeleton: Skeleton, stream: str
+    ) -> Tensor:
         """The same frames; motion is taken before them, at the native rate (spec 2.2)."""
         assert isinstance(cfg, Config)
         if stream == "motion":

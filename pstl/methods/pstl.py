@@ -42,9 +42,13 @@ class Method(BarlowMethod):
         skeleton = self.problem.skeleton
         x = convert(batch.x, skeleton, self.problem.stream)
         whole, brief, partial = (self.view(x, rng) for _ in range(3))
-        brief = masks.drop_fast_frames(brief, round(self.cfg.masked_frames * x.shape[2] / FRAMES_OF_PAPER), rng)  # MATM
+        brief = masks.drop_fast_frames(
+            brief, round(self.cfg.masked_frames * x.shape[2] / FRAMES_OF_PAPER), rng
+        )  # MATM
         choose = masks.central_joints if self.cfg.joint_choice == "central" else masks.random_joints
-        dropped = choose(skeleton, round(self.cfg.masked_joints * skeleton.joints / JOINTS_OF_PAPER), rng)  # CSM
+        dropped = choose(
+            skeleton, round(self.cfg.masked_joints * skeleton.joints / JOINTS_OF_PAPER), rng
+        )  # CSM
         views = self.features(whole), self.features(brief), self.features(partial, dropped)
         z, z_brief, z_partial = self.project(*views)
         temporal = self.barlow(z, z_brief)
@@ -108,7 +112,9 @@ def classifier_from_official(content: dict[str, Any]) -> dict[str, Tensor] | Non
     located = encoder_in(content, ANCHOR)
     state = located.encoder
     weight, bias = state.get("fc.weight"), state.get("fc.bias")
-    projects = any(word in name for name, word in itertools.product(located.beside, ("queue", *TWINS)))
+    projects = any(
+        word in name for name, word in itertools.product(located.beside, ("queue", *TWINS))
+    )
     if weight is None or bias is None or projects:
         return None
     return {"weight": weight.flatten(1), "bias": bias}

@@ -34,7 +34,9 @@ class Config(Frozen):
     frames: int = Field(default=64, ge=1)  # of a view; no crop is shorter, unless the clip is
     shortest_crop: float = Field(default=0.1, gt=0, le=1)  # share of the clip
     clean_share: float = Field(default=0.95, gt=0, le=1)  # centred part that is encoded downstream
-    probability: float = Field(default=0.5, ge=0, le=1)  # of each of: rotation, exchange of sides, shear, spatial mask, temporal mask
+    probability: float = Field(
+        default=0.5, ge=0, le=1
+    )  # of each of: rotation, exchange of sides, shear, spatial mask, temporal mask
     rotation_deg: NotNegative = 30.0  # of the main axis
     small_rotation_deg: NotNegative = 1.0  # of the two other axes
     shear_amplitude: NotNegative = 1.0
@@ -55,7 +57,9 @@ class Projectors(nn.Module):
         super().__init__()
         self.width = width // 2
         self.temporal, self.spatial, self.both = (
-            nn.Sequential(nn.Linear(features, self.width), nn.ReLU(), nn.Linear(self.width, projection))
+            nn.Sequential(
+                nn.Linear(features, self.width), nn.ReLU(), nn.Linear(self.width, projection)
+            )
             for features in (self.width, self.width, width)
         )
         for parameter in self.parameters():
@@ -76,12 +80,18 @@ class Method(BaseMethod):
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__(cfg, encoder, problem)
         if cfg.frames % cfg.cubes or cfg.masked_cubes > cfg.cubes:
-            raise UserError(f"scdnet: {cfg.masked_cubes} of {cfg.cubes} cubes in {cfg.frames} frames; frames must be a multiple of cubes")
+            raise UserError(
+                f"scdnet: {cfg.masked_cubes} of {cfg.cubes} cubes in {cfg.frames} frames; frames must be a multiple of cubes"
+            )
         if not isinstance(encoder, Encoder):
-            raise UserError("scdnet: its losses need the temporal and spatial halves of the encoder 'scdnet'; set encoder: {name: scdnet}")
+            raise UserError(
+                "scdnet: its losses need the temporal and spatial halves of the encoder 'scdnet'; set encoder: {name: scdnet}"
+            )
         self.projectors = Projectors(encoder.width, cfg.projection)
         self.key_encoder, self.key_projectors = twin_of(encoder), twin_of(self.projectors)
-        self.queues = nn.ModuleList(Queue(cfg.queue, cfg.projection) for _ in range(3))  # temporal, spatial, global
+        self.queues = nn.ModuleList(
+            Queue(cfg.queue, cfg.projection) for _ in range(3)
+        )  # temporal, spatial, global
         self.new_keys: list[tuple[Tensor, ...]] = []  # since the last optimiser step
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
@@ -105,20 +115,34 @@ class Method(BaseMethod):
         first, total = place(batch.x)
         here = slice(first, first + len(batch.x))
         scale, start, *coins = torch.rand(7, total, generator=rng)
-        rotated, swapped, sheared, joints_masked, frames_masked = (coin < cfg.probability for coin in coins)
+        rotated, swapped, sheared, joints_masked, frames_masked = (
+            coin < cfg.probability for coin in coins
+        )
         scale = 1 - scale * (1 - cfg.shortest_crop)
         scale, start = (draw[here].to(batch.x.device, non_blocking=True) for draw in (scale, start))
-        x = time.resize_span(batch.x, time.random_span(batch.length, scale, start, cfg.frames), cfg.frames)
+        x = time.resize_span(
+            batch.x, time.random_span(batch.length, scale, start, cfg.frames), cfg.frames
+        )
         x = convert(x, skeleton, self.problem.stream)
 
         rotation = augment.rotation(total, cfg.rotation_deg, cfg.small_rotation_deg, rng)
         shear = augment.shear(total, cfg.shear_amplitude, rng)
-        x = augment.transform(x, (augment.only_where(rotated, rotation) @ augment.only_where(sheared, shear))[here])
+        x = augment.transform(
+            x, (augment.only_where(rotated, rotation) @ augment.only_where(sheared, shear))[here]
+        )
         x = augment.swap_sides_where(x, skeleton.mirror, swapped[here])
 
-        seeds, masked = (max(1, round(share * skeleton.joints)) for share in (cfg.seed_joints, cfg.masked_joints))
-        joints = masks.structure_guided_joints(skeleton, seeds, masked, total, rng) & joints_masked[:, None]
-        frames = masks.frame_cubes(cfg.frames, cfg.cubes, cfg.masked_cubes, total, rng) & frames_masked[:, None]
+        seeds, masked = (
+            max(1, round(share * skeleton.joints)) for share in (cfg.seed_joints, cfg.masked_joints)
+        )
+        joints = (
+            masks.structure_guided_joints(skeleton, seeds, masked, total, rng)
+            & joints_masked[:, None]
+        )
+        frames = (
+            masks.frame_cubes(cfg.frames, cfg.cubes, cfg.masked_cubes, total, rng)
+            & frames_masked[:, None]
+        )
         return masks.zero_fill(x, joints[here], frames[here])
 
     def query(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -127,7 +151,9 @@ class Method(BaseMethod):
 
     @torch.no_grad()
     def key(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
-        return tuple(gather(z) for z in self.key_projectors(self.key_encoder(x, present=present).clip))
+        return tuple(
+            gather(z) for z in self.key_projectors(self.key_encoder(x, present=present).clip)
+        )
 
     def follow(self) -> None:
         """Momentum update of the key network."""
@@ -138,7 +164,9 @@ class Method(BaseMethod):
         """The four cross-level terms (spec 5): t to g, s to g, g to t, g to s."""
         (q_t, q_s, q_g), (k_t, k_s, k_g) = query, key
         queue_t, queue_s, queue_g = self.negatives()
-        t_g, s_g = info_nce(torch.stack([q_t, q_s]), k_g, queue_g, self.cfg.temperature)  # they share keys and negatives
+        t_g, s_g = info_nce(
+            torch.stack([q_t, q_s]), k_g, queue_g, self.cfg.temperature
+        )  # they share keys and negatives
         g_t = info_nce(q_g, k_t, queue_t, self.cfg.temperature)
         g_s = info_nce(q_g, k_s, queue_s, self.cfg.temperature)
         return {"loss": t_g + s_g + g_t + g_s, "t_g": t_g, "s_g": s_g, "g_t": g_t, "g_s": g_s}
@@ -164,11 +192,15 @@ class Method(BaseMethod):
         return time.resize_span(x, time.centred_span(length, cfg.clean_share), cfg.frames)
 
     @classmethod
-    def augmented(cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+    def augmented(
+        cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator
+    ) -> tuple[Tensor, Tensor]:
         """A random half or more of each clip in 64 frames, as CMD fine-tunes (spec 3.3, 7.3).   View in the shape of `clean`, length."""
         assert isinstance(cfg, Config)
         scale, place = torch.rand(2, len(x), generator=rng).to(x.device, non_blocking=True)
-        return time.resize_span(x, time.random_span(length, 0.5 + 0.5 * scale, place, cfg.frames), cfg.frames), length
+        return time.resize_span(
+            x, time.random_span(length, 0.5 + 0.5 * scale, place, cfg.frames), cfg.frames
+        ), length
 
 
 ANCHOR = "gcn_t.l1.gcn1.PA"  # by it the encoder is found in a checkpoint

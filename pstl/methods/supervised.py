@@ -28,4 +28,6 @@ class Method(BaseMethod):
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         h = self.encoder(convert(batch.x, self.problem.skeleton, self.problem.stream)).clip
         assert batch.y is not None  # promised by needs_labels
-        return {"loss": F.cross_entropy(self.classifier(gather(h)), gather(batch.y), ignore_index=-1)}
+        return {
+            "loss": F.cross_entropy(self.classifier(gather(h)), gather(batch.y), ignore_index=-1)
+        }

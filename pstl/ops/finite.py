@@ -26,7 +26,12 @@ def stray(values: np.ndarray) -> int | None:
     return int(np.argmin((rows <= LARGEST).all(1)))
 
 
-def check_rows(values: np.ndarray, what: str, name: Callable[[int], str] = "row {}".format, then: str = DIVERGED) -> None:
+def check_rows(
+    values: np.ndarray,
+    what: str,
+    name: Callable[[int], str] = "row {}".format,
+    then: str = DIVERGED,
+) -> None:
     """Raises: UserError naming the first of values (N, ...) that is not to be trusted.
 
     name: of a row.   then: what to do.

@@ -33,7 +33,9 @@ def slow_frames(x: Tensor, dropped: int) -> Tensor:
     """
     frames = x.shape[2]
     if not 0 <= dropped < frames:
-        raise ShapeError(f"cannot drop {dropped} of {frames} frames; masked_frames must be below half the clip's length")
+        raise ShapeError(
+            f"cannot drop {dropped} of {frames} frames; masked_frames must be below half the clip's length"
+        )
     slowness = x.new_zeros(x.shape[0], frames)
     slowness[:, :-1] = -(x[:, :, 1:] - x[:, :, :-1]).square().mean(dim=(1, 3, 4))
     return slowness.topk(frames - dropped, dim=1).indices.sort(dim=1).values
@@ -56,7 +58,9 @@ def take_frames(x: Tensor, frames: Tensor) -> Tensor:
     return x.gather(2, frames.view(n, 1, -1, 1, 1).expand(n, c, frames.shape[1], v, m))
 
 
-def structure_guided_joints(skeleton: Skeleton, seeds: int, count: int, draws: int, rng: Generator) -> Tensor:
+def structure_guided_joints(
+    skeleton: Skeleton, seeds: int, count: int, draws: int, rng: Generator
+) -> Tensor:
     """Structure-guided spatial masking: the `count` joints that `seeds` random joints (drawn with replacement) see most.
 
     A joint's score is the number of walks of two steps, staying in place allowed, that lead to it from all the seeds. Ties are
@@ -78,7 +82,9 @@ def frame_cubes(frames: int, cubes: int, count: int, draws: int, rng: Generator)
     Returns: (draws, frames) bool on the CPU, True where dropped.   Source: SCD-Net code (spec 3.2): 6 of 16 cubes of 4 frames.
     """
     if frames % cubes or not 0 <= count <= cubes:
-        raise ShapeError(f"{count} of {cubes} cubes in {frames} frames: expected equal cubes, and no more of them masked than there are")
+        raise ShapeError(
+            f"{count} of {cubes} cubes in {frames} frames: expected equal cubes, and no more of them masked than there are"
+        )
     chosen = torch.rand(draws, cubes, generator=rng).topk(count, dim=1).indices
     dropped = torch.zeros(draws, cubes, dtype=torch.bool).scatter_(1, chosen, True)
     return dropped.repeat_interleave(frames // cubes, dim=1)
@@ -100,7 +106,9 @@ def random_frames(used: Tensor, frames: int, share: float, rng: Generator) -> Te
     With the same generator state a larger share drops the same frames and more.
     """
     beyond = torch.arange(frames) >= used[:, None]
-    rank = torch.rand(len(used), frames, generator=rng).masked_fill(beyond, 2.0).argsort(1).argsort(1)
+    rank = (
+        torch.rand(len(used), frames, generator=rng).masked_fill(beyond, 2.0).argsort(1).argsort(1)
+    )
     count = (share * used).round().long().minimum((used - 1).clamp(min=0))
     return rank < count[:, None]
 
@@ -113,7 +121,9 @@ def delete_frames(x: Tensor, dropped: Tensor, used: Tensor) -> Tensor:
     """
     place = torch.arange(x.shape[2], device=x.device)
     inside = place < used[:, None]
-    order = (dropped | ~inside).long().argsort(dim=1, stable=True)  # kept frames first, in time order
+    order = (
+        (dropped | ~inside).long().argsort(dim=1, stable=True)
+    )  # kept frames first, in time order
     last = ((~dropped & inside).sum(1, keepdim=True) - 1).clamp(min=0)
     position = (place + 0.5) * (last + 1) / used.clamp(min=1)[:, None] - 0.5
     position = position.clamp(min=0).minimum(last)
@@ -124,7 +134,9 @@ def delete_frames(x: Tensor, dropped: Tensor, used: Tensor) -> Tensor:
     return torch.where(inside[:, None, :, None, None], stretched, x)
 
 
-def disguise(x: Tensor, packed: Packed, length: Tensor, rate: float, draw: Tensor) -> tuple[Tensor, Tensor]:
+def disguise(
+    x: Tensor, packed: Packed, length: Tensor, rate: float, draw: Tensor
+) -> tuple[Tensor, Tensor]:
     """Masked-joint corruption: of the joints that are selected, 8 in 10 become (1, 1, 1), 1 in 10 becomes another joint of another
     frame of its sequence, 1 in 10 stays as it is.
 
@@ -133,17 +145,26 @@ def disguise(x: Tensor, packed: Packed, length: Tensor, rate: float, draw: Tenso
     """
     joints = x.shape[1]
     flat, draw = x.flatten(0, 1), (draw / rate).flatten()
-    hidden, moved, selected = ((low <= draw) & (draw < high) for low, high in ((0.0, 0.8), (0.8, 0.9), (0.0, 1.0)))
+    hidden, moved, selected = (
+        (low <= draw) & (draw < high) for low, high in ((0.0, 0.8), (0.8, 0.9), (0.0, 1.0))
+    )
     at = moved.nonzero()[:, 0]
     frame, joint = at.div(joints, rounding_mode="floor"), at % joints
     sequence = packed.sequence[frame]
     frames = length[sequence]
     # What is left of the number, stretched to [0, 1), chooses one of the (frames - 1)(joints - 1) others.
-    other = ((draw[at] - 0.8) * 10 * (frames - 1) * (joints - 1)).long().clamp(max=(frames - 1) * (joints - 1) - 1)
+    other = (
+        ((draw[at] - 0.8) * 10 * (frames - 1) * (joints - 1))
+        .long()
+        .clamp(max=(frames - 1) * (joints - 1) - 1)
+    )
     other_frame = (packed.frame[frame] + 1 + other.div(joints - 1, rounding_mode="floor")) % frames
-    source = (packed.start[sequence] + other_frame) * joints + (joint + 1 + other % (joints - 1)) % joints
+    source = (packed.start[sequence] + other_frame) * joints + (
+        joint + 1 + other % (joints - 1)
+    ) % joints
     hidden_at, at, source, selected_at = (
-        index.to(x.device, non_blocking=True) for index in (hidden.nonzero()[:, 0], at, source, selected.nonzero()[:, 0])
+        index.to(x.device, non_blocking=True)
+        for index in (hidden.nonzero()[:, 0], at, source, selected.nonzero()[:, 0])
     )
     corrupted = flat.index_fill(0, hidden_at, 1.0).index_copy(0, at, flat.index_select(0, source))
     return corrupted.view_as(x), selected_at

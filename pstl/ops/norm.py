@@ -50,7 +50,9 @@ class _LastNorm(torch.autograd.Function):
     """Keeps the centred rows for the gradient and nothing else of their size."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         with torch.autocast(x.device.type, enabled=False):
             rows = x.reshape(-1, x.shape[-1]).to(torch.promote_types(x.dtype, torch.float32))
             count = all_sum(rows.new_tensor(float(len(rows))))
@@ -64,7 +66,9 @@ class _LastNorm(torch.autograd.Function):
         return y.view_as(x).to(x.dtype), mean, variance, count
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *unused: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(
+        ctx: Any, gradient: Tensor, *unused: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, None]:
         centred, scale, weight, count = ctx.saved_tensors
         with torch.autocast(gradient.device.type, enabled=False):
             rows = gradient.reshape(centred.shape).to(centred.dtype)
@@ -77,7 +81,9 @@ class _LastNorm(torch.autograd.Function):
         return for_x.view_as(gradient).to(gradient.dtype), for_weight, for_bias, None
 
 
-def weighted_batch_norm(x: Tensor, count: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+def weighted_batch_norm(
+    x: Tensor, count: Tensor, weight: Tensor, bias: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Batch norm in training mode where row i counts `count[i]` times, over the batch of all processes.
 
     x: (P, C, ...), count: (P,), weight, bias: (C,).
@@ -93,7 +99,9 @@ class _WeightedNorm(torch.autograd.Function):
     """By hand, because autograd's own chain of elementwise steps takes three times as long on a CPU."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, count: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        ctx: Any, x: Tensor, count: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         with torch.autocast(x.device.type, enabled=False):
             flat = x.flatten(2).to(torch.promote_types(x.dtype, torch.float32))
             count = count.to(flat.dtype)
@@ -109,7 +117,9 @@ class _WeightedNorm(torch.autograd.Function):
         return y.view_as(x).to(x.dtype), mean, variance
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *unused: Tensor) -> tuple[Tensor, None, Tensor, Tensor, None]:
+    def backward(
+        ctx: Any, gradient: Tensor, *unused: Tensor
+    ) -> tuple[Tensor, None, Tensor, Tensor, None]:
         centred, share, scale, weight = ctx.saved_tensors  # share: of all bodies' frames and joints
         with torch.autocast(gradient.device.type, enabled=False):
             flat = gradient.flatten(2).to(centred.dtype)

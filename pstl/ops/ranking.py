@@ -10,11 +10,15 @@ from pstl.ops import neighbours
 from pstl.ops.distances import Comparison, product, slices
 
 MOST_QUERIES = 256  # at once: more are no faster
-STEPS = 2.0**30  # into which the largest possible product is cut: whole numbers are sorted in half the time
+STEPS = (
+    2.0**30
+)  # into which the largest possible product is cut: whole numbers are sorted in half the time
 FEW = 2  # doubtful ranks of a query for which nothing else is prepared
 
 
-def hit_ranks(queries: Tensor, wanted: Tensor, gallery: Tensor, classes: Tensor, metric: str) -> Iterator[tuple[Tensor, Tensor]]:
+def hit_ranks(
+    queries: Tensor, wanted: Tensor, gallery: Tensor, classes: Tensor, metric: str
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Ranks, from 1, of the gallery rows of each query's class, in the order of neighbours.nearest().
 
     queries: (Q, D), wanted: (Q,) classes, gallery: (G, D), classes: (G,); metric as there.
@@ -66,7 +70,10 @@ class Ranking:
         step = torch.linalg.vector_norm(left, dim=1, keepdim=True) * self.largest
         step = torch.maximum(step, 4 * margin) / STEPS
         near = product(left / step, self.pairs.right, self.near)
-        first, end = (torch.searchsorted(self.classes, wanted[:, None], right=right) for right in (False, True))
+        first, end = (
+            torch.searchsorted(self.classes, wanted[:, None], right=right)
+            for right in (False, True)
+        )
         asked = Asked(chosen, near, margin / step, first, end)
         column = first + torch.arange(max(1, int((end - first).max())), device=near.device)
         rank = self.ranks(asked, column)

@@ -14,7 +14,11 @@ def random_frames(length: Tensor, keys: Tensor, frames: int) -> Tensor:
     length = length[:, None]
     place = torch.arange(keys.shape[1], device=length.device)
     copies = (frames + length - 1) // length
-    drawn = torch.where(place < copies * length, keys, 2.0).topk(frames, dim=1, largest=False, sorted=False).indices
+    drawn = (
+        torch.where(place < copies * length, keys, 2.0)
+        .topk(frames, dim=1, largest=False, sorted=False)
+        .indices
+    )
     return (drawn % length).sort(dim=1).values
 
 
@@ -36,7 +40,11 @@ def take(x: Tensor, index: Tensor) -> Tensor:
     """Frames `index` (N, frames) of each clip.   x: (N, C, T, V, M).   Returns: (N, C, frames, V, M)."""
     n, c, t, v, m = x.shape
     first = torch.arange(n * c, device=x.device).view(n, c, 1) * t
-    return x.reshape(n * c * t, v * m).index_select(0, (first + index[:, None]).flatten()).view(n, c, -1, v, m)
+    return (
+        x.reshape(n * c * t, v * m)
+        .index_select(0, (first + index[:, None]).flatten())
+        .view(n, c, -1, v, m)
+    )
 
 
 def take_motion(x: Tensor, length: Tensor, index: Tensor) -> Tensor:

@@ -17,7 +17,9 @@ def convert(x: Tensor, skeleton: Skeleton, stream: str, from_previous: bool = Fa
     Raises: UserError for an unknown stream, ShapeError if V differs from the skeleton.
     """
     if x.dim() != 5 or x.shape[3] != skeleton.joints:
-        raise ShapeError(f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {skeleton.joints}, M) for skeleton {skeleton.name}")
+        raise ShapeError(
+            f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {skeleton.joints}, M) for skeleton {skeleton.name}"
+        )
     if stream == "joint":
         return x
     if stream == "bone":

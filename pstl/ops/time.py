@@ -49,15 +49,22 @@ def resize_span(x: Tensor, span: Span, frames: int) -> Tensor:
     """
     n, c, t, v, m = x.shape
     if span.start.shape != (n,) or span.length.shape != (n,):
-        raise ShapeError(f"{n} clips with spans of shapes {tuple(span.start.shape)}, {tuple(span.length.shape)}: expected one per clip")
+        raise ShapeError(
+            f"{n} clips with spans of shapes {tuple(span.start.shape)}, {tuple(span.length.shape)}: expected one per clip"
+        )
     last = (span.length - 1)[:, None]
     centre = torch.arange(frames, device=x.device, dtype=torch.float32) + 0.5
     position = (centre * (span.length / frames)[:, None] - 0.5).clamp(min=0).minimum(last)
     before = position.long()
     after = torch.minimum(before + 1, last)
-    rows = x.reshape(n * c * t, v * m)  # whole frames are copied: much faster than gathering numbers
+    rows = x.reshape(
+        n * c * t, v * m
+    )  # whole frames are copied: much faster than gathering numbers
     first = (torch.arange(n * c, device=x.device) * t).view(n, c, 1) + span.start.view(n, 1, 1)
-    x0, x1 = (rows.index_select(0, (first + i[:, None]).flatten()).view(n, c, frames, v, m) for i in (before, after))
+    x0, x1 = (
+        rows.index_select(0, (first + i[:, None]).flatten()).view(n, c, frames, v, m)
+        for i in (before, after)
+    )
     return torch.lerp(x0, x1, (position - before).to(x.dtype).view(n, 1, frames, 1, 1))
 
 

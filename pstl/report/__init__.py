@@ -9,7 +9,9 @@ from pstl.files import write_json, write_text
 Source = Literal["files", "mlflow"]
 
 
-def build(params: Params, suite: str, out: str | Path, source: Source = "files", uri: str = "") -> None:
+def build(
+    params: Params, suite: str, out: str | Path, source: Source = "files", uri: str = ""
+) -> None:
     """Write rows.csv, comparison.csv, comparison.md, summary.json, and curves, accuracy, settings and labels as .png to `out`.
 
 

@@ -3,14 +3,28 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pstl.report.paper import BEST, FIXED, LAST, UNKNOWN, Published, fixed_epoch, not_stated, same_method
+from pstl.report.paper import (
+    BEST,
+    FIXED,
+    LAST,
+    UNKNOWN,
+    Published,
+    fixed_epoch,
+    not_stated,
+    same_method,
+)
 
 RELEASED = "released"  # the batch-norm statistics that the papers' code tests with
 SUFFIX = {BEST: "_best", LAST: ""}  # of our metric of that kind
 NO_KIND = "whether theirs is of the best epoch or of the last is not known"
 OTHERWISE = "their paper does not evaluate as this task does, or nobody says that it does; so nothing is subtracted"
 NO_EPOCH = "of which epoch theirs is is not known"
-SAID_BY_KIND = {BEST: "best epoch", LAST: "last epoch", FIXED: "one fixed epoch", UNKNOWN: "epoch not stated"}
+SAID_BY_KIND = {
+    BEST: "best epoch",
+    LAST: "last epoch",
+    FIXED: "one fixed epoch",
+    UNKNOWN: "epoch not stated",
+}
 
 MINUS = "ours − published"
 LIKE = "like for like"

@@ -36,8 +36,15 @@ class Clip(NamedTuple):
 
 def simulated(action: int, frames: int | None = None) -> np.ndarray:
     """One clip of the built-in data set without sensor defects, (T, V, M, 3); resampled to `frames` if given."""
-    quiet = Noise(**dict.fromkeys(("empty", "ghost", "slot_change", "absence", "lost_limb", "dropped_frame"), 0.0))
-    xyz = synthetic.simulate(synthetic.Config.model_validate({"noise": quiet, "heading_deg": 20.0}), Name(1, 2, 1, 1, action + 1)).xyz
+    quiet = Noise(
+        **dict.fromkeys(
+            ("empty", "ghost", "slot_change", "absence", "lost_limb", "dropped_frame"), 0.0
+        )
+    )
+    xyz = synthetic.simulate(
+        synthetic.Config.model_validate({"noise": quiet, "heading_deg": 20.0}),
+        Name(1, 2, 1, 1, action + 1),
+    ).xyz
     if frames is None:
         return xyz
     return xyz[np.linspace(0, len(xyz) - 1, frames).round().astype(int)]
@@ -61,13 +68,27 @@ def masked() -> list[tuple[str, str, Clip]]:
     rng = torch_generator(0, "report masks")
     joints = skeleton.joints
     central = _flags(masks.central_joints(skeleton, cfg.masked_joints, rng).numpy(), joints)
-    grown = masks.structure_guided_joints(skeleton, round(cubes.seed_joints * joints), round(cubes.masked_joints * joints), 1, rng)[0]
+    grown = masks.structure_guided_joints(
+        skeleton, round(cubes.seed_joints * joints), round(cubes.masked_joints * joints), 1, rng
+    )[0]
     pieces = masks.frame_cubes(cubes.frames, cubes.cubes, cubes.masked_cubes, 1, rng)[0].numpy()
     none, always = np.zeros(joints, bool), np.zeros(len(xyz), bool)
     return [
-        ("CSM (PSTL)", "joints by their number of bones: hubs of the body go first", Clip(xyz, central, always)),
-        ("MATM (PSTL)", "the fastest frames, and as many again at random", Clip(xyz, none, fast_frames(xyz, cfg.masked_frames, rng))),
-        ("structure-guided (SCD-Net)", "a connected group around random joints", Clip(xyz, grown.numpy(), always)),
+        (
+            "CSM (PSTL)",
+            "joints by their number of bones: hubs of the body go first",
+            Clip(xyz, central, always),
+        ),
+        (
+            "MATM (PSTL)",
+            "the fastest frames, and as many again at random",
+            Clip(xyz, none, fast_frames(xyz, cfg.masked_frames, rng)),
+        ),
+        (
+            "structure-guided (SCD-Net)",
+            "a connected group around random joints",
+            Clip(xyz, grown.numpy(), always),
+        ),
         ("cubes (SCD-Net)", "pieces of consecutive frames", Clip(long, none, pieces)),
     ]
 
@@ -79,7 +100,9 @@ def fast_frames(xyz: np.ndarray, masked_frames: int, rng: torch.Generator) -> np
     """
     x = torch.from_numpy(xyz).to(STEPS).permute(3, 0, 1, 2)[None]  # (1, 3, T, V, M)
     number = torch.arange(len(xyz), dtype=STEPS).view(1, 1, -1, 1, 1).expand(1, 1, *x.shape[2:])
-    kept: Tensor = masks.drop_fast_frames(torch.cat([x, number], 1), masked_frames, rng)[0, 3, :, 0, 0]
+    kept: Tensor = masks.drop_fast_frames(torch.cat([x, number], 1), masked_frames, rng)[
+        0, 3, :, 0, 0
+    ]
     return ~_flags(kept.round().long().numpy(), len(xyz))
 
 
@@ -92,7 +115,11 @@ def moving(clip: Clip, skeleton: Skeleton, alt: str) -> str:
             continue
         for tone, bones in _bones(skeleton, clip.joints).items():
             if bones:
-                body.append(animated([path(flat[t, :, m], bones) for t in range(len(flat))], tone, clip.frames))
+                body.append(
+                    animated(
+                        [path(flat[t, :, m], bones) for t in range(len(flat))], tone, clip.frames
+                    )
+                )
     return drawing(body, [_pose(flat[t], clip, t, skeleton) for t in stills(len(flat))], alt)
 
 
@@ -103,7 +130,10 @@ def stills(frames: int) -> list[int]:
 
 def drawing(body: Sequence[str], poses: Sequence[str], alt: str) -> str:
     """The moving picture, and the row of poses that stands for it on paper."""
-    still = "".join(f'<g transform="translate({i * SIDE * 0.6:.0f} 0)">{pose}</g>' for i, pose in enumerate(poses))
+    still = "".join(
+        f'<g transform="translate({i * SIDE * 0.6:.0f} 0)">{pose}</g>'
+        for i, pose in enumerate(poses)
+    )
     return (
         f'<svg class="moving" viewBox="0 0 {SIDE} {SIDE + 8}" role="img" aria-label="{escape(alt)}"><title>{escape(alt)}</title>'
         f'{"".join(body)}</svg><svg class="still" viewBox="0 0 {SIDE * 0.6 * (len(poses) - 1) + SIDE:.0f} {SIDE}" role="img" '
@@ -123,15 +153,21 @@ def project(xyz: np.ndarray) -> np.ndarray:
 
 def path(joints: np.ndarray, bones: Sequence[tuple[int, int]]) -> str:
     """SVG path of some bones of one pose (V, 2)."""
-    return "".join(f"M{joints[a, 0]} {joints[a, 1]}L{joints[b, 0]} {joints[b, 1]}" for a, b in bones)
+    return "".join(
+        f"M{joints[a, 0]} {joints[a, 1]}L{joints[b, 0]} {joints[b, 1]}" for a, b in bones
+    )
 
 
 def _bones(skeleton: Skeleton, hidden: np.ndarray) -> dict[str, list[tuple[int, int]]]:
     """Bones by colour: sides and trunk; those with a hidden end in grey."""
     tones: dict[str, list[tuple[int, int]]] = {GONE: [], TRUNK: [], LEFT: [], RIGHT: []}
-    sides = {j: tone for pair in skeleton.left_right for j, tone in zip(pair, (LEFT, RIGHT), strict=True)}
+    sides = {
+        j: tone for pair in skeleton.left_right for j, tone in zip(pair, (LEFT, RIGHT), strict=True)
+    }
     for child, parent in skeleton.edges:
-        tones[GONE if hidden[child] or hidden[parent] else sides.get(child, TRUNK)].append((child, parent))
+        tones[GONE if hidden[child] or hidden[parent] else sides.get(child, TRUNK)].append(
+            (child, parent)
+        )
     return tones
 
 
@@ -152,9 +188,15 @@ def strip(dropped: np.ndarray) -> list[str]:
     if not dropped.any():
         return []
     step = SIDE / len(dropped)
-    marks = "".join(f"M{i * step + 0.3:.1f} {SIDE + 2}h{step - 0.6:.1f}v5h-{step - 0.6:.1f}z" for i in np.flatnonzero(~dropped))
+    marks = "".join(
+        f"M{i * step + 0.3:.1f} {SIDE + 2}h{step - 0.6:.1f}v5h-{step - 0.6:.1f}z"
+        for i in np.flatnonzero(~dropped)
+    )
     hand = f'<animate attributeName="x" from="0" to="{SIDE}" dur="{SECONDS}s" repeatCount="indefinite"/>'
-    return [f'<path d="{marks}" fill="{TRUNK}"/>', f'<rect y="{SIDE}" width="1.5" height="8" fill="{RIGHT}">{hand}</rect>']
+    return [
+        f'<path d="{marks}" fill="{TRUNK}"/>',
+        f'<rect y="{SIDE}" width="1.5" height="8" fill="{RIGHT}">{hand}</rect>',
+    ]
 
 
 def _pose(flat: np.ndarray, clip: Clip, t: int, skeleton: Skeleton) -> str:

@@ -19,8 +19,13 @@ class Number(str):
 
 def page(title: str, sections: Sequence[tuple[str, str, str]]) -> str:
     """A whole document.   sections: (id, heading, HTML)."""
-    links = "".join(f'<li><a href="#{name}">{escape(heading)}</a></li>' for name, heading, _ in sections)
-    body = "".join(f'<section id="{name}"><h2>{escape(heading)}</h2>{content}</section>\n' for name, heading, content in sections)
+    links = "".join(
+        f'<li><a href="#{name}">{escape(heading)}</a></li>' for name, heading, _ in sections
+    )
+    body = "".join(
+        f'<section id="{name}"><h2>{escape(heading)}</h2>{content}</section>\n'
+        for name, heading, content in sections
+    )
     style, script = ((ASSETS / name).read_text() for name in ("page.css", "page.js"))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -44,7 +49,9 @@ def table(caption: str, header: Sequence[str], body: Iterable[Sequence[str]]) ->
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and values."""
-    rows = "".join(f'<tr><th scope="row">{escape(name)}</th>{_cell(value)}</tr>' for name, value in pairs)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{_cell(value)}</tr>' for name, value in pairs
+    )
     return f'<div class="wide"><table>{rows}</table></div>'
 
 
@@ -76,7 +83,12 @@ def code(words: str) -> Markup:
 
 def linked(words: str) -> Markup:
     """Text in which addresses are links."""
-    parts = [f'<a href="{escape(w)}">{escape(w)}</a>' if w.startswith(("https://", "http://")) else escape(w) for w in words.split(" ")]
+    parts = [
+        f'<a href="{escape(w)}">{escape(w)}</a>'
+        if w.startswith(("https://", "http://"))
+        else escape(w)
+        for w in words.split(" ")
+    ]
     return Markup(" ".join(parts))
 
 

@@ -37,7 +37,9 @@ def draw(clip: str, skeleton: str = "") -> Drawn:
     plausible.judge_size(plausible.size(xyz), clip, remarks, refuse=False)
     remarks.say()
     poses, there = project(xyz) * ZOOM, np.abs(xyz).sum((1, 3)) > 0
-    sides = {j: tone for pair in body.left_right for j, tone in zip(pair, (LEFT, RIGHT), strict=True)}
+    sides = {
+        j: tone for pair in body.left_right for j, tone in zip(pair, (LEFT, RIGHT), strict=True)
+    }
     bones = [(child, parent, sides.get(child, TRUNK)) for child, parent in body.edges]
     return Drawn(poses, there, bones, int(poses[there.any(1)].max(initial=0)) + 12)
 
@@ -50,5 +52,7 @@ def find(clip: str) -> Clip:
     dataset, _, name = clip.partition("/")
     store, spec = clip_files.stored(Path("data/sequences") / dataset)
     if name not in store.names:
-        raise UserError(f"{clip}: no such clip among the {len(store)} of {dataset}; they are named like {store.names[0]}")
+        raise UserError(
+            f"{clip}: no such clip among the {len(store)} of {dataset}; they are named like {store.names[0]}"
+        )
     return Clip(store[store.names.index(name)], spec.skeleton, spec.people, trusted=True)

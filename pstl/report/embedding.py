@@ -28,7 +28,9 @@ def to_plane(features: np.ndarray) -> tuple[np.ndarray, str]:
         return plane, "principal components (t-SNE needs scikit-learn)"
     # Distances in 50 principal components: as usual, and quick.
     start = 1e-4 * plane / max(float(plane[:, 0].std()), 1e-12)
-    drawn = TSNE(2, perplexity=PERPLEXITY, init=start, learning_rate="auto", random_state=0, n_jobs=1).fit_transform(_principal(x, 50))
+    drawn = TSNE(
+        2, perplexity=PERPLEXITY, init=start, learning_rate="auto", random_state=0, n_jobs=1
+    ).fit_transform(_principal(x, 50))
     return drawn.astype(np.float64), "t-SNE"
 
 

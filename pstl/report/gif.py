@@ -28,7 +28,15 @@ def write(clip: Drawn, out: str | Path, fps: int) -> None:
                 canvas.line(ends, fill=1 + TONES.index(tone), width=WIDTH)
         pictures.append(picture)
     with atomic(out) as new:
-        pictures[0].save(new, format="GIF", save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0, optimize=False)
+        pictures[0].save(
+            new,
+            format="GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=round(1000 / fps),
+            loop=0,
+            optimize=False,
+        )
 
 
 def check(out: str | Path) -> None:
@@ -38,5 +46,8 @@ def check(out: str | Path) -> None:
 
 def _palette() -> list[int]:
     """White, then TONES."""
-    wide = [tone if len(tone) == 7 else "#" + "".join(2 * c for c in tone[1:]) for tone in ("#fff", *TONES)]
+    wide = [
+        tone if len(tone) == 7 else "#" + "".join(2 * c for c in tone[1:])
+        for tone in ("#fff", *TONES)
+    ]
     return [int(tone[i : i + 2], 16) for tone in wide for i in (1, 3, 5)]

@@ -17,7 +17,9 @@ from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, sound
 from pstl.report.tables import BOUNDS, COLUMNS, NONE, Line, headlines, main_metrics
 from pstl.report.tables import MINUS as DIFFERENCES
 
-PLACE = re.compile(r"(?P<start><!-- results: (?P<what>[^\n]*?) -->)\n.*?(?P<end><!-- end of results -->)", re.S)
+PLACE = re.compile(
+    r"(?P<start><!-- results: (?P<what>[^\n]*?) -->)\n.*?(?P<end><!-- end of results -->)", re.S
+)
 CHOICES = ("task", "method", "stream", "dataset", "split", "setting")
 UNITS = {"mpjpe": "mm"}
 PAGE = Kind("page", "save it as text in UTF-8", "name a page of this project")
@@ -31,9 +33,14 @@ def quote(page: str | Path, root: str | Path = ".") -> int:
     """
     page = Path(page)
     before = read_text(page, PAGE)
-    filled, places = PLACE.subn(lambda match: f"{match['start']}\n{block(match['what'], Path(root))}\n{match['end']}", before)
+    filled, places = PLACE.subn(
+        lambda match: f"{match['start']}\n{block(match['what'], Path(root))}\n{match['end']}",
+        before,
+    )
     if not places:
-        raise UserError(f"{page}: no place for results; mark one with <!-- results: FOLDER --> and <!-- end of results -->")
+        raise UserError(
+            f"{page}: no place for results; mark one with <!-- results: FOLDER --> and <!-- end of results -->"
+        )
     if filled != before:
         write_text(page, filled)
     return places
@@ -42,14 +49,20 @@ def quote(page: str | Path, root: str | Path = ".") -> int:
 def block(what: str, root: Path) -> str:
     """What stands in one marked place: one table, or one under a heading for every folder below."""
     folder, *choices = (part.strip() for part in what.split(";"))
-    chosen = {name: values.split(",") for name, _, values in (choice.partition("=") for choice in choices)}
+    chosen = {
+        name: values.split(",") for name, _, values in (choice.partition("=") for choice in choices)
+    }
     if unknown := set(chosen) - set(CHOICES):
-        raise UserError(f"results: {what}: unknown {', '.join(sorted(unknown))}; known: {', '.join(CHOICES)}")
+        raise UserError(
+            f"results: {what}: unknown {', '.join(sorted(unknown))}; known: {', '.join(CHOICES)}"
+        )
     if os.path.lexists(root / folder / "comparison.csv"):
         return table(root / folder, chosen)
     below = sorted(path.parent for path in (root / folder).glob("*/comparison.csv"))
     if not below:
-        raise UserError(f"results: {folder}: no comparison.csv there; name a folder of results/measured")
+        raise UserError(
+            f"results: {folder}: no comparison.csv there; name a folder of results/measured"
+        )
     return "\n\n".join(f"### {path.name}\n\n{table(path, chosen)}" for path in below)
 
 
@@ -57,13 +70,25 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
     """The headline of one kept suite: for each task its main metric, ours beside the papers'."""
     lines = read(folder / "comparison.csv")
     judged = main_metrics(lines)
-    shown = [line for line in headlines(lines) if line.metric == judged.get(line.task) and line.mean is not None]
-    shown = [line for line in shown if all(str(getattr(line, name)) in values for name, values in chosen.items())]
+    shown = [
+        line
+        for line in headlines(lines)
+        if line.metric == judged.get(line.task) and line.mean is not None
+    ]
+    shown = [
+        line
+        for line in shown
+        if all(str(getattr(line, name)) in values for name, values in chosen.items())
+    ]
     shown.sort(key=lambda line: list(judged).index(line.task))
     if not shown:
-        raise UserError(f"{folder}/comparison.csv: no row is left by {chosen}; see the values in that file")
+        raise UserError(
+            f"{folder}/comparison.csv: no row is left by {chosen}; see the values in that file"
+        )
     printed = any(line.published is not None for line in shown)
-    header = ["data", "task", "method", "stream", "ours", "seeds"] + (["published", MINUS, LIKE] if printed else [])
+    header = ["data", "task", "method", "stream", "ours", "seeds"] + (
+        ["published", MINUS, LIKE] if printed else []
+    )
     return text.table(header, [_row(line) + (_theirs(line) if printed else []) for line in shown])
 
 
@@ -100,9 +125,18 @@ def _row(line: Line) -> list[str]:
     spread = "" if line.std is None else f" ± {line.std:.1f}"
     unit = f" {UNITS[line.metric]}" if line.metric in UNITS else ""
     ours = line.reason if line.mean is None else f"{line.mean:.1f}{spread}{unit}"
-    seeds = str(line.seeds) if line.seeds == line.seeds_asked else f"{line.seeds} of {line.seeds_asked}"
+    seeds = (
+        str(line.seeds) if line.seeds == line.seeds_asked else f"{line.seeds} of {line.seeds_asked}"
+    )
     task = line.task + (f" ({line.setting})" if line.setting else "")
-    return [f"{line.dataset}, {line.split}", f"{task}: {line.metric}", line.method, line.stream, ours, seeds]
+    return [
+        f"{line.dataset}, {line.split}",
+        f"{task}: {line.metric}",
+        line.method,
+        line.stream,
+        ours,
+        seeds,
+    ]
 
 
 def _theirs(line: Line) -> list[str]:

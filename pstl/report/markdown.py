@@ -9,14 +9,39 @@ from pstl.report.paper import Published
 from pstl.report.reference import reference
 from pstl.report.rows import NOT_APPLICABLE, Results, Row
 from pstl.report.shares import Seen, by_share, seen_labels
-from pstl.report.tables import HEADLINE, NONE, Line, headline_norm, main_metrics, merge_transfers, unswept
+from pstl.report.tables import (
+    HEADLINE,
+    NONE,
+    Line,
+    headline_norm,
+    main_metrics,
+    merge_transfers,
+    unswept,
+)
 from pstl.report.text import ASSUMED, MARKED, Notes, table
 from pstl.tasks._scores import UNSEEN
 
-SIMULATED = ("synthetic", "synthetic_untrimmed")  # the project's own data sets: nobody else has numbers on them
-ORDER = ("top1", "top1_best", "top1_unseen", "top5", "macro_f1")  # first columns of a task, the others follow
-LABELS = {"top1_best": "top1, best epoch", "macro_f1": "macro F1", "top1_equal": "top1, equal weights"}
-SHOWN_UNSEEN = ("top1", "map", "r1")  # metrics whose figure on unseen clips is a column; of the others it stands in comparison.csv
+SIMULATED = (
+    "synthetic",
+    "synthetic_untrimmed",
+)  # the project's own data sets: nobody else has numbers on them
+ORDER = (
+    "top1",
+    "top1_best",
+    "top1_unseen",
+    "top5",
+    "macro_f1",
+)  # first columns of a task, the others follow
+LABELS = {
+    "top1_best": "top1, best epoch",
+    "macro_f1": "macro F1",
+    "top1_equal": "top1, equal weights",
+}
+SHOWN_UNSEEN = (
+    "top1",
+    "map",
+    "r1",
+)  # metrics whose figure on unseen clips is a column; of the others it stands in comparison.csv
 HEADLINES = {
     "top1": "Top-1 accuracy in percent",
     "map": "Mean average precision in percent",
@@ -35,14 +60,22 @@ class Page(NamedTuple):
     notes: Notes
 
 
-def render(params: Params, suite: str, results: Results, lines: list[Line], published: list[Published]) -> str:
+def render(
+    params: Params, suite: str, results: Results, lines: list[Line], published: list[Published]
+) -> str:
     """The whole page. The same inputs give the same bytes."""
-    head = [f"# Results of the suite `{suite}`", params.suite_named(suite).summary + ".", header(params, suite, results)]
+    head = [
+        f"# Results of the suite `{suite}`",
+        params.suite_named(suite).summary + ".",
+        header(params, suite, results),
+    ]
     sections = body(lines, published, params.together(suite), seen_labels(results))
     return "\n\n".join([*head, *sections]) + "\n"
 
 
-def body(lines: list[Line], published: list[Published], together: Together, seen: Mapping[str, Seen]) -> list[str]:
+def body(
+    lines: list[Line], published: list[Published], together: Together, seen: Mapping[str, Seen]
+) -> list[str]:
     """All below the head, block by block: what follows from rows alone.
 
     together: of Params.   seen: as from seen_labels().
@@ -53,7 +86,11 @@ def body(lines: list[Line], published: list[Published], together: Together, seen
         here = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
         theirs = [p for p in published if (p.dataset, p.split) == (dataset, split)]
         page = Page(here, theirs, notes)
-        blocks += [f"## {dataset}, {split}", *few_labels(page, seen), *section(page, dataset, together)]
+        blocks += [
+            f"## {dataset}, {split}",
+            *few_labels(page, seen),
+            *section(page, dataset, together),
+        ]
     return [*blocks, *([str(notes)] if notes.numbers else [])]
 
 
@@ -70,20 +107,32 @@ def facts(params: Params, suite: str, results: Results) -> dict[str, str]:
     rows = [row for row in results.rows if _cell(row) in asked]
     run = [row for row in rows if row["value"] is not None]
     cells = {_cell(row): row["reason"] for row in rows} | {_cell(row): "" for row in run}
-    done, senseless = sum(not why for why in cells.values()), sum(why.startswith(NOT_APPLICABLE) for why in cells.values())
+    done, senseless = (
+        sum(not why for why in cells.values()),
+        sum(why.startswith(NOT_APPLICABLE) for why in cells.values()),
+    )
     tasks = {_cell(row): row["seconds"] for row in run}
     training = sum(float(record.get("seconds", 0)) for record in results.runs.values())
     total = training + sum(float(seconds) for seconds in tasks.values())
-    versions = {f"{name} {v}" for record in results.runs.values() for name, v in record.get("versions", {}).items()}
+    versions = {
+        f"{name} {v}"
+        for record in results.runs.values()
+        for name, v in record.get("versions", {}).items()
+    }
     return {
-        "to run it again": "snakemake --cores all" + ("" if suite == params.suite else f" --config suite={suite}"),
+        "to run it again": "snakemake --cores all"
+        + ("" if suite == params.suite else f" --config suite={suite}"),
         "cells": f"{done} of {len(cells)} evaluated"
         + (f", {senseless} {NOT_APPLICABLE}" if senseless else "")
         + f", on {len(results.runs)} of {len(params.runs(suite))} encoders",
-        "code": _listed([*(row["git"] for row in run), *(r.get("git", "") for r in results.runs.values())]),
+        "code": _listed(
+            [*(row["git"] for row in run), *(r.get("git", "") for r in results.runs.values())]
+        ),
         "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in run),
         "versions": _listed(versions),
-        "device": _listed([*(row["device"] for row in run), *(r.get("device", "") for r in results.runs.values())]),
+        "device": _listed(
+            [*(row["device"] for row in run), *(r.get("device", "") for r in results.runs.values())]
+        ),
         "machine": _listed(r.get("machine", "") for r in results.runs.values()),
         "wall time": f"{total:,.0f} s: {training:,.0f} s of pre-training, {total - training:,.0f} s of tasks",
     }
@@ -96,7 +145,10 @@ def section(page: Page, dataset: str, together: Together) -> list[str]:
         blocks += details(page, task)
     blocks.append("### Published")
     if dataset in SIMULATED:
-        return [*blocks, "There are no published numbers: these recordings are simulated by this project."]
+        return [
+            *blocks,
+            "There are no published numbers: these recordings are simulated by this project.",
+        ]
     if not page.published:
         return [*blocks, "No published number with a source is known for this data set and split."]
     return [*blocks, *reference(page.published, page.notes)]
@@ -108,18 +160,34 @@ def headline(page: Page) -> list[str]:
     Below a method: its published numbers and the differences.
     """
     judged = main_metrics(page.lines)
-    chosen = [line for line in unswept(page.lines) if line.metric == judged.get(line.task) and line.batch_norm == _norm(page, line.method)]
-    columns = list(dict.fromkeys((line.task, line.setting if line.stream != FUSED else "", line.stream) for line in chosen))
+    chosen = [
+        line
+        for line in unswept(page.lines)
+        if line.metric == judged.get(line.task) and line.batch_norm == _norm(page, line.method)
+    ]
+    columns = list(
+        dict.fromkeys(
+            (line.task, line.setting if line.stream != FUSED else "", line.stream)
+            for line in chosen
+        )
+    )
     by_task = [task for task in dict.fromkeys(column[0] for column in columns)]
     columns.sort(key=lambda column: by_task.index(column[0]))
     if not columns:
-        return ["Each task here was tried in many settings: see `settings.png`, and every number below."]
+        return [
+            "Each task here was tried in many settings: see `settings.png`, and every number below."
+        ]
     body, marked = [], False
     for method in dict.fromkeys(line.method for line in chosen):
         cells = [_at(chosen, method, column) for column in columns]
         other = _norm(page, method) != HEADLINE
         marked |= other
-        body.append([method + (" \\*" if other else ""), *(value(line, page.notes) if line else "" for line in cells)])
+        body.append(
+            [
+                method + (" \\*" if other else ""),
+                *(value(line, page.notes) if line else "" for line in cells),
+            ]
+        )
         if any(line and line.published is not None for line in cells):
             body.append(["*published*", *(_theirs(line, page.notes) for line in cells)])
             body.append([f"*{MINUS}*", *(_minus(line) for line in cells)])
@@ -128,9 +196,18 @@ def headline(page: Page) -> list[str]:
     spread = "mean ± sample standard deviation over seeds (their number)"
     intro = f"{'; '.join(kinds) or HEADLINES['top1']}. Last epoch, batch norm {HEADLINE}; {spread}."
     beside = [*_explained([line for line in chosen if line.published is not None])]
-    star = ["\\* batch norm as released: the suite asks for no recalibrated numbers of this method."] if marked else []
-    several = {task for task in by_task if len({c[1] for c in columns if c[0] == task and c[1]}) > 1}
-    names = [f"{task}, {stream}" + (f" ({setting})" if task in several and setting else "") for task, setting, stream in columns]
+    star = (
+        ["\\* batch norm as released: the suite asks for no recalibrated numbers of this method."]
+        if marked
+        else []
+    )
+    several = {
+        task for task in by_task if len({c[1] for c in columns if c[0] == task and c[1]}) > 1
+    }
+    names = [
+        f"{task}, {stream}" + (f" ({setting})" if task in several and setting else "")
+        for task, setting, stream in columns
+    ]
     repeats = [REPEATS] if any(line.metric.endswith(UNSEEN) for line in page.lines) else []
     return [intro, table(["method", *names], body), *beside, *star, *repeats]
 
@@ -141,7 +218,10 @@ def few_labels(page: Page, seen: Mapping[str, Seen]) -> list[str]:
     columns = sorted({share for shares in found.values() for share in shares})
     if not columns:
         return []
-    body = [[name, *(value(shares[c], page.notes) if c in shares else "" for c in columns)] for name, shares in found.items()]
+    body = [
+        [name, *(value(shares[c], page.notes) if c in shares else "" for c in columns)]
+        for name, shares in found.items()
+    ]
     words = "Top-1 accuracy in percent with a share of the labels, a draw for each seed."
     words += " Methods with one rule of drawing (in brackets, else psp) see the same clips."
     if any(name.partition(" ")[0] == "random_init" for name in found):
@@ -162,8 +242,14 @@ def details(page: Page, task: str) -> list[str]:
     compared = any(line.published is not None and line.metric == "top1" for line in lines)
     columns = [(norm, metric) for norm in norms for metric in metrics]
     body = []
-    for method, stream, setting in dict.fromkeys((line.method, line.stream, line.setting) for line in lines):
-        row = {(i.batch_norm, i.metric): i for i in lines if (i.method, i.stream, i.setting) == (method, stream, setting)}
+    for method, stream, setting in dict.fromkeys(
+        (line.method, line.stream, line.setting) for line in lines
+    ):
+        row = {
+            (i.batch_norm, i.metric): i
+            for i in lines
+            if (i.method, i.stream, i.setting) == (method, stream, setting)
+        }
         main = row.get((_norm(page, method), "top1"))
         body.append(
             [
@@ -173,12 +259,20 @@ def details(page: Page, task: str) -> list[str]:
                 *(value(row[c], page.notes, interval=True) if c in row else "" for c in columns),
             ]
         )
-        body[-1] += [_theirs(main, page.notes), _minus(main), _like(main, page.notes)] if compared else []
+        body[-1] += (
+            [_theirs(main, page.notes), _minus(main), _like(main, page.notes)] if compared else []
+        )
     names = [f"{norm}: {label(metric)}" for norm, metric in columns]
-    title = f"### {task}" + (f" ({settings.pop()})" if len(settings) == 1 and settings != {""} else "")
+    title = f"### {task}" + (
+        f" ({settings.pop()})" if len(settings) == 1 and settings != {""} else ""
+    )
     wide = ["setting"] if len(settings) > 1 else []
     theirs = ["published top1", MINUS, LIKE] if compared else []
-    bounds = ["In brackets: 95 % interval over seeds (Student's t)."] if any(line.span for line in lines) else []
+    bounds = (
+        ["In brackets: 95 % interval over seeds (Student's t)."]
+        if any(line.span for line in lines)
+        else []
+    )
     return [title, table(["method", "stream", *wide, *names, *theirs], body), *bounds]
 
 
@@ -193,7 +287,13 @@ def value(line: Line, notes: Notes, interval: bool = False) -> str:
     spread = "" if line.std is None else f" ± {line.std:.1f}"
     if interval and line.span:
         spread += f" [{line.span.low:.1f}, {line.span.high:.1f}]"
-    seeds = f" ({line.seeds} of {line.seeds_asked})" if line.seeds < line.seeds_asked else f" ({line.seeds})" if line.seeds > 1 else ""
+    seeds = (
+        f" ({line.seeds} of {line.seeds_asked})"
+        if line.seeds < line.seeds_asked
+        else f" ({line.seeds})"
+        if line.seeds > 1
+        else ""
+    )
     return f"{line.mean:.1f}{spread}{seeds}"
 
 
@@ -239,11 +339,21 @@ def _norm(page: Page, method: str) -> str:
 
 def _at(lines: list[Line], method: str, column: tuple[str, str, str]) -> Line | None:
     task, setting, stream = column
-    return next((i for i in lines if (i.method, i.task, i.stream) == (method, task, stream) and setting in (i.setting, "")), None)
+    return next(
+        (
+            i
+            for i in lines
+            if (i.method, i.task, i.stream) == (method, task, stream) and setting in (i.setting, "")
+        ),
+        None,
+    )
 
 
 def _cell(row: Row) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in ("dataset", "split", "method", "stream", "seed", "batch_norm", "task"))
+    return tuple(
+        str(row[name])
+        for name in ("dataset", "split", "method", "stream", "seed", "batch_norm", "task")
+    )
 
 
 def _identity(cell: Cell) -> tuple[str, ...]:

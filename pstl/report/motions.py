@@ -25,7 +25,10 @@ def predictions(cells: Iterable[Cell]) -> str:
         if entries:
             found.setdefault(cell.run.method, (cell.task, entries))
     figures = [
-        document.figure(f"{method} ({task}), {entry['name']}: mean error {entry['mpjpe']:.0f} mm", compared(entry, method))
+        document.figure(
+            f"{method} ({task}), {entry['name']}: mean error {entry['mpjpe']:.0f} mm",
+            compared(entry, method),
+        )
         for method, (task, entries) in found.items()
         for entry in entries
     ]
@@ -33,7 +36,15 @@ def predictions(cells: Iterable[Cell]) -> str:
         "Simulated people, front view. Grey: what happens; blue: what is seen; vermilion: what is predicted from it, over what happens. "
         "Ruler: dark marks are frames that are seen, gaps are frames that are predicted."
     )
-    return ("<h3>Predicted motion against the truth</h3>" + document.note(words) + document.grid(figures, "people")) if figures else ""
+    return (
+        (
+            "<h3>Predicted motion against the truth</h3>"
+            + document.note(words)
+            + document.grid(figures, "people")
+        )
+        if figures
+        else ""
+    )
 
 
 def compared(entry: dict[str, Any], method: str) -> str:
@@ -57,8 +68,12 @@ def compared(entry: dict[str, Any], method: str) -> str:
     ]
     alt = f"Simulated skeleton: motion predicted by {method} over the true one, {entry['mpjpe']:.0f} mm apart on average"
     poses = ["".join(_still(poses[t], tone) for poses, tone in layers) for t in stills(frames)]
-    return drawing([*strip(future), *(animated(poses, tone, never) for poses, tone in layers)], poses, alt)
+    return drawing(
+        [*strip(future), *(animated(poses, tone, never) for poses, tone in layers)], poses, alt
+    )
 
 
 def _still(pose: str, tone: str) -> str:
-    return f'<path d="{pose}" fill="none" stroke="{tone}" stroke-width="2.2" stroke-linecap="round"/>'
+    return (
+        f'<path d="{pose}" fill="none" stroke="{tone}" stroke-width="2.2" stroke-linecap="round"/>'
+    )

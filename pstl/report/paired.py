@@ -20,7 +20,11 @@ from pstl.tasks import _scores
 from pstl.tasks._scores import Scores
 
 DRAWS = 10_000
-SAME = ("dataset", "split", "clips")  # what two cells must share to be compared; recipes, and so arrays, may differ
+SAME = (
+    "dataset",
+    "split",
+    "clips",
+)  # what two cells must share to be compared; recipes, and so arrays, may differ
 HEADER = (
     "dataset", "split", "task", "stream", "batch_norm", "a", "b", "accuracy_a", "accuracy_b",
     "difference", "low", "high", "p", "better", "clips", "seeds_a", "seeds_b",
@@ -55,11 +59,19 @@ def bootstrap(right_a: np.ndarray, right_b: np.ndarray, draws: int = DRAWS) -> V
     rng = numpy_generator(0, "paired bootstrap")
     # Clips that were right for the same seeds are interchangeable, so what is drawn is how many of each kind there are.
     kinds, counts = np.unique(np.concatenate([right_a, right_b]), axis=1, return_counts=True)
-    accuracy = rng.multinomial(clips, counts / clips, size=draws) @ kinds.T / clips  # (draws, seeds of a + seeds of b)
-    drawn = [rng.multinomial(count, np.full(count, 1 / count), size=draws) / count for count in seeds]
-    differences = 100 * ((accuracy[:, : seeds[0]] * drawn[0]).sum(1) - (accuracy[:, seeds[0] :] * drawn[1]).sum(1))
+    accuracy = (
+        rng.multinomial(clips, counts / clips, size=draws) @ kinds.T / clips
+    )  # (draws, seeds of a + seeds of b)
+    drawn = [
+        rng.multinomial(count, np.full(count, 1 / count), size=draws) / count for count in seeds
+    ]
+    differences = 100 * (
+        (accuracy[:, : seeds[0]] * drawn[0]).sum(1) - (accuracy[:, seeds[0] :] * drawn[1]).sum(1)
+    )
     low, high = np.percentile(differences, [2.5, 97.5])
-    tail = min((differences <= 1e-9).sum(), (differences >= -1e-9).sum())  # what is 0 but for rounding counts on both sides
+    tail = min(
+        (differences <= 1e-9).sum(), (differences >= -1e-9).sum()
+    )  # what is 0 but for rounding counts on both sides
     p = min(1.0, 2 * (1 + int(tail)) / (1 + draws))
     better = "a" if low > 1e-9 else "b" if high < -1e-9 else "undecided"
     a, b = 100 * float(right_a.mean()), 100 * float(right_b.mean())
@@ -86,8 +98,16 @@ def compare(a: str, b: str, draws: int = DRAWS) -> Verdict:
 
 def text(a: str, b: str, found: Verdict) -> str:
     """A verdict as lines to read."""
-    said = {"a": f"{a} is better", "b": f"{b} is better", "undecided": "these clips and seeds do not tell which is better"}[found.better]
-    alone = "" if min(found.seeds_a, found.seeds_b) > 1 else "; with one seed on a side this says nothing about other seeds"
+    said = {
+        "a": f"{a} is better",
+        "b": f"{b} is better",
+        "undecided": "these clips and seeds do not tell which is better",
+    }[found.better]
+    alone = (
+        ""
+        if min(found.seeds_a, found.seeds_b) > 1
+        else "; with one seed on a side this says nothing about other seeds"
+    )
     return (
         f"a  {found.accuracy_a:6.2f} %  {a}  (seeds: {found.seeds_a})\nb  {found.accuracy_b:6.2f} %  {b}  (seeds: {found.seeds_b})\n"
         f"a - b: {found.difference:+.2f} points, 95 % interval {found.low:+.2f} to {found.high:+.2f}, p = {found.p:.4f}, "
@@ -95,7 +115,9 @@ def text(a: str, b: str, found: Verdict) -> str:
     )
 
 
-def pairs(cells: Iterable[Cell], together: Mapping[str, tuple[str, str]]) -> list[tuple[tuple[str, ...], str, str, Verdict]]:
+def pairs(
+    cells: Iterable[Cell], together: Mapping[str, tuple[str, str]]
+) -> list[tuple[tuple[str, ...], str, str, Verdict]]:
     """Every two methods of one data set, split, task, stream and batch norm that were scored on the same test clips.
 
     together: of Params; a transfer is compared with its like.
@@ -105,7 +127,9 @@ def pairs(cells: Iterable[Cell], together: Mapping[str, tuple[str, str]]) -> lis
     for cell in cells:
         if (found := read_scores(cell)) is not None and found.points.size:
             run, (task, source) = cell.run, together.get(cell.task, (cell.task, ""))
-            groups[run.dataset, run.split, task, run.stream, cell.batch_norm][from_source(run.method, source)].append(found)
+            groups[run.dataset, run.split, task, run.stream, cell.batch_norm][
+                from_source(run.method, source)
+            ].append(found)
     table = []
     for key, methods in groups.items():
         for one, other in combinations(methods, 2):
@@ -124,7 +148,14 @@ def as_csv(table: list[tuple[tuple[str, ...], str, str, Verdict]]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(HEADER)
     for key, a, b, found in table:
-        writer.writerow([*key, a, b, *(f"{value:.4f}" if isinstance(value, float) else value for value in found)])
+        writer.writerow(
+            [
+                *key,
+                a,
+                b,
+                *(f"{value:.4f}" if isinstance(value, float) else value for value in found),
+            ]
+        )
     return stream.getvalue()
 
 
@@ -151,7 +182,9 @@ def _files(name: str) -> list[Path]:
 def _one(path: Path) -> Scores:
     found = _scores.read(path)
     if not found.points.size:
-        raise UserError(f"{path}: holds no class scores: this task does not classify, or makes no sense for this method")
+        raise UserError(
+            f"{path}: holds no class scores: this task does not classify, or makes no sense for this method"
+        )
     return found
 
 

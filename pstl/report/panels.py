@@ -22,7 +22,12 @@ from pstl.tasks import _feature_file
 DYNAMIC = 50.0  # a loss that falls by more than this factor is drawn by its logarithm
 FEWEST = 3  # values of a setting that make a curve
 SHOWN = 8  # charts of that kind; the others open on a click
-SAYS = {"joints": "joints lost", "frames": "share of frames lost", "mpjpe at": "predicted frame", "map_action at": "overlap"}
+SAYS = {
+    "joints": "joints lost",
+    "frames": "share of frames lost",
+    "mpjpe at": "predicted frame",
+    "map_action at": "overlap",
+}
 NUMBERED = re.compile(r"(?P<name>[a-z][a-z0-9_]*?)[_@](?P<value>\d+(?:\.\d+)?)(?P<unit>[a-z]*)")
 
 
@@ -33,7 +38,9 @@ def training(results: Results) -> str:
         run = Run.parse(name)
         if len(epochs) > 1:
             charts[f"{run.method} on {run.dataset}, {run.split}"].append((run, epochs))
-    return document.grid(document.figure(title, _losses(title, found)) for title, found in charts.items())
+    return document.grid(
+        document.figure(title, _losses(title, found)) for title, found in charts.items()
+    )
 
 
 def _losses(title: str, found: list[tuple[Run, Epochs]]) -> str:
@@ -48,8 +55,15 @@ def _losses(title: str, found: list[tuple[Run, Epochs]]) -> str:
         )
         for run, epochs in found
     ]  # fmt: skip
-    ends = ", ".join(f"{run.stream} seed {run.seed} ends at {epochs[-1]['loss']:.3g}" for run, epochs in found)
-    return svg.lines(series, "epoch", "log10 of the loss" if log else "training loss", f"Training loss of {title}: {ends}")
+    ends = ", ".join(
+        f"{run.stream} seed {run.seed} ends at {epochs[-1]['loss']:.3g}" for run, epochs in found
+    )
+    return svg.lines(
+        series,
+        "epoch",
+        "log10 of the loss" if log else "training loss",
+        f"Training loss of {title}: {ends}",
+    )
 
 
 def probes(params: Params, suite: str) -> str:
@@ -59,18 +73,34 @@ def probes(params: Params, suite: str) -> str:
         content = read_results(Path(paths.metrics(*cell[:3])))
         curve = [e for e in (content or {}).get("curve", []) if "top1" in e and "epoch" in e]
         if len(curve) > 1:
-            charts[f"{cell.task} on {cell.run.dataset}, {cell.run.split}"].setdefault(f"{cell.run.method}, {cell.run.stream}", curve)
+            charts[f"{cell.task} on {cell.run.dataset}, {cell.run.split}"].setdefault(
+                f"{cell.run.method}, {cell.run.stream}", curve
+            )
     figures = []
     for title, found in charts.items():
-        lines = [Series(name, [e["epoch"] for e in c], [e["top1"] for e in c], colour=i) for i, (name, c) in enumerate(found.items())]
+        lines = [
+            Series(name, [e["epoch"] for e in c], [e["top1"] for e in c], colour=i)
+            for i, (name, c) in enumerate(found.items())
+        ]
         ends = ", ".join(f"{s.name} ends at {s.y[-1]:.1f}" for s in lines)
-        figures.append(document.figure(title, svg.lines(lines, "epoch of the probe", "top-1 on test clips, %", f"{title}: {ends}")))
+        figures.append(
+            document.figure(
+                title,
+                svg.lines(
+                    lines, "epoch of the probe", "top-1 on test clips, %", f"{title}: {ends}"
+                ),
+            )
+        )
     return ("<h3>Tasks by epoch</h3>" + document.grid(figures)) if figures else ""
 
 
 def of_split(params: Params, suite: str, dataset: str, split: str, lines: list[Line]) -> str:
     """All figures of one data set and split."""
-    cells = [cell for cell in _headline_cells(params, suite) if (cell.run.dataset, cell.run.split) == (dataset, split)]
+    cells = [
+        cell
+        for cell in _headline_cells(params, suite)
+        if (cell.run.dataset, cell.run.split) == (dataset, split)
+    ]
     return (
         curves(lines)
         + timelines(cells)
@@ -84,7 +114,11 @@ def of_split(params: Params, suite: str, dataset: str, split: str, lines: list[L
 def test_clips(params: Params, suite: str, dataset: str, split: str) -> int:
     """Number of test clips, from the first file of scores there is; 0 if there is none."""
     for cell in params.cells(suite):
-        if (cell.run.dataset, cell.run.split) == (dataset, split) and (found := read_scores(cell)) is not None and len(found.y):
+        if (
+            (cell.run.dataset, cell.run.split) == (dataset, split)
+            and (found := read_scores(cell)) is not None
+            and len(found.y)
+        ):
             return len(found.y)
     return 0
 
@@ -102,23 +136,38 @@ def confusions(cells: list[Cell]) -> str:
         if first is not None and first[2] != cell.task:
             continue
         names = names or class_names(cell.run, scores.shape[1])
-        matrix = sums.setdefault((cell.run.method, cell.run.stream, cell.task), np.zeros((scores.shape[1],) * 2))
+        matrix = sums.setdefault(
+            (cell.run.method, cell.run.stream, cell.task), np.zeros((scores.shape[1],) * 2)
+        )
         np.add.at(matrix, (found.y, scores.argmax(1)), 1)
     figures = [_confusion(key, matrix, names) for key, matrix in sums.items()]
     words = "Rows: true class, columns: predicted class, in percent of the row; summed over seeds."
-    return ("<h3>Confusion matrices</h3>" + document.note(words) + document.grid(figures) + _each_class(sums, names)) if figures else ""
+    return (
+        (
+            "<h3>Confusion matrices</h3>"
+            + document.note(words)
+            + document.grid(figures)
+            + _each_class(sums, names)
+        )
+        if figures
+        else ""
+    )
 
 
 def _each_class(sums: dict[tuple[str, str, str], np.ndarray], names: list[str]) -> str:
     """Accuracy of every class, a column per matrix."""
     header = ("class", *(", ".join(key) for key in sums))
-    shares = {key: 100 * matrix.diagonal() / matrix.sum(1).clip(min=1) for key, matrix in sums.items()}
+    shares = {
+        key: 100 * matrix.diagonal() / matrix.sum(1).clip(min=1) for key, matrix in sums.items()
+    }
     body = [
         [name, *(document.Number(f"{shares[key][i]:.1f}") for key in sums)]
         for i, name in enumerate(names)
         if i < len(next(iter(sums.values())))
     ]
-    return document.hidden("Accuracy of each class, %", document.table("Accuracy of each class", header, body))
+    return document.hidden(
+        "Accuracy of each class, %", document.table("Accuracy of each class", header, body)
+    )
 
 
 def verdicts(cells: list[Cell], together: Mapping[str, tuple[str, str]]) -> str:
@@ -133,15 +182,41 @@ def verdicts(cells: list[Cell], together: Mapping[str, tuple[str, str]]) -> str:
         )
         seeds = f"{found.seeds_a} and {found.seeds_b}"
         sure = "yes" if found.better == "a" else "not told apart"
-        body.append([task, stream, a, b, *(document.Number(n) for n in numbers), document.Number(f"{found.p:.4f}"), seeds, sure])
+        body.append(
+            [
+                task,
+                stream,
+                a,
+                b,
+                *(document.Number(n) for n in numbers),
+                document.Number(f"{found.p:.4f}"),
+                seeds,
+                sure,
+            ]
+        )
     if not body:
         return ""
-    header = ("task", "stream", "a", "b", "a, %", "b, %", "a − b", "95 % interval", "p", "seeds", "a is better than b")
+    header = (
+        "task",
+        "stream",
+        "a",
+        "b",
+        "a, %",
+        "b, %",
+        "a − b",
+        "95 % interval",
+        "p",
+        "seeds",
+        "a is better than b",
+    )
     words = (
         "Paired bootstrap: test clips are drawn again, the same for both, and the seeds of each. With one seed on a side it says nothing "
         "about other seeds; of twenty pairs that are alike, one will be told apart by chance."
     )
-    return document.hidden("Is a better than b?", document.note(words) + document.table("Pairs of methods", header, body))
+    return document.hidden(
+        "Is a better than b?",
+        document.note(words) + document.table("Pairs of methods", header, body),
+    )
 
 
 def _confusion(key: tuple[str, str, str], matrix: np.ndarray, names: list[str]) -> str:
@@ -157,23 +232,34 @@ def maps(cells: list[Cell]) -> str:
     """Test features of each method, its first stream and seed."""
     figures: list[tuple[str, str]] = []
     made, names = "", list[str]()
-    for method, run, norm in dict.fromkeys((c.run.method, c.run, c.batch_norm) for c in cells if not c.fused):
-        if any(done == method for done, _ in figures) or not os.path.lexists(path := paths.features(run, norm)):
+    for method, run, norm in dict.fromkeys(
+        (c.run.method, c.run, c.batch_norm) for c in cells if not c.fused
+    ):
+        if any(done == method for done, _ in figures) or not os.path.lexists(
+            path := paths.features(run, norm)
+        ):
             continue
         features, y = _feature_file.read_test(path)
         index = embedding.chosen(len(features))
         points, made = embedding.to_plane(features[index].reshape(len(index), -1))
         names = names or class_names(run, int(y.max()) + 1)
         alt = f"Map of {len(index)} test clips by their {method} features, {run.stream}; classes that are told apart lie apart"
-        drawing = svg.scatter([(float(a), float(b)) for a, b in points], y[index].tolist(), names, alt)
-        figures.append((method, document.figure(f"{method}, {run.stream}, seed {run.seed}", drawing)))
+        drawing = svg.scatter(
+            [(float(a), float(b)) for a, b in points], y[index].tolist(), names, alt
+        )
+        figures.append(
+            (method, document.figure(f"{method}, {run.stream}, seed {run.seed}", drawing))
+        )
     if not figures:
         return ""
     key = svg.legend([(f"{svg.letter(i)} {name}", i, False) for i, name in enumerate(names)])
-    words = (
-        f"Test clips by {made} of their standardised features, labels not used. Distances between groups mean little; axes mean nothing."
+    words = f"Test clips by {made} of their standardised features, labels not used. Distances between groups mean little; axes mean nothing."
+    return (
+        "<h3>Features, seen from above</h3>"
+        + document.note(words)
+        + key
+        + document.grid(figure for _, figure in figures)
     )
-    return "<h3>Features, seen from above</h3>" + document.note(words) + key + document.grid(figure for _, figure in figures)
 
 
 def curves(lines: list[Line]) -> str:
@@ -183,23 +269,41 @@ def curves(lines: list[Line]) -> str:
         if title.startswith("top1_"):
             continue  # of the test clips not seen in training: in the table of every number
         series = [_series(i, name, points) for i, (name, points) in enumerate(found.items())]
-        alt = f"{task}, {title} against {x_label}: " + "; ".join(f"{s.name} from {s.y[0]:.1f} to {s.y[-1]:.1f}" for s in series)
-        figures.append(document.figure(f"{task}: {title}", svg.lines(series, x_label, re.split("[ ,]", title)[0], alt)))
+        alt = f"{task}, {title} against {x_label}: " + "; ".join(
+            f"{s.name} from {s.y[0]:.1f} to {s.y[-1]:.1f}" for s in series
+        )
+        figures.append(
+            document.figure(
+                f"{task}: {title}", svg.lines(series, x_label, re.split("[ ,]", title)[0], alt)
+            )
+        )
     if not figures:
         return ""
-    more = document.hidden(f"{len(figures) - SHOWN} more", document.grid(figures[SHOWN:])) if len(figures) > SHOWN else ""
+    more = (
+        document.hidden(f"{len(figures) - SHOWN} more", document.grid(figures[SHOWN:]))
+        if len(figures) > SHOWN
+        else ""
+    )
     return "<h3>Curves over a setting</h3>" + document.grid(figures[:SHOWN]) + more
 
 
 def charts(lines: list[Line]) -> dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]]:
     """(task, title, name of the number) -> method -> its points in order, at least FEWEST values of the number."""
-    found: dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for line in headlines(lines):
         if line.mean is not None:
             for x_label, value, title in _axes(line):
-                found[line.task, f"{title}, {line.stream}", SAYS.get(x_label, x_label)][line.method].append((value, line))
+                found[line.task, f"{title}, {line.stream}", SAYS.get(x_label, x_label)][
+                    line.method
+                ].append((value, line))
     drawn = {
-        key: {name: sorted(points, key=lambda p: p[0]) for name, points in series.items() if len({x for x, _ in points}) >= FEWEST}
+        key: {
+            name: sorted(points, key=lambda p: p[0])
+            for name, points in series.items()
+            if len({x for x, _ in points}) >= FEWEST
+        }
         for key, series in found.items()
     }
     return {key: series for key, series in drawn.items() if series}
@@ -240,12 +344,29 @@ def timelines(cells: list[Cell]) -> str:
     for title, group in list(shown.items())[:6]:
         entry = group["entry"]
         rows = [("truth", [(a, b, int(c), 1.0) for a, b, c in entry["truth"]])]
-        rows += [(m, [(a, b, int(c), 0.25 + 0.75 * min(1.0, s)) for a, b, c, s in found]) for m, found in group["found"].items()]
-        alt = f"{title}: {len(entry['truth'])} true intervals; " + ", ".join(f"{m} finds {len(f)}" for m, f in group["found"].items())
-        key = svg.legend([(f"{svg.letter(i)} {name}", i, False) for i, name in enumerate(entry["classes"])])
-        figures.append(document.figure(title, document.wide(title, svg.timeline(rows, entry["frames"], entry["classes"], alt)) + key))
+        rows += [
+            (m, [(a, b, int(c), 0.25 + 0.75 * min(1.0, s)) for a, b, c, s in found])
+            for m, found in group["found"].items()
+        ]
+        alt = f"{title}: {len(entry['truth'])} true intervals; " + ", ".join(
+            f"{m} finds {len(f)}" for m, f in group["found"].items()
+        )
+        key = svg.legend(
+            [(f"{svg.letter(i)} {name}", i, False) for i, name in enumerate(entry["classes"])]
+        )
+        figures.append(
+            document.figure(
+                title,
+                document.wide(title, svg.timeline(rows, entry["frames"], entry["classes"], alt))
+                + key,
+            )
+        )
     words = "Frames from left to right; a paler interval has a lower score."
-    return ("<h3>Detections against the truth</h3>" + document.note(words) + "".join(figures)) if figures else ""
+    return (
+        ("<h3>Detections against the truth</h3>" + document.note(words) + "".join(figures))
+        if figures
+        else ""
+    )
 
 
 def _headline_cells(params: Params, suite: str) -> list[Cell]:
@@ -255,4 +376,8 @@ def _headline_cells(params: Params, suite: str) -> list[Cell]:
     for cell in cells:
         norms[cell.run.dataset, cell.run.split, cell.run.method].add(cell.batch_norm)
     best = {key: HEADLINE if HEADLINE in found else min(found) for key, found in norms.items()}
-    return [cell for cell in cells if cell.batch_norm == best[cell.run.dataset, cell.run.split, cell.run.method]]
+    return [
+        cell
+        for cell in cells
+        if cell.batch_norm == best[cell.run.dataset, cell.run.split, cell.run.method]
+    ]

@@ -18,7 +18,13 @@ WHO = (
     "quoted in an issue", "not seen",
 )  # fmt: skip
 TASKS = ("linear", "knn", "retrieval", "finetune", "semi", "transfer", "detection", "motion")
-STREAMS = ("joint", "bone", "motion", FUSED, "other")  # other: any other input, the setting says which
+STREAMS = (
+    "joint",
+    "bone",
+    "motion",
+    FUSED,
+    "other",
+)  # other: any other input, the setting says which
 SPLITS = ("xsub", "xview", "xset", "folds")  # folds: mean of the five that SBU's authors give
 METRICS = ("top1", "top5", "map", "r1", "r5", "r10", "map_action", "map_video", "mpjpe")
 
@@ -38,7 +44,9 @@ ASSUMABLE = ("task", "dataset", "split", "stream", "distance", *DECISIVE, *SAID)
 
 DATASET = re.compile(r"[a-z][a-z0-9]*")
 WORK = re.compile(r"https://[\w.-]+\.\w+(/\S+)?|\barXiv \d{4}\.\d{4,5}\b|\bdoi:10\.\d{4,}/\S+")
-PLACE = re.compile(r"\b(tables?|figures?|sections?|pages?|card|files?|issues/\d+|pull/\d+)\b", re.IGNORECASE)
+PLACE = re.compile(
+    r"\b(tables?|figures?|sections?|pages?|card|files?|issues/\d+|pull/\d+)\b", re.IGNORECASE
+)
 
 
 class Published(NamedTuple):
@@ -74,7 +82,9 @@ def load(folder: Path = FOLDER) -> list[Published]:
         reader = csv.DictReader(read_text(path, COPY).splitlines())
         columns = tuple(reader.fieldnames or ())
         if columns != Published._fields:
-            raise UserError(f"{path}: columns {', '.join(columns)}; expected {', '.join(Published._fields)}")
+            raise UserError(
+                f"{path}: columns {', '.join(columns)}; expected {', '.join(Published._fields)}"
+            )
         table += [_row(cells, f"{path}, line {reader.line_num}") for cells in reader]
     return [row for row in table if row.source != UNVERIFIED]
 
@@ -89,7 +99,15 @@ def same_method(name: str) -> str:
 
 
 def find(
-    table: list[Published], *, dataset: str, split: str, stream: str, task: str, metric: str, method: str, setting: str
+    table: list[Published],
+    *,
+    dataset: str,
+    split: str,
+    stream: str,
+    task: str,
+    metric: str,
+    method: str,
+    setting: str,
 ) -> list[Published]:
     """The numbers that may stand beside ours: same cell, same method, nothing decisive in the setting differs.
 
@@ -147,9 +165,13 @@ def _ours(setting: str) -> dict[str, str]:
 def _given(setting: str) -> dict[str, str]:
     """Parts like k=1 by their names; the weights of fused streams as one part, the source of a transfer as two."""
     given = dict(part.split("=", 1) for part in setting.split(";") if "=" in part)
-    weights = {stream: given.pop(stream) for stream in ("joint", "bone", "motion") if stream in given}
+    weights = {
+        stream: given.pop(stream) for stream in ("joint", "bone", "motion") if stream in given
+    }
     if weights:
-        given["weights"] = " ".join(f"{stream}:{_number(value)}" for stream, value in weights.items())
+        given["weights"] = " ".join(
+            f"{stream}:{_number(value)}" for stream, value in weights.items()
+        )
     dataset, slash, split = given.get("source", "").partition("/")
     if slash:
         given |= {"source": dataset, "source_split": split}
@@ -169,7 +191,9 @@ def _number(text: str) -> str:
 
 def _row(cells: dict[str, str], where: str) -> Published:
     if None in cells or None in cells.values():
-        raise UserError(f"{where}: expected {len(Published._fields)} cells; put text with commas into quotes")
+        raise UserError(
+            f"{where}: expected {len(Published._fields)} cells; put text with commas into quotes"
+        )
     _check_words(cells, where)
     _check_said(cells, where)
     _check_source(cells["source"], where)
@@ -183,15 +207,26 @@ def _row(cells: dict[str, str], where: str) -> Published:
 
 
 def _check_words(cells: dict[str, str], where: str) -> None:
-    columns = {"table": WHO, "task": TASKS, "stream": STREAMS, "split": SPLITS, "metric": METRICS, "kind": KINDS}
+    columns = {
+        "table": WHO,
+        "task": TASKS,
+        "stream": STREAMS,
+        "split": SPLITS,
+        "metric": METRICS,
+        "kind": KINDS,
+    }
     for column, words in columns.items():
         if cells[column] not in words:
-            raise UserError(f"{where}: {column} {cells[column]!r}; expected one of {', '.join(words)}")
+            raise UserError(
+                f"{where}: {column} {cells[column]!r}; expected one of {', '.join(words)}"
+            )
     for word in cells["assumed"].split():
         if word not in ASSUMABLE:
             raise UserError(f"{where}: assumed {word!r}; expected some of {', '.join(ASSUMABLE)}")
     if not DATASET.fullmatch(cells["dataset"]):
-        raise UserError(f"{where}: dataset {cells['dataset']!r}; expected a name like ntu60, small letters and digits")
+        raise UserError(
+            f"{where}: dataset {cells['dataset']!r}; expected a name like ntu60, small letters and digits"
+        )
 
 
 def _check_said(cells: dict[str, str], where: str) -> None:
@@ -202,12 +237,16 @@ def _check_said(cells: dict[str, str], where: str) -> None:
     needed = NEEDED.get(cells["task"], ()) + (("weights",) if cells["stream"] == FUSED else ())
     for name in needed:
         if name not in said:
-            raise UserError(f"{where}: nothing about {name}; write it into setting, or its name into assumed")
+            raise UserError(
+                f"{where}: nothing about {name}; write it into setting, or its name into assumed"
+            )
 
 
 def _check_source(source: str, where: str) -> None:
     if not source:
-        raise UserError(f"{where}: no source; name where the number was printed, or write {UNVERIFIED!r}")
+        raise UserError(
+            f"{where}: no source; name where the number was printed, or write {UNVERIFIED!r}"
+        )
     if source == UNVERIFIED:
         return
     for part in source.split(" ; "):

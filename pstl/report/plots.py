@@ -27,7 +27,11 @@ def curves(path: Path, results: Results) -> None:
         named: set[str] = set()
         for run, epochs in lines:
             x, y = [e["epoch"] for e in epochs], [e["loss"] for e in epochs]
-            style = {"color": COLOURS.get(run.stream, "C4"), "marker": "." if len(x) == 1 else "", "linewidth": 1}
+            style = {
+                "color": COLOURS.get(run.stream, "C4"),
+                "marker": "." if len(x) == 1 else "",
+                "linewidth": 1,
+            }
             axis.plot(x, y, label=None if run.stream in named else run.stream, **style)
             named.add(run.stream)
         axis.set(title=title, xlabel="epoch", ylabel="training loss, mean over batches")
@@ -46,13 +50,21 @@ def accuracy(path: Path, lines: list[Line]) -> None:
     panels: dict[str, list[Line]] = {}
     for line in unswept(headlines(lines)):
         if line.metric == "top1" and line.mean is not None:
-            task = f"{line.task} ({line.setting})" if line.setting and line.stream != FUSED else line.task
+            task = (
+                f"{line.task} ({line.setting})"
+                if line.setting and line.stream != FUSED
+                else line.task
+            )
             panels.setdefault(f"{task}\n{line.dataset}, {line.split}", []).append(line)
     longest = max((len(shown) for shown in panels.values()), default=4)
     figure, axes = _panels(len(panels), 1.2 + 0.26 * longest)
     for axis, (title, shown) in zip(axes, panels.items(), strict=False):
         place = list(range(len(shown)))
-        axis.barh(place, [line.mean for line in shown], color=[COLOURS.get(line.stream, "C4") for line in shown])
+        axis.barh(
+            place,
+            [line.mean for line in shown],
+            color=[COLOURS.get(line.stream, "C4") for line in shown],
+        )
         for y, line in zip(place, shown, strict=True):
             mean = line.mean or 0.0  # lines without one are not here
             axis.text(mean + (line.std or 0.0) + 2, y, f"{mean:.1f}", fontsize="small", va="center")
@@ -62,7 +74,9 @@ def accuracy(path: Path, lines: list[Line]) -> None:
                 axis.plot(line.comparable, y, "k|", markersize=12)
         axis.set(xlabel="top-1 accuracy, %  (whisker: 1 std, | published)", xlim=(0, 118))
         axis.set_title(title, fontsize="small")
-        axis.set_yticks(place, [f"{line.method}, {line.stream}" for line in shown], fontsize="small")
+        axis.set_yticks(
+            place, [f"{line.method}, {line.stream}" for line in shown], fontsize="small"
+        )
         axis.invert_yaxis()
     _empty(axes, len(panels), "no accuracy yet")
     _save(figure, path)
@@ -75,7 +89,9 @@ def settings(path: Path, lines: list[Line]) -> None:
     """
     panels: dict[tuple[str, str], dict[str, list[tuple[float, Line]]]] = {}
     for split in dict.fromkeys((line.dataset, line.split) for line in lines):
-        for (task, title, x_label), found in charts([line for line in lines if (line.dataset, line.split) == split]).items():
+        for (task, title, x_label), found in charts(
+            [line for line in lines if (line.dataset, line.split) == split]
+        ).items():
             if not title.startswith("top1_"):
                 panels[f"{task}: {title}\n{', '.join(split)}", x_label] = found
     figure, axes = _panels(len(panels), 3.2)
@@ -83,7 +99,17 @@ def settings(path: Path, lines: list[Line]) -> None:
         for number, (name, points) in enumerate(found.items()):
             x, y = [value for value, _ in points], [line.mean for _, line in points]
             spread = [line.std or 0.0 for _, line in points]
-            axis.errorbar(x, y, yerr=spread, label=name, color=f"C{number}", marker="o", markersize=3, capsize=2, linewidth=1)
+            axis.errorbar(
+                x,
+                y,
+                yerr=spread,
+                label=name,
+                color=f"C{number}",
+                marker="o",
+                markersize=3,
+                capsize=2,
+                linewidth=1,
+            )
         axis.set(xlabel=x_label, ylabel=re.split(r"[ ,\n]", title.split(": ")[1])[0])
         axis.set_title(title, fontsize="small")
         axis.set_ylim(bottom=0)
@@ -97,8 +123,20 @@ def few_labels(path: Path, found: dict[str, dict[float, Line]]) -> None:
     figure, axes = _panels(1, 4.0)
     for name, shares in found.items():
         shown = {100 * share: line for share, line in shares.items() if line.mean is not None}
-        means, spread = [line.mean for line in shown.values()], [line.std or 0.0 for line in shown.values()]
-        axes[0].errorbar(list(shown), means, yerr=spread, marker="o", markersize=4, capsize=2, linewidth=1, label=name)
+        means, spread = (
+            [line.mean for line in shown.values()],
+            [line.std or 0.0 for line in shown.values()],
+        )
+        axes[0].errorbar(
+            list(shown),
+            means,
+            yerr=spread,
+            marker="o",
+            markersize=4,
+            capsize=2,
+            linewidth=1,
+            label=name,
+        )
     axes[0].set(xlabel="labelled training clips, %", ylabel="top-1 accuracy, %  (whisker: 1 std)")
     if found:
         axes[0].legend(fontsize="small")
@@ -115,8 +153,18 @@ def trace(path: Path, rows: list[dict[str, Any]]) -> None:
     for axis, task in zip(axes, tasks, strict=False):
         for norm, style in (("recalibrated", "o-"), ("released", "s--")):
             shown = [row for row in rows if row["task"] == task and row["batch_norm"] == norm]
-            axis.plot([row["steps"] for row in shown], [row["top1"] for row in shown], style, markersize=4, label=f"batch norm {norm}")
-        axis.set(title=f"{task}: {rows[0]['run']}", xlabel="pre-training steps", ylabel="top-1 accuracy, %")
+            axis.plot(
+                [row["steps"] for row in shown],
+                [row["top1"] for row in shown],
+                style,
+                markersize=4,
+                label=f"batch norm {norm}",
+            )
+        axis.set(
+            title=f"{task}: {rows[0]['run']}",
+            xlabel="pre-training steps",
+            ylabel="top-1 accuracy, %",
+        )
         axis.title.set_fontsize("small")
         axis.legend(fontsize="small")
     _empty(axes, len(tasks), "nothing probed yet")

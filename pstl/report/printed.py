@@ -4,7 +4,13 @@ from pstl.report import alike, document, text
 from pstl.report.document import Number, linked
 from pstl.report.tables import NONE, Line
 
-HEADER = ("published", "epoch", alike.MINUS, alike.LIKE, "source")  # where somebody printed a number
+HEADER = (
+    "published",
+    "epoch",
+    alike.MINUS,
+    alike.LIKE,
+    "source",
+)  # where somebody printed a number
 PROTOCOLS = "Protocols differ: see docs/protocols.md before taking a point for a result."
 
 
@@ -42,8 +48,19 @@ def explained(lines: list[Line]) -> list[str]:
     missing: dict[str, list[str]] = {}
     for line in printed:
         if line.why_not:
-            missing.setdefault(line.why_not, []).append(f"{line.task}, {line.method}, {line.stream}")
-    why = [f"No {alike.LIKE} difference for {'; '.join(names)}: {reason}." for reason, names in missing.items()]
-    words = [alike.EXPLAINED, text.MARKED] if any(line.assumed for line in printed) else [alike.EXPLAINED]
-    plain = [word.replace("*", "").replace("`", "").replace("in a footnote", "below") for word in words]
+            missing.setdefault(line.why_not, []).append(
+                f"{line.task}, {line.method}, {line.stream}"
+            )
+    why = [
+        f"No {alike.LIKE} difference for {'; '.join(names)}: {reason}."
+        for reason, names in missing.items()
+    ]
+    words = (
+        [alike.EXPLAINED, text.MARKED]
+        if any(line.assumed for line in printed)
+        else [alike.EXPLAINED]
+    )
+    plain = [
+        word.replace("*", "").replace("`", "").replace("in a footnote", "below") for word in words
+    ]
     return [*plain, PROTOCOLS, *why]

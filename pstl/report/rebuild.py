@@ -29,7 +29,9 @@ def rebuild(params: Params, folder: str | Path) -> None:
     head, _, _ = page.partition("\n## ")
     suite, published = _suite(head, folder), load()
     today = suite in params.suites
-    unknown = {row["task"]: Compared(row["task"], ()) for row in rows}  # a suite of another day: how it evaluated is not said
+    unknown = {
+        row["task"]: Compared(row["task"], ()) for row in rows
+    }  # a suite of another day: how it evaluated is not said
     lines = compare(rows, published, params.published_tasks(suite) if today else unknown)
     seen = _seen(params, suite, rows) if today else {}
     sections = markdown.body(lines, published, params.together(suite) if today else {}, seen)
@@ -40,11 +42,15 @@ def rebuild(params: Params, folder: str | Path) -> None:
 def rows_of(folder: Path) -> list[Row]:
     """rows.csv as `tables.rows_csv` wrote it. Raises: UserError for another file."""
     with reading(folder / "rows.csv", ROWS):
-        rows: list[Row] = list(csv.DictReader((folder / "rows.csv").read_text("utf-8").splitlines()))
+        rows: list[Row] = list(
+            csv.DictReader((folder / "rows.csv").read_text("utf-8").splitlines())
+        )
         if any(None in row or None in row.values() for row in rows):
             raise ValueError("a row with fewer or more cells than columns")
     if not rows or set(FIELDS) - set(rows[0]):
-        raise UserError(f"{folder}/rows.csv: not a table of 'python -m pstl report'; expected the columns {', '.join(FIELDS)}")
+        raise UserError(
+            f"{folder}/rows.csv: not a table of 'python -m pstl report'; expected the columns {', '.join(FIELDS)}"
+        )
     for number, row in enumerate(rows):
         row["value"] = _value(row["value"], f"{folder}/rows.csv, row {number + 1}")
         row["reason"] = row.get("reason") or ("" if row["value"] is not None else NOT_RUN)
@@ -54,7 +60,9 @@ def rows_of(folder: Path) -> list[Row]:
 def _suite(head: str, folder: Path) -> str:
     match = re.match(r"# Results of the suite `([^`]+)`", head)
     if match is None:
-        raise UserError(f"{folder}/comparison.md: expected '# Results of the suite `NAME`' in its first line")
+        raise UserError(
+            f"{folder}/comparison.md: expected '# Results of the suite `NAME`' in its first line"
+        )
     return match[1]
 
 
@@ -63,7 +71,11 @@ def _seen(params: Params, suite: str, rows: list[Row]) -> dict[str, Seen]:
     entries = params.methods | params.suite_named(suite).methods
     methods = [name for name in dict.fromkeys(row["method"] for row in rows) if name in entries]
     settings = {name: params.method(suite, name) for name in methods}
-    return {name: Seen(own.labels, own.label_rule) for name, own in settings.items() if own.labels is not None}
+    return {
+        name: Seen(own.labels, own.label_rule)
+        for name, own in settings.items()
+        if own.labels is not None
+    }
 
 
 def _value(text: str, where: str) -> float | None:

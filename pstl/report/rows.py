@@ -65,7 +65,9 @@ def from_files(params: Params, suite: str) -> Results:
         if epochs := read_curve(run):
             curves[str(run)] = epochs
     senseless = params.senseless(suite)
-    return Results(collect(cells, lambda cell: senseless.get(cell.run) or read_cell(cell)), runs, curves)
+    return Results(
+        collect(cells, lambda cell: senseless.get(cell.run) or read_cell(cell)), runs, curves
+    )
 
 
 def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None]) -> list[Row]:
@@ -118,7 +120,9 @@ def read_cell(cell: Cell) -> list[Row] | str | None:
         return str(reason)
     rows = content.get("rows")
     if not rows:
-        raise UserError(f"{path}: no rows, expected at least one; delete the file and run the task again")
+        raise UserError(
+            f"{path}: no rows, expected at least one; delete the file and run the task again"
+        )
     metrics = dict.fromkeys(str(row.get("metric")) for row in rows)
     without = [
         _without_number(cell, "", setting, metric, f"{NOT_APPLICABLE}: {why}")
@@ -151,14 +155,20 @@ def read_results(path: str | Path) -> dict[str, Any] | None:
 def _checked(row: Row, cell: Cell, path: Path) -> Row:
     if set(row) != set(FIELDS):
         wrong = ", ".join(sorted(set(row) ^ set(FIELDS)))
-        raise UserError(f"{path}: row with missing or unknown fields ({wrong}); delete the file and run the task again")
+        raise UserError(
+            f"{path}: row with missing or unknown fields ({wrong}); delete the file and run the task again"
+        )
     found = {key: row[key] for key in _identity(cell)}
     if found not in (_identity(cell), _identity(cell) | {"batch_norm": RELEASED}):
-        raise UserError(f"{path}: rows of {found}, expected {_identity(cell)}; delete the file and run the task again")
+        raise UserError(
+            f"{path}: rows of {found}, expected {_identity(cell)}; delete the file and run the task again"
+        )
     for key in ("value", "seconds", "peak_mb"):
         if not sound(row[key]):
             named = row["metric"] if key == "value" else f"{key} of {row['metric']}"
-            raise UserError(f"{path}: {named} is {row[key]!r}, expected a finite number; run the task again")
+            raise UserError(
+                f"{path}: {named} is {row[key]!r}, expected a finite number; run the task again"
+            )
     return {key: float(row[key]) if key == "value" else row[key] for key in FIELDS}
 
 
@@ -182,6 +192,12 @@ def _kind(cell: Cell) -> tuple[str, ...]:
 
 def _without_number(cell: Cell, norm: str, setting: str, metric: str, reason: str) -> Row:
     """A row without a value.   norm: the state of the batch norms, empty for the cell's own."""
-    row = {**dict.fromkeys(FIELDS, ""), **_identity(cell), "setting": setting, "metric": metric, "value": None}
+    row = {
+        **dict.fromkeys(FIELDS, ""),
+        **_identity(cell),
+        "setting": setting,
+        "metric": metric,
+        "value": None,
+    }
     row["batch_norm"] = norm or cell.batch_norm
     return {**{key: row[key] for key in FIELDS}, "reason": reason}

@@ -14,8 +14,30 @@ from pstl.config import Cell, Run
 from pstl.tasks import _scores
 from pstl.tasks._scores import Scores
 
-CLASSES = ("dataset", "split", "task", "batch_norm", "method", "stream", "class", "clips", "seeds", "accuracy", "f1")
-CONFUSION = ("dataset", "split", "task", "batch_norm", "method", "stream", "true", "predicted", "count")
+CLASSES = (
+    "dataset",
+    "split",
+    "task",
+    "batch_norm",
+    "method",
+    "stream",
+    "class",
+    "clips",
+    "seeds",
+    "accuracy",
+    "f1",
+)
+CONFUSION = (
+    "dataset",
+    "split",
+    "task",
+    "batch_norm",
+    "method",
+    "stream",
+    "true",
+    "predicted",
+    "count",
+)
 
 
 def read_scores(cell: Cell) -> Scores | None:
@@ -28,7 +50,11 @@ def class_names(run: Run, count: int) -> list[str]:
     """Names of the classes, from the data set's spec; numbers where it has none for them."""
     from pstl.registry import load, names
 
-    known = list(load("data.datasets", run.dataset).SPEC.classes) if run.dataset in names("data.datasets") else []
+    known = (
+        list(load("data.datasets", run.dataset).SPEC.classes)
+        if run.dataset in names("data.datasets")
+        else []
+    )
     return known if len(known) >= count else [str(i + 1) for i in range(count)]
 
 
@@ -46,7 +72,11 @@ def matrices(cells: Iterable[Cell]) -> dict[tuple[str, ...], tuple[np.ndarray, l
             continue
         key = (run.dataset, run.split, cell.task, cell.batch_norm, run.method, run.stream)
         points = found.points
-        np.add.at(sums.setdefault(key, np.zeros((points.shape[1],) * 2, np.int64)), (found.y, points.argmax(1)), 1)
+        np.add.at(
+            sums.setdefault(key, np.zeros((points.shape[1],) * 2, np.int64)),
+            (found.y, points.argmax(1)),
+            1,
+        )
         names[key] = class_names(run, points.shape[1])
         seeds[key] += 1
     return {key: (matrix, names[key], seeds[key]) for key, matrix in sums.items()}
@@ -66,7 +96,12 @@ def per_class_csv(found: dict[tuple[str, ...], tuple[np.ndarray, list[str], int]
 def confusion_csv(found: dict[tuple[str, ...], tuple[np.ndarray, list[str], int]]) -> str:
     """A line per cell, true and predicted class; what never happened is left out."""
     return _csv(
-        CONFUSION, [[*key, names[i], names[j], matrix[i, j]] for key, (matrix, names, _) in found.items() for i, j in np.argwhere(matrix)]
+        CONFUSION,
+        [
+            [*key, names[i], names[j], matrix[i, j]]
+            for key, (matrix, names, _) in found.items()
+            for i, j in np.argwhere(matrix)
+        ],
     )
 
 

@@ -8,7 +8,9 @@ from pstl.config import DEFAULT_RULE, Run
 from pstl.report.rows import Results
 from pstl.report.tables import Line, headlines
 
-FINE_TUNED = re.compile(r"labels=([\d.]+)(?:;rule=(\w+))?")  # the setting of `semi`; older ones, all psp, name no rule
+FINE_TUNED = re.compile(
+    r"labels=([\d.]+)(?:;rule=(\w+))?"
+)  # the setting of `semi`; older ones, all psp, name no rule
 OWN = "classify"  # task kind of methods that see the labels of a share from the start
 VARIANT = re.compile(r"_\d+$")  # psp_05, psp_15 are psp at two shares
 

@@ -18,12 +18,20 @@ from pstl.report.rows import FIELDS, NOT_RUN, Row
 KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
 Groups = dict[tuple[str, ...], list[Row]]  # KEY -> a row for each seed
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
-BOUNDS = ("low", "high")  # columns of the 95 % interval, which follows from mean, deviation and number of seeds
+BOUNDS = (
+    "low",
+    "high",
+)  # columns of the 95 % interval, which follows from mean, deviation and number of seeds
 MINUS = ("mean_minus_published", "like_minus_published")
 MOST_SETTINGS = 12  # of one task in a headline
 HEADLINE = "recalibrated"  # the better-founded statistics of batch norm; "released" is what the papers' code does
 
-MAIN = ("top1", "map", "map_action", "mpjpe")  # what a task is judged by: the first of these that it has
+MAIN = (
+    "top1",
+    "map",
+    "map_action",
+    "mpjpe",
+)  # what a task is judged by: the first of these that it has
 
 
 @dataclass(frozen=True)
@@ -43,10 +51,14 @@ class Line:
     seeds: int  # that were run
     seeds_asked: int
     published: float | None
-    published_kind: str  # which look at the test clips theirs is: one of paper.KINDS; "" without a number
+    published_kind: (
+        str  # which look at the test clips theirs is: one of paper.KINDS; "" without a number
+    )
     assumed: str  # what decides a comparison and is not stated of theirs, blanks between; then nothing is subtracted
     mean_minus_published: float | None  # this line's mean minus theirs, whatever the kinds
-    like: float | None  # ours of the kind theirs is: batch norm as released, best tested epoch or last
+    like: (
+        float | None
+    )  # ours of the kind theirs is: batch norm as released, best tested epoch or last
     like_minus_published: float | None
     why_not: str  # why there is no like_minus_published
     source: str
@@ -55,7 +67,11 @@ class Line:
     @property
     def span(self) -> interval.Interval | None:
         """95 % interval of the mean over seeds; None if fewer than two have a number."""
-        return None if self.mean is None or self.std is None else interval.over_seeds(self.mean, self.std, self.seeds)
+        return (
+            None
+            if self.mean is None or self.std is None
+            else interval.over_seeds(self.mean, self.std, self.seeds)
+        )
 
     @property
     def comparable(self) -> float | None:
@@ -64,10 +80,14 @@ class Line:
         return None if self.assumed or apart else self.published
 
 
-COLUMNS = tuple(name for f in fields(Line) for name in ((f.name, *BOUNDS) if f.name == "std" else (f.name,)))  # of comparison.csv
+COLUMNS = tuple(
+    name for f in fields(Line) for name in ((f.name, *BOUNDS) if f.name == "std" else (f.name,))
+)  # of comparison.csv
 
 
-def compare(rows: list[Row], published: list[Published], tasks: Mapping[str, Compared] | None = None) -> list[Line]:
+def compare(
+    rows: list[Row], published: list[Published], tasks: Mapping[str, Compared] | None = None
+) -> list[Line]:
     """Join ours and theirs: one line per data set, split, task, setting, batch norm, method, stream and metric, in grid order.
 
     tasks: entry of params.yaml -> what it may be compared with (Params.published_tasks). One that is not
@@ -98,7 +118,11 @@ def _check_same_data(rows: list[Row]) -> None:
 
 def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> str:
     """Which batch-norm variant a method's headline is: recalibrated where the suite asks for it, else the one it asks for."""
-    norms = [line.batch_norm for line in lines if (line.dataset, line.split, line.method) == (dataset, split, method)]
+    norms = [
+        line.batch_norm
+        for line in lines
+        if (line.dataset, line.split, line.method) == (dataset, split, method)
+    ]
     return HEADLINE if HEADLINE in norms else norms[0]
 
 
@@ -107,12 +131,20 @@ def main_metrics(lines: list[Line]) -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for line in lines:
         found.setdefault(line.task, set()).add(line.metric)
-    return {task: next(m for m in MAIN if m in metrics) for task, metrics in found.items() if metrics & set(MAIN)}
+    return {
+        task: next(m for m in MAIN if m in metrics)
+        for task, metrics in found.items()
+        if metrics & set(MAIN)
+    }
 
 
 def headlines(lines: list[Line]) -> list[Line]:
     """The lines of each method's headline batch-norm variant."""
-    return [line for line in lines if line.batch_norm == headline_norm(lines, line.dataset, line.split, line.method)]
+    return [
+        line
+        for line in lines
+        if line.batch_norm == headline_norm(lines, line.dataset, line.split, line.method)
+    ]
 
 
 def merge_transfers(lines: list[Line], together: Mapping[str, tuple[str, str]]) -> list[Line]:
@@ -120,8 +152,14 @@ def merge_transfers(lines: list[Line], together: Mapping[str, tuple[str, str]]) 
     shown = []
     for line in lines:
         task, source = together.get(line.task, (line.task, ""))
-        setting = line.setting.partition(";")[2] if line.setting.startswith("source=") and source else line.setting
-        shown.append(replace(line, task=task, setting=setting, method=from_source(line.method, source)))
+        setting = (
+            line.setting.partition(";")[2]
+            if line.setting.startswith("source=") and source
+            else line.setting
+        )
+        shown.append(
+            replace(line, task=task, setting=setting, method=from_source(line.method, source))
+        )
     return shown
 
 
@@ -136,7 +174,11 @@ def unswept(lines: list[Line]) -> list[Line]:
     for line in lines:
         if line.stream != FUSED:
             settings.setdefault((line.dataset, line.split, line.task), set()).add(line.setting)
-    return [line for line in lines if len(settings.get((line.dataset, line.split, line.task), ())) <= MOST_SETTINGS]
+    return [
+        line
+        for line in lines
+        if len(settings.get((line.dataset, line.split, line.task), ())) <= MOST_SETTINGS
+    ]
 
 
 def summary(lines: list[Line]) -> dict[str, Any]:
@@ -155,7 +197,12 @@ def summary(lines: list[Line]) -> dict[str, Any]:
         name = "_".join([line.task, line.metric, *([_slug(line.setting)] if several else [])])
         if line.batch_norm != headline_norm(lines, line.dataset, line.split, line.method):
             name = f"{line.batch_norm}_{name}"
-        leaf = tree.setdefault(line.dataset, {}).setdefault(line.split, {}).setdefault(line.method, {}).setdefault(line.stream, {})
+        leaf = (
+            tree.setdefault(line.dataset, {})
+            .setdefault(line.split, {})
+            .setdefault(line.method, {})
+            .setdefault(line.stream, {})
+        )
         leaf[name] = round(line.mean, 4)
     return tree
 
@@ -179,12 +226,20 @@ def comparison_csv(lines: list[Line]) -> str:
             difference = getattr(line, name)
             values[name] = NONE if difference is None else f"{difference:+.4f}"
         values["source"] = line.source or NONE
-        values |= dict(zip(BOUNDS, (f"{bound:.4f}" for bound in line.span[:2]) if line.span else ("", ""), strict=True))
+        values |= dict(
+            zip(
+                BOUNDS,
+                (f"{bound:.4f}" for bound in line.span[:2]) if line.span else ("", ""),
+                strict=True,
+            )
+        )
         cells.append([str(values[name]) for name in COLUMNS])
     return _csv(COLUMNS, cells)
 
 
-def _line(key: tuple[str, ...], groups: Groups, published: list[Published], tasks: Mapping[str, Compared]) -> Line:
+def _line(
+    key: tuple[str, ...], groups: Groups, published: list[Published], tasks: Mapping[str, Compared]
+) -> Line:
     cell = dict(zip(KEY, key, strict=True))
     rows = groups[key]
     run = [row["value"] for row in rows if row["value"] is not None]
@@ -255,7 +310,10 @@ def _sources(theirs: list[Published]) -> str:
     if not theirs:
         return ""
     others = [p for p in theirs[1:] if p.value != theirs[0].value]
-    also = [f"also {p.value}{f' (assumed: {p.assumed})' if p.assumed else ''}: {p.source}" for p in others]
+    also = [
+        f"also {p.value}{f' (assumed: {p.assumed})' if p.assumed else ''}: {p.source}"
+        for p in others
+    ]
     return "; ".join([theirs[0].source, *also])
 
 

@@ -20,4 +20,6 @@ class Notes:
 def table(header_: list[str], body: list[list[str]]) -> str:
     """A markdown table; bars inside cells are escaped."""
     rows = [header_, ["---"] * len(header_), *body]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
+    )

@@ -18,15 +18,25 @@ def show(clip: Drawn, fps: int, title: str, until: Callable[[Any], None] | None 
     try:
         import tkinter
     except ImportError:
-        raise UserError("this Python has no tkinter (on Debian: apt install python3-tk); draw a file instead: --out clip.gif") from None
+        raise UserError(
+            "this Python has no tkinter (on Debian: apt install python3-tk); draw a file instead: --out clip.gif"
+        ) from None
     try:
         window = tkinter.Tk()
     except tkinter.TclError as error:
-        raise UserError(f"no window can be opened here ({error}); draw a file instead: --out clip.gif") from None
+        raise UserError(
+            f"no window can be opened here ({error}); draw a file instead: --out clip.gif"
+        ) from None
     window.title(title)
-    canvas = tkinter.Canvas(window, width=clip.side, height=clip.side, background="white", highlightthickness=0)
+    canvas = tkinter.Canvas(
+        window, width=clip.side, height=clip.side, background="white", highlightthickness=0
+    )
     canvas.pack()
-    bones = [(m, *bone, canvas.create_line(0, 0, 0, 0, width=WIDTH)) for m in range(clip.poses.shape[2]) for bone in clip.bones]
+    bones = [
+        (m, *bone, canvas.create_line(0, 0, 0, 0, width=WIDTH))
+        for m in range(clip.poses.shape[2])
+        for bone in clip.bones
+    ]
     times = cycle(range(len(clip.poses)))
 
     def step() -> None:

@@ -80,7 +80,9 @@ BENT: Channels = {"hip": 70, "knee": 105, "ankle": 35}
 
 def legs(posture: Channels) -> Channels:
     """The same posture for both legs."""
-    return {f"{side} {name}": value for side in ("main", "other") for name, value in posture.items()}
+    return {
+        f"{side} {name}": value for side in ("main", "other") for name, value in posture.items()
+    }
 
 
 # Speed: the same movement, slowly or fast.
@@ -132,7 +134,10 @@ def touch_two(take: Take, head_first: bool) -> None:
     early, late = take.hold(0, 0.2, 0.3, 0.5), take.hold(0.5, 0.7, 0.8, 1)
     head, knee = (early, late) if head_first else (late, early)
     take.toward(HEAD, head)
-    take.toward({"pelvis": 30, "bend": 35, "main hip": 20, "main knee": 35, **arm("main", 50, 0, 0, 15)}, knee)
+    take.toward(
+        {"pelvis": 30, "bend": 35, "main hip": 20, "main knee": 35, **arm("main", 50, 0, 0, 15)},
+        knee,
+    )
 
 
 # Two people: reach out to each other, shake the joined hands or pass something from one to the other.

@@ -70,7 +70,9 @@ def draw_body(rng: np.random.Generator, variation: float) -> Body:
     scale = np.ones(len(NAMES))
     for name in TREE:
         factor = rng.normal(1, variation)
-        for joint in (JOINT[name],) if name in JOINT else (JOINT[f"left {name}"], JOINT[f"right {name}"]):
+        for joint in (
+            (JOINT[name],) if name in JOINT else (JOINT[f"left {name}"], JOINT[f"right {name}"])
+        ):
             scale[joint] = factor
     return Body(OFFSETS * scale[:, None] * rng.normal(1, variation))
 
@@ -115,16 +117,22 @@ def _turns(a: Angles) -> dict[int, np.ndarray]:
     turn = {-1: about(1, a["heading"])}
     turn[JOINT["spine base"]] = turn[-1] @ about(0, -a["pelvis"])
     for name in ("spine mid", "spine shoulder"):  # the spine bends in two places
-        turn[JOINT[name]] = about(1, a["twist trunk"] / 2) @ about(2, a["lean"] / 2) @ about(0, -a["bend"] / 2)
+        turn[JOINT[name]] = (
+            about(1, a["twist trunk"] / 2) @ about(2, a["lean"] / 2) @ about(0, -a["bend"] / 2)
+        )
     turn[JOINT["neck"]] = about(1, a["shake"]) @ about(0, -a["nod"])
     for side, out in (("left", -1), ("right", 1)):
         # Swing, then twist: the upper arm is raised by `elevation` in the vertical plane that is `plane` degrees outwards of
         # straight ahead, then turned about itself; positive `rotation` brings the bent forearm inwards.
         plane, rotation = about(1, -out * a[f"{side} plane"]), about(1, out * a[f"{side} rotation"])
-        turn[JOINT[f"{side} shoulder"]] = plane @ about(0, a[f"{side} elevation"]) @ plane.swapaxes(1, 2) @ rotation
+        turn[JOINT[f"{side} shoulder"]] = (
+            plane @ about(0, a[f"{side} elevation"]) @ plane.swapaxes(1, 2) @ rotation
+        )
         turn[JOINT[f"{side} elbow"]] = about(0, a[f"{side} elbow"])
         turn[JOINT[f"{side} wrist"]] = about(0, a[f"{side} wrist"])
-        turn[JOINT[f"{side} hip"]] = about(2, out * a[f"{side} spread"]) @ about(0, a[f"{side} hip"])
+        turn[JOINT[f"{side} hip"]] = about(2, out * a[f"{side} spread"]) @ about(
+            0, a[f"{side} hip"]
+        )
         turn[JOINT[f"{side} knee"]] = about(0, -a[f"{side} knee"])
         turn[JOINT[f"{side} ankle"]] = about(0, a[f"{side} ankle"])
     return turn

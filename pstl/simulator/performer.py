@@ -20,7 +20,16 @@ IDLE = (
 )
 # Spread of each person's own posture, and of slow unintended movement, relative to Manner.posture_deg and Manner.sway_deg.
 LOOSE = {"bend": 1.0, "lean": 0.6, "twist trunk": 1.0, "nod": 1.2, "shake": 1.5, "heading": 1.0}
-LOOSE_LIMB = {"elevation": 1.0, "plane": 1.2, "rotation": 1.5, "elbow": 1.5, "wrist": 2.0, "hip": 0.4, "spread": 0.5, "knee": 0.5}
+LOOSE_LIMB = {
+    "elevation": 1.0,
+    "plane": 1.2,
+    "rotation": 1.5,
+    "elbow": 1.5,
+    "wrist": 2.0,
+    "hip": 0.4,
+    "spread": 0.5,
+    "knee": 0.5,
+}
 
 
 class Manner(Frozen):
@@ -31,7 +40,10 @@ class Manner(Frozen):
     amplitude: float = 0.12  # relative spread of reach, likewise
     posture_deg: float = 4.0  # habitual posture of a person
     sway_deg: float = 3.0  # slow movement that belongs to no action
-    duration: tuple[float, float] = (0.4, 0.75)  # share of the clip that the action fills, at any moment of it
+    duration: tuple[float, float] = (
+        0.4,
+        0.75,
+    )  # share of the clip that the action fills, at any moment of it
     idle: float = 0.15  # share of unneeded arms that rest in another way than hanging
     handedness: float = 0.75  # how often a person uses the preferred side, which is right for some and left for others
 
@@ -51,11 +63,21 @@ def draw_performer(rng: np.random.Generator, manner: Manner) -> Performer:
     """A random person."""
     body = draw_body(rng, manner.bones)
     tempo, amplitude = np.exp(rng.normal(0, [manner.tempo, manner.amplitude]))
-    posture = {channel: float(rng.normal(0, manner.posture_deg * spread)) for channel, spread in _loose().items()}
+    posture = {
+        channel: float(rng.normal(0, manner.posture_deg * spread))
+        for channel, spread in _loose().items()
+    }
     return Performer(body, tempo, amplitude, str(rng.choice(SIDES)), posture)
 
 
-def perform(action: Action, cast: list[Performer], frames: int, heading_deg: float, rng: np.random.Generator, manner: Manner) -> np.ndarray:
+def perform(
+    action: Action,
+    cast: list[Performer],
+    frames: int,
+    heading_deg: float,
+    rng: np.random.Generator,
+    manner: Manner,
+) -> np.ndarray:
     """What happens on the floor, without any sensor: (T, V, M, 3) metres, y up, around the origin, one slot per performer.
 
     heading_deg: where the scene is turned, 0 towards -z. Two people face each other.
@@ -70,7 +92,15 @@ def perform(action: Action, cast: list[Performer], frames: int, heading_deg: flo
         angles = _idle(action, frames, rng, manner)
         tempo, amplitude = np.exp(rng.normal(0, [manner.tempo, manner.amplitude]))
         phase = rng.uniform(0, 2 * np.pi)
-        take = Take(np.arange(frames) / FPS, progress, person.tempo * tempo, person.amplitude * amplitude, phase, int(role), angles)
+        take = Take(
+            np.arange(frames) / FPS,
+            progress,
+            person.tempo * tempo,
+            person.amplitude * amplitude,
+            phase,
+            int(role),
+            angles,
+        )
         action.program(take)
         moved = _sided(take.angles, side)
         for channel, sway in _sway(frames, rng, manner.sway_deg).items():
@@ -92,25 +122,37 @@ def _idle(action: Action, frames: int, rng: np.random.Generator, manner: Manner)
 def _sided(angles: Angles, side: str) -> Angles:
     """Replace main and other by left and right."""
     names = {"main": side, "other": SIDES[side == SIDES[0]]}
-    return {" ".join(names.get(word, word) for word in channel.split()): value for channel, value in angles.items()}
+    return {
+        " ".join(names.get(word, word) for word in channel.split()): value
+        for channel, value in angles.items()
+    }
 
 
-def _stand(angles: Angles, place: int, people: int, heading_deg: float, rng: np.random.Generator) -> Angles:
+def _stand(
+    angles: Angles, place: int, people: int, heading_deg: float, rng: np.random.Generator
+) -> Angles:
     """Turn a body to its heading and, of two people, put the second in front of the first."""
     turned = angles | {"heading": angles["heading"] + heading_deg + 180 * place}
     if people > 1:
-        turned["ahead"] = np.full(len(angles["heading"]), -rng.uniform(0.4, 0.55))  # each half the distance back from the middle
+        turned["ahead"] = np.full(
+            len(angles["heading"]), -rng.uniform(0.4, 0.55)
+        )  # each half the distance back from the middle
     return turned
 
 
 def _loose() -> dict[str, float]:
-    return LOOSE | {f"{side} {name}": spread for side in SIDES for name, spread in LOOSE_LIMB.items()}
+    return LOOSE | {
+        f"{side} {name}": spread for side in SIDES for name, spread in LOOSE_LIMB.items()
+    }
 
 
 def _sway(frames: int, rng: np.random.Generator, degrees: float) -> Angles:
     """Slow smooth movement of every loose channel: two sines of 0.1 to 0.6 Hz."""
     loose = _loose()
     t = np.arange(frames) / FPS
-    hertz, phase = rng.uniform(0.1, 0.6, (2, len(loose), 1)), rng.uniform(0, 2 * np.pi, (2, len(loose), 1))
+    hertz, phase = (
+        rng.uniform(0.1, 0.6, (2, len(loose), 1)),
+        rng.uniform(0, 2 * np.pi, (2, len(loose), 1)),
+    )
     size = degrees * np.array(list(loose.values()))[:, None] * rng.normal(0, 1, (2, len(loose), 1))
     return dict(zip(loose, (size * np.sin(2 * np.pi * hertz * t + phase)).sum(0), strict=True))

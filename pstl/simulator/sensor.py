@@ -60,7 +60,9 @@ class Sensed(NamedTuple):
 def film(scene: np.ndarray, camera: Camera, rng: np.random.Generator, noise: Noise) -> Sensed:
     """Record a scene (T, V, M, 3) as `perform` makes it. One generator decides everything, in a fixed order."""
     pitch, roll = rng.normal(0, noise.tilt_deg, 2)
-    seen = view(scene, camera._replace(pitch_deg=camera.pitch_deg + pitch, roll_deg=camera.roll_deg + roll))
+    seen = view(
+        scene, camera._replace(pitch_deg=camera.pitch_deg + pitch, roll_deg=camera.roll_deg + roll)
+    )
     tracking = _track(seen, rng, noise)
     xyz = seen + _error(seen, tracking, rng, noise)
     frames, people = xyz.shape[0], xyz.shape[2]
@@ -71,8 +73,16 @@ def film(scene: np.ndarray, camera: Camera, rng: np.random.Generator, noise: Noi
         xyz, tracking, present = _with_ghost(xyz, tracking, present, rng)
     if rng.random() < noise.empty:
         present[_stretch(rng, frames, 4)] = False
-    ids = np.where(present, FIRST_ID + SAME_FLOAT * rng.integers(1, 600) + rng.permutation(SAME_FLOAT // 2)[: xyz.shape[2]], 0)
-    slots = rng.permutation(xyz.shape[2]) if xyz.shape[2] > people or people > 1 else np.arange(people)
+    ids = np.where(
+        present,
+        FIRST_ID
+        + SAME_FLOAT * rng.integers(1, 600)
+        + rng.permutation(SAME_FLOAT // 2)[: xyz.shape[2]],
+        0,
+    )
+    slots = (
+        rng.permutation(xyz.shape[2]) if xyz.shape[2] > people or people > 1 else np.arange(people)
+    )
     order = np.broadcast_to(slots, ids.shape).copy()
     if len(slots) > 1 and rng.random() < noise.slot_change:
         order[rng.integers(1, frames) :] = np.roll(slots, 1)
@@ -98,7 +108,10 @@ def _track(seen: np.ndarray, rng: np.random.Generator, noise: Noise) -> np.ndarr
     along = ((seen - low[:, None]) * axis[:, None]).sum(-1) / (axis**2).sum(-1)[:, None]
     nearest = low[:, None] + np.clip(along, 0, 1)[..., None] * axis[:, None]
     # In the image, scaled to the trunk's distance: less than a hand's breadth beside its axis, and clearly behind it.
-    beside = np.linalg.norm(seen[..., :2] / seen[..., 2:] - nearest[..., :2] / nearest[..., 2:], axis=-1) * nearest[..., 2]
+    beside = (
+        np.linalg.norm(seen[..., :2] / seen[..., 2:] - nearest[..., :2] / nearest[..., 2:], axis=-1)
+        * nearest[..., 2]
+    )
     hidden = (beside < 0.11) & (seen[..., 2] > nearest[..., 2] + 0.08)
     for person in range(seen.shape[2]):
         for limb in LIMBS:
@@ -109,7 +122,9 @@ def _track(seen: np.ndarray, rng: np.random.Generator, noise: Noise) -> np.ndarr
     return tracking
 
 
-def _error(seen: np.ndarray, tracking: np.ndarray, rng: np.random.Generator, noise: Noise) -> np.ndarray:
+def _error(
+    seen: np.ndarray, tracking: np.ndarray, rng: np.random.Generator, noise: Noise
+) -> np.ndarray:
     """(T, V, M, 3) metres: white noise that grows with the square of the distance, slow drift, larger for inferred joints."""
     unsteady = np.ones(seen.shape[1])
     for name, factor in UNSTEADY.items():
@@ -132,7 +147,9 @@ def _slow(rng: np.random.Generator, shape: tuple[int, ...], knot: int = 12) -> n
 
 def _soft(flags: np.ndarray, width: int = 3) -> np.ndarray:
     """Fade 0/1 flags in and out over a few frames: guesses grow, they do not jump."""
-    padded = np.concatenate([flags[:1].repeat(width, 0), flags, flags[-1:].repeat(width, 0)]).astype(float)
+    padded = np.concatenate(
+        [flags[:1].repeat(width, 0), flags, flags[-1:].repeat(width, 0)]
+    ).astype(float)
     total = np.concatenate([np.zeros_like(padded[:1]), padded.cumsum(0)])
     return (total[2 * width + 1 :] - total[: -2 * width - 1]) / (2 * width + 1)
 
@@ -150,8 +167,14 @@ def _with_ghost(
     """Add one more body: furniture, wider than tall, that hardly moves and is there for a part of the clip."""
     frames = len(xyz)
     shape = xyz[0, :, 0] - xyz[0, JOINT["spine base"], 0]
-    heap = shape[:, [1, 0, 2]] * (0.5, 0.6, 0.5) + (rng.choice((-1.3, 1.3)), rng.uniform(-0.6, -0.2), xyz[0, 0, 0, 2] + 0.4)
-    ghost = heap + rng.normal(0, 0.01, (frames, *heap.shape)) + 0.03 * _slow(rng, (frames, *heap.shape))
+    heap = shape[:, [1, 0, 2]] * (0.5, 0.6, 0.5) + (
+        rng.choice((-1.3, 1.3)),
+        rng.uniform(-0.6, -0.2),
+        xyz[0, 0, 0, 2] + 0.4,
+    )
+    ghost = (
+        heap + rng.normal(0, 0.01, (frames, *heap.shape)) + 0.03 * _slow(rng, (frames, *heap.shape))
+    )
     there = np.zeros(frames, bool)
     there[_stretch(rng, frames, frames)] = True
     state = np.full(tracking.shape[:2], INFERRED, np.uint8)
@@ -172,4 +195,8 @@ def _packed(xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, order: np.nd
     absent = (ids == 0)[:, None]
     xyz = np.where(absent[..., None], 0, xyz).astype(np.float32)
     people = max(1, int((ids != 0).sum(1).max()))
-    return Sensed(xyz[:, :, :people], ids[:, :people], np.where(absent, 0, tracking).astype(np.uint8)[:, :, :people])
+    return Sensed(
+        xyz[:, :, :people],
+        ids[:, :people],
+        np.where(absent, 0, tracking).astype(np.uint8)[:, :, :people],
+    )

@@ -10,7 +10,11 @@ from pstl.simulator.performer import Manner, Performer, perform
 
 STANDING = Action("stand about", lambda take: None, "")
 # Whoever has sat down must get up before the next action, which would be an action nobody labels.
-ACTIONS_OF_ONE = tuple(action for action in ACTIONS if action.people == 1 and action.name not in ("sit down", "stand up"))
+ACTIONS_OF_ONE = tuple(
+    action
+    for action in ACTIONS
+    if action.people == 1 and action.name not in ("sit down", "stand up")
+)
 
 
 class Session(NamedTuple):
@@ -37,7 +41,9 @@ def session(
     whole = manner.model_copy(update={"duration": (1.0, 1.0)})
 
     def part(action: Action, length: tuple[int, int]) -> np.ndarray:
-        return perform(action, [person], int(rng.integers(length[0], length[1] + 1)), heading_deg, rng, whole)
+        return perform(
+            action, [person], int(rng.integers(length[0], length[1] + 1)), heading_deg, rng, whole
+        )
 
     order = rng.permutation(len(actions))
     taken = [part(actions[i], frames) for i in order]

@@ -37,11 +37,21 @@ class Skeleton:
     def __post_init__(self) -> None:
         covered = sorted(j for part in self.parts.values() for j in part)
         if covered != list(range(self.joints)) or len(self.parents) != self.joints:
-            raise UserError(f"skeleton {self.name}: parents and parts must name each of {self.joints} joints once")
+            raise UserError(
+                f"skeleton {self.name}: parents and parts must name each of {self.joints} joints once"
+            )
         whole = {joint: name for name, part in self.parts.items() for joint in part}
-        split = [name for name, segment in self.segments.items() if len({whole.get(joint) for joint in segment}) != 1]
-        if split or sorted(j for segment in self.segments.values() for j in segment) != list(range(self.joints)):
-            raise UserError(f"skeleton {self.name}: segments must name each joint once and lie inside one part; across parts: {split}")
+        split = [
+            name
+            for name, segment in self.segments.items()
+            if len({whole.get(joint) for joint in segment}) != 1
+        ]
+        if split or sorted(j for segment in self.segments.values() for j in segment) != list(
+            range(self.joints)
+        ):
+            raise UserError(
+                f"skeleton {self.name}: segments must name each joint once and lie inside one part; across parts: {split}"
+            )
 
     @property
     def joints(self) -> int:
@@ -51,7 +61,9 @@ class Skeleton:
     @cached_property
     def edges(self) -> tuple[tuple[int, int], ...]:
         """The V - 1 bones as (child, parent)."""
-        return tuple((child, parent) for child, parent in enumerate(self.parents) if child != parent)
+        return tuple(
+            (child, parent) for child, parent in enumerate(self.parents) if child != parent
+        )
 
     @cached_property
     def adjacency(self) -> np.ndarray:

@@ -21,7 +21,11 @@ def spatial_partition(skeleton: Skeleton) -> np.ndarray:
     hops[skeleton.centre] = 0.0
     outward = hops[:, None] < hops[None, :]
     own = np.eye(joints, dtype=bool)
-    subsets = [np.where(own, normal, 0), np.where(~own & ~outward, normal, 0), np.where(~own & outward, normal, 0)]
+    subsets = [
+        np.where(own, normal, 0),
+        np.where(~own & ~outward, normal, 0),
+        np.where(~own & outward, normal, 0),
+    ]
     return np.stack(subsets).astype(np.float32)
 
 
@@ -36,4 +40,6 @@ def directed_partition(skeleton: Skeleton) -> np.ndarray:
     for child, parent in skeleton.edges:
         inward[parent, child] = 1
     children = inward.sum(axis=1, keepdims=True)  # of each parent
-    return np.stack([np.eye(joints, dtype=np.float32), inward, (inward / np.maximum(children, 1)).T])
+    return np.stack(
+        [np.eye(joints, dtype=np.float32), inward, (inward / np.maximum(children, 1)).T]
+    )

@@ -36,7 +36,9 @@ def _found(name: str, source: dict[str, int], wanted: Skeleton, given: str) -> i
     for candidate in (common, NEAREST.get(common, "")):
         if candidate in source:
             return source[candidate]
-    raise UserError(f"joint {name!r} of skeleton {wanted.name}: nothing in {given} stands for it; add it to pstl/skeletons/mapping.py")
+    raise UserError(
+        f"joint {name!r} of skeleton {wanted.name}: nothing in {given} stands for it; add it to pstl/skeletons/mapping.py"
+    )
 
 
 def fitting(joints: int) -> str:

@@ -34,7 +34,9 @@ class Pyramid:
 
 def build(skeleton: Skeleton) -> Pyramid:
     """The pyramid of one skeleton. Source: PSP code (spec section 4)."""
-    part_of, body_of = (membership(groups, skeleton.joints) for groups in (skeleton.segments, skeleton.parts))
+    part_of, body_of = (
+        membership(groups, skeleton.joints) for groups in (skeleton.segments, skeleton.parts)
+    )
     first_joint = [segment[0] for segment in skeleton.segments.values()]
     return Pyramid(part_of, body_of, body_of[first_joint])
 

@@ -49,7 +49,9 @@ def read_test(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
         content = load_npz(path, ("test", "y_test"), ("train", "y_train", "unseen", "meta"))
         test, y = content["test"], content["y_test"]
         if test.ndim != 2 or y.shape != test.shape[:1] or y.dtype != np.int64:
-            raise ValueError(f"features of shape {test.shape}, classes of shape {y.shape} of {y.dtype}")
+            raise ValueError(
+                f"features of shape {test.shape}, classes of shape {y.shape} of {y.dtype}"
+            )
         return test, y
 
 
@@ -60,7 +62,9 @@ def _check_sides(content: dict[str, Any], classes: int) -> None:
         types = (features.dtype, y.dtype) == (np.float32, np.int64)
         if features.ndim != 2 or y.shape != features.shape[:1] or not types:
             found = f"{side} of shape {features.shape} of {features.dtype}"
-            raise ValueError(f"{found}, y_{side} of {y.shape} of {y.dtype}, expected (N, D) and (N,)")
+            raise ValueError(
+                f"{found}, y_{side} of {y.shape} of {y.dtype}, expected (N, D) and (N,)"
+            )
         check_range(y, 0, classes - 1)
     clips, widths = len(content["test"]), (content["train"].shape[1], content["test"].shape[1])
     if widths[0] != widths[1]:

@@ -47,7 +47,9 @@ class FeatureSet:
     meta: dict[str, Any]
 
 
-def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, drop: Tensor | None = None) -> Tensor:
+def encode(
+    card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, drop: Tensor | None = None
+) -> Tensor:
     """Clips as the recipe made them -> clip features.   x: (N, 3, T, V, M), length: (N,).   Returns: (N, D).
 
     The method's clean view comes first, then the stream. The encoder's mode is left alone.
@@ -59,26 +61,42 @@ def clean_stream(card: EncoderCard, x: Tensor, length: Tensor, stream: str) -> T
     """The clean view of clips as the recipe made them, as one stream.   Returns: (N, 3, card.frames, V, M)."""
     module = load_plugin("methods", card.method)
     cfg = validated(module.Config, card.settings, card.method)
-    view: Tensor = module.Method.clean_stream(cfg, x, length, encoder_file.skeleton_of(card), stream)
+    view: Tensor = module.Method.clean_stream(
+        cfg, x, length, encoder_file.skeleton_of(card), stream
+    )
     return view
 
 
-def encode_view(card: EncoderCard, encoder: BaseEncoder, x: Tensor, drop: Tensor | None = None, length: Tensor | None = None) -> Tensor:
+def encode_view(
+    card: EncoderCard,
+    encoder: BaseEncoder,
+    x: Tensor,
+    drop: Tensor | None = None,
+    length: Tensor | None = None,
+) -> Tensor:
     """Clips that are clean views already -> clip features.   x: (N, 3, card.frames, V, M).   Returns: (N, D).
 
     length: (N,) frames that count, for encoders that take clips of any length; None: all.
     """
-    x = load_plugin("methods", card.method).Method.as_stream(x, encoder_file.skeleton_of(card), card.stream)
+    x = load_plugin("methods", card.method).Method.as_stream(
+        x, encoder_file.skeleton_of(card), card.stream
+    )
     return _clip_features(encoder, x, drop, length)
 
 
-def _clip_features(encoder: BaseEncoder, x: Tensor, drop: Tensor | None, length: Tensor | None) -> Tensor:
-    features: Tensor = (encoder(x, drop) if encoder.stride is None else encoder(x, drop, length)).clip
+def _clip_features(
+    encoder: BaseEncoder, x: Tensor, drop: Tensor | None, length: Tensor | None
+) -> Tensor:
+    features: Tensor = (
+        encoder(x, drop) if encoder.stride is None else encoder(x, drop, length)
+    ).clip
     return features
 
 
 @torch.inference_mode()
-def encode_all(card: EncoderCard, encoder: BaseEncoder, clips: Clips, drop: Tensor | None = None) -> np.ndarray:
+def encode_all(
+    card: EncoderCard, encoder: BaseEncoder, clips: Clips, drop: Tensor | None = None
+) -> np.ndarray:
     """Features of all clips in file order, in evaluation mode.   Returns: (N, D) float32."""
     encoder.eval()
     rows = []
@@ -91,7 +109,12 @@ def encode_all(card: EncoderCard, encoder: BaseEncoder, clips: Clips, drop: Tens
 
 
 def encode_array(
-    card: EncoderCard, encoder: BaseEncoder, data: ArraySet, device: torch.device, where: str, dropped: Sequence[int] = ()
+    card: EncoderCard,
+    encoder: BaseEncoder,
+    data: ArraySet,
+    device: torch.device,
+    where: str,
+    dropped: Sequence[int] = (),
 ) -> np.ndarray:
     """What encode_all gives of all clips of an array, BATCH of them in memory at once.   -> (N, D) float32.
 
@@ -148,7 +171,14 @@ def recalibrate(
     check_weights(statistics, f"recalibrated {card.provenance.get('run', card.method)}", DIVERGED)
 
 
-def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm: str, out: str | Path, device: torch.device) -> None:
+def extract(
+    encoder_path: str | Path,
+    array: str | Path,
+    split: str,
+    batch_norm: str,
+    out: str | Path,
+    device: torch.device,
+) -> None:
     """Encode both sides of a split and write features.npz.
 
     batch_norm: "released" keeps the running statistics of training, "recalibrated" renews them on the clean training clips.
@@ -163,8 +193,13 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
     train = Clips(data, sides["train"], device)
     if batch_norm == "recalibrated":
         recalibrate(card, encoder, train)
-    arrays = {"train": encode_all(card, encoder, train), "test": encode_all(card, encoder, Clips(data, sides["test"], device))}
-    labels = {f"y_{side}": data.y[index] for side, index in sides.items()} | {"unseen": data.unseen(split)}
+    arrays = {
+        "train": encode_all(card, encoder, train),
+        "test": encode_all(card, encoder, Clips(data, sides["test"], device)),
+    }
+    labels = {f"y_{side}": data.y[index] for side, index in sides.items()} | {
+        "unseen": data.unseen(split)
+    }
     meta = {
         **card.provenance, "batch_norm": batch_norm, "classes": data.meta["classes"], "data_checksum": data.meta["checksum"],
         "encoded_dataset": data.meta["dataset"], "split": split,
@@ -177,7 +212,9 @@ def extract(encoder_path: str | Path, array: str | Path, split: str, batch_norm:
 def sides_of(data: ArraySet, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Training and test indices. Raises: UserError with the known names for an unknown split."""
     if split not in data.splits:
-        raise UserError(f"unknown split {split!r} of {data.meta['dataset']}; known: {', '.join(data.splits)}")
+        raise UserError(
+            f"unknown split {split!r} of {data.meta['dataset']}; known: {', '.join(data.splits)}"
+        )
     return data.splits[split]
 
 
@@ -213,7 +250,12 @@ def adapted(card: EncoderCard, data: ArraySet, where: str) -> ArraySet:
     Raises: ShapeError if its clips still do not fit.
     """
     if data.meta["skeleton"] != card.skeleton:
-        data = replace(data, x=np.ascontiguousarray(data.x[:, :, :, list(joints_of(card.skeleton, data.meta["skeleton"]))]))
+        data = replace(
+            data,
+            x=np.ascontiguousarray(
+                data.x[:, :, :, list(joints_of(card.skeleton, data.meta["skeleton"]))]
+            ),
+        )
     check_fit(card, data.x.shape, where)
     absent = card.people - data.x.shape[4]
     if absent > 0:
@@ -229,7 +271,9 @@ def say_odd(card: EncoderCard, data: ArraySet, where: str) -> None:
         log.warning("%s: %d body slots, %s: all are encoded", where, slots, trained)
     made = data.meta.get("recipe", card.recipe)
     if made != card.recipe:
-        log.warning("%s: made by the recipe %s, the encoder was trained on %s", where, made, card.recipe)
+        log.warning(
+            "%s: made by the recipe %s, the encoder was trained on %s", where, made, card.recipe
+        )
 
 
 def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:

@@ -38,9 +38,13 @@ class Config(Frozen):
     """Each paper's protocol is an entry of `tasks:`; defaults are PSTL's (spec 9): every weight, dropout on, no augmentation."""
 
     train: Training = Training.model_validate({})
-    augment: bool = False  # train on the random view the method's paper fine-tunes on, instead of the clean one
+    augment: bool = (
+        False  # train on the random view the method's paper fine-tunes on, instead of the clean one
+    )
     initial: Initial = "xavier"  # of the linear layer
-    frozen: tuple[str, ...] = ()  # parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0]
+    frozen: tuple[
+        str, ...
+    ] = ()  # parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0]
     test_every: int = Field(5, ge=0)  # epochs between looks at the test clips; 0: none
     epochs_shown: tuple[int, ...] = ()  # epochs, from 1, whose top1 is a row of its own
 
@@ -63,25 +67,41 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     if not any(p.requires_grad for p in world.encoder.parameters()):
         raise NotApplicable("this encoder has no weights to fine-tune")
     if not len(world.train) or not len(world.test):
-        raise UserError(f"finetune: {len(world.train)} labelled and {len(world.test)} test clips; both sides need clips")
+        raise UserError(
+            f"finetune: {len(world.train)} labelled and {len(world.test)} test clips; both sides need clips"
+        )
     if cfg.frozen:
         world.renew()  # what is frozen works with its statistics in training, too
     labelled, test = world.clips(world.train, labelled=True), world.clips(world.test, labelled=True)
-    problem = Problem(encoder_file.skeleton_of(world.card), world.card.people, world.card.frames, world.classes, world.card.stream)
-    classifier = Classifier(cfg, world.encoder, problem, world.card, derive(seed, "finetune")).to(device)
+    problem = Problem(
+        encoder_file.skeleton_of(world.card),
+        world.card.people,
+        world.card.frames,
+        world.classes,
+        world.card.stream,
+    )
+    classifier = Classifier(cfg, world.encoder, problem, world.card, derive(seed, "finetune")).to(
+        device
+    )
     y, states = classes_of(test), looks.states(world.batch_norm)
     last = epochs_of(cfg.train, len(labelled))  # looked at at the end, also after an interruption
     if max(cfg.epochs_shown, default=1) > last:
-        raise UserError(f"{world.run}: epochs_shown {list(cfg.epochs_shown)}, but train.max_steps ends it after {last}")
+        raise UserError(
+            f"{world.run}: epochs_shown {list(cfg.epochs_shown)}, but train.max_steps ends it after {last}"
+        )
 
     def watch(epochs: int) -> dict[str, float]:
         due = epochs in cfg.epochs_shown or (cfg.test_every and epochs % cfg.test_every == 0)
         if not due or epochs == last:
             return {}
-        return looks.record(test_scores(classifier, labelled, test, states), y, world.unseen, states)
+        return looks.record(
+            test_scores(classifier, labelled, test, states), y, world.unseen, states
+        )
 
     name = f"{world.run}: fine-tune"
-    curve = train(classifier, labelled, cfg.train, name, seed, world.progress, world.digest, watch=watch)
+    curve = train(
+        classifier, labelled, cfg.train, name, seed, world.progress, world.digest, watch=watch
+    )
     scores = test_scores(classifier, labelled, test, states)
     curve[-1] |= looks.record(scores, y, world.unseen, states)
     metrics = {}
@@ -101,12 +121,18 @@ class Classifier(BaseMethod):
     needs_labels = True
     cfg: Config
 
-    def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem, card: EncoderCard, seed: int) -> None:
+    def __init__(
+        self, cfg: Config, encoder: BaseEncoder, problem: Problem, card: EncoderCard, seed: int
+    ) -> None:
         super().__init__(cfg, encoder, problem)
         rng = torch.Generator().manual_seed(seed)
         self.classifier = linear(encoder.width, problem.classes, cfg.initial, rng)
         module = load_plugin("methods", card.method)
-        self.card, self.views, self.view_cfg = card, module.Method, validated(module.Config, card.settings, card.method)
+        self.card, self.views, self.view_cfg = (
+            card,
+            module.Method,
+            validated(module.Config, card.settings, card.method),
+        )
         self.still = [_part(encoder, name) for name in cfg.frozen]
         for part in self.still:
             for parameter in part.parameters() if isinstance(part, nn.Module) else [part]:
@@ -128,7 +154,11 @@ class Classifier(BaseMethod):
             x, length = self.views.augmented(self.view_cfg, x, length, rng)
         else:
             x = self.views.clean(self.view_cfg, x, length)
-        return {"loss": F.cross_entropy(gather(self.scores(x, length)), gather(batch.y), ignore_index=-1)}
+        return {
+            "loss": F.cross_entropy(
+                gather(self.scores(x, length)), gather(batch.y), ignore_index=-1
+            )
+        }
 
     def scores(self, view: Tensor, length: Tensor) -> Tensor:
         """(N, 3, frames, V, M), (N,) -> (N, classes)."""
@@ -188,6 +218,8 @@ def _part(encoder: nn.Module, name: str) -> nn.Module | nn.Parameter:
     known = dict(encoder.named_modules()) | dict(encoder.named_parameters())
     if name not in known or not name:
         first = sorted({key.split(".")[0] for key in known} - {""})
-        raise UserError(f"frozen: the encoder has no part {name!r}; known: {', '.join(first)}, and what is below them, e.g. blocks.0")
+        raise UserError(
+            f"frozen: the encoder has no part {name!r}; known: {', '.join(first)}, and what is below them, e.g. blocks.0"
+        )
     found: nn.Module | nn.Parameter = known[name]
     return found

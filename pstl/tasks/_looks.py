@@ -34,7 +34,9 @@ def record(
     """
 
     def top1(kept: Tensor) -> Record:
-        return {name: accuracies(scores[norm][kept], y[kept])["top1"] for norm, name in named.items()}
+        return {
+            name: accuracies(scores[norm][kept], y[kept])["top1"] for norm, name in named.items()
+        }
 
     return on_clips(top1, unseen)
 

@@ -26,7 +26,9 @@ def on_clips(measure: Callable[[Tensor], dict[str, float]], unseen: np.ndarray) 
     """
     found = ClipMetrics(measure(torch.ones(len(unseen), dtype=torch.bool)))
     if unseen.any() and not unseen.all():
-        found |= {f"{name}{UNSEEN}": value for name, value in measure(torch.from_numpy(unseen)).items()}
+        found |= {
+            f"{name}{UNSEEN}": value for name, value in measure(torch.from_numpy(unseen)).items()
+        }
     return found
 
 
@@ -35,7 +37,12 @@ def accuracies(scores: Tensor, y: Tensor) -> dict[str, float]:
 
     Raises: UserError for scores that are not finite: what is compared with NaN is false, and that would be an accuracy.
     """
-    check_rows(scores.detach().cpu().numpy(), "scores of the test clips", "clip {}".format, "lower the rate at which this task trains")
+    check_rows(
+        scores.detach().cpu().numpy(),
+        "scores of the test clips",
+        "clip {}".format,
+        "lower the rate at which this task trains",
+    )
     best = {f"top{k}": float(top_k(scores, y, k)) for k in (1, 5)}
     return best | {"macro_f1": float(macro_f1(confusion(scores, y)))}
 
@@ -48,7 +55,9 @@ def measures(scores: Tensor, y: Tensor, unseen: np.ndarray) -> ClipMetrics:
 def check_sides(task: str, train: np.ndarray, test: np.ndarray, least: int = 1) -> None:
     """Raises: UserError if there are fewer than `least` training clips, or no test clips."""
     if len(train) < least or not len(test):
-        raise UserError(f"{task}: {len(train)} training and {len(test)} test clips; expected at least {least} and 1")
+        raise UserError(
+            f"{task}: {len(train)} training and {len(test)} test clips; expected at least {least} and 1"
+        )
 
 
 def standardised(train: np.ndarray, test: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -57,7 +66,9 @@ def standardised(train: np.ndarray, test: np.ndarray) -> tuple[Tensor, Tensor]:
     (N, D), (Q, D) -> the same shapes, float64, on the CPU.
     """
     mean, deviation = train.mean(0, dtype=np.float64), train.std(0, dtype=np.float64)
-    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > ROUNDING * np.abs(mean))
+    scale = np.divide(
+        1.0, deviation, out=np.zeros_like(deviation), where=deviation > ROUNDING * np.abs(mean)
+    )
     first, second = ((side - mean) * scale for side in (train, test))
     return torch.from_numpy(first), torch.from_numpy(second)
 
@@ -69,7 +80,10 @@ def normalised(train: np.ndarray, test: np.ndarray, how: str) -> tuple[Tensor, T
         return first.float(), second.float()
     shift = train.mean(0, dtype=np.float64) if how == "centred" else np.zeros(train.shape[1])
     # Subtracted in float64: clips of an untrained encoder differ in the last digits only.
-    first, second = (torch.from_numpy(side if how == "none" else (side - shift).astype(np.float32)) for side in (train, test))
+    first, second = (
+        torch.from_numpy(side if how == "none" else (side - shift).astype(np.float32))
+        for side in (train, test)
+    )
     return first, second
 
 

@@ -131,7 +131,9 @@ class Embedder:
         try:
             xyz = np.asarray(clip)
         except ValueError:  # rows of different lengths
-            raise UserError(f"{name}: not an array of numbers, expected {clip_files.BARE}") from None
+            raise UserError(
+                f"{name}: not an array of numbers, expected {clip_files.BARE}"
+            ) from None
         raw = RawSequence(name, -1, clip_files.slots(xyz, name))
         return self._named(Clip(raw), skeleton, units)
 

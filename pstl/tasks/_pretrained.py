@@ -88,9 +88,13 @@ def open_pretrained(
     card, encoder = encoder_file.load(encoder_path)
     data = fitted(card, encoder, open_array(array, verify=True), str(array))
     if data.meta["dataset"] != run.dataset:
-        raise UserError(f"{array}: clips of {data.meta['dataset']}, expected {run.dataset}; pass the array of the run's data set")
+        raise UserError(
+            f"{array}: clips of {data.meta['dataset']}, expected {run.dataset}; pass the array of the run's data set"
+        )
     train, test = sides_of(data, run.split)
     whole = digest([shaped, card.provenance, data.meta["checksum"]])
     encoder.to(device)
     ranking = None if labels is None else read(labels)
-    return Pretrained(run, card, encoder, batch_norm, data, train, test, progress, whole, device, ranking)
+    return Pretrained(
+        run, card, encoder, batch_norm, data, train, test, progress, whole, device, ranking
+    )

@@ -56,7 +56,12 @@ class Recorded:
 
     def clips(self, data: ArraySet, labelled: bool = False) -> Clips:
         """All clips of an array in the encoder's joints, on the device if they fit."""
-        return Clips(adapted(self.card, data, self.store.dataset), np.arange(len(data.x)), self.device, labelled)
+        return Clips(
+            adapted(self.card, data, self.store.dataset),
+            np.arange(len(data.x)),
+            self.device,
+            labelled,
+        )
 
     def renew(self, encoder: BaseEncoder, clips: Clips) -> None:
         """Batch-norm statistics from these clips, if the run's variant is `recalibrated`."""
@@ -67,7 +72,15 @@ class Recorded:
     def fit(self, method: BaseMethod, clips: Clips, settings: TrainSettings, what: str) -> None:
         """Train with the loop that trains every method; what is finished is kept until done() and not repeated."""
         torch.manual_seed(derive(self.run.seed, "fit", *what.encode()))
-        train(method, clips, settings, f"{self.run}: {what}", self.run.seed, self._last(what), digest([self.digest, what]))
+        train(
+            method,
+            clips,
+            settings,
+            f"{self.run}: {what}",
+            self.run.seed,
+            self._last(what),
+            digest([self.digest, what]),
+        )
 
     def done(self) -> None:
         """Remove what was kept for an interruption."""
@@ -75,11 +88,19 @@ class Recorded:
             checkpoint.discard(path)
 
     def _last(self, what: str) -> Path:
-        return self.progress.with_name(f"{self.progress.name.removesuffix('.pt')}.{what.replace(' ', '-')}.pt")
+        return self.progress.with_name(
+            f"{self.progress.name.removesuffix('.pt')}.{what.replace(' ', '-')}.pt"
+        )
 
 
 def open_recorded(
-    run: Run, batch_norm: str, encoder_path: str | Path, recordings: str | Path, progress: Path, shaped: str, device: torch.device
+    run: Run,
+    batch_norm: str,
+    encoder_path: str | Path,
+    recordings: str | Path,
+    progress: Path,
+    shaped: str,
+    device: torch.device,
 ) -> Recorded:
     """Load encoder and recordings. shaped: digest of the task's own settings.
 
@@ -88,16 +109,31 @@ def open_recorded(
     card, encoder = encoder_file.load(encoder_path)
     store = open_recordings(recordings)
     if store.dataset != run.dataset:
-        raise UserError(f"{recordings}: recordings of {store.dataset}, expected {run.dataset}; pass those of the run's data set")
+        raise UserError(
+            f"{recordings}: recordings of {store.dataset}, expected {run.dataset}; pass those of the run's data set"
+        )
     train_side, test_side = store.sides(run.split)
     whole = digest([shaped, card.provenance, store.checksum])
-    return Recorded(run, card, encoder.to(device), batch_norm, store, train_side, test_side, progress, whole, device)
+    return Recorded(
+        run,
+        card,
+        encoder.to(device),
+        batch_norm,
+        store,
+        train_side,
+        test_side,
+        progress,
+        whole,
+        device,
+    )
 
 
 @torch.inference_mode()
 def cached(features: Callable[[Tensor, Tensor], Tensor], clips: Clips) -> np.ndarray:
     """Features (N, R, D) of all clips in file order; the encoder's mode is left alone.   features: (x, length) -> (n, R, D)."""
-    parts = (clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH))
+    parts = (
+        clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH)
+    )
     found = torch.cat([features(x, length).float().cpu() for x, length, _ in parts]).numpy()
     check_rows(found, "features", clips.name)
     return found
@@ -112,5 +148,7 @@ def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
 def as_clips(features: np.ndarray, y: np.ndarray, device: torch.device) -> Clips:
     """Cached features (N, R, D) as clips (N, D, R, 1, 1), so that the loop that trains every method trains a head on them, too."""
     x = np.ascontiguousarray(features.transpose(0, 2, 1))[..., None, None]
-    data = ArraySet(x, y, np.full(len(x), x.shape[2]), np.arange(len(x), dtype=np.uint64), [], {}, {})
+    data = ArraySet(
+        x, y, np.full(len(x), x.shape[2]), np.arange(len(x), dtype=np.uint64), [], {}, {}
+    )
     return Clips(data, np.arange(len(x)), device, labelled=True)

@@ -33,8 +33,13 @@ def export(encoder: str | Path, out: str | Path, array: str | Path | None = None
     if array is not None:
         data, split = open_array(array, verify=True), card.provenance.get("split", "")
         check_fit(card, data.x.shape, str(array))
-        if data.meta["checksum"] != card.provenance.get("data_checksum") or split not in data.splits:
-            raise UserError(f"{array}: not the array this encoder was trained on; name that one, or leave --array out")
+        if (
+            data.meta["checksum"] != card.provenance.get("data_checksum")
+            or split not in data.splits
+        ):
+            raise UserError(
+                f"{array}: not the array this encoder was trained on; name that one, or leave --array out"
+            )
         recalibrate(card, model, Clips(data, data.splits[split][0], torch.device("cpu")))
         norm = "recalibrated"
     card = EncoderCard(**{**asdict(card), "provenance": {**card.provenance, "batch_norm": norm}})
@@ -52,7 +57,9 @@ def read(folder: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     state, notes = safetensors.read(Path(folder) / WEIGHTS)
     path = Path(folder) / WEIGHTS
     if "pstl" not in notes:
-        raise UserError(f"{path}: no card of this project inside; export it with 'python -m pstl export'")
+        raise UserError(
+            f"{path}: no card of this project inside; export it with 'python -m pstl export'"
+        )
     with reading(path, safetensors.SAFETENSORS):
         card = EncoderCard(**parsed(notes["pstl"]))
         encoder = encoder_file.build(card)
@@ -84,11 +91,22 @@ def describe(card: EncoderCard, encoder: BaseEncoder, rows: list[dict[str, Any]]
         "commit": origin.get("git", "unknown"), "data checksum": origin.get("data_checksum", "unknown"),
         "run": origin.get("run_id", "unknown"),
     }  # fmt: skip
-    blocks = [f"# {origin.get('run', card.method)}", _table(["", ""], [[k, str(v)] for k, v in facts.items()]), "## Use"]
-    blocks += ['```python\nimport pstl\n\nencoder = pstl.load("this folder")\nfeatures = encoder.embed(xyz)\n```', "## Scores"]
+    blocks = [
+        f"# {origin.get('run', card.method)}",
+        _table(["", ""], [[k, str(v)] for k, v in facts.items()]),
+        "## Use",
+    ]
+    blocks += [
+        '```python\nimport pstl\n\nencoder = pstl.load("this folder")\nfeatures = encoder.embed(xyz)\n```',
+        "## Scores",
+    ]
     if rows:
         header = ["task", "setting", "metric", "value"]
-        blocks.append(_table(header, [[r["task"], r["setting"], r["metric"], f"{r['value']:.2f}"] for r in rows]))
+        blocks.append(
+            _table(
+                header, [[r["task"], r["setting"], r["metric"], f"{r['value']:.2f}"] for r in rows]
+            )
+        )
     else:
         blocks.append("None were found beside the weights.")
     return "\n\n".join([*blocks, "## Licence", *licence(dataset)]) + "\n"
@@ -97,7 +115,9 @@ def describe(card: EncoderCard, encoder: BaseEncoder, rows: list[dict[str, Any]]
 def licence(dataset: str) -> list[str]:
     """What the owners of the training data ask, as far as this project knows."""
     if dataset not in names("data.datasets"):
-        return [f"Trained on {dataset}, whose terms this project does not know; ask whoever owns the recordings before you pass this on."]
+        return [
+            f"Trained on {dataset}, whose terms this project does not know; ask whoever owns the recordings before you pass this on."
+        ]
     spec = load_plugin("data.datasets", dataset).SPEC
     return [
         f"Data: {spec.source}. Terms: {spec.licence}. Weights hold no recording, but were derived from them: pass them on "
@@ -108,4 +128,6 @@ def licence(dataset: str) -> list[str]:
 
 def _table(header: list[str], body: list[list[str]]) -> str:
     rows = [header, ["---"] * len(header), *body]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
+    )

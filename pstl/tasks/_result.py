@@ -81,13 +81,26 @@ class Result:
     labelled: dict[str, Any] = field(default_factory=dict)
 
 
-def rows(run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:
+def rows(
+    run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]
+) -> list[dict[str, Any]]:
     """One row per setting, batch-norm state and metric.
 
     facts: run_id, device, seconds, peak_mb, git, data_checksum, settings_digest. The seconds stand
     in the rows of the cell's own batch-norm state; those of another came with them and cost 0.
     """
-    known = {key: facts[key] for key in ("run_id", "device", "seconds", "peak_mb", "git", "data_checksum", "settings_digest")}
+    known = {
+        key: facts[key]
+        for key in (
+            "run_id",
+            "device",
+            "seconds",
+            "peak_mb",
+            "git",
+            "data_checksum",
+            "settings_digest",
+        )
+    }
     cell = {
         "task": task, "dataset": run.dataset, "split": run.split, "stream": run.stream,
         "method": run.method, "seed": run.seed, "batch_norm": batch_norm,
@@ -105,7 +118,13 @@ def _values(row: dict[str, Any], metrics: dict[str, float]) -> list[dict[str, An
     return [{**row, "metric": name, "value": float(value)} for name, value in metrics.items()]
 
 
-def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, Any]], result: Result, tested: Scores) -> None:
+def write(
+    out: str | Path,
+    scores_out: str | Path | None,
+    table: list[dict[str, Any]],
+    result: Result,
+    tested: Scores,
+) -> None:
     """Write {task}.json, and the test scores with the clips they are about, if the task has any (an empty file otherwise).
 
     tested: the test clips, without scores.   Raises: UserError if a number is not to be trusted; nothing is written then.
@@ -113,11 +132,18 @@ def write(out: str | Path, scores_out: str | Path | None, table: list[dict[str, 
     for row in table:
         check_rows(np.array([row["value"]]), f"{out}: {row['metric']} {row['setting']}")
     reason = {"not_applicable": result.not_applicable} if result.not_applicable else {}
-    more = (("without", result.without), ("timelines", result.timelines), ("motions", result.motions), ("labelled", result.labelled))
+    more = (
+        ("without", result.without),
+        ("timelines", result.timelines),
+        ("motions", result.motions),
+        ("labelled", result.labelled),
+    )
     drawn = {name: shown for name, shown in more if shown}
     text = json_text(out, {"rows": table, "curve": result.curve, **reason, **drawn})
     if scores_out is not None:
-        _scores.write(scores_out, tested if result.scores is None else replace(tested, points=result.scores))
+        _scores.write(
+            scores_out, tested if result.scores is None else replace(tested, points=result.scores)
+        )
     write_text(out, text)
 
 

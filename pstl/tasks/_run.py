@@ -61,15 +61,24 @@ def evaluate(
         meta = {**given.card.provenance, "data_checksum": given.store.checksum}
     elif needs in ("clips", "labels", "both", "snapshots"):
         if needs == "labels" and labels is None:
-            raise UserError(f"{run}: task {task} reads which clips are labelled; pass --labels FILE, made with 'python -m pstl labels'")
+            raise UserError(
+                f"{run}: task {task} reads which clips are labelled; pass --labels FILE, made with 'python -m pstl labels'"
+            )
         given = _clips(
             run, maker, batch_norm, task, (encoder, array, labels), progress, shaped, device
         )  # fmt: skip
         if needs == "both":
-            given = replace(given, features=_same_weights(_features(run, maker, batch_norm, features), given, features))
+            given = replace(
+                given,
+                features=_same_weights(
+                    _features(run, maker, batch_norm, features), given, features
+                ),
+            )
         if needs == "snapshots":
             if snapshots is None:
-                raise UserError(f"{run}: task {task} looks at a training on its way; pass --snapshots FILE")
+                raise UserError(
+                    f"{run}: task {task} looks at a training on its way; pass --snapshots FILE"
+                )
             classifier = encoder_file.load_classifier(str(encoder))
             given = replace(given, classifier=classifier, snapshots=snapshots)
         meta = {**given.card.provenance, "data_checksum": given.data.meta["checksum"]}
@@ -85,7 +94,10 @@ def evaluate(
         **meta, **_run_id(run, maker, meta["run_id"]), "git": git_hash(), "device": device_name(device),
         "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
     }  # fmt: skip
-    about = {**_cell(run, task, batch_norm), **{key: meta[key] for key in ("data_checksum", "run_id")}}
+    about = {
+        **_cell(run, task, batch_norm),
+        **{key: meta[key] for key in ("data_checksum", "run_id")},
+    }
     tested = _tested(given, about)
     if needs != "recordings":
         _check_unseen(result, section.kind, tested.unseen)
@@ -94,7 +106,10 @@ def evaluate(
 
 def _cell(run: Run, task: str, batch_norm: str) -> dict[str, Any]:
     """What names one cell of the grid, as it stands in its rows and beside its scores."""
-    return {key: getattr(run, key) for key in _scores.CELL[:5]} | {"task": task, "batch_norm": batch_norm}
+    return {key: getattr(run, key) for key in _scores.CELL[:5]} | {
+        "task": task,
+        "batch_norm": batch_norm,
+    }
 
 
 def _tested(given: FeatureSet | Pretrained | Recorded, about: Mapping[str, Any]) -> Scores:
@@ -106,8 +121,12 @@ def _tested(given: FeatureSet | Pretrained | Recorded, about: Mapping[str, Any])
         own = {"clips": _scores.clip_digest(given.data.names[i] for i in given.test)}
         if given.ranking is not None:
             own["labels"] = given.ranking.digest
-        return Scores(np.zeros((0, 0), np.float32), given.data.y[given.test], given.unseen, {**about, **own})
-    return Scores(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, bool), dict(about))
+        return Scores(
+            np.zeros((0, 0), np.float32), given.data.y[given.test], given.unseen, {**about, **own}
+        )
+    return Scores(
+        np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, bool), dict(about)
+    )
 
 
 def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
@@ -115,7 +134,9 @@ def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
     ends = (UNSEEN,) if unseen.any() and not unseen.all() else ()
     for metrics in (result.metrics, *result.others.values(), *result.norms.values()):
         names = {name.removesuffix(UNSEEN) for name in metrics}
-        if not isinstance(metrics, ClipMetrics) or set(metrics) != {name + end for name in names for end in ("", *ends)}:
+        if not isinstance(metrics, ClipMetrics) or set(metrics) != {
+            name + end for name in names for end in ("", *ends)
+        }:
             raise UserError(
                 f"task {kind}: metrics of test clips without their figures on clips that repeat no training clip; "
                 "make them with pstl.tasks._measures.on_clips"
@@ -125,13 +146,17 @@ def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
 def _features(run: Run, maker: Run, batch_norm: str, path: str | Path | None) -> FeatureSet:
     """Cached features, of the run they should be of."""
     if path is None:
-        raise UserError(f"{run}: this task reads features; pass --features FILE, made with 'python -m pstl features'")
+        raise UserError(
+            f"{run}: this task reads features; pass --features FILE, made with 'python -m pstl features'"
+        )
     data = open_features(path)
     found = tuple(data.meta.get(key) for key in ("run", "encoded_dataset", "split", "batch_norm"))
     wanted = (str(maker), run.dataset, run.split, batch_norm)
     if found != wanted:
         said, asked = ("{} of {}/{} ({})".format(*where) for where in (found, wanted))
-        raise UserError(f"{path}: features by {said}, expected {asked}; make them again with 'python -m pstl features'")
+        raise UserError(
+            f"{path}: features by {said}, expected {asked}; make them again with 'python -m pstl features'"
+        )
     return data
 
 
@@ -141,7 +166,9 @@ def _same_weights(features: FeatureSet, world: Pretrained, path: str | Path | No
     for key, what in (("data_checksum", "array"), ("run_id", "encoder")):
         if features.meta[key] != own[key]:
             found = f"{str(features.meta[key])[:16]}, not {str(own[key])[:16]}"
-            raise UserError(f"{path}: features of another {what} ({key} {found}); make them again with 'python -m pstl features'")
+            raise UserError(
+                f"{path}: features of another {what} ({key} {found}); make them again with 'python -m pstl features'"
+            )
     return features
 
 
@@ -158,7 +185,9 @@ def _clips(
     """Encoder and array, the encoder of the run it should be of."""
     encoder, array, labels = files
     if encoder is None or array is None:
-        raise UserError(f"{run}: task {task} works on clips; pass --encoder FILE and --array FOLDER")
+        raise UserError(
+            f"{run}: task {task} works on clips; pass --encoder FILE and --array FOLDER"
+        )
     world = open_pretrained(run, batch_norm, encoder, array, progress, shaped, device, labels)
     _check_maker(world.card, maker, encoder)
     return world
@@ -177,7 +206,9 @@ def _recordings(
     """Encoder and recordings, the encoder of the run it should be of."""
     encoder, recordings = files
     if encoder is None or recordings is None:
-        raise UserError(f"{run}: task {task} works on whole recordings; pass --encoder FILE and --recordings FOLDER")
+        raise UserError(
+            f"{run}: task {task} works on whole recordings; pass --encoder FILE and --recordings FOLDER"
+        )
     world = open_recorded(run, batch_norm, encoder, recordings, progress, shaped, device)
     _check_maker(world.card, maker, encoder)
     return world
@@ -186,7 +217,9 @@ def _recordings(
 def _check_maker(card: EncoderCard, maker: Run, encoder: str | Path) -> None:
     """Raises: UserError if the encoder is of another run than it should be."""
     if (found := card.provenance.get("run")) != str(maker):
-        raise UserError(f"{encoder}: encoder of {found}, expected {maker}; pass the encoder that 'python -m pstl pretrain' wrote for it")
+        raise UserError(
+            f"{encoder}: encoder of {found}, expected {maker}; pass the encoder that 'python -m pstl pretrain' wrote for it"
+        )
 
 
 def _with_source(result: Result, run: Run, maker: Run) -> Result:
@@ -197,7 +230,11 @@ def _with_source(result: Result, run: Run, maker: Run) -> Result:
     def named(setting: str) -> str:
         return ";".join(filter(None, [f"source={maker.dataset}/{maker.split}", setting]))
 
-    return replace(result, setting=named(result.setting), others={named(s): metrics for s, metrics in result.others.items()})
+    return replace(
+        result,
+        setting=named(result.setting),
+        others={named(s): metrics for s, metrics in result.others.items()},
+    )
 
 
 def _run_id(run: Run, maker: Run, run_id: str) -> dict[str, str]:
@@ -206,7 +243,13 @@ def _run_id(run: Run, maker: Run, run_id: str) -> dict[str, str]:
 
 
 def fuse(
-    run: Run, task: str, batch_norm: str, files: dict[str, str], weights: dict[str, float], out: str | Path, scores: str | Path | None
+    run: Run,
+    task: str,
+    batch_norm: str,
+    files: dict[str, str],
+    weights: dict[str, float],
+    out: str | Path,
+    scores: str | Path | None,
 ) -> None:
     """Sum the streams' raw test scores with their weights; top1_equal is the accuracy of their plain sum.
 
@@ -216,12 +259,21 @@ def fuse(
     """
     began = time.monotonic()
     if files.keys() != weights.keys():
-        raise UserError(f"{run}: scores of {', '.join(sorted(files))}, expected {', '.join(sorted(weights))}")
-    whole = {stream: _result.read(path.replace(".scores.npz", ".json")) for stream, path in files.items()}
-    if reason := next((content["not_applicable"] for content in whole.values() if content.get("not_applicable")), ""):
+        raise UserError(
+            f"{run}: scores of {', '.join(sorted(files))}, expected {', '.join(sorted(weights))}"
+        )
+    whole = {
+        stream: _result.read(path.replace(".scores.npz", ".json")) for stream, path in files.items()
+    }
+    if reason := next(
+        (content["not_applicable"] for content in whole.values() if content.get("not_applicable")),
+        "",
+    ):
         empty = Scores(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, bool))
         return _result.write(out, scores, [], Result(ClipMetrics(), not_applicable=reason), empty)
-    loaded = {stream: _stream(run, task, batch_norm, stream, path) for stream, path in files.items()}
+    loaded = {
+        stream: _stream(run, task, batch_norm, stream, path) for stream, path in files.items()
+    }
     first = next(iter(loaded.values()))
     for stream, found in loaded.items():
         other = _scores.difference(found, first, _scores.DATA)
@@ -242,14 +294,22 @@ def fuse(
     if labelled := next(iter(whole.values())).get("labelled"):  # of the same draw in all, see above
         result = replace(result, labelled=labelled)
     about = {**first.about, **_cell(run, task, batch_norm), "run_id": facts["run_id"]}
-    _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, replace(first, about=about))
+    _result.write(
+        out,
+        scores,
+        _result.rows(run, task, batch_norm, result, facts),
+        result,
+        replace(first, about=about),
+    )
 
 
 def _common_setting(run: Run, task: str, parts: list[dict[str, Any]]) -> str:
     """The setting that the rows of all streams have. Raises: UserError if they differ."""
     settings = sorted({part.get("setting", "") for part in parts})
     if len(settings) > 1:
-        raise UserError(f"{run}, {task}: streams of different settings ({', '.join(settings)}); evaluate them again")
+        raise UserError(
+            f"{run}, {task}: streams of different settings ({', '.join(settings)}); evaluate them again"
+        )
     return settings[0]
 
 
@@ -265,7 +325,9 @@ def _fused(
     y = torch.from_numpy(tested.y)
 
     def measure(kept: torch.Tensor) -> dict[str, float]:
-        return accuracies(fused[kept], y[kept]) | {"top1_equal": float(top_k(equal[kept], y[kept], 1))}
+        return accuracies(fused[kept], y[kept]) | {
+            "top1_equal": float(top_k(equal[kept], y[kept], 1))
+        }
 
     summed = (f"{stream}={weight:g}" for stream, weight in weights.items())
     setting = ";".join(filter(None, [asked, *summed]))
@@ -276,9 +338,17 @@ def _stream(run: Run, task: str, batch_norm: str, stream: str, path: str) -> Sco
     """One stream's scores. Raises: UserError if there are none in it, or they are of another cell."""
     found = _scores.read(path)
     if not found.points.size:
-        raise UserError(f"{path}: holds no class scores, so there is nothing to fuse; evaluate this stream again")
+        raise UserError(
+            f"{path}: holds no class scores, so there is nothing to fuse; evaluate this stream again"
+        )
     wanted = {**_cell(run, task, batch_norm), "stream": stream}
-    wrong = [f"{key} {found.about[key]}, not {value}" for key, value in wanted.items() if found.about.get(key, value) != value]
+    wrong = [
+        f"{key} {found.about[key]}, not {value}"
+        for key, value in wanted.items()
+        if found.about.get(key, value) != value
+    ]
     if wrong:
-        raise UserError(f"{path}: scores of another cell ({', '.join(wrong)}); pass the file of stream {stream} of {run}")
+        raise UserError(
+            f"{path}: scores of another cell ({', '.join(wrong)}); pass the file of stream {stream} of {run}"
+        )
     return found

@@ -15,7 +15,9 @@ def classes_of(dataset: str | None, classes: int | None) -> int:
     Raises: UserError if neither the data set nor the number says so, or one contradicts the other.
     """
     if dataset is None and classes is None:
-        counts = {name: len(load("data.datasets", name).SPEC.classes) for name in names("data.datasets")}
+        counts = {
+            name: len(load("data.datasets", name).SPEC.classes) for name in names("data.datasets")
+        }
         listed = ", ".join(f"{name} ({count})" for name, count in counts.items())
         asked = "of how many classes are these? name the data set with --dataset"
         raise UserError(f"{asked}, known: {listed}; or pass --classes N")
@@ -29,7 +31,9 @@ def classes_of(dataset: str | None, classes: int | None) -> int:
     return count
 
 
-def score_detections(truth: str | Path, proposals: str | Path, theta: float, classes: int) -> dict[str, Any]:
+def score_detections(
+    truth: str | Path, proposals: str | Path, theta: float, classes: int
+) -> dict[str, Any]:
     """Every video of `truth` counts; one without a proposal file has no proposals and is named in `videos_without_proposals`.
 
     theta: overlap from which a proposal matches, above 0 and at most 1.   classes: labels are 1..classes.
@@ -38,10 +42,18 @@ def score_detections(truth: str | Path, proposals: str | Path, theta: float, cla
     """
     if not 0 < theta <= 1:
         raise UserError(f"--theta {theta:g}: expected an overlap above 0 and at most 1, e.g. 0.5")
-    true, found = interval_txt.read_folder(truth, confidences=False), interval_txt.read_folder(proposals)
+    true, found = (
+        interval_txt.read_folder(truth, confidences=False),
+        interval_txt.read_folder(proposals),
+    )
     if stray := sorted(found.keys() - true.keys()):
-        raise UserError(f"{proposals}: {len(stray)} videos have no ground truth in {truth}, e.g. {stray[0]}; names must be the same")
-    sides = {"truth": [i for v in true.values() for i in v], "proposals": [i for v in found.values() for i in v]}
+        raise UserError(
+            f"{proposals}: {len(stray)} videos have no ground truth in {truth}, e.g. {stray[0]}; names must be the same"
+        )
+    sides = {
+        "truth": [i for v in true.values() for i in v],
+        "proposals": [i for v in found.values() for i in v],
+    }
     for folder, intervals in zip((truth, proposals), sides.values(), strict=True):
         for i in intervals:
             if i.label > classes or (i.label == 0 and intervals is sides["truth"]):

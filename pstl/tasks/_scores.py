@@ -14,9 +14,21 @@ from pstl.data.store_shape import check_range
 from pstl.files import Kind, check_shape, parsed, reading
 
 SCORES = Kind("readable scores file", "delete it and run the task again", "run the task first")
-CELL = ("dataset", "split", "method", "stream", "seed", "task", "batch_norm")  # what names one cell of the grid
+CELL = (
+    "dataset",
+    "split",
+    "method",
+    "stream",
+    "seed",
+    "task",
+    "batch_norm",
+)  # what names one cell of the grid
 UNSEEN = "_unseen"  # ends the name of a metric on the test clips that repeat no training clip
-DATA = ("data_checksum", "clips", "labels")  # the array, its test clips in order, and the draw of labels
+DATA = (
+    "data_checksum",
+    "clips",
+    "labels",
+)  # the array, its test clips in order, and the draw of labels
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,9 @@ class Scores:
 def write(path: str | Path, scores: Scores) -> None:
     """Write a file that read() understands, whole or not at all. Raises: UserError for scores that are not to be trusted."""
     about = np.array(json.dumps(scores.about, allow_nan=False))
-    save_npz(path, {"scores": scores.points, "y": scores.y, "unseen": scores.unseen, "about": about})
+    save_npz(
+        path, {"scores": scores.points, "y": scores.y, "unseen": scores.unseen, "about": about}
+    )
 
 
 def read(path: str | Path) -> Scores:
@@ -46,7 +60,11 @@ def read(path: str | Path) -> Scores:
         unseen = content.get("unseen", np.ones(len(y), bool))
         about = parsed(str(content["about"])) if "about" in content else {}
         check_shape(about, dict[str, Any])
-        if (points.size and (points.ndim != 2 or len(points) != len(y))) or unseen.shape != y.shape or unseen.dtype != bool:
+        if (
+            (points.size and (points.ndim != 2 or len(points) != len(y)))
+            or unseen.shape != y.shape
+            or unseen.dtype != bool
+        ):
             raise ValueError(f"scores of shape {points.shape} for {len(y)} test clips")
         if points.size:
             check_range(y, 0, points.shape[1] - 1)

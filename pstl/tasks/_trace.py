@@ -23,7 +23,12 @@ NORMS: tuple[BatchNorm, ...] = ("released", "recalibrated")
 
 
 def trace(
-    params: Params, run: Run, snapshots: str | Path, array: str | Path, tasks: list[str], device: torch.device
+    params: Params,
+    run: Run,
+    snapshots: str | Path,
+    array: str | Path,
+    tasks: list[str],
+    device: torch.device,
 ) -> list[dict[str, Any]]:
     """One row per snapshot, batch-norm variant and task: {epoch, steps, batch_norm, task, top1, ...}.
 
@@ -49,17 +54,40 @@ def trace(
                 recalibrate(card, encoder, train)
             meta = {"classes": data.meta["classes"]}
             sides = encode_all(card, encoder, train), encode_all(card, encoder, test)
-            features = FeatureSet(*sides, data.y[train_side], data.y[test_side], data.unseen(run.split), meta)
+            features = FeatureSet(
+                *sides, data.y[train_side], data.y[test_side], data.unseen(run.split), meta
+            )
             for name in tasks:
                 section = params.task(run.suite, name)
                 module = load_plugin("tasks", section.kind)
-                result = module.run(features, validated(module.Config, section.settings, f"tasks.{name}"), run.seed, device)
-                rows.append({"run": str(run), "epoch": epoch, "steps": steps[epoch], "batch_norm": norm, "task": name, **result.metrics})
+                result = module.run(
+                    features,
+                    validated(module.Config, section.settings, f"tasks.{name}"),
+                    run.seed,
+                    device,
+                )
+                rows.append(
+                    {
+                        "run": str(run),
+                        "epoch": epoch,
+                        "steps": steps[epoch],
+                        "batch_norm": norm,
+                        "task": name,
+                        **result.metrics,
+                    }
+                )
         log.info(
-            "%s  epoch %d: %s", run, epoch, "  ".join(f"{r['task']} {r['batch_norm']} {r['top1']:.1f}" for r in rows[-2 * len(tasks) :])
+            "%s  epoch %d: %s",
+            run,
+            epoch,
+            "  ".join(
+                f"{r['task']} {r['batch_norm']} {r['top1']:.1f}" for r in rows[-2 * len(tasks) :]
+            ),
         )
     if not rows:
-        raise UserError(f"{snapshots}: holds no snapshots; set train.snapshot_every in params.yaml and pre-train again")
+        raise UserError(
+            f"{snapshots}: holds no snapshots; set train.snapshot_every in params.yaml and pre-train again"
+        )
     return rows
 
 
@@ -76,7 +104,9 @@ def check_origin(card: EncoderCard, data: ArraySet, run: Run, file: str) -> None
 def steps_of(path: Path) -> dict[int, int]:
     """Optimiser steps made by the end of each number of epochs, from the run's curve.jsonl. Raises: UserError if it is not there."""
     if not os.path.lexists(path):
-        raise UserError(f"{path}: no such file; snapshots are read beside the curve of the run that made them")
+        raise UserError(
+            f"{path}: no such file; snapshots are read beside the curve of the run that made them"
+        )
     epochs = curve.read(path)
     with reading(path, curve.CURVE):
         return {int(epoch["epoch"]) + 1: int(epoch["step"]) for epoch in epochs}

@@ -35,7 +35,14 @@ class Windows(NamedTuple):
     frames: int
 
 
-def cut(recordings: Sequence[Recording], frames: int, stride: int, card: EncoderCard, skeleton: str, people: int) -> Windows:
+def cut(
+    recordings: Sequence[Recording],
+    frames: int,
+    stride: int,
+    card: EncoderCard,
+    skeleton: str,
+    people: int,
+) -> Windows:
     """Windows of `frames` frames every `stride` frames, as the encoder's recipe makes them; a shorter recording stands still at its end.
 
     skeleton, people: of the recordings.
@@ -51,40 +58,64 @@ def cut(recordings: Sequence[Recording], frames: int, stride: int, card: Encoder
             start.append(first)
     data = as_array(clips, card, skeleton, people)
     totals = [len(whole.times) for whole in recordings]
-    return Windows(replace(data, y=np.stack(labels)), np.array(recording), np.array(start), totals, frames)
+    return Windows(
+        replace(data, y=np.stack(labels)), np.array(recording), np.array(start), totals, frames
+    )
 
 
 def part(clip: RawSequence, frames: np.ndarray, name: str) -> RawSequence:
     """Some frames of a clip, by their indices (n,)."""
-    return replace(clip, name=name, xyz=clip.xyz[frames], bodies=None if clip.bodies is None else clip.bodies[frames])
+    return replace(
+        clip,
+        name=name,
+        xyz=clip.xyz[frames],
+        bodies=None if clip.bodies is None else clip.bodies[frames],
+    )
 
 
-def as_array(clips: Iterable[RawSequence], card: EncoderCard, skeleton: str, people: int) -> ArraySet:
+def as_array(
+    clips: Iterable[RawSequence], card: EncoderCard, skeleton: str, people: int
+) -> ArraySet:
     """Clips as the recipe of an encoder makes them, without splits."""
     clips, recipe = list(clips), Plugin.model_validate(card.recipe)
-    parts = [made(recipe, clips[i : i + CHUNK], skeleton, people) for i in range(0, len(clips), CHUNK)]
+    parts = [
+        made(recipe, clips[i : i + CHUNK], skeleton, people) for i in range(0, len(clips), CHUNK)
+    ]
     x, length = join([x for x, _ in parts]), np.concatenate([length for _, length in parts])
     names = [clip.name for clip in clips]
     check_finite(x, names)
-    labels, content = np.array([clip.label for clip in clips]), np.arange(len(clips), dtype=np.uint64)
+    labels, content = (
+        np.array([clip.label for clip in clips]),
+        np.arange(len(clips), dtype=np.uint64),
+    )
     return ArraySet(x, labels, length, content, names, {}, {"skeleton": skeleton, "people": people})
 
 
-def row_times(card: EncoderCard, encoder: BaseEncoder, frames: int, recorded: int, rows: int) -> Tensor:
+def row_times(
+    card: EncoderCard, encoder: BaseEncoder, frames: int, recorded: int, rows: int
+) -> Tensor:
     """The frame of a window that each feature row is about: (rows,) float32, rising.
 
     frames: of the window.   recorded: of the array the recipe makes of it, which spans the whole window.
     Where the method's clean view crops or resamples, that is measured by sending time itself through it.
     """
     module = load_plugin("methods", card.method)
-    clock = torch.arange(recorded, dtype=torch.float32).view(1, 1, -1, 1, 1).expand(1, 3, -1, load_skeleton(card.skeleton).joints, 1)
+    clock = (
+        torch.arange(recorded, dtype=torch.float32)
+        .view(1, 1, -1, 1, 1)
+        .expand(1, 3, -1, load_skeleton(card.skeleton).joints, 1)
+    )
     cfg = validated(module.Config, card.settings, card.method)
-    seen = module.Method.clean(cfg, clock, torch.tensor([recorded]))[0, 0, :, 0, 0]  # array frame of every frame of the view
+    seen = module.Method.clean(cfg, clock, torch.tensor([recorded]))[
+        0, 0, :, 0, 0
+    ]  # array frame of every frame of the view
     step = encoder.stride or len(seen) / rows
     place = (torch.arange(rows, dtype=torch.float32) * step).clamp(max=len(seen) - 1)
     before = place.long()
     at = torch.lerp(seen[before], seen[(before + 1).clamp(max=len(seen) - 1)], place - before)
-    return ((at + 0.5) * (frames / recorded) - 0.5).clamp(0, frames - 1)  # half-pixel centres, as recipes resample
+    return ((at + 0.5) * (frames / recorded) - 0.5).clamp(
+        0, frames - 1
+    )  # half-pixel centres, as recipes resample
 
 
 def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor) -> Features:

@@ -43,7 +43,10 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     if learnt != world.run.dataset:
         raise NotApplicable(f"this classifier knows the classes of {learnt}")
     sides = Sides(world)
-    y, states = torch.from_numpy(world.data.y[world.test]).to(device), looks.states(world.batch_norm)
+    y, states = (
+        torch.from_numpy(world.data.y[world.test]).to(device),
+        looks.states(world.batch_norm),
+    )
 
     curve = []
     for epochs, file in snapshots.unpacked(world.snapshots):
@@ -51,7 +54,9 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
         curve.append({"epoch": epochs - 1, **looks.record(scores, y, world.unseen, states)})
     last = world.card.provenance.get("epochs")
     if last is None:
-        raise UserError(f"{world.run}: the encoder does not say after how many epochs it is; train it again")
+        raise UserError(
+            f"{world.run}: the encoder does not say after how many epochs it is; train it again"
+        )
     scores = sides.scores(world.card, world.encoder, world.classifier.to(device), states)
     looked = {"epoch": last - 1, **looks.record(scores, y, world.unseen, states)}
     curve = [*(each for each in curve if each["epoch"] < looked["epoch"]), looked]
@@ -84,7 +89,9 @@ class Sides:
 
 
 @torch.inference_mode()
-def classify_all(card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear, clips: Clips) -> Tensor:
+def classify_all(
+    card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear, clips: Clips
+) -> Tensor:
     """Scores (N, classes) of all clips in file order, in evaluation mode, on the device."""
     encoder.eval()
     rows = []
@@ -94,7 +101,9 @@ def classify_all(card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear,
         def encoded(stream: str, x: Tensor = x, length: Tensor = length) -> Tensor:
             return encode(replace(card, stream=stream or card.stream), encoder, x, length)
 
-        rows.append(load_plugin("methods", card.method).Method.classify(encoded, classifier).float())
+        rows.append(
+            load_plugin("methods", card.method).Method.classify(encoded, classifier).float()
+        )
     scores = torch.cat(rows)
     check_rows(scores.cpu().numpy(), f"scores by {card.provenance['run']}", clips.name)
     return scores
@@ -106,5 +115,7 @@ def _opened(file: Path, world: Pretrained) -> tuple[EncoderCard, BaseEncoder, nn
     classifier = encoder_file.load_classifier(file)
     found, wanted = card.provenance.get("run_id"), world.card.provenance["run_id"]
     if found != wanted or classifier is None:
-        raise UserError(f"{world.snapshots}: {file.name} is of run {found}, expected {wanted}; pass the run's own file")
+        raise UserError(
+            f"{world.snapshots}: {file.name} is of run {found}, expected {wanted}; pass the run's own file"
+        )
     return card, encoder.to(world.device), classifier.to(world.device)

@@ -42,16 +42,26 @@ class Training(TrainSettings):
 class Config(Frozen):
     """Nobody's protocol: Hi-TRS's own was not published (spec 8). What is tuned is chosen on training recordings only."""
 
-    tune: Literal["head", "all"] = "head"  # a linear layer on frozen, standardised feature rows, or the encoder with it
+    tune: Literal["head", "all"] = (
+        "head"  # a linear layer on frozen, standardised feature rows, or the encoder with it
+    )
     window: int = Field(64, ge=2)  # frames
     stride: int = Field(16, ge=1)  # frames between windows, in training and in test
-    background: float = Field(1.0, gt=0)  # weight of background frames in the loss: most frames are background
+    background: float = Field(
+        1.0, gt=0
+    )  # weight of background frames in the loss: most frames are background
     train: Training = Training.model_validate({})
     thetas: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.3, 0.5, 0.7)
-    theta: float = Field(0.5, gt=0, le=1)  # of the metrics without a threshold in their name, and of what is chosen
-    held_out: float = Field(0.3, gt=0, lt=1)  # share of the training performers on whom smoothing and least length are chosen
+    theta: float = Field(
+        0.5, gt=0, le=1
+    )  # of the metrics without a threshold in their name, and of what is chosen
+    held_out: float = Field(
+        0.3, gt=0, lt=1
+    )  # share of the training performers on whom smoothing and least length are chosen
     smoothing: tuple[Count, ...] = Field((1, 5, 9, 15), min_length=1)  # frames, odd
-    least: tuple[Count, ...] = Field((1, 4, 8, 12), min_length=1)  # frames of the shortest interval kept
+    least: tuple[Count, ...] = Field(
+        (1, 4, 8, 12), min_length=1
+    )  # frames of the shortest interval kept
 
 
 class Post(NamedTuple):
@@ -61,7 +71,9 @@ class Post(NamedTuple):
     least: int
 
 
-Scorer = Callable[[np.ndarray, np.ndarray, str], Scores]  # training and test recordings, name of the training -> scores of the latter
+Scorer = Callable[
+    [np.ndarray, np.ndarray, str], Scores
+]  # training and test recordings, name of the training -> scores of the latter
 
 
 def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
@@ -77,20 +89,33 @@ def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result
         return window_scores(world, cfg, train, test, what)
 
     def schedule(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
-        return schedule_scores([world.store[i] for i in train], [world.store[i] for i in test], len(world.store.spec.classes))
+        return schedule_scores(
+            [world.store[i] for i in train],
+            [world.store[i] for i in test],
+            len(world.store.spec.classes),
+        )
 
     (metrics, found), (baseline, _) = detect(world, cfg, score), detect(world, cfg, schedule)
     world.done()
     shown = [timeline(world.store[i], found, world.store.spec.classes) for i in world.test[:DRAWN]]
-    return Result(metrics, f"tune={cfg.tune}", others={"baseline=training schedule": baseline}, timelines=shown)
+    return Result(
+        metrics,
+        f"tune={cfg.tune}",
+        others={"baseline=training schedule": baseline},
+        timelines=shown,
+    )
 
 
-def timeline(recording: Recording, found: list[Interval], classes: tuple[str, ...]) -> dict[str, Any]:
+def timeline(
+    recording: Recording, found: list[Interval], classes: tuple[str, ...]
+) -> dict[str, Any]:
     """What was found in one recording beside what is there, in frames from its start, classes from 0: for the report."""
     at = recording.times
     own = [p for p in found if p.video == recording.clip.name]
     spans = np.searchsorted(at, [[p.start, p.end] for p in own] or np.zeros((0, 2))).tolist()
-    truth = np.searchsorted(at, [[start, end] for _, start, end in recording.actions] or np.zeros((0, 2))).tolist()
+    truth = np.searchsorted(
+        at, [[start, end] for _, start, end in recording.actions] or np.zeros((0, 2))
+    ).tolist()
     return {
         "name": recording.clip.name, "frames": len(at), "classes": list(classes),
         "truth": [[*span, label] for span, (label, _, _) in zip(truth, recording.actions, strict=True)],
@@ -105,7 +130,10 @@ def detect(world: Recorded, cfg: Config, score: Scorer) -> tuple[dict[str, float
     tests = [world.store[i] for i in world.test]
     scores = score(world.train, world.test, "all of training")
     found = [p for s, r in zip(scores, tests, strict=True) for p in intervals(s, r, post)]
-    right = [(smooth(s, post.smoothing).argmax(1).cpu().numpy() == r.labels() + 1) for s, r in zip(scores, tests, strict=True)]
+    right = [
+        (smooth(s, post.smoothing).argmax(1).cpu().numpy() == r.labels() + 1)
+        for s, r in zip(scores, tests, strict=True)
+    ]
     metrics = {
         **measures(cfg, tests, found, len(world.store.spec.classes)),
         "frame_accuracy": 100 * float(np.concatenate(right).mean()),
@@ -124,7 +152,9 @@ def hold_out(world: Recorded, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
     if len(names) == 1:
         return world.train, world.train
     count = min(len(names) - 1, max(1, round(cfg.held_out * len(names))))
-    chosen = numpy_generator(0, "held out").permutation(names)[:count]  # of all seeds the same: seeds differ in training only
+    chosen = numpy_generator(0, "held out").permutation(names)[
+        :count
+    ]  # of all seeds the same: seeds differ in training only
     held = np.isin(group, chosen)
     return world.train[~held], world.train[held]
 
@@ -151,23 +181,41 @@ def intervals(scores: Tensor, recording: Recording, post: Post) -> list[Interval
     for label, first, last in runs(smoothed.argmax(1)).tolist():
         if label and last - first + 1 >= post.least:
             confidence = float(total[last + 1, label] - total[first, label]) / (last - first + 1)
-            found.append(Interval(recording.clip.name, label, float(recording.times[first]), float(recording.times[last]), confidence))
+            found.append(
+                Interval(
+                    recording.clip.name,
+                    label,
+                    float(recording.times[first]),
+                    float(recording.times[last]),
+                    confidence,
+                )
+            )
     return found
 
 
 def ground_truth(recordings: list[Recording]) -> list[Interval]:
     """Labelled intervals as they stand in the data set, labels from 1."""
-    return [Interval(r.clip.name, label + 1, start, end) for r in recordings for label, start, end in r.actions]
+    return [
+        Interval(r.clip.name, label + 1, start, end)
+        for r in recordings
+        for label, start, end in r.actions
+    ]
 
 
-def measures(cfg: Config, recordings: list[Recording], found: list[Interval], classes: int) -> dict[str, float]:
+def measures(
+    cfg: Config, recordings: list[Recording], found: list[Interval], classes: int
+) -> dict[str, float]:
     """Both protocols, in percent: everything at cfg.theta, without it in the name, and the means over actions and videos at the others."""
     truth, videos = ground_truth(recordings), [r.clip.name for r in recordings]
     metrics: dict[str, float] = {}
     for theta in dict.fromkeys((cfg.theta, *cfg.thetas)):
         end = "" if theta == cfg.theta else f"_{theta:g}"
-        both = pkummd(truth, found, theta, videos, classes) | {f"greedy_{k}": v for k, v in greedy(truth, found, theta, videos).items()}
-        metrics |= {f"{name}{end}": 100 * value for name, value in both.items() if not end or "map" in name}
+        both = pkummd(truth, found, theta, videos, classes) | {
+            f"greedy_{k}": v for k, v in greedy(truth, found, theta, videos).items()
+        }
+        metrics |= {
+            f"{name}{end}": 100 * value for name, value in both.items() if not end or "map" in name
+        }
     return metrics
 
 
@@ -176,18 +224,31 @@ def schedule_scores(train: list[Recording], test: list[Recording], classes: int)
     share = [(r.times - r.times[0]) / max(r.times[-1] - r.times[0], 1e-9) for r in train]
     scores = []
     for recording in test:
-        at = (recording.times - recording.times[0]) / max(recording.times[-1] - recording.times[0], 1e-9)
+        at = (recording.times - recording.times[0]) / max(
+            recording.times[-1] - recording.times[0], 1e-9
+        )
         nearest = [np.abs(s[None] - at[:, None]).argmin(1) for s in share]
-        shown = [np.eye(classes + 1)[r.labels()[i] + 1] for r, i in zip(train, nearest, strict=True)]
+        shown = [
+            np.eye(classes + 1)[r.labels()[i] + 1] for r, i in zip(train, nearest, strict=True)
+        ]
         scores.append(torch.from_numpy(np.mean(shown, axis=0)))
     return scores
 
 
-def window_scores(world: Recorded, cfg: Config, train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+def window_scores(
+    world: Recorded, cfg: Config, train: np.ndarray, test: np.ndarray, what: str
+) -> Scores:
     """Train on the windows of some recordings, score the frames of others."""
     spec = world.store.spec
     cut = [
-        _windows.cut([world.store[i] for i in side], cfg.window, cfg.stride, world.card, spec.skeleton, spec.people)
+        _windows.cut(
+            [world.store[i] for i in side],
+            cfg.window,
+            cfg.stride,
+            world.card,
+            spec.skeleton,
+            spec.people,
+        )
         for side in (train, test)
     ]
     clips, shown = world.clips(cut[0].data, labelled=True), world.clips(cut[1].data)
@@ -196,12 +257,16 @@ def window_scores(world: Recorded, cfg: Config, train: np.ndarray, test: np.ndar
     with torch.inference_mode():
         rows = _windows.encode(world.card, encoder, *clips.take(torch.arange(1))[:2]).frames.shape
     at = _windows.row_times(world.card, encoder, cfg.window, clips.x.shape[2], rows[1])
-    detector = Detector(encoder, world.card, rows[2], at, len(spec.classes), cfg.background, world.run.seed).to(world.device)
+    detector = Detector(
+        encoder, world.card, rows[2], at, len(spec.classes), cfg.background, world.run.seed
+    ).to(world.device)
     if cfg.tune == "head":
         features = standardised(cached(detector.rows, clips), cached(detector.rows, shown))
         detector.frozen = True
         detector.encoder.requires_grad_(False)
-        clips, shown = (as_clips(f, w.data.y, world.device) for f, w in zip(features, cut, strict=True))
+        clips, shown = (
+            as_clips(f, w.data.y, world.device) for f, w in zip(features, cut, strict=True)
+        )
     world.fit(detector, clips, cfg.train, what)
     if cfg.tune == "all":
         world.renew(detector.encoder, clips)
@@ -217,7 +282,16 @@ class Detector(BaseMethod):
 
     needs_labels = True
 
-    def __init__(self, encoder: BaseEncoder, card: EncoderCard, width: int, at: Tensor, classes: int, background: float, seed: int) -> None:
+    def __init__(
+        self,
+        encoder: BaseEncoder,
+        card: EncoderCard,
+        width: int,
+        at: Tensor,
+        classes: int,
+        background: float,
+        seed: int,
+    ) -> None:
         nn.Module.__init__(self)
         self.encoder, self.card, self.frozen = encoder, card, False
         self.standard = Standard(width)
@@ -225,7 +299,9 @@ class Detector(BaseMethod):
         nn.init.xavier_normal_(self.head.weight, generator=torch_generator(seed, "detection"))
         nn.init.zeros_(self.head.bias)
         self.register_buffer("at", at, persistent=False)
-        self.register_buffer("weight", torch.tensor([background] + [1.0] * classes), persistent=False)
+        self.register_buffer(
+            "weight", torch.tensor([background] + [1.0] * classes), persistent=False
+        )
         self.at: Tensor
         self.weight: Tensor
 
@@ -234,7 +310,11 @@ class Detector(BaseMethod):
 
     def rows(self, x: Tensor, length: Tensor) -> Tensor:
         """Feature rows (N, R, D) of clips as the recipe made them, or of cached ones."""
-        return x[..., 0, 0].transpose(1, 2) if self.frozen else _windows.encode(self.card, self.encoder, x, length).frames
+        return (
+            x[..., 0, 0].transpose(1, 2)
+            if self.frozen
+            else _windows.encode(self.card, self.encoder, x, length).frames
+        )
 
     def renew(self, clips: Clips) -> None:
         """Standardise by all these clips: the encoder has changed with every batch."""
@@ -257,9 +337,14 @@ class Detector(BaseMethod):
 def _frames(detector: Detector, clips: Clips, windows: _windows.Windows) -> Scores:
     """Probabilities of every frame of every recording: rows to frames, then the mean over windows that overlap."""
     detector.eval()
-    parts = (clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH))
+    parts = (
+        clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH)
+    )
     rows = torch.cat([detector.scores(x, length).float().softmax(2) for x, length, _ in parts])
     check_rows(rows.cpu().numpy(), "scores of the test windows", clips.name)
     frames, start = spread(rows, detector.at, windows.frames), torch.from_numpy(windows.start)
     mine = (torch.from_numpy(windows.recording == number) for number in range(len(windows.total)))
-    return [overlap_mean(frames[m.to(frames.device)], start[m], total) for m, total in zip(mine, windows.total, strict=True)]
+    return [
+        overlap_mean(frames[m.to(frames.device)], start[m], total)
+        for m, total in zip(mine, windows.total, strict=True)
+    ]

@@ -21,7 +21,9 @@ class Config(Frozen):
 
     k: int = Field(1, ge=1)
     metric: Literal["cosine", "euclidean"] = "cosine"
-    normalise: Literal["none", "centred", "standardised"] = "none"  # by mean, or mean and deviation, of each feature's training clips
+    normalise: Literal["none", "centred", "standardised"] = (
+        "none"  # by mean, or mean and deviation, of each feature's training clips
+    )
 
 
 def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
@@ -30,18 +32,28 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     The scores are the votes, so that streams are fused by voting.
     """
     check_sides("knn", features.train, features.test)
-    train, test = (side.to(device) for side in normalised(features.train, features.test, cfg.normalise))
+    train, test = (
+        side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
+    )
     y, y_test = (torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test))
     index, closeness = nearest(test, train, cfg.k, cfg.metric)
-    closeness = (1 + closeness) / 2 if cfg.metric == "cosine" else 1 / (1 - closeness)  # from 0, far, to 1
+    closeness = (
+        (1 + closeness) / 2 if cfg.metric == "cosine" else 1 / (1 - closeness)
+    )  # from 0, far, to 1
     scores = votes(y[index], closeness, len(features.meta["classes"]))
 
     def measure(kept: Tensor) -> dict[str, float]:
         found = accuracies(scores[kept], y_test[kept])
-        return {name: found[name] for name in ("top1", "macro_f1")}  # k neighbours name k classes at most
+        return {
+            name: found[name] for name in ("top1", "macro_f1")
+        }  # k neighbours name k classes at most
 
     metrics = on_clips(measure, features.unseen)
-    return Result(metrics, setting=f"k={cfg.k};{distance(cfg.metric, cfg.normalise)}", scores=scores.cpu().numpy())
+    return Result(
+        metrics,
+        setting=f"k={cfg.k};{distance(cfg.metric, cfg.normalise)}",
+        scores=scores.cpu().numpy(),
+    )
 
 
 def votes(classes: Tensor, closeness: Tensor, count: int) -> Tensor:
@@ -51,8 +63,12 @@ def votes(classes: Tensor, closeness: Tensor, count: int) -> Tensor:
     fused streams, the one whose neighbour is closer.
     """
     k = classes.shape[1]
-    rank = torch.arange(k, 0, -1, device=classes.device, dtype=torch.double) / (k * k * (k + 1))  # less than a vote
-    ahead = rank + closeness / (2 * k**3 * (k + 1))  # all closeness together is less than a step of rank
+    rank = torch.arange(k, 0, -1, device=classes.device, dtype=torch.double) / (
+        k * k * (k + 1)
+    )  # less than a vote
+    ahead = rank + closeness / (
+        2 * k**3 * (k + 1)
+    )  # all closeness together is less than a step of rank
     found = torch.zeros(len(classes), count, device=classes.device, dtype=torch.double)
     found.scatter_add_(1, classes, torch.ones_like(ahead))
     return found + torch.zeros_like(found).scatter_reduce_(1, classes, ahead, "amax")

@@ -80,13 +80,19 @@ def _batches(order: Tensor, cfg: Config) -> tuple[Tensor, ...]:
     return batches[:-1] if cfg.drop_last and short else batches
 
 
-def _optimiser(layer: nn.Linear, cfg: Config) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+def _optimiser(
+    layer: nn.Linear, cfg: Config
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """No weight decay in either protocol."""
     optimiser: torch.optim.Optimizer
     if cfg.optimiser == "adam":
         optimiser = torch.optim.Adam(layer.parameters(), lr=cfg.lr, fused=True)
     else:
-        optimiser = torch.optim.SGD(layer.parameters(), lr=cfg.lr, momentum=cfg.momentum, fused=True)
+        optimiser = torch.optim.SGD(
+            layer.parameters(), lr=cfg.lr, momentum=cfg.momentum, fused=True
+        )
     if cfg.schedule == "cosine":
         return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, cfg.epochs))
-    return optimiser, torch.optim.lr_scheduler.MultiStepLR(optimiser, list(cfg.milestones), cfg.gamma)
+    return optimiser, torch.optim.lr_scheduler.MultiStepLR(
+        optimiser, list(cfg.milestones), cfg.gamma
+    )

@@ -28,7 +28,9 @@ from pstl.train import encoder_file
 NEEDS = "both"
 PROBES = ("linear", "probe", "knn")  # the rules hash their code with this task's
 NO_DELETION = "this encoder takes every joint, so none can be deleted"
-OTHER_FEATURES = "fewer joints give fewer features here, which a probe trained on whole clips cannot read"
+OTHER_FEATURES = (
+    "fewer joints give fewer features here, which a probe trained on whole clips cannot read"
+)
 
 
 class Config(Frozen):
@@ -39,18 +41,33 @@ class Config(Frozen):
     "zeros" puts joints or frames to the origin.
     """
 
-    joints: tuple[int, ...] = (1, 3, 5, 8, 12)  # at random, the same for every clip and method of a seed; more of them include fewer
+    joints: tuple[int, ...] = (
+        1,
+        3,
+        5,
+        8,
+        12,
+    )  # at random, the same for every clip and method of a seed; more of them include fewer
     parts: bool = True  # each part of the skeleton's table
-    frames: tuple[float, ...] = Field((0.2, 0.4, 0.6))  # share of each clip's frames, at random, others for each clip
+    frames: tuple[float, ...] = Field(
+        (0.2, 0.4, 0.6)
+    )  # share of each clip's frames, at random, others for each clip
     by: tuple[Literal["deletion", "zeros"], ...] = ("deletion", "zeros")
-    probes: dict[Literal["linear", "probe", "knn"], dict[str, Any]] = {"linear": {}, "knn": {}}  # with the settings of these tasks
+    probes: dict[Literal["linear", "probe", "knn"], dict[str, Any]] = {
+        "linear": {},
+        "knn": {},
+    }  # with the settings of these tasks
 
     @model_validator(mode="after")
     def _possible(self) -> "Config":
-        if not all(0 < share < 1 for share in self.frames) or not all(count >= 1 for count in self.joints):
+        if not all(0 < share < 1 for share in self.frames) or not all(
+            count >= 1 for count in self.joints
+        ):
             raise ValueError("frames are shares between 0 and 1, joints are counts from 1")
         if not self.probes or not self.by:
-            raise ValueError(f"probes and by need at least one entry; probes are {', '.join(PROBES)}")
+            raise ValueError(
+                f"probes and by need at least one entry; probes are {', '.join(PROBES)}"
+            )
         for name, section in self.probes.items():
             validated(load_plugin("tasks", name).Config, section, f"probes.{name}")
         return self
@@ -76,17 +93,35 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     world.renew()
     rows: dict[str, ClipMetrics] = {}
     without: dict[str, str] = {}
-    every, probes = list(losses(world, cfg, seed)), {name: probe_of(name, section, seed, device) for name, section in cfg.probes.items()}
+    every, probes = (
+        list(losses(world, cfg, seed)),
+        {name: probe_of(name, section, seed, device) for name, section in cfg.probes.items()},
+    )
     before = {name: accuracy(probe, whole) for name, probe in probes.items()}
     for by in cfg.by:
-        sides = {loss.setting: encoded(world, loss, by, seed) for loss in every if possible(world, loss, by)}
+        sides = {
+            loss.setting: encoded(world, loss, by, seed)
+            for loss in every
+            if possible(world, loss, by)
+        }
         for (name, probe), place in product(probes.items(), ("test", "both")):
             where = f"probe={name};in={place};by={by};"
-            found = at_test(probe, whole, sides) if place == "test" else in_both(probe, whole, sides)
-            nothing = [kind for kind in ("joints", "frames") if any(setting.startswith(kind) for setting in found)]
-            rows |= {f"{where}{kind}=0": before[name] for kind in nothing} | {where + setting: m for setting, m in found.items()}
+            found = (
+                at_test(probe, whole, sides) if place == "test" else in_both(probe, whole, sides)
+            )
+            nothing = [
+                kind
+                for kind in ("joints", "frames")
+                if any(setting.startswith(kind) for setting in found)
+            ]
+            rows |= {f"{where}{kind}=0": before[name] for kind in nothing} | {
+                where + setting: m for setting, m in found.items()
+            }
             missing = [loss.setting for loss in every if loss.setting not in found]
-            without |= {where + setting: OTHER_FEATURES if setting in sides else NO_DELETION for setting in missing}
+            without |= {
+                where + setting: OTHER_FEATURES if setting in sides else NO_DELETION
+                for setting in missing
+            }
     if not rows:
         raise NotApplicable(NO_DELETION)
     first = next(iter(rows))
@@ -97,7 +132,9 @@ def losses(world: Pretrained, cfg: Config, seed: int) -> Iterator[Loss]:
     """What is lost, one after the other."""
     skeleton = encoder_file.skeleton_of(world.card)
     order = random_order(skeleton, seed)
-    yield from (Loss(f"joints={count}", order[:count]) for count in cfg.joints if count < skeleton.joints)
+    yield from (
+        Loss(f"joints={count}", order[:count]) for count in cfg.joints if count < skeleton.joints
+    )
     if cfg.parts:
         yield from (Loss(f"part={name}", joints) for name, joints in skeleton.parts.items())
     yield from (Loss(f"frames={share:g}", frames=share) for share in cfg.frames)
@@ -110,21 +147,35 @@ def possible(world: Pretrained, loss: Loss, by: str) -> bool:
 
 def random_order(skeleton: Skeleton, seed: int) -> tuple[int, ...]:
     """All joints in the order in which they are lost, for one seed."""
-    return tuple(torch.randperm(skeleton.joints, generator=torch_generator(seed, "lost joints")).tolist())
+    return tuple(
+        torch.randperm(skeleton.joints, generator=torch_generator(seed, "lost joints")).tolist()
+    )
 
 
 def encoded(world: Pretrained, loss: Loss, by: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Features (N, D) of the training and of the test clips after one loss."""
-    train, test = (encode_side(world, indices, loss, by, seed, number) for number, indices in enumerate((world.train, world.test)))
+    train, test = (
+        encode_side(world, indices, loss, by, seed, number)
+        for number, indices in enumerate((world.train, world.test))
+    )
     return train, test
 
 
 @torch.inference_mode()
-def encode_side(world: Pretrained, indices: np.ndarray, loss: Loss, by: str, seed: int, number: int) -> np.ndarray:
+def encode_side(
+    world: Pretrained, indices: np.ndarray, loss: Loss, by: str, seed: int, number: int
+) -> np.ndarray:
     """Features of some clips in file order; `number` tells the sides' frames that are lost apart."""
     clips, rows = world.clips(indices), []
-    used = torch.cat([frames_used(clips.take(torch.arange(p.start, p.stop))[0]).cpu() for p in in_order(len(clips), BATCH)])
-    dropped = masks.random_frames(used, clips.x.shape[2], loss.frames, torch_generator(seed, "lost frames", number))
+    used = torch.cat(
+        [
+            frames_used(clips.take(torch.arange(p.start, p.stop))[0]).cpu()
+            for p in in_order(len(clips), BATCH)
+        ]
+    )
+    dropped = masks.random_frames(
+        used, clips.x.shape[2], loss.frames, torch_generator(seed, "lost frames", number)
+    )
     for part in in_order(len(clips), BATCH):
         x, length, _ = clips.take(torch.arange(part.start, part.stop))
         x, drop = lose(x, loss, by, dropped[part].to(x.device), used[part].to(x.device))
@@ -134,11 +185,15 @@ def encode_side(world: Pretrained, indices: np.ndarray, loss: Loss, by: str, see
     return features
 
 
-def lose(x: Tensor, loss: Loss, by: str, dropped: Tensor, used: Tensor) -> tuple[Tensor, Tensor | None]:
+def lose(
+    x: Tensor, loss: Loss, by: str, dropped: Tensor, used: Tensor
+) -> tuple[Tensor, Tensor | None]:
     """Clips after one loss, and the joints that the encoder is to delete.   x: (N, 3, T, V, M), dropped: (N, T) bool, used: (N,)."""
     joints = torch.tensor(sorted(loss.joints), dtype=torch.long, device=x.device)
     if by == "zeros":
-        lost = torch.zeros(len(x), x.shape[3], dtype=torch.bool, device=x.device).index_fill(1, joints, True)
+        lost = torch.zeros(len(x), x.shape[3], dtype=torch.bool, device=x.device).index_fill(
+            1, joints, True
+        )
         return masks.zero_fill(x, lost, dropped), None
     return (x, joints) if loss.joints else (masks.delete_frames(x, dropped, used), None)
 
@@ -149,7 +204,9 @@ def frames_used(x: Tensor) -> Tensor:
     return (there * torch.arange(1, x.shape[2] + 1, device=x.device)).amax(1)
 
 
-Sides = dict[str, tuple[np.ndarray, np.ndarray]]  # setting of a loss -> features of the training and of the test clips after it
+Sides = dict[
+    str, tuple[np.ndarray, np.ndarray]
+]  # setting of a loss -> features of the training and of the test clips after it
 
 
 class Probe(NamedTuple):
@@ -174,12 +231,17 @@ def probe_of(name: str, section: dict[str, Any], seed: int, device: torch.device
 def accuracy(probe: Probe, features: FeatureSet) -> ClipMetrics:
     """Metrics of one probe trained and tested on these features."""
     metrics = probe(features).metrics
-    return ClipMetrics({name: metrics[name] for name in ("top1", f"top1{UNSEEN}") if name in metrics})
+    return ClipMetrics(
+        {name: metrics[name] for name in ("top1", f"top1{UNSEEN}") if name in metrics}
+    )
 
 
 def in_both(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetrics]:
     """One probe for each loss, trained and tested on clips with it."""
-    return {setting: accuracy(probe, replace(whole, train=train, test=test)) for setting, (train, test) in sides.items()}
+    return {
+        setting: accuracy(probe, replace(whole, train=train, test=test))
+        for setting, (train, test) in sides.items()
+    }
 
 
 def at_test(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetrics]:
@@ -187,19 +249,31 @@ def at_test(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetr
 
     Losses that leave other features than the probe knows are left out.
     """
-    tests = {setting: test for setting, (_, test) in sides.items() if test.shape[1] == whole.test.shape[1]}
+    tests = {
+        setting: test
+        for setting, (_, test) in sides.items()
+        if test.shape[1] == whole.test.shape[1]
+    }
     if not tests:
         return {}
     count = len(tests)
     stacked = replace(
-        whole, test=np.concatenate(list(tests.values())), y_test=np.tile(whole.y_test, count), unseen=np.tile(whole.unseen, count)
+        whole,
+        test=np.concatenate(list(tests.values())),
+        y_test=np.tile(whole.y_test, count),
+        unseen=np.tile(whole.unseen, count),
     )
     scores = probe(stacked).scores
     if scores is None:
-        return {setting: accuracy(probe, replace(whole, test=test)) for setting, test in tests.items()}
+        return {
+            setting: accuracy(probe, replace(whole, test=test)) for setting, test in tests.items()
+        }
     y = torch.from_numpy(whole.y_test)
 
     def top1(points: Tensor) -> ClipMetrics:
         return on_clips(lambda kept: {"top1": float(top_k(points[kept], y[kept], 1))}, whole.unseen)
 
-    return {setting: top1(points) for setting, points in zip(tests, torch.from_numpy(scores).chunk(count), strict=True)}
+    return {
+        setting: top1(points)
+        for setting, points in zip(tests, torch.from_numpy(scores).chunk(count), strict=True)
+    }

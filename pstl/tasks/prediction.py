@@ -43,11 +43,24 @@ class Config(Frozen):
 
     observe: int = Field(50, ge=2)  # frames
     predict: int = Field(25, ge=1)  # frames
-    horizons: tuple[int, ...] = (2, 4, 8, 10, 14, 25)  # predicted frames, from 1, at which the error is reported
+    horizons: tuple[int, ...] = (
+        2,
+        4,
+        8,
+        10,
+        14,
+        25,
+    )  # predicted frames, from 1, at which the error is reported
     stride: int = Field(5, ge=1)  # frames between training windows
-    test_stride: int = Field(25, ge=1)  # frames between test windows, where the data set has no protocol of its own
-    tune: Literal["head", "all"] = "all"  # the head on frozen, standardised video features, or the encoder with it
-    dropout: bool = False  # the encoder's, while it is tuned: it makes the scale of what is regressed uncertain
+    test_stride: int = Field(
+        25, ge=1
+    )  # frames between test windows, where the data set has no protocol of its own
+    tune: Literal["head", "all"] = (
+        "all"  # the head on frozen, standardised video features, or the encoder with it
+    )
+    dropout: bool = (
+        False  # the encoder's, while it is tuned: it makes the scale of what is regressed uncertain
+    )
     hidden: int = Field(0, ge=0)  # units of a hidden layer of the head; 0: the head is linear
     from_scratch: bool = True  # False: another task of the suite already trains the same network from scratch, which takes as long
     train: Training = Training.model_validate({})
@@ -78,13 +91,20 @@ def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result
     trainable = any(p.requires_grad for p in world.encoder.parameters())
     if cfg.tune == "all" and not trainable:
         raise NotApplicable("this encoder has no weights to tune")
-    train, test = forecasts(world, cfg, world.train, "training"), forecasts(world, cfg, world.test, "test")
+    train, test = (
+        forecasts(world, cfg, world.train, "training"),
+        forecasts(world, cfg, world.test, "test"),
+    )
     baselines = {"zero velocity": zero_velocity(test), "constant velocity": constant_velocity(test)}
     predicted = predict(world, cfg, train, test, cfg.tune, fresh=False)
     if trainable and cfg.from_scratch:
-        baselines = {"from scratch": predict(world, cfg, train, test, "all", fresh=True)} | baselines
+        baselines = {
+            "from scratch": predict(world, cfg, train, test, "all", fresh=True)
+        } | baselines
     world.done()
-    others = {f"baseline={name}": measures(cfg, offsets, test) for name, offsets in baselines.items()}
+    others = {
+        f"baseline={name}": measures(cfg, offsets, test) for name, offsets in baselines.items()
+    }
     shown = drawn(test, predicted, world.store.spec.skeleton) if world.store.spec.simulated else []
     return Result(measures(cfg, predicted, test), f"tune={cfg.tune}", others=others, motions=shown)
 
@@ -110,8 +130,13 @@ def drawn(test: Forecasts, offsets: np.ndarray, skeleton: str) -> list[dict[str,
 
 def measures(cfg: Config, offsets: np.ndarray, test: Forecasts) -> dict[str, float]:
     """Errors in millimetres.   offsets: (N, predict, V, 3) metres, relative to the last pose seen."""
-    errors = joint_errors(torch.from_numpy(offsets + test.seen[:, -1:]), torch.from_numpy(test.future))
-    return {"mpjpe": float(errors.mean()), **{f"mpjpe_{frame}": float(errors[frame - 1]) for frame in cfg.horizons}}
+    errors = joint_errors(
+        torch.from_numpy(offsets + test.seen[:, -1:]), torch.from_numpy(test.future)
+    )
+    return {
+        "mpjpe": float(errors.mean()),
+        **{f"mpjpe_{frame}": float(errors[frame - 1]) for frame in cfg.horizons},
+    }
 
 
 def zero_velocity(test: Forecasts) -> np.ndarray:
@@ -130,14 +155,26 @@ def forecasts(world: Recorded, cfg: Config, recordings: np.ndarray, side: str) -
 
     Of several bodies one is predicted, see one_body(); windows in which it is absent for a frame are left out.
     """
-    protocol = getattr(load_plugin("data.datasets", world.store.dataset), "forecasts", None) if side == "test" else None
+    protocol = (
+        getattr(load_plugin("data.datasets", world.store.dataset), "forecasts", None)
+        if side == "test"
+        else None
+    )
     shown = np.arange(-cfg.observe, cfg.predict)
     cut = []
     for i in recordings:
         xyz = one_body(world.store[i].clip)
         stride = cfg.stride if side == "training" else cfg.test_stride
-        starts = protocol(len(xyz)) if protocol else range(cfg.observe, len(xyz) - cfg.predict + 1, stride)
-        cut += [xyz[first + shown] for first in starts if first >= cfg.observe and first + cfg.predict <= len(xyz)]
+        starts = (
+            protocol(len(xyz))
+            if protocol
+            else range(cfg.observe, len(xyz) - cfg.predict + 1, stride)
+        )
+        cut += [
+            xyz[first + shown]
+            for first in starts
+            if first >= cfg.observe and first + cfg.predict <= len(xyz)
+        ]
     there = [window for window in cut if window.any(axis=(1, 2)).all()]
     if not there:
         raise UserError(
@@ -170,25 +207,38 @@ def face(xyz: np.ndarray, frame: int, skeleton: Skeleton) -> np.ndarray:
     return np.stack([cos * x + sin * z, y, -sin * x + cos * z], axis=-1).astype(np.float32)
 
 
-def predict(world: Recorded, cfg: Config, train: Forecasts, test: Forecasts, tune: str, fresh: bool) -> np.ndarray:
+def predict(
+    world: Recorded, cfg: Config, train: Forecasts, test: Forecasts, tune: str, fresh: bool
+) -> np.ndarray:
     """Train on some windows and predict others.   Returns: (N_test, predict, V, 3) offsets to the last pose seen, metres."""
     clips, shown = (_clips(world, side) for side in (train, test))
     encoder = world.copy(fresh)
     world.renew(encoder, clips)
-    predictor = Predictor(encoder, world.card, cfg, train.future.shape[2], world.run.seed).to(world.device)
+    predictor = Predictor(encoder, world.card, cfg, train.future.shape[2], world.run.seed).to(
+        world.device
+    )
     if tune == "head":
-        features = standardised(cached(predictor.features, clips), cached(predictor.features, shown))
+        features = standardised(
+            cached(predictor.features, clips), cached(predictor.features, shown)
+        )
         predictor.frozen = True
         encoder.requires_grad_(False)
-        clips, shown = (as_clips(f, _targets(side), world.device) for f, side in zip(features, (train, test), strict=True))
+        clips, shown = (
+            as_clips(f, _targets(side), world.device)
+            for f, side in zip(features, (train, test), strict=True)
+        )
     world.fit(predictor, clips, cfg.train, "from scratch" if fresh else "pre-trained")
     if tune == "all":
         world.renew(encoder, clips)
         predictor.renew(clips)
     predictor.eval()
     with torch.inference_mode():
-        parts = (shown.take(torch.arange(part.start, part.stop)) for part in in_order(len(shown), BATCH))
-        offsets = torch.cat([predictor.offsets(x, length).float().cpu() for x, length, _ in parts]).numpy()
+        parts = (
+            shown.take(torch.arange(part.start, part.stop)) for part in in_order(len(shown), BATCH)
+        )
+        offsets = torch.cat(
+            [predictor.offsets(x, length).float().cpu() for x, length, _ in parts]
+        ).numpy()
     check_rows(offsets, "predictions", shown.name)
     return offsets
 
@@ -202,10 +252,17 @@ class Predictor(BaseMethod):
 
     needs_labels = True
 
-    def __init__(self, encoder: BaseEncoder, card: EncoderCard, cfg: Config, joints: int, seed: int) -> None:
+    def __init__(
+        self, encoder: BaseEncoder, card: EncoderCard, cfg: Config, joints: int, seed: int
+    ) -> None:
         nn.Module.__init__(self)
         self.dropout = cfg.dropout
-        self.encoder, self.card, self.frozen, self.shape = encoder, card, False, (cfg.predict, joints, 3)
+        self.encoder, self.card, self.frozen, self.shape = (
+            encoder,
+            card,
+            False,
+            (cfg.predict, joints, 3),
+        )
         self.standard = Standard(encoder.width)
         out = nn.Linear(cfg.hidden or encoder.width, cfg.predict * joints * 3)
         nn.init.zeros_(out.weight)
@@ -230,12 +287,18 @@ class Predictor(BaseMethod):
 
     def features(self, x: Tensor, length: Tensor) -> Tensor:
         """(N, 1, D) video features of clips as the recipe made them, or cached ones."""
-        return x[..., 0, 0].transpose(1, 2) if self.frozen else _windows.encode(self.card, self.encoder, x, length).clip[:, None]
+        return (
+            x[..., 0, 0].transpose(1, 2)
+            if self.frozen
+            else _windows.encode(self.card, self.encoder, x, length).clip[:, None]
+        )
 
     def offsets(self, x: Tensor, length: Tensor) -> Tensor:
         """(N, predict, V, 3) metres."""
         features = self.features(x, length)
-        return self.head(features if self.frozen else self.standard(features)).view(len(x), *self.shape)
+        return self.head(features if self.frozen else self.standard(features)).view(
+            len(x), *self.shape
+        )
 
     def renew(self, clips: Clips) -> None:
         """Standardise by all these clips: the encoder has changed with every batch."""
@@ -244,7 +307,11 @@ class Predictor(BaseMethod):
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         assert batch.y is not None  # promised by needs_labels
-        return {"loss": torch.linalg.vector_norm(self.offsets(batch.x, batch.length) - batch.y, dim=-1).mean()}
+        return {
+            "loss": torch.linalg.vector_norm(
+                self.offsets(batch.x, batch.length) - batch.y, dim=-1
+            ).mean()
+        }
 
 
 def _clips(world: Recorded, side: Forecasts) -> Clips:

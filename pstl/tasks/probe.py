@@ -29,7 +29,9 @@ class Config(Frozen):
     # L2: the loss is the mean cross-entropy plus strength / 2 times the squared weights; scikit-learn's C is 1 / (strength * clips).
     strengths: tuple[Factor, ...] = Field((10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5), min_length=1)
     folds: int = Field(5, ge=2)
-    tolerance: float = Field(1e-5, gt=0)  # largest entry of the gradient at the end, in units in which the curvature is about 1
+    tolerance: float = Field(
+        1e-5, gt=0
+    )  # largest entry of the gradient at the end, in units in which the curvature is about 1
     iterations: int = Field(1000, ge=1)  # at most, per strength
 
 
@@ -40,16 +42,27 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     Raises: UserError if a side of the split has no clips, or the training side fewer than folds.
     """
     check_sides("probe", features.train, features.test, least=cfg.folds)
-    train, test, spread = turned(*(side.to(device) for side in standardised(features.train, features.test)))
+    train, test, spread = turned(
+        *(side.to(device) for side in standardised(features.train, features.test))
+    )
     y, y_test = (torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test))
-    fold = torch.from_numpy(folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))).to(device)
+    fold = torch.from_numpy(folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))).to(
+        device
+    )
     classes, clips = len(features.meta["classes"]), torch.arange(len(y), device=device)
     # One problem per fold that is held out, and a last one that sees all clips: (problems, N) shares of each clip in a problem's mean.
-    shares = torch.cat([(fold != torch.arange(cfg.folds, device=device)[:, None]).double(), torch.ones_like(y)[None].double()])
+    shares = torch.cat(
+        [
+            (fold != torch.arange(cfg.folds, device=device)[:, None]).double(),
+            torch.ones_like(y)[None].double(),
+        ]
+    )
     shares = shares / shares.sum(1, keepdim=True)
     weights = train.new_zeros(train.shape[1] + 1, cfg.folds + 1, classes)
     curve, best = [], (-1, weights[:, -1])
-    for strength in sorted(cfg.strengths, reverse=True):  # from strong to weak, each starting where the last one ended
+    for strength in sorted(
+        cfg.strengths, reverse=True
+    ):  # from strong to weak, each starting where the last one ended
         weights = fit(train, y, shares, strength, weights, spread, cfg)
         held_out = logits(train, weights)[clips, fold]
         right = int((held_out.argmax(1) == y).sum())
@@ -58,10 +71,20 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
             best, chosen = (right, weights[:, -1]), len(curve) - 1
     curve[chosen]["chosen"] = 1.0
     scores = logits(test, best[1][:, None])[:, 0]
-    return Result(measures(scores, y_test, features.unseen), scores=scores.float().cpu().numpy(), curve=curve)
+    return Result(
+        measures(scores, y_test, features.unseen), scores=scores.float().cpu().numpy(), curve=curve
+    )
 
 
-def fit(x: Tensor, y: Tensor, shares: Tensor, strength: float, start: Tensor, spread: Tensor, cfg: Config) -> Tensor:
+def fit(
+    x: Tensor,
+    y: Tensor,
+    shares: Tensor,
+    strength: float,
+    start: Tensor,
+    spread: Tensor,
+    cfg: Config,
+) -> Tensor:
     """Weights of several logistic regressions on the same clips, which differ in the share each clip has.
 
     x: (N, D) in its principal axes, spread: (D,) mean squares of its columns, y: (N,), shares: (problems, N), each row of sum 1.
@@ -70,7 +93,9 @@ def fit(x: Tensor, y: Tensor, shares: Tensor, strength: float, start: Tensor, sp
     """
     # Features are so alike that plain L-BFGS takes thousands of steps. In units of 1 / sqrt(curvature) all directions are equally steep.
     p = logits(x, start).softmax(2)
-    bend = (p * (1 - p)).mean(0)  # (problems, classes): the curvature of the mean cross-entropy in a logit
+    bend = (p * (1 - p)).mean(
+        0
+    )  # (problems, classes): the curvature of the mean cross-entropy in a logit
     unit = torch.cat([bend * spread[:, None, None] + strength, bend[None] + strength]).rsqrt()
     scaled = (start / unit).requires_grad_(True)
     optimiser = torch.optim.LBFGS(
@@ -86,7 +111,9 @@ def fit(x: Tensor, y: Tensor, shares: Tensor, strength: float, start: Tensor, sp
     def loss() -> Tensor:
         optimiser.zero_grad(set_to_none=True)
         weights = scaled * unit
-        error = F.cross_entropy(logits(x, weights).transpose(1, 2), wanted, reduction="none")  # (N, problems)
+        error = F.cross_entropy(
+            logits(x, weights).transpose(1, 2), wanted, reduction="none"
+        )  # (N, problems)
         total = (error * shares.T).sum() + strength / 2 * weights[:-1].square().sum()
         total.backward()
         return total
@@ -94,7 +121,12 @@ def fit(x: Tensor, y: Tensor, shares: Tensor, strength: float, start: Tensor, sp
     optimiser.step(loss)
     assert scaled.grad is not None
     if (left := float(scaled.grad.abs().max())) > cfg.tolerance:
-        log.warning("probe: strength %g ended with a gradient of %.1e after %d iterations", strength, left, cfg.iterations)
+        log.warning(
+            "probe: strength %g ended with a gradient of %.1e after %d iterations",
+            strength,
+            left,
+            cfg.iterations,
+        )
     return (scaled * unit).detach()
 
 

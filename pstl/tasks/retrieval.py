@@ -20,7 +20,9 @@ class Config(Frozen):
 
     ranks: tuple[Count, ...] = (1, 5, 10)
     metric: Literal["cosine", "euclidean"] = "cosine"
-    normalise: Literal["none", "centred", "standardised"] = "none"  # by mean, or mean and deviation, of each feature's training clips
+    normalise: Literal["none", "centred", "standardised"] = (
+        "none"  # by mean, or mean and deviation, of each feature's training clips
+    )
 
 
 def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
@@ -29,7 +31,9 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
     Exact, computed in blocks of queries; of equally near clips the one with the lower number comes first.
     """
     check_sides("retrieval", features.train, features.test)
-    gallery, queries = (side.to(device) for side in normalised(features.train, features.test, cfg.normalise))
+    gallery, queries = (
+        side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
+    )
     y, y_query = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
     first = torch.empty(len(queries), dtype=torch.double, device=device)
     precision = torch.empty_like(first)
@@ -37,7 +41,9 @@ def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> R
         first[some], precision[some] = ranks[:, 0], precision_at(ranks)
 
     def measure(kept: Tensor) -> dict[str, float]:
-        shares = {f"r{k}": (first[kept] <= k).double() for k in cfg.ranks} | {"map": precision[kept]}
+        shares = {f"r{k}": (first[kept] <= k).double() for k in cfg.ranks} | {
+            "map": precision[kept]
+        }
         return {name: 100 * float(values.mean()) for name, values in shares.items()}
 
     return Result(on_clips(measure, features.unseen), setting=distance(cfg.metric, cfg.normalise))

@@ -30,8 +30,16 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     Raises: UserError if the labels are of another rule, draw or split.
     """
     ranking, run = world.ranking, world.run
-    if ranking is None or (ranking.split, ranking.rule, ranking.draw) != (run.split, cfg.label_rule, seed):
-        found = "none" if ranking is None else f"rule {ranking.rule}, draw {ranking.draw} of {ranking.dataset}/{ranking.split}"
+    if ranking is None or (ranking.split, ranking.rule, ranking.draw) != (
+        run.split,
+        cfg.label_rule,
+        seed,
+    ):
+        found = (
+            "none"
+            if ranking is None
+            else f"rule {ranking.rule}, draw {ranking.draw} of {ranking.dataset}/{ranking.split}"
+        )
         wanted = f"draw {seed} of {run.dataset}/{run.split}, rule {cfg.label_rule}"
         raise UserError(f"{run}: labels: {found}, expected {wanted}; pass its file")
     train = labelled(ranking, cfg.labels, world.data)

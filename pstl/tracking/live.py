@@ -63,7 +63,9 @@ def _begin(client: Any, name: str, address: str) -> str:
     run = Run.parse(name)
     title = f"{run.split}/{run.method}/{run.stream}/s{run.seed} (at work)"
     tags = {TAG: name, SHOWN: "0"}
-    made: str = client.create_run(store.experiment(client, run.dataset, address), run_name=title, tags=tags).info.run_id
+    made: str = client.create_run(
+        store.experiment(client, run.dataset, address), run_name=title, tags=tags
+    ).info.run_id
     return made
 
 
@@ -72,7 +74,9 @@ def _add(client: Any, mlflow_id: str, epochs: Epochs, shown: int) -> None:
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    metrics = [Metric(key, value, now, step) for key, step, _, value in points("train", epochs[shown:])]
+    metrics = [
+        Metric(key, value, now, step) for key, step, _, value in points("train", epochs[shown:])
+    ]
     for i in range(0, len(metrics), 1000):
         client.log_batch(mlflow_id, metrics=metrics[i : i + 1000])
     client.set_tag(mlflow_id, SHOWN, str(len(epochs)))
@@ -80,4 +84,8 @@ def _add(client: Any, mlflow_id: str, epochs: Epochs, shown: int) -> None:
 
 def _live(client: Any) -> list[Any]:
     experiments = [e.experiment_id for e in client.search_experiments()]
-    return list(client.search_runs(experiments, f"tags.`{TAG}` LIKE '%'", max_results=1000)) if experiments else []
+    return (
+        list(client.search_runs(experiments, f"tags.`{TAG}` LIKE '%'", max_results=1000))
+        if experiments
+        else []
+    )

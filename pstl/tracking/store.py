@@ -15,7 +15,11 @@ from pstl.errors import UserError
 LOCAL = "sqlite:///mlflow.db"
 SAFE = "results are safe in files: import again later"
 # Read when mlflow is imported, and only where the user says nothing. A server that is gone is reported in seconds, not minutes.
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +28,17 @@ def experiment(client: Any, dataset: str, address: str) -> str:
     """Id of the data set's experiment. A local store keeps its artifacts beside the database; a server decides for itself."""
     found = client.get_experiment_by_name(dataset)
     if found is None:
-        place = str(_database(address).parent / "mlruns" / dataset) if address.startswith("sqlite:") else None
+        place = (
+            str(_database(address).parent / "mlruns" / dataset)
+            if address.startswith("sqlite:")
+            else None
+        )
         created: str = client.create_experiment(dataset, artifact_location=place)
         return created
     if found.lifecycle_stage != "active":
-        raise UserError(f"{shown(address)}: experiment {dataset!r} was deleted there; restore it with 'mlflow experiments restore'")
+        raise UserError(
+            f"{shown(address)}: experiment {dataset!r} was deleted there; restore it with 'mlflow experiments restore'"
+        )
     known: str = found.experiment_id
     return known
 
@@ -58,8 +68,12 @@ def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
         client = mlflow.MlflowClient(tracking_uri=address)
         client.search_experiments(max_results=1)
     except mlflow.MlflowException as error:
-        raise UserError(f"tracking store {shown(address)}: {_reason(error)}; use {LOCAL} or the address of an MLflow server") from None
-    except SQLAlchemyError as error:  # opening a database that somebody else has locked: MLflow lets it through
+        raise UserError(
+            f"tracking store {shown(address)}: {_reason(error)}; use {LOCAL} or the address of an MLflow server"
+        ) from None
+    except (
+        SQLAlchemyError
+    ) as error:  # opening a database that somebody else has locked: MLflow lets it through
         raise UserError(f"tracking store {shown(address)}: {_reason(error)}; {SAFE}") from None
     return client, address
 

@@ -34,8 +34,17 @@ def of_epoch(clips: Clips, train: TrainSettings, seed: int, epoch: int) -> list[
     if not train.labelled_batch:
         return [Members(None, index) for index in others]
     if not len(clips.labelled):
-        raise UserError("train.labelled_batch is set, but no clip has a label; use a method that needs labels, or remove it")
-    rows = cycled(len(clips.labelled), labelled_size(train, clips), epoch * len(others), len(others), seed, "shuffle labelled")
+        raise UserError(
+            "train.labelled_batch is set, but no clip has a label; use a method that needs labels, or remove it"
+        )
+    rows = cycled(
+        len(clips.labelled),
+        labelled_size(train, clips),
+        epoch * len(others),
+        len(others),
+        seed,
+        "shuffle labelled",
+    )
     return [Members(clips.labelled[row], index) for row, index in zip(rows, others, strict=True)]
 
 
@@ -55,7 +64,9 @@ def trained_on(batches: int, train: TrainSettings) -> int:
 def labelled_size(train: TrainSettings, clips: Clips) -> int:
     """How many labelled clips stand before each batch."""
     if train.labelled_batch == "fraction":
-        return max(FEWEST, math.floor(train.batch_size * clips.share + 0.5 + 1e-9))  # 0.35 * 90 is 31.499...
+        return max(
+            FEWEST, math.floor(train.batch_size * clips.share + 0.5 + 1e-9)
+        )  # 0.35 * 90 is 31.499...
     return train.labelled_batch
 
 
@@ -67,7 +78,10 @@ def cycled(count: int, size: int, first: int, steps: int, seed: int, purpose: st
     size = min(size, count)
     whole = count // size  # batches of a pass
     numbers = range(first, first + steps)
-    orders = {p: torch.randperm(count, generator=torch_generator(seed, purpose, p)) for p in {i // whole for i in numbers}}
+    orders = {
+        p: torch.randperm(count, generator=torch_generator(seed, purpose, p))
+        for p in {i // whole for i in numbers}
+    }
     return [orders[i // whole][i % whole * size :][:size] for i in numbers]
 
 

@@ -19,22 +19,39 @@ from pstl.train.distributed import rank
 log = logging.getLogger(__name__)
 History = list[dict[str, float]]
 WEIGHTS = Kind("readable file of weights", "it may be truncated: delete it, or fetch it again")
-_held: dict[Path, int] = {}  # files of the locks of this process, by checkpoint; the kernel frees them when it ends, however it ends
+_held: dict[
+    Path, int
+] = {}  # files of the locks of this process, by checkpoint; the kernel frees them when it ends, however it ends
 
 
-def save(path: Path, settings: str, epoch: int, history: History, method: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def save(
+    path: Path,
+    settings: str,
+    epoch: int,
+    history: History,
+    method: nn.Module,
+    optimiser: torch.optim.Optimizer,
+) -> None:
     """`epoch` is the number of finished epochs, `settings` the digest of everything that shapes the run.
 
     The checkpoint before it stays beside it, in case this one cannot be read later.
     """
-    state = {"settings": settings, "epoch": epoch, "history": history, "method": method.state_dict(), "optimiser": optimiser.state_dict()}
+    state = {
+        "settings": settings,
+        "epoch": epoch,
+        "history": history,
+        "method": method.state_dict(),
+        "optimiser": optimiser.state_dict(),
+    }
     with atomic(path) as new:
         new.write_bytes(packed(state))
         if path.exists():
             os.replace(path, previous(path))
 
 
-def resume(path: Path, settings: str, method: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[int, History]:
+def resume(
+    path: Path, settings: str, method: nn.Module, optimiser: torch.optim.Optimizer
+) -> tuple[int, History]:
     """Load `path`, or where it is damaged the checkpoint before it, into method and optimiser.
 
     Returns: finished epochs and the history; (0, []) if there is no checkpoint.
@@ -90,10 +107,14 @@ def hold(path: Path) -> None:
         except BlockingIOError:
             owner = os.pread(lock, 200, 0).decode().strip() or "a process that has just begun"
             os.close(lock)
-            raise UserError(f"{path}: {owner} is training this run; wait for it, or end it, then run again") from None
+            raise UserError(
+                f"{path}: {owner} is training this run; wait for it, or end it, then run again"
+            ) from None
         except OSError:
             pass  # a file system without locks
-        if not _lock_of(path).exists() or not os.path.samestat(os.fstat(lock), _lock_of(path).stat()):
+        if not _lock_of(path).exists() or not os.path.samestat(
+            os.fstat(lock), _lock_of(path).stat()
+        ):
             os.close(lock)  # its owner has just finished and removed it
             continue
         os.truncate(lock, 0)
@@ -119,7 +140,12 @@ def _newest(path: Path) -> tuple[Path, dict[str, Any]] | None:
             raise
         state = read(older)
         if rank() == 0:
-            log.warning("%s; going on from the checkpoint before it, %s, after %d epochs", error, older.name, state["epoch"])
+            log.warning(
+                "%s; going on from the checkpoint before it, %s, after %d epochs",
+                error,
+                older.name,
+                state["epoch"],
+            )
         return older, state
 
 

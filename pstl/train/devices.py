@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 ANSWER_S = 60  # a driver that is well answers in a second or two
-HIDE = "PSTL_HIDE_GPUS"  # set on clusters: a node's GPUs are for those that asked the queue for them
+HIDE = (
+    "PSTL_HIDE_GPUS"  # set on clusters: a node's GPUs are for those that asked the queue for them
+)
 SHARES = "PSTL_JOBS_PER_GPU"
 log = logging.getLogger(__name__)
 _taken: list[int] = []  # locks of this process, open until it ends
@@ -64,12 +66,17 @@ def present() -> list[str]:
         return []
     except subprocess.TimeoutExpired:
         reason = f"nvidia-smi -L gave no answer in {ANSWER_S} s, so the GPU driver hangs"
-        raise UserError(f"{reason}; repair it, or set CUDA_VISIBLE_DEVICES= to use no GPU") from None
+        raise UserError(
+            f"{reason}; repair it, or set CUDA_VISIBLE_DEVICES= to use no GPU"
+        ) from None
     names = re.findall(r"^GPU \d+: .*\(UUID: (\S+)\)", listed, re.M)
     if allowed is None:
         return names
     # Given by number or by name; CUDA ends its list at the first device that does not exist.
-    found = [names[int(word)] if word.isdigit() and int(word) < len(names) else word for word in allowed.replace(" ", "").split(",")]
+    found = [
+        names[int(word)] if word.isdigit() and int(word) < len(names) else word
+        for word in allowed.replace(" ", "").split(",")
+    ]
     return [name for name in found if name in names]
 
 

@@ -52,7 +52,9 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([g.flatten() for g in gradients])
     dist.all_reduce(flat)
-    for gradient, mean in zip(gradients, (flat / world()).split([g.numel() for g in gradients]), strict=True):
+    for gradient, mean in zip(
+        gradients, (flat / world()).split([g.numel() for g in gradients]), strict=True
+    ):
         gradient.copy_(mean.view_as(gradient))
 
 
@@ -81,10 +83,18 @@ class _GlobalNorm:
         mean = all_sum(x.sum(over)) / count
         centred = x - mean.view(shape)
         variance = all_sum(centred.square().sum(over)) / count
-        if norm.track_running_stats and norm.running_mean is not None and norm.running_var is not None:
+        if (
+            norm.track_running_stats
+            and norm.running_mean is not None
+            and norm.running_var is not None
+        ):
             with torch.no_grad():
-                norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-                step = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)  # type: ignore[arg-type]
+                batches = norm.num_batches_tracked
+                assert batches is not None  # a norm with running statistics counts its batches
+                batches.add_(1)
+                step = norm.momentum
+                if step is None:
+                    step = 1 / float(batches)
                 norm.running_mean.lerp_(mean, step)
                 norm.running_var.lerp_(variance * count / (count - 1), step)
         y = centred * torch.rsqrt(variance + norm.eps).view(shape)

@@ -51,12 +51,16 @@ def skeleton_of(card: EncoderCard) -> Skeleton:
     return load_skeleton(card.skeleton)
 
 
-def save(path: str | Path, card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear | None = None) -> None:
+def save(
+    path: str | Path, card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear | None = None
+) -> None:
     """Write weights and card, and the classifier of a method that has one; the file appears whole or not at all.
 
     Raises: UserError naming a weight that is not finite.
     """
-    states = {"state": encoder.state_dict()} | ({} if classifier is None else {"classifier": classifier.state_dict()})
+    states = {"state": encoder.state_dict()} | (
+        {} if classifier is None else {"classifier": classifier.state_dict()}
+    )
     for state in states.values():
         _check_state(state, str(path))
     with atomic(path) as new:
@@ -70,7 +74,9 @@ def load(path: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     """
     content = read(path)
     if content.get("format") != FORMAT:
-        raise UserError(f"{path}: not an encoder file of format {FORMAT}; convert released weights with 'python -m pstl import-weights'")
+        raise UserError(
+            f"{path}: not an encoder file of format {FORMAT}; convert released weights with 'python -m pstl import-weights'"
+        )
     with reading(path, ENCODER):
         card = EncoderCard(**content["card"])
         encoder = build(card)

@@ -28,8 +28,22 @@ def launch(arguments: Sequence[str], processes: int) -> None:
     from torch.distributed.run import parse_args, run
 
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # it reports a failure in forty lines
-    options = parse_args(["--standalone", "--nproc-per-node", str(processes), "--monitor-interval", "0.2", "-m", "--", "pstl", *arguments])
+    logging.getLogger("torch.distributed.elastic").setLevel(
+        logging.CRITICAL
+    )  # it reports a failure in forty lines
+    options = parse_args(
+        [
+            "--standalone",
+            "--nproc-per-node",
+            str(processes),
+            "--monitor-interval",
+            "0.2",
+            "-m",
+            "--",
+            "pstl",
+            *arguments,
+        ]
+    )
     try:
         run(options)
     except SignalException:  # it has ended the processes before it raised this
@@ -38,7 +52,11 @@ def launch(arguments: Sequence[str], processes: int) -> None:
         number, failure = error.get_first_failure()
         if failure.exitcode == 2:
             raise SystemExit(2) from None
-        how = f"killed by {signal.Signals(-failure.exitcode).name}" if failure.exitcode < 0 else f"ended with code {failure.exitcode}"
+        how = (
+            f"killed by {signal.Signals(-failure.exitcode).name}"
+            if failure.exitcode < 0
+            else f"ended with code {failure.exitcode}"
+        )
         raise UserError(
             f"process {number + 1} of {processes} was {how}, so the others were ended; run again to go on from the last checkpoint"
         ) from None

@@ -37,7 +37,14 @@ from pstl.train.schedule import learning_rate
 from pstl.train.weights import check_weights, of_optimiser
 
 
-def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, device: torch.device, labels: str | Path | None = None) -> None:
+def pretrain(
+    params: Params,
+    run: Run,
+    array: str | Path,
+    out: str | Path,
+    device: torch.device,
+    labels: str | Path | None = None,
+) -> None:
     """Train one run's method on the training clips of its split; write encoder.pt, curve.jsonl and run.json.
 
     labels: file of the labelled clips, for a method of which only a fraction of labels is to be seen; its draw is the run's seed.
@@ -45,7 +52,11 @@ def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, devic
     An interrupted call goes on from last.pt beside `out`, at most one epoch is lost; last.pt goes when encoder.pt is there.
     Raises: UserError for a checkpoint of other settings, an unknown split, or a loss that is no longer finite.
     """
-    out, section, data = Path(out), params.method(run.suite, run.method), open_array(array, verify=True)
+    out, section, data = (
+        Path(out),
+        params.method(run.suite, run.method),
+        open_array(array, verify=True),
+    )
     device = distributed.start(device)
     # Before anything is derived from them: what was trained in one format is not continued in another.
     section = section.model_copy(update={"train": precision.chosen(section.train, device)})
@@ -54,13 +65,24 @@ def pretrain(params: Params, run: Run, array: str | Path, out: str | Path, devic
     method = build_method(run, section, card, len(data.meta["classes"])).to(device)
     clips = training_clips(data, run, section, method, device, known)
     last, settings_digest = out.with_name("last.pt"), card.provenance["settings_digest"]
-    history = train(method, clips, section.train, str(run), run.seed, last, settings_digest, kept_of(section.train, card, method, out))
+    history = train(
+        method,
+        clips,
+        section.train,
+        str(run),
+        run.seed,
+        last,
+        settings_digest,
+        kept_of(section.train, card, method, out),
+    )
     if distributed.rank() == 0:
         finish(out, card, method, history, section, device)
     distributed.stop()
 
 
-def known_labels(data: ArraySet, run: Run, section: MethodSettings, labels: str | Path | None) -> np.ndarray | None:
+def known_labels(
+    data: ArraySet, run: Run, section: MethodSettings, labels: str | Path | None
+) -> np.ndarray | None:
     """Indices of the clips whose labels the run may see; None: all, or none for a method that needs none.
 
     Raises: UserError for a file without a fraction or the other way round, or of another split, rule or draw.
@@ -68,12 +90,18 @@ def known_labels(data: ArraySet, run: Run, section: MethodSettings, labels: str 
     right = paths.labels(run.dataset, run.split, section.label_rule, run.seed)
     if section.labels is None:
         if labels is not None:
-            raise UserError(f"{run}: --labels {labels}, but methods.{run.method} names no fraction; add 'labels: 0.05' to it")
+            raise UserError(
+                f"{run}: --labels {labels}, but methods.{run.method} names no fraction; add 'labels: 0.05' to it"
+            )
         return None
     if labels is None:
-        raise UserError(f"{run}: methods.{run.method} sees {section.labels:g} of the labels; pass --labels {right}")
+        raise UserError(
+            f"{run}: methods.{run.method} sees {section.labels:g} of the labels; pass --labels {right}"
+        )
     if not load_plugin("methods", section.method).Method.needs_labels:
-        raise UserError(f"{run}: {section.method} sees no labels; remove 'labels' from methods.{run.method}")
+        raise UserError(
+            f"{run}: {section.method} sees no labels; remove 'labels' from methods.{run.method}"
+        )
     ranking = draws.read(labels)
     if (ranking.split, ranking.rule, ranking.draw) != (run.split, section.label_rule, run.seed):
         found = f"rule {ranking.rule}, labels of {ranking.split}, draw {ranking.draw}"
@@ -83,29 +111,59 @@ def known_labels(data: ArraySet, run: Run, section: MethodSettings, labels: str 
 
 
 def training_clips(
-    data: ArraySet, run: Run, section: MethodSettings, method: BaseMethod, device: torch.device, known: np.ndarray | None = None
+    data: ArraySet,
+    run: Run,
+    section: MethodSettings,
+    method: BaseMethod,
+    device: torch.device,
+    known: np.ndarray | None = None,
 ) -> Clips:
     """The training side of the run's split, as the method wants it; labels come along only for methods that ask for them.
 
     known: clips whose labels may be seen; a method that learns nothing from clips without label gets no others.
     """
     if run.split not in data.splits:
-        raise UserError(f"unknown split {run.split!r} of {run.dataset}; known: {', '.join(data.splits)}")
+        raise UserError(
+            f"unknown split {run.split!r} of {run.dataset}; known: {', '.join(data.splits)}"
+        )
     if data.meta["dataset"] != run.dataset or data.meta["recipe"] != section.recipe.model_dump():
-        found, wanted = (data.meta["dataset"], data.meta["recipe"]), (run.dataset, section.recipe.model_dump())
+        found, wanted = (
+            (data.meta["dataset"], data.meta["recipe"]),
+            (run.dataset, section.recipe.model_dump()),
+        )
         raise UserError(
             f"run {run}: array of {found}, expected {wanted}; pass the array that 'python -m pstl prepare' made for this recipe"
         )
     chosen = data.splits[run.split][0] if known is None or method.learns_from_unlabelled else known
-    clips = Clips(data, chosen, device, method.needs_labels, method.one_body, method.shortest, known, section.labels)
+    clips = Clips(
+        data,
+        chosen,
+        device,
+        method.needs_labels,
+        method.one_body,
+        method.shortest,
+        known,
+        section.labels,
+    )
     if not len(clips):
-        raise UserError(f"run {run}: no training clip has {method.shortest} frames and a body in it; {section.method} needs both")
+        raise UserError(
+            f"run {run}: no training clip has {method.shortest} frames and a body in it; {section.method} needs both"
+        )
     return clips
 
 
-def card_of(run: Run, section: MethodSettings, data: ArraySet, known: np.ndarray | None = None) -> EncoderCard:
+def card_of(
+    run: Run, section: MethodSettings, data: ArraySet, known: np.ndarray | None = None
+) -> EncoderCard:
     """The run's encoder card, with the digest of everything that shapes its weights."""
-    shaping = [section.model_dump(mode="json"), run.seed, run.stream, run.dataset, run.split, data.meta["checksum"]]
+    shaping = [
+        section.model_dump(mode="json"),
+        run.seed,
+        run.stream,
+        run.dataset,
+        run.split,
+        data.meta["checksum"],
+    ]
     settings_digest = digest(shaping if known is None else [*shaping, known.tolist()])
     provenance: dict[str, Any] = {
         "run": str(run), "run_id": digest([str(run), settings_digest]), "settings_digest": settings_digest,
@@ -113,7 +171,9 @@ def card_of(run: Run, section: MethodSettings, data: ArraySet, known: np.ndarray
     }  # fmt: skip
     if known is not None:
         assert section.labels is not None  # else there is no file to know them from
-        provenance["labelled"] = draws.record(section.label_rule, section.labels, run.seed, [data.names[i] for i in known])
+        provenance["labelled"] = draws.record(
+            section.label_rule, section.labels, run.seed, [data.names[i] for i in known]
+        )
     module = load_plugin("methods", section.method)
     cfg = validated(module.Config, section.settings, f"methods.{run.method}.settings")
     return EncoderCard(
@@ -144,7 +204,9 @@ History = list[dict[str, float]]
 SLOWER = "lower train.lr or use precision fp32, then run again"
 
 
-def kept_of(settings: TrainSettings, card: EncoderCard, method: BaseMethod, out: Path) -> Callable[[History], None]:
+def kept_of(
+    settings: TrainSettings, card: EncoderCard, method: BaseMethod, out: Path
+) -> Callable[[History], None]:
     """What pre-training writes after every epoch: the curve so far, and the encoder where a snapshot is due."""
 
     def keep(history: History) -> None:
@@ -182,7 +244,9 @@ def train(
     distributed.synchronise_norms(method.sharded())
     optim, epochs = optimiser.build(method, settings), epochs_of(settings, len(clips))
     first, history = checkpoint.resume(last, settings_digest, method, optim)
-    progress = Progress(name, first, epochs, settings.steps_per_epoch * settings.batch_size or len(clips))
+    progress = Progress(
+        name, first, epochs, settings.steps_per_epoch * settings.batch_size or len(clips)
+    )
     for epoch in range(first, epochs):
         progress.epoch()
         # Dropout and the like draw from torch's global generator: seeded per epoch, so that a resumed epoch draws the same.
@@ -191,7 +255,9 @@ def train(
         record: dict[str, float] = {"epoch": epoch, "lr": learning_rate(settings, epoch, step)}
         record |= train_epoch(method, clips, settings, seed, epoch, optim, progress, step)
         record["step"] = record.pop("steps") + step
-        record |= progress.end_of_epoch(epoch, record["loss"]) | {"peak_mb": peak_memory(clips.device)}
+        record |= progress.end_of_epoch(epoch, record["loss"]) | {
+            "peak_mb": peak_memory(clips.device)
+        }
         check_epoch(record, method, optim, f"{name}: epoch {epoch}")
         history.append(record | watch(epoch + 1))
         if distributed.rank() == 0:
@@ -200,7 +266,9 @@ def train(
     return history
 
 
-def check_epoch(record: dict[str, float], method: BaseMethod, optim: torch.optim.Optimizer, where: str) -> None:
+def check_epoch(
+    record: dict[str, float], method: BaseMethod, optim: torch.optim.Optimizer, where: str
+) -> None:
     """Raises: UserError for a loss, a weight or a remembered gradient that is not finite: nothing is kept of such an epoch."""
     for key, value in record.items():
         if not math.isfinite(value):
@@ -236,7 +304,9 @@ def train_epoch(
     return dict(zip(sums, means, strict=True)) | {"steps": steps}
 
 
-def update(method: BaseMethod, optim: torch.optim.Optimizer, settings: TrainSettings, rate: float) -> None:
+def update(
+    method: BaseMethod, optim: torch.optim.Optimizer, settings: TrainSettings, rate: float
+) -> None:
     """One optimiser step from the gradients gathered so far."""
     distributed.average_gradients(method.parameters())
     if settings.clip_norm:
@@ -262,7 +332,12 @@ def epochs_of(settings: TrainSettings, clips: int) -> int:
 
 
 def finish(
-    out: Path, card: EncoderCard, method: BaseMethod, history: list[dict[str, float]], section: MethodSettings, device: torch.device
+    out: Path,
+    card: EncoderCard,
+    method: BaseMethod,
+    history: list[dict[str, float]],
+    section: MethodSettings,
+    device: torch.device,
 ) -> None:
     """Write curve.jsonl, run.json, snapshots.zip, then encoder.pt, and only then remove last.pt."""
     curve.write(out.with_name("curve.jsonl"), history)

@@ -38,11 +38,21 @@ class Progress:
         self.spoken = now = time.monotonic()
         seconds = max(now - self.epoch_started, 1e-9)
         rate, busy = self.clips / seconds, 100 * (time.process_time() - self.busy) / seconds
-        log.info("%s  epoch %d/%d  loss %.4g  %.0f clips/s  %s", self.what, epoch + 1, self.epochs, loss, rate, self._left(epoch + 1))
+        log.info(
+            "%s  epoch %d/%d  loss %.4g  %.0f clips/s  %s",
+            self.what,
+            epoch + 1,
+            self.epochs,
+            loss,
+            rate,
+            self._left(epoch + 1),
+        )
         return {"seconds": seconds, "clips_per_second": rate, "cpu_percent": busy}
 
     def _left(self, done: float) -> str:
-        seconds = (time.monotonic() - self.started) / max(done - self.first, 1e-9) * (self.epochs - done)
+        seconds = (
+            (time.monotonic() - self.started) / max(done - self.first, 1e-9) * (self.epochs - done)
+        )
         return f"{duration(seconds)} left"
 
 
@@ -54,4 +64,8 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return (
+        f"{whole // 60} min {whole % 60:02d} s"
+        if whole < 3600
+        else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    )

@@ -29,7 +29,11 @@ def write(path: str | Path, tensors: dict[str, Tensor], notes: dict[str, str]) -
     blobs, offset = [], 0
     for name, tensor in sorted(tensors.items()):
         blob = _bytes(tensor)
-        header[name] = {"dtype": CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [offset, offset + len(blob)]}
+        header[name] = {
+            "dtype": CODES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + len(blob)],
+        }
         offset += len(blob)
         blobs.append(blob)
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -62,5 +66,9 @@ def _tensor(data: bytes, start: int, entry: dict[str, list[int]]) -> Tensor:
     dtype, shape = DTYPES[str(entry["dtype"])], entry["shape"]
     if not 0 <= first <= last <= len(data) - start:
         raise ValueError(f"bytes {first} to {last} of {len(data) - start}")
-    blob = bytearray(data[start + first : start + last])  # a copy, so that the tensor may be written to
-    return (torch.frombuffer(blob, dtype=dtype) if blob else torch.zeros(0, dtype=dtype)).reshape(shape)
+    blob = bytearray(
+        data[start + first : start + last]
+    )  # a copy, so that the tensor may be written to
+    return (torch.frombuffer(blob, dtype=dtype) if blob else torch.zeros(0, dtype=dtype)).reshape(
+        shape
+    )

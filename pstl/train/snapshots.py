@@ -38,7 +38,9 @@ def at_epoch(card: EncoderCard, epochs: int) -> EncoderCard:
 def keep(out: Path, card: EncoderCard, method: BaseMethod, epochs: int) -> None:
     """Write the snapshot after so many epochs."""
     file = folder_of(out) / f"epoch-{epochs:04d}.pt"
-    encoder_file.save(file, at_epoch(card, epochs), method.encoder, getattr(method, "classifier", None))
+    encoder_file.save(
+        file, at_epoch(card, epochs), method.encoder, getattr(method, "classifier", None)
+    )
 
 
 def pack(out: Path, card: EncoderCard, due: Sequence[int]) -> None:
@@ -52,7 +54,9 @@ def pack(out: Path, card: EncoderCard, due: Sequence[int]) -> None:
         log.warning("%s: no snapshot after epochs %s", out.parent, ", ".join(map(str, lost)))
     with atomic(out.with_name("snapshots.zip")) as new, zipfile.ZipFile(new, "w") as archive:
         for epochs in sorted(set(due) - set(lost)):
-            entry = zipfile.ZipInfo(files[epochs].name, (1980, 1, 1, 0, 0, 0))  # the same bytes on any day
+            entry = zipfile.ZipInfo(
+                files[epochs].name, (1980, 1, 1, 0, 0, 0)
+            )  # the same bytes on any day
             with archive.open(entry, "w") as target, open(files[epochs], "rb") as source:
                 shutil.copyfileobj(source, target)
 

@@ -25,10 +25,19 @@ def tiny(name="kinect_v1", people=1):
 def slow_block(x, block):
     """One block as the spec tells it (section 3): position added to x itself, sums written out."""
     attention, (_, c, t, v) = block.attention, x.shape
-    pe = torch.tensor([[(math.sin, math.cos)[i % 2](j * 10_000 ** (-2 * (i // 2) / c)) for j in range(v)] for i in range(c)]).to(x)
+    pe = torch.tensor(
+        [
+            [(math.sin, math.cos)[i % 2](j * 10_000 ** (-2 * (i // 2) / c)) for j in range(v)]
+            for i in range(c)
+        ]
+    ).to(x)
     qk = F.conv2d(x + pe[None, :, None], attention.relate.weight, attention.relate.bias)
     q, k = qk.view(len(x), 2, attention.heads, attention.width, t, v).unbind(1)
-    maps = attention.scale * torch.tanh(torch.einsum("nsctu,nsctv->nsuv", q, k) / (attention.width * t)) + attention.graph
+    maps = (
+        attention.scale
+        * torch.tanh(torch.einsum("nsctu,nsctv->nsuv", q, k) / (attention.width * t))
+        + attention.graph
+    )
     y = torch.einsum("nctu,nsuv->nsctv", x, maps).flatten(1, 2)
     down = block.shortcuts or [torch.nn.Identity()] * 3
     y = F.leaky_relu(block.mix(y) + down[0](x), 0.1)
@@ -43,13 +52,18 @@ def test_no_shortcut_changes_a_number():
     y = encoder.trunk.stem(x)
     for block in encoder.trunk.blocks:
         y = slow_block(y, block)
-    torch.testing.assert_close(encoder.trunk(x), y, atol=1e-6, rtol=1e-5)  # the position table is float32
+    torch.testing.assert_close(
+        encoder.trunk(x), y, atol=1e-6, rtol=1e-5
+    )  # the position table is float32
 
 
 def test_parameter_counts_are_the_papers():
     """One forgotten bias is another network (spec section 12)."""
     with torch.device("meta"):
-        counts = [sum(p.numel() for p in Encoder(Config(), load(name), 1, 50).parameters()) for name in ("kinect_v2", "kinect_v1")]
+        counts = [
+            sum(p.numel() for p in Encoder(Config(), load(name), 1, 50).parameters())
+            for name in ("kinect_v2", "kinect_v1")
+        ]
     assert counts == [4_200_896, 4_193_696]
 
 
@@ -69,7 +83,9 @@ def test_absent_bodies_are_encoded_once_and_count_like_present_ones():
     rows = []
     encoder.trunk.register_forward_hook(lambda module, inputs, output: rows.append(len(output)))
     clip = encoder(x).clip
-    plain = encoder.trunk(x.permute(0, 4, 1, 2, 3).flatten(0, 1)).mean((2, 3)).view(4, 2, -1).mean(1)
+    plain = (
+        encoder.trunk(x.permute(0, 4, 1, 2, 3).flatten(0, 1)).mean((2, 3)).view(4, 2, -1).mean(1)
+    )
     torch.testing.assert_close(clip, plain)
     assert rows == [7, 8]
     torch.testing.assert_close(encoder(x.flip(4)).clip, clip)  # people have no order

@@ -28,7 +28,15 @@ def tiny(name="kinect_v2", people=2, **cfg):
 
 def clips(name="kinect_v2", people=2):
     """Five recordings of 1 to 50 frames, zero beyond them; the even ones have one person, in the first slot or in the second."""
-    x = torch.randn(5, 3, 50, load(name).joints, people, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x = torch.randn(
+        5,
+        3,
+        50,
+        load(name).joints,
+        people,
+        generator=torch.Generator().manual_seed(1),
+        dtype=torch.float64,
+    )
     length = torch.tensor([50, 22, 21, 1, 22])
     for clip, t in zip(x, length, strict=True):
         clip[:, t:] = 0
@@ -71,7 +79,12 @@ def slow_frames(x, level):
 def slow_mask(window, joints):
     """True where forbidden: the other joints of one's own frame."""
     tokens = range(window * joints + 1)
-    return torch.tensor([[i // joints == j // joints and i != j and max(i, j) < tokens[-1] for j in tokens] for i in tokens])
+    return torch.tensor(
+        [
+            [i // joints == j // joints and i != j and max(i, j) < tokens[-1] for j in tokens]
+            for i in tokens
+        ]
+    )
 
 
 def slow_clip(y, level):
@@ -100,7 +113,9 @@ def slow_body(x, encoder):
     """One body (T, V, 3) alone, absent or not -> its clips' features and its video's."""
     zeros = x.new_zeros(6, *x.shape[1:])
     joints = slow_frames(torch.cat([zeros, x, zeros]), encoder.frame_level)
-    tokens = [slow_clip(clip, encoder.clip_level) for clip in slow_clips_of(joints, math.ceil(len(x) / 7))]
+    tokens = [
+        slow_clip(clip, encoder.clip_level) for clip in slow_clips_of(joints, math.ceil(len(x) / 7))
+    ]
     y = slow_video(torch.stack(tokens), encoder.video_level)
     return y[:-1], y[-1]
 
@@ -115,7 +130,9 @@ def test_packed_features_are_those_of_every_body_alone(name, people):
             bodies = [slow_body(x[i, :, :t, :, m].permute(1, 2, 0), encoder) for m in range(people)]
             frames, clip = (torch.stack(part).mean(0) for part in zip(*bodies, strict=True))
             torch.testing.assert_close(features.clip[i], clip, atol=1e-10, rtol=1e-8)
-            torch.testing.assert_close(features.frames[i, : len(frames)], frames, atol=1e-10, rtol=1e-8)
+            torch.testing.assert_close(
+                features.frames[i, : len(frames)], frames, atol=1e-10, rtol=1e-8
+            )
             assert not features.frames[i, len(frames) :].any()
     assert features.frames.shape == (5, math.ceil(50 / encoder.stride), encoder.width)
 
@@ -127,7 +144,13 @@ def test_levels_compute_real_frames_clips_and_people_only(monkeypatch):
     for level in ("frame_level", "clip_level", "video_level"):
         module = getattr(encoder, level)
         plain = module.forward
-        monkeypatch.setattr(module, "forward", lambda x, *args, level=level, plain=plain: rows.update({level: len(x)}) or plain(x, *args))
+        monkeypatch.setattr(
+            module,
+            "forward",
+            lambda x, *args, level=level, plain=plain: (
+                rows.update({level: len(x)}) or plain(x, *args)
+            ),
+        )
     encoder(x, length=length)
     bodies = [50, 22, 22, 21, 1, 1, 22]
     assert rows["frame_level"] == sum(bodies) + 1
@@ -152,17 +175,25 @@ def test_what_lies_beyond_a_clip_is_never_read():
         clip[:, t:, :, 0] = float("nan")
     present = x.ne(0).any(3).any(2).any(1)
     with torch.no_grad():
-        assert torch.equal(encoder(x, length=length).clip, encoder(poisoned, length=length, present=present).clip)
+        assert torch.equal(
+            encoder(x, length=length).clip, encoder(poisoned, length=length, present=present).clip
+        )
         alone = encoder(x[1:2, :, :22]).clip
-        torch.testing.assert_close(alone[0], encoder(x, length=length).clip[1], atol=1e-12, rtol=1e-10)
+        torch.testing.assert_close(
+            alone[0], encoder(x, length=length).clip[1], atol=1e-12, rtol=1e-10
+        )
 
 
 def test_missing_slots_are_absent_people():
     """A recording with one slot, in a data set of two people, is averaged with an absent body as in the released code (spec 5)."""
     encoder, (x, length) = tiny(), clips()
     with torch.no_grad():
-        torch.testing.assert_close(encoder(x[[0], ..., :1]).clip, encoder(x[[0]]).clip, atol=1e-12, rtol=1e-10)
-        assert not torch.allclose(encoder(x[[0], ..., :1]).clip, tiny(people=1)(x[[0], ..., :1]).clip)
+        torch.testing.assert_close(
+            encoder(x[[0], ..., :1]).clip, encoder(x[[0]]).clip, atol=1e-12, rtol=1e-10
+        )
+        assert not torch.allclose(
+            encoder(x[[0], ..., :1]).clip, tiny(people=1)(x[[0], ..., :1]).clip
+        )
         swapped = encoder(x.flip(4), length=length).clip
         torch.testing.assert_close(swapped, encoder(x, length=length).clip, atol=1e-12, rtol=1e-10)
 
@@ -190,17 +221,24 @@ def test_positions_start_as_sinusoids():
     """Even channels sine, odd cosine; in clips the first half tells the joint, the second the frame (spec 2)."""
     for p, i in ((0, 0), (5, 2), (24, 7)):
         angle = p / 10_000 ** (i // 2 * 2 / 8)
-        assert float(sinusoid(25, 8)[p, i]) == pytest.approx(math.sin(angle) if i % 2 == 0 else math.cos(angle), abs=1e-5)
+        assert float(sinusoid(25, 8)[p, i]) == pytest.approx(
+            math.sin(angle) if i % 2 == 0 else math.cos(angle), abs=1e-5
+        )
     both = clip_positions(7, 25, 16)
     for frame, joint in ((0, 0), (6, 3), (2, 24)):
-        torch.testing.assert_close(both[frame, joint], torch.cat([sinusoid(25, 8)[joint], sinusoid(7, 8)[frame]]))
+        torch.testing.assert_close(
+            both[frame, joint], torch.cat([sinusoid(25, 8)[joint], sinusoid(7, 8)[frame]])
+        )
 
 
 def test_parameter_counts_are_the_papers():
     """Counted in the spec's section 2, less the four heads of pre-training."""
     with torch.device("meta"):
         encoder = Encoder(Config(), load("kinect_v2"), 2, 300)
-    counts = [sum(p.numel() for p in level.parameters()) for level in (encoder.frame_level, encoder.clip_level, encoder.video_level)]
+    counts = [
+        sum(p.numel() for p in level.parameters())
+        for level in (encoder.frame_level, encoder.clip_level, encoder.video_level)
+    ]
     assert counts == [891_395 - 387, 1_852_290 - 514, 4_307_458 - 1_026 - 131_328]
     assert encoder.width == 512
 

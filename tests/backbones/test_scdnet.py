@@ -43,8 +43,13 @@ def slow_unit(x, u):
         a = F.conv2d(x, receiver[k], bias[0, k]).mean(2)
         b = F.conv2d(x, source[k], bias[1, k]).mean(2)
         q = torch.tanh(a[..., None] - b[..., None, :])
-        graph = F.conv2d(q, u.relation_weight[k][..., None, None], u.relation_bias[k, :, 0]) * u.alpha + u.topology[k]
-        total = total + torch.einsum("ncuv,nctv->nctu", graph, F.conv2d(x, values[:, k], value_bias[:, k]))
+        graph = (
+            F.conv2d(q, u.relation_weight[k][..., None, None], u.relation_bias[k, :, 0]) * u.alpha
+            + u.topology[k]
+        )
+        total = total + torch.einsum(
+            "ncuv,nctv->nctu", graph, F.conv2d(x, values[:, k], value_bias[:, k])
+        )
     shortcut = norm(F.conv2d(x, u.shortcut.weight, u.shortcut.bias), u.shortcut_norm)
     return torch.relu(norm(total, u.norm) + shortcut)
 
@@ -55,12 +60,21 @@ def slow_time(x, u):
     outputs = []
     for b in range(4):
         mine = slice(b * part, (b + 1) * part)
-        statistics = {name: getattr(u.enter_norm, name)[mine] for name in ("weight", "bias", "running_mean", "running_var")}
+        statistics = {
+            name: getattr(u.enter_norm, name)[mine]
+            for name in ("weight", "bias", "running_mean", "running_var")
+        }
         own = SimpleNamespace(training=u.enter_norm.training, **statistics)
         y = norm(F.conv2d(x, u.enter.weight[mine], u.enter.bias[mine]), own)
         if b < 2:
             weight = u.convs[b].weight.transpose(2, 3)
-            y = F.conv2d(torch.relu(y), weight, u.convs[b].bias, padding=(2 * (b + 1), 0), dilation=(b + 1, 1))
+            y = F.conv2d(
+                torch.relu(y),
+                weight,
+                u.convs[b].bias,
+                padding=(2 * (b + 1), 0),
+                dilation=(b + 1, 1),
+            )
         elif b == 2:
             y = F.max_pool2d(torch.relu(y), (3, 1), stride=1, padding=(1, 0))
         outputs.append(y if b == 3 else norm(y, u.norms[b]))
@@ -69,7 +83,9 @@ def slow_time(x, u):
 
 def norm(x, n):
     """Batch norm of all bodies, absent ones included."""
-    return F.batch_norm(x, n.running_mean.clone(), n.running_var.clone(), n.weight, n.bias, training=n.training)
+    return F.batch_norm(
+        x, n.running_mean.clone(), n.running_var.clone(), n.weight, n.bias, training=n.training
+    )
 
 
 def slow_stem(x, stem):
@@ -80,7 +96,9 @@ def slow_stem(x, stem):
     for block in stem.blocks:
         z = slow_time(slow_unit(y, block.graph), block.time)
         if block.residual is not None:
-            z = z + norm(F.conv2d(y, block.residual.weight, block.residual.bias), block.residual_norm)
+            z = z + norm(
+                F.conv2d(y, block.residual.weight, block.residual.bias), block.residual_norm
+            )
         y = torch.relu(z)
     return y.view(n, m, *y.shape[1:])
 
@@ -88,12 +106,18 @@ def slow_stem(x, stem):
 def slow_layer(x, layer):
     """The library's own post-norm transformer layer with our weights."""
     width = x.shape[2]
-    other = torch.nn.TransformerEncoderLayer(width, layer.heads, layer.feed_in.out_features, 0.0, batch_first=True).to(x.dtype)
+    other = torch.nn.TransformerEncoderLayer(
+        width, layer.heads, layer.feed_in.out_features, 0.0, batch_first=True
+    ).to(x.dtype)
     pairs = {
         "self_attn.in_proj_": layer.attend_in, "self_attn.out_proj.": layer.attend_out, "norm1.": layer.attend_norm,
         "linear1.": layer.feed_in, "linear2.": layer.feed_out, "norm2.": layer.feed_norm,
     }  # fmt: skip
-    weights = {old + name: value for old, module in pairs.items() for name, value in module.named_parameters()}
+    weights = {
+        old + name: value
+        for old, module in pairs.items()
+        for name, value in module.named_parameters()
+    }
     return torch.func.functional_call(other, weights, (x,))
 
 
@@ -101,7 +125,9 @@ def slow(x, encoder):
     """The whole encoder as the spec tells it (4.1, 4.2): every body encoded, nothing fused."""
     y = slow_stem(x, encoder.temporal_stem).permute(0, 3, 1, 4, 2).flatten(2)  # (N, T, M V C)
     temporal = slow_layer(encoder.temporal_tokens(y), encoder.temporal_layer)
-    y = slow_stem(x, encoder.spatial_stem).permute(0, 1, 4, 3, 2).flatten(3).flatten(1, 2)  # (N, M V, T C)
+    y = (
+        slow_stem(x, encoder.spatial_stem).permute(0, 1, 4, 3, 2).flatten(3).flatten(1, 2)
+    )  # (N, M V, T C)
     spatial = slow_layer(encoder.spatial_tokens(y), encoder.spatial_layer)
     return torch.cat([temporal.max(1).values, spatial.max(1).values], 1)
 
@@ -114,7 +140,9 @@ def test_no_shortcut_changes_a_number(training, name, people):
     ours, theirs = encoder(x).clip, slow(x, encoder)
     torch.testing.assert_close(ours, theirs)
     target = torch.randn_like(ours)
-    gradients = [torch.autograd.grad((v * target).sum(), encoder.parameters()) for v in (ours, theirs)]
+    gradients = [
+        torch.autograd.grad((v * target).sum(), encoder.parameters()) for v in (ours, theirs)
+    ]
     for (key, _), a, b in zip(encoder.named_parameters(), *gradients, strict=True):
         torch.testing.assert_close(a, b, atol=1e-8, rtol=1e-6, msg=lambda m, key=key: f"{key}: {m}")
 
@@ -133,7 +161,9 @@ def test_absent_bodies_enter_the_running_statistics_as_often_as_they_occur():
 def test_absent_bodies_are_encoded_once(training):
     """Most clips have one person: nearly half of the stems' work (spec 10)."""
     encoder, rows = tiny().train(training), []
-    encoder.temporal_stem.blocks[0].register_forward_hook(lambda module, inputs, output: rows.append(len(output)))
+    encoder.temporal_stem.blocks[0].register_forward_hook(
+        lambda module, inputs, output: rows.append(len(output))
+    )
     encoder(bodies())
     encoder(bodies(), present=torch.ones(6, 2, dtype=torch.bool))
     assert rows == [10, 12]  # 9 present, 3 absent ones as one
@@ -151,7 +181,9 @@ def test_parameter_counts_are_the_papers():
     assert encoder.width == 4096
 
 
-@pytest.mark.parametrize(("name", "people"), [("kinect_v2", 2), ("kinect_v2", 1), ("kinect_v1", 2), ("kinect_v1", 1)])
+@pytest.mark.parametrize(
+    ("name", "people"), [("kinect_v2", 2), ("kinect_v2", 1), ("kinect_v1", 2), ("kinect_v1", 1)]
+)
 def test_shapes_for_every_body(name, people):
     """Probes read (N, 2 W) per clip and (N, T, W) per frame whatever the sensor."""
     features = tiny(name, people)(bodies(3, name, people))
@@ -177,7 +209,9 @@ def test_released_features(shared):
 
     fields, state = from_official(read(shared / "parity/scdnet_official.pth.tar"))
     settings = {key: value for key, value in fields["encoder"].items() if key != "name"}
-    encoder = Encoder(Config(**settings), load(fields["skeleton"]), fields["people"], fields["frames"]).eval()
+    encoder = Encoder(
+        Config(**settings), load(fields["skeleton"]), fields["people"], fields["frames"]
+    ).eval()
     encoder.load_state_dict(state)
     vectors = np.load(shared / "parity/scdnet.npz")
     with torch.no_grad():
@@ -198,7 +232,9 @@ def test_a_graph_unit_begins_as_its_shortcut():
     """BN scale 1e-6 and alpha 0: the graph branch grows from nothing, which is how the released stems train (spec 4.1, 11)."""
     unit = GraphUnit(3, 8, torch.from_numpy(directed_partition(load("kinect_v2"))))
     x = torch.randn(4, 3, 25, 64)
-    torch.testing.assert_close(unit(x), torch.relu(unit.shortcut_norm(unit.shortcut(x))), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        unit(x), torch.relu(unit.shortcut_norm(unit.shortcut(x))), atol=1e-4, rtol=0
+    )
     assert unit.alpha.item() == 0
 
 
@@ -211,13 +247,19 @@ def test_fused_weights_start_like_separate_ones():
     }  # fmt: skip
     for name, fan_out in expected.items():
         module = block.get_submodule(name)
-        assert float(module.weight.detach().std()) == pytest.approx((2 / fan_out) ** 0.5, rel=0.06), name
+        assert float(module.weight.detach().std()) == pytest.approx(
+            (2 / fan_out) ** 0.5, rel=0.06
+        ), name
         assert not module.bias.any(), name
-    assert float(block.graph.relation_weight.detach().std()) == pytest.approx((2 / 256) ** 0.5, rel=0.06)
+    assert float(block.graph.relation_weight.detach().std()) == pytest.approx(
+        (2 / 256) ** 0.5, rel=0.06
+    )
     assert float(block.time.enter_norm.weight.detach().std()) == pytest.approx(0.02, rel=0.3)
     assert (block.graph.shortcut_norm.weight == 1).all()
     matrices = tiny(width=64, heads=8).spatial_tokens[3].weight
-    assert float(matrices.detach().abs().max()) == pytest.approx((6 / 128) ** 0.5, rel=0.05)  # Xavier-uniform
+    assert float(matrices.detach().abs().max()) == pytest.approx(
+        (6 / 128) ** 0.5, rel=0.05
+    )  # Xavier-uniform
 
 
 def test_bf16_stays_close():

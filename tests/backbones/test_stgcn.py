@@ -16,7 +16,8 @@ def test_parameter_count_is_that_of_the_released_encoder():
 
 
 @pytest.mark.parametrize(
-    ("frames", "expected"), [(50, [50, 50, 50, 50, 25, 25, 25, 13, 13, 13]), (30, [30, 30, 30, 30, 15, 15, 15, 8, 8, 8])]
+    ("frames", "expected"),
+    [(50, [50, 50, 50, 50, 25, 25, 25, 13, 13, 13]), (30, [30, 30, 30, 30, 15, 15, 15, 8, 8, 8])],
 )
 def test_frames_after_each_block(frames, expected):
     """Strides as in spec 17, for whole clips and for MATM's short ones."""
@@ -86,5 +87,7 @@ def test_graph_convolution_is_the_published_sum(c_in, c_out):
     published = torch.einsum("kvpto,kvw->wpto", subsets, graph)
     torch.testing.assert_close(fast, published)
     direction = torch.randn_like(fast)
-    gradients = [torch.autograd.grad(y, inputs, direction, retain_graph=True) for y in (fast, published)]
+    gradients = [
+        torch.autograd.grad(y, inputs, direction, retain_graph=True) for y in (fast, published)
+    ]
     torch.testing.assert_close(*gradients)

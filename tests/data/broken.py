@@ -13,7 +13,15 @@ import numpy as np
 from pstl.data import formats, reading, simulated
 from pstl.data.datasets import nwucla, utkinect
 from pstl.data.datasets._pku import CLASSES
-from pstl.data.formats import expmap_txt, interval_txt, msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
+from pstl.data.formats import (
+    expmap_txt,
+    interval_txt,
+    msr_txt,
+    pku_txt,
+    skeleton_txt,
+    ucla_json,
+    utkinect_txt,
+)
 from pstl.data.formats.skeleton_txt import Name
 
 V1 = 20  # joints of the first Kinect and of MSR Action3D
@@ -21,19 +29,113 @@ V1 = 20  # joints of the first Kinect and of MSR Action3D
 FOREIGN_WORDS = tuple(
     word.encode()
     for word in (
-        *("nan", "NaN", "-nan", "inf", "-inf", "Infinity", "true", "True", "false", "null", "None", "", "-", ".", "+.", "e9", "1e", "--1"),
-        *("1.2.3", "1_000", "0x10", "0b1", "1,5", "1;5", "1/2", "1e400", "-1e39", "1e30", "9" * 30, "9" * 400, "#1", "1#", "x", "é"),
-        *("\u0663", "\uff13", "\u00b2", "\u2212" + "1", "\ufeff1", "1\x00", "\x001", "'1'", '"1"', "(1)", "1j", "1d0", "1f", "1e5e5"),
+        *(
+            "nan",
+            "NaN",
+            "-nan",
+            "inf",
+            "-inf",
+            "Infinity",
+            "true",
+            "True",
+            "false",
+            "null",
+            "None",
+            "",
+            "-",
+            ".",
+            "+.",
+            "e9",
+            "1e",
+            "--1",
+        ),
+        *(
+            "1.2.3",
+            "1_000",
+            "0x10",
+            "0b1",
+            "1,5",
+            "1;5",
+            "1/2",
+            "1e400",
+            "-1e39",
+            "1e30",
+            "9" * 30,
+            "9" * 400,
+            "#1",
+            "1#",
+            "x",
+            "é",
+        ),
+        *(
+            "\u0663",
+            "\uff13",
+            "\u00b2",
+            "\u2212" + "1",
+            "\ufeff1",
+            "1\x00",
+            "\x001",
+            "'1'",
+            '"1"',
+            "(1)",
+            "1j",
+            "1d0",
+            "1f",
+            "1e5e5",
+        ),
     )
 )
 # What no reader may take for a blank or a line end.
 FOREIGN_BLANKS = tuple(
     blank.encode()
-    for blank in ("\x00", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x7f", "\x85", "\u00a0", "\u2003", "\u2028", "\u3000", "\ufeff")
+    for blank in (
+        "\x00",
+        "\x0b",
+        "\x0c",
+        "\x1c",
+        "\x1d",
+        "\x1e",
+        "\x1f",
+        "\x7f",
+        "\x85",
+        "\u00a0",
+        "\u2003",
+        "\u2028",
+        "\u3000",
+        "\ufeff",
+    )
 )
 SPLICED = (
-    *(b"", b" ", b"\n", b"\r\n", b"\r", b"\t", b"\n\n", b"#", b"# ", b"25", b"0", b"-1", b"1000001\n", b"999999999"),
-    *(b"\xff\xfe", b"\xef\xbb\xbf", b",", b",,", b"[", b"]", b"}", b'{"label": 7}', b"[" * 50, b'"', b":", b"_1"),
+    *(
+        b"",
+        b" ",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\t",
+        b"\n\n",
+        b"#",
+        b"# ",
+        b"25",
+        b"0",
+        b"-1",
+        b"1000001\n",
+        b"999999999",
+    ),
+    *(
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+        b",",
+        b",,",
+        b"[",
+        b"]",
+        b"}",
+        b'{"label": 7}',
+        b"[" * 50,
+        b'"',
+        b":",
+        b"_1",
+    ),
     *(b" " * 3000, b"9" * 3000, b"0 " * 2000),
 )
 
@@ -48,7 +150,9 @@ class Reader(NamedTuple):
 
 def found() -> dict[str, Callable[..., object]]:
     """Every function of every format that reads, by "module.function"; nobody has to list it."""
-    names = [module.name for module in iter_modules(formats.__path__) if not module.name.startswith("_")]
+    names = [
+        module.name for module in iter_modules(formats.__path__) if not module.name.startswith("_")
+    ]
     modules = [import_module(f"{formats.__name__}.{name}") for name in names]
     return {
         f"{module.__name__.rpartition('.')[2]}.{name}": function
@@ -71,7 +175,11 @@ def _place(rng: np.random.Generator, data: bytes) -> int:
 
 def _bit(rng: np.random.Generator, data: bytes) -> bytes:
     at = _place(rng, data[:-1])
-    return data[:at] + bytes([byte ^ 1 << rng.integers(8) for byte in data[at : at + 1]]) + data[at + 1 :]
+    return (
+        data[:at]
+        + bytes([byte ^ 1 << rng.integers(8) for byte in data[at : at + 1]])
+        + data[at + 1 :]
+    )
 
 
 def _byte(rng: np.random.Generator, data: bytes) -> bytes:
@@ -120,7 +228,11 @@ def _blank(rng: np.random.Generator, data: bytes) -> bytes:
     if len(parts) < 2:
         return data
     at = rng.integers(1, len(parts))
-    return blank.join(parts[:at]) + FOREIGN_BLANKS[rng.integers(len(FOREIGN_BLANKS))] + blank.join(parts[at:])
+    return (
+        blank.join(parts[:at])
+        + FOREIGN_BLANKS[rng.integers(len(FOREIGN_BLANKS))]
+        + blank.join(parts[at:])
+    )
 
 
 def _whole_text(rng: np.random.Generator, data: bytes) -> bytes:
@@ -162,8 +274,14 @@ def _split(path: Path, data: bytes) -> None:
 
 def _utkinect_labels(path: Path, data: bytes) -> tuple[np.ndarray, float]:
     labels = utkinect_txt.read_labels(put(path, data), utkinect.NAMES)
-    assert all(0 <= label < len(utkinect.NAMES) and first <= last for each in labels.values() for label, first, last in each)
-    return np.array([action[1:] for each in labels.values() for action in each]), reading.FRAMES.limit
+    assert all(
+        0 <= label < len(utkinect.NAMES) and first <= last
+        for each in labels.values()
+        for label, first, last in each
+    )
+    return np.array(
+        [action[1:] for each in labels.values() for action in each]
+    ), reading.FRAMES.limit
 
 
 def _intervals(path: Path, data: bytes) -> tuple[np.ndarray, float]:
@@ -189,7 +307,10 @@ def _rows(shape: tuple[int, int], blank: str = " ", seed: int = 1) -> bytes:
 
 
 def _ntu_texts() -> list[bytes]:
-    return [simulated.ntu_clip(Name(1, 1, p, 1, a), frames=(2, 4)) for p, a in ((1, 1), (2, 13), (3, 14), (4, 3))]
+    return [
+        simulated.ntu_clip(Name(1, 1, p, 1, a), frames=(2, 4))
+        for p, a in ((1, 1), (2, 13), (3, 14), (4, 3))
+    ]
 
 
 def _ucla_text() -> bytes:
@@ -214,9 +335,16 @@ READERS = {
         lambda path, data: (pku_txt.read(data, path.name), reading.METRES.limit),
     ),
     "pku_txt.read_labels": Reader("0002-L.txt", [PKU[1]], _labels),
-    "pku_txt.read_split": Reader("cross-subject.txt", [simulated.pku_split(["0002-L", "0003-M"], ["0291-R"])], _split),
+    "pku_txt.read_split": Reader(
+        "cross-subject.txt", [simulated.pku_split(["0002-L", "0003-M"], ["0291-R"])], _split
+    ),
     "ucla_json.read": Reader(
-        UCLA, [_ucla_text()], lambda path, data: (ucla_json.read(put(path, data), V1, nwucla.LABELS)[0], reading.METRES.limit)
+        UCLA,
+        [_ucla_text()],
+        lambda path, data: (
+            ucla_json.read(put(path, data), V1, nwucla.LABELS)[0],
+            reading.METRES.limit,
+        ),
     ),
     "utkinect_txt.read": Reader(
         "joints_s01_e01.txt",
@@ -224,9 +352,15 @@ READERS = {
         lambda path, data: (utkinect_txt.read(put(path, data), V1).xyz, reading.METRES.limit),
     ),
     "utkinect_txt.read_labels": Reader(
-        "actionLabel.txt", [b"s01_e01\nwalk: 252 390\nsitDown: 572 686\ncarry:  NaN NaN\ns01_e02\nwalk: 1 9\n"], _utkinect_labels
+        "actionLabel.txt",
+        [b"s01_e01\nwalk: 252 390\nsitDown: 572 686\ncarry:  NaN NaN\ns01_e02\nwalk: 1 9\n"],
+        _utkinect_labels,
     ),
-    "msr_txt.read": Reader(MSR, [_rows((3 * V1, 4))], lambda path, data: (msr_txt.read(put(path, data), V1), reading.METRES.limit)),
+    "msr_txt.read": Reader(
+        MSR,
+        [_rows((3 * V1, 4))],
+        lambda path, data: (msr_txt.read(put(path, data), V1), reading.METRES.limit),
+    ),
     "expmap_txt.read": Reader(
         "walking_1.txt",
         [_rows((3, expmap_txt.ROOT + 3 * expmap_txt.JOINTS), ",")],

@@ -89,7 +89,9 @@ def rotate(bodies, line, target):
     axis = np.cross(line, target)
     if not np.linalg.norm(line) or np.abs(axis).sum() < 1e-6:
         return
-    angle = math.acos(max(-1.0, min(1.0, float(np.dot(line, target)) / float(np.linalg.norm(line)))))
+    angle = math.acos(
+        max(-1.0, min(1.0, float(np.dot(line, target)) / float(np.linalg.norm(line))))
+    )
     if angle < 1e-6:
         return
     axis = axis / np.linalg.norm(axis)
@@ -97,4 +99,8 @@ def rotate(bodies, line, target):
         for frame in body:
             for joint in frame:
                 along = axis * np.dot(axis, joint)
-                joint[:] = along + math.cos(angle) * (joint - along) + math.sin(angle) * np.cross(axis, joint)
+                joint[:] = (
+                    along
+                    + math.cos(angle) * (joint - along)
+                    + math.sin(angle) * np.cross(axis, joint)
+                )

@@ -77,7 +77,11 @@ WHOLE = {
 @pytest.fixture
 def dataset(monkeypatch, tmp_path):
     monkeypatch.setattr(
-        nwucla, "SPEC", nwucla.SPEC.__class__(**{**nwucla.SPEC.__dict__, "remotes": (Remote("a.zip", members=r"clip\d\.txt"),)})
+        nwucla,
+        "SPEC",
+        nwucla.SPEC.__class__(
+            **{**nwucla.SPEC.__dict__, "remotes": (Remote("a.zip", members=r"clip\d\.txt"),)}
+        ),
     )
     (tmp_path / "mine").mkdir()
     return tmp_path / "mine"
@@ -105,7 +109,9 @@ def test_whatever_is_wrong_with_a_zip_is_one_line(tmp_path, dataset, case):
     write(dataset / "a.zip")
     (dataset / "a.zip").write_bytes(WHOLE[case]((dataset / "a.zip").read_bytes()))
     _, state = refused(tmp_path, dataset)
-    assert state == {"cut": "truncated", "empty": "truncated", "no file in it": "missing"}.get(case, "damaged")
+    assert state == {"cut": "truncated", "empty": "truncated", "no file in it": "missing"}.get(
+        case, "damaged"
+    )
 
 
 def test_what_is_no_file_is_no_archive(tmp_path, dataset):
@@ -148,7 +154,9 @@ def test_of_two_copies_the_whole_one_is_used(tmp_path, dataset, caplog):
         (dataset / name).mkdir()
         archive = write(dataset / name / "a.zip")
         archive.write_bytes(archive.read_bytes()[:cut])
-    assert doctor.examine("nwucla", {}, tmp_path / "raw" / "nwucla", [dataset], jobs=1)["found"] == {"a.zip": str(archive)}
+    assert doctor.examine("nwucla", {}, tmp_path / "raw" / "nwucla", [dataset], jobs=1)[
+        "found"
+    ] == {"a.zip": str(archive)}
     fetch("nwucla", {}, tmp_path / "raw" / "nwucla", [dataset])
     assert "1/a.zip: truncated" in caplog.text
     assert "2/a.zip is used" in caplog.text
@@ -173,13 +181,19 @@ def test_bits_that_flip_anywhere_give_the_members_or_one_line(tmp_path):
         refused_files = 0
         for i in range(count):
             # The list of files and the headers, which are most of what can be said wrongly, lie at the ends.
-            at = rng.choice((rng.randrange(len(whole)), rng.randrange(40), len(whole) - 1 - rng.randrange(350)))
-            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << rng.randrange(8)]) + whole[at + 1 :])
+            at = rng.choice(
+                (rng.randrange(len(whole)), rng.randrange(40), len(whole) - 1 - rng.randrange(350))
+            )
+            path.write_bytes(
+                whole[:at] + bytes([whole[at] ^ 1 << rng.randrange(8)]) + whole[at + 1 :]
+            )
             (tmp_path / f"{name}{i}").mkdir()
             complaint = complaint_of(path, tmp_path / f"{name}{i}")
             assert not complaint or (str(path) in complaint and "\n" not in complaint)
             refused_files += bool(complaint)
-            unpacked = [file.read_bytes() for file in (tmp_path / f"{name}{i}").rglob("*") if file.is_file()]
+            unpacked = [
+                file.read_bytes() for file in (tmp_path / f"{name}{i}").rglob("*") if file.is_file()
+            ]
             assert set(unpacked) <= contents
         assert refused_files > count / 3
 
@@ -187,7 +201,9 @@ def test_bits_that_flip_anywhere_give_the_members_or_one_line(tmp_path):
 def test_who_waits_for_members_hears_of_every_failure(tmp_path, monkeypatch):
     """A thread that dies in silence is waited for until somebody looks."""
     simulated.write_7z(tmp_path / "a.7z", MEMBERS)
-    monkeypatch.setattr("py7zr.SevenZipFile.extract", lambda *_, **__: (_ for _ in ()).throw(SystemExit("gone")))
+    monkeypatch.setattr(
+        "py7zr.SevenZipFile.extract", lambda *_, **__: (_ for _ in ()).throw(SystemExit("gone"))
+    )
     threads = threading.active_count()
     with pytest.raises(SystemExit):
         list(archives.stream(tmp_path / "a.7z", set(MEMBERS)))

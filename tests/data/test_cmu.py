@@ -25,7 +25,9 @@ def test_exponential_maps_are_rotations():
     np.testing.assert_allclose(rotations(np.zeros(3)), np.eye(3))
     maps = np.random.default_rng(0).normal(size=(20, 3)) * 2
     found = rotations(maps)
-    np.testing.assert_allclose(found @ found.swapaxes(1, 2), np.broadcast_to(np.eye(3), (20, 3, 3)), atol=1e-12)
+    np.testing.assert_allclose(
+        found @ found.swapaxes(1, 2), np.broadcast_to(np.eye(3), (20, 3, 3)), atol=1e-12
+    )
     np.testing.assert_allclose(np.linalg.det(found), 1)
     for r, rotation in zip(maps, found, strict=True):
         cross = np.array([[0, -r[2], r[1]], [r[2], 0, -r[0]], [-r[1], r[0], 0]])
@@ -58,7 +60,11 @@ def test_bones_keep_their_length():
     angles = np.random.default_rng(2).normal(size=(10, JOINTS, 3))
     xyz = positions(angles)[:, :, 0]
     length = np.linalg.norm(xyz - xyz[:, list(PARENTS)], axis=-1)
-    np.testing.assert_allclose(length, np.broadcast_to(np.linalg.norm(OFFSETS, axis=1) * expmap_txt.METRES, length.shape), atol=1e-6)
+    np.testing.assert_allclose(
+        length,
+        np.broadcast_to(np.linalg.norm(OFFSETS, axis=1) * expmap_txt.METRES, length.shape),
+        atol=1e-6,
+    )
     ours = {frozenset(edge) for edge in SKELETON.edges}
     theirs = {frozenset((joint, parent)) for joint, parent in enumerate(PARENTS) if joint != parent}
     assert ours == theirs
@@ -73,7 +79,10 @@ def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "walking_1.txt").write_text("0.1,0.2\n")
     with pytest.raises(UserError, match=r"expected rows of 117 finite numbers"):
         expmap_txt.read(tmp_path / "walking_1.txt")
-    with pytest.raises(UserError, match=r"0 rows in 0 test files of basketball, expected 577; run 'python -m pstl fetch cmu"):
+    with pytest.raises(
+        UserError,
+        match=r"0 rows in 0 test files of basketball, expected 577; run 'python -m pstl fetch cmu",
+    ):
         list(cmu.read_untrimmed(tmp_path))
 
 
@@ -106,12 +115,25 @@ def test_a_walker_walks(recordings):
     """Anatomy: head above chest above hip above knee above foot, knees bend back, left is left, feet swing the most."""
     xyz = np.concatenate([r.clip.xyz[:, :, 0] for n, r in recordings.items() if "walking" in n])
     mean, spread = xyz.mean(0), xyz.std(0)
-    order = ["head top", "head", "chest", "hip centre", "left hip", "left knee", "left ankle", "left toes"]
+    order = [
+        "head top",
+        "head",
+        "chest",
+        "hip centre",
+        "left hip",
+        "left knee",
+        "left ankle",
+        "left toes",
+    ]
     assert (np.diff([mean[NAMES[n], 1] for n in order]) < 0).all()
     for side, sign in (("left", 1), ("right", -1)):
-        shoulder, hip, knee, ankle = (xyz[:, NAMES[f"{side} {part}"]] for part in ("shoulder", "hip", "knee", "ankle"))
+        shoulder, hip, knee, ankle = (
+            xyz[:, NAMES[f"{side} {part}"]] for part in ("shoulder", "hip", "knee", "ankle")
+        )
         assert (sign * shoulder[:, 0] > 0.1).all()
-        bend = ((knee - hip)[:, 2] / (knee - hip)[:, 1]) - ((ankle - knee)[:, 2] / (ankle - knee)[:, 1])
+        bend = ((knee - hip)[:, 2] / (knee - hip)[:, 1]) - (
+            (ankle - knee)[:, 2] / (ankle - knee)[:, 1]
+        )
         assert (bend < 0.05).mean() > 0.95  # a shin never points further ahead than its thigh
     assert spread[NAMES["left ankle"], 2] > 0.15 > spread[NAMES["chest"], 2]
     # Left foot ahead when the right one is behind.
@@ -127,7 +149,20 @@ def test_zero_velocity_has_the_known_size(recordings):
     for name, r in recordings.items():
         if name.startswith("test"):
             xyz = r.clip.xyz[:, :, 0]
-            errors += [np.linalg.norm(xyz[f : f + 25] - xyz[f - 1], axis=-1).mean(1) for f in cmu.forecasts(len(xyz))]
+            errors += [
+                np.linalg.norm(xyz[f : f + 25] - xyz[f - 1], axis=-1).mean(1)
+                for f in cmu.forecasts(len(xyz))
+            ]
     millimetres = 1000 * np.mean(errors, axis=0)
     assert len(errors) == 40
-    assert 15 < millimetres[1] < 30 < millimetres[3] < 60 < millimetres[9] < 130 < millimetres[24] < 220
+    assert (
+        15
+        < millimetres[1]
+        < 30
+        < millimetres[3]
+        < 60
+        < millimetres[9]
+        < 130
+        < millimetres[24]
+        < 220
+    )

@@ -12,15 +12,35 @@ WORDS = st.one_of(
     FLOATS.map(lambda v: f"{v:.7g}"),
     FLOATS.map(repr),
     st.integers(-(10**18), 10**18).map(str),
-    st.tuples(st.sampled_from(["", "+", "-"]), st.text("0123456789", min_size=1, max_size=20), st.text("0123456789", max_size=20)).map(
-        lambda p: f"{p[0]}{p[1]}.{p[2]}"
+    st.tuples(
+        st.sampled_from(["", "+", "-"]),
+        st.text("0123456789", min_size=1, max_size=20),
+        st.text("0123456789", max_size=20),
+    ).map(lambda p: f"{p[0]}{p[1]}.{p[2]}"),
+    st.sampled_from(
+        [
+            ".5",
+            "-.25",
+            "5.",
+            "+7",
+            "1E3",
+            "0",
+            "-0",
+            "00012",
+            "123456789012345",
+            "1234567890123456",
+            "9007199254740993",
+        ]
     ),
-    st.sampled_from([".5", "-.25", "5.", "+7", "1E3", "0", "-0", "00012", "123456789012345", "1234567890123456", "9007199254740993"]),
 )
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(st.lists(WORDS, min_size=1, max_size=40), st.sampled_from([" ", "\n", "\r\n", "\t "]), st.booleans())
+@given(
+    st.lists(WORDS, min_size=1, max_size=40),
+    st.sampled_from([" ", "\n", "\r\n", "\t "]),
+    st.booleans(),
+)
 def test_values_are_those_of_float(texts, blank, closed):
     """One last bit off, and a clip's content no longer equals its twin's, nor our arrays those of another reader."""
     found = words((blank.join(texts) + blank * closed).encode())
@@ -31,7 +51,25 @@ def test_values_are_those_of_float(texts, blank, closed):
 
 
 @pytest.mark.parametrize(
-    "word", ["x", "1.2.3", "--1", "1-2", ".", "-", "+.", "1e", "1_000", "0x10", "1,5", "1:2", "\x00", "é", "1.234.567.890.12", "1/2"]
+    "word",
+    [
+        "x",
+        "1.2.3",
+        "--1",
+        "1-2",
+        ".",
+        "-",
+        "+.",
+        "1e",
+        "1_000",
+        "0x10",
+        "1,5",
+        "1:2",
+        "\x00",
+        "é",
+        "1.234.567.890.12",
+        "1/2",
+    ],
 )
 def test_what_is_no_number_is_shown(word):
     """A word read as some number would be a joint at a place where nobody was."""

@@ -26,7 +26,9 @@ def clips():
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(ntu60, "SPEC", dataclasses.replace(ntu60.SPEC, expected={"xsub": (6, 6), "xview": (8, 4)}))
+    monkeypatch.setattr(
+        ntu60, "SPEC", dataclasses.replace(ntu60.SPEC, expected={"xsub": (6, 6), "xview": (8, 4)})
+    )
     monkeypatch.setattr(ntu60, "absent", lambda files: [])
 
 
@@ -39,10 +41,16 @@ def folder(path, clips):
 
 def test_a_whole_set_is_ok(tmp_path, clips, few):
     """What it counts is what training will see: frames, bodies and both sides of every split."""
-    report = doctor.examine("ntu60", {}, tmp_path / "raw", [folder(tmp_path / "mine", clips)], jobs=1)
+    report = doctor.examine(
+        "ntu60", {}, tmp_path / "raw", [folder(tmp_path / "mine", clips)], jobs=1
+    )
     found = [skeleton_txt.read(content) for content in clips.values()]
     assert report["ok"]
-    assert (report["files"], report["clips"], report["frames"]) == (12, 12, sum(len(r.xyz) for r in found))
+    assert (report["files"], report["clips"], report["frames"]) == (
+        12,
+        12,
+        sum(len(r.xyz) for r in found),
+    )
     assert sum(report["clips_by_bodies"].values()) == 12
     assert report["splits"]["xview"] == {"found": [8, 4], "expected": [8, 4]}
 
@@ -56,9 +64,13 @@ def test_every_damaged_file_is_named_with_its_reason(tmp_path, clips, few):
         names[2]: clips[names[2]].replace(b"\n25", b"\n20"),
         names[3]: b"",
     }
-    report = doctor.examine("ntu60", {}, tmp_path / "raw", [folder(tmp_path / "mine", clips | bad)], jobs=1)
+    report = doctor.examine(
+        "ntu60", {}, tmp_path / "raw", [folder(tmp_path / "mine", clips | bad)], jobs=1
+    )
     assert not report["ok"]
-    for name, reason in zip(names, ("truncated", "none of 3 frames has a body", "joint count 20", "empty"), strict=False):
+    for name, reason in zip(
+        names, ("truncated", "none of 3 frames has a body", "joint count 20", "empty"), strict=False
+    ):
         assert reason in report["damaged"][name]
     assert len(report["damaged"]) == 4
     text = doctor.text(report)
@@ -82,7 +94,11 @@ def test_absent_clips_are_named():
     [
         ("S001C001P001R001A001.skeleton", None, {"kind": "NTU RGB+D skeleton", "ok": True}),
         ("S001C001P001R001A002.skeleton", b"1\n1\n", {"ok": False}),
-        ("0002-L.txt", b" ".join([b"0.5"] * 150) + b"\n", {"frames": 1, "frames_with_two_bodies": 1, "ok": True}),
+        (
+            "0002-L.txt",
+            b" ".join([b"0.5"] * 150) + b"\n",
+            {"frames": 1, "frames_with_two_bodies": 1, "ok": True},
+        ),
         ("0003-L.txt", b"1,5,9,1\n2,12,20,2\n", {"kind": "PKU-MMD labels", "intervals": 2}),
         ("a08_s01_e02_v03.json", b"{}", {"ok": False}),
         ("a.zip", b"PK no", {"kind": "archive", "ok": False}),
@@ -91,7 +107,9 @@ def test_absent_clips_are_named():
 )
 def test_single_files_are_described_or_refused(tmp_path, clips, name, content, expected):
     """One suspicious file is what people come with."""
-    (tmp_path / name).write_bytes(clips["S001C001P001R001A001.skeleton"] if content is None else content)
+    (tmp_path / name).write_bytes(
+        clips["S001C001P001R001A001.skeleton"] if content is None else content
+    )
     report = doctor.examine_file(tmp_path / name)
     assert {key: report[key] for key in expected} == expected
     assert report["ok"] or name in report["damage"]
@@ -136,7 +154,14 @@ def test_the_command_says_it_as_text_and_as_json(tmp_path, clips, capsys, root):
 
 UCLA = {
     f"all_sqe/a08_s01_e0{i}_v0{v}.json": json.dumps(
-        {"file_name": "x", "skeletons": np.random.default_rng(10 * i + v).normal(size=(3, 20, 3)).round(4).tolist(), "label": 7}
+        {
+            "file_name": "x",
+            "skeletons": np.random.default_rng(10 * i + v)
+            .normal(size=(3, 20, 3))
+            .round(4)
+            .tolist(),
+            "label": 7,
+        }
     ).encode()
     for i in (1, 2)
     for v in (1, 2, 3)
@@ -146,7 +171,9 @@ UCLA = {
 @pytest.fixture
 def ucla(monkeypatch, tmp_path, root):
     """Six clips in NW-UCLA's archive, which is copied when fetched."""
-    monkeypatch.setattr(nwucla, "SPEC", dataclasses.replace(nwucla.SPEC, expected={"xview": (4, 2)}))
+    monkeypatch.setattr(
+        nwucla, "SPEC", dataclasses.replace(nwucla.SPEC, expected={"xview": (4, 2)})
+    )
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     simulated.write_zip(tmp_path / "mine" / "all_sqe.zip", UCLA)
@@ -159,7 +186,16 @@ def doctor_says(capsys, tmp_path):
 
     def ask(*words):
         try:
-            cli.main(["doctor", *map(str, words), "--jobs", "1", "--params", str(tmp_path / "params.yaml")])
+            cli.main(
+                [
+                    "doctor",
+                    *map(str, words),
+                    "--jobs",
+                    "1",
+                    "--params",
+                    str(tmp_path / "params.yaml"),
+                ]
+            )
             code = 0
         except SystemExit as stop:
             code = stop.code
@@ -243,7 +279,10 @@ def test_every_changed_file_of_a_fetched_set_is_named(tmp_path, ucla, doctor_say
 def test_loose_files_are_one_copy_before_and_after_fetch(tmp_path, ucla, doctor_says):
     """What was fetched from a folder lies there twice: that is no riddle, and hides no other set."""
     (tmp_path / "mine" / "all_sqe.zip").unlink()
-    loose = folder(tmp_path / "mine" / "all_sqe", {name.rpartition("/")[2]: content for name, content in UCLA.items()})
+    loose = folder(
+        tmp_path / "mine" / "all_sqe",
+        {name.rpartition("/")[2]: content for name, content in UCLA.items()},
+    )
     assert doctor_says("nwucla", "--archives", "mine")[1].startswith("nwucla: ok, not fetched")
     fetch("nwucla", {}, "data/raw/nwucla", ["mine"])
     code, out, _ = doctor_says("--archives", "mine")
@@ -258,12 +297,16 @@ def test_loose_files_are_one_copy_before_and_after_fetch(tmp_path, ucla, doctor_
     assert (code, "utkinect: missing" in out) == (1, True)
 
 
-def test_the_states_of_a_set_read_in_place_are_told_apart(tmp_path, clips, few, doctor_says, monkeypatch):
+def test_the_states_of_a_set_read_in_place_are_told_apart(
+    tmp_path, clips, few, doctor_says, monkeypatch
+):
     """NTU's archives are never copied: what was fetched can be cut, bent or moved away afterwards."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     archive = tmp_path / "mine" / ntu60.SPEC.remotes[0].filename
-    simulated.write_zip(archive, {f"nturgb+d_skeletons/{name}": text for name, text in clips.items()})
+    simulated.write_zip(
+        archive, {f"nturgb+d_skeletons/{name}": text for name, text in clips.items()}
+    )
     whole = archive.read_bytes()
     for state, words in (("not fetched", ("--archives", "mine")), ("whole", ())):
         if state == "whole":
@@ -284,7 +327,9 @@ def test_the_states_of_a_set_read_in_place_are_told_apart(tmp_path, clips, few, 
 
 def test_another_archive_of_the_same_name_is_no_damage(tmp_path, ucla, doctor_says):
     """`Skeleton.zip` is a name that several data sets have: in a folder of archives it must not make one of them broken."""
-    simulated.write_zip(tmp_path / "mine" / "Skeleton.zip", {"Skeleton/a1_s1_t1.mat": b"another data set"})
+    simulated.write_zip(
+        tmp_path / "mine" / "Skeleton.zip", {"Skeleton/a1_s1_t1.mat": b"another data set"}
+    )
     code, out, _ = doctor_says("--archives", "mine")
     assert code == 0
     assert "pkummd1: missing" in out
@@ -294,7 +339,9 @@ def test_another_archive_of_the_same_name_is_no_damage(tmp_path, ucla, doctor_sa
 def test_a_set_with_other_counts_is_incomplete(tmp_path, clips, few):
     """Whole files, but not all of them: counts are those of another data set."""
     del clips["S001C002P001R001A001.skeleton"]
-    report = doctor.examine("ntu60", {}, tmp_path / "raw", [folder(tmp_path / "mine", clips)], jobs=1)
+    report = doctor.examine(
+        "ntu60", {}, tmp_path / "raw", [folder(tmp_path / "mine", clips)], jobs=1
+    )
     assert (report["ok"], report["state"]) == (False, "incomplete")
 
 
@@ -339,10 +386,16 @@ def test_single_archives_are_read_to_their_last_byte(tmp_path, ucla, doctor_says
     """The list of files stands at the end of an archive and says nothing of a bit that changed before it."""
     archive = tmp_path / "mine" / "all_sqe.zip"
     whole = archive.read_bytes()
-    assert doctor_says(archive)[:2] == (0, f"{archive}: ok, whole\n  kind: archive\n  files: 6\n  endings: {{'.json': 6}}\n")
+    assert doctor_says(archive)[:2] == (
+        0,
+        f"{archive}: ok, whole\n  kind: archive\n  files: 6\n  endings: {{'.json': 6}}\n",
+    )
     archive.write_bytes(flipped(whole))
     code, out, _ = doctor_says(archive)
-    assert (code, out.startswith(f"{archive}: NOT OK, damaged: {archive}: member all_sqe/")) == (1, True)
+    assert (code, out.startswith(f"{archive}: NOT OK, damaged: {archive}: member all_sqe/")) == (
+        1,
+        True,
+    )
     archive.write_bytes(whole[:-1])
     assert doctor_says(archive)[1].startswith(f"{archive}: NOT OK, truncated")
     simulated.write_7z(tmp_path / "a.7z", UCLA)

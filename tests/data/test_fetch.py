@@ -18,7 +18,9 @@ from pstl.data.fetch import download, fetch
 from pstl.data.spec import Remote
 from pstl.errors import UserError
 
-MEMBERS = {f"all/clip{i}.txt": random.Random(i).randbytes(40_000) for i in range(5)}  # noise: an archive is as long as its content
+MEMBERS = {
+    f"all/clip{i}.txt": random.Random(i).randbytes(40_000) for i in range(5)
+}  # noise: an archive is as long as its content
 
 
 def write_zip(path, members=MEMBERS):
@@ -34,7 +36,11 @@ def sha256(path):
 
 
 def contents(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != "manifest.json"
+    }
 
 
 @pytest.fixture
@@ -77,7 +83,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(self.server.page)
             return
         self.server.ranges.append(asked)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.server.obeys_range else 0
+        start = (
+            int(asked.removeprefix("bytes=").rstrip("-"))
+            if asked and self.server.obeys_range
+            else 0
+        )
         if start >= len(content):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(content)}")
@@ -88,7 +98,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.wfile.write(content[start : start + self.server.cuts.pop(0)] if self.server.cuts else content[start:])
+        self.wfile.write(
+            content[start : start + self.server.cuts.pop(0)]
+            if self.server.cuts
+            else content[start:]
+        )
 
     def log_message(self, *_):
         pass
@@ -113,7 +127,9 @@ def test_an_archive_is_found_at_any_depth_and_the_manifest_says_what_came(tmp_pa
     assert contents(tmp_path / "raw" / "nwucla") == MEMBERS
     manifest = json.loads((tmp_path / "raw" / "nwucla" / "manifest.json").read_text())
     assert manifest["files"] == {name: len(content) for name, content in MEMBERS.items()}
-    assert manifest["sources"] == [{"file": "a.zip", "sha256": sha256(archive), "from": str(archive)}]
+    assert manifest["sources"] == [
+        {"file": "a.zip", "sha256": sha256(archive), "from": str(archive)}
+    ]
     assert manifest["dataset"] == "nwucla"
 
 
@@ -144,7 +160,9 @@ def test_two_archives_that_differ_are_asked_about_if_none_is_known(tmp_path, dat
     one = write_zip(tmp_path / "mine" / "1" / "a.zip", {"clip1.txt": b"another data set"})
     other = write_zip(tmp_path / "mine" / "2" / "a.zip")
     dataset(Remote("a.zip"))
-    with pytest.raises(UserError, match=rf"{one} and {other} differ, .*remove one or name one folder"):
+    with pytest.raises(
+        UserError, match=rf"{one} and {other} differ, .*remove one or name one folder"
+    ):
         fetch("nwucla", {}, tmp_path / "out", [tmp_path / "mine"])
     assert not (tmp_path / "out").exists()
     one.write_bytes(other.read_bytes())
@@ -157,7 +175,9 @@ def test_an_unpacked_folder_stands_in_for_its_archive(tmp_path, dataset):
     zipfile.ZipFile(write_zip(tmp_path / "a.zip")).extractall(tmp_path / "mine" / "x")
     (tmp_path / "mine" / "x" / "notes.txt").write_text("not a clip")
     fetch("nwucla", {}, tmp_path / "out", [tmp_path / "mine"])
-    assert contents(tmp_path / "out") == {name.removeprefix("all/"): content for name, content in MEMBERS.items()}
+    assert contents(tmp_path / "out") == {
+        name.removeprefix("all/"): content for name, content in MEMBERS.items()
+    }
     (tmp_path / "mine" / "y").mkdir()
     (tmp_path / "mine" / "y" / "clip3.txt").write_text("which of the two?")
     with pytest.raises(UserError, match=r"clip3\.txt is in .*x.* and in .*y; remove one copy"):
@@ -175,7 +195,10 @@ def test_an_earlier_result_is_no_source(tmp_path, dataset):
 
 def test_only_the_wanted_members_are_unpacked(tmp_path, dataset):
     """Archives made on a Mac carry a shadow of every file under the same ending; read as clips they would double the counts."""
-    write_zip(tmp_path / "mine" / "a.zip", {**MEMBERS, "__MACOSX/all/._clip0.txt": b"shadow", "all/readme.md": b"text"})
+    write_zip(
+        tmp_path / "mine" / "a.zip",
+        {**MEMBERS, "__MACOSX/all/._clip0.txt": b"shadow", "all/readme.md": b"text"},
+    )
     fetch("nwucla", {}, tmp_path / "out", [tmp_path / "mine"])
     assert contents(tmp_path / "out") == MEMBERS
 
@@ -202,7 +225,17 @@ def test_a_damaged_member_leaves_the_earlier_folder_as_it_was(tmp_path, dataset)
     assert [p.name for p in (tmp_path / "raw").iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("name", ["../clip0.txt", "all/../../clip0.txt", "/tmp/clip0.txt", "C:/clip0.txt", "..\\clip0.txt", "./clip0.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../clip0.txt",
+        "all/../../clip0.txt",
+        "/tmp/clip0.txt",
+        "C:/clip0.txt",
+        "..\\clip0.txt",
+        "./clip0.txt",
+    ],
+)
 def test_no_member_is_written_outside_the_folder(tmp_path, name):
     """An archive comes from strangers: unpacking it must not be able to overwrite the user's files."""
     archive = write_zip(tmp_path / "a.zip", {"clip1.txt": b"innocent", name: b"not"})
@@ -235,13 +268,22 @@ def test_another_archive_of_the_same_name_is_refused(tmp_path, dataset):
 
 def test_what_is_missing_is_said_once_with_everything_to_do(tmp_path, dataset):
     """The reader has no network here or must ask the authors: one message has to be enough to get on."""
-    dataset(Remote("a.zip", url="http://127.0.0.1:1/a.zip"), Remote("b.zip"), how_to_get="b.zip on request from its authors")
+    dataset(
+        Remote("a.zip", url="http://127.0.0.1:1/a.zip"),
+        Remote("b.zip"),
+        how_to_get="b.zip on request from its authors",
+    )
     with pytest.raises(UserError) as caught:
         fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
     message = str(caught.value)
     assert "\n" not in message
     assert not (tmp_path / "raw" / "nwucla").exists()
-    for part in ("a.zip: download failed", "b.zip: not found", "a.zip from http://127.0.0.1:1/a.zip", "b.zip on request from its authors"):
+    for part in (
+        "a.zip: download failed",
+        "b.zip: not found",
+        "a.zip from http://127.0.0.1:1/a.zip",
+        "b.zip on request from its authors",
+    ):
         assert part in message
     assert f"Put it into {tmp_path}/raw/archives" in message
     assert message.endswith(f"python -m pstl fetch nwucla --out {tmp_path}/raw/nwucla")
@@ -280,7 +322,10 @@ def test_a_download_goes_on_where_it_was_cut(tmp_path, server):
 def test_a_line_that_stays_dead_ends_in_the_message_and_keeps_what_came(tmp_path, server):
     """What was paid for once is the start of the next attempt, and half an archive must never carry the archive's name."""
     server.cuts = [90_000, 0]
-    with pytest.raises(UserError, match=r"connection cut after 90000 of \d+ bytes; 90000 bytes kept in .*a\.zip\.part.* then run: python"):
+    with pytest.raises(
+        UserError,
+        match=r"connection cut after 90000 of \d+ bytes; 90000 bytes kept in .*a\.zip\.part.* then run: python",
+    ):
         fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
     assert [p.name for p in (tmp_path / "raw" / "archives").iterdir()] == ["a.zip.part"]
     fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
@@ -302,7 +347,11 @@ def test_a_part_that_is_complete_or_too_long_is_settled(tmp_path, server):
     download(server.url, tmp_path / "a.zip")
     (tmp_path / "b.zip.part").write_bytes(server.content + b"more")
     download(server.url, tmp_path / "b.zip")
-    assert server.ranges == [f"bytes={len(server.content)}-", f"bytes={len(server.content) + 4}-", None]
+    assert server.ranges == [
+        f"bytes={len(server.content)}-",
+        f"bytes={len(server.content) + 4}-",
+        None,
+    ]
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes() == server.content
 
 
@@ -317,7 +366,9 @@ def test_a_web_page_in_place_of_the_archive_is_not_kept(tmp_path, server):
 def test_the_page_before_a_large_file_is_passed(tmp_path, server):
     """Google Drive asks before it sends what it cannot scan; kept as an archive, that page would block every later attempt."""
     fields = b'<input type="hidden" name="id" value="1A"><input type="hidden" name="confirm" value="yes">'
-    server.page = b'<html><form id="download-form" action="/big" method="get">' + fields + b"</form></html>"
+    server.page = (
+        b'<html><form id="download-form" action="/big" method="get">' + fields + b"</form></html>"
+    )
     server.cuts = [70_000]
     download(server.url, tmp_path / "a.zip")
     assert server.ranges == [None, "bytes=70000-"]

@@ -10,9 +10,22 @@ from pstl.data import reading
 from pstl.errors import UserError
 
 # More than 6,000 in all; what is large or slow to read is broken less often.
-COUNTS = {"skeleton_txt.read": 1000, "pku_txt.read": 900, "ucla_json.read": 600, "expmap_txt.read": 400, "interval_txt.read_folder": 200}
+COUNTS = {
+    "skeleton_txt.read": 1000,
+    "pku_txt.read": 900,
+    "ucla_json.read": 600,
+    "expmap_txt.read": 400,
+    "interval_txt.read_folder": 200,
+}
 COUNT = 500
-TABLES = ("skeleton_txt.read", "pku_txt.read", "ucla_json.read", "utkinect_txt.read", "msr_txt.read", "expmap_txt.read")
+TABLES = (
+    "skeleton_txt.read",
+    "pku_txt.read",
+    "ucla_json.read",
+    "utkinect_txt.read",
+    "msr_txt.read",
+    "expmap_txt.read",
+)
 
 
 def outcome(reader, folder, data):
@@ -60,7 +73,9 @@ def spliced(whole: bytes, word: bytes, separator: bytes) -> bytes:
     return separator.join(words)
 
 
-@pytest.mark.parametrize("name", [name for name in broken.found() if name in TABLES and name != "skeleton_txt.read"])
+@pytest.mark.parametrize(
+    "name", [name for name in broken.found() if name in TABLES and name != "skeleton_txt.read"]
+)
 def test_no_foreign_word_is_a_number(tmp_path, name):
     """`true` is 1 to Python, 1_000 a thousand and a digit of another alphabet a digit: a joint would stand where nobody was."""
     reader = broken.READERS[name]
@@ -91,13 +106,20 @@ def test_marks_and_line_ends_of_other_programs_change_nothing(tmp_path, name):
     whole = reader.whole[0].replace(b"\r\n", b"\n")
     first, complaint = outcome(reader, tmp_path, whole)
     assert not complaint
-    for data in (b"\xef\xbb\xbf" + whole, whole.replace(b"\n", b"\r\n"), whole.replace(b"\n", b"\r"), whole + b"\n\r\n \t\n"):
+    for data in (
+        b"\xef\xbb\xbf" + whole,
+        whole.replace(b"\n", b"\r\n"),
+        whole.replace(b"\n", b"\r"),
+        whole + b"\n\r\n \t\n",
+    ):
         other, complaint = outcome(reader, tmp_path, data)
         assert not complaint
         assert first is None or np.array_equal(first[0], other[0])
     for data in (whole.decode().encode("utf-16"), b"# a comment\n" + whole):
         _, complaint = outcome(reader, tmp_path, data)
-        assert complaint or (name == "pku_txt.read_split" and data.startswith(b"#"))  # there it is a heading
+        assert complaint or (
+            name == "pku_txt.read_split" and data.startswith(b"#")
+        )  # there it is a heading
 
 
 def body(value: str = "0") -> str:
@@ -110,7 +132,10 @@ MANY_KEYS = b"{" + b",".join(b'"%d":0' % i for i in range(MIB // 4)) + b"}"
 DEEP = b"[" * 3 * MIB
 LARGE = {
     "empty frames": ("skeleton_txt.read", b"1000001\n" + b"0\n" * 10**6),
-    "empty frames and a body": ("skeleton_txt.read", b"1000001\n" + b"0\n" * 10**6 + b"1\n" + body().encode()),
+    "empty frames and a body": (
+        "skeleton_txt.read",
+        b"1000001\n" + b"0\n" * 10**6 + b"1\n" + body().encode(),
+    ),
     "bodies": ("skeleton_txt.read", ("4000\n" + ("1\n" + body()) * 4000).encode()),
     "words": ("skeleton_txt.read", b"1 " * MIB),
     "short numbers": ("pku_txt.read", (b"0 " * 149 + b"0\r\n") * 8000),

@@ -8,7 +8,12 @@ import pytest
 from pstl.data import archives, inflate
 from pstl.errors import UserError
 
-MEMBERS = {"empty": b"", "short": b"a", "text": b"0.123 4.56\n" * 9_999, "noise": random.Random(0).randbytes(70_000)}
+MEMBERS = {
+    "empty": b"",
+    "short": b"a",
+    "text": b"0.123 4.56\n" * 9_999,
+    "noise": random.Random(0).randbytes(70_000),
+}
 
 
 @pytest.fixture(params=["as it is here", "without libdeflate"])
@@ -23,7 +28,10 @@ def path(request, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", request.param) as bundle:
         for name, content in MEMBERS.items():
             info = zipfile.ZipInfo(f"deep/{name}")
-            info.compress_type, info.extra = request.param, b"\x99\x99\x02\x00ab"  # further bytes before the content
+            info.compress_type, info.extra = (
+                request.param,
+                b"\x99\x99\x02\x00ab",
+            )  # further bytes before the content
             bundle.writestr(info, content)
     return tmp_path / "a.zip"
 
@@ -52,4 +60,7 @@ def test_damage_anywhere_is_an_error_that_names_the_member(path, library):
         at = first + rng.randrange(info.compress_size)
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << rng.randrange(8)]) + whole[at + 1 :])
         with zipfile.ZipFile(path) as bundle:
-            assert what_comes(bundle) in (MEMBERS["text"], "member deep/text is damaged")  # the first: a bit that carries nothing
+            assert what_comes(bundle) in (
+                MEMBERS["text"],
+                "member deep/text is damaged",
+            )  # the first: a bit that carries nothing

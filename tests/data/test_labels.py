@@ -11,7 +11,10 @@ from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet, write_sequences
 from pstl.errors import UserError
 
-NTU_XSUB, NTU_XVIEW = [40_091 // 60] * 60, [37_646 // 60] * 60  # mean sizes; the true ones differ by a few clips
+NTU_XSUB, NTU_XVIEW = (
+    [40_091 // 60] * 60,
+    [37_646 // 60] * 60,
+)  # mean sizes; the true ones differ by a few clips
 NWUCLA = [102, 102, 96, 124, 101, 102, 99, 99, 98, 97]
 
 
@@ -41,7 +44,15 @@ def array(names, train, y):
     n = len(names)
     rest = np.setdiff1d(np.arange(n), train)
     meta = {"dataset": "nwucla"}
-    return ArraySet(np.zeros((n, 3, 2, 20, 1)), y, np.full(n, 2), np.arange(n), names, {"xview": (train, rest)}, meta)
+    return ArraySet(
+        np.zeros((n, 3, 2, 20, 1)),
+        y,
+        np.full(n, 2),
+        np.arange(n),
+        names,
+        {"xview": (train, rest)},
+        meta,
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +146,9 @@ def test_small_classes_lend_all_they_have():
     for rule in CLASS_RULES:
         assert labels.clips_per_class([102, 96], 1, rule) == [102, 96]
     assert labels.clips_per_class([102, 96], 1, "random") == [198]
-    assert labels.clips_per_class([100], 0.29) == [29]  # not 28, which 0.29 * 100 is in floating point
+    assert labels.clips_per_class([100], 0.29) == [
+        29
+    ]  # not 28, which 0.29 * 100 is in floating point
     for wrong in (0.0, -0.1, 1.5, float("nan")):
         with pytest.raises(UserError, match="expected more than 0"):
             labels.clips_per_class([10], wrong)
@@ -190,7 +203,9 @@ def test_draws_differ_and_come_back():
     assert ranking(order=shuffled) == ranking()
     assert ranking(draw=1).classes != ranking().classes
     assert sorted(ranking(draw=1).classes[1]) == sorted(ranking().classes[1])
-    ranks = [[int(name.split("_")[1]) for name in clips[:10]] for clips in ranking((50, 50)).classes]
+    ranks = [
+        [int(name.split("_")[1]) for name in clips[:10]] for clips in ranking((50, 50)).classes
+    ]
     assert ranks[0] != ranks[1]  # drawn per class, not one set of ranks for all (spec 10.4)
 
 
@@ -211,7 +226,9 @@ def test_the_indices_are_training_clips_of_their_class():
     data = array(names, np.flatnonzero([name[0] == "c" for name in names]), y)
     index = labels.labelled(lists, 0.1, data)
     assert list(np.bincount(y[index])) == [2, 2, 2]
-    assert {names[i] for i in index} == {name for clips in labels.first_clips(lists, 0.1) for name in clips}
+    assert {names[i] for i in index} == {
+        name for clips in labels.first_clips(lists, 0.1) for name in clips
+    }
     assert (np.diff(index) > 0).all()
 
 
@@ -225,7 +242,9 @@ def test_lists_of_other_clips_are_refused():
     more = array([*names, "new"], np.arange(96), np.zeros(96, np.int64))
     with pytest.raises(UserError, match="drawn without new, a training clip of nwucla/xview"):
         labels.labelled(lists, 0.1, more)
-    twice = labels.Ranking("nwucla", "xview", 0, [*lists.classes[:2], [*lists.classes[2], lists.classes[0][0]]])
+    twice = labels.Ranking(
+        "nwucla", "xview", 0, [*lists.classes[:2], [*lists.classes[2], lists.classes[0][0]]]
+    )
     with pytest.raises(UserError, match="with a clip twice"):
         labels.labelled(twice, 0.1, array(names, np.arange(95), np.zeros(95, np.int64)))
     data.meta["dataset"] = "synthetic"
@@ -238,29 +257,46 @@ def test_a_share_that_labels_nothing_is_refused(rule):
     """Training on no clip would end somewhere else, and say something else."""
     lists = ranking(rule=rule)
     names = [name for clips in lists.classes for name in clips]
-    with pytest.raises(UserError, match=rf"the rule {rule} labels none of 95 clips of nwucla/xview; take a larger fraction"):
+    with pytest.raises(
+        UserError,
+        match=rf"the rule {rule} labels none of 95 clips of nwucla/xview; take a larger fraction",
+    ):
         labels.labelled(lists, 0.01, array(names, np.arange(95), np.zeros(95, np.int64)))
 
 
 def test_an_unknown_rule_is_refused():
     """A typo must not become the default."""
-    with pytest.raises(UserError, match="unknown rule 'cmd' of labels; known: psp, per_class_round, random, per_class_7"):
+    with pytest.raises(
+        UserError,
+        match="unknown rule 'cmd' of labels; known: psp, per_class_round, random, per_class_7",
+    ):
         ranking(rule="cmd")
 
 
 def test_a_file_is_drawn_from_the_sequences(tmp_path):
     """From recordings to a published list of clips: training side only, readable without this project."""
     clips = [
-        RawSequence(f"a{c:02}_s01_e{i:02}_v0{v}", c, np.ones((2, 20, 1, 3), np.float32) * (c + i), 1, v)
+        RawSequence(
+            f"a{c:02}_s01_e{i:02}_v0{v}", c, np.ones((2, 20, 1, 3), np.float32) * (c + i), 1, v
+        )
         for c in range(10)
         for i in range(5)
         for v in (1, 3)
     ]
     write_sequences(tmp_path / "sequences", nwucla.SPEC, 20, clips)
-    labels.draw_labels("nwucla", tmp_path / "sequences", "xview", 2, tmp_path / "d2.json", "per_class_round")
+    labels.draw_labels(
+        "nwucla", tmp_path / "sequences", "xview", 2, tmp_path / "d2.json", "per_class_round"
+    )
     content = json.loads((tmp_path / "d2.json").read_text())
-    assert (content["dataset"], content["split"], content["draw"], content["rule"]) == ("nwucla", "xview", 2, "per_class_round")
-    assert [sorted(names) for names in content["classes"]] == [[f"a{c:02}_s01_e{i:02}_v01" for i in range(5)] for c in range(10)]
+    assert (content["dataset"], content["split"], content["draw"], content["rule"]) == (
+        "nwucla",
+        "xview",
+        2,
+        "per_class_round",
+    )
+    assert [sorted(names) for names in content["classes"]] == [
+        [f"a{c:02}_s01_e{i:02}_v01" for i in range(5)] for c in range(10)
+    ]
     assert labels.read(tmp_path / "d2.json").classes == content["classes"]
     with pytest.raises(UserError, match="known: xview, xview_disjoint"):
         labels.draw_labels("nwucla", tmp_path / "sequences", "xsub", 0, tmp_path / "d0.json")

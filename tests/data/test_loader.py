@@ -13,7 +13,13 @@ def test_bodies_are_items_of_their_own():
     data = ArraySet(x, np.arange(5), length, np.arange(5), [], {}, {})
     clips = Clips(data, np.arange(5), torch.device("cpu"), labelled=True, one_body=True, shortest=4)
     taken, lengths, y = clips.take(torch.arange(len(clips)))
-    assert taken.shape == (4, 3, 9, 20, 1)  # two of clip 0, one of 1, none of 2 (too short), one of 3, none of 4 (empty)
+    assert taken.shape == (
+        4,
+        3,
+        9,
+        20,
+        1,
+    )  # two of clip 0, one of 1, none of 2 (too short), one of 3, none of 4 (empty)
     for body, (clip, slot) in zip(taken, [(0, 0), (0, 1), (1, 0), (3, 1)], strict=True):
         np.testing.assert_array_equal(body[..., 0].numpy(), x[clip, ..., slot])
     assert lengths.tolist() == clips.host_length.tolist() == [9, 9, 8, 7]

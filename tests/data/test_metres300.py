@@ -6,7 +6,12 @@ from pstl.skeletons import load
 
 
 def made(*xyz, people=2, name="kinect_v2"):
-    return metres300.apply([RawSequence(f"clip{i}", 0, part) for i, part in enumerate(xyz)], load(name), people, metres300.Config())
+    return metres300.apply(
+        [RawSequence(f"clip{i}", 0, part) for i, part in enumerate(xyz)],
+        load(name),
+        people,
+        metres300.Config(),
+    )
 
 
 def test_coordinates_are_the_sensors():
@@ -16,7 +21,9 @@ def test_coordinates_are_the_sensors():
     x, length = made(short, long)
     assert length.tolist() == [12, 30]
     np.testing.assert_array_equal(x[0, :, :12, :, 0], short[:, :, 0].transpose(2, 0, 1))
-    np.testing.assert_array_equal(x[1], long[:, :, :2].transpose(3, 0, 1, 2))  # the first two slots as they stand
+    np.testing.assert_array_equal(
+        x[1], long[:, :, :2].transpose(3, 0, 1, 2)
+    )  # the first two slots as they stand
     assert not x[0, :, 12:].any()
     assert not x[0, ..., 1].any()
 

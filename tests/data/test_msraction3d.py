@@ -21,7 +21,11 @@ JOINT = {name: i for i, name in enumerate(SKELETON.names)}
 
 
 def write(folder, name="a03_s02_e01", rows=2 * J, columns=4, value=None):
-    table = np.arange(rows * columns).reshape(rows, columns) / 4 if value is None else [[value] * columns] * rows
+    table = (
+        np.arange(rows * columns).reshape(rows, columns) / 4
+        if value is None
+        else [[value] * columns] * rows
+    )
     path = folder / f"{name}_skeleton3D.txt"
     path.write_text("".join(" ".join(map(str, row)) + "\n" for row in table))
     return path
@@ -78,10 +82,14 @@ def test_positions_reach_an_encoder_of_another_sensor_under_their_names():
     assert [SKELETON.names[j] for j in here] == list(there.names)
     assert [here[j] for j in joints_of("msr20", "kinect_v1")] == list(range(J))
     renamed = {frozenset((there.names[a], there.names[b])) for a, b in there.edges}
-    assert renamed - {frozenset(("hip centre", "spine"))} <= {frozenset((SKELETON.names[a], SKELETON.names[b])) for a, b in SKELETON.edges}
+    assert renamed - {frozenset(("hip centre", "spine"))} <= {
+        frozenset((SKELETON.names[a], SKELETON.names[b])) for a, b in SKELETON.edges
+    }
     second = load("kinect_v2").names
     assert second[joints_of("msr20", "kinect_v2")[JOINT["hip centre"]]] == "spine base"
-    assert SKELETON.names[joints_of("kinect_v2", "msr20")[second.index("left thumb")]] == "left hand"
+    assert (
+        SKELETON.names[joints_of("kinect_v2", "msr20")[second.index("left thumb")]] == "left hand"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +111,9 @@ def frames(clips):
 def test_clips_are_the_557_of_the_list(clips):
     """Accuracies are comparable only on the same clips; the release's own list says which."""
     with zipfile.ZipFile(SHARED / "msr-action3d" / "msr_action3d_real_world.zip") as archive:
-        listed = archive.read("real_world_coordinates/files_used_in_cvpr12_paper.txt").decode().split()
+        listed = (
+            archive.read("real_world_coordinates/files_used_in_cvpr12_paper.txt").decode().split()
+        )
     assert [clip.name for clip in clips] == sorted(listed)
     assert len(clips) == 557
     side = Counter(map(msraction3d.SPEC.splits["xsub"], clips))
@@ -120,12 +130,23 @@ def test_bones_keep_their_length_and_both_sides_have_the_same(frames):
     bones = np.linalg.norm(frames[:, child] - frames[:, parent], axis=-1)
     length = dict(zip((SKELETON.names[c] for c in child), np.median(bones, 0), strict=True))
     assert (bones.std(0) < 0.2 * np.median(bones, 0)).all()  # over ten performers
-    expected = {"knee": 0.54, "ankle": 0.43, "elbow": 0.28, "wrist": 0.29, "hand": 0.07, "foot": 0.17, "shoulder": 0.22, "head": 0.24}
+    expected = {
+        "knee": 0.54,
+        "ankle": 0.43,
+        "elbow": 0.28,
+        "wrist": 0.29,
+        "hand": 0.07,
+        "foot": 0.17,
+        "shoulder": 0.22,
+        "head": 0.24,
+    }
     for name, metres in expected.items():
         for side in ("",) if name == "head" else ("left ", "right "):
             assert length[side + name] == pytest.approx(metres, abs=0.02)
     mixed = frames[:, np.random.default_rng(0).permutation(J)]
-    assert np.median(np.linalg.norm(mixed[:, child] - mixed[:, parent], axis=-1), 0).sum() > 2 * sum(length.values())
+    assert np.median(
+        np.linalg.norm(mixed[:, child] - mixed[:, parent], axis=-1), 0
+    ).sum() > 2 * sum(length.values())
 
 
 def speed(clip, joint):
@@ -136,15 +157,34 @@ def speed(clip, joint):
 def test_up_is_y_and_left_is_left(clips, frames):
     """Three witnesses that no table names: the acting arm and leg are the right ones, feet point to the sensor, x runs as on a Kinect."""
     height = np.median(frames[:, :, 1], 0)
-    order = ["head", "shoulder centre", "spine", "hip centre", "left knee", "left ankle", "left foot"]
+    order = [
+        "head",
+        "shoulder centre",
+        "spine",
+        "hip centre",
+        "left knee",
+        "left ankle",
+        "left foot",
+    ]
     assert (np.diff(height[[JOINT[name] for name in order]]) < 0).all()
-    for side in ("left", "right"):  # a body that faces the sensor has its toes nearer to it, and then its right at larger x
-        assert (frames[:, JOINT[f"{side} foot"], 2] < frames[:, JOINT[f"{side} ankle"], 2]).mean() > 0.9
+    for side in (
+        "left",
+        "right",
+    ):  # a body that faces the sensor has its toes nearer to it, and then its right at larger x
+        assert (
+            frames[:, JOINT[f"{side} foot"], 2] < frames[:, JOINT[f"{side} ankle"], 2]
+        ).mean() > 0.9
     for left, right in (SKELETON.shoulders, SKELETON.hips):
         assert (frames[:, right, 0] > frames[:, left, 0]).mean() > 0.95
-    for limb, actions in (("hand", ("high arm wave", "hammer", "draw x")), ("foot", ("forward kick", "side kick"))):
+    for limb, actions in (
+        ("hand", ("high arm wave", "hammer", "draw x")),
+        ("foot", ("forward kick", "side kick")),
+    ):
         chosen = [clip for clip in clips if msraction3d.SPEC.classes[clip.label] in actions]
-        left, right = (np.mean([speed(clip, f"{side} {limb}") for clip in chosen]) for side in ("left", "right"))
+        left, right = (
+            np.mean([speed(clip, f"{side} {limb}") for clip in chosen])
+            for side in ("left", "right")
+        )
         assert right > 2.5 * left
 
 
@@ -158,7 +198,9 @@ def test_the_same_body_stands_behind_both_tables(frames):
     there = load("kinect_v1")
     child, parent = np.array(there.edges).T
     ours = frames[:, list(joints_of("kinect_v1", "msr20"))]
-    a, b = (np.median(np.linalg.norm(x[:, child] - x[:, parent], axis=-1), 0) for x in (ours, theirs))
+    a, b = (
+        np.median(np.linalg.norm(x[:, child] - x[:, parent], axis=-1), 0) for x in (ours, theirs)
+    )
     for name, mine, other in zip((there.names[c] for c in child), a, b, strict=True):
         if name.split()[-1] in ("elbow", "wrist", "knee", "ankle", "shoulder"):
             assert mine == pytest.approx(other, rel=0.35), name

@@ -28,7 +28,9 @@ from pstl.registry import load as load_plugin
 from pstl.skeletons import load as load_skeleton
 
 FOLDER = "nturgb+d_skeletons"
-NAMES = simulated.ntu_names((1, 2), (1, 3), (1, 13))  # 2 set-ups, a trained and a tested performer: 48 clips
+NAMES = simulated.ntu_names(
+    (1, 2), (1, 3), (1, 13)
+)  # 2 set-ups, a trained and a tested performer: 48 clips
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +43,19 @@ def clips():
 @pytest.fixture
 def few(monkeypatch):
     """The literature's counts, for the clips above."""
-    monkeypatch.setattr(ntu60, "SPEC", dataclasses.replace(ntu60.SPEC, expected={"xsub": (24, 24), "xview": (32, 16)}))
+    monkeypatch.setattr(
+        ntu60,
+        "SPEC",
+        dataclasses.replace(ntu60.SPEC, expected={"xsub": (24, 24), "xview": (32, 16)}),
+    )
 
 
 def archive(folder, clips):
     folder.mkdir(parents=True, exist_ok=True)
-    simulated.write_zip(folder / ntu60.SPEC.remotes[0].filename, {f"{FOLDER}/{name}": text for name, text in clips.items()})
+    simulated.write_zip(
+        folder / ntu60.SPEC.remotes[0].filename,
+        {f"{FOLDER}/{name}": text for name, text in clips.items()},
+    )
     return folder
 
 
@@ -59,7 +68,9 @@ def unpacked(folder, clips):
 
 def sequences(tmp_path, source, **options):
     fetch("ntu60", {}, tmp_path / "raw/ntu60", [source])
-    parse("ntu60", {}, tmp_path / "raw/ntu60", tmp_path / "s", jobs=options.pop("jobs", 1), **options)
+    parse(
+        "ntu60", {}, tmp_path / "raw/ntu60", tmp_path / "s", jobs=options.pop("jobs", 1), **options
+    )
     return open_sequences(tmp_path / "s")
 
 
@@ -183,16 +194,25 @@ def test_classes_and_people_are_the_official_ones():
 
 def test_encoders_for_ntu60_can_spare_its_test_clips():
     """All of NTU-60 is in NTU-120: an encoder trained there and tested here would be tested on what it has seen."""
-    names = [ntu60.place(str(name)) for name in simulated.ntu_names((1, 2, 18, 20), (1, 3, 45), (1,))]
+    names = [
+        ntu60.place(str(name)) for name in simulated.ntu_names((1, 2, 18, 20), (1, 3, 45), (1,))
+    ]
     for own in ("xsub", "xset"):
         for other, rule in ntu60.SPEC.splits.items():
-            plain, spared = ntu120.SPEC.splits[own], ntu120.SPEC.splits[f"{own}_sparing_ntu60_{other}"]
+            plain, spared = (
+                ntu120.SPEC.splits[own],
+                ntu120.SPEC.splits[f"{own}_sparing_ntu60_{other}"],
+            )
             for clip in names:
                 tested_there = clip.setup <= 17 and rule(clip) == "test"
-                assert spared(clip) == ("" if plain(clip) == "train" and tested_there else plain(clip))
+                assert spared(clip) == (
+                    "" if plain(clip) == "train" and tested_there else plain(clip)
+                )
     filmed = [clip for clip in names if clip.setup > 17 or clip.subject <= 40]
     same = ntu120.SPEC.splits["xsub"], ntu120.SPEC.splits["xsub_sparing_ntu60_xsub"]
-    assert [same[0](clip) for clip in filmed] == [same[1](clip) for clip in filmed]  # whom xsub trains on in both
+    assert [same[0](clip) for clip in filmed] == [
+        same[1](clip) for clip in filmed
+    ]  # whom xsub trains on in both
 
 
 @pytest.mark.parametrize(
@@ -227,7 +247,8 @@ suites:
     params = load(tmp_path / "params.yaml")
     if leaks:
         with pytest.raises(
-            UserError, match=rf"tasks\.moved: {source.SPEC.name}/{split} trains on clips that {target.SPEC.name}/{tested} tests on"
+            UserError,
+            match=rf"tasks\.moved: {source.SPEC.name}/{split} trains on clips that {target.SPEC.name}/{tested} tests on",
         ):
             check_plugins(params, "transfer")
     else:
@@ -245,7 +266,12 @@ def test_clips_are_read_straight_from_the_archive(tmp_path, clips, few):
         np.testing.assert_array_equal(clip.bodies, skeleton_txt.numbered(expected.ids))
         assert clip.merged == skeleton_txt.merged(expected.ids)
         name = skeleton_txt.parse_name(clip.name)
-        assert (clip.label, clip.subject, clip.camera, clip.setup) == (name.action - 1, name.performer, name.camera, name.setup)
+        assert (clip.label, clip.subject, clip.camera, clip.setup) == (
+            name.action - 1,
+            name.performer,
+            name.camera,
+            name.setup,
+        )
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -279,7 +305,10 @@ def test_clips_that_begin_without_a_body_stay_numbers(recipe):
 def test_what_other_systems_put_into_an_archive_is_passed_over(tmp_path, clips, few):
     """Copies were packed again: a Mac adds a shadow of every file, people the lists they used."""
     shadows = {f"__MACOSX/{FOLDER}/._{name}": b"\0\5\26\7" for name in clips}
-    others = {f"{FOLDER}/.DS_Store": b"x", f"{FOLDER}/NTU_RGBD_samples_with_missing_skeletons.txt": b"x"}
+    others = {
+        f"{FOLDER}/.DS_Store": b"x",
+        f"{FOLDER}/NTU_RGBD_samples_with_missing_skeletons.txt": b"x",
+    }
     (tmp_path / "zip").mkdir()
     members = {f"again/{FOLDER}/{name}": text for name, text in clips.items()}
     path = tmp_path / "zip" / ntu60.SPEC.remotes[0].filename
@@ -297,7 +326,9 @@ def test_one_clip_in_two_folders_of_an_archive_is_refused(tmp_path, clips, few):
 
 def test_a_damaged_file_stops_the_reading_or_is_left_out_and_recorded(tmp_path, clips, few):
     """A clip lost in silence changes every number after it; a clip left out knowingly is on record."""
-    source = archive(tmp_path / "zip", clips | {f"{NAMES[5]}.skeleton": clips[f"{NAMES[5]}.skeleton"][:-500]})
+    source = archive(
+        tmp_path / "zip", clips | {f"{NAMES[5]}.skeleton": clips[f"{NAMES[5]}.skeleton"][:-500]}
+    )
     with pytest.raises(UserError, match=rf"{NAMES[5]}\.skeleton: ends in frame .*--skip-damaged"):
         sequences(tmp_path, source)
     assert not (tmp_path / "s").exists()
@@ -310,7 +341,8 @@ def test_wrong_counts_say_what_differs(tmp_path, clips, monkeypatch):
     """Half an archive must not become a data set of its own."""
     source = archive(tmp_path / "zip", clips)
     with pytest.raises(
-        UserError, match=r"ntu60/xsub: 24 training clips in .*, expected 40091; see what is missing with 'python -m pstl doctor ntu60'"
+        UserError,
+        match=r"ntu60/xsub: 24 training clips in .*, expected 40091; see what is missing with 'python -m pstl doctor ntu60'",
     ):
         sequences(tmp_path, source)
     parse("ntu60", {"wrong_counts": "warn"}, tmp_path / "raw/ntu60", tmp_path / "s", jobs=1)
@@ -322,12 +354,16 @@ def test_an_archive_that_was_moved_is_asked_for(tmp_path, clips, few):
     source = archive(tmp_path / "zip", clips)
     fetch("ntu60", {}, tmp_path / "raw/ntu60", [source])
     source.rename(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match=r"is no longer in .*zip.*; run 'python -m pstl fetch ntu60"):
+    with pytest.raises(
+        UserError, match=r"is no longer in .*zip.*; run 'python -m pstl fetch ntu60"
+    ):
         parse("ntu60", {}, tmp_path / "raw/ntu60", tmp_path / "s")
 
 
 @pytest.mark.parametrize("recipe", ["resize50", "spine300"])
-def test_arrays_do_not_depend_on_the_pieces_they_are_made_in(tmp_path, clips, few, monkeypatch, recipe):
+def test_arrays_do_not_depend_on_the_pieces_they_are_made_in(
+    tmp_path, clips, few, monkeypatch, recipe
+):
     """Large data sets are prepared a few clips at a time, by several processes, each piece as long as its longest clip."""
     from pstl.data import prepare as module
 
@@ -339,7 +375,9 @@ def test_arrays_do_not_depend_on_the_pieces_they_are_made_in(tmp_path, clips, fe
     np.testing.assert_array_equal(whole.x, pieces.x)
     np.testing.assert_array_equal(whole.length, pieces.length)
     assert whole.x.shape[:2] == (len(NAMES), 3)
-    assert json.loads((tmp_path / "whole/meta.json").read_text()) == json.loads((tmp_path / "pieces/meta.json").read_text())
+    assert json.loads((tmp_path / "whole/meta.json").read_text()) == json.loads(
+        (tmp_path / "pieces/meta.json").read_text()
+    )
     assert [len(side) for side in whole.splits["xview"]] == [32, 16]
 
 
@@ -394,7 +432,12 @@ def test_downloading_needs_the_terms_accepted(tmp_path, monkeypatch):
         fetch("ntu60", {}, tmp_path / "raw/ntu60")
     message = str(caught.value)
     assert not asked
-    for part in (ntu60.SPEC.remotes[0].filename, "rose1.ntu.edu.sg", "accept_terms: true", f"{tmp_path}/raw/archives"):
+    for part in (
+        ntu60.SPEC.remotes[0].filename,
+        "rose1.ntu.edu.sg",
+        "accept_terms: true",
+        f"{tmp_path}/raw/archives",
+    ):
         assert part in message
     with pytest.raises(FileNotFoundError):  # of the file that was not really downloaded
         fetch("ntu60", {"accept_terms": True}, tmp_path / "raw/ntu60")

@@ -77,12 +77,17 @@ def test_what_is_not_a_clip_is_refused_by_name(tmp_path, changes, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b'{"label": 7, "skeletons": [[[0.1, 0.2', b"", b"\xff\xfe", b"[1, 2]", b'{"label": 7}'])
+@pytest.mark.parametrize(
+    "content",
+    [b'{"label": 7, "skeletons": [[[0.1, 0.2', b"", b"\xff\xfe", b"[1, 2]", b'{"label": 7}'],
+)
 def test_a_broken_file_is_named(tmp_path, content):
     """A truncated copy ends in the middle of a number."""
     path = tmp_path / "a08_s01_e02_v03.json"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"a08_s01_e02_v03\.json: (not valid JSON|expected an object)"):
+    with pytest.raises(
+        UserError, match=r"a08_s01_e02_v03\.json: (not valid JSON|expected an object)"
+    ):
         ucla_json.read(path, J, nwucla.LABELS)
 
 
@@ -125,9 +130,31 @@ def test_counts_are_those_of_the_literature(clips):
     side = Counter(map(nwucla.SPEC.splits["xview"], clips))
     assert (side["train"], side["test"]) == nwucla.SPEC.expected["xview"] == (1020, 464)
     classes = Counter(clip.label for clip in clips)
-    assert [classes[label] for label in range(10)] == [150, 152, 141, 173, 148, 149, 142, 142, 145, 142]
+    assert [classes[label] for label in range(10)] == [
+        150,
+        152,
+        141,
+        173,
+        148,
+        149,
+        142,
+        142,
+        145,
+        142,
+    ]
     assert [Counter(clip.camera for clip in clips)[v] for v in (1, 2, 3)] == [516, 504, 464]
-    assert [Counter(clip.subject for clip in clips)[s] for s in range(1, 11)] == [160, 154, 159, 162, 119, 138, 147, 158, 139, 148]
+    assert [Counter(clip.subject for clip in clips)[s] for s in range(1, 11)] == [
+        160,
+        154,
+        159,
+        162,
+        119,
+        138,
+        147,
+        158,
+        139,
+        148,
+    ]
     assert sum(len(clip.xyz) for clip in clips) == 58_534
 
 
@@ -143,19 +170,34 @@ def test_a_fifth_of_the_test_is_in_training_and_one_split_is_without(clips):
         side = {s: [clip for clip in clips if rule(clip) == s] for s in ("train", "test")}
         assert (len(side["train"]), len(side["test"])) == nwucla.SPEC.expected[split]
         seen = {clip.xyz.tobytes(): clip.name for clip in side["train"]}
-        copies = {clip.name: seen[clip.xyz.tobytes()] for clip in side["test"] if clip.xyz.tobytes() in seen}
-        assert len(copies) == nwucla.SPEC.overlap.get(split, 0) == {"xview": 95, "xview_disjoint": 0}[split]
+        copies = {
+            clip.name: seen[clip.xyz.tobytes()]
+            for clip in side["test"]
+            if clip.xyz.tobytes() in seen
+        }
+        assert (
+            len(copies)
+            == nwucla.SPEC.overlap.get(split, 0)
+            == {"xview": 95, "xview_disjoint": 0}[split]
+        )
         for test, train in copies.items():
             assert train[:3] in ("a02", "a03")
             assert (test, train[-3:]) == (train[:-1] + "3", "v02")
-        assert {clip.label for clip in side["train"]} == {clip.label for clip in side["test"]} == set(range(10))
+        assert (
+            {clip.label for clip in side["train"]}
+            == {clip.label for clip in side["test"]}
+            == set(range(10))
+        )
 
 
 def bone_lengths(xyz):
     """Median length in metres of every bone, from frames (T, V, 3)."""
     child, parent = np.array(SKELETON.edges).T
     lengths = np.linalg.norm(xyz[:, child] - xyz[:, parent], axis=-1)
-    return {SKELETON.names[c]: float(length) for c, length in zip(child, np.median(lengths, axis=0), strict=True)}
+    return {
+        SKELETON.names[c]: float(length)
+        for c, length in zip(child, np.median(lengths, axis=0), strict=True)
+    }
 
 
 def test_the_table_fits_the_bodies(clips):
@@ -170,7 +212,9 @@ def test_the_table_fits_the_bodies(clips):
         low, high = expected[name.removeprefix("left ").removeprefix("right ")]
         assert low < metres < high, f"{name}: {metres:.3f} m from its parent"
     for left, right in SKELETON.left_right:
-        assert length[SKELETON.names[left]] == pytest.approx(length[SKELETON.names[right]], rel=0.05)
+        assert length[SKELETON.names[left]] == pytest.approx(
+            length[SKELETON.names[right]], rel=0.05
+        )
 
 
 def test_up_is_y_and_left_is_left(clips):
@@ -181,7 +225,9 @@ def test_up_is_y_and_left_is_left(clips):
     heights = [np.median(j[:, 1]) for j in order]
     assert heights == sorted(heights, reverse=True)
     assert (joint["head"][:, 1] > joint["hip centre"][:, 1]).mean() > 0.99
-    assert heights[0] - heights[-1] == pytest.approx(1.4, abs=0.25)  # head to foot of an adult, in metres
+    assert heights[0] - heights[-1] == pytest.approx(
+        1.4, abs=0.25
+    )  # head to foot of an adult, in metres
     # The sensor sees people mostly from the front, and its x runs to its own left, so right minus left is positive.
     for left, right in SKELETON.left_right[:1] + SKELETON.left_right[4:5]:
         assert (xyz[:, right, 0] > xyz[:, left, 0]).mean() > 0.95

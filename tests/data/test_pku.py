@@ -36,7 +36,9 @@ def row(value=0.5, count=150, blank=" "):
 def made():
     """Recordings and label files of both phases, by data set and name."""
     return {
-        dataset: {name: simulated.pku_recording(name, [1, 14, 51], frames=(8, 14)) for name in names}
+        dataset: {
+            name: simulated.pku_recording(name, [1, 14, 51], frames=(8, 14)) for name in names
+        }
         for dataset, names in RECORDINGS.items()
     }
 
@@ -58,7 +60,10 @@ def copy(folder, dataset, made, packed=True, split=True):
         members = {f"{recording}.txt": content[which] for recording, content in files.items()}
         (folder / place).mkdir(parents=True)
         if packed:
-            simulated.write_7z(folder / place / f"{name}.7z", {f"{name}/{file}": text for file, text in members.items()})
+            simulated.write_7z(
+                folder / place / f"{name}.7z",
+                {f"{name}/{file}": text for file, text in members.items()},
+            )
         else:
             (folder / place / name).mkdir()
             for file, text in members.items():
@@ -86,7 +91,9 @@ def test_every_interval_becomes_a_clip(tmp_path, made, few, dataset, packed):
         recording, _, number = clip.name.partition("_")
         text, labels = made[dataset][recording]
         label, start, end, _ = (int(n) for n in labels.decode().split()[int(number) - 1].split(","))
-        rows = np.array([[float(n) for n in line.split()] for line in text.decode().splitlines()], np.float32)[start - 1 : end]
+        rows = np.array(
+            [[float(n) for n in line.split()] for line in text.decode().splitlines()], np.float32
+        )[start - 1 : end]
         expected = rows.reshape(len(rows), 2, JOINTS, 3).transpose(0, 2, 1, 3)
         np.testing.assert_array_equal(clip.xyz, expected[:, :, : clip.xyz.shape[2]])
         assert clip.xyz.shape[2] == 2 or not expected[:, :, 1].any()
@@ -109,7 +116,9 @@ def test_recordings_stay_whole_for_detection(tmp_path, made, few):
         for number, (label, start, end) in enumerate(recording.actions, 1):
             there = (recording.times >= start) & (recording.times <= end)
             clip = clips[f"{recording.clip.name}_{number:03d}"]
-            np.testing.assert_array_equal(recording.clip.xyz[there][:, :, : clip.xyz.shape[2]], clip.xyz)
+            np.testing.assert_array_equal(
+                recording.clip.xyz[there][:, :, : clip.xyz.shape[2]], clip.xyz
+            )
             assert set(labels[there]) == {label} == {clip.label}
         assert (labels == -1).sum() == 3 * simulated.GAP
 
@@ -120,18 +129,35 @@ def test_without_the_split_file_the_rule_decides(tmp_path, made, few, caplog):
     assert "cross-subject.txt" in caplog.text
     sides = {clip.name[:6]: pkummd1.SPEC.splits["xsub"](clip) for clip in store}
     assert {name for name, side in sides.items() if side == "test"} == TESTED["pkummd1"]
-    assert {clip.name[:6] for clip in store if pkummd1.SPEC.splits["xview"](clip) == "test"} == {"0002-L", "0291-L"}
+    assert {clip.name[:6] for clip in store if pkummd1.SPEC.splits["xview"](clip) == "test"} == {
+        "0002-L",
+        "0291-L",
+    }
 
 
 def test_a_split_file_that_says_otherwise_is_followed_and_reported(tmp_path, made, caplog):
     """The file is the protocol; a difference from the rule is a sign of another release, and the reader must hear of it."""
     source = copy(tmp_path / "mine", "pkummd1", made)
-    (source / "Split/cross_subject.txt").write_bytes(simulated.pku_split(["0291-L", "0002-L"], ["0002-M", "0334-M"]))
+    (source / "Split/cross_subject.txt").write_bytes(
+        simulated.pku_split(["0291-L", "0002-L"], ["0002-M", "0334-M"])
+    )
     store = sequences(tmp_path, "pkummd1", source, {"wrong_counts": "warn"})
     sides = {clip.name[:6]: pkummd1.SPEC.splits["xsub"](clip) for clip in store}
-    assert sides == {"0002-L": "train", "0002-M": "test", "0003-R": "", "0291-L": "train", "0334-M": "test"}
-    assert "2 recordings are on another side than the rule of xsub says; the file is followed, e.g. 0002-M" in caplog.text
-    assert "1 recordings are on neither side, e.g. 0003-R: neither trained nor tested on" in caplog.text
+    assert sides == {
+        "0002-L": "train",
+        "0002-M": "test",
+        "0003-R": "",
+        "0291-L": "train",
+        "0334-M": "test",
+    }
+    assert (
+        "2 recordings are on another side than the rule of xsub says; the file is followed, e.g. 0002-M"
+        in caplog.text
+    )
+    assert (
+        "1 recordings are on neither side, e.g. 0003-R: neither trained nor tested on"
+        in caplog.text
+    )
     assert caplog.records[0].levelno >= logging.WARNING
 
 
@@ -180,7 +206,10 @@ def test_rows_end_in_many_ways(end):
     np.testing.assert_array_equal(found[:, 0, 0, 0], np.float32([0.25, -3e-5]))
 
 
-@pytest.mark.parametrize("line", ["1,2", "0,1,5,1", "52,1,5,1", "1,9,5,1", "a,1,5,1", "1,-2,5,1", "1,2.5,5,1", "1,2,3,4,5"])
+@pytest.mark.parametrize(
+    "line",
+    ["1,2", "0,1,5,1", "52,1,5,1", "1,9,5,1", "a,1,5,1", "1,-2,5,1", "1,2.5,5,1", "1,2,3,4,5"],
+)
 def test_a_label_that_makes_no_sense_is_refused(line):
     """Class 0 would wrap around to class 51."""
     with pytest.raises(UserError, match=r"label file 0002-L\.txt: line 2: found"):
@@ -257,7 +286,9 @@ def test_a_copy_without_one_sound_clip_is_no_data_set(tmp_path, text):
     source = copy(tmp_path / "mine", "pkummd1", made, packed=False, split=False)
     fetch("pkummd1", {}, tmp_path / "raw", [source])
     settings = {"skip_damaged": True, "wrong_counts": "warn"}
-    said = "pkummd1: not one clip in .*" + ("1 damaged files left out" if text.strip() else "no file holds one")
+    said = "pkummd1: not one clip in .*" + (
+        "1 damaged files left out" if text.strip() else "no file holds one"
+    )
     with pytest.raises(UserError, match=said):
         parse("pkummd1", settings, tmp_path / "raw", tmp_path / "out", jobs=1)
     if text.strip():  # else the recording is sound, and all of it background
@@ -268,7 +299,9 @@ def test_a_copy_without_one_sound_clip_is_no_data_set(tmp_path, text):
 
 def test_an_interval_that_is_labelled_twice_is_said():
     """It makes two clips of the same coordinates, which no real file is known to have."""
-    texts = {"Label_PKUMMD.7z": {"0002-L.txt": "1,1,5,1\n1,1,5,2\n", "0003-L.txt": "1,1,5,1\n2,1,5,1\n"}}
+    texts = {
+        "Label_PKUMMD.7z": {"0002-L.txt": "1,1,5,1\n1,1,5,2\n", "0003-L.txt": "1,1,5,1\n2,1,5,1\n"}
+    }
     known, said = pkummd1.notes(texts, ["0002-L.txt", "0003-L.txt"])
     assert [len(note.intervals) for note in known.values()] == [2, 2]
     assert said == ["1 label files hold an interval twice, e.g. 0002-L.txt: two clips"]
@@ -281,7 +314,10 @@ INTERVALS = {"L": (7_173, 901), "M": (7_188, 902), "R": (7_184, 901)}
 
 def rows_of(name, count, confidences, first=1):
     """So many intervals of two rows each, none of which touches another; the slip where it is."""
-    rows = [f"{i % 51 + 1},{first + 2 * i},{first + 2 * i + 1},{next(confidences)}" for i in range(count)]
+    rows = [
+        f"{i % 51 + 1},{first + 2 * i},{first + 2 * i + 1},{next(confidences)}"
+        for i in range(count)
+    ]
     if name == "0043-L":
         rows[19:22] = ["7,4688,4812,2", "1,4925,4036,2", "9,5050,5153,2"]
         rows[22:] = [f"3,{5_160 + 2 * i},{5_161 + 2 * i},2" for i in range(count - 22)]
@@ -332,7 +368,9 @@ def release(tmp_path_factory):
     return folder
 
 
-SAID = "0043-L.txt, row 21: the release's '1,4925,4036,2' is read as '1,4925,5036,2'; its neighbours"
+SAID = (
+    "0043-L.txt, row 21: the release's '1,4925,4036,2' is read as '1,4925,5036,2'; its neighbours"
+)
 
 
 @pytest.mark.slow

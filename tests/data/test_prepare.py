@@ -13,14 +13,22 @@ def write(folder, content, names=("a", "b", "c", "d"), train=(0, 1), test=(2, 3)
     n = len(names)
     x, y, length = np.zeros((n, 3, 2, 20, 1), np.float32), np.zeros(n, np.int64), np.full(n, 2)
     meta = {"dataset": "nwucla", "recipe": {"name": "resize50"}}
-    split = {"xview": (np.array(train), np.array(test)), "xview_disjoint": (np.array(train), np.array(test))}
-    write_array(folder, ArraySet(x, y, length, np.array(content, dtype=np.uint64), list(names), split, meta))
+    split = {
+        "xview": (np.array(train), np.array(test)),
+        "xview_disjoint": (np.array(train), np.array(test)),
+    }
+    write_array(
+        folder, ArraySet(x, y, length, np.array(content, dtype=np.uint64), list(names), split, meta)
+    )
 
 
 def test_a_test_clip_with_the_content_of_a_training_clip_stops_the_workflow(tmp_path):
     """Copies under another name would be tested on what was learnt."""
     write(tmp_path / "a", [1, 2, 3, 1])
-    with pytest.raises(UserError, match=r"1 test clips have the very coordinates of a training clip, e\.g\. d; expected 0"):
+    with pytest.raises(
+        UserError,
+        match=r"1 test clips have the very coordinates of a training clip, e\.g\. d; expected 0",
+    ):
         prepare.check_leakage(tmp_path / "a", "xview_disjoint", tmp_path / "report.json")
     assert not (tmp_path / "report.json").exists()
 
@@ -59,7 +67,9 @@ def test_wrong_count_names_both_numbers(tmp_path, monkeypatch):
     """A missing file must be an error at the door, not a surprise in a table."""
     one = RawSequence("a01_s01_e00_v01", 0, np.ones((2, 20, 1, 3), np.float32), camera=1)
     monkeypatch.setattr(nwucla, "read", lambda folder: iter([one]))
-    with pytest.raises(UserError, match=r"nwucla/xview: 1 training clips .* expected 1020; delete the folder"):
+    with pytest.raises(
+        UserError, match=r"nwucla/xview: 1 training clips .* expected 1020; delete the folder"
+    ):
         parse("nwucla", {}, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -14,9 +14,32 @@ from pstl.data import formats, number_table, reading
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.errors import UserError
 
-PARSERS = {"float", "eval", "complex", "open", "loadtxt", "genfromtxt", "fromstring", "fromfile", "fromregex", "frombuffer", "literal_eval"}
-PARSERS |= {"loads", "load_json", "read_text", "read_bytes", "decode", "splitlines", "read_csv", "reader"}
-SHORTHANDS = re.compile(r"\\[dDwWsSbB]")  # of regular expressions: they take digits and blanks of every alphabet
+PARSERS = {
+    "float",
+    "eval",
+    "complex",
+    "open",
+    "loadtxt",
+    "genfromtxt",
+    "fromstring",
+    "fromfile",
+    "fromregex",
+    "frombuffer",
+    "literal_eval",
+}
+PARSERS |= {
+    "loads",
+    "load_json",
+    "read_text",
+    "read_bytes",
+    "decode",
+    "splitlines",
+    "read_csv",
+    "reader",
+}
+SHORTHANDS = re.compile(
+    r"\\[dDwWsSbB]"
+)  # of regular expressions: they take digits and blanks of every alphabet
 
 
 def modules():
@@ -35,7 +58,11 @@ def own_parsing(source):
     nodes = list(ast.walk(ast.parse(source)))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     used = {name_of(part) for call in calls for part in (call.func, *call.args)}
-    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts = [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
     # Without an argument it takes blanks of every alphabet.
     bare = {"split()" for call in calls if name_of(call.func) == "split" and not call.args}
     return used & PARSERS | bare | {text for text in texts if SHORTHANDS.search(text)}
@@ -50,7 +77,14 @@ def test_no_format_parses_by_itself(name):
 @pytest.mark.parametrize(
     "line",
     [
-        *("float(word)", "map(float, words)", "np.loadtxt(path)", "json.loads(text)", "path.read_text()", "line.split()"),
+        *(
+            "float(word)",
+            "map(float, words)",
+            "np.loadtxt(path)",
+            "json.loads(text)",
+            "path.read_text()",
+            "line.split()",
+        ),
         *("text.splitlines()", "re.compile(r'a(\\d{2})')", "open(path)", "data.decode()"),
     ],
 )
@@ -67,7 +101,9 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("module", [import_module(f"{formats.__name__}.{name}") for name in modules()])
+@pytest.mark.parametrize(
+    "module", [import_module(f"{formats.__name__}.{name}") for name in modules()]
+)
 def test_names_have_digits_of_one_alphabet(module):
     """Python takes a digit of any alphabet for one, so two files could be one clip."""
     if not hasattr(module, "parse_name"):
@@ -80,17 +116,24 @@ def test_names_have_digits_of_one_alphabet(module):
         "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19",
     ):
         with pytest.raises(UserError):
-            module.parse_name(wrap(name.translate({ord("0") + i: digit for i, digit in enumerate(digits)})))
+            module.parse_name(
+                wrap(name.translate({ord("0") + i: digit for i, digit in enumerate(digits)}))
+            )
 
 
-@pytest.mark.parametrize("name", ["skeleton_txt.read", "pku_txt.read", "ucla_json.read", "utkinect_txt.read", "msr_txt.read"])
+@pytest.mark.parametrize(
+    "name",
+    ["skeleton_txt.read", "pku_txt.read", "ucla_json.read", "utkinect_txt.read", "msr_txt.read"],
+)
 def test_every_format_has_the_same_limit_for_a_coordinate(tmp_path, name):
     """Millimetres, or 1e30: a coordinate beyond a kilometre is damage in every format, and one below it in none."""
     reader = broken.READERS[name]
     whole = reader.whole[0]
-    before, place = {"skeleton_txt.read": (b"\n25\n", 0), "ucla_json.read": (b"[[[", 0), "utkinect_txt.read": (b"  ", 0)}.get(
-        name, (b"", 0)
-    )
+    before, place = {
+        "skeleton_txt.read": (b"\n25\n", 0),
+        "ucla_json.read": (b"[[[", 0),
+        "utkinect_txt.read": (b"  ", 0),
+    }.get(name, (b"", 0))
     start = whole.index(before, place) + len(before)
     end = start + re.search(rb"[ ,]", whole[start:]).start()
     reader.read(tmp_path / reader.file, whole[:start] + b"999" + whole[end:])
@@ -104,9 +147,13 @@ def test_rows_are_lines():
     layout = ((reading.METRES, 3),)
     table = number_table.read(b"1 2 3\n\n4\t5 6 \r\n 7 8 9", "x.txt", layout, "3 columns")
     assert table.tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
-    assert number_table.read(b"1, 2,3\n4 ,5,6", "x.txt", layout, "3 columns", comma=True).tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert number_table.read(
+        b"1, 2,3\n4 ,5,6", "x.txt", layout, "3 columns", comma=True
+    ).tolist() == [[1, 2, 3], [4, 5, 6]]
     for text in (b"1 2 3 4\n5 6", b"1 2\n3 4 5 6", b"1 2 3 4 5 6", b"1\n2\n3", b"1 2 3\n4 5"):
-        with pytest.raises(UserError, match=r"x\.txt: not a table of numbers: row [12] has not 3 numbers"):
+        with pytest.raises(
+            UserError, match=r"x\.txt: not a table of numbers: row [12] has not 3 numbers"
+        ):
             number_table.read(text, "x.txt", layout, "3 columns")
     for text in (b"1,2,3,\n", b"1,,2,3", b"1 2,3", b",1,2", b"1,2,3\n4,5 6", b"1;2;3"):
         with pytest.raises(UserError, match=r"x\.txt: not a table of numbers: row [12]"):

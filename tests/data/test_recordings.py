@@ -18,7 +18,9 @@ J = load(SPEC.skeleton).joints
 
 def recording(name="s01_e01", times=(2, 4, 8), actions=((0, 2.0, 4.0),), subject=1, frames=3):
     xyz = np.random.default_rng(subject).normal(size=(frames, J, 1, 3)).astype(np.float32)
-    return Recording(RawSequence(name, -1, xyz, subject=subject), np.array(times, float), tuple(actions))
+    return Recording(
+        RawSequence(name, -1, xyz, subject=subject), np.array(times, float), tuple(actions)
+    )
 
 
 def test_the_files_beside_meta_are_those_that_are_named(tmp_path):
@@ -30,7 +32,10 @@ def test_the_files_beside_meta_are_those_that_are_named(tmp_path):
 
 def test_what_is_written_is_read(tmp_path):
     """A label that moves to another recording is a wrong ground truth."""
-    written = [recording(), recording("s06_e01", (0, 1, 2, 3), ((3, 0.0, 1.0), (9, 1.0, 9.0)), 6, 4)]
+    written = [
+        recording(),
+        recording("s06_e01", (0, 1, 2, 3), ((3, 0.0, 1.0), (9, 1.0, 9.0)), 6, 4),
+    ]
     write_recordings(tmp_path / "r", SPEC, written)
     store = open_recordings(tmp_path / "r")
     assert [side.tolist() for side in store.sides("xsub")] == [[0], [1]]
@@ -40,7 +45,9 @@ def test_what_is_written_is_read(tmp_path):
         assert after.actions == before.actions
     moved = [recording(actions=[(0, 2.0, 8.0)]), written[1]]
     write_recordings(tmp_path / "m", SPEC, moved)
-    assert open_recordings(tmp_path / "m").checksum != store.checksum  # labels are part of what a result depends on
+    assert (
+        open_recordings(tmp_path / "m").checksum != store.checksum
+    )  # labels are part of what a result depends on
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,12 @@ def test_what_cannot_be_is_refused(tmp_path, changes, message):
 def test_clips_are_recordings_of_one_action(tmp_path):
     """Motion prediction works on any data set, trimmed or not."""
     clip = recording().clip
-    write_sequences(tmp_path / "s", SPEC, J, [RawSequence("a", 4, clip.xyz, subject=2), RawSequence("b", 5, clip.xyz[:2], subject=7)])
+    write_sequences(
+        tmp_path / "s",
+        SPEC,
+        J,
+        [RawSequence("a", 4, clip.xyz, subject=2), RawSequence("b", 5, clip.xyz[:2], subject=7)],
+    )
     store = open_recordings(tmp_path / "s")
     assert store[1].actions == ((5, 0.0, 1.0),)
     assert store[0].labels().tolist() == [4, 4, 4]

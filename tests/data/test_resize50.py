@@ -22,7 +22,13 @@ def released(xyz):
     length = int((np.abs(x[:, 0, 0]).sum(-1) > 0).sum())
     x = x[:length] - x[:length, 20:21]
     flat = torch.from_numpy(x).permute(1, 2, 3, 0).reshape(1, -1, length)
-    x = F.interpolate(flat, size=50, mode="linear", align_corners=False).view(25, 2, 3, 50).permute(3, 0, 1, 2).numpy().copy()
+    x = (
+        F.interpolate(flat, size=50, mode="linear", align_corners=False)
+        .view(25, 2, 3, 50)
+        .permute(3, 0, 1, 2)
+        .numpy()
+        .copy()
+    )
     for person in range(2):
         line = x[:, 8, person] - x[:, 4, person]
         line[:, 1] = 0

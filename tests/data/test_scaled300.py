@@ -15,7 +15,9 @@ def walk(frames=30, skeleton=V2, people=1, seed=0):
     """Random bodies that move a little."""
     rng = np.random.default_rng(seed)
     pose = rng.normal(size=(1, skeleton.joints, people, 3))
-    return (pose + rng.normal(size=(frames, skeleton.joints, people, 3)).cumsum(0) * 0.02 + 3).astype(np.float32)
+    return (
+        pose + rng.normal(size=(frames, skeleton.joints, people, 3)).cumsum(0) * 0.02 + 3
+    ).astype(np.float32)
 
 
 def apply(*clips, skeleton=V2, people=2, **cfg):
@@ -23,7 +25,9 @@ def apply(*clips, skeleton=V2, people=2, **cfg):
     return scaled300.apply(sequences, skeleton, people, scaled300.Config(**cfg))
 
 
-@pytest.mark.parametrize(("skeleton", "facing", "arm"), [(V2, "elbow", 5), (V2, "shoulder", 4), (V1, "shoulder", 4)])
+@pytest.mark.parametrize(
+    ("skeleton", "facing", "arm"), [(V2, "elbow", 5), (V2, "shoulder", 4), (V1, "shoulder", 4)]
+)
 def test_the_first_frame_sets_origin_unit_and_axes(skeleton, facing, arm):
     """Base of the spine at 0, its length 1 and along +z, the left arm over +x: what makes views comparable (spec 2.1.3)."""
     x, _ = apply(walk(skeleton=skeleton), skeleton=skeleton, facing=facing)
@@ -85,7 +89,9 @@ def recorded(bodies, present, ids, order, spread=1):
 
 def sequence(xyz, ids):
     """As `parse` makes one of a file."""
-    return RawSequence("c", 0, xyz, bodies=skeleton_txt.numbered(ids), merged=skeleton_txt.merged(ids))
+    return RawSequence(
+        "c", 0, xyz, bodies=skeleton_txt.numbered(ids), merged=skeleton_txt.merged(ids)
+    )
 
 
 def figure(rng, frames, height, width, motion, place):
@@ -100,8 +106,13 @@ def scene(seed):
     """Two bodies or three of many kinds: late, gone for a while, leaving early, in changing slots, repeated ids, ids 1 to 40 apart."""
     rng = np.random.default_rng(seed)
     n, frames = int(rng.choice([2, 2, 2, 3])), int(rng.integers(6, 14))
-    shapes = [(rng.uniform(0.2, 1.9), rng.uniform(0.3, 2.2), rng.choice([0.002, 0.02, 0.025])) for _ in range(n)]
-    bodies = np.stack([figure(rng, frames, *shape, rng.normal((0, 0, 3))) for shape in shapes], axis=2)
+    shapes = [
+        (rng.uniform(0.2, 1.9), rng.uniform(0.3, 2.2), rng.choice([0.002, 0.02, 0.025]))
+        for _ in range(n)
+    ]
+    bodies = np.stack(
+        [figure(rng, frames, *shape, rng.normal((0, 0, 3))) for shape in shapes], axis=2
+    )
     present = np.ones((frames, n), bool)
     for who in range(n):
         a, b = sorted(rng.integers(1, frames, 2))
@@ -128,11 +139,15 @@ def test_arrays_are_those_of_the_papers_own_steps(ids):
         expected = prepared(xyz, numbers, exact=ids == "exact")
         x, length = scaled300.apply([sequence(xyz, numbers)], V2, 2, scaled300.Config(ids=ids))
         assert length[0] == expected.shape[1], seed
-        np.testing.assert_allclose(x[0].transpose(3, 1, 2, 0)[: len(expected)], expected, atol=2e-5, err_msg=str(seed))
+        np.testing.assert_allclose(
+            x[0].transpose(3, 1, 2, 0)[: len(expected)], expected, atol=2e-5, err_msg=str(seed)
+        )
         assert not x[..., len(expected) :].any()
         kept.append(len(expected))
         late += not expected[0, 0].any()
-    assert min(kept.count(1), kept.count(2)) > 10  # the scenes ask every question: objects go, persons stay,
+    assert (
+        min(kept.count(1), kept.count(2)) > 10
+    )  # the scenes ask every question: objects go, persons stay,
     assert late > 5  # and the liveliest comes after the others
 
 
@@ -140,7 +155,12 @@ def test_an_upright_still_body_is_kept_beside_a_livelier_one():
     """Listening while another speaks is an action; only what is wider than high is furniture (spec 2.1.2)."""
     rng = np.random.default_rng(0)
     lively = figure(rng, 30, 1.7, 0.6, 0.2, [0, 0, 3])
-    for height, width, present in ((1.7, 0.5, True), (1.0, 0.79, True), (1.0, 0.81, False), (0.5, 1.7, False)):
+    for height, width, present in (
+        (1.7, 0.5, True),
+        (1.0, 0.79, True),
+        (1.0, 0.81, False),
+        (0.5, 1.7, False),
+    ):
         still = np.tile(np.float32([1, 0, 3]), (30, 25, 1))
         still[:, 3] += [0, height, 0]
         still[:, 4] += [width, 0, 0]
@@ -153,7 +173,10 @@ def test_an_upright_still_body_is_kept_beside_a_livelier_one():
 def test_the_first_frame_with_a_body_decides_whether_it_is_a_person():
     """Not its path, nor a later frame: people lie down and are people still."""
     rng = np.random.default_rng(0)
-    lively, still = figure(rng, 30, 1.7, 0.6, 0.2, [0, 0, 3]), np.tile(np.float32([1, 0, 3]), (30, 25, 1))
+    lively, still = (
+        figure(rng, 30, 1.7, 0.6, 0.2, [0, 0, 3]),
+        np.tile(np.float32([1, 0, 3]), (30, 25, 1)),
+    )
     still[:5] = 0  # late
     still[5:, 3] += [0, 1.7, 0]
     still[5:, 4] += [0.5, 0, 0]
@@ -163,7 +186,9 @@ def test_the_first_frame_with_a_body_decides_whether_it_is_a_person():
     risen[[5, 6]] = falling[[6, 5]]
     for other, present in ((still, True), (falling, True), (risen, False)):
         walking = other.copy()
-        walking[5:] += np.linspace(0, 3, 25)[:, None, None] * np.float32([1, 0, 0])  # sideways, which was once taken for an object's way
+        walking[5:] += np.linspace(0, 3, 25)[:, None, None] * np.float32(
+            [1, 0, 0]
+        )  # sideways, which was once taken for an object's way
         for body in (other, walking):
             assert len(scaled300.likely_persons(np.stack([body, lively], axis=2), 2)) == 1 + present
 
@@ -196,7 +221,8 @@ def test_a_body_is_one_body_in_whatever_slot_it_stands():
     swapped, other = xyz.copy(), numbers.copy()
     swapped[12:20], other[12:20] = xyz[12:20, :, ::-1], numbers[12:20, ::-1]
     plain, turned = (
-        scaled300.apply([RawSequence("c", 0, x, bodies=b)], V2, 2, scaled300.Config())[0] for x, b in ((xyz, numbers), (swapped, other))
+        scaled300.apply([RawSequence("c", 0, x, bodies=b)], V2, 2, scaled300.Config())[0]
+        for x, b in ((xyz, numbers), (swapped, other))
     )
     np.testing.assert_array_equal(plain, turned)
     assert np.abs(plain - apply(swapped)[0]).max() > 0.1  # as slots they would
@@ -205,7 +231,9 @@ def test_a_body_is_one_body_in_whatever_slot_it_stands():
 def test_a_body_that_is_in_a_frame_twice_makes_two():
     """The sensor repeats an id now and then; a later copy must not overwrite an earlier one, as the released code's third does."""
     xyz = walk(people=3)
-    found = scaled300.by_body(RawSequence("c", 0, xyz, bodies=np.tile(np.array([2, 2, 1], np.uint8), (30, 1))))
+    found = scaled300.by_body(
+        RawSequence("c", 0, xyz, bodies=np.tile(np.array([2, 2, 1], np.uint8), (30, 1)))
+    )
     np.testing.assert_array_equal(found, xyz[:, :, [2, 0, 1]])
     three = scaled300.by_body(RawSequence("c", 0, xyz, bodies=np.ones((30, 3), np.uint8)))
     np.testing.assert_array_equal(three, xyz)

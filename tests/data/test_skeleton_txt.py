@@ -25,7 +25,9 @@ def recording(bodies, seed=0):
     return xyz * present[:, None, :, None], ids, tracking * present[:, None]
 
 
-def text(bodies=(1,), row="0.5 -0.25 3 100 200 300 400 0 0 0 0 2", joints=JOINTS, ids=TWINS, frames=None):
+def text(
+    bodies=(1,), row="0.5 -0.25 3 100 200 300 400 0 0 0 0 2", joints=JOINTS, ids=TWINS, frames=None
+):
     """A file written out by hand, in the order of the published format."""
     lines = [str(len(bodies) if frames is None else frames)]
     for count in bodies:
@@ -145,7 +147,16 @@ def test_names_come_back(numbers):
     assert parse_name(str(Name(*numbers))) == parse_name(f"{Name(*numbers)}.skeleton") == numbers
 
 
-@pytest.mark.parametrize("name", ["", "S001C001P001R001.skeleton", "S001C001P001R001A001.txt", "S1C1P1R1A1", "xS001C001P001R001A001"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "S001C001P001R001.skeleton",
+        "S001C001P001R001A001.txt",
+        "S1C1P1R1A1",
+        "xS001C001P001R001A001",
+    ],
+)
 def test_other_names_are_refused(name):
     """A stray file must not become a clip of some class."""
     with pytest.raises(UserError, match="not an NTU clip name"):

@@ -13,7 +13,13 @@ def clip(frames=40, people=2, joints=25, seed=0):
     pose = rng.normal(size=(1, joints, people, 3))
     walk = rng.normal(size=(frames, 1, people, 3)).cumsum(0) * 0.1
     scale = 1 + np.arange(people)[None, None, :, None]
-    return RawSequence("clip", 0, ((pose + walk + rng.normal(size=(frames, joints, people, 3)) * 0.05) * scale).astype(np.float32))
+    return RawSequence(
+        "clip",
+        0,
+        ((pose + walk + rng.normal(size=(frames, joints, people, 3)) * 0.05) * scale).astype(
+            np.float32
+        ),
+    )
 
 
 def made(*clips, people=2, name="kinect_v2"):
@@ -59,13 +65,18 @@ def test_the_array_is_the_released_one_up_to_the_length():
         line = bodies[0][0, end] - bodies[0][0, start]
         axis, target = np.cross(line, target), np.array(target)
         angle = np.arccos(line @ target / np.linalg.norm(line))
-        a, (b, c, d) = np.cos(angle / 2), -axis / np.linalg.norm(axis) * np.sin(angle / 2)  # Euler-Rodrigues
+        a, (b, c, d) = (
+            np.cos(angle / 2),
+            -axis / np.linalg.norm(axis) * np.sin(angle / 2),
+        )  # Euler-Rodrigues
         matrix = np.array([
             [a * a + b * b - c * c - d * d, 2 * (b * c + a * d), 2 * (b * d - a * c)],
             [2 * (b * c - a * d), a * a + c * c - b * b - d * d, 2 * (c * d + a * b)],
             [2 * (b * d + a * c), 2 * (c * d - a * b), a * a + d * d - b * b - c * c],
         ])  # fmt: skip
-        bodies = [np.array([[matrix @ joint for joint in frame] for frame in body]) for body in bodies]
+        bodies = [
+            np.array([[matrix @ joint for joint in frame] for frame in body]) for body in bodies
+        ]
     expected = np.stack(bodies, -1)[:40].transpose(2, 0, 1, 3)
     assert length.tolist() == [40]
     assert x.shape == (1, 3, 40, 25, 2)
@@ -100,7 +111,9 @@ def test_the_spine_goes_up_unless_the_shoulders_tilt_it():
     up = spine300.turn(np.array([0.3, -0.2, 0.5]), np.array([0.0, 0.0, 1.0])) @ [0.3, -0.2, 0.5]
     np.testing.assert_allclose(up, [0, 0, np.sqrt(0.38)], atol=1e-12)
     for line in ([0, 0, 0], [0, 0, -2], [0, 0, 3]):
-        np.testing.assert_array_equal(spine300.turn(np.array(line, dtype=float), np.array([0.0, 0.0, 1.0])), np.eye(3))
+        np.testing.assert_array_equal(
+            spine300.turn(np.array(line, dtype=float), np.array([0.0, 0.0, 1.0])), np.eye(3)
+        )
 
 
 def test_the_two_liveliest_of_four_slots_are_kept():

@@ -73,11 +73,17 @@ def test_a_bad_coordinate_is_refused_with_clip_and_frame(tmp_path, value):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("shape", [(0, JOINTS, 1, 3), (3, JOINTS + 1, 1, 3), (3, JOINTS, 3), (3, JOINTS, 1, 2)])
+@pytest.mark.parametrize(
+    "shape", [(0, JOINTS, 1, 3), (3, JOINTS + 1, 1, 3), (3, JOINTS, 3), (3, JOINTS, 1, 2)]
+)
 def test_a_clip_of_another_shape_is_refused(tmp_path, shape):
     """A clip of another skeleton would be read back with its joints shifted."""
-    with pytest.raises(UserError, match=r"clip odd: shape .*, expected \(frames >= 1, 4 joints, people, 3\)"):
-        write_sequences(tmp_path / "s", SPEC, JOINTS, [RawSequence("odd", 0, np.zeros(shape, np.float32))])
+    with pytest.raises(
+        UserError, match=r"clip odd: shape .*, expected \(frames >= 1, 4 joints, people, 3\)"
+    ):
+        write_sequences(
+            tmp_path / "s", SPEC, JOINTS, [RawSequence("odd", 0, np.zeros(shape, np.float32))]
+        )
 
 
 def test_a_name_that_occurs_twice_is_refused(tmp_path):
@@ -189,7 +195,10 @@ def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path, opened, verb):
     """A step run out of order is told which one comes first."""
     with pytest.raises(UserError) as caught:
         opened(tmp_path / "nothing")
-    assert str(caught.value) == f"{tmp_path}/nothing: no meta.json here; make it with 'python -m pstl {verb}'"
+    assert (
+        str(caught.value)
+        == f"{tmp_path}/nothing: no meta.json here; make it with 'python -m pstl {verb}'"
+    )
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
@@ -213,13 +222,18 @@ def test_whose_body_stands_in_a_slot_is_kept(tmp_path):
     with pytest.raises(UserError, match="give all or none"):
         write_sequences(tmp_path / "some", SPEC, JOINTS, iter([written[0], clip("c")]))
     with pytest.raises(UserError, match=r"body numbers of shape \(3, 2\)"):
-        write_sequences(tmp_path / "wrong", SPEC, JOINTS, iter([clip("a", 2, 2, bodies=numbers[0])]))
+        write_sequences(
+            tmp_path / "wrong", SPEC, JOINTS, iter([clip("a", 2, 2, bodies=numbers[0])])
+        )
 
 
 def test_which_bodies_are_one_as_floats_is_kept(tmp_path):
     """The arrays that PSP's paper claims need it, long after the 17-digit ids are gone."""
     numbers = np.array([[1, 2], [2, 3]], np.uint8)
-    pair, single = clip("a", 2, 2, bodies=numbers, merged=(1, 2, 1)), clip("b", 2, 2, bodies=numbers)
+    pair, single = (
+        clip("a", 2, 2, bodies=numbers, merged=(1, 2, 1)),
+        clip("b", 2, 2, bodies=numbers),
+    )
     write_sequences(tmp_path / "s", SPEC, JOINTS, iter([single, pair]), by_name=True)
     assert [s.merged for s in open_sequences(tmp_path / "s")] == [(1, 2, 1), ()]
     for wrong in (clip("a", 2, 2, bodies=numbers, merged=(1, 1)), clip("a", 2, 2, merged=(1, 1))):
@@ -231,11 +245,18 @@ def test_which_bodies_are_one_as_floats_is_kept(tmp_path):
 def test_a_sensor_s_ids_are_no_body_numbers(tmp_path, number):
     """As a byte 256 would be nobody, and a person would vanish from every frame."""
     with pytest.raises(UserError, match=f"clip a: body numbers .*{number}.*expected 0 to 255"):
-        write_sequences(tmp_path / "s", SPEC, JOINTS, iter([clip("a", 1, 1, bodies=np.array([[number]]))]))
+        write_sequences(
+            tmp_path / "s", SPEC, JOINTS, iter([clip("a", 1, 1, bodies=np.array([[number]]))])
+        )
 
 
 def test_the_sides_a_release_lists_are_kept(tmp_path):
     """PKU-MMD's split is a list in a file: it must reach the array with the clips it speaks of."""
     sides = [{"xsub": "train", "xview": "test"}, {"xsub": "test", "xview": ""}]
-    write_sequences(tmp_path / "s", SPEC, JOINTS, (clip(n, listed=side) for n, side in zip("ab", sides, strict=True)))
+    write_sequences(
+        tmp_path / "s",
+        SPEC,
+        JOINTS,
+        (clip(n, listed=side) for n, side in zip("ab", sides, strict=True)),
+    )
     assert [s.listed for s in open_sequences(tmp_path / "s")] == sides

@@ -8,7 +8,16 @@ import torch
 
 from pstl import config, skeletons
 from pstl.config import validated
-from pstl.data.datasets.synthetic import CLASSES, SPEC, Config, clips, expected, fetch, read, simulate
+from pstl.data.datasets.synthetic import (
+    CLASSES,
+    SPEC,
+    Config,
+    clips,
+    expected,
+    fetch,
+    read,
+    simulate,
+)
 from pstl.data.formats import skeleton_txt
 from pstl.data.formats.skeleton_txt import Name
 from pstl.data.recipes import resize50
@@ -47,7 +56,9 @@ def test_the_same_seed_writes_the_same_bytes(tiny, tmp_path):
 def test_another_seed_is_another_data_set(tiny, tmp_path):
     """Seeds that share clips would make repeated experiments dependent."""
     fetch(TINY.model_copy(update={"seed": 1, "cameras": 1}), tmp_path)
-    assert not [path for path in tmp_path.iterdir() if path.read_bytes() == (tiny / path.name).read_bytes()]
+    assert not [
+        path for path in tmp_path.iterdir() if path.read_bytes() == (tiny / path.name).read_bytes()
+    ]
 
 
 def test_a_clip_depends_on_its_name_alone(tiny):
@@ -63,7 +74,11 @@ def test_noise_leaves_the_motion_alone():
     name = Name(1, 2, 1, 1, 3)
     quiet = {"tilt_deg": 0, "dropped_frame": 0, "ghost": 0, "empty": 0}
     clean, noisy = (
-        simulate(validated(Config, {"noise": quiet | {"jitter": j, "drift": 0, "guess": 0}}, "test"), name).xyz for j in (0, 0.001)
+        simulate(
+            validated(Config, {"noise": quiet | {"jitter": j, "drift": 0, "guess": 0}}, "test"),
+            name,
+        ).xyz
+        for j in (0, 0.001)
     )
     assert clean.shape == noisy.shape
     assert 0 < np.abs(clean - noisy).max() < 0.05
@@ -109,7 +124,11 @@ def test_labels_and_people_come_from_the_name(tiny):
     """The file name is the only annotation."""
     for sequence in read(tiny):
         name = skeleton_txt.parse_name(sequence.name)
-        assert (sequence.label + 1, sequence.subject, sequence.camera) == (name.action, name.performer, name.camera)
+        assert (sequence.label + 1, sequence.subject, sequence.camera) == (
+            name.action,
+            name.performer,
+            name.camera,
+        )
         assert sequence.xyz.dtype == np.float32
         assert np.isfinite(sequence.xyz).all()
 
@@ -118,7 +137,9 @@ def test_two_people_are_there_in_the_classes_of_two(whole):
     """A second body is part of the action in two classes and furniture, seldom and not for long, in the others."""
     full = {
         people: [
-            s.xyz.shape[2] >= 2 and (s.ids != 0).all(1).mean() > 0.5 for n, s in whole.items() if ACTIONS[n.action - 1].people == people
+            s.xyz.shape[2] >= 2 and (s.ids != 0).all(1).mean() > 0.5
+            for n, s in whole.items()
+            if ACTIONS[n.action - 1].people == people
         ]
         for people in (1, 2)
     }
@@ -131,10 +152,16 @@ def test_each_defect_occurs_and_stays_the_exception(whole):
     shares = {
         "ghost": np.mean([s.xyz.shape[2] > ACTIONS[n.action - 1].people for n, s in whole.items()]),
         "no body": np.mean([(s.ids == 0).all(1).any() for s in whole.values()]),
-        "slot change": np.mean([_slots_change(s.ids) for n, s in whole.items() if ACTIONS[n.action - 1].people == 2]),
-        "inferred": np.mean([(s.tracking == 1).sum() / (s.tracking > 0).sum() for s in whole.values()]),
+        "slot change": np.mean(
+            [_slots_change(s.ids) for n, s in whole.items() if ACTIONS[n.action - 1].people == 2]
+        ),
+        "inferred": np.mean(
+            [(s.tracking == 1).sum() / (s.tracking > 0).sum() for s in whole.values()]
+        ),
     }
-    assert {name: 0.02 < share < 0.3 for name, share in shares.items()} == dict.fromkeys(shares, True), shares
+    assert {name: 0.02 < share < 0.3 for name, share in shares.items()} == dict.fromkeys(
+        shares, True
+    ), shares
     lengths = [len(s.xyz) for s in whole.values()]
     assert min(lengths) < 50 < max(lengths) <= Config().frames[1]
 
@@ -154,12 +181,22 @@ def test_one_frame_does_not_give_the_class_away(whole):
 
 def test_coordinates_tell_less_than_two_in_five_actions():
     """The floor that pre-training must leave behind: 1-NN on PSTL's arrays of the settings in params.yaml, performers held out."""
-    cfg = validated(Config, config.load(ROOT / "params.yaml").datasets["synthetic"], "datasets.synthetic")
+    cfg = validated(
+        Config, config.load(ROOT / "params.yaml").datasets["synthetic"], "datasets.synthetic"
+    )
     names = clips(cfg)
-    recordings = [RawSequence(str(n), n.action - 1, simulate(cfg, n).xyz, n.performer, n.camera, n.setup) for n in names]
-    x, _ = resize50.apply(recordings, skeletons.load(SPEC.skeleton), SPEC.people, resize50.Config(frames=25))
+    recordings = [
+        RawSequence(str(n), n.action - 1, simulate(cfg, n).xyz, n.performer, n.camera, n.setup)
+        for n in names
+    ]
+    x, _ = resize50.apply(
+        recordings, skeletons.load(SPEC.skeleton), SPEC.people, resize50.Config(frames=25)
+    )
     flat = torch.from_numpy(x).flatten(1)
-    y, train = np.array([n.action for n in names]), np.array([SPEC.splits["xsub"](r) == "train" for r in recordings])
+    y, train = (
+        np.array([n.action for n in names]),
+        np.array([SPEC.splits["xsub"](r) == "train" for r in recordings]),
+    )
     found, _ = nearest(flat[~train], flat[train], 1, "cosine")
     assert 0.1 < (y[train][found[:, 0].numpy()] == y[~train]).mean() < 0.4
 

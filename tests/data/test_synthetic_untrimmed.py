@@ -15,7 +15,15 @@ from pstl.data.store import open_sequences
 from pstl.errors import UserError
 
 TINY = {"performers": 3, "frames": [12, 16], "gap": [8, 10]}
-QUIET = {"jitter": 0, "drift": 0, "guess": 0, "ghost": 0, "empty": 0, "dropped_frame": 0, "tilt_deg": 0}
+QUIET = {
+    "jitter": 0,
+    "drift": 0,
+    "guess": 0,
+    "ghost": 0,
+    "empty": 0,
+    "dropped_frame": 0,
+    "tilt_deg": 0,
+}
 CFG = Config.model_validate(TINY)
 
 
@@ -34,12 +42,20 @@ def test_recordings_are_what_was_simulated(raw, tmp_path):
     assert [[store[i].clip.subject for i in side] for side in store.sides("xsub")] == [[1, 3], [2]]
     for recording in store:
         _, coordinates, labels = simulate(CFG, recording.clip.subject, 1)
-        rows = np.array([[float(n) for n in line.split()] for line in coordinates.decode().splitlines()], np.float32)
-        np.testing.assert_array_equal(recording.clip.xyz.transpose(0, 2, 1, 3).reshape(len(rows), -1), rows)
+        rows = np.array(
+            [[float(n) for n in line.split()] for line in coordinates.decode().splitlines()],
+            np.float32,
+        )
+        np.testing.assert_array_equal(
+            recording.clip.xyz.transpose(0, 2, 1, 3).reshape(len(rows), -1), rows
+        )
         spans = [tuple(map(int, line.split(",")[:3])) for line in labels.splitlines()]
         assert [(label + 1, start, end) for label, start, end in recording.actions] == spans
         assert sorted(label for label, _, _ in spans) == list(range(1, len(SPEC.classes) + 1))
-        assert np.array_equal(recording.labels() >= 0, np.isin(recording.times, [t for _, a, b in spans for t in range(a, b + 1)]))
+        assert np.array_equal(
+            recording.labels() >= 0,
+            np.isin(recording.times, [t for _, a, b in spans for t in range(a, b + 1)]),
+        )
 
 
 def test_intervals_are_clips_too(raw, tmp_path):
@@ -52,12 +68,23 @@ def test_intervals_are_clips_too(raw, tmp_path):
 
 def test_people_are_those_of_the_trimmed_set():
     """An encoder from `synthetic` is tried here: its training performers must not be tested, so numbers must mean the same people."""
-    assert [SPEC.splits["xsub"](_pku.place(f"A01N{n:02d}-L")) for n in (1, 2, 3)] == ["train", "test", "train"]
-    assert [synthetic.SPEC.splits["xsub"](RawSequence("", 0, pku_txt.NOTHING, subject=n)) for n in (1, 2, 3)] == ["train", "test", "train"]
+    assert [SPEC.splits["xsub"](_pku.place(f"A01N{n:02d}-L")) for n in (1, 2, 3)] == [
+        "train",
+        "test",
+        "train",
+    ]
+    assert [
+        synthetic.SPEC.splits["xsub"](RawSequence("", 0, pku_txt.NOTHING, subject=n))
+        for n in (1, 2, 3)
+    ] == ["train", "test", "train"]
     bones = []
     for performer in (1, 2):
-        name, coordinates, _ = simulate(Config.model_validate(TINY | {"noise": QUIET}), performer, 1)
-        there = synthetic.simulate(synthetic.Config.model_validate({"noise": QUIET}), Name(1, 1, performer, 1, 1)).xyz
+        name, coordinates, _ = simulate(
+            Config.model_validate(TINY | {"noise": QUIET}), performer, 1
+        )
+        there = synthetic.simulate(
+            synthetic.Config.model_validate({"noise": QUIET}), Name(1, 1, performer, 1, 1)
+        ).xyz
         bones.append(thigh(pku_txt.read(coordinates, name)))
         assert bones[-1] == pytest.approx(thigh(there), rel=1e-3)
     assert bones[0] != pytest.approx(bones[1], rel=1e-3)

@@ -24,7 +24,9 @@ LABELS = "s03_e01\nwalk: 10 14 \npush:  NaN NaN\nsitDown: 14 20\n\n"
 
 def write(folder, times=(10, 12, 12, 14, 20, 24), labels=LABELS, width=1 + 3 * J):
     rows = [[t, *(100 * i + np.arange(width - 1))] for i, t in enumerate(times)]
-    (folder / "joints_s03_e01.txt").write_text("\n".join("  ".join(f"{v:.6f}" for v in row) for row in rows))
+    (folder / "joints_s03_e01.txt").write_text(
+        "\n".join("  ".join(f"{v:.6f}" for v in row) for row in rows)
+    )
     (folder / utkinect.LABELS).write_text(labels)
     return folder
 
@@ -33,7 +35,9 @@ def test_rows_are_found_by_their_time(tmp_path):
     """Column one is a time stamp with uneven steps: taken for an index, every interval would lie elsewhere."""
     (recording,) = utkinect.read_untrimmed(write(tmp_path))
     assert recording.times.tolist() == [10, 12, 14, 20, 24]
-    np.testing.assert_array_equal(recording.clip.xyz[:, 0, 0, 0], [0, 100, 300, 400, 500])  # of repeats, the first row
+    np.testing.assert_array_equal(
+        recording.clip.xyz[:, 0, 0, 0], [0, 100, 300, 400, 500]
+    )  # of repeats, the first row
     assert recording.clip.xyz.dtype == np.float32
     assert recording.actions == ((0, 10.0, 14.0), (1, 14.0, 20.0))
     assert recording.labels().tolist() == [0, 0, 1, 1, -1]  # the shared row belongs to what begins
@@ -65,9 +69,14 @@ def test_what_is_damaged_is_named(tmp_path, changes, message):
 def test_every_performer_is_left_out_once():
     """Leave-one-out with a performer on both sides, or with nobody tested, would be an average over something else."""
     performers = range(1, 11)
-    splits = {name: rule for name, rule in utkinect.SPEC.splits.items() if name.startswith("without_")}
+    splits = {
+        name: rule for name, rule in utkinect.SPEC.splits.items() if name.startswith("without_")
+    }
     clips = [RawSequence("", 0, np.zeros((1, J, 1, 3), np.float32), subject=n) for n in performers]
-    tested = [[n for n, clip in zip(performers, clips, strict=True) if rule(clip) == "test"] for rule in splits.values()]
+    tested = [
+        [n for n, clip in zip(performers, clips, strict=True) if rule(clip) == "test"]
+        for rule in splits.values()
+    ]
     assert tested == [[n] for n in performers]
     assert all(sum(rule(clip) == "train" for clip in clips) == 9 for rule in splits.values())
 
@@ -103,7 +112,9 @@ def recordings(folder):
 def test_counts_are_those_of_the_release(folder, recordings):
     """20 recordings, every class twice by each performer but one `carry`; the splits have the counts they state."""
     assert len(recordings) == 20
-    assert sum(len(r.times) for r in recordings) == 15_318  # 15,860 rows without those that repeat a frame number
+    assert (
+        sum(len(r.times) for r in recordings) == 15_318
+    )  # 15,860 rows without those that repeat a frame number
     clips = list(utkinect.read(folder))
     classes = Counter(clip.label for clip in clips)
     assert [classes[c] for c in range(10)] == [20, 20, 20, 20, 19, 20, 20, 20, 20, 20]
@@ -127,7 +138,9 @@ def test_the_original_list_is_read_as_the_corrected_one(folder, recordings, tmp_
     assert [r.actions for r in utkinect.read_untrimmed(copy)] == [r.actions for r in recordings]
     original = next(copy.rglob("actionLabel.txt"))
     rows = [line.strip() for line in original.read_text().splitlines() if line.strip()]
-    assert [rows[slip.row - 1] for slip in utkinect.SPEC.slips] == [s.released for s in utkinect.SPEC.slips]
+    assert [rows[slip.row - 1] for slip in utkinect.SPEC.slips] == [
+        s.released for s in utkinect.SPEC.slips
+    ]
     parse_untrimmed("utkinect", {}, copy, tmp_path / "r")
     assert "row 52: the release's 'push: 2556 3622' is read as 'push: 3556 3622'" in caplog.text
     report = doctor.examine("utkinect", {}, copy, [])
@@ -142,7 +155,11 @@ def test_joint_order_is_the_anatomy(recordings):
     xyz = np.concatenate([r.clip.xyz[:, :, 0] for r in recordings])
     bones = np.linalg.norm(xyz - xyz[:, list(SKELETON.parents)], axis=-1)
     length, spread = np.median(bones, 0), bones.std(0)
-    limbs = [names[f"{side} {part}"] for side in ("left", "right") for part in ("knee", "ankle", "elbow", "wrist")]
+    limbs = [
+        names[f"{side} {part}"]
+        for side in ("left", "right")
+        for part in ("knee", "ankle", "elbow", "wrist")
+    ]
     assert (length[limbs] > 0.18).all()
     assert (length[limbs] < 0.5).all()
     assert (spread[limbs] < 0.35 * length[limbs]).all()

@@ -15,16 +15,23 @@ def plain(za, zb, weight):
 @pytest.mark.parametrize(("n", "width"), [(8, 40), (40, 8), (16, 16)])
 def test_loss_and_gradient_equal_the_published_formula(n, width):
     """The small-Gram form is exact algebra: value and gradient agree in float64 with the D x D form."""
-    za, zb = (standardise(torch.randn(n, width, dtype=torch.double)).double().requires_grad_() for _ in range(2))
+    za, zb = (
+        standardise(torch.randn(n, width, dtype=torch.double)).double().requires_grad_()
+        for _ in range(2)
+    )
     ours, theirs = barlow_twins(za, zb, 2e-4), plain(za, zb, 2e-4)
     torch.testing.assert_close(ours, theirs)
-    for a, b in zip(torch.autograd.grad(ours, (za, zb)), torch.autograd.grad(theirs, (za, zb)), strict=True):
+    for a, b in zip(
+        torch.autograd.grad(ours, (za, zb)), torch.autograd.grad(theirs, (za, zb)), strict=True
+    ):
         torch.testing.assert_close(a, b)
 
 
 def test_identical_decorrelated_views_cost_nothing():
     """The minimum of the loss is a cross-correlation equal to the identity."""
-    z = torch.linalg.qr(torch.randn(64, 8, dtype=torch.double) - 0).Q * 8  # columns orthogonal, mean square 1
+    z = (
+        torch.linalg.qr(torch.randn(64, 8, dtype=torch.double) - 0).Q * 8
+    )  # columns orthogonal, mean square 1
     assert float(barlow_twins(z, z, 1.0)) == pytest.approx(0, abs=1e-12)
 
 

@@ -9,7 +9,9 @@ from pstl.losses.infonce import batch_logits, info_nce, logits
 
 
 def rows(*shape):
-    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape) + shape[0])), dim=-1)
+    return F.normalize(
+        torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape) + shape[0])), dim=-1
+    )
 
 
 def slow(query, key, negatives, temperature):
@@ -17,15 +19,22 @@ def slow(query, key, negatives, temperature):
     total = 0.0
     for q, k in zip(query, key, strict=True):
         positive = math.exp(float(q @ k) / temperature)
-        total -= math.log(positive / (positive + sum(math.exp(float(q @ other) / temperature) for other in negatives)))
+        total -= math.log(
+            positive
+            / (positive + sum(math.exp(float(q @ other) / temperature) for other in negatives))
+        )
     return total / len(query)
 
 
 def test_value_is_the_definition():
     """-log of the positive's share, averaged over clips; the temperature divides every similarity."""
     q, k, negatives = rows(6, 8), rows(7, 8)[:6], rows(40, 8)
-    assert float(info_nce(q, k, negatives, 0.2)) == pytest.approx(slow(q, k, negatives, 0.2), rel=1e-5)
-    assert float(info_nce(q, k, negatives, 1.0)) == pytest.approx(slow(q, k, negatives, 1.0), rel=1e-5)
+    assert float(info_nce(q, k, negatives, 0.2)) == pytest.approx(
+        slow(q, k, negatives, 0.2), rel=1e-5
+    )
+    assert float(info_nce(q, k, negatives, 1.0)) == pytest.approx(
+        slow(q, k, negatives, 1.0), rel=1e-5
+    )
 
 
 def test_one_product_for_shared_negatives_changes_nothing():
@@ -55,7 +64,9 @@ def test_autocast_does_not_round_the_similarities():
     q, k, negatives = rows(6, 8), rows(7, 8)[:6], rows(40, 8)
     exact = q @ negatives.T / 0.2
     with torch.autocast("cpu", torch.bfloat16):
-        assert not torch.allclose((q @ negatives.T).float() / 0.2, exact, atol=1e-3)  # what would happen without care
+        assert not torch.allclose(
+            (q @ negatives.T).float() / 0.2, exact, atol=1e-3
+        )  # what would happen without care
         torch.testing.assert_close(logits(q, k, negatives, 0.2)[:, 1:], exact)
 
 
@@ -69,4 +80,6 @@ def test_batch_logits_are_scaled_cosines():
     """In-batch InfoNCE is the cross-entropy of these against the diagonal: the Hi-TRS last-clip loss (its spec 3.4)."""
     query, key = torch.randn(5, 7) * 3, torch.randn(5, 7)
     expected = [[float(F.cosine_similarity(q, k, dim=0)) / 0.07 for k in key] for q in query]
-    torch.testing.assert_close(batch_logits(query, key, 0.07), torch.tensor(expected), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        batch_logits(query, key, 0.07), torch.tensor(expected), atol=1e-4, rtol=1e-4
+    )

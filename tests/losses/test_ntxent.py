@@ -33,7 +33,9 @@ def test_equal_vectors_give_log_of_the_candidates():
 def test_levels_do_not_meet():
     """No cross-level terms: three problems in one product are three problems."""
     a, b = torch.randn(2, 3, 6, 5, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(nt_xent(a, b, 0.2), torch.stack([nt_xent(x, y, 0.2) for x, y in zip(a, b, strict=True)]))
+    torch.testing.assert_close(
+        nt_xent(a, b, 0.2), torch.stack([nt_xent(x, y, 0.2) for x, y in zip(a, b, strict=True)])
+    )
     assert nt_xent(a.bfloat16(), b.bfloat16(), 0.2).dtype == torch.float32
 
 

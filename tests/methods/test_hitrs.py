@@ -30,7 +30,9 @@ TINY = EncoderConfig(width=8, heads=2, head_width=4, layers=2, dropout=0.0)
 def tiny(name="kinect_v2", stream="joint", encoder=TINY, **cfg):
     torch.manual_seed(0)
     skeleton = load(name)
-    return hitrs.Method(hitrs.Config(**cfg), Encoder(encoder, skeleton, 2, 60), Problem(skeleton, 2, 60, 10, stream))
+    return hitrs.Method(
+        hitrs.Config(**cfg), Encoder(encoder, skeleton, 2, 60), Problem(skeleton, 2, 60, 10, stream)
+    )
 
 
 def batch(n=5, name="kinect_v2", frames=50):
@@ -63,20 +65,33 @@ def test_embed_gives_the_released_features(shared, tmp_path):
     vectors = np.load(shared / "parity/hitrs.npz")
     np.save(tmp_path / "x.npy", vectors["x"])
     card = import_weights("hitrs", shared / "parity/hitrs_official.pt", tmp_path / "encoder.pt")
-    assert (card.people, card.skeleton, card.stream, card.recipe["name"]) == (2, "kinect_v2", "joint", "metres300")
+    assert (card.people, card.skeleton, card.stream, card.recipe["name"]) == (
+        2,
+        "kinect_v2",
+        "joint",
+        "metres300",
+    )
     embed(tmp_path / "encoder.pt", tmp_path / "x.npy", tmp_path / "f.npy", None, [], CPU)
     ours = np.load(tmp_path / "f.npy")
-    assert np.abs(ours - vectors["features_joint"]).max() <= 1e-4 * vectors["features_joint"].std(axis=0).max()
+    assert (
+        np.abs(ours - vectors["features_joint"]).max()
+        <= 1e-4 * vectors["features_joint"].std(axis=0).max()
+    )
 
 
 def test_clip_tokens_and_pose_head_of_the_released_model(shared):
     """The levels below the video, absent people included, and the head that restores masked joints."""
-    content, vectors = read(shared / "parity/hitrs_official.pt"), np.load(shared / "parity/hitrs.npz")
+    content, vectors = (
+        read(shared / "parity/hitrs_official.pt"),
+        np.load(shared / "parity/hitrs.npz"),
+    )
     fields, weights = hitrs.from_official(content)
     settings = {key: value for key, value in fields["encoder"].items() if key != "name"}
     method = tiny(encoder=EncoderConfig(**settings)).eval()
     method.encoder.load_state_dict(weights)
-    method.pose_head.load_state_dict({name: content[f"s_pose_reg.{name}"] for name in ("weight", "bias")})
+    method.pose_head.load_state_dict(
+        {name: content[f"s_pose_reg.{name}"] for name in ("weight", "bias")}
+    )
     x = torch.from_numpy(vectors["x"]).permute(0, 4, 2, 3, 1).flatten(0, 1)  # (8, T, V, 3) bodies
     length = torch.full((8,), 64)
     rows = method.encoder.clip_rows(length, windows.pack(length).start, 8 * 64)
@@ -84,8 +99,14 @@ def test_clip_tokens_and_pose_head_of_the_released_model(shared):
         joints = method.encoder.encode_frames(x.flatten(0, 1))
         tokens = method.encoder.encode_clips(joints, rows).view(4, 2, 10, -1)
         pose = method.pose_head(joints[rows]).view(8, 10, 7, 25, 3)[:2]
-    assert np.abs(tokens.numpy() - vectors["clip_features"]).max() <= 1e-4 * vectors["clip_features"].std(axis=0).max()
-    assert np.abs(pose.numpy() - vectors["pose"]).max() <= 1e-4 * vectors["pose"].std(axis=(0, 1, 2)).max()
+    assert (
+        np.abs(tokens.numpy() - vectors["clip_features"]).max()
+        <= 1e-4 * vectors["clip_features"].std(axis=0).max()
+    )
+    assert (
+        np.abs(pose.numpy() - vectors["pose"]).max()
+        <= 1e-4 * vectors["pose"].std(axis=(0, 1, 2)).max()
+    )
 
 
 def test_a_file_that_is_no_hitrs_checkpoint_is_refused(shared, tmp_path):
@@ -99,8 +120,14 @@ def test_parameter_counts_are_the_papers():
     """7,051,143 in all, heads included (spec 2)."""
     with torch.device("meta"):
         method = tiny(encoder=EncoderConfig())
-    heads = {name: sum(p.numel() for p in getattr(method, f"{name}_head").parameters()) for name in ("pose", "clip", "order", "last")}
-    levels = {name: sum(p.numel() for p in getattr(method.encoder, f"{name}_level").parameters()) for name in ("frame", "clip", "video")}
+    heads = {
+        name: sum(p.numel() for p in getattr(method, f"{name}_head").parameters())
+        for name in ("pose", "clip", "order", "last")
+    }
+    levels = {
+        name: sum(p.numel() for p in getattr(method.encoder, f"{name}_level").parameters())
+        for name in ("frame", "clip", "video")
+    }
     assert levels["frame"] + heads["pose"] == 891_395
     assert levels["clip"] + heads["clip"] == 1_852_290
     assert levels["video"] + heads["order"] + heads["last"] == 4_307_458
@@ -112,9 +139,13 @@ def test_parameter_counts_are_the_papers():
 
 def views(n=3000, frames=20, **cfg):
     """n views of one clip whose coordinates tell the frame; and the clip."""
-    x = torch.linspace(0, 1, frames).view(1, 1, -1, 1, 1) * torch.ones(1, 3, 1, 25, 1) + torch.tensor([1.0, 2, 3]).view(1, 3, 1, 1, 1)
+    x = torch.linspace(0, 1, frames).view(1, 1, -1, 1, 1) * torch.ones(
+        1, 3, 1, 25, 1
+    ) + torch.tensor([1.0, 2, 3]).view(1, 3, 1, 1, 1)
     data = Batch(x.expand(n, -1, -1, -1, -1).clone(), torch.full((n,), frames))
-    view, length = hitrs.Method.augmented(hitrs.Config(**cfg), data.x, data.length, torch_generator(0, "test"))
+    view, length = hitrs.Method.augmented(
+        hitrs.Config(**cfg), data.x, data.length, torch_generator(0, "test")
+    )
     return view, length, x
 
 
@@ -123,9 +154,13 @@ def test_half_of_the_views_are_augmented_once_in_space_and_once_in_time():
     view, length, x = views()
     cropped, untouched = length < 20, (view == x).flatten(1).all(1)
     assert float(untouched.float().mean()) == pytest.approx(0.5, abs=0.03)
-    assert float(cropped.float().mean()) == pytest.approx(0.25 * 0.875, abs=0.03)  # one crop in eight removes no frame
+    assert float(cropped.float().mean()) == pytest.approx(
+        0.25 * 0.875, abs=0.03
+    )  # one crop in eight removes no frame
     straight, uncropped = x[0, :, :, :, 0], ~cropped & ~untouched
-    in_space = (view[uncropped][:, :, -1, :, 0] - straight[:, -1]).abs() > 1e-6  # the last frame is never interpolated
+    in_space = (
+        view[uncropped][:, :, -1, :, 0] - straight[:, -1]
+    ).abs() > 1e-6  # the last frame is never interpolated
     joints = in_space.any(1).sum(1)
     assert set(joints.tolist()) <= {0, 5, 25}
     assert float((joints == 5).float().mean()) == pytest.approx(1 / 3, abs=0.05)
@@ -181,7 +216,9 @@ def test_two_people_are_moved_alike_and_absent_ones_not_at_all():
     one = batch(64).x
     x = torch.cat([one, one], dim=4)
     x[::2, ..., 1] = 0
-    view, _ = hitrs.Method.augmented(hitrs.Config(), x, batch(64).length, torch_generator(0, "test"))
+    view, _ = hitrs.Method.augmented(
+        hitrs.Config(), x, batch(64).length, torch_generator(0, "test")
+    )
     assert not view[::2, ..., 1].any()
     torch.testing.assert_close(view[1::2, ..., 0], view[1::2, ..., 1])
 
@@ -208,7 +245,10 @@ def test_nothing_beyond_a_recording_is_read():
     poisoned = data.x.clone()
     for clip, t in zip(poisoned, data.length, strict=True):
         clip[:, t:] = float("nan")
-    losses = [tiny(stream="motion")(data._replace(x=x), torch_generator(3, "test"))["loss"] for x in (data.x, poisoned)]
+    losses = [
+        tiny(stream="motion")(data._replace(x=x), torch_generator(3, "test"))["loss"]
+        for x in (data.x, poisoned)
+    ]
     assert torch.equal(*losses)
 
 
@@ -219,7 +259,9 @@ def test_masked_joints_are_as_many_and_as_the_paper_says():
     """15 % of the joints; of these 80 % become (1, 1, 1), 10 % another joint of another frame of the same body, 10 % stay (spec 3.1)."""
     length = torch.tensor([30, 2, 40])
     packed = windows.pack(length)
-    code = torch.arange(72 * 25.0).view(72, 25, 1).expand(-1, -1, 3) + 10  # each joint tells where it comes from
+    code = (
+        torch.arange(72 * 25.0).view(72, 25, 1).expand(-1, -1, 3) + 10
+    )  # each joint tells where it comes from
     counts, sources = torch.zeros(4), []
     for draw in range(60):
         u = torch.rand(72, 25, dtype=torch.float64, generator=torch.Generator().manual_seed(draw))
@@ -246,7 +288,9 @@ def test_a_clip_that_moves_is_chosen_uniformly():
     length = torch.tensor([30, 30, 30])
     packed = windows.pack(length)
     x = torch.zeros(90, 4, 3)
-    x[20:30] = 1.0  # body 0 moves once, between its frames 19 and 20; body 1 starts elsewhere and stands still; body 2 walks
+    x[20:30] = (
+        1.0  # body 0 moves once, between its frames 19 and 20; body 1 starts elsewhere and stands still; body 2 walks
+    )
     x[30:60] = 5.0
     x[60:] = torch.arange(30.0)[:, None, None]
     seen = [[], []]
@@ -268,7 +312,9 @@ def slow_parts(method, x, length, rng):
     preference, frame_draw, clip_draw = (torch.rand(b, n, generator=rng) for n in (t, 2, 2))
     frame_pairs = windows.distant_pair(torch.full((b,), 7), frame_draw).tolist()
     clip_pairs = windows.distant_pair(windows.window_count(length, 7) - 1, clip_draw).tolist()
-    restored, original, pair, swapped_pair, valid, order, swapped_order, last = ([] for _ in range(8))
+    restored, original, pair, swapped_pair, valid, order, swapped_order, last = (
+        [] for _ in range(8)
+    )
     for i, frames in enumerate(length.tolist()):
         body = x[i, :frames]
         one = torch.tensor([frames])
@@ -298,8 +344,14 @@ def slow_parts(method, x, length, rng):
         k, m = clip_pairs[i]
         tokens[k], tokens[m] = tokens[m], tokens[k]
         swapped_order.append(encoder.video_level(torch.stack(tokens)[None], true)[0, -1])
-    pair, order, last = torch.stack(pair + swapped_pair), torch.stack(order + swapped_order), torch.stack(last).detach()
-    return hitrs.Parts(torch.cat(restored), torch.cat(original), pair, torch.tensor(valid), order, last)
+    pair, order, last = (
+        torch.stack(pair + swapped_pair),
+        torch.stack(order + swapped_order),
+        torch.stack(last).detach(),
+    )
+    return hitrs.Parts(
+        torch.cat(restored), torch.cat(original), pair, torch.tensor(valid), order, last
+    )
 
 
 @pytest.mark.parametrize(("name", "stream"), [("kinect_v2", "joint"), ("kinect_v1", "motion")])
@@ -309,7 +361,9 @@ def test_one_pass_gives_what_separate_passes_give(name, stream, monkeypatch):
     data.x[3] = data.x[3, :, :1]  # stands still: in the motion stream as well as in this one
     x = frames_of(data._replace(x=method.as_stream(data.x.double(), load(name), stream)))
     calls, plain = [], method.encoder.clip_level.forward
-    monkeypatch.setattr(method.encoder.clip_level, "forward", lambda y: calls.append(len(y)) or plain(y))
+    monkeypatch.setattr(
+        method.encoder.clip_level, "forward", lambda y: calls.append(len(y)) or plain(y)
+    )
     ours = method.parts(x, data.length, torch_generator(0, "test"))
     assert calls == [sum(math.ceil(t / 7) for t in data.length.tolist()) + 2 * 4]
     theirs = slow_parts(method, x, data.length, torch_generator(0, "test"))
@@ -317,7 +371,9 @@ def test_one_pass_gives_what_separate_passes_give(name, stream, monkeypatch):
     assert ours.valid.tolist() == theirs.valid.tolist() == [True, True, True, False]
     for name_, one, other in zip(ours._fields, ours, theirs, strict=True):
         one, other = (value[real] if name_ == "pair" else value for value in (one, other))
-        torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-8, msg=lambda m, name_=name_: f"{name_}: {m}")
+        torch.testing.assert_close(
+            one, other, atol=1e-10, rtol=1e-8, msg=lambda m, name_=name_: f"{name_}: {m}"
+        )
     gradients = []
     for parts in (ours, theirs):
         method.zero_grad()
@@ -331,7 +387,11 @@ def test_the_losses_are_the_papers():
     """Smooth L1 of coordinates times ten, two binary choices (unchanged is class 1), InfoNCE at 0.07 within the batch, weights 1."""
     method = tiny()
     torch.manual_seed(1)
-    pair, order, last = torch.randn(10, 16), torch.randn(10, 32, requires_grad=True), torch.randn(5, 16)
+    pair, order, last = (
+        torch.randn(10, 16),
+        torch.randn(10, 32, requires_grad=True),
+        torch.randn(5, 16),
+    )
     valid = torch.tensor([True, True, False, True, True])
     parts = hitrs.Parts(torch.randn(7, 3), torch.randn(7, 3), pair, valid, order, last)
     losses = method.losses(parts)
@@ -342,7 +402,13 @@ def test_the_losses_are_the_papers():
     choice = F.cross_entropy(method.order_head(order), target)
     cosine = F.normalize(method.last_head(order[:5])) @ F.normalize(last).T
     found = F.cross_entropy(cosine / 0.07, torch.arange(5))
-    for name, expected in {"pose": pose, "clip": clip, "order": choice, "last": found, "loss": pose + clip + choice + found}.items():
+    for name, expected in {
+        "pose": pose,
+        "clip": clip,
+        "order": choice,
+        "last": found,
+        "loss": pose + clip + choice + found,
+    }.items():
         torch.testing.assert_close(losses[name], expected, msg=lambda m, name=name: f"{name}: {m}")
     right = (method.order_head(order).argmax(1) == target).float().mean()
     torch.testing.assert_close(losses["order_right"], 100 * right)
@@ -359,7 +425,9 @@ def test_keys_have_no_gradient():
     assert not parts.last.requires_grad
 
 
-@pytest.mark.parametrize(("name", "stream"), [("kinect_v1", "motion"), ("kinect_v2", "bone"), ("kinect_v2", "joint")])
+@pytest.mark.parametrize(
+    ("name", "stream"), [("kinect_v1", "motion"), ("kinect_v2", "bone"), ("kinect_v2", "joint")]
+)
 def test_a_few_steps_lower_the_loss(name, stream):
     """Sixty steps on eight people: joints are restored and last clips found better than by chance, on every sensor and stream."""
     method = tiny(name, stream).train()
@@ -371,7 +439,10 @@ def test_a_few_steps_lower_the_loss(name, stream):
         optim.step()
         optim.zero_grad()
         curve.append({key: float(value.detach()) for key, value in losses.items()})
-    began, ended = ({key: sum(c[key] for c in part) / 10 for key in curve[0]} for part in (curve[:10], curve[-10:]))
+    began, ended = (
+        {key: sum(c[key] for c in part) / 10 for key in curve[0]}
+        for part in (curve[:10], curve[-10:])
+    )
     assert ended["loss"] < 0.85 * began["loss"], (began, ended)
     assert ended["last_right"] > 2 * 12.5
 
@@ -382,8 +453,15 @@ def test_weight_decay_spares_what_the_paper_spares():
     words = ("bias", "norm", "positions", "token")
     spared = {name for name, _ in method.named_parameters() if any(word in name for word in words)}
     decayed = {name for name, _ in method.named_parameters()} - spared
-    layers = [f"encoder.{level}_level.layers.{i}" for level, i in itertools.product(("frame", "clip", "video"), range(2))]
-    linear = {f"{layer}.{part}.weight" for layer in layers for part in ("attend_in", "attend_out", "feed_in", "feed_out")}
+    layers = [
+        f"encoder.{level}_level.layers.{i}"
+        for level, i in itertools.product(("frame", "clip", "video"), range(2))
+    ]
+    linear = {
+        f"{layer}.{part}.weight"
+        for layer in layers
+        for part in ("attend_in", "attend_out", "feed_in", "feed_out")
+    }
     linear |= {f"encoder.{level}_level.enter.weight" for level in ("frame", "clip", "video")}
     assert decayed == linear | {f"{head}_head.weight" for head in ("pose", "clip", "order", "last")}
 
@@ -392,7 +470,11 @@ def test_other_encoders_are_refused():
     """The four tasks need the three levels."""
     skeleton = load("kinect_v2")
     with pytest.raises(UserError, match="set encoder"):
-        hitrs.Method(hitrs.Config(), OtherEncoder(OtherConfig(width=2), skeleton, 2, 60), Problem(skeleton, 2, 60, 10, "joint"))
+        hitrs.Method(
+            hitrs.Config(),
+            OtherEncoder(OtherConfig(width=2), skeleton, 2, 60),
+            Problem(skeleton, 2, 60, 10, "joint"),
+        )
 
 
 # --- two processes ------------------------------------------------------------------------------------------------------
@@ -403,10 +485,15 @@ def one_step():
     method, data = tiny().double(), batch(7)
     data.x[6] = data.x[6, :, :1]
     mine = distributed.share(torch.arange(7))
-    losses = method(Batch(data.x[mine].double(), data.length[mine], None, None, data.length[mine]), torch_generator(0, "test"))
+    losses = method(
+        Batch(data.x[mine].double(), data.length[mine], None, None, data.length[mine]),
+        torch_generator(0, "test"),
+    )
     losses["loss"].backward()
     distributed.average_gradients(method.parameters())
-    return {k: v.detach() for k, v in losses.items()} | {k: p.grad for k, p in method.named_parameters()}
+    return {k: v.detach() for k, v in losses.items()} | {
+        k: p.grad for k, p in method.named_parameters()
+    }
 
 
 @pytest.mark.slow

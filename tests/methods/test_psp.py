@@ -32,7 +32,12 @@ def tiny(name="kinect_v1", people=1, width=8, classes=4, **cfg):
 def batch(labelled=4, others=6, name="kinect_v1", people=1, frames=70):
     """Walks of different length, labelled ones in front."""
     n = labelled + others
-    x = torch.randn(n, 3, frames, load(name).joints, people, generator=torch.Generator().manual_seed(1)).cumsum(2) * 0.1
+    x = (
+        torch.randn(
+            n, 3, frames, load(name).joints, people, generator=torch.Generator().manual_seed(1)
+        ).cumsum(2)
+        * 0.1
+    )
     length = torch.linspace(20, frames, n).long()
     for clip, end in zip(x, length, strict=True):
         clip[:, end:] = 0
@@ -48,9 +53,15 @@ def released(shared):
     """The released checkpoint in a Method of ours, and the vectors."""
     content = read(shared / "parity/psp_official.state")
     fields, weights = psp.from_official(content)
-    assert (fields["encoder"], fields["skeleton"], fields["frames"]) == ({"name": "dsta", "width": 16, "heads": 4}, "kinect_v2", 50)
+    assert (fields["encoder"], fields["skeleton"], fields["frames"]) == (
+        {"name": "dsta", "width": 16, "heads": 4},
+        "kinect_v2",
+        50,
+    )
     method = tiny("kinect_v2", 2, width=16, classes=60).eval()
-    method.load_state_dict({f"encoder.{k}": v for k, v in weights.items()} | released_heads(content["model"]))  # strict: all of it
+    method.load_state_dict(
+        {f"encoder.{k}": v for k, v in weights.items()} | released_heads(content["model"])
+    )  # strict: all of it
     return method, np.load(shared / "parity/psp.npz")
 
 
@@ -64,7 +75,12 @@ def test_import_and_embed_give_the_released_features(shared, tmp_path):
     vectors = np.load(shared / "parity/psp.npz")
     np.save(tmp_path / "x.npy", vectors["x"])
     card = import_weights("psp", shared / "parity/psp_official.state", tmp_path / "encoder.pt")
-    assert (card.people, card.skeleton, card.frames, card.recipe) == (2, "kinect_v2", 50, {"name": "scaled300"})
+    assert (card.people, card.skeleton, card.frames, card.recipe) == (
+        2,
+        "kinect_v2",
+        50,
+        {"name": "scaled300"},
+    )
     features = {}
     for stream in ("joint", "motion"):
         embed(tmp_path / "encoder.pt", tmp_path / "x.npy", tmp_path / "f.npy", stream, [], CPU)
@@ -78,14 +94,22 @@ def test_all_outputs_of_the_released_model(released):
     """Averages, logits, six attention outputs, six projections: encoder, polymerised maps, residuals and the shared projector."""
     method, vectors = released
     with torch.no_grad():
-        maps = {letter: method.encoder.maps(torch.from_numpy(vectors[name])) for letter, name in (("j", "x"), ("m", "motion"))}
+        maps = {
+            letter: method.encoder.maps(torch.from_numpy(vectors[name]))
+            for letter, name in (("j", "x"), ("m", "motion"))
+        }
         assert close(method.pool(maps["j"]), vectors["features_joint"])
         assert close(method.pool(maps["m"]), vectors["features_motion"])
-        assert close(method.logits(method.pool(maps["j"]), method.pool(maps["m"])), vectors["logits"])
+        assert close(
+            method.logits(method.pool(maps["j"]), method.pool(maps["m"])), vectors["logits"]
+        )
         for letter, x in maps.items():
             for name, pooled in zip(LEVELS, method.levels(x), strict=True):
                 assert close(pooled, vectors[f"{name}_{letter}"]), (name, letter)
-                assert close(method.projector(pooled), vectors[f"proj_{name}_{letter}"]), (name, letter)
+                assert close(method.projector(pooled), vectors[f"proj_{name}_{letter}"]), (
+                    name,
+                    letter,
+                )
 
 
 @pytest.mark.parametrize("change", ["recursive", "weights", "transposed"])
@@ -140,7 +164,11 @@ def test_polymerised_maps_are_the_formula(name, recursive):
     if recursive:
         wanted = joint + p.part_to_joint * slow_spread(wanted_part, p.part_of)
     else:
-        wanted = joint + p.part_to_joint * slow_spread(part, p.part_of) + p.body_to_joint * slow_spread(body, p.body_of)
+        wanted = (
+            joint
+            + p.part_to_joint * slow_spread(part, p.part_of)
+            + p.body_to_joint * slow_spread(body, p.body_of)
+        )
     for ours, theirs in zip(used, (body, wanted_part, wanted), strict=True):
         torch.testing.assert_close(ours, theirs)
 
@@ -192,7 +220,12 @@ def test_who_learns_from_what():
             name: any(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
             for name, module in method.named_children()
         }
-        assert moved == {"encoder": True, "classifier": True, "polymerise": weight > 0, "projector": weight > 0}
+        assert moved == {
+            "encoder": True,
+            "classifier": True,
+            "polymerise": weight > 0,
+            "projector": weight > 0,
+        }
 
 
 def test_without_contrast_unlabelled_clips_are_not_looked_at():
@@ -203,15 +236,22 @@ def test_without_contrast_unlabelled_clips_are_not_looked_at():
     a, b = (m(d, torch_generator(0, "views")) for m, d in zip(methods, (data, other), strict=True))
     assert torch.equal(a["loss"], b["loss"])
     assert a.keys() == {"loss", "classes"}
-    assert all(torch.equal(x, y) for x, y in zip(methods[0].buffers(), methods[1].buffers(), strict=True))
+    assert all(
+        torch.equal(x, y) for x, y in zip(methods[0].buffers(), methods[1].buffers(), strict=True)
+    )
 
 
 def test_streams_are_drawn_independently():
     """Joint and motion of one clip are not aligned in training; each clip has a draw of its own (spec 2.2)."""
     time = torch.arange(70.0).view(1, 1, 70, 1, 1)
-    x = torch.cat([time.expand(3, 1, 70, 20, 1), (time**2 / 2).expand(3, 2, 70, 20, 1)], 1).contiguous()
+    x = torch.cat(
+        [time.expand(3, 1, 70, 20, 1), (time**2 / 2).expand(3, 2, 70, 20, 1)], 1
+    ).contiguous()
     joint, moved = tiny().view(x, torch.full((3,), 70), torch_generator(0, "v"))
-    frames, speeds = joint[:, 0, :, 0, 0], moved[:, 1, :, 0, 0] - 0.5  # of t^2 / 2: t + 1/2, so the frame itself
+    frames, speeds = (
+        joint[:, 0, :, 0, 0],
+        moved[:, 1, :, 0, 0] - 0.5,
+    )  # of t^2 / 2: t + 1/2, so the frame itself
     assert (frames.diff(dim=1) > 0).all()
     assert all(not torch.equal(a, b) for a, b in zip(frames, speeds, strict=True))
     assert not torch.equal(frames[0], frames[1])
@@ -220,14 +260,22 @@ def test_streams_are_drawn_independently():
 def test_each_stream_is_turned_about_the_vertical_by_itself():
     """A turn that both streams share would leave the contrast free to agree on where the camera stood; the released code has none."""
     data = batch()
-    plain, turned = (tiny(frames=70, turn_deg=deg).view(data.x, data.length, torch_generator(0, "test")) for deg in (0, 40))
+    plain, turned = (
+        tiny(frames=70, turn_deg=deg).view(data.x, data.length, torch_generator(0, "test"))
+        for deg in (0, 40)
+    )
     angles = []
     for before, after in zip(plain, turned, strict=True):
         assert torch.equal(before[:, 2], after[:, 2])  # height
         torch.testing.assert_close(before[:, :2].norm(dim=1), after[:, :2].norm(dim=1))
         z = [torch.complex(v[:, 0], v[:, 1]).flatten(1) for v in (before, after)]
         angle = torch.rad2deg((z[1] * z[0].conj()).sum(1).angle())  # one for the whole clip
-        torch.testing.assert_close(z[1], z[0] * torch.polar(torch.ones(len(angle)), torch.deg2rad(angle))[:, None], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            z[1],
+            z[0] * torch.polar(torch.ones(len(angle)), torch.deg2rad(angle))[:, None],
+            atol=1e-4,
+            rtol=1e-4,
+        )
         assert angle.abs().max() <= 40
         angles.append(angle)
     assert (angles[0] - angles[1]).abs().max() > 5
@@ -240,14 +288,20 @@ def test_evaluation_takes_motion_before_frames():
     skeleton, cfg = load("kinect_v1"), psp.Config()
     view = psp.Method.clean_stream(cfg, x, length, skeleton, "motion")
     torch.testing.assert_close(view, motion(x)[:, :, torch.arange(50) * 120 // 50])
-    torch.testing.assert_close(psp.Method.clean_stream(cfg, x, length, skeleton, "joint"), x[:, :, torch.arange(50) * 120 // 50])
+    torch.testing.assert_close(
+        psp.Method.clean_stream(cfg, x, length, skeleton, "joint"),
+        x[:, :, torch.arange(50) * 120 // 50],
+    )
 
 
 def test_people_have_no_order():
     """Which body stands first in the file says nothing about the action."""
     method, data = tiny("kinect_v2", 2).eval(), batch(name="kinect_v2", people=2)
     with torch.no_grad():
-        a, b = (method(data._replace(x=x), torch_generator(0, "views")) for x in (data.x, data.x.flip(4)))
+        a, b = (
+            method(data._replace(x=x), torch_generator(0, "views"))
+            for x in (data.x, data.x.flip(4))
+        )
     for key in a:
         torch.testing.assert_close(a[key], b[key], atol=1e-4, rtol=1e-4)
 

@@ -27,21 +27,40 @@ SHAPE = {"recipe": "scaled300", "encoder": {"name": "dsta", "width": 8}}
 
 
 def run(method="psp", seed=0):
-    return config.Run(suite="tiny", dataset="nwucla", split="xview", method=method, stream="joint", seed=seed)
+    return config.Run(
+        suite="tiny", dataset="nwucla", split="xview", method=method, stream="joint", seed=seed
+    )
 
 
 def make_params(folder, fraction=0.25, **train):
-    semi = {"epochs": 2, "steps_per_epoch": 3, "batch_size": 12, "labelled_batch": 6, "optimiser": "sgd", "lr": 0.01, "nesterov": True}
+    semi = {
+        "epochs": 2,
+        "steps_per_epoch": 3,
+        "batch_size": 12,
+        "labelled_batch": 6,
+        "optimiser": "sgd",
+        "lr": 0.01,
+        "nesterov": True,
+    }
     full = {"epochs": 2, "batch_size": 8, "lr": 0.001}
     methods = {
         "psp": SHAPE | {"labels": fraction, "train": semi | train, "settings": {"frames": 16}},
         "supervised": SHAPE | {"labels": fraction, "train": full},
         "random_init": SHAPE | {"train": {"epochs": 0, "lr": 1.0}},
     }
-    experiment = {"dataset": "nwucla", "split": "xview", "methods": list(methods), "tasks": ["classify"]}
+    experiment = {
+        "dataset": "nwucla",
+        "split": "xview",
+        "methods": list(methods),
+        "tasks": ["classify"],
+    }
     suites = {"tiny": {"summary": "", "experiments": [experiment]}}
     path = folder / "params.yaml"
-    path.write_text(yaml.safe_dump({"suite": "tiny", "methods": methods, "tasks": {"classify": {}}, "suites": suites}))
+    path.write_text(
+        yaml.safe_dump(
+            {"suite": "tiny", "methods": methods, "tasks": {"classify": {}}, "suites": suites}
+        )
+    )
     return config.load(path)
 
 
@@ -57,7 +76,13 @@ def make_array(folder, y=None):
         drift = rng.normal(size=(3, 1, 20, 1)) * 0.02
         drift[c, :, 4:12] += 0.04
         clip[:, :n] = drift * np.arange(n)[:, None, None] + rng.normal(size=(3, n, 20, 1)) * 0.01
-    meta = {"dataset": "nwucla", "recipe": {"name": "scaled300"}, "skeleton": "kinect_v1", "people": 1, "classes": ["a", "b", "c"]}
+    meta = {
+        "dataset": "nwucla",
+        "recipe": {"name": "scaled300"},
+        "skeleton": "kinect_v1",
+        "people": 1,
+        "classes": ["a", "b", "c"],
+    }
     splits = {"xview": (TRAIN, np.arange(48, 72))}
     y = classes if y is None else y
     write_array(folder, ArraySet(x, y, length, np.arange(72, dtype=np.uint64), NAMES, splits, meta))
@@ -101,8 +126,17 @@ def test_labels_outside_the_list_never_reach_training(tmp_path, array, lists, me
     for name, classes in (("elsewhere", elsewhere), ("there", there)):
         make_array(tmp_path / name, y=classes)
     for name in ("array", "elsewhere", "there"):
-        loop.pretrain(params, run(method), tmp_path / name, tmp_path / f"{name}.out" / "encoder.pt", CPU, lists)
-    a, b, c = (weights(tmp_path / f"{name}.out" / "encoder.pt") for name in ("array", "elsewhere", "there"))
+        loop.pretrain(
+            params,
+            run(method),
+            tmp_path / name,
+            tmp_path / f"{name}.out" / "encoder.pt",
+            CPU,
+            lists,
+        )
+    a, b, c = (
+        weights(tmp_path / f"{name}.out" / "encoder.pt") for name in ("array", "elsewhere", "there")
+    )
     assert same(a, b)
     assert not same(a, c)
 
@@ -123,7 +157,9 @@ def test_an_encoder_says_which_labels_it_learnt_from(tmp_path, array, rule):
 def test_every_share_of_the_paper_has_its_labelled_part(tmp_path, array, lists):
     """The share that was asked for decides, not what a rule makes of it (spec 7: 9 beside 90)."""
     for fraction, rows in ((0.25, 23), (0.3, 27)):  # 12 of 48 clips are labelled at both
-        section = make_params(tmp_path, fraction, labelled_batch="fraction", batch_size=90).method("tiny", "psp")
+        section = make_params(tmp_path, fraction, labelled_batch="fraction", batch_size=90).method(
+            "tiny", "psp"
+        )
         data, known = open_array(array), loop.known_labels(open_array(array), run(), section, lists)
         method = loop.build_method(run(), section, loop.card_of(run(), section, data, known), 3)
         clips = loop.training_clips(data, run(), section, method, CPU, known)
@@ -145,9 +181,17 @@ def test_a_list_that_does_not_belong_is_refused(tmp_path, array, lists):
     """Another draw or split under a run's name, or a fraction without a list, would be another experiment in the table."""
     params, other = make_params(tmp_path), make_labels(tmp_path / "d1.json", draw=1)
     cases = [
-        (run(), None, r"sees 0\.25 of the labels; pass --labels data/labels/nwucla/xview/psp/d0\.json"),
+        (
+            run(),
+            None,
+            r"sees 0\.25 of the labels; pass --labels data/labels/nwucla/xview/psp/d0\.json",
+        ),
         (run(), other, r"labels of xview, draw 1; expected xview, draw 0"),
-        (run(), make_labels(tmp_path / "s.json", split="xview_disjoint"), "labels of xview_disjoint"),
+        (
+            run(),
+            make_labels(tmp_path / "s.json", split="xview_disjoint"),
+            "labels of xview_disjoint",
+        ),
         (
             run(),
             make_labels(tmp_path / "r.json", rule="random"),
@@ -194,7 +238,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, array, lists, monke
 def test_another_draw_is_another_run(tmp_path, array, lists):
     """A checkpoint of other labelled clips must not be gone on with."""
     section, data = make_params(tmp_path).method("tiny", "psp"), open_array(array)
-    digests = {loop.card_of(run(), section, data, known).provenance["settings_digest"] for known in (None, np.arange(3), np.arange(4))}
+    digests = {
+        loop.card_of(run(), section, data, known).provenance["settings_digest"]
+        for known in (None, np.arange(3), np.arange(4))
+    }
     assert len(digests) == 3
 
 
@@ -205,7 +252,9 @@ def test_a_few_dozen_steps_learn(tmp_path, array, lists):
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     assert curve[-1]["classes"] < curve[0]["classes"] / 4
     for level in ("body", "part", "joint"):
-        assert curve[-1][level] < min(curve[0][level], np.log(23)) - 0.05, level  # log 23: all other rows of 12 clips alike
+        assert curve[-1][level] < min(curve[0][level], np.log(23)) - 0.05, (
+            level
+        )  # log 23: all other rows of 12 clips alike
     assert [record["step"] for record in curve] == [10, 20, 30]
     result, again = (own_scores(tmp_path, array, norm) for norm in ("released", "recalibrated"))
     assert result.metrics["top1"] > 55  # chance is a third
@@ -217,19 +266,26 @@ def test_a_few_dozen_steps_learn(tmp_path, array, lists):
 def own_scores(folder, array, norm):
     """What the run's own classifier says of the test clips."""
     world = open_pretrained(run(), norm, folder / "encoder.pt", array, folder / "c.pt", "", CPU)
-    own = {"classifier": encoder_file.load_classifier(folder / "encoder.pt"), "snapshots": folder / "snapshots.zip"}
+    own = {
+        "classifier": encoder_file.load_classifier(folder / "encoder.pt"),
+        "snapshots": folder / "snapshots.zip",
+    }
     return classify.run(dataclasses.replace(world, **own), classify.Config(), 0, CPU)
 
 
 def test_recalibrated_statistics_are_of_both_streams(tmp_path, array, lists):
     """The classifier reads joint and motion through norms that saw both in one batch; those of one stream would not suit it."""
-    loop.pretrain(make_params(tmp_path, epochs=1), run(), array, tmp_path / "encoder.pt", CPU, lists)
+    loop.pretrain(
+        make_params(tmp_path, epochs=1), run(), array, tmp_path / "encoder.pt", CPU, lists
+    )
     (card, encoder), data = encoder_file.load(tmp_path / "encoder.pt"), open_array(array)
     recalibrate(card, encoder, Clips(data, TRAIN, CPU))
     x, length = torch.from_numpy(np.array(data.x[TRAIN])), torch.from_numpy(data.length[TRAIN])
     index = torch.arange(16) * length[:, None] // 16
     rows = torch.arange(len(x))[:, None]
-    joint, following = (x.movedim(2, 1)[rows, i] for i in (index, torch.minimum(index + 1, length[:, None] - 1)))
+    joint, following = (
+        x.movedim(2, 1)[rows, i] for i in (index, torch.minimum(index + 1, length[:, None] - 1))
+    )
     both = torch.cat([joint, following - joint]).permute(0, 2, 1, 3, 4).squeeze(4)
     conv, norm = encoder.trunk.stem[:2]
     torch.testing.assert_close(norm.running_mean, conv(both).mean((0, 2, 3)), atol=1e-5, rtol=1e-4)

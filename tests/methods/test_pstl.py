@@ -42,7 +42,14 @@ def test_features_of_the_released_encoder(shared, official, tmp_path):
     for stream in STREAMS:
         embed(tmp_path / "encoder.pt", tmp_path / "x.npy", tmp_path / "f.npy", stream, [], CPU)
         assert close(np.load(tmp_path / "f.npy"), official[f"features_{stream}"]), stream
-    embed(tmp_path / "encoder.pt", tmp_path / "x.npy", tmp_path / "f.npy", "joint", official["dropped"].tolist(), CPU)
+    embed(
+        tmp_path / "encoder.pt",
+        tmp_path / "x.npy",
+        tmp_path / "f.npy",
+        "joint",
+        official["dropped"].tolist(),
+        CPU,
+    )
     assert close(np.load(tmp_path / "f.npy"), official["features_joint_dropped"])
 
 
@@ -50,7 +57,9 @@ def test_streams_and_slow_frames_of_the_released_code(official):
     """The inputs of every branch are those of the released code, digit for digit."""
     x = torch.from_numpy(official["x"])
     for stream in STREAMS:
-        np.testing.assert_allclose(convert(x, load("kinect_v2"), stream), official[f"stream_{stream}"], atol=1e-6)
+        np.testing.assert_allclose(
+            convert(x, load("kinect_v2"), stream), official[f"stream_{stream}"], atol=1e-6
+        )
     np.testing.assert_array_equal(masks.slow_frames(x, 10), official["matm_kept_frames"])
 
 
@@ -95,7 +104,9 @@ def test_a_few_steps_lower_the_loss(module):
 
 def test_the_loss_is_the_sum_of_both_pairs(monkeypatch):
     """L = BT(anchor, temporal) + BT(anchor, spatial): the pair temporal-spatial plays no part (spec 1)."""
-    losses = small()(Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50)), torch_generator(0, "test"))
+    losses = small()(
+        Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50)), torch_generator(0, "test")
+    )
     torch.testing.assert_close(losses["loss"], losses["temporal"] + losses["spatial"])
 
 
@@ -103,20 +114,31 @@ def test_the_loss_is_the_sum_of_both_pairs(monkeypatch):
 def test_the_number_of_masked_joints_scales_with_the_body(name, joints, monkeypatch):
     """8 draws of 25 joints are 6 of 20."""
     seen = []
-    monkeypatch.setattr(masks, "central_joints", lambda s, k, rng: seen.append(k) or torch.tensor([0]))
+    monkeypatch.setattr(
+        masks, "central_joints", lambda s, k, rng: seen.append(k) or torch.tensor([0])
+    )
     v = load(name).joints
-    small(name=name)(Batch(torch.randn(4, 3, 50, v, 1), torch.full((4,), 50)), torch_generator(0, "test"))
+    small(name=name)(
+        Batch(torch.randn(4, 3, 50, v, 1), torch.full((4,), 50)), torch_generator(0, "test")
+    )
     assert seen == [joints]
 
 
 def test_same_generator_same_loss():
     """All randomness of a step comes from its generator."""
-    method, batch = small(per_sample=True), Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50))
-    first, again, other = (float(method(batch, torch_generator(0, "test", i))["loss"].detach()) for i in (1, 1, 2))
+    method, batch = (
+        small(per_sample=True),
+        Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50)),
+    )
+    first, again, other = (
+        float(method(batch, torch_generator(0, "test", i))["loss"].detach()) for i in (1, 1, 2)
+    )
     assert first == again != other
 
 
-@pytest.mark.parametrize(("left_out", "branch"), [({"masked_joints": 0}, "spatial"), ({"masked_frames": 0}, "temporal")])
+@pytest.mark.parametrize(
+    ("left_out", "branch"), [({"masked_joints": 0}, "spatial"), ({"masked_frames": 0}, "temporal")]
+)
 def test_a_mask_of_nothing_changes_its_own_branch_only(left_out, branch):
     """The ablations without CSM and without MATM must leave the other branch, weights and draws as they are."""
     batch = Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50))

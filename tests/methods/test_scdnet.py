@@ -33,12 +33,19 @@ def tiny(name="kinect_v2", people=2, stream="joint", encoder=TINY, **cfg):
     torch.manual_seed(0)
     skeleton = load(name)
     module = scdnet.Config(**{"queue": 32, "projection": 8} | cfg)
-    return scdnet.Method(module, Encoder(encoder, skeleton, people, 64), Problem(skeleton, people, 64, 10, stream))
+    return scdnet.Method(
+        module, Encoder(encoder, skeleton, people, 64), Problem(skeleton, people, 64, 10, stream)
+    )
 
 
 def batch(n=6, name="kinect_v2", people=2, frames=120):
     """Walks of `frames` frames, shorter recordings among them; the even clips have one person."""
-    x = torch.randn(n, 3, frames, load(name).joints, people, generator=torch.Generator().manual_seed(1)).cumsum(2) * 0.1
+    x = (
+        torch.randn(
+            n, 3, frames, load(name).joints, people, generator=torch.Generator().manual_seed(1)
+        ).cumsum(2)
+        * 0.1
+    )
     x[::2, ..., 1:] = 0
     length = torch.linspace(frames // 3, frames, n).long()
     return Batch(x, length, None, present(x))
@@ -66,12 +73,23 @@ def released(shared):
     settings = {key: value for key, value in fields["encoder"].items() if key != "name"}
     method = tiny(encoder=EncoderConfig(**settings), queue=64, projection=128).eval()
     method.encoder.load_state_dict(weights)
-    as_query = {"state_dict": {k.replace("encoder_k.", "encoder_q."): v for k, v in state.items() if k.startswith("encoder_k.")}}
+    as_query = {
+        "state_dict": {
+            k.replace("encoder_k.", "encoder_q."): v
+            for k, v in state.items()
+            if k.startswith("encoder_k.")
+        }
+    }
     method.key_encoder.load_state_dict(scdnet.from_official(as_query)[1])
-    for projectors, prefix in ((method.projectors, "encoder_q."), (method.key_projectors, "encoder_k.")):
+    for projectors, prefix in (
+        (method.projectors, "encoder_q."),
+        (method.key_projectors, "encoder_k."),
+    ):
         for ours, theirs in (("temporal", "t_proj"), ("spatial", "s_proj"), ("both", "i_proj")):
             names = projectors.get_submodule(ours).state_dict()
-            projectors.get_submodule(ours).load_state_dict({name: state[f"{prefix}{theirs}.{name}"] for name in names})
+            projectors.get_submodule(ours).load_state_dict(
+                {name: state[f"{prefix}{theirs}.{name}"] for name in names}
+            )
     for queue, letter in zip(method.queues, "tsi", strict=True):
         queue.keys.copy_(state[f"{letter}_queue"].T)
     return method, np.load(shared / "parity/scdnet.npz")
@@ -92,7 +110,9 @@ def released_features(path, x, stream="joint"):
 def test_an_imported_encoder_gives_the_released_features(shared, tmp_path):
     """The vectors' clips are views already; the encoder alone must give their features."""
     vectors = np.load(shared / "parity/scdnet.npz")
-    card = import_weights("scdnet", shared / "parity/scdnet_official.pth.tar", tmp_path / "encoder.pt")
+    card = import_weights(
+        "scdnet", shared / "parity/scdnet_official.pth.tar", tmp_path / "encoder.pt"
+    )
     assert (card.people, card.skeleton, card.frames, card.stream) == (2, "kinect_v2", 64, "joint")
     ours = released_features(tmp_path / "encoder.pt", torch.from_numpy(vectors["x"]))
     assert close(ours, vectors["features_joint"])
@@ -104,10 +124,16 @@ def test_embed_takes_the_clean_view_of_clips_of_any_length(shared, tmp_path, fra
     import_weights("scdnet", shared / "parity/scdnet_official.pth.tar", tmp_path / "encoder.pt")
     x = torch.from_numpy(np.load(shared / "parity/scdnet.npz")["x"][:2])
     flat = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
-    long = F.interpolate(flat, size=frames, mode="linear").view(2, 3, 25, 2, frames).permute(0, 1, 4, 2, 3)
+    long = (
+        F.interpolate(flat, size=frames, mode="linear")
+        .view(2, 3, 25, 2, frames)
+        .permute(0, 1, 4, 2, 3)
+    )
     cut = int(frames * 0.05 / 2)
     centred = long[:, :, cut : frames - cut].permute(0, 1, 3, 4, 2).flatten(1, 3)
-    view = F.interpolate(centred, size=64, mode="linear").view(2, 3, 25, 2, 64).permute(0, 1, 4, 2, 3)
+    view = (
+        F.interpolate(centred, size=64, mode="linear").view(2, 3, 25, 2, 64).permute(0, 1, 4, 2, 3)
+    )
     np.save(tmp_path / "x.npy", long.numpy())
     for stream in STREAMS:
         embed(tmp_path / "encoder.pt", tmp_path / "x.npy", tmp_path / "f.npy", stream, [], CPU)
@@ -127,7 +153,12 @@ def test_a_step_of_the_released_model(released):
         theirs = vectors[name] / np.linalg.norm(vectors[name], axis=1, keepdims=True)
         assert close(z, theirs), name
     (q_t, q_s, q_g), (k_t, k_s, k_g), (queue_t, queue_s, queue_g) = query, key, method.negatives()
-    ours = {"ti": (q_t, k_g, queue_g), "si": (q_s, k_g, queue_g), "it": (q_g, k_t, queue_t), "is": (q_g, k_s, queue_s)}
+    ours = {
+        "ti": (q_t, k_g, queue_g),
+        "si": (q_s, k_g, queue_g),
+        "it": (q_g, k_t, queue_t),
+        "is": (q_g, k_s, queue_s),
+    }
     for name, parts in ours.items():
         theirs = vectors[f"logits_{name}"]
         assert close(logits(*parts, 0.2), theirs), name
@@ -157,9 +188,15 @@ def test_a_view_is_masked_as_often_as_the_paper_says():
     assert set(joints.sum(1).tolist()) == {0, 8}
     assert set(frames.sum(1).tolist()) == {0, 24}
     masked_joints, masked_frames = joints.any(1), frames.any(1)
-    for event, share in ((masked_joints, 0.5), (masked_frames, 0.5), (~masked_joints & ~masked_frames, 0.25)):
+    for event, share in (
+        (masked_joints, 0.5),
+        (masked_frames, 0.5),
+        (~masked_joints & ~masked_frames, 0.25),
+    ):
         assert float(event.float().mean()) == pytest.approx(share, abs=0.03)
-    assert torch.equal(zero, (joints[:, None, None, :, None] | frames[:, None, :, None, None]).expand_as(zero))
+    assert torch.equal(
+        zero, (joints[:, None, None, :, None] | frames[:, None, :, None, None]).expand_as(zero)
+    )
     assert joints[masked_joints].float().mean(0)[20] == pytest.approx(0.593, abs=0.04)  # the hub
 
 
@@ -167,7 +204,9 @@ def test_masks_scale_with_the_skeleton():
     """The same share of a 20-joint body is hidden: 6 joints."""
     n = 64
     method = tiny("kinect_v1", 1, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0)
-    view = method.view(Batch(torch.ones(n, 3, 64, 20, 1), torch.full((n,), 64)), torch_generator(0, "test"))
+    view = method.view(
+        Batch(torch.ones(n, 3, 64, 20, 1), torch.full((n,), 64)), torch_generator(0, "test")
+    )
     assert set((view == 0).all(dim=(1, 2, 4)).sum(1).tolist()) == {0, 6}
 
 
@@ -176,9 +215,14 @@ def test_unaugmented_views_are_crops_then_streams_then_masks():
     data = batch(frames=64)._replace(length=torch.full((6,), 64))  # 64 frames are never cropped
     for stream in STREAMS:
         method = tiny(stream=stream, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0)
-        view, whole = method.view(data, torch_generator(3, "test")), convert(data.x, load("kinect_v2"), stream)
+        view, whole = (
+            method.view(data, torch_generator(3, "test")),
+            convert(data.x, load("kinect_v2"), stream),
+        )
         mirrored = whole[:, :, :, list(load("kinect_v2").mirror)]
-        as_it_was, swapped = ((view == 0) | torch.isclose(view, other) for other in (whole, mirrored))
+        as_it_was, swapped = (
+            (view == 0) | torch.isclose(view, other) for other in (whole, mirrored)
+        )
         assert (as_it_was.flatten(1).all(1) | swapped.flatten(1).all(1)).all()
         assert (view != 0).any()
 
@@ -211,22 +255,32 @@ def test_the_key_network_follows_and_never_learns():
     with torch.no_grad():
         for p in method.key_encoder.parameters():
             p.add_(torch.rand_like(p))
-    keys, queries = ([p.clone() for p in net.parameters()] for net in (method.key_encoder, method.encoder))
-    optim = optimiser.build(method, TrainSettings(epochs=1, optimiser="sgd", lr=0.1, weight_decay=1e-4))
+    keys, queries = (
+        [p.clone() for p in net.parameters()] for net in (method.key_encoder, method.encoder)
+    )
+    optim = optimiser.build(
+        method, TrainSettings(epochs=1, optimiser="sgd", lr=0.1, weight_decay=1e-4)
+    )
     step(method, batch(), torch_generator(0, "test"), optim)
     for key, old, query in zip(method.key_encoder.parameters(), keys, queries, strict=True):
         torch.testing.assert_close(key, 0.999 * old + 0.001 * query, atol=1e-7, rtol=1e-6)
         assert key.grad is None
     trained = {id(p) for group in optim.param_groups for p in group["params"]}
-    assert trained == {id(p) for part in (method.encoder, method.projectors) for p in part.parameters()}
+    assert trained == {
+        id(p) for part in (method.encoder, method.projectors) for p in part.parameters()
+    }
     assert any((q != p).any() for q, p in zip(queries, method.encoder.parameters(), strict=True))
 
 
 def test_one_call_follows_like_a_loop():
     """The multi-tensor update is the definition for every tensor, buffers left alone."""
-    twin, network = (torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.BatchNorm1d(5)) for _ in range(2))
+    twin, network = (
+        torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.BatchNorm1d(5)) for _ in range(2)
+    )
     network[1].running_mean.add_(1)
-    expected = [0.9 * a + 0.1 * b for a, b in zip(twin.parameters(), network.parameters(), strict=True)]
+    expected = [
+        0.9 * a + 0.1 * b for a, b in zip(twin.parameters(), network.parameters(), strict=True)
+    ]
     follow(twin, network, 0.9)
     torch.testing.assert_close(list(twin.parameters()), expected)
     assert not twin[1].running_mean.any()
@@ -236,7 +290,9 @@ def test_the_key_network_has_its_own_statistics():
     """MoCo's practice in this family: batch-norm buffers are not copied, both networks see their own views (spec 5)."""
     method = tiny()
     step(method, batch(), torch_generator(0, "test"))
-    query, key = (net.temporal_stem.input_norm.running_mean for net in (method.encoder, method.key_encoder))
+    query, key = (
+        net.temporal_stem.input_norm.running_mean for net in (method.encoder, method.key_encoder)
+    )
     assert key.any()
     assert not torch.allclose(query, key)
 
@@ -271,7 +327,9 @@ def test_no_key_is_its_own_negative():
         assert torch.equal(queue.keys, old)
     losses["loss"].backward()
     method.after_step()
-    for queue, old, level in zip(method.queues, before, method.key_projectors(torch.zeros(1, 32)), strict=True):
+    for queue, old, level in zip(
+        method.queues, before, method.key_projectors(torch.zeros(1, 32)), strict=True
+    ):
         assert torch.equal(queue.keys[6:], old[6:])
         assert not torch.isclose(queue.keys[:6], old[:6]).all()
         assert queue.keys.shape[1] == level.shape[1]
@@ -286,7 +344,9 @@ def test_accumulated_batches_are_one_step():
             p.add_(1)
     for i in range(2):
         method(batch(), torch_generator(0, "test", i))["loss"].backward()
-    for key, before, query in zip(method.key_projectors.parameters(), old, method.projectors.parameters(), strict=True):
+    for key, before, query in zip(
+        method.key_projectors.parameters(), old, method.projectors.parameters(), strict=True
+    ):
         torch.testing.assert_close(key, 0.999 * before + 0.001 * query)
     method.after_step()
     assert [int(queue.oldest) for queue in method.queues] == [12, 12, 12]
@@ -297,7 +357,10 @@ def test_the_loss_is_the_four_cross_level_terms():
     method = tiny()
     query, key = ([F.normalize(torch.randn(6, 8), dim=1) for _ in range(3)] for _ in range(2))
     q_t, q_s, q_g = query
-    losses, (queue_t, queue_s, queue_g) = method.contrast(tuple(query), tuple(key)), method.negatives()
+    losses, (queue_t, queue_s, queue_g) = (
+        method.contrast(tuple(query), tuple(key)),
+        method.negatives(),
+    )
 
     def term(q, k, queue):
         scores = torch.cat([(q * k).sum(1, keepdim=True), q @ queue.T], dim=1) / 0.2
@@ -323,13 +386,21 @@ def test_parameter_counts_are_the_papers():
     assert [z.shape for z in projectors(torch.zeros(3, 4096, device="meta"))] == [(3, 128)] * 3
 
 
-@pytest.mark.parametrize(("name", "people", "stream"), [("kinect_v1", 1, "motion"), ("kinect_v2", 1, "bone"), ("kinect_v2", 2, "joint")])
+@pytest.mark.parametrize(
+    ("name", "people", "stream"),
+    [("kinect_v1", 1, "motion"), ("kinect_v2", 1, "bone"), ("kinect_v2", 2, "joint")],
+)
 def test_a_few_steps_lower_the_loss(name, people, stream):
     """Ten steps on one batch teach the network to recognise its clips, on every sensor and stream."""
-    method = tiny(name, people, stream, queue=512).train()  # more than ten steps fill: past keys of the same clips are no negatives
+    method = tiny(
+        name, people, stream, queue=512
+    ).train()  # more than ten steps fill: past keys of the same clips are no negatives
     optim = optimiser.build(method, TrainSettings(epochs=1, optimiser="adam", lr=3e-3))
     data = batch(8, name, people)
-    losses = [float(step(method, data, torch_generator(0, "test"), optim)["loss"].detach()) for _ in range(10)]
+    losses = [
+        float(step(method, data, torch_generator(0, "test"), optim)["loss"].detach())
+        for _ in range(10)
+    ]
     assert losses[-1] < 0.85 * losses[0], losses
 
 

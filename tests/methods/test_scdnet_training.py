@@ -15,7 +15,9 @@ from pstl.train import encoder_file
 from pstl.train import pretrain as loop
 
 CPU = torch.device("cpu")
-RUN = config.Run(suite="tiny", dataset="nwucla", split="xview", method="scdnet", stream="bone", seed=0)
+RUN = config.Run(
+    suite="tiny", dataset="nwucla", split="xview", method="scdnet", stream="bone", seed=0
+)
 
 
 def make_params(folder, **train):
@@ -23,12 +25,35 @@ def make_params(folder, **train):
         "recipe": "spine300",
         "encoder": {"name": "scdnet", "width": 16, "heads": 2, "feedforward": 16, "stem_width": 8},
         "settings": {"queue": 24, "projection": 8},
-        "train": {"epochs": 2, "batch_size": 8, "optimiser": "sgd", "lr": 0.01, "schedule": "step", "milestones": [1]} | train,
+        "train": {
+            "epochs": 2,
+            "batch_size": 8,
+            "optimiser": "sgd",
+            "lr": 0.01,
+            "schedule": "step",
+            "milestones": [1],
+        }
+        | train,
     }
-    experiment = {"dataset": "nwucla", "split": "xview", "methods": ["scdnet"], "streams": ["bone"], "tasks": ["knn"]}
+    experiment = {
+        "dataset": "nwucla",
+        "split": "xview",
+        "methods": ["scdnet"],
+        "streams": ["bone"],
+        "tasks": ["knn"],
+    }
     suites = {"tiny": {"summary": "", "experiments": [experiment]}}
     path = folder / "params.yaml"
-    path.write_text(yaml.safe_dump({"suite": "tiny", "methods": {"scdnet": section}, "tasks": {"knn": {}}, "suites": suites}))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "suite": "tiny",
+                "methods": {"scdnet": section},
+                "tasks": {"knn": {}},
+                "suites": suites,
+            }
+        )
+    )
     return config.load(path)
 
 
@@ -39,10 +64,21 @@ def array(tmp_path):
     length = np.linspace(20, 90, 24).astype(np.int64)
     for clip, n in zip(x, length, strict=True):
         clip[:, n:] = 0
-    meta = {"dataset": "nwucla", "recipe": {"name": "spine300"}, "skeleton": "kinect_v1", "people": 1, "classes": ["a", "b", "c"]}
+    meta = {
+        "dataset": "nwucla",
+        "recipe": {"name": "spine300"},
+        "skeleton": "kinect_v1",
+        "people": 1,
+        "classes": ["a", "b", "c"],
+    }
     splits = {"xview": (np.arange(16), np.arange(16, 24))}
     content = np.arange(24, dtype=np.uint64)
-    write_array(tmp_path / "array", ArraySet(x, np.arange(24) % 3, length, content, [f"clip{i}" for i in range(24)], splits, meta))
+    write_array(
+        tmp_path / "array",
+        ArraySet(
+            x, np.arange(24) % 3, length, content, [f"clip{i}" for i in range(24)], splits, meta
+        ),
+    )
     return tmp_path / "array"
 
 
@@ -61,7 +97,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, array, monkeypatch)
         loop.pretrain(params, RUN, array, tmp_path / "broken/encoder.pt", CPU)
     monkeypatch.setattr(loop, "train_epoch", epochs)
     loop.pretrain(params, RUN, array, tmp_path / "broken/encoder.pt", CPU)
-    whole, broken = (encoder_file.load(tmp_path / name / "encoder.pt")[1].state_dict() for name in ("whole", "broken"))
+    whole, broken = (
+        encoder_file.load(tmp_path / name / "encoder.pt")[1].state_dict()
+        for name in ("whole", "broken")
+    )
     assert all(torch.equal(whole[key], broken[key]) for key in whole)
 
 
@@ -71,7 +110,9 @@ def test_features_are_those_of_the_clean_view(tmp_path, array):
     extract(tmp_path / "encoder.pt", array, "xview", "released", tmp_path / "features.npz", CPU)
     card, encoder = encoder_file.load(tmp_path / "encoder.pt")
     data = open_array(array)
-    x = scdnet.Method.clean(scdnet.Config(), torch.from_numpy(np.array(data.x)), torch.from_numpy(data.length))
+    x = scdnet.Method.clean(
+        scdnet.Config(), torch.from_numpy(np.array(data.x)), torch.from_numpy(data.length)
+    )
     with torch.no_grad():
         expected = encoder(convert(x, load("kinect_v1"), "bone")).clip.numpy()
     features = open_features(tmp_path / "features.npz")

@@ -14,7 +14,9 @@ def test_crop_is_a_window_of_the_symmetrically_padded_clip(per_sample):
     x = torch.arange(50.0).view(1, 1, 50, 1, 1).repeat(8, 3, 1, 2, 1)
     padded = [*range(7, -1, -1), *range(50), *range(49, 41, -1)]
     windows = [padded[s : s + 50] for s in range(17)]
-    found = augment.crop(x, 6, torch_generator(0, "test"), per_sample)[:, 0, :, 0, 0].long().tolist()
+    found = (
+        augment.crop(x, 6, torch_generator(0, "test"), per_sample)[:, 0, :, 0, 0].long().tolist()
+    )
     assert all(row in windows for row in found)
     assert (len({tuple(row) for row in found}) > 1) == per_sample
 
@@ -22,7 +24,9 @@ def test_crop_is_a_window_of_the_symmetrically_padded_clip(per_sample):
 def test_rotation_keeps_lengths_and_is_mostly_about_one_axis():
     """p' = p R with R a rotation: orthogonal, determinant 1, at most 30 degrees on the main axis and 1 on the others."""
     r = augment.rotation(200, 30, 1, torch_generator(0, "test"))
-    torch.testing.assert_close(r @ r.transpose(1, 2), torch.eye(3).expand(200, 3, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        r @ r.transpose(1, 2), torch.eye(3).expand(200, 3, 3), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(torch.linalg.det(r), torch.ones(200))
     angle = torch.rad2deg(torch.arccos(((r.diagonal(dim1=1, dim2=2).sum(1) - 1) / 2).clamp(-1, 1)))
     assert 20 < angle.max() < 31.5
@@ -38,7 +42,11 @@ def test_rotation_about_z_turns_as_the_released_code_does():
         main = int(torch.randint(0, 3, (1, 1), generator=rng))
         angle = float(torch.rand(1, 3, generator=rng)[0, main]) * math.pi / 6
         c, s = math.cos(angle), math.sin(angle)
-        columns = [[[1, 0, 0], [0, c, s], [0, -s, c]], [[c, 0, -s], [0, 1, 0], [s, 0, c]], [[c, s, 0], [-s, c, 0], [0, 0, 1]]]
+        columns = [
+            [[1, 0, 0], [0, c, s], [0, -s, c]],
+            [[c, 0, -s], [0, 1, 0], [s, 0, c]],
+            [[c, s, 0], [-s, c, 0], [0, 0, 1]],
+        ]
         torch.testing.assert_close(r.T, torch.tensor(columns[main]), atol=1e-6, rtol=0)
 
 
@@ -73,7 +81,11 @@ def test_swapping_sides_twice_gives_the_clip_back():
 def test_swapping_per_sample_swaps_about_half():
     """Probability 0.5, clip by clip."""
     x, mirror = torch.randn(200, 3, 1, 20, 1), load("kinect_v1").mirror
-    swapped = (augment.swap_sides(x, mirror, 0.5, torch_generator(0, "test"), per_sample=True) != x).flatten(1).any(1)
+    swapped = (
+        (augment.swap_sides(x, mirror, 0.5, torch_generator(0, "test"), per_sample=True) != x)
+        .flatten(1)
+        .any(1)
+    )
     assert 70 < swapped.sum() < 130
 
 
@@ -82,7 +94,9 @@ def test_absent_person_stays_absent():
     x = torch.randn(4, 3, 50, 25, 2)
     x[..., 1] = 0
     rng = torch_generator(0, "test")
-    y = augment.transform(augment.crop(x, 6, rng), augment.shear(1, 1.0, rng) @ augment.rotation(1, 30, 1, rng))
+    y = augment.transform(
+        augment.crop(x, 6, rng), augment.shear(1, 1.0, rng) @ augment.rotation(1, 30, 1, rng)
+    )
     assert not y[..., 1].any()
 
 

@@ -57,18 +57,27 @@ def test_too_many_dropped_frames_are_refused():
 
 def test_structure_guided_masks_follow_the_marginals_of_fair_ties():
     """The spatial mask decides what SCD-Net must infer; the spec's table for ties broken uniformly (3.1), standard error 0.001."""
-    expected = (
-        ".456 .440 .365 .141 .394 .322 .327 .333 .395 .325 .332 .336 .361 .331 .310 .153 .362 .332 .312 .155 .593 .152 .311 .153 .312"
+    expected = ".456 .440 .365 .141 .394 .322 .327 .333 .395 .325 .332 .336 .361 .331 .310 .153 .362 .332 .312 .155 .593 .152 .311 .153 .312"
+    dropped = masks.structure_guided_joints(
+        load("kinect_v2"), 5, 8, 200_000, torch_generator(0, "test")
     )
-    dropped = masks.structure_guided_joints(load("kinect_v2"), 5, 8, 200_000, torch_generator(0, "test"))
     assert (dropped.sum(1) == 8).all()
-    torch.testing.assert_close(dropped.float().mean(0), torch.tensor([float(p) for p in expected.split()]), atol=0.005, rtol=0)
+    torch.testing.assert_close(
+        dropped.float().mean(0),
+        torch.tensor([float(p) for p in expected.split()]),
+        atol=0.005,
+        rtol=0,
+    )
 
 
 def test_structure_guided_masks_have_no_side():
     """Index order must not decide ties: left and right joints of a symmetric body are dropped alike, on any skeleton."""
     skeleton = load("kinect_v1")
-    share = masks.structure_guided_joints(skeleton, 4, 6, 100_000, torch_generator(0, "test")).float().mean(0)
+    share = (
+        masks.structure_guided_joints(skeleton, 4, 6, 100_000, torch_generator(0, "test"))
+        .float()
+        .mean(0)
+    )
     for left, right in skeleton.left_right:
         assert float(share[left]) == pytest.approx(float(share[right]), abs=0.01)
     assert share.argmax() == skeleton.centre
@@ -79,12 +88,16 @@ def test_masked_joints_are_those_most_walks_from_the_seeds_lead_to():
     skeleton = load("kinect_v2")
     step = torch.from_numpy(skeleton.adjacency) + torch.eye(25)
     rows = "13 12 10 5 11 9 9 9 11 9 9 9 10 9 8 5 10 9 8 5 17 5 8 5 8"
-    assert (step @ step).sum(1).int().tolist() == [int(r) for r in rows.split()]  # a check on S, spec 3.1
+    assert (step @ step).sum(1).int().tolist() == [
+        int(r) for r in rows.split()
+    ]  # a check on S, spec 3.1
     dropped = masks.structure_guided_joints(skeleton, 1, 1, 500, torch_generator(0, "test"))
     seen = {int(j) for j in dropped.int().argmax(1)}
     # A joint with more links than its neighbours sees itself most; a leaf shares its first place with its neighbour.
     assert 20 in seen
-    assert not seen - {int(j) for row in step @ step for j in torch.nonzero(row == row.max()).flatten()}
+    assert not seen - {
+        int(j) for row in step @ step for j in torch.nonzero(row == row.max()).flatten()
+    }
 
 
 def test_cubes_are_aligned_pieces_of_time():
@@ -93,7 +106,9 @@ def test_cubes_are_aligned_pieces_of_time():
     cubes = dropped.view(5000, 16, 4)
     assert (cubes.all(2) == cubes.any(2)).all()
     assert (dropped.sum(1) == 24).all()
-    torch.testing.assert_close(dropped.float().mean(0), torch.full((64,), 6 / 16), atol=0.03, rtol=0)
+    torch.testing.assert_close(
+        dropped.float().mean(0), torch.full((64,), 6 / 16), atol=0.03, rtol=0
+    )
     with pytest.raises(ShapeError, match="equal cubes"):
         masks.frame_cubes(60, 16, 6, 1, torch_generator(0, "test"))
 
@@ -113,12 +128,19 @@ def test_zero_fill_takes_joints_and_frames_from_all_persons():
 def test_a_larger_share_of_lost_frames_holds_the_smaller():
     """A curve over the share must not jump because other frames were drawn; frames beyond a clip's end cannot be lost."""
     used = torch.tensor([10, 20, 1, 0])
-    few, many = (masks.random_frames(used, 20, share, torch_generator(0, "test")) for share in (0.2, 0.6))
+    few, many = (
+        masks.random_frames(used, 20, share, torch_generator(0, "test")) for share in (0.2, 0.6)
+    )
     assert few.sum(1).tolist() == [2, 4, 0, 0]
     assert many.sum(1).tolist() == [6, 12, 0, 0]
     assert (few <= many).all()
     assert not many[0, 10:].any()
-    hits = sum(masks.random_frames(torch.full((200,), 10), 10, 0.3, torch_generator(i, "test")).float().sum(0) for i in range(5))
+    hits = sum(
+        masks.random_frames(torch.full((200,), 10), 10, 0.3, torch_generator(i, "test"))
+        .float()
+        .sum(0)
+        for i in range(5)
+    )
     assert hits.min() > 240
     assert hits.max() < 360
 
@@ -131,6 +153,8 @@ def test_deleted_frames_leave_a_clip_of_the_same_length_without_them():
     dropped[0, [1, 3, 5]] = True
     x[0, 0, [1, 3, 5]] = 1000
     y = masks.delete_frames(x, dropped, torch.tensor([6, 8])).flatten(1)
-    expected = torch.nn.functional.interpolate(torch.tensor([[[1.0, 3.0, 5.0]]]), 6, mode="linear")[0, 0]
+    expected = torch.nn.functional.interpolate(torch.tensor([[[1.0, 3.0, 5.0]]]), 6, mode="linear")[
+        0, 0
+    ]
     torch.testing.assert_close(y[0], torch.cat([expected, torch.zeros(2)]))
     torch.testing.assert_close(y[1], x[1].flatten())

@@ -30,14 +30,21 @@ def test_ties_go_to_the_lower_number(kind, metric, elements, monkeypatch):
     rng = np.random.default_rng(0)
     for _ in range(100):
         queries, gallery = crowded(rng, kind)
-        expected = [order(q, gallery.astype(int).tolist(), metric) for q in queries.astype(int).tolist()]
+        expected = [
+            order(q, gallery.astype(int).tolist(), metric) for q in queries.astype(int).tolist()
+        ]
         k, classes = int(rng.integers(1, 6)), torch.from_numpy(rng.integers(0, 3, len(gallery)))
-        wanted, both = torch.from_numpy(rng.integers(0, 4, len(queries))), (torch.from_numpy(queries), torch.from_numpy(gallery))
+        wanted, both = (
+            torch.from_numpy(rng.integers(0, 4, len(queries))),
+            (torch.from_numpy(queries), torch.from_numpy(gallery)),
+        )
         index, _ = nearest(*both, k, metric)
         assert index.tolist() == [row[:k] for row in expected]
         for some, ranks in hit_ranks(both[0], wanted, both[1], classes, metric):
             for query, found in zip(some.tolist(), ranks.tolist(), strict=True):
-                hits = [rank for rank, i in enumerate(expected[query], 1) if classes[i] == wanted[query]]
+                hits = [
+                    rank for rank, i in enumerate(expected[query], 1) if classes[i] == wanted[query]
+                ]
                 assert [rank for rank in found if rank < np.inf] == hits
 
 
@@ -48,7 +55,10 @@ def test_many_features_are_searched_as_by_definition(metric, shift, monkeypatch)
     monkeypatch.setattr(neighbours, "BLOCK_ELEMENTS", 2**12)
     rng = torch.Generator().manual_seed(0)
     queries, gallery = (torch.randn(size, 24, generator=rng) + shift for size in (150, 1200))
-    classes, wanted = torch.randint(0, 7, (1200,), generator=rng), torch.randint(0, 8, (150,), generator=rng)
+    classes, wanted = (
+        torch.randint(0, 7, (1200,), generator=rng),
+        torch.randint(0, 8, (150,), generator=rng),
+    )
     distance = plain(queries, gallery, metric)
     for k in (1, 3, 40):
         index, similarity = nearest(queries, gallery, k, metric)
@@ -96,9 +106,13 @@ def test_clips_that_float32_cannot_tell_apart_are_told_apart():
 def test_the_size_of_features_changes_no_neighbour(metric, scale):
     """Squares of small and large features leave the range of float32."""
     rng = torch.Generator().manual_seed(0)
-    queries, gallery = (torch.randn(size, 16, generator=rng, dtype=torch.double) for size in (40, 500))
+    queries, gallery = (
+        torch.randn(size, 16, generator=rng, dtype=torch.double) for size in (40, 500)
+    )
     expected = nearest(queries, gallery, 3, metric)[0]
-    assert torch.equal(nearest((queries * scale).float(), (gallery * scale).float(), 3, metric)[0], expected)
+    assert torch.equal(
+        nearest((queries * scale).float(), (gallery * scale).float(), 3, metric)[0], expected
+    )
 
 
 def test_no_more_than_a_block_is_held(monkeypatch):
@@ -114,7 +128,15 @@ def test_no_more_than_a_block_is_held(monkeypatch):
         monkeypatch.setattr(module, "product", watched)
     queries, gallery = torch.randn(150, 4), torch.randn(2000, 4)
     assert nearest(queries, gallery, 3, "cosine")[0].shape == (150, 3)
-    assert sum(len(some) for some, _ in hit_ranks(queries, torch.arange(150) % 3, gallery, torch.arange(2000) % 3, "cosine")) == 150
+    assert (
+        sum(
+            len(some)
+            for some, _ in hit_ranks(
+                queries, torch.arange(150) % 3, gallery, torch.arange(2000) % 3, "cosine"
+            )
+        )
+        == 150
+    )
     assert max(seen) <= 4096
     assert len(seen) > 100
 

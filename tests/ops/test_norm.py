@@ -7,8 +7,17 @@ from pstl.ops.norm import LastNorm, weighted_batch_norm
 
 def case(dtype):
     torch.manual_seed(0)
-    x, weight, bias = torch.randn(5, 4, 3, 6, dtype=dtype) * 3 + 10, torch.rand(4, dtype=dtype), torch.randn(4, dtype=dtype)
-    return x.requires_grad_(), torch.tensor([1.0, 4.0, 1.0, 2.0, 1.0]), weight.requires_grad_(), bias.requires_grad_()
+    x, weight, bias = (
+        torch.randn(5, 4, 3, 6, dtype=dtype) * 3 + 10,
+        torch.rand(4, dtype=dtype),
+        torch.randn(4, dtype=dtype),
+    )
+    return (
+        x.requires_grad_(),
+        torch.tensor([1.0, 4.0, 1.0, 2.0, 1.0]),
+        weight.requires_grad_(),
+        bias.requires_grad_(),
+    )
 
 
 def test_a_row_that_counts_four_times_is_four_rows():
@@ -42,7 +51,9 @@ def test_half_precision_keeps_its_type_and_loses_no_statistics():
 def test_last_norm_is_torchs_batch_norm_with_channels_last(momentum):
     """Another order of the axes, the same outputs, gradients and running statistics, in training and after it."""
     torch.manual_seed(0)
-    ours, torchs = (norm(6, momentum=momentum).double() for norm in (LastNorm, torch.nn.BatchNorm2d))
+    ours, torchs = (
+        norm(6, momentum=momentum).double() for norm in (LastNorm, torch.nn.BatchNorm2d)
+    )
     for norm in (ours, torchs):
         with torch.no_grad():
             norm.weight.copy_(torch.linspace(0.5, 2, 6))
@@ -53,11 +64,16 @@ def test_last_norm_is_torchs_batch_norm_with_channels_last(momentum):
         torch.testing.assert_close(y, reference)
         direction = torch.randn_like(y)
         inputs = [(x, norm.weight, norm.bias) for norm in (ours, torchs)]
-        gradients = [torch.autograd.grad(out, given, direction) for out, given in zip((y, reference), inputs, strict=True)]
+        gradients = [
+            torch.autograd.grad(out, given, direction)
+            for out, given in zip((y, reference), inputs, strict=True)
+        ]
         torch.testing.assert_close(*gradients)
     torch.testing.assert_close(ours.state_dict(), torchs.state_dict())
     x = torch.randn(2, 1, 7, 6, dtype=torch.float64)
-    torch.testing.assert_close(ours.eval()(x), torchs.eval()(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
+    torch.testing.assert_close(
+        ours.eval()(x), torchs.eval()(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    )
 
 
 def test_last_norm_keeps_the_digits_that_float32_has():
@@ -66,5 +82,9 @@ def test_last_norm_keeps_the_digits_that_float32_has():
     x = 10 + torch.randn(25, 64, 50, 4)
     norm = LastNorm(4, momentum=1.0)
     norm(x)
-    torch.testing.assert_close(norm.running_mean.double(), x.double().mean((0, 1, 2)), atol=1e-5, rtol=0)
-    torch.testing.assert_close(norm.running_var.double(), x.double().var((0, 1, 2)), atol=0, rtol=3e-6)
+    torch.testing.assert_close(
+        norm.running_mean.double(), x.double().mean((0, 1, 2)), atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(
+        norm.running_var.double(), x.double().var((0, 1, 2)), atol=0, rtol=3e-6
+    )

@@ -7,7 +7,11 @@ from pstl.ops.streams import motion
 
 def drawn(lengths, frames, seed=0, longest=None):
     length = torch.tensor(lengths)
-    keys = torch.rand(len(length), sampling.candidates(longest or max(lengths), frames), generator=torch.Generator().manual_seed(seed))
+    keys = torch.rand(
+        len(length),
+        sampling.candidates(longest or max(lengths), frames),
+        generator=torch.Generator().manual_seed(seed),
+    )
     return sampling.random_frames(length, keys, frames)
 
 

@@ -23,7 +23,12 @@ def test_every_clip_is_resized_as_if_it_were_alone():
     start, length = torch.tensor([0, 3, 26, 89, 10]), torch.tensor([90, 64, 64, 1, 33])
     y = time.resize_span(x, time.Span(start, length), 64)
     for clip, s, n, ours in zip(x, start, length, y, strict=True):
-        theirs = F.interpolate(clip[:, s : s + n].permute(0, 2, 3, 1).flatten(0, 2)[None], size=64, mode="linear", align_corners=False)
+        theirs = F.interpolate(
+            clip[:, s : s + n].permute(0, 2, 3, 1).flatten(0, 2)[None],
+            size=64,
+            mode="linear",
+            align_corners=False,
+        )
         torch.testing.assert_close(ours, theirs.view(3, 4, 2, 64).permute(0, 3, 1, 2))
 
 
@@ -32,14 +37,19 @@ def test_frames_outside_a_span_are_never_read():
     x = torch.full((1, 3, 300, 2, 1), float("nan"))
     x[:, :, 7:90] = 1
     assert (time.resize_span(x, time.Span(torch.tensor([7]), torch.tensor([83])), 64) == 1).all()
-    assert torch.equal(time.resize_span(x[:, :, 7:71], time.Span(torch.tensor([0]), torch.tensor([64])), 64), x[:, :, 7:71])
+    assert torch.equal(
+        time.resize_span(x[:, :, 7:71], time.Span(torch.tensor([0]), torch.tensor([64])), 64),
+        x[:, :, 7:71],
+    )
 
 
 def test_random_spans_stay_inside_and_reach_both_ends():
     """A span past the recorded frames would show what is not there; short clips are never cropped (spec 3)."""
     length = torch.arange(1, 301)
     for draw in (0.0, 1 - 2**-24):  # the smallest and the largest number torch.rand gives
-        start, kept = time.random_span(length, torch.full((300,), 0.1), torch.full((300,), draw), 64)
+        start, kept = time.random_span(
+            length, torch.full((300,), 0.1), torch.full((300,), draw), 64
+        )
         assert (kept == length.clamp(max=64)).all()
         assert (start == (0 if draw == 0 else length - kept)).all()
     start, kept = time.random_span(length, torch.rand(300) * 0.9 + 0.1, torch.rand(300), 64)
@@ -70,4 +80,6 @@ def test_the_centred_part_loses_as_much_at_both_ends():
 def test_spans_of_another_batch_are_refused():
     """Broadcasting one span over all clips would crop them alike, silently."""
     with pytest.raises(ShapeError, match="one per clip"):
-        time.resize_span(torch.zeros(4, 3, 70, 2, 1), time.Span(torch.tensor([0]), torch.tensor([64])), 64)
+        time.resize_span(
+            torch.zeros(4, 3, 70, 2, 1), time.Span(torch.tensor([0]), torch.tensor([64])), 64
+        )

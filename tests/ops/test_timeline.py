@@ -37,7 +37,9 @@ def test_the_mean_is_that_of_a_loop():
     start, scores = window_starts(23, 8, 3), torch.rand(len(window_starts(23, 8, 3)), 8, 4)
     for frame in range(23):
         shown = [scores[i, frame - s] for i, s in enumerate(start.tolist()) if 0 <= frame - s < 8]
-        torch.testing.assert_close(overlap_mean(scores, start, 23)[frame], torch.stack(shown).mean(0))
+        torch.testing.assert_close(
+            overlap_mean(scores, start, 23)[frame], torch.stack(shown).mean(0)
+        )
 
 
 def test_smoothing_keeps_probabilities():

@@ -38,7 +38,11 @@ def test_rows_of_packed_sequences():
     assert packed.sequence.tolist() == [0, 0, 0, 1, 2, 2, 2, 2]
     assert packed.frame.tolist() == [0, 1, 2, 0, 0, 1, 2, 3]
     around = windows.frames_around(torch.tensor([0, 0, 3]), 3, 1)
-    assert windows.rows_of(around, packed.start, length, outside=8).tolist() == [[8, 0, 1], [8, 3, 8], [6, 7, 8]]
+    assert windows.rows_of(around, packed.start, length, outside=8).tolist() == [
+        [8, 0, 1],
+        [8, 3, 8],
+        [6, 7, 8],
+    ]
 
 
 def test_padded_groups():
@@ -52,7 +56,9 @@ def test_padded_groups():
 def test_distant_pairs_are_uniform(count):
     """Places at least 2 apart, each pair as likely as any other; of two places the only pair (spec 3.2, 3.3)."""
     n = 30_000
-    pairs = windows.distant_pair(torch.full((n,), count), torch.rand(n, 2, generator=torch.Generator().manual_seed(0)))
+    pairs = windows.distant_pair(
+        torch.full((n,), count), torch.rand(n, 2, generator=torch.Generator().manual_seed(0))
+    )
     expected = [(i, j) for i in range(count) for j in range(i + 2, count)] or [(0, 1)]
     seen, often = pairs.unique(dim=0, return_counts=True)
     assert [tuple(pair) for pair in seen.tolist()] == expected

@@ -27,7 +27,9 @@ class Browser:
         self.complaints: list[str] = []
         self.asked: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in DOMAINS:
             self.call(f"{domain}.enable")
 
@@ -39,7 +41,10 @@ class Browser:
         """One command and its answer; what happens meanwhile is noted."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params}
-        self.send.write(json.dumps(message | ({"sessionId": self.session} if self.session else {})).encode() + b"\0")
+        self.send.write(
+            json.dumps(message | ({"sessionId": self.session} if self.session else {})).encode()
+            + b"\0"
+        )
         while True:
             answer = self._next()
             if answer.get("id") == self.number:
@@ -49,24 +54,36 @@ class Browser:
 
     def open(self, page: Path, width: int, height: int = 900) -> None:
         """Show a file at a screen width in CSS pixels; below 600 as on a phone."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         self.call("Page.navigate", url=page.absolute().as_uri())
         while self._next().get("method") != "Page.loadEventFired":
             pass
 
     def ask(self, expression: str) -> Any:
         """The value of an expression in the page."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
     def picture(self, whole: bool = True) -> bytes:
         """PNG of the page."""
-        return base64.b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"])
+        return base64.b64decode(
+            self.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
+        )
 
     def printed(self) -> bytes:
         """PDF of the page on A4."""
-        answer = self.call("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)
+        answer = self.call(
+            "Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69
+        )
         return base64.b64decode(answer["data"])
 
     def _next(self) -> dict[str, Any]:
@@ -85,7 +102,9 @@ class Browser:
             self.asked.append(params["request"]["url"])
         elif method == "Runtime.exceptionThrown":
             self.complaints.append(json.dumps(params["exceptionDetails"]))
-        elif method == "Runtime.consoleAPICalled" or (method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning")):
+        elif method == "Runtime.consoleAPICalled" or (
+            method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning")
+        ):
             self.complaints.append(json.dumps(params))
 
 
@@ -100,7 +119,9 @@ def started(path: str, profile: Path) -> Iterator[Browser]:
     ]  # fmt: skip
     # The protocol's two ends are file descriptors 3 and 4 by definition.
     shell = ["bash", "-c", f'exec "$@" 3<&{to_it} 4>&{to_us}', "browser", *command]
-    process = subprocess.Popen(shell, pass_fds=[to_it, to_us], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        shell, pass_fds=[to_it, to_us], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     os.close(to_it)
     os.close(to_us)
     tab = Browser(from_us, from_it)

@@ -8,14 +8,29 @@ from pstl import paths
 from pstl.config import Cell, Params, Run, digest
 from pstl.report.rows import FIELDS
 
-METRICS = {"linear": ("top1", "top5", "top1_best"), "knn": ("top1",), "retrieval": ("r1", "map"), "fused": ("top1", "top5")}
+METRICS = {
+    "linear": ("top1", "top5", "top1_best"),
+    "knn": ("top1",),
+    "retrieval": ("r1", "map"),
+    "fused": ("top1", "top5"),
+}
 SETTINGS = {"knn": "k=1;cosine", "retrieval": "cosine"}
 GRID: dict[str, Any] = {
     "dataset": "ntu60", "split": "xsub", "methods": ["pstl"], "streams": ["joint", "bone", "motion"], "seeds": [0, 1, 2],
     "tasks": ["linear", "knn"], "fuse": {"tasks": ["linear"]},
 }  # fmt: skip
-METHOD: dict[str, Any] = {"recipe": "resize50", "encoder": "stgcn", "train": {"epochs": 3, "lr": 5.0e-3}}
-FLOOR: dict[str, Any] = {"dataset": "ntu60", "split": "xsub", "methods": ["raw"], "batch_norm": ["released"], "tasks": ["linear", "knn"]}
+METHOD: dict[str, Any] = {
+    "recipe": "resize50",
+    "encoder": "stgcn",
+    "train": {"epochs": 3, "lr": 5.0e-3},
+}
+FLOOR: dict[str, Any] = {
+    "dataset": "ntu60",
+    "split": "xsub",
+    "methods": ["raw"],
+    "batch_norm": ["released"],
+    "tasks": ["linear", "knn"],
+}
 
 
 def params(*experiments: dict[str, Any], suite: str = "tiny") -> Params:
@@ -24,10 +39,22 @@ def params(*experiments: dict[str, Any], suite: str = "tiny") -> Params:
     Every task is the protocol of every method's paper.
     """
     chosen = list(experiments or (GRID, FLOOR))
-    methods = {name: {**METHOD, "method": "psp" if name == "psp" else "pstl"} for experiment in chosen for name in experiment["methods"]}
+    methods = {
+        name: {**METHOD, "method": "psp" if name == "psp" else "pstl"}
+        for experiment in chosen
+        for name in experiment["methods"]
+    }
     named = [name for experiment in chosen for name in experiment["tasks"]]
-    tasks = {name: {"kind": "semi" if name.startswith("semi") else name, "protocol_of": list(methods)} for name in named}
-    return Params(suite=suite, methods=methods, tasks=tasks, suites={suite: {"summary": "Invented", "experiments": chosen}})
+    tasks = {
+        name: {"kind": "semi" if name.startswith("semi") else name, "protocol_of": list(methods)}
+        for name in named
+    }
+    return Params(
+        suite=suite,
+        methods=methods,
+        tasks=tasks,
+        suites={suite: {"summary": "Invented", "experiments": chosen}},
+    )
 
 
 def write_all(settings: Params, suite: str = "tiny") -> None:
@@ -42,7 +69,12 @@ def write_all(settings: Params, suite: str = "tiny") -> None:
 
 def run_id(run: Run, version: int = 0) -> str:
     if run.stream == "3s":
-        return "+".join(sorted(run_id(run.model_copy(update={"stream": s}), version) for s in ("joint", "bone", "motion")))
+        return "+".join(
+            sorted(
+                run_id(run.model_copy(update={"stream": s}), version)
+                for s in ("joint", "bone", "motion")
+            )
+        )
     return digest([str(run), version])
 
 
@@ -57,12 +89,17 @@ def write_run(run: Run, epochs: int = 3, version: int = 0) -> None:
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(record))
     load = {"seconds": 4.0, "clips_per_second": 150.0, "cpu_percent": 98.0, "peak_mb": 250.5}
-    curve = [{"epoch": e, "step": 10 * (e + 1), "lr": 0.005, "loss": 9.5 / (e + 1) + run.seed, **load} for e in range(epochs)]
+    curve = [
+        {"epoch": e, "step": 10 * (e + 1), "lr": 0.005, "loss": 9.5 / (e + 1) + run.seed, **load}
+        for e in range(epochs)
+    ]
     (folder / "curve.jsonl").write_text("".join(json.dumps(epoch) + "\n" for epoch in curve))
     (folder / "encoder.pt").write_bytes(b"weights of " + str(run).encode())
 
 
-def rows_of(cell: Cell, metrics: dict[str, float], version: int = 0, **other: Any) -> list[dict[str, Any]]:
+def rows_of(
+    cell: Cell, metrics: dict[str, float], version: int = 0, **other: Any
+) -> list[dict[str, Any]]:
     run = cell.run
     own = SETTINGS.get(cell.task, "")
     setting = ";".join(filter(None, [own, "joint=0.6;bone=0.6;motion=0.4"])) if cell.fused else own
@@ -80,7 +117,11 @@ def write_cell(cell: Cell, metrics: dict[str, float], version: int = 0, **other:
     """The metrics file of one cell."""
     path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
     path.parent.mkdir(parents=True, exist_ok=True)
-    curve = [{"epoch": e, "top1": 30.0 + e} for e in range(2)] if cell.task == "linear" and not cell.fused else []
+    curve = (
+        [{"epoch": e, "top1": 30.0 + e} for e in range(2)]
+        if cell.task == "linear" and not cell.fused
+        else []
+    )
     path.write_text(json.dumps({"rows": rows_of(cell, metrics, version, **other), "curve": curve}))
     return path
 

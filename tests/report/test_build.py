@@ -43,7 +43,10 @@ def test_the_same_results_give_the_same_bytes() -> None:
     built(settings, "first")
     built(settings, "second")
     assert {path.name for path in Path("first").iterdir()} == FILES
-    sums = [{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path(d).iterdir()} for d in ("first", "second")]
+    sums = [
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path(d).iterdir()}
+        for d in ("first", "second")
+    ]
     assert sums[0] == sums[1]
 
 
@@ -57,7 +60,12 @@ def test_every_number_can_be_traced(tmp_path: Path) -> None:
     assert all(row["run_id"] and row["git"] and row["data_checksum"] for row in rows)
     for line in lines:
         own = [
-            float(r["value"]) for r in rows if all(r[k] == line[k] for k in ("task", "setting", "batch_norm", "method", "stream", "metric"))
+            float(r["value"])
+            for r in rows
+            if all(
+                r[k] == line[k]
+                for k in ("task", "setting", "batch_norm", "method", "stream", "metric")
+            )
         ]
         assert int(line["seeds"]) == len(own)
         assert float(line["mean"]) == pytest.approx(sum(own) / len(own), abs=5e-5)
@@ -69,7 +77,14 @@ def test_the_page_says_where_its_numbers_come_from() -> None:
     write_all(settings)
     page = built(settings)
     runs = len(settings.runs("tiny"))
-    for fact in ("`snakemake --cores all`", "0123456789ab", "ntu60 " + "c" * 16, "torch 2.13.0", "cpu", f"on {runs} of {runs} encoders"):
+    for fact in (
+        "`snakemake --cores all`",
+        "0123456789ab",
+        "ntu60 " + "c" * 16,
+        "torch 2.13.0",
+        "cpu",
+        f"on {runs} of {runs} encoders",
+    ):
         assert fact in page
     # 10 runs of 12.25 s, 3 x 2 x (3 x 2 + 1) + 2 = 44 cells of 1.5 s, each counted once although it has several rows
     assert "188 s: 122 s of pre-training, 66 s of tasks" in page
@@ -83,19 +98,34 @@ def test_a_suite_that_is_not_the_default_is_named_in_the_command() -> None:
 
 def test_the_headline_shows_ours_theirs_and_the_difference() -> None:
     """What people look at first has to be the recalibrated last epoch, beside the paper's number."""
-    settings = params({**GRID, "streams": ["joint"], "seeds": [0, 1, 2], "tasks": ["linear"], "fuse": None})
+    settings = params(
+        {**GRID, "streams": ["joint"], "seeds": [0, 1, 2], "tasks": ["linear"], "fuse": None}
+    )
     for cell in settings.cells("tiny"):
         shift = 0 if cell.batch_norm == "recalibrated" else 9
-        write_cell(cell, {"top1": (60, 62, 67)[cell.run.seed] - shift, "top5": 90.0, "top1_best": 70.0 - shift})
+        write_cell(
+            cell,
+            {"top1": (60, 62, 67)[cell.run.seed] - shift, "top5": 90.0, "top1_best": 70.0 - shift},
+        )
     page = built(settings)
     assert (
         "| method | linear, joint |\n| --- | --- |\n| pstl | 63.0 ± 3.6 (3) |\n| *published* | 77.3 [^1] |\n"
         "| *ours − published* | -14.3 |\n| *like for like* | -16.3 |\n"
     ) in page
-    assert "*like for like*: ours of the kind theirs is, minus theirs: batch norm as released" in page
-    norms = [f"{norm}: top1 | {norm}: top1, best epoch | {norm}: top5" for norm in ("recalibrated", "released")]
-    assert f"| method | stream | {' | '.join(norms)} | published top1 | ours − published | like for like |" in page
-    assert "54.0 ± 3.6 [45.0, 63.0] (3)" in page  # released, beside it, with the interval over seeds: 4.303 x 3.6 / sqrt(3) either way
+    assert (
+        "*like for like*: ours of the kind theirs is, minus theirs: batch norm as released" in page
+    )
+    norms = [
+        f"{norm}: top1 | {norm}: top1, best epoch | {norm}: top5"
+        for norm in ("recalibrated", "released")
+    ]
+    assert (
+        f"| method | stream | {' | '.join(norms)} | published top1 | ours − published | like for like |"
+        in page
+    )
+    assert (
+        "54.0 ± 3.6 [45.0, 63.0] (3)" in page
+    )  # released, beside it, with the interval over seeds: 4.303 x 3.6 / sqrt(3) either way
     assert "[^1]: best epoch; https://github.com/KAIST-VICLab/SOfA (README.md, section " in page
 
 
@@ -154,13 +184,20 @@ def test_a_suite_nobody_prints_numbers_of_has_no_columns_for_them() -> None:
 
 def test_no_remembered_number_reaches_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """The copy keeps unverified rows so that nobody looks for them twice; tables must be free of them."""
-    settings = params({**GRID, "dataset": "ntu120", "split": "xsub"}, {**GRID, "dataset": "nwucla", "split": "xview"})
+    settings = params(
+        {**GRID, "dataset": "ntu120", "split": "xsub"},
+        {**GRID, "dataset": "nwucla", "split": "xview"},
+    )
     write_all(settings)
     built(settings)
     text = "".join(Path("tables", name).read_text() for name in ("comparison.md", "comparison.csv"))
     assert paper.UNVERIFIED not in text
     lines = list(csv.DictReader(Path("tables/comparison.csv").read_text().splitlines()))
-    fused = [line["published"] for line in lines if (line["dataset"], line["stream"], line["metric"]) == ("ntu120", "3s", "top1")]
+    fused = [
+        line["published"]
+        for line in lines
+        if (line["dataset"], line["stream"], line["metric"]) == ("ntu120", "3s", "top1")
+    ]
     assert fused == ["-", "-"]  # 69.2 is what people remember of it
 
 
@@ -180,7 +217,9 @@ def test_repeated_clips_are_mentioned_where_they_matter() -> None:
     """NW-UCLA's test side holds copies of training clips: the number without them needs its own column and its reason."""
     settings = params({**FLOOR, "dataset": "nwucla", "split": "xview"}, FLOOR)
     for cell in settings.cells("tiny"):
-        write_cell(cell, {"top1": 60.0} | ({"top1_unseen": 51.0} if cell.run.dataset == "nwucla" else {}))
+        write_cell(
+            cell, {"top1": 60.0} | ({"top1_unseen": 51.0} if cell.run.dataset == "nwucla" else {})
+        )
     nwucla, ntu60 = built(settings).split("## ntu60")
     assert "| released: top1 | released: top1, unseen |" in nwucla
     assert "repeat training clips" in nwucla
@@ -199,7 +238,9 @@ def test_a_cell_that_makes_no_sense_says_why_and_is_no_hole() -> None:
     assert "]: this encoder has no weights to fine-tune\n" in page
     assert "42 of 44 evaluated, 1 n/a, on" in page
     lines = list(csv.DictReader(Path("tables/comparison.csv").read_text().splitlines()))
-    assert {(line["task"], line["mean"], line["reason"]) for line in lines if line["method"] == "raw"} == {
+    assert {
+        (line["task"], line["mean"], line["reason"]) for line in lines if line["method"] == "raw"
+    } == {
         (first.task, "n/a", "n/a: this encoder has no weights to fine-tune"),
         (second.task, "not run", "not run"),
     }

@@ -30,7 +30,11 @@ def results() -> Params:
     for cell in settings.cells("tiny"):
         np.savez(paths.scores(*cell[:3]), scores=np.eye(10)[y] + rng.normal(0, 0.4, (40, 10)), y=y)
         if not cell.fused:
-            np.savez(paths.features(cell.run, cell.batch_norm), test=rng.normal(size=(40, 6)).astype(np.float32), y_test=y)
+            np.savez(
+                paths.features(cell.run, cell.batch_norm),
+                test=rng.normal(size=(40, 6)).astype(np.float32),
+                y_test=y,
+            )
     return settings
 
 
@@ -94,27 +98,41 @@ def test_numbers_on_the_page_are_those_of_the_tables() -> None:
     settings = results()
     for cell in settings.cells("tiny"):
         if cell.run.method == "pstl" and not cell.fused and cell.task == "linear":
-            write_cell(cell, {"top1": (60.0, 62.0, 67.0)[cell.run.seed], "top5": 90.0, "top1_best": 70.0})
+            write_cell(
+                cell, {"top1": (60.0, 62.0, 67.0)[cell.run.seed], "top5": 90.0, "top1_best": 70.0}
+            )
     found = page(settings)
     assert (
         "<td>pstl</td><td>joint</td>"
-        + "".join(f'<td class="number">{value}</td>' for value in ("63.0", "3.6", "3", "54.0 to 72.0 (seeds)"))
+        + "".join(
+            f'<td class="number">{value}</td>'
+            for value in ("63.0", "3.6", "3", "54.0 to 72.0 (seeds)")
+        )
         in found
     )
 
 
 def test_the_page_says_what_is_subtracted_from_what() -> None:
     """-14.3 against a number chosen on the test clips with other batch norms is not what a reader takes it for."""
-    settings = params({**GRID, "streams": ["joint"], "seeds": [0, 1, 2], "tasks": ["linear"], "fuse": None})
+    settings = params(
+        {**GRID, "streams": ["joint"], "seeds": [0, 1, 2], "tasks": ["linear"], "fuse": None}
+    )
     for cell in settings.cells("tiny"):
         shift = 0.0 if cell.batch_norm == "recalibrated" else 9.0
-        write_cell(cell, {"top1": (60.0, 62.0, 67.0)[cell.run.seed] - shift, "top1_best": 70.0 - shift})
+        write_cell(
+            cell, {"top1": (60.0, 62.0, 67.0)[cell.run.seed] - shift, "top1_best": 70.0 - shift}
+        )
     found = page(settings)
     heads = ("published", "epoch", "ours − published", "like for like", "source")
     assert "".join(f'<th scope="col">{head}</th>' for head in heads) in found
-    assert '<td class="number">77.3</td><td>best epoch</td><td class="number">-14.3</td><td class="number">-16.3</td><td>[1]</td>' in found
+    assert (
+        '<td class="number">77.3</td><td>best epoch</td><td class="number">-14.3</td><td class="number">-16.3</td><td>[1]</td>'
+        in found
+    )
     assert '<td>[1]</td><td><a href="https://github.com/KAIST-VICLab/SOfA">' in found
-    assert "like for like: ours of the kind theirs is, minus theirs: batch norm as released" in found
+    assert (
+        "like for like: ours of the kind theirs is, minus theirs: batch norm as released" in found
+    )
 
 
 def test_a_guess_is_marked_on_the_page_and_draws_no_mark() -> None:
@@ -122,9 +140,16 @@ def test_a_guess_is_marked_on_the_page_and_draws_no_mark() -> None:
     settings = params({**GRID, "methods": ["pstl"], "seeds": [0], "tasks": ["linear"]})
     write_all(settings)
     found = page(settings)
-    assert '<td class="number">79.1 ?</td><td>best epoch</td><td class="number">-</td><td class="number">-</td>' in found
+    assert (
+        '<td class="number">79.1 ?</td><td>best epoch</td><td class="number">-</td><td class="number">-</td>'
+        in found
+    )
     assert "not stated for both numbers: weights; so nothing is subtracted" in found
-    lines = [line for line in html.tables.compare(html.from_files(settings, "tiny").rows, html.paper.load()) if line.stream == "3s"]
+    lines = [
+        line
+        for line in html.tables.compare(html.from_files(settings, "tiny").rows, html.paper.load())
+        if line.stream == "3s"
+    ]
     assert {bar.mark for bar in html._bars(lines, 0)} == {None}
 
 
@@ -166,37 +191,67 @@ def test_text_from_files_cannot_become_markup() -> None:
 
 def test_rows_that_differ_in_one_number_become_a_curve_and_timelines_are_drawn() -> None:
     """Robustness, horizons and thresholds are read as curves; detections only beside the truth."""
-    settings = params({**GRID, **LIMITS, "streams": ["joint"], "seeds": [0], "tasks": ["linear"], "fuse": None})
+    settings = params(
+        {**GRID, **LIMITS, "streams": ["joint"], "seeds": [0], "tasks": ["linear"], "fuse": None}
+    )
     for cell in settings.cells("tiny"):
         path = write_cell(cell, {"top1": 50.0})
         content = json.loads(path.read_text())
         content["rows"] = [
-            {**content["rows"][0], "setting": f"probe=knn;in=test;by=zeros;joints={n}", "value": 60.0 - n} for n in (1, 3, 8)
+            {
+                **content["rows"][0],
+                "setting": f"probe=knn;in=test;by=zeros;joints={n}",
+                "value": 60.0 - n,
+            }
+            for n in (1, 3, 8)
         ]
         content["timelines"] = [
-            {"name": "s01", "frames": 100, "classes": ["walk", "sit"], "truth": [[0, 40, 0]], "found": [[2, 38, 0, 0.9], [50, 60, 1, 0.2]]}
+            {
+                "name": "s01",
+                "frames": 100,
+                "classes": ["walk", "sit"],
+                "truth": [[0, 40, 0]],
+                "found": [[2, 38, 0, 0.9], [50, 60, 1, 0.2]],
+            }
         ]
         path.write_text(json.dumps(content))
     found = page(settings)
-    assert "linear, top1 (probe=knn;in=test;by=zeros), joint against joints lost: pstl from 59.0 to 52.0" in found
+    assert (
+        "linear, top1 (probe=knn;in=test;by=zeros), joint against joints lost: pstl from 59.0 to 52.0"
+        in found
+    )
     assert "1 true intervals; pstl finds 2" in found
 
 
 def test_a_predicted_motion_lies_over_the_true_one() -> None:
     """The picture must show what was seen first, then truth and prediction together: exchanged, the worse method looks better."""
     pose = np.random.default_rng(0).normal(0, 400, (25, 3)).round().astype(int)
-    seen, future, found = ([(pose + shift).tolist() for shift in shifts] for shifts in ((0, 10, 20), (30, 40), (300, 400)))
-    entry = {"name": "w", "skeleton": "kinect_v2", "mpjpe": 12.3, "seen": seen, "future": future, "found": found}
+    seen, future, found = (
+        [(pose + shift).tolist() for shift in shifts]
+        for shifts in ((0, 10, 20), (30, 40), (300, 400))
+    )
+    entry = {
+        "name": "w",
+        "skeleton": "kinect_v2",
+        "mpjpe": 12.3,
+        "seen": seen,
+        "future": future,
+        "found": found,
+    }
     tones = dict(zip((motions.TRUTH, animation.LEFT, animation.RIGHT), [None] * 3, strict=True))
     drawn = motions.compared(entry, "pstl").partition("</svg>")[0]
     for tone in tones:
-        tones[tone] = re.search(rf'stroke="{tone}"[^>]*><animate attributeName="d" values="([^"]*)"', drawn)[1].split(";")
+        tones[tone] = re.search(
+            rf'stroke="{tone}"[^>]*><animate attributeName="d" values="([^"]*)"', drawn
+        )[1].split(";")
     truth, before, after = tones.values()
     assert before[:3] == truth[:3]
     assert before[3:] == ["M0 0"] * 2
     assert after[:3] == ["M0 0"] * 3
     assert len({*truth, *after[3:]}) == 7
-    settings = params({**GRID, **LIMITS, "streams": ["joint"], "seeds": [0], "tasks": ["linear"], "fuse": None})
+    settings = params(
+        {**GRID, **LIMITS, "streams": ["joint"], "seeds": [0], "tasks": ["linear"], "fuse": None}
+    )
     for cell in settings.cells("tiny"):
         file = write_cell(cell, {"top1": 50.0})
         file.write_text(json.dumps({**json.loads(file.read_text()), "motions": [entry]}))
@@ -225,7 +280,9 @@ def test_hidden_joints_lose_their_bones_colour() -> None:
     hidden = np.zeros(skeleton.joints, bool)
     hidden[skeleton.centre] = True
     clip = animation.Clip(animation.simulated(0, 4), hidden, np.zeros(4, bool))
-    grey = re.findall(rf'<path d="([^"]*)"[^>]*stroke="{animation.GONE}"', animation.moving(clip, skeleton, "x"))[0]
+    grey = re.findall(
+        rf'<path d="([^"]*)"[^>]*stroke="{animation.GONE}"', animation.moving(clip, skeleton, "x")
+    )[0]
     assert grey.count("M") == skeleton.degree[skeleton.centre]
 
 

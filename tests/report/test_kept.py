@@ -27,7 +27,9 @@ def copied(folder: Path, to: Path) -> Path:
 
 
 @pytest.mark.parametrize("folder", MEASURED, ids=lambda folder: folder.name)
-def test_kept_tables_follow_from_the_rows_beside_them(folder: Path, tmp_path: Path, params: config.Params) -> None:
+def test_kept_tables_follow_from_the_rows_beside_them(
+    folder: Path, tmp_path: Path, params: config.Params
+) -> None:
     """The pages quote these tables: one that is not made of its rows is a number somebody typed."""
     copy = copied(folder, tmp_path)
     rebuild(params, copy)
@@ -47,10 +49,14 @@ def test_a_rebuild_keeps_what_the_rows_do_not_hold(tmp_path: Path, params: confi
     assert "an old table" not in page
     assert "### Published" in page
     after = list(csv.DictReader((copy / "comparison.csv").read_text().splitlines()))
-    assert [[line[name] for name in OURS] for line in after] == [[line[name] for name in OURS] for line in before]
+    assert [[line[name] for name in OURS] for line in after] == [
+        [line[name] for name in OURS] for line in before
+    ]
 
 
-def test_few_labels_are_there_again_although_no_run_is_kept(tmp_path: Path, params: config.Params) -> None:
+def test_few_labels_are_there_again_although_no_run_is_kept(
+    tmp_path: Path, params: config.Params
+) -> None:
     """The share of labels of psp_05 stands in its run.json, which is not kept, and in its settings, which are."""
     copy = copied(ROOT / "results/measured/nwucla-semi-cpu", tmp_path)
     before = few_labels(copy)
@@ -61,7 +67,12 @@ def test_few_labels_are_there_again_although_no_run_is_kept(tmp_path: Path, para
 
 def few_labels(folder: Path) -> list[str]:
     """Rows of the table of few labels."""
-    above = (folder / "comparison.md").read_text().partition("### Headline")[0].partition("### Few labels")[2]
+    above = (
+        (folder / "comparison.md")
+        .read_text()
+        .partition("### Headline")[0]
+        .partition("### Few labels")[2]
+    )
     return [row for row in above.splitlines() if row.startswith("|")]
 
 
@@ -93,7 +104,9 @@ def test_a_folder_that_cannot_be_rebuilt_stays_as_it_is(
 
 def test_a_table_of_an_older_format_says_how_to_renew_it(tmp_path: Path) -> None:
     """Its "difference" was of unlike numbers: reading it on in silence would quote it."""
-    (tmp_path / "comparison.csv").write_text("dataset,split,task,difference\nnwucla,xview,linear,-1\n")
+    (tmp_path / "comparison.csv").write_text(
+        "dataset,split,task,difference\nnwucla,xview,linear,-1\n"
+    )
     with pytest.raises(UserError, match="pstl rebuild"):
         kept.table(tmp_path, {})
 
@@ -123,6 +136,12 @@ def test_a_quoted_table_says_what_is_subtracted_from_what(tmp_path: Path) -> Non
     head, _, row = quoted(tmp_path, **theirs).splitlines()
     assert head.endswith("| ours | seeds | published | ours − published | like for like |")
     assert row.endswith("| 63.0 | 1 | 77.3 (best epoch) | -14.3 | -16.3 |")
-    guess = {**theirs, "assumed": "stream", "like": "-", "mean_minus_published": "-", "like_minus_published": "-"}
+    guess = {
+        **theirs,
+        "assumed": "stream",
+        "like": "-",
+        "mean_minus_published": "-",
+        "like_minus_published": "-",
+    }
     assert quoted(tmp_path, **guess).endswith("| 77.3 ? (best epoch) | - | - |")
     assert "published" not in quoted(tmp_path)

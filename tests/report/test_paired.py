@@ -32,7 +32,10 @@ def test_the_interval_is_the_one_of_paired_differences() -> None:
     found = paired.bootstrap(right[0], right[1])
     half = 196 * math.sqrt((0.1 - 0.02**2) / 1000)
     assert (found.difference, found.clips) == (pytest.approx(2), 1000)
-    assert (found.low, found.high) == (pytest.approx(2 - half, abs=0.15), pytest.approx(2 + half, abs=0.15))
+    assert (found.low, found.high) == (
+        pytest.approx(2 - half, abs=0.15),
+        pytest.approx(2 + half, abs=0.15),
+    )
     assert found.p == pytest.approx(math.erfc(2 / (half / 1.96) / math.sqrt(2)), abs=0.01)
     assert found.better == "a"
     assert paired.bootstrap(right[1], right[0]).better == "b"
@@ -42,7 +45,13 @@ def test_equal_predictions_are_never_told_apart() -> None:
     """A method is not better than itself, however many clips there are."""
     right = np.random.default_rng(0).random((1, 5000)) < 0.7
     found = paired.bootstrap(right, right)
-    assert (found.difference, found.low, found.high, found.p, found.better) == (0, 0, 0, 1, "undecided")
+    assert (found.difference, found.low, found.high, found.p, found.better) == (
+        0,
+        0,
+        0,
+        1,
+        "undecided",
+    )
 
 
 def test_seeds_that_disagree_make_a_difference_uncertain() -> None:
@@ -53,20 +62,30 @@ def test_seeds_that_disagree_make_a_difference_uncertain() -> None:
     assert paired.bootstrap(a, b).better == "undecided"
 
 
-def test_the_command_takes_cells_seeds_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_the_command_takes_cells_seeds_and_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     """What one asks before a sentence like "a beats b" goes into a paper."""
     monkeypatch.chdir(tmp_path)
     rng, y = np.random.default_rng(0), np.random.default_rng(1).integers(0, 3, 400)
     for cell in params().cells("tiny"):
         if cell.task == "linear" and not cell.fused:
             store(cell, rng.random(400) < (0.8 if cell.run.method == "pstl" else 0.5), y)
-    a, b = "tiny/ntu60/xsub/pstl/joint/s*/released/linear", "tiny/ntu60/xsub/raw/joint/s0/released/linear"
+    a, b = (
+        "tiny/ntu60/xsub/pstl/joint/s*/released/linear",
+        "tiny/ntu60/xsub/raw/joint/s0/released/linear",
+    )
     cli.main(["compare", a, b, "--json"])
     found = json.loads(capsys.readouterr().out)
     assert (found["better"], found["seeds_a"], found["seeds_b"], found["clips"]) == ("a", 3, 1, 400)
     assert found["low"] < found["difference"] < found["high"]
-    cli.main(["compare", b, "results/tiny/runs/ntu60/xsub/pstl/joint/s1/released/linear.scores.npz"])
-    assert "s1/released/linear.scores.npz is better; with one seed on a side this says nothing about other seeds" in capsys.readouterr().out
+    cli.main(
+        ["compare", b, "results/tiny/runs/ntu60/xsub/pstl/joint/s1/released/linear.scores.npz"]
+    )
+    assert (
+        "s1/released/linear.scores.npz is better; with one seed on a side this says nothing about other seeds"
+        in capsys.readouterr().out
+    )
     np.savez(tmp_path / "other.npz", scores=scores(y == y, y)[:300], y=y[:300])
     for wrong, message in (
         (str(tmp_path / "other.npz"), "scores of 300 test clips that are not the 400"),
@@ -78,7 +97,9 @@ def test_the_command_takes_cells_seeds_and_files(tmp_path: Path, monkeypatch: py
             paired.compare(b, wrong)
 
 
-def test_per_class_and_confusion_are_scikit_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_per_class_and_confusion_are_scikit_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A mean hides the class that is never recognised."""
     monkeypatch.chdir(tmp_path)
     cell = params().cells("tiny")[0]
@@ -95,5 +116,10 @@ def test_per_class_and_confusion_are_scikit_learns(tmp_path: Path, monkeypatch: 
     assert [float(line[-1]) for line in lines] == pytest.approx(
         100 * f1_score(y, points.argmax(1), average=None, labels=range(4)), abs=1e-3
     )
-    assert [float(line[-2]) for line in lines] == pytest.approx([100 * (points.argmax(1) == y)[y == c].mean() for c in range(4)], abs=1e-3)
-    assert sum(int(line.rsplit(",", 1)[1]) for line in scored.confusion_csv(found).splitlines()[1:]) == 80
+    assert [float(line[-2]) for line in lines] == pytest.approx(
+        [100 * (points.argmax(1) == y)[y == c].mean() for c in range(4)], abs=1e-3
+    )
+    assert (
+        sum(int(line.rsplit(",", 1)[1]) for line in scored.confusion_csv(found).splitlines()[1:])
+        == 80
+    )

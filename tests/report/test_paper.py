@@ -5,7 +5,16 @@ import pytest
 
 from pstl.errors import UserError
 from pstl.report import paper
-from pstl.report.paper import FOLDER, UNVERIFIED, Published, decisive, find, load, not_stated, same_method
+from pstl.report.paper import (
+    FOLDER,
+    UNVERIFIED,
+    Published,
+    decisive,
+    find,
+    load,
+    not_stated,
+    same_method,
+)
 
 HEADER = ",".join(Published._fields)
 PRECISE = "arXiv 2302.09018, table 1"
@@ -31,7 +40,10 @@ def test_unverified_numbers_are_never_loaded() -> None:
 
 def test_a_number_is_in_the_copy_once() -> None:
     """The same fact twice, from two files, would look like two confirmations of it."""
-    keys = [(p.dataset, p.split, p.stream, p.task, p.metric, p.setting, p.method, p.value) for p in load()]
+    keys = [
+        (p.dataset, p.split, p.stream, p.task, p.metric, p.setting, p.method, p.value)
+        for p in load()
+    ]
     assert len(set(keys)) == len(keys)
 
 
@@ -54,7 +66,16 @@ def test_targets_of_the_reproduction(cell: tuple[str, ...], value: float) -> Non
     """These are what the project is measured against; a slip of the pen here would make a wrong method look right."""
     method, task, dataset, split, stream, metric = cell
     setting = {"knn": "k=1;cosine", "finetune": "labels=1"}.get(task, "")
-    found = find(load(), dataset=dataset, split=split, stream=stream, task=task, metric=metric, method=method, setting=setting)
+    found = find(
+        load(),
+        dataset=dataset,
+        split=split,
+        stream=stream,
+        task=task,
+        metric=metric,
+        method=method,
+        setting=setting,
+    )
     assert [p.value for p in found] == [value]
 
 
@@ -94,9 +115,15 @@ def test_other_neighbour_rules_are_not_compared() -> None:
         (f'P,authors,linear,ntu60,xsub,joint,,M,top1,50,highest,,"{PRECISE}"', "highest"),
         (f'P,authors,linear,ntu60,xsub,joint,,M,top1,50,best,stream seed,"{PRECISE}"', "seed"),
         (f'P,authors,knn,ntu60,xsub,joint,cosine,M,top1,50,last,,"{PRECISE}"', "nothing about k"),
-        (f'P,authors,knn,ntu60,xsub,joint,k=1,M,top1,50,last,,"{PRECISE}"', "nothing about distance"),
+        (
+            f'P,authors,knn,ntu60,xsub,joint,k=1,M,top1,50,last,,"{PRECISE}"',
+            "nothing about distance",
+        ),
         (f'P,authors,semi,ntu60,xsub,joint,,M,top1,50,best,,"{PRECISE}"', "nothing about labels"),
-        (f'P,authors,transfer,ntu60,xsub,joint,,M,top1,50,best,,"{PRECISE}"', "nothing about source"),
+        (
+            f'P,authors,transfer,ntu60,xsub,joint,,M,top1,50,best,,"{PRECISE}"',
+            "nothing about source",
+        ),
         (f'P,authors,linear,ntu60,xsub,3s,,M,top1,50,best,,"{PRECISE}"', "nothing about weights"),
         ("P,authors,linear,ntu60,xsub,joint,,M,top1,50,best,,", "source"),
         ("P,authors,linear,ntu60,xsub,joint,,M,top1,50,best", "13 cells"),
@@ -124,7 +151,9 @@ def test_a_faulty_row_is_named(tmp_path: Path, row: str, named: str) -> None:
 )
 def test_a_source_that_cannot_be_looked_up_is_refused(tmp_path: Path, source: str) -> None:
     """Work and place, for each of several sources: who doubts a number must be able to find it in a minute."""
-    (tmp_path / "new.csv").write_text(f'{HEADER}\nP,authors,linear,ntu60,xsub,joint,,M,top1,50,best,,"{source}"\n')
+    (tmp_path / "new.csv").write_text(
+        f'{HEADER}\nP,authors,linear,ntu60,xsub,joint,,M,top1,50,best,,"{source}"\n'
+    )
     with pytest.raises(UserError, match=r"new.csv, line 2.*is not precise"):
         load(tmp_path)
 
@@ -142,7 +171,9 @@ def test_a_source_that_cannot_be_looked_up_is_refused(tmp_path: Path, source: st
 )
 def test_a_source_with_work_and_place_is_taken(tmp_path: Path, source: str) -> None:
     """Papers, repositories, issues and pages are all cited; none of them may be locked out by the check."""
-    (tmp_path / "new.csv").write_text(f'{HEADER}\nP,authors,linear,sbu,folds,joint,,M,top1,50,best,,"{source}"\n')
+    (tmp_path / "new.csv").write_text(
+        f'{HEADER}\nP,authors,linear,sbu,folds,joint,,M,top1,50,best,,"{source}"\n'
+    )
     assert [p.source for p in load(tmp_path)] == [source]
 
 
@@ -157,7 +188,9 @@ def test_what_summary_pages_leave_out_is_marked() -> None:
 
 def test_the_kind_of_a_number_is_what_the_released_code_prints() -> None:
     """PSTL and SCD-Net keep the best epoch on the test clips; SCD-Net's retrieval looks once; Hi-TRS tests one fixed epoch."""
-    kinds = {(p.method, p.task): p.kind for p in load() if p.method in ("PSTL", "SCD-Net", "Hi-TRS")}
+    kinds = {
+        (p.method, p.task): p.kind for p in load() if p.method in ("PSTL", "SCD-Net", "Hi-TRS")
+    }
     assert kinds == {
         ("PSTL", "linear"): "best",
         ("PSTL", "finetune"): "best",
@@ -167,13 +200,19 @@ def test_the_kind_of_a_number_is_what_the_released_code_prints() -> None:
         ("Hi-TRS", "semi"): "fixed",
     }
     log = {(p.metric, p.value): p.kind for p in load() if p.method == "SCD-Net (authors' log)"}
-    assert (log["top1", 86.571], log["top1", 86.456], log["top1", 81.907]) == ("best", "last", "fixed")
+    assert (log["top1", 86.571], log["top1", 86.456], log["top1", 81.907]) == (
+        "best",
+        "last",
+        "fixed",
+    )
 
 
 def test_numbers_on_the_small_data_sets_are_there() -> None:
     """SOfA prints MSR Action3D, UT-Kinect and SBU; its README does not say by which split, so none of them decides a comparison."""
     sets = ("msraction3d", "utkinect", "sbu")
-    found = {(p.dataset, p.method): p.value for p in load() if p.dataset in sets and p.task == "linear"}
+    found = {
+        (p.dataset, p.method): p.value for p in load() if p.dataset in sets and p.task == "linear"
+    }
     assert found == {
         ("msraction3d", "SOfA"): 82.2,
         ("utkinect", "SOfA"): 97.0,
@@ -188,7 +227,9 @@ def test_a_part_of_a_test_side_is_not_the_test_side() -> None:
     """SOfA leaves out the clips its encoder was trained on: 13,568 of 18,932 are another test."""
     parts = [p for p in load() if "leak-free" in p.setting]
     assert len(parts) >= 4
-    assert all(decisive(p.setting) != decisive(p.setting.partition("subset=")[0].strip(";")) for p in parts)
+    assert all(
+        decisive(p.setting) != decisive(p.setting.partition("subset=")[0].strip(";")) for p in parts
+    )
 
 
 def test_other_weights_are_not_compared_and_unsaid_ones_not_subtracted() -> None:
@@ -205,13 +246,22 @@ def test_other_weights_are_not_compared_and_unsaid_ones_not_subtracted() -> None
 def test_labels_drawn_by_another_rule_are_not_compared() -> None:
     """1 % of NTU-60 is 360 clips by one paper's rule and 420 by another's."""
     row = load()[0]._replace(task="semi", setting="labels=0.01;rule=random", assumed="")
-    cell = {name: getattr(row, name) for name in ("dataset", "split", "stream", "task", "metric", "method")}
-    assert find([row], **cell, setting="labels=0.01") == []  # of the rule psp, which goes without saying
+    cell = {
+        name: getattr(row, name)
+        for name in ("dataset", "split", "stream", "task", "metric", "method")
+    }
+    assert (
+        find([row], **cell, setting="labels=0.01") == []
+    )  # of the rule psp, which goes without saying
     assert find([row], **cell, setting="labels=0.01;rule=per_class_7") == []
     assert find([row], **cell, setting="labels=0.010;rule=random") == [row]
     assert not_stated(row, "labels=0.01;rule=random") == []
     unsaid = row._replace(setting="labels=0.01")
-    assert not_stated(unsaid, "labels=0.01") == not_stated(unsaid, "labels=0.01;rule=random") == ["rule"]
+    assert (
+        not_stated(unsaid, "labels=0.01")
+        == not_stated(unsaid, "labels=0.01;rule=random")
+        == ["rule"]
+    )
     assert not_stated(row._replace(setting="labels=1"), "labels=1") == []
 
 
@@ -219,13 +269,21 @@ def test_a_number_of_which_nothing_is_assumed_comes_first() -> None:
     """A guess in front would hide the number that can be compared."""
     sure = load()[0]._replace(assumed="", value=1.0)
     guess = sure._replace(assumed="stream", value=2.0)
-    cell = {name: getattr(sure, name) for name in ("dataset", "split", "stream", "task", "metric", "method", "setting")}
+    cell = {
+        name: getattr(sure, name)
+        for name in ("dataset", "split", "stream", "task", "metric", "method", "setting")
+    }
     assert [p.value for p in find([guess, sure], **cell)] == [1.0, 2.0]
 
 
 def test_two_sources_that_disagree_are_both_kept() -> None:
     """Where tables differ the reader must see both, not the one we like better."""
-    urls = [p for p in load() if p.method == "UmURL" and (p.dataset, p.split, p.stream, p.task) == ("ntu120", "xset", "other", "linear")]
+    urls = [
+        p
+        for p in load()
+        if p.method == "UmURL"
+        and (p.dataset, p.split, p.stream, p.task) == ("ntu120", "xset", "other", "linear")
+    ]
     assert sorted(p.value for p in urls) == [74.3, 76.3]
     assert all("prints" in p.source for p in urls)
 

@@ -37,12 +37,24 @@ def test_every_method_has_a_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     plots.curves(tmp_path / "curves.png", results)
     plots.accuracy(tmp_path / "accuracy.png", compare(results.rows, paper.load()))
     titles = [[axis.get_title() for axis in figure.axes if axis.get_title()] for figure in drawn]
-    assert titles == [["pstl on ntu60, xsub", "raw on ntu60, xsub"], ["linear\nntu60, xsub", "knn (k=1;cosine)\nntu60, xsub"]]
+    assert titles == [
+        ["pstl on ntu60, xsub", "raw on ntu60, xsub"],
+        ["linear\nntu60, xsub", "knn (k=1;cosine)\nntu60, xsub"],
+    ]
     bars = {
-        label.get_text(): bar.get_width() for label, bar in zip(drawn[1].axes[0].get_yticklabels(), drawn[1].axes[0].patches, strict=True)
+        label.get_text(): bar.get_width()
+        for label, bar in zip(
+            drawn[1].axes[0].get_yticklabels(), drawn[1].axes[0].patches, strict=True
+        )
     }
-    means = {f"{i.method}, {i.stream}": i.mean for i in compare(results.rows, []) if (i.task, i.metric) == ("linear", "top1")}
-    assert bars == pytest.approx(means)  # later lines of `means` are the recalibrated ones: what is drawn is the headline
+    means = {
+        f"{i.method}, {i.stream}": i.mean
+        for i in compare(results.rows, [])
+        if (i.task, i.metric) == ("linear", "top1")
+    }
+    assert bars == pytest.approx(
+        means
+    )  # later lines of `means` are the recalibrated ones: what is drawn is the headline
 
 
 def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
@@ -51,13 +63,26 @@ def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
     settings = params()
     write_all(settings)
     lines = compare(from_files(settings, "tiny").rows, [])
-    first = next(line for line in lines if line.method == "pstl" and line.batch_norm == "recalibrated" and line.metric == "top1")
-    places = [f"probe={probe};in=test;joints={n}" for probe in ("linear", "knn") for n in (8, 0, 3, 1, 5, 12, 2)]
+    first = next(
+        line
+        for line in lines
+        if line.method == "pstl" and line.batch_norm == "recalibrated" and line.metric == "top1"
+    )
+    places = [
+        f"probe={probe};in=test;joints={n}"
+        for probe in ("linear", "knn")
+        for n in (8, 0, 3, 1, 5, 12, 2)
+    ]
     places += [f"probe=linear;in=test;frames={share}" for share in (0, 0.2, 0.4)]
-    return lines + [replace(first, task="lost_joints", setting=place, mean=90.0 - i, std=1.0) for i, place in enumerate(places)]
+    return lines + [
+        replace(first, task="lost_joints", setting=place, mean=90.0 - i, std=1.0)
+        for i, place in enumerate(places)
+    ]
 
 
-def test_a_number_in_the_settings_becomes_a_curve_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_in_the_settings_becomes_a_curve_in_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Joints lost against accuracy: points out of order would draw a zigzag, other probes in one panel a wrong comparison."""
     lines, drawn = swept(tmp_path, monkeypatch), []
     monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
@@ -72,7 +97,9 @@ def test_a_number_in_the_settings_becomes_a_curve_in_its_order(tmp_path: Path, m
     assert list(line.get_ydata()) == [89, 87, 84, 88, 86, 90, 85]
 
 
-def test_a_task_in_many_settings_leaves_the_headline_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_in_many_settings_leaves_the_headline_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A hundred conditions of one task would bury every other number."""
     lines = swept(tmp_path, monkeypatch)
     assert {line.task for line in lines} - {line.task for line in unswept(lines)} == {"lost_joints"}

@@ -42,22 +42,37 @@ def test_rows_come_in_the_order_of_the_grid() -> None:
     settings = params()
     write_all(settings)
     rows = from_files(settings, "tiny").rows
-    seen = list(dict.fromkeys((r["method"], r["batch_norm"], r["seed"], r["task"], r["stream"]) for r in rows))
-    assert seen == [(c.run.method, c.batch_norm, c.run.seed, c.task, c.run.stream) for c in settings.cells("tiny")]
+    seen = list(
+        dict.fromkeys(
+            (r["method"], r["batch_norm"], r["seed"], r["task"], r["stream"]) for r in rows
+        )
+    )
+    assert seen == [
+        (c.run.method, c.batch_norm, c.run.seed, c.task, c.run.stream)
+        for c in settings.cells("tiny")
+    ]
 
 
 def test_a_setting_and_a_stream_that_make_no_sense_say_why() -> None:
     """A hole that looks like all others is taken for work that was not done."""
-    settings = params({**GRID, "methods": ["pstl", "psp"], "seeds": [0], "batch_norm": ["released"]})
+    settings = params(
+        {**GRID, "methods": ["pstl", "psp"], "seeds": [0], "batch_norm": ["released"]}
+    )
     write_all(settings)
     write_without(settings.cells("tiny")[0], "joints=3", "takes every joint")
     rows = [row for row in from_files(settings, "tiny").rows if row["value"] is None]
-    reasons = {(row["method"], row["stream"], row["task"], row["setting"], row["metric"]): row["reason"] for row in rows}
+    reasons = {
+        (row["method"], row["stream"], row["task"], row["setting"], row["metric"]): row["reason"]
+        for row in rows
+    }
     assert {key[:2] for key, reason in reasons.items() if "PSP learns from joint and motion together" in reason} == {
         ("psp", "bone"), ("psp", "motion"), ("psp", "3s"),
     }  # fmt: skip
     mine = {key: reason for key, reason in reasons.items() if key[0] == "pstl"}
-    assert mine == {("pstl", "joint", "linear", "joints=3", m): "n/a: takes every joint" for m in ("top1", "top5", "top1_best")}
+    assert mine == {
+        ("pstl", "joint", "linear", "joints=3", m): "n/a: takes every joint"
+        for m in ("top1", "top5", "top1_best")
+    }
 
 
 TUNED = {**GRID, "streams": ["joint"], "seeds": [0, 1], "tasks": ["finetune"], "fuse": None}

@@ -16,13 +16,27 @@ from pstl.report.rows import NOT_RUN, Row
 from pstl.report.tables import Line, compare, comparison_csv, main_metrics, merge_transfers, summary
 
 
-def cell(method: str = "pstl", stream: str = "joint", seed: int = 0, norm: str = "recalibrated", task: str = "linear") -> Cell:
-    return Cell(Run(suite="tiny", dataset="ntu60", split="xsub", method=method, stream=stream, seed=seed), norm, task)
+def cell(
+    method: str = "pstl",
+    stream: str = "joint",
+    seed: int = 0,
+    norm: str = "recalibrated",
+    task: str = "linear",
+) -> Cell:
+    return Cell(
+        Run(suite="tiny", dataset="ntu60", split="xsub", method=method, stream=stream, seed=seed),
+        norm,
+        task,
+    )
 
 
 def measured(*values: float | None, **where: str) -> list[Row]:
     """One row per seed."""
-    rows = [row for seed, value in enumerate(values) for row in rows_of(cell(seed=seed, **where), {"top1": value})]  # type: ignore[arg-type, dict-item]
+    rows = [
+        row
+        for seed, value in enumerate(values)
+        for row in rows_of(cell(seed=seed, **where), {"top1": value})
+    ]  # type: ignore[arg-type, dict-item]
     return [{**row, "reason": NOT_RUN if row["value"] is None else ""} for row in rows]
 
 
@@ -31,7 +45,9 @@ def printed(value: float, method: str = "PSTL", **other: str) -> Published:
         "task": "linear", "dataset": "ntu60", "split": "xsub", "stream": "joint", "setting": "", "metric": "top1",
         "kind": "best", "assumed": "", **other,
     }  # fmt: skip
-    return Published(paper="P", table="t", method=method, value=value, source=f"source of {value:g}", **fields)
+    return Published(
+        paper="P", table="t", method=method, value=value, source=f"source of {value:g}", **fields
+    )
 
 
 def only(lines: list[Line]) -> Line:
@@ -52,9 +68,15 @@ def test_mean_deviation_and_difference_by_hand() -> None:
 
 def test_a_transfer_is_a_row_beside_its_like() -> None:
     """What is asked of a transfer is whether it beats the same task without: the two belong into one column."""
-    moved = [{**row, "setting": "source=cmu;k=1;cosine"} for row in measured(50, task="from_cmu_knn")]
-    own = [{**row, "setting": "k=1;cosine"} for row in measured(40, task="knn", method="random_init")]
-    shown = merge_transfers(compare(moved + own, []), {"from_cmu_knn": ("knn", "cmu"), "knn": ("knn", "")})
+    moved = [
+        {**row, "setting": "source=cmu;k=1;cosine"} for row in measured(50, task="from_cmu_knn")
+    ]
+    own = [
+        {**row, "setting": "k=1;cosine"} for row in measured(40, task="knn", method="random_init")
+    ]
+    shown = merge_transfers(
+        compare(moved + own, []), {"from_cmu_knn": ("knn", "cmu"), "knn": ("knn", "")}
+    )
     assert [(line.task, line.method, line.setting, line.mean) for line in shown] == [
         ("knn", "pstl from cmu", "k=1;cosine", 50.0),
         ("knn", "random_init", "k=1;cosine", 40.0),
@@ -65,10 +87,15 @@ def test_the_csv_holds_the_interval_over_seeds(tmp_path: Path) -> None:
     """A mean of few seeds is known badly: 63 with s = sqrt(13), n = 3 and t = 4.303 to 8.957 either way, and of one seed not at all."""
     lines = compare([*measured(60, 62, 67), *measured(60, stream="bone")], [])
     first, second = csv.DictReader(io.StringIO(comparison_csv(lines)))
-    assert (float(first["low"]), float(first["high"])) == pytest.approx((63 - 8.957, 63 + 8.957), abs=1e-3)
+    assert (float(first["low"]), float(first["high"])) == pytest.approx(
+        (63 - 8.957, 63 + 8.957), abs=1e-3
+    )
     assert (second["std"], second["low"], second["high"]) == ("", "", "")
     (tmp_path / "kept.csv").write_text(comparison_csv(lines))
-    assert [line.span for line in kept.read(tmp_path / "kept.csv")] == [pytest.approx(lines[0].span, abs=1e-3), None]
+    assert [line.span for line in kept.read(tmp_path / "kept.csv")] == [
+        pytest.approx(lines[0].span, abs=1e-3),
+        None,
+    ]
 
 
 def test_one_seed_has_no_deviation() -> None:
@@ -87,7 +114,12 @@ def test_missing_seeds_are_counted_not_averaged() -> None:
 def test_a_cell_that_was_not_run_is_shown_as_missing() -> None:
     """A cell that vanishes from the table is forgotten; theirs stays, the difference does not."""
     line = only(compare(measured(None), [printed(77.3)]))
-    assert (line.mean, line.std, line.mean_minus_published, line.published) == (None, None, None, 77.3)
+    assert (line.mean, line.std, line.mean_minus_published, line.published) == (
+        None,
+        None,
+        None,
+        77.3,
+    )
     assert ",not run,,,,0,1,77.3,best,,-,-,-," in comparison_csv([line])
 
 
@@ -118,16 +150,24 @@ def in_both_norms(**published: str) -> Line:
     rows = []
     for seed, shift in ((0, 0.0), (1, 2.0)):
         rows += rows_of(cell(seed=seed), {"top1": 60 + shift, "top1_best": 64 + shift})
-        rows += rows_of(cell(seed=seed, norm="released"), {"top1": 50 + shift, "top1_best": 70 + shift})
+        rows += rows_of(
+            cell(seed=seed, norm="released"), {"top1": 50 + shift, "top1_best": 70 + shift}
+        )
     lines = compare([{**row, "reason": ""} for row in rows], [printed(77.3, **published)])
-    return next(line for line in lines if (line.batch_norm, line.metric) == ("recalibrated", "top1"))
+    return next(
+        line for line in lines if (line.batch_norm, line.metric) == ("recalibrated", "top1")
+    )
 
 
 def test_like_is_subtracted_from_like() -> None:
     """Theirs is the best epoch on the test clips with released norms: ours of that kind is 71, and the honest 61 stands beside it."""
     line = in_both_norms()
     assert (line.mean, line.mean_minus_published) == (61, pytest.approx(-16.3, abs=1e-12))
-    assert (line.like, line.like_minus_published, line.why_not) == (71, pytest.approx(-6.3, abs=1e-12), "")
+    assert (line.like, line.like_minus_published, line.why_not) == (
+        71,
+        pytest.approx(-6.3, abs=1e-12),
+        "",
+    )
 
 
 def test_a_last_epoch_is_compared_with_a_last_epoch() -> None:
@@ -138,7 +178,10 @@ def test_a_last_epoch_is_compared_with_a_last_epoch() -> None:
 
 def test_a_fixed_epoch_is_compared_with_the_same_epoch() -> None:
     """Hi-TRS tests epoch 50 of 70: neither our last nor our best is of that kind."""
-    rows = [*measured(60), *({**row, "metric": "top1_epoch_50"} for row in measured(57, norm="released"))]
+    rows = [
+        *measured(60),
+        *({**row, "metric": "top1_epoch_50"} for row in measured(57, norm="released")),
+    ]
     line = compare(rows, [printed(77.3, kind="fixed", setting="epoch=50")])[0]
     assert (line.like, line.like_minus_published) == (57, pytest.approx(-20.3, abs=1e-12))
 
@@ -163,8 +206,15 @@ def test_a_number_of_another_kind_gets_no_like(published: dict[str, str], why: s
 def test_where_ours_has_no_such_number_it_is_said() -> None:
     """kNN is looked at once, a suite may leave out the released norms, a seed may not have been run: each is a reason of its own."""
     recalibrated = measured(60, 62)
-    assert only(compare(recalibrated, [printed(77.3)])).why_not == "ours has no top1_best with batch norm as released here"
-    waiting = [*recalibrated, *measured(None, norm="released"), *({**r, "metric": "top1_best"} for r in measured(None, norm="released"))]
+    assert (
+        only(compare(recalibrated, [printed(77.3)])).why_not
+        == "ours has no top1_best with batch norm as released here"
+    )
+    waiting = [
+        *recalibrated,
+        *measured(None, norm="released"),
+        *({**r, "metric": "top1_best"} for r in measured(None, norm="released")),
+    ]
     lines = compare(waiting, [printed(77.3)])
     assert lines[0].why_not == "ours, top1_best with batch norm as released: not run"
     assert lines[0].mean_minus_published == pytest.approx(-16.3, abs=1e-12)
@@ -194,7 +244,14 @@ def test_no_row_of_the_copy_with_a_guess_is_ever_subtracted() -> None:
     guesses = [p for p in paper.load() if p.assumed]
     assert len(guesses) > 100
     for p in guesses:
-        where = {"dataset": p.dataset, "split": p.split, "stream": p.stream, "method": p.method, "task": p.task, "setting": p.setting}
+        where = {
+            "dataset": p.dataset,
+            "split": p.split,
+            "stream": p.stream,
+            "method": p.method,
+            "task": p.task,
+            "setting": p.setting,
+        }
         rows = [
             {**row, **where, "reason": ""}
             for norm in ("recalibrated", "released")
@@ -202,16 +259,26 @@ def test_no_row_of_the_copy_with_a_guess_is_ever_subtracted() -> None:
         ]
         lines = [line for line in compare(rows, [p]) if line.metric == p.metric]
         assert [line.published for line in lines] == [p.value, p.value], p
-        assert {(line.mean_minus_published, line.like, line.like_minus_published) for line in lines} == {(None, None, None)}, p
+        assert {
+            (line.mean_minus_published, line.like, line.like_minus_published) for line in lines
+        } == {(None, None, None)}, p
 
 
-@pytest.mark.parametrize(("of", "subtracted"), [(None, True), (("raw", "P.S.T.L."), True), (("scdnet",), False), ((), False)])
-def test_only_the_protocol_of_their_paper_is_compared(of: tuple[str, ...] | None, subtracted: bool) -> None:
+@pytest.mark.parametrize(
+    ("of", "subtracted"),
+    [(None, True), (("raw", "P.S.T.L."), True), (("scdnet",), False), ((), False)],
+)
+def test_only_the_protocol_of_their_paper_is_compared(
+    of: tuple[str, ...] | None, subtracted: bool
+) -> None:
     """Probes differ so much that rankings change with them: SCD-Net under PSTL's probe is not the number that its paper prints."""
     best = [{**row, "metric": "top1_best"} for row in measured(70, norm="released")]
     line = compare([*measured(60), *best], [printed(77.3)], {"linear": Compared("linear", of)})[0]
     assert line.published == 77.3
-    assert (line.mean_minus_published is not None, line.like_minus_published is not None) == (subtracted, subtracted)
+    assert (line.mean_minus_published is not None, line.like_minus_published is not None) == (
+        subtracted,
+        subtracted,
+    )
     assert ("does not evaluate as this task" in line.why_not) == (not subtracted)
     assert line.comparable == (77.3 if subtracted else None)
 
@@ -226,12 +293,17 @@ def test_only_the_protocol_of_their_paper_is_compared(of: tuple[str, ...] | None
         ("", False, False),
     ],
 )
-def test_a_transfer_is_compared_with_one_from_the_same_split(ours: str, shown: bool, subtracted: bool) -> None:
+def test_a_transfer_is_compared_with_one_from_the_same_split(
+    ours: str, shown: bool, subtracted: bool
+) -> None:
     """An encoder of other people and cameras has seen other clips: published transfers are from the cross-subject side."""
     rows = [{**row, "setting": ours} for row in measured(60, task="moved", norm="released")]
     theirs = printed(67.5, task="transfer", setting="source=ntu60/xsub", kind="last")
     line = only(compare(rows, [theirs], {"moved": Compared("transfer")}))
-    assert (line.published is not None, line.like_minus_published is not None) == (shown, subtracted)
+    assert (line.published is not None, line.like_minus_published is not None) == (
+        shown,
+        subtracted,
+    )
     assert (line.mean_minus_published is not None) == subtracted
     assert ("source_split" in line.why_not) == (shown and not subtracted)
 
@@ -239,26 +311,41 @@ def test_a_transfer_is_compared_with_one_from_the_same_split(ours: str, shown: b
 @pytest.mark.parametrize("where", [{"seed": 1}, {"norm": "released"}])
 def test_seeds_and_norms_of_other_data_are_not_averaged(where: dict[str, Any]) -> None:
     """After a changed recipe some cells may be left from before: their mean would be of nothing."""
-    rows = [*rows_of(cell(), {"top1": 60.0}), *rows_of(cell(**where), {"top1": 70.0}, data_checksum="e" * 64)]
-    with pytest.raises(UserError, match=r"ntu60 xsub linear pstl joint, seed \d, .*\(data_checksum eeee"):
+    rows = [
+        *rows_of(cell(), {"top1": 60.0}),
+        *rows_of(cell(**where), {"top1": 70.0}, data_checksum="e" * 64),
+    ]
+    with pytest.raises(
+        UserError, match=r"ntu60 xsub linear pstl joint, seed \d, .*\(data_checksum eeee"
+    ):
         compare([{**row, "reason": ""} for row in rows], [])
 
 
 def test_the_summary_holds_headlines_and_is_valid_json() -> None:
     """`dvc metrics` reads it: finite numbers only, what was not run left out, released beside recalibrated."""
     rows = (
-        measured(60, 62) + measured(50, 52, norm="released") + measured(None, stream="bone") + measured(40, method="raw", norm="released")
+        measured(60, 62)
+        + measured(50, 52, norm="released")
+        + measured(None, stream="bone")
+        + measured(40, method="raw", norm="released")
     )
     tree = summary(compare(rows, []))
     assert tree == {
-        "ntu60": {"xsub": {"pstl": {"joint": {"linear_top1": 61.0, "released_linear_top1": 51.0}}, "raw": {"joint": {"linear_top1": 40.0}}}}
+        "ntu60": {
+            "xsub": {
+                "pstl": {"joint": {"linear_top1": 61.0, "released_linear_top1": 51.0}},
+                "raw": {"joint": {"linear_top1": 40.0}},
+            }
+        }
     }
     json.dumps(tree, allow_nan=False)
 
 
 def test_several_settings_of_one_task_have_several_names() -> None:
     """knn with 1 and with 5 neighbours must not overwrite each other."""
-    rows = [{**row, "setting": f"k={k};cosine"} for k in (1, 5) for row in measured(60 + k, task="knn")]
+    rows = [
+        {**row, "setting": f"k={k};cosine"} for k in (1, 5) for row in measured(60 + k, task="knn")
+    ]
     leaf = summary(compare(rows, []))["ntu60"]["xsub"]["pstl"]["joint"]
     assert leaf == {"knn_top1_k_1_cosine": 61.0, "knn_top1_k_5_cosine": 65.0}
 
@@ -266,7 +353,10 @@ def test_several_settings_of_one_task_have_several_names() -> None:
 def test_an_entry_meets_the_numbers_of_its_task():
     """semi_10 is our name; papers say semi, and the number of the same fraction, no other, must stand beside ours."""
     rows = [row | {"task": "semi_10", "setting": "labels=0.1"} for row in measured(60)]
-    theirs = [printed(50.0)._replace(task="semi", setting="labels=0.01"), printed(70.0)._replace(task="semi", setting="labels=0.1")]
+    theirs = [
+        printed(50.0)._replace(task="semi", setting="labels=0.01"),
+        printed(70.0)._replace(task="semi", setting="labels=0.1"),
+    ]
     assert only(compare(rows, theirs, {"semi_10": Compared("semi")})).published == 70.0
     assert only(compare(rows, theirs)).published is None
 
@@ -279,5 +369,13 @@ def test_every_task_is_judged_by_a_metric_it_has() -> None:
         "prediction": ("mpjpe_2", "mpjpe"),
         "odd": ("nothing",),
     }
-    rows = [row for task, metrics in tasks.items() for row in rows_of(cell(task=task), dict.fromkeys(metrics, 1.0))]
-    assert main_metrics(compare(rows, [])) == {"linear": "top1", "detection": "map_action", "prediction": "mpjpe"}
+    rows = [
+        row
+        for task, metrics in tasks.items()
+        for row in rows_of(cell(task=task), dict.fromkeys(metrics, 1.0))
+    ]
+    assert main_metrics(compare(rows, [])) == {
+        "linear": "top1",
+        "detection": "map_action",
+        "prediction": "mpjpe",
+    }

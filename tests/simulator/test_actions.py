@@ -25,7 +25,9 @@ def height(xyz, joint):
 
 def busy_hand(xyz):
     """The hand that moves more."""
-    return max(("left hand", "right hand"), key=lambda joint: np.ptp(xyz[:, JOINT[joint], 0], axis=0).sum())
+    return max(
+        ("left hand", "right hand"), key=lambda joint: np.ptp(xyz[:, JOINT[joint], 0], axis=0).sum()
+    )
 
 
 def cycles(track):
@@ -54,7 +56,9 @@ def test_fast_and_slow_differ_in_speed_alone(slow, fast, joint, seed):
     for name in (slow, fast):
         xyz = scene(name, seed)[20:70]
         track[name] = xyz[:, JOINT[busy_hand(xyz) if joint == "busy" else joint], 0]
-    speed = {name: np.linalg.norm(np.diff(xyz, axis=0), axis=1).mean() for name, xyz in track.items()}
+    speed = {
+        name: np.linalg.norm(np.diff(xyz, axis=0), axis=1).mean() for name, xyz in track.items()
+    }
     assert speed[fast] > 2 * speed[slow]
     np.testing.assert_allclose(np.ptp(track[fast][:, 1]), np.ptp(track[slow][:, 1]), rtol=0.2)
     np.testing.assert_allclose(track[fast][:, 1].mean(), track[slow][:, 1].mean(), atol=0.12)
@@ -64,16 +68,25 @@ def test_fast_and_slow_differ_in_speed_alone(slow, fast, joint, seed):
 def test_arms_swing_against_the_legs(name):
     """People walk with the arm of the other side; an arm and leg of one side would be another movement."""
     xyz = scene(name)[20:70]
-    knees, hands = (xyz[:, JOINT[f"left {j}"], 0] - xyz[:, JOINT[f"right {j}"], 0] for j in ("knee", "hand"))
-    assert np.corrcoef(knees[:, 1], hands[:, 2])[0, 1] > 0.7  # knee up while the hand is at the back, +z
+    knees, hands = (
+        xyz[:, JOINT[f"left {j}"], 0] - xyz[:, JOINT[f"right {j}"], 0] for j in ("knee", "hand")
+    )
+    assert (
+        np.corrcoef(knees[:, 1], hands[:, 2])[0, 1] > 0.7
+    )  # knee up while the hand is at the back, +z
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_arms_lifted_together_or_in_turn_differ_in_phase(seed):
     """Each arm alone makes the same movement in both classes."""
-    together, in_turn = (scene(name, seed) for name in ("lift both arms together", "lift both arms in turn"))
+    together, in_turn = (
+        scene(name, seed) for name in ("lift both arms together", "lift both arms in turn")
+    )
     middle = slice(20, 70)
-    correlation = [np.corrcoef(height(x, "left hand")[middle], height(x, "right hand")[middle])[0, 1] for x in (together, in_turn)]
+    correlation = [
+        np.corrcoef(height(x, "left hand")[middle], height(x, "right hand")[middle])[0, 1]
+        for x in (together, in_turn)
+    ]
     assert correlation[0] > 0.9
     assert correlation[1] < -0.9
 
@@ -82,7 +95,9 @@ def test_standing_up_is_sitting_down_backwards():
     """Only the order of the frames may tell the two apart."""
     forward, backward = scene("sit down"), scene("stand up")[::-1]
     np.testing.assert_allclose(height(forward, "head"), height(backward, "head"), atol=0.02)
-    np.testing.assert_allclose(forward[:, JOINT["spine base"], 0, 1], backward[:, JOINT["spine base"], 0, 1], atol=0.02)
+    np.testing.assert_allclose(
+        forward[:, JOINT["spine base"], 0, 1], backward[:, JOINT["spine base"], 0, 1], atol=0.02
+    )
 
 
 def test_sitting_down_lowers_the_hips_by_a_shank():
@@ -91,7 +106,9 @@ def test_sitting_down_lowers_the_hips_by_a_shank():
     assert hips[0] - hips[-1] == pytest.approx(0.38, abs=0.1)
 
 
-@pytest.mark.parametrize(("name", "first"), [("touch head, then knee", "head"), ("touch knee, then head", "knee")])
+@pytest.mark.parametrize(
+    ("name", "first"), [("touch head, then knee", "head"), ("touch knee, then head", "knee")]
+)
 def test_two_touches_come_in_the_order_of_the_name(name, first):
     """The two classes hold the same two touches; the first must be the one that is named first."""
     xyz = scene(name)

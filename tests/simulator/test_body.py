@@ -14,7 +14,10 @@ FRAMES = 40
 
 def posed(**degrees):
     """One frame of the standard body; underscores stand for blanks."""
-    return pose(STANDARD, {name.replace("_", " "): np.array([float(value)]) for name, value in degrees.items()})[0]
+    return pose(
+        STANDARD,
+        {name.replace("_", " "): np.array([float(value)]) for name, value in degrees.items()},
+    )[0]
 
 
 def bones(xyz):
@@ -83,7 +86,10 @@ def test_heading_turns_the_whole_body():
 
 def test_people_differ_in_size_and_proportions():
     """Cross-subject evaluation needs subjects: the bones of two performers must not be the same, nor scaled copies."""
-    one, two = (bones(pose(draw_body(numpy_generator(0, "body", i), 0.06), {"heading": np.zeros(1)})) for i in range(2))
+    one, two = (
+        bones(pose(draw_body(numpy_generator(0, "body", i), 0.06), {"heading": np.zeros(1)}))
+        for i in range(2)
+    )
     assert (one / two).std() > 0.02
 
 

@@ -18,11 +18,15 @@ FRAMES = 60
 def scene(people=1, seed=0):
     rng = np.random.default_rng(seed)
     action = next(action for action in ACTIONS if action.people == people)
-    return perform(action, [draw_performer(rng, Manner()) for _ in range(people)], FRAMES, 0.0, rng, Manner())
+    return perform(
+        action, [draw_performer(rng, Manner()) for _ in range(people)], FRAMES, 0.0, rng, Manner()
+    )
 
 
 def filmed(people=1, seed=0, **noise):
-    return film(scene(people, seed), FRONT, np.random.default_rng(seed), CLEAN.model_copy(update=noise))
+    return film(
+        scene(people, seed), FRONT, np.random.default_rng(seed), CLEAN.model_copy(update=noise)
+    )
 
 
 def distances(xyz):
@@ -37,7 +41,9 @@ def test_a_view_is_a_rigid_motion_in_front_of_the_camera(camera):
     np.testing.assert_allclose(distances(seen), distances(world), atol=1e-12)
     assert (seen[:, 2] > 1.5).all()
     assert seen[JOINT["head"], 1] > seen[JOINT["left foot"], 1] + 1
-    assert np.linalg.det(view(np.eye(3), camera) - view(np.zeros((1, 3)), camera)) == pytest.approx(1)  # no mirror
+    assert np.linalg.det(view(np.eye(3), camera) - view(np.zeros((1, 3)), camera)) == pytest.approx(
+        1
+    )  # no mirror
 
 
 def test_someone_who_faces_the_camera_has_the_left_hand_at_smaller_x():
@@ -57,7 +63,9 @@ def test_a_camera_that_looks_down_sees_the_middle_of_a_person_higher_up():
 def test_a_perfect_sensor_changes_nothing_but_the_viewpoint():
     """Each defect must be one that can be switched off, or its effect cannot be studied."""
     found = filmed(people=2)
-    np.testing.assert_allclose(np.sort(found.xyz, axis=2), np.sort(view(scene(2), FRONT), axis=2), atol=1e-6)
+    np.testing.assert_allclose(
+        np.sort(found.xyz, axis=2), np.sort(view(scene(2), FRONT), axis=2), atol=1e-6
+    )
     assert (found.ids > FIRST_ID).all()
     assert (found.ids == found.ids[0]).all()
 
@@ -85,8 +93,14 @@ def test_hidden_joints_are_inferred():
     action = next(action for action in ACTIONS if action.name == "march on the spot")
     rng = np.random.default_rng(0)
     away = perform(action, [draw_performer(rng, Manner())], FRAMES, 180.0, rng, Manner())
-    arms = [JOINT[f"{side} {joint}"] for side in ("left", "right") for joint in ("wrist", "hand", "hand tip", "thumb")]
-    share = [(film(x, FRONT, rng, CLEAN).tracking[:, arms] == INFERRED).mean() for x in (away, scene())]
+    arms = [
+        JOINT[f"{side} {joint}"]
+        for side in ("left", "right")
+        for joint in ("wrist", "hand", "hand tip", "thumb")
+    ]
+    share = [
+        (film(x, FRONT, rng, CLEAN).tracking[:, arms] == INFERRED).mean() for x in (away, scene())
+    ]
     assert share[0] > share[1]
 
 
@@ -124,7 +138,10 @@ def test_bodies_exchange_slots_without_moving():
     first = np.unique(found.ids[:, 0])
     assert len(first) == 2
     jump = {}
-    for kind, tracks in (("slot", [found.xyz[:, 0, m] for m in range(2)]), ("id", [_track(found, i) for i in first])):
+    for kind, tracks in (
+        ("slot", [found.xyz[:, 0, m] for m in range(2)]),
+        ("id", [_track(found, i) for i in first]),
+    ):
         jump[kind] = max(np.linalg.norm(np.diff(track, axis=0), axis=-1).max() for track in tracks)
     assert jump["id"] < 0.1 < jump["slot"]
 
@@ -139,4 +156,9 @@ def test_a_partner_may_vanish_for_a_while():
 
 
 def _track(found, identity):
-    return np.stack([found.xyz[t, 0, np.flatnonzero(found.ids[t] == identity)[0]] for t in range(len(found.ids))])
+    return np.stack(
+        [
+            found.xyz[t, 0, np.flatnonzero(found.ids[t] == identity)[0]]
+            for t in range(len(found.ids))
+        ]
+    )

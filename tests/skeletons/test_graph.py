@@ -9,7 +9,9 @@ def test_partition_of_25_joints_is_that_of_the_released_code():
     a = spatial_partition(load("kinect_v2"))
     assert a.shape == (3, 25, 25)
     assert [(subset != 0).sum() for subset in a] == [25, 40, 8]
-    outward = {(2, 21): 0, (2, 1): 0.25, (3, 4): 0.5, (5, 6): 1 / 3, (9, 10): 1 / 3} | {(21, j): 1 / 3 for j in (2, 3, 5, 9)}
+    outward = {(2, 21): 0, (2, 1): 0.25, (3, 4): 0.5, (5, 6): 1 / 3, (9, 10): 1 / 3} | {
+        (21, j): 1 / 3 for j in (2, 3, 5, 9)
+    }
     for (source, destination), value in outward.items():
         assert np.isclose(a[2, source - 1, destination - 1], value), (source, destination)
 
@@ -33,7 +35,9 @@ def test_directed_partition_sends_children_to_parents_and_back():
         skeleton = load(name)
         own, inward, outward = directed_partition(skeleton)
         np.testing.assert_array_equal(own, np.eye(skeleton.joints))
-        children = [[c for c, parent in skeleton.edges if parent == j] for j in range(skeleton.joints)]
+        children = [
+            [c for c, parent in skeleton.edges if parent == j] for j in range(skeleton.joints)
+        ]
         for child, parent in skeleton.edges:
             assert inward[parent, child] == 1
             assert outward[child, parent] == np.float32(1 / len(children[parent]))

@@ -12,7 +12,11 @@ def test_places_with_two_names_are_one():
     assert found["hip centre"] == "spine base"
     assert found["spine"] == "spine mid"
     assert found["shoulder centre"] == "spine shoulder"
-    assert all(found[name] == name for name in old if name not in ("hip centre", "spine", "shoulder centre"))
+    assert all(
+        found[name] == name
+        for name in old
+        if name not in ("hip centre", "spine", "shoulder centre")
+    )
 
 
 def test_what_a_body_lacks_is_taken_from_the_nearest_joint():
@@ -24,7 +28,9 @@ def test_what_a_body_lacks_is_taken_from_the_nearest_joint():
     assert found["neck"] == "shoulder centre"
 
 
-@pytest.mark.parametrize(("wanted", "given"), [("kinect_v1", "kinect_v2"), ("kinect_v2", "kinect_v1")])
+@pytest.mark.parametrize(
+    ("wanted", "given"), [("kinect_v1", "kinect_v2"), ("kinect_v2", "kinect_v1")]
+)
 def test_sides_stay_sides(wanted, given):
     """A left joint that comes from the right would mirror the action."""
     for i, j in enumerate(joints_of(wanted, given)):

@@ -56,7 +56,9 @@ def test_left_and_right_have_the_same_segments(name):
     skeleton = load(name)
     for segment, joints in skeleton.segments.items():
         other = segment.replace("left", "LEFT").replace("right", "left").replace("LEFT", "right")
-        assert sorted(skeleton.mirror[j] for j in joints) == sorted(skeleton.segments[other]), segment
+        assert sorted(skeleton.mirror[j] for j in joints) == sorted(skeleton.segments[other]), (
+            segment
+        )
 
 
 def test_a_segment_across_two_parts_is_refused():

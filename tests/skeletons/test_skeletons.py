@@ -16,16 +16,70 @@ def test_kinect_v2_is_the_graph_of_the_paper():
     """Masking draws joints by degree: one bone hung elsewhere changes what is masked in every batch (spec 3)."""
     skeleton = load("kinect_v2")
     pairs = "1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19 22-23 23-8 24-25 25-12"
-    published = {tuple(int(j) - 1 for j in pair.split("-")) for pair in pairs.split()}  # the paper counts from 1
+    published = {
+        tuple(int(j) - 1 for j in pair.split("-")) for pair in pairs.split()
+    }  # the paper counts from 1
     assert set(skeleton.edges) == published
-    assert skeleton.degree == (3, 2, 2, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 1, 4, 1, 2, 1, 2)
+    assert skeleton.degree == (
+        3,
+        2,
+        2,
+        1,
+        2,
+        2,
+        2,
+        2,
+        2,
+        2,
+        2,
+        2,
+        2,
+        2,
+        2,
+        1,
+        2,
+        2,
+        2,
+        1,
+        4,
+        1,
+        2,
+        1,
+        2,
+    )
     assert sum(skeleton.degree) == 48
     assert skeleton.names[skeleton.centre] == "spine shoulder"
 
 
 def test_kinect_v2_mirror_is_the_flip_of_the_released_code():
     """The flip of the views swaps exactly these joints (spec 6.1)."""
-    flip = [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 20, 23, 24, 21, 22]
+    flip = [
+        0,
+        1,
+        2,
+        3,
+        8,
+        9,
+        10,
+        11,
+        4,
+        5,
+        6,
+        7,
+        16,
+        17,
+        18,
+        19,
+        12,
+        13,
+        14,
+        15,
+        20,
+        23,
+        24,
+        21,
+        22,
+    ]
     assert list(load("kinect_v2").mirror) == flip
 
 
@@ -74,10 +128,14 @@ def test_the_mirror_swaps_sides_and_keeps_bones(skeleton):
     """A mirrored body is a body: applied twice nothing changes, bones fall on bones, left names on right names."""
     mirror = skeleton.mirror
     assert [mirror[j] for j in mirror] == list(range(skeleton.joints))
-    assert {(mirror[child], mirror[parent]) for child, parent in skeleton.edges} == set(skeleton.edges)
+    assert {(mirror[child], mirror[parent]) for child, parent in skeleton.edges} == set(
+        skeleton.edges
+    )
     swapped = {"left": "right", "right": "left"}
     for joint, name in enumerate(skeleton.names):
-        assert skeleton.names[mirror[joint]] == " ".join(swapped.get(word, word) for word in name.split())
+        assert skeleton.names[mirror[joint]] == " ".join(
+            swapped.get(word, word) for word in name.split()
+        )
     for side in (skeleton.shoulders, skeleton.hips):
         assert [skeleton.names[j].split()[0] for j in side] == ["left", "right"]
 
@@ -85,7 +143,9 @@ def test_the_mirror_swaps_sides_and_keeps_bones(skeleton):
 @every_skeleton
 def test_parts_cover_the_body_once(skeleton):
     """A joint in two parts would be masked twice as often, one in none never; sides must have equal parts."""
-    assert sorted(j for part in skeleton.parts.values() for j in part) == list(range(skeleton.joints))
+    assert sorted(j for part in skeleton.parts.values() for j in part) == list(
+        range(skeleton.joints)
+    )
     for limb in ("arm", "leg"):
         left, right = skeleton.parts[f"left {limb}"], skeleton.parts[f"right {limb}"]
         assert {skeleton.mirror[j] for j in left} == set(right)
@@ -120,4 +180,6 @@ def test_a_table_that_misses_a_joint_is_refused():
     """Parts that do not cover the body are a slip of the pen in a table that somebody adds."""
     skeleton = load("kinect_v1")
     with pytest.raises(UserError, match="must name each of 20 joints once"):
-        dataclasses.replace(skeleton, parts={**skeleton.parts, "trunk": skeleton.parts["trunk"][:-1]})
+        dataclasses.replace(
+            skeleton, parts={**skeleton.parts, "trunk": skeleton.parts["trunk"][:-1]}
+        )

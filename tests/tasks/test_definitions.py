@@ -23,7 +23,9 @@ def features(rng: np.random.Generator, kind: str) -> FeatureSet:
     """Some clips of five classes, of which some are absent on a side; clip names play no part."""
     test, train = crowded(rng, kind)
     y, y_test = (rng.integers(0, rng.integers(1, 6), len(side)) for side in (train, test))
-    return FeatureSet(train, test, y, y_test, rng.random(len(test)) < 0.7, {"classes": list("abcde")})
+    return FeatureSet(
+        train, test, y, y_test, rng.random(len(test)) < 0.7, {"classes": list("abcde")}
+    )
 
 
 def tied_scores(rng: np.random.Generator) -> tuple[list[list[float]], list[int]]:
@@ -118,7 +120,10 @@ def test_retrieval_is_as_by_definition(kind, metric):
         for name, value in found.items():
             kept = f.unseen if name.endswith("_unseen") else np.ones(len(hits), bool)
             base = name.removesuffix("_unseen")
-            each = [average_precision(own) if base == "map" else any(own[: int(base[1:])]) for own in hits]
+            each = [
+                average_precision(own) if base == "map" else any(own[: int(base[1:])])
+                for own in hits
+            ]
             assert value == pytest.approx(mean(each, kept), abs=1e-10), name
 
 
@@ -129,7 +134,9 @@ def test_the_nearest_neighbour_is_the_first_hit(metric, normalise):
     rng = np.random.default_rng(2)
     for case in range(CASES):
         f = features(rng, KINDS[case % len(KINDS)])
-        if case % 3 == 0:  # no whole numbers, but clips of an encoder that tells them apart in the last digits only
+        if (
+            case % 3 == 0
+        ):  # no whole numbers, but clips of an encoder that tells them apart in the last digits only
             f.train[:] = 1 + 1e-7 * f.train
             f.test[:] = 1 + 1e-7 * f.test
         settings = {"metric": metric, "normalise": normalise}
@@ -145,6 +152,13 @@ def test_joint_errors_are_as_by_definition():
     for _ in range(CASES):
         shape = (*rng.integers(1, 4, 3), 3)
         said, true = (rng.integers(-2, 3, shape) / 4 for _ in range(2))
-        errors = np.array([math.dist(*pair) for pair in zip(said.reshape(-1, 3), true.reshape(-1, 3), strict=True)])
+        errors = np.array(
+            [
+                math.dist(*pair)
+                for pair in zip(said.reshape(-1, 3), true.reshape(-1, 3), strict=True)
+            ]
+        )
         expected = [1000 * frame.mean() for frame in errors.reshape(shape[:3]).swapaxes(0, 1)]
-        assert joint_errors(torch.from_numpy(said), torch.from_numpy(true)).tolist() == pytest.approx(expected)
+        assert joint_errors(
+            torch.from_numpy(said), torch.from_numpy(true)
+        ).tolist() == pytest.approx(expected)

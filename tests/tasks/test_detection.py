@@ -28,7 +28,9 @@ CPU = torch.device("cpu")
 def recording(subject, rng, moved=None):
     """A standing body that twice lifts a hand (class 0) and twice lowers its head (class 1), at times of its own."""
     frames = 200
-    xyz = np.broadcast_to(np.random.default_rng(3).normal(size=(J, 3)), (frames, J, 3)).copy() + rng.normal(0, 0.02, (frames, J, 3))
+    xyz = np.broadcast_to(
+        np.random.default_rng(3).normal(size=(J, 3)), (frames, J, 3)
+    ).copy() + rng.normal(0, 0.02, (frames, J, 3))
     actions, at = [], 0
     for label in rng.permutation([0, 0, 1, 1]):
         first = at + int(rng.integers(6, 34))
@@ -37,7 +39,9 @@ def recording(subject, rng, moved=None):
         actions.append((int(label) if moved is None else moved, float(2 * first), float(2 * last)))
         at = last
     return Recording(
-        RawSequence(f"s{subject:02d}", -1, xyz[:, :, None].astype(np.float32), subject=subject), 2.0 * np.arange(frames), tuple(actions)
+        RawSequence(f"s{subject:02d}", -1, xyz[:, :, None].astype(np.float32), subject=subject),
+        2.0 * np.arange(frames),
+        tuple(actions),
     )
 
 
@@ -45,16 +49,33 @@ def world(folder, name="raw", moved=None, batch_norm="recalibrated"):
     """Recordings of six training and two test performers; `moved`: every label of the test recordings is replaced by it."""
     rng = np.random.default_rng(0)
     subjects = (1, 2, 3, 4, 5, 6, 7)
-    write_recordings(folder / "r", SPEC, [recording(s, rng, moved if s > 5 else None) for s in subjects])
+    write_recordings(
+        folder / "r", SPEC, [recording(s, rng, moved if s > 5 else None) for s in subjects]
+    )
     plugin = {"name": name} if name == "raw" else {"name": name, "width": 1}
-    card = EncoderCard("random_init", {}, plugin, {"name": "resize50", "frames": 24}, "kinect_v1", 1, 24, "joint", {"run": str(RUN)})
+    card = EncoderCard(
+        "random_init",
+        {},
+        plugin,
+        {"name": "resize50", "frames": 24},
+        "kinect_v1",
+        1,
+        24,
+        "joint",
+        {"run": str(RUN)},
+    )
     torch.manual_seed(0)
     encoder_file.save(folder / "encoder.pt", card, encoder_file.build(card))
-    return open_recorded(RUN, batch_norm, folder / "encoder.pt", folder / "r", folder / "detection.last.pt", "", CPU)
+    return open_recorded(
+        RUN, batch_norm, folder / "encoder.pt", folder / "r", folder / "detection.last.pt", "", CPU
+    )
 
 
 def config(**changes):
-    return Config.model_validate({"window": 24, "stride": 8, "train": {"epochs": 60}, "least": (1, 4), "smoothing": (1, 5)} | changes)
+    return Config.model_validate(
+        {"window": 24, "stride": 8, "train": {"epochs": 60}, "least": (1, 4), "smoothing": (1, 5)}
+        | changes
+    )
 
 
 def test_what_is_learned_is_found(tmp_path):
@@ -63,12 +84,18 @@ def test_what_is_learned_is_found(tmp_path):
     assert result.setting == "tune=head"
     assert result.metrics["greedy_ap"] > 80
     assert result.metrics["frame_accuracy"] > 85
-    assert result.metrics["greedy_map_video_0.1"] >= result.metrics["greedy_map_video"] >= result.metrics["greedy_map_video_0.7"]
+    assert (
+        result.metrics["greedy_map_video_0.1"]
+        >= result.metrics["greedy_map_video"]
+        >= result.metrics["greedy_map_video_0.7"]
+    )
     # The mean over all ten classes cannot exceed the two that occur; one-to-one matching averages over those two.
     assert result.metrics["map_action"] <= 20 < result.metrics["greedy_map_action"]
     schedule = result.others["baseline=training schedule"]
     assert schedule["greedy_ap"] < result.metrics["greedy_ap"] - 30
-    assert list(tmp_path.glob("*.pt")) == [tmp_path / "encoder.pt"]  # what was kept for an interruption is gone
+    assert list(tmp_path.glob("*.pt")) == [
+        tmp_path / "encoder.pt"
+    ]  # what was kept for an interruption is gone
 
 
 def test_test_labels_decide_nothing(tmp_path):
@@ -111,10 +138,22 @@ def test_performers_are_held_out_whole(tmp_path):
 def test_intervals_are_in_the_recordings_own_time():
     """Frames are unevenly spaced: an interval in frames would be scored against a ground truth in another unit."""
     times = np.array([0.0, 2, 4, 10, 12, 30])
-    scores = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.1, 0.6, 0.3], [0.9, 0.0, 0.1], [0.1, 0.2, 0.7], [0.8, 0.1, 0.1]])
+    scores = torch.tensor(
+        [
+            [0.9, 0.1, 0.0],
+            [0.2, 0.8, 0.0],
+            [0.1, 0.6, 0.3],
+            [0.9, 0.0, 0.1],
+            [0.1, 0.2, 0.7],
+            [0.8, 0.1, 0.1],
+        ]
+    )
     clip = Recording(RawSequence("v", -1, np.zeros((6, J, 1, 3), np.float32)), times, ())
     found = intervals(scores, clip, Post(1, 1))
-    assert [(p.video, p.label, p.start, p.end) for p in found] == [("v", 1, 2.0, 4.0), ("v", 2, 12.0, 12.0)]
+    assert [(p.video, p.label, p.start, p.end) for p in found] == [
+        ("v", 1, 2.0, 4.0),
+        ("v", 2, 12.0, 12.0),
+    ]
     assert [p.confidence for p in found] == pytest.approx([0.7, 0.7])
     assert [p.label for p in intervals(scores, clip, Post(1, 2))] == [1]
 

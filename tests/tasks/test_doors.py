@@ -48,9 +48,13 @@ KINDS = {
 }
 
 
-def card_of(method: str, longest: int, skeleton: str = "kinect_v2", people: int = 2, stream: str = "joint") -> EncoderCard:
+def card_of(
+    method: str, longest: int, skeleton: str = "kinect_v2", people: int = 2, stream: str = "joint"
+) -> EncoderCard:
     encoder, recipe, frames = KINDS[method]
-    card = EncoderCard(method, {}, encoder, {"name": recipe}, skeleton, people, frames or longest, stream)
+    card = EncoderCard(
+        method, {}, encoder, {"name": recipe}, skeleton, people, frames or longest, stream
+    )
     return replace(card, provenance={"dataset": "synthetic", "split": "all"})
 
 
@@ -73,7 +77,9 @@ def features_of(card: EncoderCard, array: Path, norm: str = "released") -> np.nd
     return open_features("features.npz").train
 
 
-def embedded(source: Path, stream: str | None = None, weights: str = "encoder.pt", skeleton: str = "") -> np.ndarray:
+def embedded(
+    source: Path, stream: str | None = None, weights: str = "encoder.pt", skeleton: str = ""
+) -> np.ndarray:
     embed(weights, Source(source, skeleton), "f.npz", stream, [], CPU)
     return np.load("f.npz")["features"]
 
@@ -98,7 +104,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         xyz, ids, tracking = (np.array(part) for part in (found.xyz, found.ids, found.tracking))
         if name.action > 12:
             ids[ids == ids[ids > 0][0]] += 10**6  # so far apart that floats tell them apart, too
-            xyz[20:], ids[20:], tracking[20:] = xyz[20:, :, ::-1], ids[20:, ::-1], tracking[20:, :, ::-1]
+            xyz[20:], ids[20:], tracking[20:] = (
+                xyz[20:, :, ::-1],
+                ids[20:, ::-1],
+                tracking[20:, :, ::-1],
+            )
         skeleton_txt.write(folder / f"raw/{name}.skeleton", xyz, ids, tracking)
     write_sequences(folder / "sequences", synthetic.SPEC, 25, synthetic.read(folder / "raw"))
     prepared("synthetic", folder)
@@ -146,19 +156,43 @@ def test_an_array_gives_the_features_of_the_tables(home: Path, method: str) -> N
         np.testing.assert_array_equal(embedded(array, stream, "joint.pt"), theirs)
 
 
-FRAMES = {"scdnet": (63, 64, 65), "psp": (49, 50), "pstl": (50, 64), "raw": (64,)}  # around those of the view
+FRAMES = {
+    "scdnet": (63, 64, 65),
+    "psp": (49, 50),
+    "pstl": (50, 64),
+    "raw": (64,),
+}  # around those of the view
 
 
-@pytest.mark.parametrize(("method", "frames"), [(m, t) for m in KINDS for t in FRAMES.get(m, (50,))])
+@pytest.mark.parametrize(
+    ("method", "frames"), [(m, t) for m in KINDS for t in FRAMES.get(m, (50,))]
+)
 def test_no_number_of_frames_is_a_special_case(method: str, frames: int) -> None:
     """Clips that happen to have the frames of the encoder's view are clips like any others; so are those of one person."""
-    x = np.random.default_rng(0).normal(size=(7, 3, frames, 25, 2)).cumsum(2).astype(np.float32) * 0.05
+    x = (
+        np.random.default_rng(0).normal(size=(7, 3, frames, 25, 2)).cumsum(2).astype(np.float32)
+        * 0.05
+    )
     length = np.linspace(frames // 2, frames, 7).astype(np.int64)
     x[::2, ..., 1] = 0
     for clip, end in zip(x, length, strict=True):
         clip[:, end:] = 0
-    meta = {"dataset": "synthetic", "skeleton": "kinect_v2", "people": 2, "classes": ["a"], "recipe": {"name": KINDS[method][1]}}
-    clips = ArraySet(x, np.zeros(7), length, np.arange(7, dtype=np.uint64), [*"abcdefg"], {"all": (np.arange(7), np.arange(1))}, meta)
+    meta = {
+        "dataset": "synthetic",
+        "skeleton": "kinect_v2",
+        "people": 2,
+        "classes": ["a"],
+        "recipe": {"name": KINDS[method][1]},
+    }
+    clips = ArraySet(
+        x,
+        np.zeros(7),
+        length,
+        np.arange(7, dtype=np.uint64),
+        [*"abcdefg"],
+        {"all": (np.arange(7), np.arange(1))},
+        meta,
+    )
     write_array("array", clips)
     theirs = features_of(card_of(method, 80), Path("array"))
     np.save("x.npy", x)
@@ -192,7 +226,9 @@ def test_people_are_told_apart(home: Path) -> None:
     array, data = array_of(home, "psp")
     theirs = features_of(card_of("psp", data.x.shape[2]), array)
     door = pstl.load("encoder.pt")
-    slots = np.stack([door.embed(clip.xyz.transpose(0, 2, 1, 3)) for clip in open_sequences(home / "sequences")])
+    slots = np.stack(
+        [door.embed(clip.xyz.transpose(0, 2, 1, 3)) for clip in open_sequences(home / "sequences")]
+    )
     changed = np.abs(slots - theirs).max(1) > 0.1 * np.ptp(theirs, axis=0).max()
     assert changed.any()
     assert not changed.all()
@@ -223,18 +259,27 @@ def written_msr(folder: Path) -> None:
     """Two clips of MSR Action3D."""
     rng = np.random.default_rng(1)
     for number, frames in enumerate((30, 55)):
-        poses = rng.normal(size=(1, 20, 3)) * 0.4 + rng.normal(size=(frames, 20, 3)).cumsum(0) * 0.01
+        poses = (
+            rng.normal(size=(1, 20, 3)) * 0.4 + rng.normal(size=(frames, 20, 3)).cumsum(0) * 0.01
+        )
         rows = np.concatenate([poses.reshape(-1, 3), np.ones((frames * 20, 1))], axis=1)
         np.savetxt(folder / f"a01_s0{number + 1}_e01_skeleton3D.txt", rows)
 
 
 @pytest.mark.parametrize(("skeleton", "people"), [("kinect_v1", 1), ("kinect_v2", 2)])
 @pytest.mark.parametrize(("dataset", "write"), [(nwucla, written_ucla), (msraction3d, written_msr)])
-def test_every_reader_leads_to_the_same_features(dataset, write, skeleton: str, people: int) -> None:
+def test_every_reader_leads_to_the_same_features(
+    dataset, write, skeleton: str, people: int
+) -> None:
     """A format has its body: an encoder of another is given the joints by their names, and never in the order of the file."""
     Path("raw").mkdir()
     write(Path("raw"))
-    write_sequences("sequences", dataset.SPEC, load_skeleton(dataset.SPEC.skeleton).joints, dataset.read(Path("raw")))
+    write_sequences(
+        "sequences",
+        dataset.SPEC,
+        load_skeleton(dataset.SPEC.skeleton).joints,
+        dataset.read(Path("raw")),
+    )
     prepared(dataset.SPEC.name, Path())
     for method in ("pstl", "psp"):
         longest = open_array(KINDS[method][1]).x.shape[2]

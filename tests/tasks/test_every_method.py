@@ -53,7 +53,12 @@ TASKS = {
     "classify": {},
     "finetune": {"train": TRAIN},
     "semi_50": {"kind": "semi", "labels": 0.5, "train": TRAIN},
-    "lost_joints": {"joints": [3], "parts": False, "frames": [0.5], "probes": {"linear": {"epochs": 2}, "probe": QUICK, "knn": {}}},
+    "lost_joints": {
+        "joints": [3],
+        "parts": False,
+        "frames": [0.5],
+        "probes": {"linear": {"epochs": 2}, "probe": QUICK, "knn": {}},
+    },
     "from_probe": {"kind": "probe", **QUICK, "source": "synthetic/xsub"},
     "from_finetune": {"kind": "finetune", "train": TRAIN, "source": "synthetic/xsub"},
 }
@@ -66,24 +71,50 @@ SENSELESS = {(method, "classify") for method in METHODS if method not in ("super
 def make_array(dataset, split, skeleton, recipe):
     """24 walks of one or two people, 24 to 50 frames, zero beyond; the first 16 are for training."""
     joints = load(skeleton).joints
-    x = np.random.default_rng(0).normal(size=(24, 3, 50, joints, 2)).cumsum(2).astype(np.float32) * 0.05
+    x = (
+        np.random.default_rng(0).normal(size=(24, 3, 50, joints, 2)).cumsum(2).astype(np.float32)
+        * 0.05
+    )
     length = np.linspace(24, 50, 24).astype(np.int64)
     x[::3, ..., 1] = 0
     for clip, n in zip(x, length, strict=True):
         clip[:, n:] = 0
-    meta = {"dataset": dataset, "recipe": {"name": recipe}, "skeleton": skeleton, "people": 2, "classes": ["a", "b", "c"]}
+    meta = {
+        "dataset": dataset,
+        "recipe": {"name": recipe},
+        "skeleton": skeleton,
+        "people": 2,
+        "classes": ["a", "b", "c"],
+    }
     splits, clips = {split: (np.arange(16), np.arange(16, 24))}, [f"clip{i}" for i in range(24)]
-    write_array(dataset, ArraySet(x, np.arange(24) % 3, length, np.arange(24, dtype=np.uint64), clips, splits, meta))
+    write_array(
+        dataset,
+        ArraySet(x, np.arange(24) % 3, length, np.arange(24, dtype=np.uint64), clips, splits, meta),
+    )
 
 
 @pytest.fixture
 def params(tmp_path, monkeypatch):
     """Every method and task on 25 joints, and moved from there to 20."""
     monkeypatch.chdir(tmp_path)
-    own = {"dataset": "synthetic", "split": "xsub", "methods": list(METHODS), "batch_norm": ["released"]}
-    moved = own | {"dataset": "nwucla", "split": "xview", "tasks": [task for task in TASKS if task.startswith("from_")]}
+    own = {
+        "dataset": "synthetic",
+        "split": "xsub",
+        "methods": list(METHODS),
+        "batch_norm": ["released"],
+    }
+    moved = own | {
+        "dataset": "nwucla",
+        "split": "xview",
+        "tasks": [task for task in TASKS if task.startswith("from_")],
+    }
     experiments = [own | {"tasks": [task for task in TASKS if not task.startswith("from_")]}, moved]
-    content = {"suite": "grid", "methods": METHODS, "tasks": TASKS, "suites": {"grid": {"summary": "", "experiments": experiments}}}
+    content = {
+        "suite": "grid",
+        "methods": METHODS,
+        "tasks": TASKS,
+        "suites": {"grid": {"summary": "", "experiments": experiments}},
+    }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     clips = [f"clip{i}" for i in range(16)]
     write_json("labels.json", vars(rank("synthetic", "xsub", 0, clips, np.arange(16) % 3, 3)))
@@ -106,7 +137,10 @@ def run_cell(params, cell):
     features = paths.features(cell.run, cell.batch_norm, task.source)
     if needs in ("features", "both"):
         extract(encoder, cell.run.dataset, cell.run.split, cell.batch_norm, features, CPU)
-    out, scores = paths.metrics(cell.run, cell.batch_norm, cell.task), paths.scores(cell.run, cell.batch_norm, cell.task)
+    out, scores = (
+        paths.metrics(cell.run, cell.batch_norm, cell.task),
+        paths.scores(cell.run, cell.batch_norm, cell.task),
+    )
     evaluate(params, cell.run, cell.task, cell.batch_norm, features, out, scores, CPU, **given)
     return json.loads(Path(out).read_text())
 
@@ -125,7 +159,10 @@ def test_every_task_has_a_number_or_a_reason(params, method):
     for cell in cells:
         found = run_cell(params, cell)
         senseless = (method, cell.task) in SENSELESS
-        assert bool(found.get("not_applicable")) == senseless, (cell.task, found.get("not_applicable"))
+        assert bool(found.get("not_applicable")) == senseless, (
+            cell.task,
+            found.get("not_applicable"),
+        )
         assert bool(found["rows"]) != senseless
         assert all(math.isfinite(row["value"]) for row in found["rows"])
         if params.classifies("grid", cell.task) and not senseless:
@@ -134,7 +171,9 @@ def test_every_task_has_a_number_or_a_reason(params, method):
             check_lost(method, found)
     table = [row for row in from_files(params, "grid").rows if row["method"] == method]
     assert {row["task"] for row in table} == set(TASKS)
-    assert not [row for row in table if row["value"] is None and not row["reason"].startswith("n/a: ")]
+    assert not [
+        row for row in table if row["value"] is None and not row["reason"].startswith("n/a: ")
+    ]
 
 
 def check_lost(method, found):
@@ -151,6 +190,8 @@ def check_lost(method, found):
     if method in ("scdnet", "hitrs", "psp"):
         assert without == dict.fromkeys(no_joints, lost_joints.NO_DELETION)
     elif method == "raw":
-        assert without == {setting: lost_joints.OTHER_FEATURES for setting in no_joints if "in=test" in setting}
+        assert without == {
+            setting: lost_joints.OTHER_FEATURES for setting in no_joints if "in=test" in setting
+        }
     else:
         assert not without

@@ -35,7 +35,9 @@ def test_features_are_those_of_embed(world, tmp_path):
     found = _features.open_features(tmp_path / "f.npz")
     np.save(tmp_path / "x.npy", open_array(array).x)
     embed(encoder, tmp_path / "x.npy", tmp_path / "e.npy", None, [], CPU)
-    np.testing.assert_allclose(np.concatenate([found.train, found.test]), np.load(tmp_path / "e.npy"), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([found.train, found.test]), np.load(tmp_path / "e.npy"), rtol=1e-5, atol=1e-6
+    )
     assert found.meta["run"] == str(RUN)
 
 
@@ -45,8 +47,12 @@ def test_recalibration_uses_clean_training_clips_only(world):
     data = open_array(array)
     card, encoder = encoder_file.load(path)
     _features.recalibrate(card, encoder, Clips(data, data.splits["xview"][0], CPU))
-    x = torch.from_numpy(np.array(data.x[:16])).permute(0, 4, 3, 1, 2).reshape(16, 60, 50)  # channels are joint-major
-    torch.testing.assert_close(encoder.input_norm.running_mean, x.mean((0, 2)), atol=1e-5, rtol=1e-4)
+    x = (
+        torch.from_numpy(np.array(data.x[:16])).permute(0, 4, 3, 1, 2).reshape(16, 60, 50)
+    )  # channels are joint-major
+    torch.testing.assert_close(
+        encoder.input_norm.running_mean, x.mean((0, 2)), atol=1e-5, rtol=1e-4
+    )
     torch.testing.assert_close(encoder.input_norm.running_var, x.var((0, 2)), atol=1e-5, rtol=1e-3)
     assert not encoder.training
     assert encoder.input_norm.momentum == 0.1
@@ -57,7 +63,9 @@ def test_recalibrated_and_released_differ(world, tmp_path):
     _, array, encoder = world
     for norm in ("released", "recalibrated"):
         _features.extract(encoder, array, "xview", norm, tmp_path / f"{norm}.npz", CPU)
-    a, b = (_features.open_features(tmp_path / f"{norm}.npz") for norm in ("released", "recalibrated"))
+    a, b = (
+        _features.open_features(tmp_path / f"{norm}.npz") for norm in ("released", "recalibrated")
+    )
     assert not np.allclose(a.test, b.test)
 
 
@@ -65,11 +73,29 @@ def test_evaluate_writes_rows_that_know_their_origin(world, tmp_path):
     """Settings, data checksum, commit and run id stand beside every number."""
     params, array, encoder = world
     _features.extract(encoder, array, "xview", "recalibrated", tmp_path / "f.npz", CPU)
-    evaluate(params, RUN, "knn", "recalibrated", tmp_path / "f.npz", tmp_path / "knn.json", tmp_path / "knn.scores.npz", CPU)
+    evaluate(
+        params,
+        RUN,
+        "knn",
+        "recalibrated",
+        tmp_path / "f.npz",
+        tmp_path / "knn.json",
+        tmp_path / "knn.scores.npz",
+        CPU,
+    )
     row = json.loads((tmp_path / "knn.json").read_text())["rows"][0]
     assert row["data_checksum"] == json.loads((array / "meta.json").read_text())["checksum"]
-    assert (row["method"], row["task"], row["seed"], row["setting"], row["metric"]) == ("pstl", "knn", 0, "k=1;cosine", "top1")
-    assert all(row[key] not in ("", None) for key in ("run_id", "git", "device", "seconds", "peak_mb", "settings_digest"))
+    assert (row["method"], row["task"], row["seed"], row["setting"], row["metric"]) == (
+        "pstl",
+        "knn",
+        0,
+        "k=1;cosine",
+        "top1",
+    )
+    assert all(
+        row[key] not in ("", None)
+        for key in ("run_id", "git", "device", "seconds", "peak_mb", "settings_digest")
+    )
 
 
 def test_features_of_another_run_are_refused(world, tmp_path):
@@ -77,13 +103,17 @@ def test_features_of_another_run_are_refused(world, tmp_path):
     params, array, encoder = world
     _features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
     with pytest.raises(UserError, match="expected tiny/nwucla/xview/pstl/joint/s0"):
-        evaluate(params, RUN, "knn", "recalibrated", tmp_path / "f.npz", tmp_path / "knn.json", None, CPU)
+        evaluate(
+            params, RUN, "knn", "recalibrated", tmp_path / "f.npz", tmp_path / "knn.json", None, CPU
+        )
 
 
 def test_fusion_is_the_weighted_sum_of_scores(tmp_path):
     """Three streams, raw scores, stated weights; the row names them."""
     rng, y = np.random.default_rng(0), np.array([0, 1, 2, 1])
-    scores = {stream: rng.normal(size=(4, 3)).astype(np.float32) for stream in ("joint", "bone", "motion")}
+    scores = {
+        stream: rng.normal(size=(4, 3)).astype(np.float32) for stream in ("joint", "bone", "motion")
+    }
     files, weights = {}, {"joint": 0.6, "bone": 0.6, "motion": 0.4}
     for stream, values in scores.items():
         files[stream] = str(tmp_path / f"{stream}.scores.npz")
@@ -147,16 +177,32 @@ def test_a_fusion_of_what_makes_no_sense_makes_no_sense(world, tmp_path):
     run = RUN.model_copy(update={"stream": "3s"})
     for stream in ("joint", "bone"):
         np.savez(tmp_path / f"{stream}.scores.npz", scores=np.zeros((0, 0)), y=np.arange(3))
-        (tmp_path / f"{stream}.json").write_text(json.dumps({"rows": [], "curve": [], "not_applicable": "no weights to fine-tune"}))
+        (tmp_path / f"{stream}.json").write_text(
+            json.dumps({"rows": [], "curve": [], "not_applicable": "no weights to fine-tune"})
+        )
     files = {stream: str(tmp_path / f"{stream}.scores.npz") for stream in ("joint", "bone")}
-    fuse(run, "finetune", "released", files, {"joint": 1.0, "bone": 1.0}, tmp_path / "f.json", tmp_path / "f.npz")
-    assert json.loads((tmp_path / "f.json").read_text())["not_applicable"] == "no weights to fine-tune"
+    fuse(
+        run,
+        "finetune",
+        "released",
+        files,
+        {"joint": 1.0, "bone": 1.0},
+        tmp_path / "f.json",
+        tmp_path / "f.npz",
+    )
+    assert (
+        json.loads((tmp_path / "f.json").read_text())["not_applicable"] == "no weights to fine-tune"
+    )
 
 
 def test_equal_weights_stand_beside_the_published_ones(world, tmp_path):
     """The published weights were chosen on test clips; by hand, here they are right on the second clip only and equal ones on both."""
     run, y = RUN.model_copy(update={"stream": "3s"}), np.array([0, 0])
-    streams = {"joint": [[1.0, 0.0], [1.0, 0.0]], "bone": [[0.0, 2.0], [0.0, 0.5]], "motion": [[1.5, 0.0], [0.0, 0.0]]}
+    streams = {
+        "joint": [[1.0, 0.0], [1.0, 0.0]],
+        "bone": [[0.0, 2.0], [0.0, 0.5]],
+        "motion": [[1.5, 0.0], [0.0, 0.0]],
+    }
     for stream, scores in streams.items():
         np.savez(tmp_path / f"{stream}.scores.npz", scores=np.array(scores), y=y)
         row = {"run_id": stream, "data_checksum": "c", "settings_digest": "d"}
@@ -164,5 +210,7 @@ def test_equal_weights_stand_beside_the_published_ones(world, tmp_path):
     files = {stream: str(tmp_path / f"{stream}.scores.npz") for stream in streams}
     weights = {"joint": 0.6, "bone": 1.0, "motion": 0.4}
     fuse(run, "linear", "released", files, weights, tmp_path / "f.json", tmp_path / "f.npz")
-    found = {row["metric"]: row["value"] for row in json.loads((tmp_path / "f.json").read_text())["rows"]}
+    found = {
+        row["metric"]: row["value"] for row in json.loads((tmp_path / "f.json").read_text())["rows"]
+    }
     assert (found["top1"], found["top1_equal"]) == (50.0, 100.0)

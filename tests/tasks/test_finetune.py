@@ -26,7 +26,11 @@ TASKS = {
     "finetune_default": {"kind": "finetune", "train": SHORT, "test_every": 5, "summary": ""},
     "finetune_looks": {"kind": "finetune", "train": SHORT, "test_every": 1},
     "finetune_steps": {"kind": "finetune", "train": SHORT | {"accumulate": 4, "whole_steps": True}},
-    "finetune_half": {"kind": "finetune", "train": SHORT, "frozen": ["input_norm", "blocks.0", "importance.0"]},
+    "finetune_half": {
+        "kind": "finetune",
+        "train": SHORT,
+        "frozen": ["input_norm", "blocks.0", "importance.0"],
+    },
     "transfer": {"kind": "finetune", "train": SHORT, "source": "nwucla/xview"},
 }
 
@@ -76,7 +80,9 @@ def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, mo
         run_task(world, tmp_path / f"broken/{task}.json", task, norm)
     assert (tmp_path / f"broken/{task}.last.pt").exists()
     torch.manual_seed(99)
-    monkeypatch.setattr(loop, "train_epoch", lambda *args: (started.append(args[4]), epoch(*args))[1])
+    monkeypatch.setattr(
+        loop, "train_epoch", lambda *args: (started.append(args[4]), epoch(*args))[1]
+    )
     content, resumed = run_task(world, tmp_path / f"broken/{task}.json", task, norm)
     assert started == [1]
     np.testing.assert_array_equal(whole, resumed)
@@ -98,7 +104,9 @@ def test_frozen_parts_stay_and_the_others_move(world, tmp_path):
 
 def test_an_unknown_part_lists_the_parts_there_are(world, tmp_path):
     """A typo must not silently train what should be frozen."""
-    with pytest.raises(UserError, match=r"no part 'block\.0'; known: blocks, importance, input_norm"):
+    with pytest.raises(
+        UserError, match=r"no part 'block\.0'; known: blocks, importance, input_norm"
+    ):
         finetune.run(opened(world, tmp_path), finetune.Config(frozen=("block.0",)), 0, CPU)
 
 
@@ -120,7 +128,10 @@ def test_test_clips_train_nothing(world, tmp_path):
     data = open_array(world[1])
     x, y = np.array(data.x), data.y.copy()
     x[16:], y[16:] = 3.0, (y[16:] + 1) % 3
-    write_array(tmp_path / "other", ArraySet(x, y, data.length, data.content, data.names, data.splits, data.meta))
+    write_array(
+        tmp_path / "other",
+        ArraySet(x, y, data.length, data.content, data.names, data.splits, data.meta),
+    )
     weights = []
     for array in (world[1], tmp_path / "other"):
         given = open_pretrained(RUN, "recalibrated", world[2], array, tmp_path / "last.pt", "", CPU)
@@ -249,15 +260,33 @@ def test_defaults_are_pstls_protocol():
     """Adam, 0.005, cosine to 0 over 150 epochs, batches of 128, no decay, no augmentation (PSTL spec 9)."""
     cfg = finetune.Config()
     t = cfg.train
-    assert (t.optimiser, t.lr, t.schedule, t.epochs, t.batch_size, t.weight_decay) == ("adam", 5e-3, "cosine", 150, 128, 0)
+    assert (t.optimiser, t.lr, t.schedule, t.epochs, t.batch_size, t.weight_decay) == (
+        "adam",
+        5e-3,
+        "cosine",
+        150,
+        128,
+        0,
+    )
     assert not cfg.augment
 
 
 def test_scdnet_entry_is_the_protocol_of_its_line(root):
     """SGD 0.01, momentum 0.9, 80 epochs of 64 clips, drops at 50 and 70, random crops (SCD-Net spec 7.3)."""
-    cfg = finetune.Config(**config.load(root / "params.yaml").task("builtin", "finetune_scdnet").settings)
+    cfg = finetune.Config(
+        **config.load(root / "params.yaml").task("builtin", "finetune_scdnet").settings
+    )
     t = cfg.train
-    found = (t.optimiser, t.lr, t.momentum, t.weight_decay, t.batch_size, t.epochs, t.schedule, t.milestones)
+    found = (
+        t.optimiser,
+        t.lr,
+        t.momentum,
+        t.weight_decay,
+        t.batch_size,
+        t.epochs,
+        t.schedule,
+        t.milestones,
+    )
     assert found == ("sgd", 0.01, 0.9, 0, 64, 80, "step", (50, 70))
     assert cfg.augment
     assert cfg.initial == "normal"

@@ -112,7 +112,9 @@ def released_loop(model, data, batches, scratch):
             gradients = torch.autograd.grad(loss, list(weights.values()), materialize_grads=True)
             norm, loss = torch.cat([g.flatten() for g in gradients]).norm(), 0.0
             with torch.no_grad():
-                for (name, p), g, m, v in zip(weights.items(), gradients, first, second, strict=True):
+                for (name, p), g, m, v in zip(
+                    weights.items(), gradients, first, second, strict=True
+                ):
                     g = g * min(1.0, 1 / (norm + 1e-6))
                     m.mul_(0.9).add_(0.1 * g)
                     v.mul_(0.999).add_(0.001 * g * g)

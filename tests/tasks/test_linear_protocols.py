@@ -14,7 +14,9 @@ def features(n=60, width=6):
     rng = np.random.default_rng(0)
     y = np.arange(n) % 3
     x = (rng.normal(size=(n, width)) + y[:, None]).astype(np.float32)
-    return FeatureSet(x[:40], x[40:], y[:40], y[40:], np.ones(20, dtype=bool), {"classes": ["a", "b", "c"]})
+    return FeatureSet(
+        x[:40], x[40:], y[:40], y[40:], np.ones(20, dtype=bool), {"classes": ["a", "b", "c"]}
+    )
 
 
 def by_hand(data, initial, epochs, batch_size, update, bias=None, whole=False):
@@ -27,13 +29,18 @@ def by_hand(data, initial, epochs, batch_size, update, bias=None, whole=False):
     weight = initial(torch.empty(3, data.train.shape[1]), generator=rng).requires_grad_()
     bias = (bias(torch.empty(3), generator=rng) if bias else torch.zeros(3)).requires_grad_()
     x, y = torch.from_numpy(data.train), torch.from_numpy(data.y_train)
-    state = [torch.zeros_like(p) for p in (weight, bias)], [torch.zeros_like(p) for p in (weight, bias)]
+    state = (
+        [torch.zeros_like(p) for p in (weight, bias)],
+        [torch.zeros_like(p) for p in (weight, bias)],
+    )
     steps = 0
     for epoch in range(epochs):
         for index in torch.randperm(len(x), generator=rng).split(batch_size):
             if whole and len(index) < batch_size:
                 continue
-            gradients = torch.autograd.grad(F.cross_entropy(x[index] @ weight.T + bias, y[index]), (weight, bias))
+            gradients = torch.autograd.grad(
+                F.cross_entropy(x[index] @ weight.T + bias, y[index]), (weight, bias)
+            )
             if whole:
                 length = torch.cat([g.flatten() for g in gradients]).norm()
                 gradients = [g * min(1.0, 1 / (length + 1e-6)) for g in gradients]
@@ -51,9 +58,21 @@ def test_scdnet_protocol():
         a.mul_(0.9).add_(g)
         p.sub_(0.2 * 0.1 ** ((epoch >= 4) + (epoch >= 6)) * a)
 
-    cfg = linear.Config(optimiser="sgd", lr=0.2, epochs=8, batch_size=16, schedule="step", milestones=(4, 6), initial="normal")
-    expected = by_hand(features(), lambda w, generator: w.normal_(0, 0.01, generator=generator), 8, 16, sgd)
-    np.testing.assert_allclose(linear.run(features(), cfg, 0, CPU).scores, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
+    cfg = linear.Config(
+        optimiser="sgd",
+        lr=0.2,
+        epochs=8,
+        batch_size=16,
+        schedule="step",
+        milestones=(4, 6),
+        initial="normal",
+    )
+    expected = by_hand(
+        features(), lambda w, generator: w.normal_(0, 0.01, generator=generator), 8, 16, sgd
+    )
+    np.testing.assert_allclose(
+        linear.run(features(), cfg, 0, CPU).scores, expected.detach().numpy(), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_defaults_are_still_pstls_protocol():
@@ -95,5 +114,14 @@ def test_the_paper_settings_in_params(root):
     """What `linear_scdnet` means is the paper's: lr 2, batch 1024, 80 epochs, drops at 50 and 70."""
     params = config.load(root / "params.yaml")
     cfg = linear.Config(**params.task(params.suite, "linear_scdnet").settings)
-    found = (cfg.optimiser, cfg.lr, cfg.momentum, cfg.batch_size, cfg.epochs, cfg.schedule, cfg.milestones, cfg.initial)
+    found = (
+        cfg.optimiser,
+        cfg.lr,
+        cfg.momentum,
+        cfg.batch_size,
+        cfg.epochs,
+        cfg.schedule,
+        cfg.milestones,
+        cfg.initial,
+    )
     assert found == ("sgd", 2.0, 0.9, 1024, 80, "step", (50, 70), "normal")

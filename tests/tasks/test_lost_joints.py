@@ -30,7 +30,9 @@ def files(tmp_path_factory):
     """params, array, encoder and features of one tiny trained run."""
     folder = tmp_path_factory.mktemp("world")
     make_params(folder)
-    content = yaml.safe_load((folder / "params.yaml").read_text()) | {"tasks": {"knn": {}, "linear": {}, "lost_joints": TASK}}
+    content = yaml.safe_load((folder / "params.yaml").read_text()) | {
+        "tasks": {"knn": {}, "linear": {}, "lost_joints": TASK}
+    }
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     params, array = config.load(folder / "params.yaml"), make_array(folder / "array")
     pretrain(params, RUN, array, folder / "encoder.pt", CPU)
@@ -49,17 +51,37 @@ def test_every_condition_is_a_row_and_nothing_lost_is_the_plain_probe(files, tmp
     """The curve begins where the usual tables stand, and each probe, place and kind of loss has its own."""
     params, array, encoder, features = files
     out = tmp_path / "lost_joints.json"
-    evaluate(params, RUN, "lost_joints", "recalibrated", features, out, None, CPU, encoder=encoder, array=array)
+    evaluate(
+        params,
+        RUN,
+        "lost_joints",
+        "recalibrated",
+        features,
+        out,
+        None,
+        CPU,
+        encoder=encoder,
+        array=array,
+    )
     rows = json.loads(out.read_text())["rows"]
     value = {row["setting"]: row["value"] for row in rows if row["metric"] == "top1"}
-    lost = ["joints=0", "joints=1", "joints=8", *(f"part={name}" for name in load("kinect_v1").parts), "frames=0", "frames=0.5"]
+    lost = [
+        "joints=0",
+        "joints=1",
+        "joints=8",
+        *(f"part={name}" for name in load("kinect_v1").parts),
+        "frames=0",
+        "frames=0.5",
+    ]
     assert set(value) == {
         f"probe={probe};in={place};by={by};{what}"
         for probe in ("linear", "knn") for place in ("test", "both") for by in ("deletion", "zeros") for what in lost
     }  # fmt: skip
     for probe in ("linear", "knn"):
         plain = lost_joints.load_plugin("tasks", probe)
-        expected = plain.run(open_features(features), plain.Config(**TASK["probes"][probe]), 0, CPU).metrics["top1"]
+        expected = plain.run(
+            open_features(features), plain.Config(**TASK["probes"][probe]), 0, CPU
+        ).metrics["top1"]
         assert value[f"probe={probe};in=both;by=zeros;joints=0"] == expected
 
 
@@ -68,21 +90,30 @@ def test_the_probe_of_the_test_alone_is_the_whole_clips_probe(world):
     module = lost_joints.load_plugin("tasks", "linear")
     probe = lost_joints.Probe(module, module.Config(epochs=3), 0, CPU)
     other = np.random.default_rng(0).normal(size=world.features.test.shape).astype(np.float32)
-    found = lost_joints.at_test(probe, world.features, {"a": (other, other), "b": (other, world.features.test)})
+    found = lost_joints.at_test(
+        probe, world.features, {"a": (other, other), "b": (other, world.features.test)}
+    )
     assert found["b"] == lost_joints.accuracy(probe, world.features)
-    assert found["a"] == lost_joints.accuracy(probe, dataclasses.replace(world.features, test=other))
+    assert found["a"] == lost_joints.accuracy(
+        probe, dataclasses.replace(world.features, test=other)
+    )
 
 
 def test_lost_joints_have_no_influence_when_deleted(world):
     """Deletion takes a joint out of the graph: whatever its position was, the features are the same. Zeros stay in it."""
     joints = load("kinect_v1").parts["left arm"]
     loss = lost_joints.Loss("part=left arm", joints)
-    before = {by: lost_joints.encode_side(world, world.test, loss, by, 0, 1) for by in ("deletion", "zeros")}
+    before = {
+        by: lost_joints.encode_side(world, world.test, loss, by, 0, 1)
+        for by in ("deletion", "zeros")
+    }
     x = np.array(world.data.x)
     x[:, :, :, list(joints)] += 3
     moved = dataclasses.replace(world, data=dataclasses.replace(world.data, x=x))
     for by, features in before.items():
-        np.testing.assert_array_equal(lost_joints.encode_side(moved, world.test, loss, by, 0, 1), features)
+        np.testing.assert_array_equal(
+            lost_joints.encode_side(moved, world.test, loss, by, 0, 1), features
+        )
     assert np.abs(before["zeros"] - before["deletion"]).max() > 1e-4
     assert np.abs(before["zeros"] - world.features.test).max() > 1e-4
 
@@ -92,7 +123,11 @@ def test_a_loss_of_nothing_gives_the_cached_features(world):
     for by in ("deletion", "zeros"):
         found = lost_joints.encode_side(world, world.test, lost_joints.Loss(""), by, 0, 1)
         np.testing.assert_allclose(found, world.features.test, atol=1e-6)
-    np.testing.assert_allclose(encode_all(world.card, world.encoder, world.clips(world.test)), world.features.test, atol=1e-6)
+    np.testing.assert_allclose(
+        encode_all(world.card, world.encoder, world.clips(world.test)),
+        world.features.test,
+        atol=1e-6,
+    )
 
 
 def test_joints_are_nested_and_the_same_for_every_method():
@@ -106,19 +141,34 @@ def test_joints_are_nested_and_the_same_for_every_method():
 def test_an_encoder_that_cannot_delete_says_so(world):
     """Zeros under the name of deletion would be a wrong row; frames can be deleted from any clip."""
     world.encoder.can_drop = False
-    found = lost_joints.run(world, lost_joints.Config(joints=(1,), frames=(0.5,), probes={"knn": {}}), 0, CPU)
-    rows, parts = {found.setting, *found.others}, [f"part={name}" for name in load("kinect_v1").parts]
+    found = lost_joints.run(
+        world, lost_joints.Config(joints=(1,), frames=(0.5,), probes={"knn": {}}), 0, CPU
+    )
+    rows, parts = (
+        {found.setting, *found.others},
+        [f"part={name}" for name in load("kinect_v1").parts],
+    )
     for place in ("test", "both"):
         where = f"probe=knn;in={place};by="
-        assert {s for s in rows if s.startswith(where + "deletion")} == {where + "deletion;frames=0", where + "deletion;frames=0.5"}
+        assert {s for s in rows if s.startswith(where + "deletion")} == {
+            where + "deletion;frames=0",
+            where + "deletion;frames=0.5",
+        }
         assert {where + f"zeros;{what}" for what in ("joints=0", "joints=1", *parts)} < rows
-        assert all(found.without[where + f"deletion;{what}"] == lost_joints.NO_DELETION for what in ("joints=1", *parts))
+        assert all(
+            found.without[where + f"deletion;{what}"] == lost_joints.NO_DELETION
+            for what in ("joints=1", *parts)
+        )
     assert not rows & set(found.without)
     with pytest.raises(NotApplicable):
-        lost_joints.run(world, lost_joints.Config(frames=(), by=("deletion",), probes={"knn": {}}), 0, CPU)
+        lost_joints.run(
+            world, lost_joints.Config(frames=(), by=("deletion",), probes={"knn": {}}), 0, CPU
+        )
 
 
-@pytest.mark.parametrize("wrong", [{"frames": [1.0]}, {"joints": [0]}, {"probes": {}}, {"probes": {"knn": {"kk": 3}}}])
+@pytest.mark.parametrize(
+    "wrong", [{"frames": [1.0]}, {"joints": [0]}, {"probes": {}}, {"probes": {"knn": {"kk": 3}}}]
+)
 def test_impossible_settings_are_refused(wrong):
     """A typo in a probe's settings must stop before the first clip is encoded."""
     with pytest.raises((ValueError, UserError)):

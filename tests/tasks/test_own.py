@@ -42,10 +42,24 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
     cfg = synthetic.Config.model_validate({"performers": 2, "cameras": 1, "repetitions": 1})
     names = [name for name in synthetic.clips(cfg) if name.action in (1, 6, 13)]
-    clips = [RawSequence(str(n), n.action - 1, synthetic.simulate(cfg, n).xyz, subject=n.performer, camera=n.camera) for n in names]
+    clips = [
+        RawSequence(
+            str(n),
+            n.action - 1,
+            synthetic.simulate(cfg, n).xyz,
+            subject=n.performer,
+            camera=n.camera,
+        )
+        for n in names
+    ]
     write_sequences(folder / "data/sequences/synthetic", synthetic.SPEC, 25, clips)
     for card in METHODS.values():
-        prepare("synthetic", Plugin.model_validate(card.recipe), folder / "data/sequences/synthetic", folder / card.recipe["name"])
+        prepare(
+            "synthetic",
+            Plugin.model_validate(card.recipe),
+            folder / "data/sequences/synthetic",
+            folder / card.recipe["name"],
+        )
     return folder
 
 
@@ -64,12 +78,28 @@ def place(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def weights(home: Path, method: str, out: Path) -> EncoderCard:
     """An untrained encoder, its batch-norm statistics not the initial ones."""
     meta = open_array(home / METHODS[method].recipe["name"]).meta
-    origin = {"run": f"s/synthetic/xsub/{method}/joint/s0", "dataset": "synthetic", "split": "xsub", "git": "0123456789ab", "seed": 0}
-    card = replace(METHODS[method], provenance={**origin, "data_checksum": meta["checksum"], "run_id": "r" * 16, "settings_digest": "d"})
+    origin = {
+        "run": f"s/synthetic/xsub/{method}/joint/s0",
+        "dataset": "synthetic",
+        "split": "xsub",
+        "git": "0123456789ab",
+        "seed": 0,
+    }
+    card = replace(
+        METHODS[method],
+        provenance={
+            **origin,
+            "data_checksum": meta["checksum"],
+            "run_id": "r" * 16,
+            "settings_digest": "d",
+        },
+    )
     torch.manual_seed(0)
     encoder = encoder_file.build(card)
     data = open_array(home / card.recipe["name"])
-    recalibrate(card, encoder, Clips(data, data.splits["xsub"][0], torch.device("cpu")))  # otherwise all clips look alike to it
+    recalibrate(
+        card, encoder, Clips(data, data.splits["xsub"][0], torch.device("cpu"))
+    )  # otherwise all clips look alike to it
     for name, buffer in encoder.named_buffers():
         if name.endswith("running_var"):
             buffer.mul_(1.5)
@@ -81,12 +111,21 @@ def weights(home: Path, method: str, out: Path) -> EncoderCard:
 def test_raw_clips_give_the_features_of_the_tables(home: Path, tmp_path: Path, method: str) -> None:
     """Whoever embeds own clips must get what the tables were measured with: same recipe, same view, same stream."""
     card = weights(home, method, tmp_path / "encoder.pt")
-    extract(tmp_path / "encoder.pt", home / card.recipe["name"], "xsub", "released", tmp_path / "f.npz", torch.device("cpu"))
+    extract(
+        tmp_path / "encoder.pt",
+        home / card.recipe["name"],
+        "xsub",
+        "released",
+        tmp_path / "f.npz",
+        torch.device("cpu"),
+    )
     test = open_array(home / card.recipe["name"]).splits["xsub"][1]
     store, door = open_sequences(home / "data/sequences/synthetic"), load(tmp_path / "encoder.pt")
     found = np.stack([door.embed(store[i].xyz.transpose(0, 2, 1, 3)) for i in test])
     np.testing.assert_allclose(found, open_features(tmp_path / "f.npz").test, rtol=1e-4, atol=1e-5)
-    assert np.abs(found - found[0]).max() > 1e-3  # the clips differ, so the comparison says something
+    assert (
+        np.abs(found - found[0]).max() > 1e-3
+    )  # the clips differ, so the comparison says something
 
 
 def test_bodies_come_before_joints(place: Path) -> None:
@@ -104,7 +143,9 @@ def test_bodies_come_before_joints(place: Path) -> None:
 def test_a_clip_does_not_depend_on_its_neighbours(place: Path) -> None:
     """A feature that changes with the batch it was computed in cannot be looked up again."""
     door, clips = load("encoder.pt"), [np.load("clips/wave.npy"), np.load("clips/alone.npy")[:30]]
-    np.testing.assert_allclose(door.embed_all(clips), np.stack([door.embed(c) for c in clips]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        door.embed_all(clips), np.stack([door.embed(c) for c in clips]), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_what_does_not_fit_is_named(place: Path) -> None:
@@ -128,7 +169,9 @@ def test_an_exported_encoder_is_the_same_encoder(place: Path, home: Path) -> Non
     np.testing.assert_array_equal(load("released").embed(clip), load("encoder.pt").embed(clip))
     card = _release.export("encoder.pt", "recalibrated", home / "resize50")
     assert card.provenance["batch_norm"] == "recalibrated"
-    assert not np.allclose(load("recalibrated").embed(clip), load("encoder.pt").embed(clip), rtol=1e-3)
+    assert not np.allclose(
+        load("recalibrated").embed(clip), load("encoder.pt").embed(clip), rtol=1e-3
+    )
     weights(home, "scdnet", Path("scdnet.pt"))
     with pytest.raises(UserError, match="not the array this encoder was trained on"):
         _release.export("scdnet.pt", "x", home / "resize50")
@@ -141,13 +184,25 @@ def test_the_model_card_says_where_it_comes_from(place: Path) -> None:
     Path("released/knn.json").write_text(json.dumps({"rows": rows}))
     _release.export("encoder.pt", "out")
     card = Path("out/README.md").read_text()
-    for fact in ("synthetic, split xsub", "resize50", "0123456789ab", "| knn | k=1;cosine | top1 | 56.03 |", "Terms: MIT", '"width": 4'):
+    for fact in (
+        "synthetic, split xsub",
+        "resize50",
+        "0123456789ab",
+        "| knn | k=1;cosine | top1 | 56.03 |",
+        "Terms: MIT",
+        '"width": 4',
+    ):
         assert fact in card, fact
 
 
 def test_safetensors_are_what_others_read(tmp_path: Path) -> None:
     """The format belongs to everybody: header length, JSON, offsets and bytes as published; every type comes back bit for bit."""
-    tensors = {"b": torch.tensor([[1.5, -2.0]]), "a": torch.tensor(7), "c": torch.tensor([1.0]).bfloat16(), "e": torch.zeros(0, 3)}
+    tensors = {
+        "b": torch.tensor([[1.5, -2.0]]),
+        "a": torch.tensor(7),
+        "c": torch.tensor([1.0]).bfloat16(),
+        "e": torch.zeros(0, 3),
+    }
     safetensors.write(tmp_path / "w", tensors, {"format": "pt"})
     data = (tmp_path / "w").read_bytes()
     size = int.from_bytes(data[:8], "little")
@@ -157,7 +212,10 @@ def test_safetensors_are_what_others_read(tmp_path: Path) -> None:
     assert np.frombuffer(data[8 + size + 8 : 8 + size + 16], "<f4").tolist() == [1.5, -2.0]
     found, notes = safetensors.read(tmp_path / "w")
     assert notes == {"format": "pt"}
-    assert all(torch.equal(found[name], value) and found[name].dtype == value.dtype for name, value in tensors.items())
+    assert all(
+        torch.equal(found[name], value) and found[name].dtype == value.dtype
+        for name, value in tensors.items()
+    )
     (tmp_path / "w").write_bytes(data[:-3])
     with pytest.raises(UserError, match="not a readable safetensors file"):
         safetensors.read(tmp_path / "w")
@@ -183,11 +241,16 @@ def test_a_clip_is_drawn_frame_by_frame(
     place: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A picture that drops frames or a body hides just the defects one looks for."""
-    image = pytest.importorskip("PIL.Image", reason="pillow is not installed; it comes with matplotlib")
+    image = pytest.importorskip(
+        "PIL.Image", reason="pillow is not installed; it comes with matplotlib"
+    )
     clip = np.load("clips/wave.npy")
     show("clips/wave.npy", "--skeleton", "kinect_v2", "--out", "wave.gif", "--fps", "10")
     assert f"wave.gif: {len(clip)} frames" in capsys.readouterr().err
-    assert draw("clips/wave.npy", "kinect_v2").there.any(0).sum() == np.abs(clip).sum((0, 2, 3)).astype(bool).sum()
+    assert (
+        draw("clips/wave.npy", "kinect_v2").there.any(0).sum()
+        == np.abs(clip).sum((0, 2, 3)).astype(bool).sum()
+    )
     with image.open("wave.gif") as picture:
         assert picture.info["duration"] == 100
         shown = []
@@ -202,7 +265,9 @@ def test_a_clip_is_drawn_frame_by_frame(
         draw("synthetic/nosuch")
 
 
-def test_without_a_screen_a_file_is_offered(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_screen_a_file_is_offered(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Most training machines have no screen; one line must say what to do, not a traceback of tkinter."""
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -212,14 +277,18 @@ def test_without_a_screen_a_file_is_offered(place: Path, monkeypatch: pytest.Mon
     assert "draw a file instead: --out clip.gif" in capsys.readouterr().err
 
 
-def test_a_window_plays_the_clip(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_window_plays_the_clip(
+    place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """On a screen, here a virtual one, the bones are where the clip has them, frame after frame."""
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     server = shutil.which("Xvfb")
     if server is None:
         pytest.skip("no virtual screen (Xvfb) on this machine")
     read, write = os.pipe()
-    screen = subprocess.Popen([server, "-displayfd", str(write)], pass_fds=[write], stderr=subprocess.DEVNULL)
+    screen = subprocess.Popen(
+        [server, "-displayfd", str(write)], pass_fds=[write], stderr=subprocess.DEVNULL
+    )
     os.close(write)
     try:
         with os.fdopen(read) as stream:
@@ -229,7 +298,13 @@ def test_a_window_plays_the_clip(place: Path, monkeypatch: pytest.MonkeyPatch, t
         def look(opened: Any) -> None:
             canvas = opened.winfo_children()[0]
             seen.append([canvas.coords(line) for line in canvas.find_all()])
-            opened.after(150, lambda: (seen.append([canvas.coords(line) for line in canvas.find_all()]), opened.destroy()))
+            opened.after(
+                150,
+                lambda: (
+                    seen.append([canvas.coords(line) for line in canvas.find_all()]),
+                    opened.destroy(),
+                ),
+            )
 
         window.show(clip, 30, "alone", look)
     finally:
@@ -244,7 +319,9 @@ def test_the_page_on_own_data_works_as_written(place: Path, root: Path) -> None:
     """docs/own-data.md is what strangers type first; every line of it is run here, in order."""
     names: dict[str, object] = {}
     commands = 0
-    for language, code in re.findall(r"^```(\w+)\n(.*?)^```", (root / "docs/own-data.md").read_text(), re.M | re.S):
+    for language, code in re.findall(
+        r"^```(\w+)\n(.*?)^```", (root / "docs/own-data.md").read_text(), re.M | re.S
+    ):
         if language == "python":
             exec(code.replace("print(", "str("), names)
         for line in code.splitlines() if language == "sh" else ():

@@ -39,22 +39,49 @@ def recording(number, camera, frames=80, spec_name="nwucla"):
     xyz[:, 7, 0] += 0.5 * np.cos(t)
     xyz[:, 7, 1] += 0.5 * np.sin(t)
     xyz += rng.normal(size=3)  # people stand elsewhere
-    return Recording(RawSequence(f"r{number}", -1, xyz[:, :, None].astype(np.float32), camera=camera), np.arange(frames) * 1.0, ())
+    return Recording(
+        RawSequence(f"r{number}", -1, xyz[:, :, None].astype(np.float32), camera=camera),
+        np.arange(frames) * 1.0,
+        (),
+    )
 
 
 def world(folder, encoder="raw", recordings=None):
     folder.mkdir(exist_ok=True)
     recordings = recordings or [recording(i, camera=1 if i < 8 else 3) for i in range(10)]
     write_recordings(folder / "r", nwucla.SPEC, recordings)
-    plugin = {"name": encoder} if encoder == "raw" else {"name": encoder, "width": 2, "dropout": 0.5}
-    card = EncoderCard("random_init", {}, plugin, {"name": "resize50", "frames": 12}, "kinect_v1", 1, 12, "joint", {"run": str(RUN)})
+    plugin = (
+        {"name": encoder} if encoder == "raw" else {"name": encoder, "width": 2, "dropout": 0.5}
+    )
+    card = EncoderCard(
+        "random_init",
+        {},
+        plugin,
+        {"name": "resize50", "frames": 12},
+        "kinect_v1",
+        1,
+        12,
+        "joint",
+        {"run": str(RUN)},
+    )
     torch.manual_seed(0)
     encoder_file.save(folder / "encoder.pt", card, encoder_file.build(card))
-    return open_recorded(RUN, "recalibrated", folder / "encoder.pt", folder / "r", folder / "prediction.last.pt", "", CPU)
+    return open_recorded(
+        RUN,
+        "recalibrated",
+        folder / "encoder.pt",
+        folder / "r",
+        folder / "prediction.last.pt",
+        "",
+        CPU,
+    )
 
 
 def config(**changes):
-    return Config.model_validate({"observe": 12, "predict": 6, "horizons": (1, 3, 6), "stride": 3, "test_stride": 5} | changes)
+    return Config.model_validate(
+        {"observe": 12, "predict": 6, "horizons": (1, 3, 6), "stride": 3, "test_stride": 5}
+        | changes
+    )
 
 
 def test_errors_are_mean_distances_in_millimetres():
@@ -63,13 +90,21 @@ def test_errors_are_mean_distances_in_millimetres():
     a, b = np.random.default_rng(0).normal(size=(2, 4, 3, 5, 3))
     found = metrics_motion.joint_errors(torch.from_numpy(a), torch.from_numpy(b))
     for frame in range(3):
-        loop = np.mean([np.sqrt(((a[n, frame, v] - b[n, frame, v]) ** 2).sum()) for n in range(4) for v in range(5)])
+        loop = np.mean(
+            [
+                np.sqrt(((a[n, frame, v] - b[n, frame, v]) ** 2).sum())
+                for n in range(4)
+                for v in range(5)
+            ]
+        )
         assert float(found[frame]) == pytest.approx(1000 * loop)
 
 
 def test_what_can_be_predicted_is(tmp_path):
     """A hand on a circle goes on along it: a head on coordinates must beat both naive baselines, and rows must say which is which."""
-    result = prediction.run(world(tmp_path / "w"), config(tune="head", train={"epochs": 40, "lr": 0.003}), 0, CPU)
+    result = prediction.run(
+        world(tmp_path / "w"), config(tune="head", train={"epochs": 40, "lr": 0.003}), 0, CPU
+    )
     still, straight = (result.others[f"baseline={name} velocity"] for name in ("zero", "constant"))
     assert set(result.metrics) == set(still) == {"mpjpe", "mpjpe_1", "mpjpe_3", "mpjpe_6"}
     assert result.metrics["mpjpe"] < 0.5 * still["mpjpe"]
@@ -83,11 +118,19 @@ def test_what_can_be_predicted_is(tmp_path):
 
 def test_from_scratch_is_the_same_network_without_its_weights(tmp_path):
     """Pre-training is only worth what it gains over this row; it must not inherit a single weight."""
-    here = world(tmp_path / "w", "stgcn", [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)])
+    here = world(
+        tmp_path / "w",
+        "stgcn",
+        [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)],
+    )
     before = {k: v.clone() for k, v in here.encoder.state_dict().items()}
     result = prediction.run(here, config(train={"epochs": 2, "batch_size": 16}), 0, CPU)
     assert result.setting == "tune=all"
-    assert list(result.others) == ["baseline=from scratch", "baseline=zero velocity", "baseline=constant velocity"]
+    assert list(result.others) == [
+        "baseline=from scratch",
+        "baseline=zero velocity",
+        "baseline=constant velocity",
+    ]
     assert result.others["baseline=from scratch"] != result.metrics
     assert all(torch.equal(v, before[k]) for k, v in here.encoder.state_dict().items())
     fresh = here.copy(fresh=True).state_dict()
@@ -109,8 +152,14 @@ def test_from_scratch_is_the_same_network_without_its_weights(tmp_path):
 @pytest.mark.parametrize("wanted", [False, True])
 def test_dropout_is_off_unless_wanted(tmp_path, wanted):
     """A regression trained on halved activations is scaled wrongly when they are whole again."""
-    here = world(tmp_path / "w", "stgcn", [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)])
-    predictor = prediction.Predictor(here.copy(), here.card, config(dropout=wanted), SKELETON.joints, 0).train()
+    here = world(
+        tmp_path / "w",
+        "stgcn",
+        [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)],
+    )
+    predictor = prediction.Predictor(
+        here.copy(), here.card, config(dropout=wanted), SKELETON.joints, 0
+    ).train()
     states = {m.training for m in predictor.encoder.modules() if type(m).__name__ == "Dropout"}
     assert states == {wanted}
     assert predictor.encoder.input_norm.training
@@ -131,7 +180,9 @@ def test_facing_changes_no_distance():
     xyz = np.random.default_rng(0).normal(size=(3, 9, SKELETON.joints, 3)).astype(np.float32)
     turned = face(xyz, 5, SKELETON)
     np.testing.assert_allclose(
-        np.linalg.norm(turned[:, 0] - turned[:, 8], axis=-1), np.linalg.norm(xyz[:, 0] - xyz[:, 8], axis=-1), rtol=1e-4
+        np.linalg.norm(turned[:, 0] - turned[:, 8], axis=-1),
+        np.linalg.norm(xyz[:, 0] - xyz[:, 8], axis=-1),
+        rtol=1e-4,
     )
     line = turned[:, 5, SKELETON.shoulders[1]] - turned[:, 5, SKELETON.shoulders[0]]
     assert (line[:, 0] > 0).all()
@@ -152,14 +203,28 @@ def test_absent_people_are_not_predicted(tmp_path):
 def test_a_public_protocol_decides_the_test_windows(tmp_path):
     """On CMU the test windows are those of the public code, whatever is observed."""
     rng = np.random.default_rng(0)
-    card = EncoderCard("random_init", {}, {"name": "raw"}, {"name": "resize50", "frames": 12}, "cmu38", 1, 12, "joint")
+    card = EncoderCard(
+        "random_init",
+        {},
+        {"name": "raw"},
+        {"name": "resize50", "frames": 12},
+        "cmu38",
+        1,
+        12,
+        "joint",
+    )
     encoder_file.save(tmp_path / "encoder.pt", card, encoder_file.build(card))
     clips = [
-        RawSequence(side, -1, rng.normal(size=(150, 38, 1, 3)).astype(np.float32), listed={"standard": side}) for side in ("train", "test")
+        RawSequence(
+            side, -1, rng.normal(size=(150, 38, 1, 3)).astype(np.float32), listed={"standard": side}
+        )
+        for side in ("train", "test")
     ]
     write_recordings(tmp_path / "r", cmu.SPEC, [Recording(c, np.arange(150.0), ()) for c in clips])
     run = RUN.model_copy(update={"dataset": "cmu", "split": "standard"})
-    here = open_recorded(run, "released", tmp_path / "encoder.pt", tmp_path / "r", tmp_path / "p.last.pt", "", CPU)
+    here = open_recorded(
+        run, "released", tmp_path / "encoder.pt", tmp_path / "r", tmp_path / "p.last.pt", "", CPU
+    )
     for observe in (10, 50):
         cut = forecasts(here, config(observe=observe, predict=25, horizons=(1,)), here.test, "test")
         assert cut.seen.shape == (8, observe, 38, 3)
@@ -196,13 +261,29 @@ def test_a_body_is_followed_through_its_slots():
 
 def test_ntu_files_are_predicted(tmp_path):
     """From `.skeleton` text with its bodies, joints and gaps to millimetres: the errors of a body that stays are those in the files."""
-    settings = {"performers": 2, "cameras": 1, "repetitions": 1, "actions": ["wave fast", "march on the spot"], "frames": [40, 50]}
+    settings = {
+        "performers": 2,
+        "cameras": 1,
+        "repetitions": 1,
+        "actions": ["wave fast", "march on the spot"],
+        "frames": [40, 50],
+    }
     fetch("synthetic", settings, tmp_path / "raw")
     parse("synthetic", settings, tmp_path / "raw", tmp_path / "s", jobs=1)
     run = RUN.model_copy(update={"dataset": "synthetic", "split": "xsub"})
-    card = EncoderCard("raw", {}, {"name": "raw"}, {"name": "resize50", "frames": 12}, "kinect_v2", 2, 12, "joint")
+    card = EncoderCard(
+        "raw", {}, {"name": "raw"}, {"name": "resize50", "frames": 12}, "kinect_v2", 2, 12, "joint"
+    )
     encoder_file.save(tmp_path / "encoder.pt", card, encoder_file.build(card))
-    here = open_recorded(run, "released", tmp_path / "encoder.pt", tmp_path / "s", tmp_path / "prediction.last.pt", "", CPU)
+    here = open_recorded(
+        run,
+        "released",
+        tmp_path / "encoder.pt",
+        tmp_path / "s",
+        tmp_path / "prediction.last.pt",
+        "",
+        CPU,
+    )
     result = prediction.run(here, config(tune="head", train={"epochs": 2}), 0, CPU)
     expected = []
     for i in here.test:
@@ -210,34 +291,81 @@ def test_ntu_files_are_predicted(tmp_path):
         for first in range(12, len(xyz) - 6 + 1, 5):
             if xyz[first - 12 : first + 6].any(axis=(1, 2)).all():
                 expected.append(np.linalg.norm(xyz[first + 2] - xyz[first - 1], axis=-1).mean())
-    assert result.others["baseline=zero velocity"]["mpjpe_3"] == pytest.approx(1000 * np.mean(expected), rel=1e-4)
+    assert result.others["baseline=zero velocity"]["mpjpe_3"] == pytest.approx(
+        1000 * np.mean(expected), rel=1e-4
+    )
     assert len(expected) > 5
 
 
 def test_only_simulated_people_are_kept_for_the_report(tmp_path):
     """Coordinates of real recordings must not leave in a results file; of simulated ones the picture needs truth and prediction."""
-    assert prediction.run(world(tmp_path / "w"), config(tune="head", train={"epochs": 1}), 0, CPU).motions == []
-    cfg = synthetic.Config.model_validate({"performers": 2, "cameras": 1, "repetitions": 1, "frames": [40, 45]})
+    assert (
+        prediction.run(
+            world(tmp_path / "w"), config(tune="head", train={"epochs": 1}), 0, CPU
+        ).motions
+        == []
+    )
+    cfg = synthetic.Config.model_validate(
+        {"performers": 2, "cameras": 1, "repetitions": 1, "frames": [40, 45]}
+    )
     chosen = [name for name in synthetic.clips(cfg) if name.action in (1, 2)]
-    clips = [RawSequence(str(n), n.action - 1, synthetic.simulate(cfg, n).xyz, subject=n.performer, camera=n.camera) for n in chosen]
-    write_recordings(tmp_path / "r", synthetic.SPEC, [Recording(clip, np.arange(len(clip.xyz)) * 1.0, ()) for clip in clips])
-    card = EncoderCard("random_init", {}, {"name": "raw"}, {"name": "resize50", "frames": 12}, "kinect_v2", 2, 12, "joint", {"run": "x"})
+    clips = [
+        RawSequence(
+            str(n),
+            n.action - 1,
+            synthetic.simulate(cfg, n).xyz,
+            subject=n.performer,
+            camera=n.camera,
+        )
+        for n in chosen
+    ]
+    write_recordings(
+        tmp_path / "r",
+        synthetic.SPEC,
+        [Recording(clip, np.arange(len(clip.xyz)) * 1.0, ()) for clip in clips],
+    )
+    card = EncoderCard(
+        "random_init",
+        {},
+        {"name": "raw"},
+        {"name": "resize50", "frames": 12},
+        "kinect_v2",
+        2,
+        12,
+        "joint",
+        {"run": "x"},
+    )
     encoder_file.save(tmp_path / "encoder.pt", card, encoder_file.build(card))
     run = RUN.model_copy(update={"dataset": "synthetic", "split": "xsub"})
-    here = open_recorded(run, "recalibrated", tmp_path / "encoder.pt", tmp_path / "r", tmp_path / "prediction.last.pt", "", CPU)
+    here = open_recorded(
+        run,
+        "recalibrated",
+        tmp_path / "encoder.pt",
+        tmp_path / "r",
+        tmp_path / "prediction.last.pt",
+        "",
+        CPU,
+    )
     result = prediction.run(here, config(tune="head", train={"epochs": 1}), 0, CPU)
     assert len(result.motions) == prediction.DRAWN
     for entry in result.motions:
         future, found = (np.array(entry[part]) / 1000 for part in ("future", "found"))
-        assert np.linalg.norm(found - future, axis=-1).mean() * 1000 == pytest.approx(entry["mpjpe"], abs=1)
+        assert np.linalg.norm(found - future, axis=-1).mean() * 1000 == pytest.approx(
+            entry["mpjpe"], abs=1
+        )
         assert np.array(entry["seen"]).shape == (12, 25, 3)
     windows = forecasts(here, config(), here.test, "test").future
-    assert any(np.allclose(np.array(result.motions[0]["future"]) / 1000, window, atol=6e-4) for window in windows)
+    assert any(
+        np.allclose(np.array(result.motions[0]["future"]) / 1000, window, atol=6e-4)
+        for window in windows
+    )
 
 
 def test_no_recorded_data_set_counts_as_simulated():
     """One wrong flag would publish coordinates of real people."""
-    assert [name for name in names("data.datasets") if load_plugin("data.datasets", name).SPEC.simulated] == [
+    assert [
+        name for name in names("data.datasets") if load_plugin("data.datasets", name).SPEC.simulated
+    ] == [
         "synthetic",
         "synthetic_untrimmed",
     ]
@@ -245,7 +373,11 @@ def test_no_recorded_data_set_counts_as_simulated():
 
 def test_the_head_reads_standardised_features(tmp_path):
     """Clips differ by a hundredth of what all have in common: on plain features a head learns the common part, and never the clip."""
-    here = world(tmp_path / "w", "stgcn", [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)])
+    here = world(
+        tmp_path / "w",
+        "stgcn",
+        [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)],
+    )
     cfg = config()
     clips = prediction._clips(here, forecasts(here, cfg, here.train, "training"))
     encoder = here.copy()
@@ -254,8 +386,12 @@ def test_the_head_reads_standardised_features(tmp_path):
     predictor.renew(clips)
     with torch.no_grad():
         predictor.head.weight.copy_(torch.eye(*predictor.head.weight.shape))
-        offsets = predictor.offsets(*clips.take(torch.arange(len(clips)))[:2]).flatten(1)[:, : here.encoder.width]
+        offsets = predictor.offsets(*clips.take(torch.arange(len(clips)))[:2]).flatten(1)[
+            :, : here.encoder.width
+        ]
     alive = offsets.std(0) > 0.5  # a unit that is off for every clip stays at zero
     assert alive.any()
     torch.testing.assert_close(offsets.mean(0), torch.zeros(here.encoder.width), atol=1e-3, rtol=0)
-    torch.testing.assert_close(offsets[:, alive].std(0), torch.ones(int(alive.sum())), atol=0.05, rtol=0)
+    torch.testing.assert_close(
+        offsets[:, alive].std(0), torch.ones(int(alive.sum())), atol=0.05, rtol=0
+    )

@@ -24,19 +24,30 @@ def features(clips=60, width=5, seed=0):
     x[:, 1] = x[:, 0] + 0.01 * x[:, 1]
     x = (x * np.logspace(-3, 3, width) + 5).astype(np.float32)
     x[:, 2] = 7.1
-    return FeatureSet(x[:clips], x[clips:], y[:clips], y[clips:], np.ones(clips, bool), {"classes": ["a", "b", "c"]})
+    return FeatureSet(
+        x[:clips],
+        x[clips:],
+        y[:clips],
+        y[clips:],
+        np.ones(clips, bool),
+        {"classes": ["a", "b", "c"]},
+    )
 
 
 def reference(f, strength, kept=slice(None)):
     """The same problem for another solver, whose C multiplies the summed loss."""
     scaler = StandardScaler().fit(f.train.astype(float))
     y = f.y_train[kept]
-    x = scaler.transform(f.train.astype(float))[kept]  # in float64: scikit-learn follows the type it is given
+    x = scaler.transform(f.train.astype(float))[
+        kept
+    ]  # in float64: scikit-learn follows the type it is given
     model = LogisticRegression(C=1 / (strength * len(y)), tol=1e-9, max_iter=10_000).fit(x, y)
     return lambda side: model.predict_log_proba(scaler.transform(side.astype(float)))
 
 
-@pytest.mark.parametrize(("clips", "width", "strength"), [(60, 5, 1.0), (60, 5, 1e-3), (30, 50, 1e-2)])
+@pytest.mark.parametrize(
+    ("clips", "width", "strength"), [(60, 5, 1.0), (60, 5, 1e-3), (30, 50, 1e-2)]
+)
 def test_the_answer_is_scikit_learns(clips, width, strength):
     """Exact means that another solver finds the same probabilities, also where the features are more than the clips."""
     f = features(clips, width)
@@ -50,12 +61,20 @@ def test_the_strength_is_the_one_that_held_out_training_clips_prefer():
     f, cfg = features(), probe.Config(strengths=(10.0, 0.1, 1e-4), folds=3)
     fold, right = probe.folds(f.y_train, 3, numpy_generator(4, "probe")), []
     for strength in cfg.strengths:
-        held_out = [(i, reference(f, strength, fold != i)(f.train[fold == i]).argmax(1)) for i in range(3)]
-        right.append(sum(int((predicted == f.y_train[fold == i]).sum()) for i, predicted in held_out))
+        held_out = [
+            (i, reference(f, strength, fold != i)(f.train[fold == i]).argmax(1)) for i in range(3)
+        ]
+        right.append(
+            sum(int((predicted == f.y_train[fold == i]).sum()) for i, predicted in held_out)
+        )
     result = probe.run(f, cfg, 4, CPU)
     assert [round(record["cv_top1"] * len(fold) / 100) for record in result.curve] == right
-    assert [record["chosen"] for record in result.curve] == [float(i == int(np.argmax(right))) for i in range(3)]
-    other = probe.run(replace(f, test=f.test[::-1].copy(), y_test=1 - f.y_test.clip(max=1)), cfg, 4, CPU)
+    assert [record["chosen"] for record in result.curve] == [
+        float(i == int(np.argmax(right))) for i in range(3)
+    ]
+    other = probe.run(
+        replace(f, test=f.test[::-1].copy(), y_test=1 - f.y_test.clip(max=1)), cfg, 4, CPU
+    )
     assert other.curve == result.curve
     np.testing.assert_allclose(other.scores, result.scores[::-1], atol=1e-5)
 
@@ -64,7 +83,9 @@ def test_the_size_of_a_feature_does_not_matter():
     """Encoders differ in scale by orders of magnitude; a probe that is common to all must not prefer one for it."""
     f, cfg = features(), probe.Config(strengths=(1e-2,), folds=2)
     other = replace(f, train=f.train * 64, test=f.test * 64)
-    np.testing.assert_allclose(probe.run(f, cfg, 0, CPU).scores, probe.run(other, cfg, 0, CPU).scores, atol=1e-3)
+    np.testing.assert_allclose(
+        probe.run(f, cfg, 0, CPU).scores, probe.run(other, cfg, 0, CPU).scores, atol=1e-3
+    )
 
 
 def test_folds_deal_out_every_class_evenly():

@@ -14,7 +14,14 @@ CPU = torch.device("cpu")
 def features(train, test, y_train, y_test, unseen=None):
     unseen = np.ones(len(y_test), bool) if unseen is None else np.array(unseen)
     as32 = lambda a: np.asarray(a, dtype=np.float32)  # noqa: E731
-    return FeatureSet(as32(train), as32(test), np.array(y_train), np.array(y_test), unseen, {"classes": ["a", "b", "c"]})
+    return FeatureSet(
+        as32(train),
+        as32(test),
+        np.array(y_train),
+        np.array(y_test),
+        unseen,
+        {"classes": ["a", "b", "c"]},
+    )
 
 
 def blobs(noise, n=60, seed=0):
@@ -34,7 +41,9 @@ def test_accuracy_is_exact_over_samples():
 def test_average_precision_by_hand():
     """Hits at ranks 1 and 3: (1/1 + 2/3) / 2; no hit at all: 0."""
     hits = torch.tensor([[True, False, True, False], [False] * 4])
-    torch.testing.assert_close(average_precision(hits), torch.tensor([5 / 6, 0.0], dtype=torch.double))
+    torch.testing.assert_close(
+        average_precision(hits), torch.tensor([5 / 6, 0.0], dtype=torch.double)
+    )
 
 
 def test_retrieval_equals_a_plain_loop():
@@ -72,19 +81,26 @@ def test_linear_probe_separates_what_is_separable_and_not_noise():
 
 def test_linear_headline_is_the_last_epoch():
     """Best-on-test is stored beside it and never stands in for it."""
-    results = [linear.run(blobs(6.0), linear.Config(epochs=25, batch_size=8), seed, CPU) for seed in range(4)]
+    results = [
+        linear.run(blobs(6.0), linear.Config(epochs=25, batch_size=8), seed, CPU)
+        for seed in range(4)
+    ]
     y = torch.from_numpy(blobs(6.0).y_test)
     for result in results:
         curve = [point["top1"] for point in result.curve]
         assert result.metrics["top1"] == pytest.approx(curve[-1])
-        assert result.metrics["top1"] == pytest.approx(float(top_k(torch.from_numpy(result.scores), y, 1)))
+        assert result.metrics["top1"] == pytest.approx(
+            float(top_k(torch.from_numpy(result.scores), y, 1))
+        )
         assert result.metrics["top1_best"] == max(curve)
     assert any(result.metrics["top1_best"] > result.metrics["top1"] for result in results)
 
 
 def test_linear_is_reproducible_by_seed():
     """Same seed, same CPU, same bits."""
-    a, b, c = (linear.run(blobs(2.0), linear.Config(epochs=3), seed, CPU).scores for seed in (0, 0, 1))
+    a, b, c = (
+        linear.run(blobs(2.0), linear.Config(epochs=3), seed, CPU).scores for seed in (0, 0, 1)
+    )
     assert np.array_equal(a, b)
     assert not np.array_equal(a, c)
 
@@ -97,7 +113,9 @@ def test_copies_of_training_clips_are_told_apart(task):
     f.unseen[:30] = False
     metrics = task.run(f, task.Config(), 0, CPU).metrics
     rest = features(f.train, f.test[30:], f.y_train, f.y_test[30:])
-    assert metrics["top1_unseen"] == pytest.approx(task.run(rest, task.Config(), 0, CPU).metrics["top1"])
+    assert metrics["top1_unseen"] == pytest.approx(
+        task.run(rest, task.Config(), 0, CPU).metrics["top1"]
+    )
     assert metrics["top1_unseen"] < metrics["top1"]
 
 
@@ -107,13 +125,26 @@ def test_normalisation_undoes_what_an_encoder_adds_to_all_clips():
     plain = knn.run(f, knn.Config(metric="euclidean"), 0, CPU).metrics
     moved = replace(f, train=f.train + 3e3, test=f.test + 3e3)
     centred = knn.run(moved, knn.Config(normalise="centred"), 0, CPU)
-    same = knn.run(replace(f, train=f.train - f.train.mean(0), test=f.test - f.train.mean(0)), knn.Config(), 0, CPU)
+    same = knn.run(
+        replace(f, train=f.train - f.train.mean(0), test=f.test - f.train.mean(0)),
+        knn.Config(),
+        0,
+        CPU,
+    )
     assert centred.setting == "k=1;cosine;centred"
     assert centred.metrics == same.metrics
-    assert knn.run(moved, knn.Config(metric="euclidean", normalise="centred"), 0, CPU).metrics == plain
-    stretched = [np.where(np.arange(8) == 0, 1e4, 1.0).astype(np.float32) * side for side in (f.train, f.test)]
+    assert (
+        knn.run(moved, knn.Config(metric="euclidean", normalise="centred"), 0, CPU).metrics == plain
+    )
+    stretched = [
+        np.where(np.arange(8) == 0, 1e4, 1.0).astype(np.float32) * side
+        for side in (f.train, f.test)
+    ]
     cfg = retrieval.Config(normalise="standardised", ranks=(1, 3))
-    found = [retrieval.run(g, cfg, 0, CPU).metrics for g in (f, replace(f, train=stretched[0], test=stretched[1]))]
+    found = [
+        retrieval.run(g, cfg, 0, CPU).metrics
+        for g in (f, replace(f, train=stretched[0], test=stretched[1]))
+    ]
     assert found[0] == pytest.approx(found[1], abs=1)
     assert set(found[0]) == {"r1", "r3", "map"}
 
@@ -121,7 +152,11 @@ def test_normalisation_undoes_what_an_encoder_adds_to_all_clips():
 def test_fused_votes_that_tie_go_to_the_closer_neighbour():
     """With one neighbour per stream and equal weights, three streams often disagree; the class with the lowest number must not win."""
     one, two = (torch.tensor([[c]]) for c in (2, 0))
-    scores = knn.votes(one, torch.tensor([[0.9]]).double(), 3) + knn.votes(two, torch.tensor([[0.8]]).double(), 3)
+    scores = knn.votes(one, torch.tensor([[0.9]]).double(), 3) + knn.votes(
+        two, torch.tensor([[0.8]]).double(), 3
+    )
     assert int(scores.argmax()) == 2
-    many = knn.votes(torch.tensor([[1, 0, 0, 2, 2]]), torch.tensor([[0.1, 0.1, 0.1, 1.0, 1.0]]).double(), 3)
+    many = knn.votes(
+        torch.tensor([[1, 0, 0, 2, 2]]), torch.tensor([[0.1, 0.1, 0.1, 1.0, 1.0]]).double(), 3
+    )
     assert int(many.argmax()) == 0

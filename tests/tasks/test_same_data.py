@@ -33,12 +33,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[config.Params, Path
     """Settings, and a folder with an array, an encoder and its features."""
     folder = tmp_path_factory.mktemp("world")
     make_params(folder, snapshot_every=1)
-    content = yaml.safe_load((folder / "params.yaml").read_text()) | {"tasks": {"knn": {}, "lost_joints": LOST}}
+    content = yaml.safe_load((folder / "params.yaml").read_text()) | {
+        "tasks": {"knn": {}, "lost_joints": LOST}
+    }
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     params = config.load(folder / "params.yaml")
     make_array(folder / "array")
     pretrain(params, RUN, folder / "array", folder / "encoder.pt", CPU)
-    extract(folder / "encoder.pt", folder / "array", "xview", "released", folder / "features.npz", CPU)
+    extract(
+        folder / "encoder.pt", folder / "array", "xview", "released", folder / "features.npz", CPU
+    )
     return params, folder
 
 
@@ -55,8 +59,13 @@ def test_features_of_another_split_or_array_are_refused(world, tmp_path):
     params, folder = world
     array = other_array(tmp_path)
     extract(folder / "encoder.pt", array, "xsub", "released", tmp_path / "xsub.npz", CPU)
-    with pytest.raises(UserError, match=r"features by .*/joint/s0 of nwucla/xsub \(released\), expected .* of nwucla/xview"):
-        evaluate(params, RUN, "knn", "released", tmp_path / "xsub.npz", tmp_path / "o.json", None, CPU)
+    with pytest.raises(
+        UserError,
+        match=r"features by .*/joint/s0 of nwucla/xsub \(released\), expected .* of nwucla/xview",
+    ):
+        evaluate(
+            params, RUN, "knn", "released", tmp_path / "xsub.npz", tmp_path / "o.json", None, CPU
+        )
     extract(folder / "encoder.pt", array, "xview", "released", tmp_path / "xview.npz", CPU)
     with pytest.raises(UserError, match=r"xview\.npz: features of another array \(data_checksum"):
         evaluate(params, RUN, "lost_joints", "released", tmp_path / "xview.npz", tmp_path / "o.json", None, CPU,
@@ -83,8 +92,16 @@ def stream(folder: Path, name: str, **changes: object) -> str:
     }  # fmt: skip
     about |= {key: value for key, value in changes.items() if key in about}
     y = np.array(changes.get("y", [0, 1, 2]))
-    _scores.write(folder / f"{name}.scores.npz", _scores.Scores(np.eye(3, int(changes.get("classes", 3))), y, np.ones(3, bool), about))
-    part = {"run_id": name, "data_checksum": "c" * 64, "settings_digest": name, "setting": str(changes.get("setting", "k=1;cosine"))}
+    _scores.write(
+        folder / f"{name}.scores.npz",
+        _scores.Scores(np.eye(3, int(changes.get("classes", 3))), y, np.ones(3, bool), about),
+    )
+    part = {
+        "run_id": name,
+        "data_checksum": "c" * 64,
+        "settings_digest": name,
+        "setting": str(changes.get("setting", "k=1;cosine")),
+    }
     (folder / f"{name}.json").write_text(json.dumps({"rows": [part]}))
     return str(folder / f"{name}.scores.npz")
 
@@ -96,7 +113,10 @@ def stream(folder: Path, name: str, **changes: object) -> str:
         ({"clips": "m" * 16}, "clips m{16}, not k{16}"),
         ({"labels": "m" * 16}, "labels m{16}, not l{16}"),
         ({"split": "xview_disjoint"}, "scores of another cell .split xview_disjoint, not xview"),
-        ({"batch_norm": "recalibrated"}, "scores of another cell .batch_norm recalibrated, not released"),
+        (
+            {"batch_norm": "recalibrated"},
+            "scores of another cell .batch_norm recalibrated, not released",
+        ),
         ({"seed": 1}, "scores of another cell .seed 1, not 0"),
         ({"stream": "motion"}, "scores of another cell .stream motion, not bone"),
         ({"task": "probe"}, "scores of another cell .task probe, not linear"),
@@ -118,8 +138,19 @@ def test_streams_that_do_not_belong_together_are_not_fused(tmp_path, changes, me
 
 def test_a_fused_row_says_what_was_asked_of_its_streams(tmp_path):
     """Without it five neighbours, fused, stand beside a paper's one, and 1 % of the labels beside all of them."""
-    files = {"joint": stream(tmp_path, "joint", setting="k=5;cosine"), "bone": stream(tmp_path, "bone", setting="k=5;cosine")}
-    fuse(FUSED, "linear", "released", files, {"joint": 0.6, "bone": 0.4}, tmp_path / "fused.json", None)
+    files = {
+        "joint": stream(tmp_path, "joint", setting="k=5;cosine"),
+        "bone": stream(tmp_path, "bone", setting="k=5;cosine"),
+    }
+    fuse(
+        FUSED,
+        "linear",
+        "released",
+        files,
+        {"joint": 0.6, "bone": 0.4},
+        tmp_path / "fused.json",
+        None,
+    )
     rows = json.loads((tmp_path / "fused.json").read_text())["rows"]
     assert {row["setting"] for row in rows} == {"k=5;cosine;joint=0.6;bone=0.4"}
 
@@ -128,11 +159,19 @@ def test_other_test_clips_are_not_compared_clip_by_clip(tmp_path):
     """Two splits of one data set can have as many clips with the same classes; paired differences of them mean nothing."""
     a, b = (stream(tmp_path, name) for name in ("joint", "bone"))
     assert paired.compare(a, b, 10).clips == 3
-    for changes, message in (({"clips": "m" * 16}, "clips m{16}, not k{16}"), ({"split": "xsub"}, "split xsub, not xview")):
+    for changes, message in (
+        ({"clips": "m" * 16}, "clips m{16}, not k{16}"),
+        ({"split": "xsub"}, "split xsub, not xview"),
+    ):
         b = stream(tmp_path, "bone", **changes)
-        with pytest.raises(UserError, match=rf"3 test clips that are not the 3 of .*joint\.scores\.npz \({message}\)"):
+        with pytest.raises(
+            UserError,
+            match=rf"3 test clips that are not the 3 of .*joint\.scores\.npz \({message}\)",
+        ):
             paired.compare(a, b, 10)
-    b = stream(tmp_path, "bone", data_checksum="d" * 64, batch_norm="recalibrated")  # another recipe's array of the same clips
+    b = stream(
+        tmp_path, "bone", data_checksum="d" * 64, batch_norm="recalibrated"
+    )  # another recipe's array of the same clips
     assert paired.compare(a, b, 10).clips == 3
 
 
@@ -140,10 +179,19 @@ def test_snapshots_are_traced_on_their_own_data_only(world, tmp_path):
     """Test clips of another preparation may have been training clips of this one."""
     params, folder = world
     assert trace(params, RUN, folder / "snapshots.zip", folder / "array", ["knn"], CPU)
-    with pytest.raises(UserError, match=r"snapshots\.zip, epoch-0001\.pt: snapshot of tiny/.* on data .*, expected"):
+    with pytest.raises(
+        UserError, match=r"snapshots\.zip, epoch-0001\.pt: snapshot of tiny/.* on data .*, expected"
+    ):
         trace(params, RUN, folder / "snapshots.zip", other_array(tmp_path), ["knn"], CPU)
     with pytest.raises(UserError, match="unknown split 'xsub' of nwucla; known: xview"):
-        trace(params, RUN.model_copy(update={"split": "xsub"}), folder / "snapshots.zip", folder / "array", ["knn"], CPU)
+        trace(
+            params,
+            RUN.model_copy(update={"split": "xsub"}),
+            folder / "snapshots.zip",
+            folder / "array",
+            ["knn"],
+            CPU,
+        )
 
 
 def test_a_model_card_holds_its_own_scores_only(world, tmp_path):

@@ -18,7 +18,9 @@ from pstl.tasks._result import Result
 def ranking(world):  # noqa: F811
     data = open_array(world[1])
     train = data.splits["xview"][0]
-    names = [[data.names[i] for i in train if data.y[i] == c] for c in range(len(data.meta["classes"]))]
+    names = [
+        [data.names[i] for i in train if data.y[i] == c] for c in range(len(data.meta["classes"]))
+    ]
     return Ranking("nwucla", "xview", 0, names)
 
 
@@ -42,12 +44,17 @@ def test_clips_without_labels_move_no_weight(world, tmp_path, ranking):  # noqa:
     np.testing.assert_array_equal(a.scores, b.scores)
     assert a.setting == "labels=0.5;rule=psp"
     assert a.labelled["digest"]
-    assert a.labelled.items() >= {"rule": "psp", "fraction": 0.5, "draw": 0, "clips": len(kept)}.items()
+    assert (
+        a.labelled.items()
+        >= {"rule": "psp", "fraction": 0.5, "draw": 0, "clips": len(kept)}.items()
+    )
 
 
 def test_a_result_says_by_which_rule_its_clips_were_drawn(world, tmp_path, ranking):  # noqa: F811
     """1 % is 360, 400, 419 or 420 clips of NTU-60: a number without its rule cannot be compared."""
-    every = replace(ranking, rule="random", classes=[[name for names in ranking.classes for name in names]])
+    every = replace(
+        ranking, rule="random", classes=[[name for names in ranking.classes for name in names]]
+    )
     results = []
     for fraction, given in ((0.5, every), (0.5, replace(ranking, rule="per_class_round"))):
         cfg = semi.Config(labels=fraction, label_rule=given.rule, train=SHORT)
@@ -72,7 +79,9 @@ def test_all_labels_are_fine_tuning(world, tmp_path, ranking):  # noqa: F811
 def test_another_draw_is_not_gone_on_with(world, tmp_path, ranking, monkeypatch):  # noqa: F811
     """An interrupted task whose labels were drawn anew would train on some clips of each draw."""
     digests = []
-    monkeypatch.setattr(semi._finetune, "run", lambda few, *_: digests.append(few.digest) or Result({}))
+    monkeypatch.setattr(
+        semi._finetune, "run", lambda few, *_: digests.append(few.digest) or Result({})
+    )
     other = replace(ranking, classes=[names[::-1] for names in ranking.classes])
     for lists in (ranking, ranking, other):
         semi.run(semi_world(world, tmp_path, lists), semi.Config(labels=0.5, train=SHORT), 0, CPU)
@@ -84,8 +93,14 @@ def test_labels_of_another_draw_are_refused(world, tmp_path, ranking):  # noqa: 
     with pytest.raises(UserError, match="draw 0 of nwucla/xview, expected draw 1"):
         semi.run(semi_world(world, tmp_path, ranking), semi.Config(labels=0.5, train=SHORT), 1, CPU)
     with pytest.raises(
-        UserError, match="labels: rule psp, draw 0 of nwucla/xview, expected draw 0 of nwucla/xview, rule random; pass its file"
+        UserError,
+        match="labels: rule psp, draw 0 of nwucla/xview, expected draw 0 of nwucla/xview, rule random; pass its file",
     ):
-        semi.run(semi_world(world, tmp_path, ranking), semi.Config(labels=0.5, label_rule="random", train=SHORT), 0, CPU)
+        semi.run(
+            semi_world(world, tmp_path, ranking),
+            semi.Config(labels=0.5, label_rule="random", train=SHORT),
+            0,
+            CPU,
+        )
     with pytest.raises(UserError, match="labels: none"):
         semi.run(opened(world, tmp_path), semi.Config(labels=0.5, train=SHORT), 0, CPU)

@@ -18,7 +18,9 @@ J = SKELETON.joints
 
 
 def card(recipe="resize50", method="raw", frames=50, settings=None):
-    return EncoderCard(method, settings or {}, {"name": "raw"}, {"name": recipe}, "kinect_v1", 1, frames, "joint")
+    return EncoderCard(
+        method, settings or {}, {"name": "raw"}, {"name": recipe}, "kinect_v1", 1, frames, "joint"
+    )
 
 
 def recording(frames=40, actions=(), seed=0):
@@ -27,10 +29,15 @@ def recording(frames=40, actions=(), seed=0):
     xyz = np.broadcast_to(body, (frames, J, 3)).astype(np.float32).copy()
     xyz[:, 7] = xyz[0, SKELETON.centre]
     xyz[:, 7, 1] += 0.01 * np.arange(1, frames + 1)
-    return Recording(RawSequence("r", -1, xyz[:, :, None], subject=1), np.arange(frames) * 2.0, tuple(actions))
+    return Recording(
+        RawSequence("r", -1, xyz[:, :, None], subject=1), np.arange(frames) * 2.0, tuple(actions)
+    )
 
 
-@pytest.mark.parametrize(("recipe", "method", "frames"), [("resize50", "raw", 50), ("spine300", "raw", 40), ("spine300", "scdnet", 64)])
+@pytest.mark.parametrize(
+    ("recipe", "method", "frames"),
+    [("resize50", "raw", 50), ("spine300", "raw", 40), ("spine300", "scdnet", 64)],
+)
 def test_rows_know_their_frame(recipe, method, frames):
     """Half a row of error moves every boundary of every interval. The hand's height is a clock no code of the task can see."""
     made = card(recipe, method, frames)
@@ -40,8 +47,12 @@ def test_rows_know_their_frame(recipe, method, frames):
     rows = _windows.encode(made, encoder, x, length).frames
     at = _windows.row_times(made, encoder, 40, x.shape[2], rows.shape[1])
     hand = rows.view(len(rows), rows.shape[1], 3, J, 1)[0, :, :, 7, 0]
-    clock = hand.norm(dim=1) / 0.01 - 1  # distance from the centre joint, which recipes put at the origin
-    if recipe == "spine300":  # there the origin is the spine: the hand moves along a line, so compare steps from its first place
+    clock = (
+        hand.norm(dim=1) / 0.01 - 1
+    )  # distance from the centre joint, which recipes put at the origin
+    if (
+        recipe == "spine300"
+    ):  # there the origin is the spine: the hand moves along a line, so compare steps from its first place
         clock = (hand - hand[0]).norm(dim=1) / 0.01 + at[0]
     torch.testing.assert_close(at, clock, atol=0.02, rtol=0)
 
@@ -56,7 +67,9 @@ def test_windows_carry_the_labels_of_their_frames():
     labels = np.zeros(30, int)
     labels[5:11] = 4
     for i in range(5):
-        np.testing.assert_array_equal(windows.data.y[i], labels[windows.start[i] : windows.start[i] + 12])
+        np.testing.assert_array_equal(
+            windows.data.y[i], labels[windows.start[i] : windows.start[i] + 12]
+        )
     assert windows.data.x.shape == (6, 3, 50, J, 1)
     # The short one stands still at its end: its last frames show its last pose.
     np.testing.assert_allclose(windows.data.x[5, :, -1], windows.data.x[5, :, -10], atol=1e-6)
@@ -67,15 +80,25 @@ def test_a_window_is_seen_as_the_clip_it_is():
     made, whole = card(), recording(30)
     windows = _windows.cut([whole], 12, 6, made, "kinect_v1", 1)
     clip = RawSequence("c", 0, whole.clip.xyz[6:18])
-    np.testing.assert_array_equal(windows.data.x[1], _windows.as_array([clip], made, "kinect_v1", 1).x[0])
+    np.testing.assert_array_equal(
+        windows.data.x[1], _windows.as_array([clip], made, "kinect_v1", 1).x[0]
+    )
 
 
 # Recipe, a small encoder, and how far off its rows may seem, in frames. PSP's attention maps are means over all frames, so that every row
 # knows a little of every moment.
 METHODS = {
     "pstl": ("resize50", {"name": "stgcn", "width": 8}, 3.0),
-    "scdnet": ("spine300", {"name": "scdnet", "width": 16, "feedforward": 16, "heads": 2, "stem_width": 8}, 3.0),
-    "hitrs": ("metres300", {"name": "hitrs", "width": 8, "heads": 2, "head_width": 8, "layers": 2}, 3.0),
+    "scdnet": (
+        "spine300",
+        {"name": "scdnet", "width": 16, "feedforward": 16, "heads": 2, "stem_width": 8},
+        3.0,
+    ),
+    "hitrs": (
+        "metres300",
+        {"name": "hitrs", "width": 8, "heads": 2, "head_width": 8, "layers": 2},
+        3.0,
+    ),
     "psp": ("scaled300", {"name": "dsta", "width": 16}, 8.0),
 }
 
@@ -85,7 +108,9 @@ def test_rows_of_every_method_are_about_their_frames(method):
     """Detection reads rows of any encoder: what happens at one moment must show in the rows around it."""
     recipe, encoder_settings, tolerance = METHODS[method]
     module = load_plugin("methods", method)
-    still = np.broadcast_to(np.random.default_rng(0).normal(size=(J, 3)), (64, J, 3)) + np.random.default_rng(1).normal(0, 0.02, (64, J, 3))
+    still = np.broadcast_to(
+        np.random.default_rng(0).normal(size=(J, 3)), (64, J, 3)
+    ) + np.random.default_rng(1).normal(0, 0.02, (64, J, 3))
     clips = [RawSequence("still", -1, still[:, :, None].astype(np.float32))]
     for moment in (12, 32, 50):
         moved = still.copy()
@@ -95,11 +120,15 @@ def test_rows_of_every_method_are_about_their_frames(method):
     data = _windows.as_array(clips, made, "kinect_v1", 1)
     made = replace(made, frames=module.Method.frames(module.Config(), data.x.shape[2]))
     change = torch.zeros(1)
-    for seed in range(8):  # random weights blur single networks: what all of them have in common is counted
+    for seed in range(
+        8
+    ):  # random weights blur single networks: what all of them have in common is counted
         torch.manual_seed(seed)
         encoder = encoder_file.build(made).eval()
         with torch.inference_mode():
-            rows = _windows.encode(made, encoder, torch.from_numpy(data.x), torch.from_numpy(data.length)).frames
+            rows = _windows.encode(
+                made, encoder, torch.from_numpy(data.x), torch.from_numpy(data.length)
+            ).frames
         moved_by = (rows[1:] - rows[:1]).norm(dim=2)
         change = change + moved_by / moved_by.sum()
     at = _windows.row_times(made, encoder, 64, data.x.shape[2], rows.shape[1])

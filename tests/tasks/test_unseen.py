@@ -28,7 +28,9 @@ from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")
 # Supervised: its encoder has a classifier of its own, so that every task makes sense.
-RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="supervised", stream="joint", seed=0)
+RUN = Run(
+    suite="tiny", dataset="nwucla", split="xview", method="supervised", stream="joint", seed=0
+)
 TRAIN = {"epochs": 2, "batch_size": 8, "lr": 5.0e-3}
 QUICK = {"folds": 2, "strengths": [1.0]}
 # Settings that make a task quick. A task that is not here is tried with its own.
@@ -37,9 +39,16 @@ TASKS = {
     "probe": QUICK,
     "finetune": {"train": TRAIN, "test_every": 1},
     "semi": {"labels": 0.5, "train": TRAIN},
-    "lost_joints": {"joints": [3], "parts": False, "frames": [0.5], "probes": {"linear": {"epochs": 2}, "knn": {"k": 3}}},
+    "lost_joints": {
+        "joints": [3],
+        "parts": False,
+        "frames": [0.5],
+        "probes": {"linear": {"epochs": 2}, "knn": {"k": 3}},
+    },
 }
-ON_CLIPS = [name for name in names("tasks") if declared("tasks", name, "NEEDS", "features") != "recordings"]
+ON_CLIPS = [
+    name for name in names("tasks") if declared("tasks", name, "NEEDS", "features") != "recordings"
+]
 TWINS = 3  # the last of 8 test clips: what is drawn clip by clip, as lost frames, is then the same without them
 
 
@@ -50,24 +59,45 @@ def files(folder: Path, copies: bool) -> dict[str, Path]:
     x, y, content = np.array(plain.x), plain.y.copy(), plain.content.copy()
     for values in (x, y, content):
         values[test[-TWINS:]] = values[train[:TWINS]]
-    data = replace(plain, x=x, y=y, content=content, splits={"xview": (train, test if copies else test[:-TWINS])})
+    data = replace(
+        plain,
+        x=x,
+        y=y,
+        content=content,
+        splits={"xview": (train, test if copies else test[:-TWINS])},
+    )
     write_array(folder / "array", data)
-    made = {"array": folder / "array", "encoder": folder / "encoder.pt", "features": folder / "features.npz", "labels": folder / "l.json"}
+    made = {
+        "array": folder / "array",
+        "encoder": folder / "encoder.pt",
+        "features": folder / "features.npz",
+        "labels": folder / "l.json",
+    }
     pretrain(settings(folder), RUN, made["array"], made["encoder"], CPU)
     extract(made["encoder"], made["array"], "xview", "recalibrated", made["features"], CPU)
-    write_json(made["labels"], vars(rank("nwucla", "xview", 0, [data.names[i] for i in train], data.y[train], 3)))
+    write_json(
+        made["labels"],
+        vars(rank("nwucla", "xview", 0, [data.names[i] for i in train], data.y[train], 3)),
+    )
     return made
 
 
 def settings(folder: Path) -> config.Params:
     make_params(folder, snapshot_every=1)
     path = folder / "params.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"tasks": {name: TASKS.get(name, {}) for name in ON_CLIPS}}))
+    path.write_text(
+        yaml.safe_dump(
+            yaml.safe_load(path.read_text())
+            | {"tasks": {name: TASKS.get(name, {}) for name in ON_CLIPS}}
+        )
+    )
     return config.load(path)
 
 
 @pytest.fixture(scope="module")
-def sides(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, tuple[config.Params, dict[str, Path]]]:
+def sides(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[bool, tuple[config.Params, dict[str, Path]]]:
     """The same run with the copies on the test side, and without them."""
     found = {}
     for copies in (True, False):
@@ -76,7 +106,9 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, tuple[config.P
     return found
 
 
-def metrics(world: tuple[config.Params, dict[str, Path]], task: str, out: Path) -> dict[tuple[str, str], float]:
+def metrics(
+    world: tuple[config.Params, dict[str, Path]], task: str, out: Path
+) -> dict[tuple[str, str], float]:
     params, made = world
     evaluate(params, RUN, task, "recalibrated", made["features"], out, out.with_suffix(".scores.npz"), CPU,
              encoder=made["encoder"], array=made["array"], labels=made["labels"],
@@ -88,10 +120,15 @@ def metrics(world: tuple[config.Params, dict[str, Path]], task: str, out: Path) 
 @pytest.mark.parametrize("task", ON_CLIPS)
 def test_every_metric_has_the_figure_of_a_split_without_the_copies(task, sides, tmp_path):
     """Leaving copies out must give what the task gives where they were never tested: no metric is exempt, and none is another one."""
-    every, without = metrics(sides[True], task, tmp_path / "a.json"), metrics(sides[False], task, tmp_path / "b.json")
+    every, without = (
+        metrics(sides[True], task, tmp_path / "a.json"),
+        metrics(sides[False], task, tmp_path / "b.json"),
+    )
     assert without
     assert not any(name.endswith(UNSEEN) for _, name in without)
-    assert {key for key in every if key[1].endswith(UNSEEN)} == {(setting, name + UNSEEN) for setting, name in without}
+    assert {key for key in every if key[1].endswith(UNSEEN)} == {
+        (setting, name + UNSEEN) for setting, name in without
+    }
     assert {key for key in every if not key[1].endswith(UNSEEN)} == set(without)
     for (setting, name), value in without.items():
         assert every[setting, name + UNSEEN] == pytest.approx(value, abs=1e-9), name
@@ -112,11 +149,22 @@ def test_a_fusion_leaves_the_copies_out_as_its_streams_do(sides, tmp_path):
             np.savez(scores, **content | {"about": np.array(json.dumps(about))})
             streams[stream] = str(scores)
         fused = RUN.model_copy(update={"stream": "3s"})
-        fuse(fused, "linear", "recalibrated", streams, {"joint": 1.0, "bone": 0.5}, folder / "f.json", folder / "f.npz")
-        found[copies] = {row["metric"]: row["value"] for row in json.loads((folder / "f.json").read_text())["rows"]}
-    assert {name: value for name, value in found[True].items() if name.endswith(UNSEEN)} == pytest.approx(
-        {name + UNSEEN: value for name, value in found[False].items()}
-    )
+        fuse(
+            fused,
+            "linear",
+            "recalibrated",
+            streams,
+            {"joint": 1.0, "bone": 0.5},
+            folder / "f.json",
+            folder / "f.npz",
+        )
+        found[copies] = {
+            row["metric"]: row["value"]
+            for row in json.loads((folder / "f.json").read_text())["rows"]
+        }
+    assert {
+        name: value for name, value in found[True].items() if name.endswith(UNSEEN)
+    } == pytest.approx({name + UNSEEN: value for name, value in found[False].items()})
     assert {"top1", "top5", "macro_f1", "top1_equal"} == set(found[False])
 
 
@@ -132,7 +180,16 @@ def test_a_new_task_cannot_forget_it(sides, tmp_path, monkeypatch):
         task = SimpleNamespace(Config=Frozen, run=lambda *_, result=result: result)
         monkeypatch.setattr(_run, "load_plugin", lambda *_, task=task: task)
         with pytest.raises(UserError, match=r"task knn: metrics of test clips without .*on_clips"):
-            evaluate(params, RUN, "knn", "recalibrated", made["features"], tmp_path / "new.json", None, CPU)
+            evaluate(
+                params,
+                RUN,
+                "knn",
+                "recalibrated",
+                made["features"],
+                tmp_path / "new.json",
+                None,
+                CPU,
+            )
         assert not (tmp_path / "new.json").exists()
 
 
@@ -141,4 +198,7 @@ def test_where_all_clips_are_copies_or_none_is_there_is_one_figure_only():
     y = torch.tensor([1.0, 0.0])
     for unseen in ([True, True], [False, False]):
         assert on_clips(lambda kept: {"m": float(y[kept].mean())}, np.array(unseen)) == {"m": 0.5}
-    assert on_clips(lambda kept: {"m": float(y[kept].mean())}, np.array([True, False])) == {"m": 0.5, "m_unseen": 1.0}
+    assert on_clips(lambda kept: {"m": float(y[kept].mean())}, np.array([True, False])) == {
+        "m": 0.5,
+        "m_unseen": 1.0,
+    }

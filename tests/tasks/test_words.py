@@ -21,7 +21,9 @@ from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
 CPU = torch.device("cpu")
-CARD = EncoderCard("pstl", {}, {"name": "stgcn", "width": 2}, {"name": "resize50"}, "kinect_v2", 2, 50, "joint")
+CARD = EncoderCard(
+    "pstl", {}, {"name": "stgcn", "width": 2}, {"name": "resize50"}, "kinect_v2", 2, 50, "joint"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -132,10 +134,29 @@ def test_a_file_is_what_its_ending_says(capsys: pytest.CaptureFixture[str]) -> N
         assert f"pstl embed: {out}: files that " in (said := capsys.readouterr().err)
         assert "known: .npy, .npz" in said
     run("show", "clips/one.npy", "--skeleton", "kinect_v2", "--out", "x.mp4")
-    assert "x.mp4: files that end in .mp4 are not written here; known: .gif" in capsys.readouterr().err
-    run("features", "--encoder", "e", "--array", "a", "--split", "s", "--batch-norm", "released", "--out", "f.npy")
+    assert (
+        "x.mp4: files that end in .mp4 are not written here; known: .gif" in capsys.readouterr().err
+    )
+    run(
+        "features",
+        "--encoder",
+        "e",
+        "--array",
+        "a",
+        "--split",
+        "s",
+        "--batch-norm",
+        "released",
+        "--out",
+        "f.npy",
+    )
     assert "known: .npz" in capsys.readouterr().err
-    assert sorted(path.name for path in Path().iterdir()) == ["clips", "encoder.pt", "f.npy", "f.npz"]
+    assert sorted(path.name for path in Path().iterdir()) == [
+        "clips",
+        "encoder.pt",
+        "f.npy",
+        "f.npz",
+    ]
 
 
 def test_a_body_is_named_and_never_told_from_a_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,7 +184,9 @@ def test_a_stored_clip_has_the_body_of_its_data_set(monkeypatch: pytest.MonkeyPa
     Path("raw").mkdir()
     rows = np.concatenate([person()[:, :20].reshape(-1, 3), np.ones((800, 1))], axis=1)
     np.savetxt("raw/a01_s01_e01_skeleton3D.txt", rows)
-    write_sequences("data/sequences/msraction3d", msraction3d.SPEC, 20, msraction3d.read(Path("raw")))
+    write_sequences(
+        "data/sequences/msraction3d", msraction3d.SPEC, 20, msraction3d.read(Path("raw"))
+    )
     for clip in ("msraction3d/a01_s01_e01", "raw/a01_s01_e01_skeleton3D.txt"):
         assert [bone[:2] for bone in draw(clip).bones] == list(load_skeleton("msr20").edges)
     with pytest.raises(UserError, match="a body of msr20"):
@@ -178,7 +201,9 @@ REAL = {
 
 
 @pytest.mark.parametrize("archive", REAL)
-def test_real_recordings_are_people(archive: str, shared: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_real_recordings_are_people(
+    archive: str, shared: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """What sensors really wrote, single frames included, must not be refused; only what is odd is said."""
     if not (shared / "data" / archive).is_file():
         pytest.skip(f"no {archive} in ../shared/data")
@@ -186,10 +211,15 @@ def test_real_recordings_are_people(archive: str, shared: Path, caplog: pytest.L
     save(EncoderCard(**{**vars(CARD), "skeleton": skeleton, "people": 1}))
     with zipfile.ZipFile(shared / "data" / archive) as members:
         names = [name for name in members.namelist() if Path(name).suffix in (".json", ".txt")]
-        for name in [*names[:: max(1, len(names) // 20)], *(name for name in names if "a02_s09_e04_v0" in name)]:
+        for name in [
+            *names[:: max(1, len(names) // 20)],
+            *(name for name in names if "a02_s09_e04_v0" in name),
+        ]:
             Path("real", Path(name).name).parent.mkdir(exist_ok=True)
             Path("real", Path(name).name).write_bytes(members.read(name))
     count = len([path for path in Path("real").iterdir() if is_clip(path)])
     assert len(embedded("real")) == count
     assert "of an unusual size" not in caplog.text
-    assert ("2 clips, e.g. real/a02_s09_e04_v02.json: a single frame" in caplog.text) == (single == 2)
+    assert ("2 clips, e.g. real/a02_s09_e04_v02.json: a single frame" in caplog.text) == (
+        single == 2
+    )

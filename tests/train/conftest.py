@@ -19,7 +19,12 @@ def make_params(folder, **train):
         "random_init": shape | {"train": {"epochs": 0, "lr": 1}},
     }
     experiment = {"dataset": "nwucla", "split": "xview", "methods": list(methods), "tasks": ["knn"]}
-    content = {"suite": "tiny", "methods": methods, "tasks": {"knn": {}}, "suites": {"tiny": {"summary": "", "experiments": [experiment]}}}
+    content = {
+        "suite": "tiny",
+        "methods": methods,
+        "tasks": {"knn": {}},
+        "suites": {"tiny": {"summary": "", "experiments": [experiment]}},
+    }
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(content))
     return config.load(path)
@@ -29,12 +34,22 @@ def make_array(folder, y=None, seed=0):
     """24 clips of a random walk whose step depends on the class; the first 16 are for training."""
     rng = np.random.default_rng(seed)
     classes = np.arange(24) % 3
-    x = (rng.normal(size=(24, 3, 50, 20, 1)) * (1 + classes[:, None, None, None, None])).cumsum(2).astype(np.float32) * 0.02
-    meta = {"dataset": "nwucla", "recipe": {"name": "resize50"}, "skeleton": "kinect_v1", "people": 1, "classes": ["a", "b", "c"]}
+    x = (rng.normal(size=(24, 3, 50, 20, 1)) * (1 + classes[:, None, None, None, None])).cumsum(
+        2
+    ).astype(np.float32) * 0.02
+    meta = {
+        "dataset": "nwucla",
+        "recipe": {"name": "resize50"},
+        "skeleton": "kinect_v1",
+        "people": 1,
+        "classes": ["a", "b", "c"],
+    }
     splits = {"xview": (np.arange(16), np.arange(16, 24))}
     names = [f"clip{i}" for i in range(24)]
     y = classes if y is None else y
-    write_array(folder, ArraySet(x, y, np.full(24, 50), np.arange(24, dtype=np.uint64), names, splits, meta))
+    write_array(
+        folder, ArraySet(x, y, np.full(24, 50), np.arange(24, dtype=np.uint64), names, splits, meta)
+    )
     return folder
 
 

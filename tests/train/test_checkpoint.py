@@ -20,7 +20,9 @@ from pstl.train import pretrain as loop
 from train.conftest import make_params
 
 CPU = torch.device("cpu")
-RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="supervised", stream="joint", seed=0)
+RUN = Run(
+    suite="tiny", dataset="nwucla", split="xview", method="supervised", stream="joint", seed=0
+)
 
 
 def weights(folder):
@@ -83,7 +85,12 @@ def test_the_checkpoint_before_a_damaged_one_is_used_and_said(world, damage, cap
     assert "last.pt: not a readable file" in warnings[0]
     assert "going on from the checkpoint before it, last.previous.pt, after 2 epochs" in warnings[0]
     assert same(weights(run), weights(whole))
-    assert sorted(path.name for path in run.iterdir()) == ["curve.jsonl", "encoder.pt", "run.json", "snapshots.zip"]
+    assert sorted(path.name for path in run.iterdir()) == [
+        "curve.jsonl",
+        "encoder.pt",
+        "run.json",
+        "snapshots.zip",
+    ]
 
 
 def test_killed_between_two_names_nothing_is_lost(world):
@@ -101,7 +108,9 @@ def test_two_damaged_checkpoints_stop_the_run(world):
     params, array, _, run = world
     cut(run / "last.pt")
     cut(run / "last.previous.pt")
-    with pytest.raises(UserError, match=r"last\.previous\.pt: not a readable file of weights .* delete it"):
+    with pytest.raises(
+        UserError, match=r"last\.previous\.pt: not a readable file of weights .* delete it"
+    ):
         loop.pretrain(params, RUN, array, run / "encoder.pt", CPU)
 
 
@@ -110,7 +119,10 @@ def test_a_damaged_array_is_named_before_anything_is_trained(world, name):
     """A flipped bit in the data is a wrong table that nobody can explain."""
     params, array, _, run = world
     flip(array / name)
-    with pytest.raises(UserError, match=rf"{name}: checksum \w+, expected \w+: the file is damaged; delete .*array and run again"):
+    with pytest.raises(
+        UserError,
+        match=rf"{name}: checksum \w+, expected \w+: the file is damaged; delete .*array and run again",
+    ):
         loop.pretrain(params, RUN, array, run / "encoder.pt", CPU)
     assert (run / "last.pt").exists()
 
@@ -120,15 +132,34 @@ def test_a_clock_that_jumps_changes_nothing(world, monkeypatch):
     params, array, whole, run = world
     jumps = iter([4e9, 0.0, 2e9] * 10_000)
     monkeypatch.setattr(time, "time", lambda: next(jumps))
-    for path, date in (("last.pt", 0), ("last.previous.pt", 4_000_000_000), ("curve.jsonl", 4_000_000_000)):
+    for path, date in (
+        ("last.pt", 0),
+        ("last.previous.pt", 4_000_000_000),
+        ("curve.jsonl", 4_000_000_000),
+    ):
         os.utime(run / path, (date, date))
     loop.pretrain(params, RUN, array, run / "encoder.pt", CPU)
     assert same(weights(run), weights(whole))
-    assert all(0 <= json.loads(line)["seconds"] < 600 for line in (run / "curve.jsonl").read_text().splitlines())
+    assert all(
+        0 <= json.loads(line)["seconds"] < 600
+        for line in (run / "curve.jsonl").read_text().splitlines()
+    )
 
 
 def arguments(params, array, out):
-    return ["pretrain", "--params", str(params), "--run", str(RUN), "--array", str(array), "--out", str(out), "--device", "cpu"]
+    return [
+        "pretrain",
+        "--params",
+        str(params),
+        "--run",
+        str(RUN),
+        "--array",
+        str(array),
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+    ]
 
 
 @pytest.mark.slow
@@ -140,7 +171,12 @@ def test_a_full_disk_is_one_line_and_loses_nothing(world, tmp_path):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
 
-    command = [sys.executable, "-m", "pstl", *arguments(tmp_path / "params.yaml", array, run / "encoder.pt")]
+    command = [
+        sys.executable,
+        "-m",
+        "pstl",
+        *arguments(tmp_path / "params.yaml", array, run / "encoder.pt"),
+    ]
     done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True)
     lines = [line for line in done.stderr.splitlines() if "epoch" not in line]
     assert done.returncode == 2
@@ -152,13 +188,18 @@ def test_a_full_disk_is_one_line_and_loses_nothing(world, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="only root may mount a file system of a given size")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mount"),
+    reason="only root may mount a file system of a given size",
+)
 def test_a_disk_that_is_really_full(world, tmp_path, capsys):
     """The same on a file system with half a megabyte, and on one that cannot be written at all, as root, whom modes do not stop."""
     _, array, whole, run = world
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "pstl", str(disk)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "pstl", str(disk)], capture_output=True
+    ).returncode:
         pytest.skip("this machine does not let root mount")
     try:
         shutil.copytree(run, disk / "run")
@@ -201,9 +242,17 @@ def test_a_run_is_trained_by_one_process_at_a_time(world):
         "import sys; from pathlib import Path; from pstl.train.checkpoint import hold;"
         "hold(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
     )
-    other = subprocess.Popen([sys.executable, "-c", hold, run / "last.pt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen(
+        [sys.executable, "-c", hold, run / "last.pt"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert other.stdout.readline() == "held\n"
-    with pytest.raises(UserError, match=rf"last\.pt: process {other.pid} on .* is training this run; wait for it, or end it"):
+    with pytest.raises(
+        UserError,
+        match=rf"last\.pt: process {other.pid} on .* is training this run; wait for it, or end it",
+    ):
         checkpoint.hold(run / "last.pt")
     other.kill()
     other.communicate()

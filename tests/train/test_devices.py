@@ -28,7 +28,12 @@ def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def job(count: int) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", JOB, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", JOB, str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def said(process: subprocess.Popen[str]) -> str:
@@ -72,7 +77,9 @@ def test_small_jobs_may_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         ("7", []),
     ],
 )
-def test_what_a_queue_allows_is_all_there_is(allowed: str | None, found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_queue_allows_is_all_there_is(
+    allowed: str | None, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SLURM gives a job some GPUs of a node by number or by name; taking another would be taking somebody else's."""
     if allowed is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)

@@ -30,19 +30,39 @@ from train.conftest import make_params
 CPU = torch.device("cpu")
 STGCN = {"recipe": "resize50", "encoder": {"name": "stgcn", "width": 2, "dropout": 0.0}}
 BARLOW = STGCN | {"settings": {"projector_width": 16}}
-PLAIN = {"batch_size": 9, "optimiser": "sgd", "lr": 0.01, "momentum": 0.9, "schedule": "constant"}  # 9 does not divide by two
+PLAIN = {
+    "batch_size": 9,
+    "optimiser": "sgd",
+    "lr": 0.01,
+    "momentum": 0.9,
+    "schedule": "constant",
+}  # 9 does not divide by two
 METHODS = {
     "pstl": BARLOW,
     "skeletonbt": BARLOW,
     "supervised": STGCN,
     "scdnet": {
         "recipe": "spine300",
-        "encoder": {"name": "scdnet", "width": 16, "heads": 2, "feedforward": 16, "stem_width": 8, "dropout": 0.0},
+        "encoder": {
+            "name": "scdnet",
+            "width": 16,
+            "heads": 2,
+            "feedforward": 16,
+            "stem_width": 8,
+            "dropout": 0.0,
+        },
         "settings": {"queue": 24, "projection": 8},
     },
     "hitrs": {
         "recipe": "metres300",
-        "encoder": {"name": "hitrs", "width": 8, "heads": 2, "head_width": 4, "layers": 1, "dropout": 0.0},
+        "encoder": {
+            "name": "hitrs",
+            "width": 8,
+            "heads": 2,
+            "head_width": 4,
+            "layers": 1,
+            "dropout": 0.0,
+        },
         "train": {"accumulate": 2, "clip_norm": 1.0},
     },
     "psp": {
@@ -57,20 +77,43 @@ METHODS = {
 
 def walks(recipe: str, frames: int) -> ArraySet:
     """24 walks of 20 to `frames` frames, zero beyond; the first 16 are for training."""
-    x = np.random.default_rng(0).normal(size=(24, 3, frames, 20, 1)).cumsum(2).astype(np.float32) * 0.05
-    length = np.full(24, frames) if recipe == "resize50" else np.linspace(20, frames, 24).astype(np.int64)
+    x = (
+        np.random.default_rng(0).normal(size=(24, 3, frames, 20, 1)).cumsum(2).astype(np.float32)
+        * 0.05
+    )
+    length = (
+        np.full(24, frames)
+        if recipe == "resize50"
+        else np.linspace(20, frames, 24).astype(np.int64)
+    )
     for clip, n in zip(x, length, strict=True):
         clip[:, n:] = 0
-    meta = {"dataset": "nwucla", "recipe": {"name": recipe}, "skeleton": "kinect_v1", "people": 1, "classes": ["a", "b", "c"]}
+    meta = {
+        "dataset": "nwucla",
+        "recipe": {"name": recipe},
+        "skeleton": "kinect_v1",
+        "people": 1,
+        "classes": ["a", "b", "c"],
+    }
     splits = {"xview": (np.arange(16), np.arange(16, 24))}
     names = [f"clip{i}" for i in range(24)]
-    return ArraySet(x, np.arange(24) % 3, length, np.arange(24, dtype=np.uint64), names, splits, meta | {"checksum": ""})
+    return ArraySet(
+        x,
+        np.arange(24) % 3,
+        length,
+        np.arange(24, dtype=np.uint64),
+        names,
+        splits,
+        meta | {"checksum": ""},
+    )
 
 
 def trained(name: str, epochs: int, last: Path) -> dict[str, torch.Tensor]:
     """Everything a method holds after so many epochs, those in `last` included."""
     entry = METHODS[name]
-    section = MethodSettings.model_validate({"method": name, **entry, "train": PLAIN | entry.get("train", {}) | {"epochs": epochs}})
+    section = MethodSettings.model_validate(
+        {"method": name, **entry, "train": PLAIN | entry.get("train", {}) | {"epochs": epochs}}
+    )
     data = walks(section.recipe.name, 50 if section.recipe.name == "resize50" else 60)
     run = Run(suite="tiny", dataset="nwucla", split="xview", method=name, stream="joint", seed=0)
     known = np.arange(8) if section.labels else None
@@ -86,10 +129,19 @@ def trained(name: str, epochs: int, last: Path) -> dict[str, torch.Tensor]:
 def on_two(rank: int, port: str, folder: Path) -> None:
     """What one of two processes does: two epochs; one epoch; the second epoch after a first one on one process."""
     torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
     distributed.start(CPU)
     for name in METHODS:
-        states = {"two": trained(name, 2, folder / f"{name}.two.pt"), "moved": trained(name, 2, folder / f"{name}.one.pt")}
+        states = {
+            "two": trained(name, 2, folder / f"{name}.two.pt"),
+            "moved": trained(name, 2, folder / f"{name}.one.pt"),
+        }
         trained(name, 1, folder / f"{name}.begun-on-two.pt")
         if rank == 0:
             torch.save(states, folder / f"{name}.states")
@@ -112,7 +164,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compare(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
     assert found.keys() == expected.keys()
     for key in expected:
-        torch.testing.assert_close(found[key], expected[key], atol=1e-7, rtol=1e-5, msg=lambda m, key=key: f"{key}: {m}")
+        torch.testing.assert_close(
+            found[key], expected[key], atol=1e-7, rtol=1e-5, msg=lambda m, key=key: f"{key}: {m}"
+        )
 
 
 @pytest.mark.slow
@@ -125,7 +179,9 @@ def test_two_processes_are_one(world: Path, tmp_path: Path, name: str) -> None:
     one = trained(name, 2, tmp_path / "last.pt")
     start = trained(name, 0, tmp_path / "none.pt")
     weights = [key for key in one if one[key].is_floating_point()]
-    assert any(not torch.allclose(one[key], start[key], atol=1e-4) for key in weights), "nothing was learned, so nothing is shown"
+    assert any(not torch.allclose(one[key], start[key], atol=1e-4) for key in weights), (
+        "nothing was learned, so nothing is shown"
+    )
     states = torch.load(world / f"{name}.states", weights_only=True)
     compare(states["two"], one)
     compare(states["moved"], one)
@@ -188,7 +244,9 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on(tmp_path: Path, ar
         lines = [line for line in launcher.communicate()[1].splitlines() if "epoch" not in line]
     assert launcher.returncode == 2
     assert len(lines) == 1, lines
-    assert lines[0].startswith("pstl pretrain: process 2 of 2 was killed by SIGKILL, so the others were ended; run again")
+    assert lines[0].startswith(
+        "pstl pretrain: process 2 of 2 was killed by SIGKILL, so the others were ended; run again"
+    )
     assert all(map(gone, ranks))
     reached = checkpoint.read(last)["epoch"]
     assert reached >= 1
@@ -202,7 +260,9 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on(tmp_path: Path, ar
     reached = checkpoint.read(last)["epoch"]
     make_params(tmp_path, epochs=reached + 1, batch_size=16)
     state = checkpoint.read(last)
-    torch.save(state | {"settings": settings_digest(tmp_path, array)}, last)  # as if so few epochs had been wanted from the start
+    torch.save(
+        state | {"settings": settings_digest(tmp_path, array)}, last
+    )  # as if so few epochs had been wanted from the start
     main(pretrain(tmp_path, "--gpus", "1"))
     assert len((tmp_path / "run/curve.jsonl").read_text().splitlines()) == reached + 1
     assert encoder_file.load(tmp_path / "run/encoder.pt")
@@ -213,4 +273,8 @@ def settings_digest(folder: Path, array: Path) -> str:
     from pstl.data.store import open_array
 
     params, run = load(folder / "params.yaml"), Run.parse(RUN)
-    return str(loop.card_of(run, params.method("tiny", "supervised"), open_array(array)).provenance["settings_digest"])
+    return str(
+        loop.card_of(run, params.method("tiny", "supervised"), open_array(array)).provenance[
+            "settings_digest"
+        ]
+    )

@@ -18,7 +18,9 @@ class Net(nn.Module):
 
 
 def settings(**changes):
-    return TrainSettings(**{"epochs": 9, "lr": 0.1, "optimiser": "adamw", "weight_decay": 0.5} | changes)
+    return TrainSettings(
+        **{"epochs": 9, "lr": 0.1, "optimiser": "adamw", "weight_decay": 0.5} | changes
+    )
 
 
 def test_named_parameters_are_spared_the_decay():
@@ -30,7 +32,9 @@ def test_named_parameters_are_spared_the_decay():
         p.grad = torch.zeros_like(p)
     optim.step()
     for name, p in net.named_parameters():
-        torch.testing.assert_close(p.detach(), before[name] * (1 - 0.1 * 0.5 if name == "layer.weight" else 1))
+        torch.testing.assert_close(
+            p.detach(), before[name] * (1 - 0.1 * 0.5 if name == "layer.weight" else 1)
+        )
     assert sum(len(group["params"]) for group in optim.param_groups) == 4
     with pytest.raises(UserError, match="'nrom'"):
         optimiser.build(net, settings(no_decay=("nrom",)))
@@ -41,7 +45,9 @@ def test_gradients_are_clipped_together():
     net = Net()
     before = torch.cat([p.detach().flatten() for p in net.parameters()])
     gradient = torch.randn(len(before)) * 10
-    for p, part in zip(net.parameters(), gradient.split([p.numel() for p in net.parameters()]), strict=True):
+    for p, part in zip(
+        net.parameters(), gradient.split([p.numel() for p in net.parameters()]), strict=True
+    ):
         p.grad = part.view_as(p)
     sgd = settings(optimiser="sgd", weight_decay=0.0, momentum=0.0, clip_norm=1.0)
     update(net, optimiser.build(net, sgd), sgd, 0.25)

@@ -17,7 +17,12 @@ AUTO = TrainSettings(epochs=1, lr=0.1, precision="auto")
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
-    [({"avx2", "avx512f", "avx512_bf16"}, "bf16"), ({"amx_bf16"}, "bf16"), ({"avx2", "avx512f"}, "fp32"), (set(), "fp32")],
+    [
+        ({"avx2", "avx512f", "avx512_bf16"}, "bf16"),
+        ({"amx_bf16"}, "bf16"),
+        ({"avx2", "avx512f"}, "fp32"),
+        (set(), "fp32"),
+    ],
 )
 def test_auto_is_bf16_only_where_the_processor_has_units_for_it(monkeypatch, flags, expected):
     """Emulated bf16 is nine times slower than fp32: a default tuned to one processor makes an hour of minutes."""
@@ -43,7 +48,9 @@ def test_auto_is_the_same_to_the_bit_as_what_it_chooses(monkeypatch, tmp_path, a
         facts.append(json.loads((tmp_path / named / "run.json").read_text()))
     assert facts[0]["settings"]["train"]["precision"] == "fp32"
     assert facts[0]["run_id"] == facts[1]["run_id"]
-    auto, plain = (torch.load(tmp_path / named / "encoder.pt")["state"] for named in ("auto", "fp32"))
+    auto, plain = (
+        torch.load(tmp_path / named / "encoder.pt")["state"] for named in ("auto", "fp32")
+    )
     assert all(torch.equal(auto[key], plain[key]) for key in plain)
 
 
@@ -57,7 +64,9 @@ def test_no_method_of_the_tour_trains_slower_than_in_fp32(root):
         for name in bench._trained(params, "builtin"):
             section = params.method("builtin", name)
             if precision.chosen(section.train, CPU).precision == "bf16":
-                tries = (speed_against_fp32(name, section) for _ in range(6))  # a busy machine disturbs single ones
+                tries = (
+                    speed_against_fp32(name, section) for _ in range(6)
+                )  # a busy machine disturbs single ones
                 assert any(speed > 1 for speed in tries), name
     finally:
         torch.set_num_threads(threads)

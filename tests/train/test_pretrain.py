@@ -46,7 +46,10 @@ def test_labels_never_reach_pretraining(tmp_path, array):
     for method, equal in (("pstl", True), ("supervised", False)):
         pretrain(params, run(method), array, tmp_path / method / "true.pt", CPU)
         pretrain(params, run(method), shuffled, tmp_path / method / "false.pt", CPU)
-        assert same(weights(tmp_path / method / "true.pt"), weights(tmp_path / method / "false.pt")) == equal
+        assert (
+            same(weights(tmp_path / method / "true.pt"), weights(tmp_path / method / "false.pt"))
+            == equal
+        )
 
 
 def test_test_clips_never_reach_pretraining(tmp_path, array):
@@ -56,11 +59,16 @@ def test_test_clips_never_reach_pretraining(tmp_path, array):
     data = open_array(array)
     x = np.array(data.x)
     x[16:] = 1e3
-    write_array(tmp_path / "other", ArraySet(x, data.y, data.length, data.content, data.names, data.splits, data.meta))
+    write_array(
+        tmp_path / "other",
+        ArraySet(x, data.y, data.length, data.content, data.names, data.splits, data.meta),
+    )
     params = make_params(tmp_path)
     for folder in ("array", "other"):
         pretrain(params, run(), tmp_path / folder, tmp_path / f"{folder}.out" / "encoder.pt", CPU)
-    assert same(weights(tmp_path / "array.out/encoder.pt"), weights(tmp_path / "other.out/encoder.pt"))
+    assert same(
+        weights(tmp_path / "array.out/encoder.pt"), weights(tmp_path / "other.out/encoder.pt")
+    )
 
 
 @pytest.mark.parametrize("method", ["pstl", "supervised"])
@@ -83,7 +91,13 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, array, method, monkey
     monkeypatch.setattr(loop, "train_epoch", epoch)
     pretrain(params, run(method), array, tmp_path / "broken/encoder.pt", CPU)
     assert same(weights(tmp_path / "whole/encoder.pt"), weights(tmp_path / "broken/encoder.pt"))
-    curves = [[json.loads(line)["loss"] for line in (tmp_path / f / "curve.jsonl").read_text().splitlines()] for f in ("whole", "broken")]
+    curves = [
+        [
+            json.loads(line)["loss"]
+            for line in (tmp_path / f / "curve.jsonl").read_text().splitlines()
+        ]
+        for f in ("whole", "broken")
+    ]
     assert curves[0] == curves[1]
     assert not (tmp_path / "broken/last.pt").exists()
 
@@ -108,7 +122,13 @@ def test_damaged_checkpoint_is_named(tmp_path, array):
 def test_loss_that_explodes_is_an_error(tmp_path, array):
     """A NaN encoder must never be written."""
     with pytest.raises(UserError, match="loss is"):
-        pretrain(make_params(tmp_path, lr=1e30, epochs=4, optimiser="sgd"), run("supervised"), array, tmp_path / "run/encoder.pt", CPU)
+        pretrain(
+            make_params(tmp_path, lr=1e30, epochs=4, optimiser="sgd"),
+            run("supervised"),
+            array,
+            tmp_path / "run/encoder.pt",
+            CPU,
+        )
     assert not (tmp_path / "run/encoder.pt").exists()
 
 
@@ -127,7 +147,16 @@ def test_run_json_knows_where_the_encoder_comes_from(tmp_path, array):
     assert facts["data_checksum"] == json.loads((array / "meta.json").read_text())["checksum"]
     assert facts["finished"] is True
     assert facts["settings"]["train"]["lr"] == 1e-3
-    assert {"run_id", "git", "device", "seconds", "peak_mb", "versions", "machine", "settings_digest"} <= facts.keys()
+    assert {
+        "run_id",
+        "git",
+        "device",
+        "seconds",
+        "peak_mb",
+        "versions",
+        "machine",
+        "settings_digest",
+    } <= facts.keys()
 
 
 def test_bf16_trains(tmp_path, array):
@@ -146,8 +175,17 @@ def test_random_init_is_written_untrained(tmp_path, array):
 
 def test_a_run_ends_at_its_last_step(tmp_path, array):
     """16 clips in batches of 4, two a step: the third step is the first half of epoch 1, with the rate of step 2."""
-    by_step = {"max_steps": 3, "batch_size": 4, "accumulate": 2, "schedule": "linear", "warmup_steps": 2, "decay_steps": 6}
-    pretrain(make_params(tmp_path, epochs=9, **by_step), run(), array, tmp_path / "run/encoder.pt", CPU)
+    by_step = {
+        "max_steps": 3,
+        "batch_size": 4,
+        "accumulate": 2,
+        "schedule": "linear",
+        "warmup_steps": 2,
+        "decay_steps": 6,
+    }
+    pretrain(
+        make_params(tmp_path, epochs=9, **by_step), run(), array, tmp_path / "run/encoder.pt", CPU
+    )
     curve = [json.loads(line) for line in (tmp_path / "run/curve.jsonl").read_text().splitlines()]
     assert [(epoch["step"], epoch["lr"]) for epoch in curve] == [(2, 0.0), (3, pytest.approx(1e-3))]
 
@@ -159,16 +197,37 @@ def test_torchrun_gives_the_encoder_of_one_process(tmp_path, array):
     The rate is so low that one unit of a tiny network that rounding switches on does not lead training elsewhere.
     """
     make_params(tmp_path, batch_size=8, lr=1e-5, optimiser="sgd")
-    text = (tmp_path / "params.yaml").read_text().replace("width: 2", "width: 2\n      dropout: 0.0")
+    text = (
+        (tmp_path / "params.yaml").read_text().replace("width: 2", "width: 2\n      dropout: 0.0")
+    )
     (tmp_path / "params.yaml").write_text(text)
-    command = ["pstl", "pretrain", "--params", tmp_path / "params.yaml", "--run", str(run()), "--array", array, "--device", "cpu"]
+    command = [
+        "pstl",
+        "pretrain",
+        "--params",
+        tmp_path / "params.yaml",
+        "--run",
+        str(run()),
+        "--array",
+        array,
+        "--device",
+        "cpu",
+    ]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
-    subprocess.run([sys.executable, "-m", *command, "--out", tmp_path / "one/encoder.pt"], check=True, env=env)
-    subprocess.run([sys.executable, "-m", *torchrun, *command, "--out", tmp_path / "two/encoder.pt"], check=True, env=env)
+    subprocess.run(
+        [sys.executable, "-m", *command, "--out", tmp_path / "one/encoder.pt"], check=True, env=env
+    )
+    subprocess.run(
+        [sys.executable, "-m", *torchrun, *command, "--out", tmp_path / "two/encoder.pt"],
+        check=True,
+        env=env,
+    )
     one, two = weights(tmp_path / "one/encoder.pt"), weights(tmp_path / "two/encoder.pt")
     for key in one:
-        torch.testing.assert_close(one[key], two[key], atol=2e-5, rtol=2e-4, msg=lambda m, key=key: f"{key}: {m}")
+        torch.testing.assert_close(
+            one[key], two[key], atol=2e-5, rtol=2e-4, msg=lambda m, key=key: f"{key}: {m}"
+        )
 
 
 def test_bf16_keeps_the_difference_between_clips(tmp_path, array):

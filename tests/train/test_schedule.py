@@ -15,18 +15,29 @@ def test_pstl_schedule():
 def test_step_schedule():
     """SCD-Net: a tenth from epoch 351 on (its spec, section 6)."""
     train = TrainSettings(epochs=451, lr=0.01, schedule="step", milestones=(351,))
-    assert [learning_rate(train, e) for e in (0, 350, 351, 450)] == pytest.approx([0.01, 0.01, 0.001, 0.001])
+    assert [learning_rate(train, e) for e in (0, 350, 351, 450)] == pytest.approx(
+        [0.01, 0.01, 0.001, 0.001]
+    )
 
 
 def test_linear_schedule_ends_near_zero():
     """Linear decay after warm-up."""
     train = TrainSettings(epochs=10, lr=1.0, schedule="linear", warmup_epochs=2)
-    assert [learning_rate(train, e) for e in (0, 1, 2, 6, 9)] == pytest.approx([0, 0.5, 1, 0.5, 0.125])
+    assert [learning_rate(train, e) for e in (0, 1, 2, 6, 9)] == pytest.approx(
+        [0, 0.5, 1, 0.5, 0.125]
+    )
 
 
 def test_hitrs_schedule_by_steps():
     """Warm-up from 0 over 1,000 updates, linear to 2e-6 at update 50,000, whatever the epoch: the rates of its spec, section 11."""
-    train = TrainSettings(epochs=1000, lr=4e-4, schedule="linear", warmup_steps=1000, decay_steps=50_000, final_lr=2e-6)
+    train = TrainSettings(
+        epochs=1000,
+        lr=4e-4,
+        schedule="linear",
+        warmup_steps=1000,
+        decay_steps=50_000,
+        final_lr=2e-6,
+    )
     expected = {0: 0, 500: 2e-4, 1000: 4e-4, 30_000: 1.6445e-4, 50_000: 2e-6, 60_000: 2e-6}
     for step, rate in expected.items():
         assert learning_rate(train, 7, step) == pytest.approx(rate, rel=1e-4)
@@ -34,14 +45,20 @@ def test_hitrs_schedule_by_steps():
 
 def test_two_clocks_at_once_are_refused():
     """A warm-up in epochs and a decay in steps would be neither paper's schedule."""
-    for wrong in ({"decay_steps": 5, "warmup_epochs": 1}, {"decay_steps": 5, "schedule": "cosine"}, {"warmup_steps": 5}):
+    for wrong in (
+        {"decay_steps": 5, "warmup_epochs": 1},
+        {"decay_steps": 5, "schedule": "cosine"},
+        {"warmup_steps": 5},
+    ):
         with pytest.raises(ValueError, match="decay_steps"):
             TrainSettings(**{"epochs": 1, "lr": 1.0, "schedule": "linear"} | wrong)
 
 
 def test_halving_schedule():
     """Hi-TRS's fine-tuning: 1 up to epoch 20, then half of it every ten (its spec, section 5; epochs there begin at 1)."""
-    train = TrainSettings(epochs=70, lr=1.0, schedule="step", milestones=(20, 30, 40, 50, 60), gamma=0.5)
+    train = TrainSettings(
+        epochs=70, lr=1.0, schedule="step", milestones=(20, 30, 40, 50, 60), gamma=0.5
+    )
     expected = [1.0 if e <= 20 else 0.5 ** -(-(e - 20) // 10) for e in range(1, 71)]
     assert [learning_rate(train, e) for e in range(70)] == pytest.approx(expected)
 

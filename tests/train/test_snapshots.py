@@ -18,7 +18,9 @@ from pstl.train import pretrain as loop
 from train.conftest import make_array, make_params
 
 CPU = torch.device("cpu")
-RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="supervised", stream="joint", seed=0)
+RUN = Run(
+    suite="tiny", dataset="nwucla", split="xview", method="supervised", stream="joint", seed=0
+)
 EVERY = {"epochs": 3, "snapshot_every": 1, "schedule": "constant"}
 
 

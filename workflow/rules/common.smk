@@ -50,7 +50,9 @@ def checked():
     """params.yaml and the suite to run. Plug-ins are checked too, but not again in the jobs a cluster starts (they import torch)."""
     try:
         if unknown := set(config) - {"suite", "params", "archives"}:
-            raise UserError(f"--config {', '.join(sorted(unknown))}: unknown; known: suite=NAME, params=FILE, archives=FOLDER")
+            raise UserError(
+                f"--config {', '.join(sorted(unknown))}: unknown; known: suite=NAME, params=FILE, archives=FOLDER"
+            )
         check_options()
         params = settings.load(config.get("params", "params.yaml"))
         suite = str(config.get("suite", params.suite))
@@ -64,7 +66,9 @@ def checked():
 
 
 PARAMS, SUITE = checked()
-STORED = workflow.storage_settings.default_storage_provider is not None  # inputs and outputs lie in object storage
+STORED = (
+    workflow.storage_settings.default_storage_provider is not None
+)  # inputs and outputs lie in object storage
 
 
 def files_of(meta):
@@ -166,18 +170,34 @@ def read_by(wildcards):
         return {"encoder": encoder, "array": array_of(wildcards)}
     if needs == "snapshots":
         trained = PARAMS.encoder_run(run, wildcards.task)
-        return {"encoder": encoder, "array": array_of(wildcards), "snapshots": paths.snapshots(trained)}
+        return {
+            "encoder": encoder,
+            "array": array_of(wildcards),
+            "snapshots": paths.snapshots(trained),
+        }
     if needs == "labels":
-        return {"encoder": encoder, "array": array_of(wildcards), "labels": paths.labels(run.dataset, run.split, task.label_rule, run.seed)}
+        return {
+            "encoder": encoder,
+            "array": array_of(wildcards),
+            "labels": paths.labels(run.dataset, run.split, task.label_rule, run.seed),
+        }
     if needs == "recordings":
         return {"encoder": encoder, "recordings": recordings_of(run.dataset)}
-    features = paths.features(run if task.source else PARAMS.lent(run), wildcards.batch_norm, task.source)
-    return {"encoder": encoder, "array": array_of(wildcards), "features": features} if needs == "both" else {"features": features}
+    features = paths.features(
+        run if task.source else PARAMS.lent(run), wildcards.batch_norm, task.source
+    )
+    return (
+        {"encoder": encoder, "array": array_of(wildcards), "features": features}
+        if needs == "both"
+        else {"features": features}
+    )
 
 
 def recordings_of(dataset):
     """A data set's recordings as they were made: untrimmed where it has such, else its clips."""
-    untrimmed = any(defines("data.datasets", dataset, reader) for reader in ("read_untrimmed", "read_recording"))
+    untrimmed = any(
+        defines("data.datasets", dataset, reader) for reader in ("read_untrimmed", "read_recording")
+    )
     folder = paths.recordings(dataset) if untrimmed else paths.sequences(dataset)
     return f"{folder}/meta.json"
 
@@ -185,7 +205,10 @@ def recordings_of(dataset):
 def given(wildcards, input):
     """The same as options of the command line; a folder stands for its meta.json."""
     read = {name: str(input[name]) for name in read_by(wildcards)}
-    folders = {name: os.path.dirname(path) if os.path.basename(path) == "meta.json" else path for name, path in read.items()}
+    folders = {
+        name: os.path.dirname(path) if os.path.basename(path) == "meta.json" else path
+        for name, path in read.items()
+    }
     return " ".join(f"--{name} {path}" for name, path in folders.items())
 
 
@@ -194,16 +217,31 @@ def task_code(wildcards):
     kind, method = task_of(wildcards).kind, method_of(wildcards)
     needs = declared("tasks", kind, "NEEDS", "features")
     if needs != "features":
-        data = [f"data.recipes.{method.recipe.name}", f"data.datasets.{run_of(wildcards).dataset}"] if needs == "recordings" else []
+        data = (
+            [f"data.recipes.{method.recipe.name}", f"data.datasets.{run_of(wildcards).dataset}"]
+            if needs == "recordings"
+            else []
+        )
         probes = [f"tasks.{probe}" for probe in declared("tasks", kind, "PROBES", ())]
-        return code("tasks._run", f"tasks.{kind}", f"methods.{method.method}", f"backbones.{method.encoder.name}", *data, *probes)
+        return code(
+            "tasks._run",
+            f"tasks.{kind}",
+            f"methods.{method.method}",
+            f"backbones.{method.encoder.name}",
+            *data,
+            *probes,
+        )
     return code("tasks._run", f"tasks.{kind}")
 
 
 def labels_of(wildcards):
     """Which clips are labelled, for a run that sees a fraction of the labels; its draw is its seed."""
     run, method = run_of(wildcards), method_of(wildcards)
-    return [] if method.labels is None else paths.labels(run.dataset, run.split, method.label_rule, run.seed)
+    return (
+        []
+        if method.labels is None
+        else paths.labels(run.dataset, run.split, method.label_rule, run.seed)
+    )
 
 
 def leakage_of(wildcards):
@@ -232,13 +270,20 @@ def fused_rows_of(wildcards):
 
 def cells_of(wildcards):
     """Rows of every cell of a suite."""
-    return [paths.metrics(cell.run, cell.batch_norm, cell.task) for cell in PARAMS.cells(wildcards.suite)]
+    return [
+        paths.metrics(cell.run, cell.batch_norm, cell.task)
+        for cell in PARAMS.cells(wildcards.suite)
+    ]
 
 
 def suite_files_of(wildcards):
     """What tables, page and MLflow read as well: in object storage nothing lies about, so it must be asked for."""
-    scores = [paths.scores(cell.run, cell.batch_norm, cell.task) for cell in PARAMS.cells(wildcards.suite)]
-    return [*scores, *(paths.encoder(run) for run in PARAMS.runs(wildcards.suite))] if STORED else []
+    scores = [
+        paths.scores(cell.run, cell.batch_norm, cell.task) for cell in PARAMS.cells(wildcards.suite)
+    ]
+    return (
+        [*scores, *(paths.encoder(run) for run in PARAMS.runs(wildcards.suite))] if STORED else []
+    )
 
 
 def run_files_of(wildcards):
@@ -252,7 +297,11 @@ def features_of(wildcards):
     found = set()
     for cell in PARAMS.cells(wildcards.suite):
         task = PARAMS.task(wildcards.suite, cell.task)
-        if not cell.fused and not task.source and declared("tasks", task.kind, "NEEDS", "features") == "features":
+        if (
+            not cell.fused
+            and not task.source
+            and declared("tasks", task.kind, "NEEDS", "features") == "features"
+        ):
             found.add(paths.features(PARAMS.lent(cell.run), cell.batch_norm))
     return sorted(found)
 

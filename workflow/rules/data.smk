@@ -80,7 +80,11 @@ rule prepare:
         runtime=lambda w, attempt: 240 * attempt,
     params:
         section=lambda w: section(recipes()[w.recipe]),
-        code=lambda w: code("data.prepare", f"data.datasets.{w.dataset}", f"data.recipes.{recipes()[w.recipe].name}"),
+        code=lambda w: code(
+            "data.prepare",
+            f"data.datasets.{w.dataset}",
+            f"data.recipes.{recipes()[w.recipe].name}",
+        ),
         sequences=subpath(input.meta, parent=True),
         out=subpath(output.meta, parent=True),
     message:

@@ -17,7 +17,11 @@ rule features:
         mem_mb=memory,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        code=lambda w: code("tasks._features", f"methods.{method_of(w).method}", f"backbones.{method_of(w).encoder.name}"),
+        code=lambda w: code(
+            "tasks._features",
+            f"methods.{method_of(w).method}",
+            f"backbones.{method_of(w).encoder.name}",
+        ),
         array=subpath(input.array, parent=True),
         split=lambda w: run_of(w).split,
     message:

@@ -9,9 +9,19 @@ rule report:
     output:
         summary="results/{suite}/tables/summary.json",
         rows="results/{suite}/tables/rows.csv",
-        comparison=report(multiext("results/{suite}/tables/comparison", ".csv", ".md"), category="Tables"),
-        scores=expand("results/{{suite}}/tables/{name}.csv", name=["per_class", "confusion", "paired"]),
-        plots=report(expand("results/{{suite}}/tables/{name}.png", name=["curves", "accuracy", "settings", "labels"]), category="Plots"),
+        comparison=report(
+            multiext("results/{suite}/tables/comparison", ".csv", ".md"), category="Tables"
+        ),
+        scores=expand(
+            "results/{{suite}}/tables/{name}.csv", name=["per_class", "confusion", "paired"]
+        ),
+        plots=report(
+            expand(
+                "results/{{suite}}/tables/{name}.png",
+                name=["curves", "accuracy", "settings", "labels"],
+            ),
+            category="Plots",
+        ),
     log:
         "results/{suite}/report.log",
     params:
@@ -33,7 +43,11 @@ rule page:
         features=features_of,
         tables=rules.report.output.summary,  # made first: a wrong row is said there in one line, once
     output:
-        page=report("results/{suite}/report/index.html", category="Report", labels={"file": "everything on one page"}),
+        page=report(
+            "results/{suite}/report/index.html",
+            category="Report",
+            labels={"file": "everything on one page"},
+        ),
     log:
         "results/{suite}/page.log",
     params:

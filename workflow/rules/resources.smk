@@ -6,7 +6,9 @@ from pstl.train import devices
 GPUS = 0 if workflow.remote_exec else len(devices.present())  # of the machine one types on
 
 if GPUS and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", GPUS)  # as many such jobs at a time as there are GPUs; --resources gpu=N allows fewer, or more
+    workflow.register_resource(
+        "gpu", GPUS
+    )  # as many such jobs at a time as there are GPUs; --resources gpu=N allows fewer, or more
 if workflow.remote_exec:
     os.environ.update({devices.HIDE: "1"})
 

@@ -24,7 +24,11 @@ rule pretrain:
         runtime=minutes_of_training,
     params:
         section=lambda w: section(method_of(w)),
-        code=lambda w: code("train.pretrain", f"methods.{method_of(w).method}", f"backbones.{method_of(w).encoder.name}"),
+        code=lambda w: code(
+            "train.pretrain",
+            f"methods.{method_of(w).method}",
+            f"backbones.{method_of(w).encoder.name}",
+        ),
         array=subpath(input.array, parent=True),
         labels=lambda w, input: f"--labels {input.labels}" if input.labels else "",
     message:

@@ -17,7 +17,24 @@ OLD_SETUPS = 17  # of NTU-60; NTU-120 adds the others
 
 SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
 SUBJECTS_120 = SUBJECTS_60 | frozenset(
-    (45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96), 97, 98, 100, 103)
+    (
+        45,
+        46,
+        47,
+        49,
+        50,
+        *range(52, 60),
+        70,
+        74,
+        78,
+        *range(80, 87),
+        89,
+        *range(91, 96),
+        97,
+        98,
+        100,
+        103,
+    )
 )
 
 # Set-up -> whom it filmed: 158 pairs in NTU-60, 318 in NTU-120. Of every pair there are 3 cameras x 2 replications x 60 actions, no
@@ -85,7 +102,9 @@ class Config(Frozen):
 
     accept_terms: bool = False  # the licence of the request form is accepted: fetch may download
     skip_damaged: bool = False  # leave damaged files out and record them, instead of stopping
-    wrong_counts: Literal["error", "warn"] = "error"  # what a count means that is not that of the literature
+    wrong_counts: Literal["error", "warn"] = (
+        "error"  # what a count means that is not that of the literature
+    )
 
 
 @cache
@@ -126,7 +145,11 @@ def read_member(file: str, data: bytes, notes: Any = None) -> list[RawSequence]:
     _check_name(n, file)
     found = skeleton_txt.read(data, file)
     bodies, merged = skeleton_txt.numbered(found.ids), skeleton_txt.merged(found.ids)
-    return [RawSequence(str(n), n.action - 1, found.xyz, n.performer, n.camera, n.setup, bodies, merged=merged)]
+    return [
+        RawSequence(
+            str(n), n.action - 1, found.xyz, n.performer, n.camera, n.setup, bodies, merged=merged
+        )
+    ]
 
 
 def _check_name(n: skeleton_txt.Name, file: str) -> None:
@@ -166,7 +189,9 @@ def sparing(rule: Rule, tested: Rule) -> Rule:
 
     def spared(clip: RawSequence) -> str:
         side = rule(clip)
-        return "" if side == "train" and clip.setup <= OLD_SETUPS and tested(clip) == "test" else side
+        return (
+            "" if side == "train" and clip.setup <= OLD_SETUPS and tested(clip) == "test" else side
+        )
 
     return spared
 

@@ -19,7 +19,9 @@ class Config(Frozen):
     """How to check the recordings; none of it changes a clip."""
 
     skip_damaged: bool = False  # leave damaged files out and record them, instead of stopping
-    wrong_counts: Literal["error", "warn"] = "error"  # what a count means that is not that of the literature
+    wrong_counts: Literal["error", "warn"] = (
+        "error"  # what a count means that is not that of the literature
+    )
 
 
 class Note(NamedTuple):
@@ -42,7 +44,9 @@ def how_to_get(suffix: str) -> str:
     )
 
 
-def notes(spec: DatasetSpec, texts: Mapping[str, Mapping[str, str]], recordings: list[str]) -> tuple[dict[str, Note], list[str]]:
+def notes(
+    spec: DatasetSpec, texts: Mapping[str, Mapping[str, str]], recordings: list[str]
+) -> tuple[dict[str, Note], list[str]]:
     """File of a recording -> its Note, and what a user should hear of, a line each.
 
     texts: remote -> file -> content; split files are those of the remotes named like "cross-...".
@@ -52,7 +56,9 @@ def notes(spec: DatasetSpec, texts: Mapping[str, Mapping[str, str]], recordings:
     labels = next(files for remote, files in texts.items() if remote.startswith("Label"))
     sides, said = {}, []
     for split, key in (("xsub", "subject"), ("xview", "view")):
-        for file, text in next((files for remote, files in texts.items() if key in remote), {}).items():
+        for file, text in next(
+            (files for remote, files in texts.items() if key in remote), {}
+        ).items():
             sides[split] = pku_txt.read_split(text, file)
             said += differences(split, file, sides[split], spec.splits[split], recordings)
     known = {}
@@ -101,7 +107,9 @@ def _values(line: str) -> list[str]:
     return [part.strip() for part in line.strip(BLANK).split(",")]
 
 
-def differences(split: str, file: str, listed: Mapping[str, str], rule: Rule, recordings: list[str]) -> list[str]:
+def differences(
+    split: str, file: str, listed: Mapping[str, str], rule: Rule, recordings: list[str]
+) -> list[str]:
     """How the release's list differs from the rule the literature states. The list is what counts."""
     other = [name for name, side in sorted(listed.items()) if rule(place(name)) != side]
     unnamed = sorted({f.removesuffix(".txt") for f in recordings} - set(listed))
@@ -122,7 +130,9 @@ def differences(split: str, file: str, listed: Mapping[str, str], rule: Rule, re
 def place(name: str) -> RawSequence:
     """What the name of a recording, or of a clip cut from it, tells; without label and coordinates."""
     n = pku_txt.parse_name(name.partition("_")[0])
-    return RawSequence(name, -1, pku_txt.NOTHING, n.subject, pku_txt.VIEWS[n.view], n.recording or n.action)
+    return RawSequence(
+        name, -1, pku_txt.NOTHING, n.subject, pku_txt.VIEWS[n.view], n.recording or n.action
+    )
 
 
 def read_member(file: str, data: bytes, note: Note | None) -> list[RawSequence]:
@@ -137,7 +147,11 @@ def read_member(file: str, data: bytes, note: Note | None) -> list[RawSequence]:
         xyz = pku_txt.cut(recording, interval, file)
         xyz = xyz if xyz[:, :, 1].any() else xyz[:, :, :1]
         name = f"{n.name}_{number:03d}"
-        clips.append(RawSequence(name, interval.label - 1, xyz, n.subject, n.camera, n.setup, listed=note.listed))
+        clips.append(
+            RawSequence(
+                name, interval.label - 1, xyz, n.subject, n.camera, n.setup, listed=note.listed
+            )
+        )
     return clips
 
 
@@ -155,7 +169,9 @@ def read_recording(file: str, data: bytes, note: Note | None) -> list[Recording]
 
 def _known(file: str, note: Note | None) -> Note:
     if note is None:
-        raise UserError(f"{file}: has no label file, so its actions are not known; get Label_PKUMMD again")
+        raise UserError(
+            f"{file}: has no label file, so its actions are not known; get Label_PKUMMD again"
+        )
     if note.damage:
         raise UserError(note.damage)
     return note

@@ -13,7 +13,13 @@ from pstl.errors import UserError
 
 # Action -> rows of its training files together, rows of its test file. Of the other three (basketball signal, directing traffic,
 # wash window) training or test files are missing from the copy, so no table over 8 actions can be reproduced with it.
-ROWS = {"basketball": (2436, 577), "jumping": (3037, 2086), "running": (838, 163), "soccer": (2766, 598), "walking": (2085, 359)}
+ROWS = {
+    "basketball": (2436, 577),
+    "jumping": (3037, 2086),
+    "running": (838, 163),
+    "soccer": (2766, 598),
+    "walking": (2085, 359),
+}
 EVERY = 2  # rows; of 120 a second 60 are kept. Papers label these steps 40 ms, as on Human3.6M: count frames, not milliseconds
 
 # The public test protocol: eight windows of 75 rows per file, the first 50 of them source, drawn anew from one seed for every file.
@@ -71,7 +77,9 @@ def read(folder: Path) -> Iterator[RawSequence]:
     for recording in read_untrimmed(folder):
         label, clip = recording.actions[0][0], recording.clip
         for start in range(0, len(clip.xyz) - SOURCE + 1, STRIDE):
-            yield replace(clip, name=f"{clip.name}@{start}", label=label, xyz=clip.xyz[start : start + SOURCE])
+            yield replace(
+                clip, name=f"{clip.name}@{start}", label=label, xyz=clip.xyz[start : start + SOURCE]
+            )
 
 
 def forecasts(frames: int) -> list[int]:

@@ -78,11 +78,15 @@ def read(folder: Path) -> Iterator[RawSequence]:
     joints = load(SPEC.skeleton).joints
     paths = sorted(folder.rglob("a*_s*_e*_skeleton3D.txt"), key=lambda path: path.name)
     if not paths:
-        raise UserError(f"{folder}: no aAA_sSS_eEE_skeleton3D.txt; run 'python -m pstl fetch msraction3d --out {folder}'")
+        raise UserError(
+            f"{folder}: no aAA_sSS_eEE_skeleton3D.txt; run 'python -m pstl fetch msraction3d --out {folder}'"
+        )
     for path in paths:
         name, clip = msr_txt.parse_name(path), path.name.removesuffix("_skeleton3D.txt")
         if clip in UNUSABLE:
             continue
         if not 1 <= name.action <= len(SPEC.classes):
-            raise UserError(f"{path}: action a{name.action:02d}, expected a01 to a{len(SPEC.classes)}; remove the file")
+            raise UserError(
+                f"{path}: action a{name.action:02d}, expected a01 to a{len(SPEC.classes)}; remove the file"
+            )
         yield RawSequence(clip, name.action - 1, msr_txt.read(path, joints), subject=name.subject)

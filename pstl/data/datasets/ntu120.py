@@ -10,7 +10,10 @@ __all__ = ["SPEC", "Config", "absent", "place", "read_member", "wanted"]
 
 XSUB = by_subject(train=_ntu.SUBJECTS_120)
 XSET = by_setup(train=range(2, 33, 2), test=range(1, 33, 2))
-TESTED_60 = {"xsub": by_subject(train=_ntu.SUBJECTS_60), "xview": by_camera(train=(2, 3), test=(1,))}
+TESTED_60 = {
+    "xsub": by_subject(train=_ntu.SUBJECTS_60),
+    "xview": by_camera(train=(2, 3), test=(1,)),
+}
 
 SPEC = DatasetSpec(
     name="ntu120",

@@ -14,7 +14,10 @@ SPEC = DatasetSpec(
     skeleton="kinect_v2",
     people=2,
     units="metres, camera space, y up",
-    splits={"xsub": by_subject(train=_ntu.SUBJECTS_60), "xview": by_camera(train=(2, 3), test=(1,))},
+    splits={
+        "xsub": by_subject(train=_ntu.SUBJECTS_60),
+        "xview": by_camera(train=(2, 3), test=(1,)),
+    },
     # After the authors' list of 302 missing clips; counted in the name lists of CTR-GCN.
     expected={"xsub": (40_091, 16_487), "xview": (37_646, 18_932)},
     remotes=(_ntu.OLD,),

@@ -72,7 +72,9 @@ def read(folder: Path) -> Iterator[RawSequence]:
     joints = load(SPEC.skeleton).joints
     paths = sorted(folder.rglob("a*_s*_e*_v*.json"), key=lambda path: path.name)
     if not paths:
-        raise UserError(f"{folder}: no clips named aAA_sSS_eEE_vVV.json; run 'python -m pstl fetch nwucla --out {folder}'")
+        raise UserError(
+            f"{folder}: no clips named aAA_sSS_eEE_vVV.json; run 'python -m pstl fetch nwucla --out {folder}'"
+        )
     for path in paths:
         xyz, label = ucla_json.read(path, joints, LABELS)
         name = ucla_json.parse_name(path)

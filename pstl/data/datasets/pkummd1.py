@@ -9,7 +9,9 @@ from pstl.data.spec import DatasetSpec, RawSequence, Remote, Slip, as_listed, by
 
 __all__ = ["SPEC", "Config", "absent", "notes", "place", "read_member", "read_recording"]
 
-LABELS = r"(?i)(^|/)(train_)?label"  # folders of label files, whose names are those of the recordings
+LABELS = (
+    r"(?i)(^|/)(train_)?label"  # folders of label files, whose names are those of the recordings
+)
 MEMBERS = r"\d{4}-[LMR]\.txt"
 TESTED = range(291, 335)  # recordings of the nine performers of the cross-subject test
 # 359 numbers in three views, of which one recording of view R is absent from the release.
@@ -29,16 +31,40 @@ SPEC = DatasetSpec(
     skeleton="kinect_v2",
     people=2,
     units="metres, camera space, y up",
-    splits={"xsub": as_listed("xsub", by_recording), "xview": as_listed("xview", by_camera(train=(2, 3), test=(1,)))},
+    splits={
+        "xsub": as_listed("xsub", by_recording),
+        "xview": as_listed("xview", by_camera(train=(2, 3), test=(1,))),
+    },
     # 21,545 in all, as the paper counts. Of these sides the first are usually quoted, the second
     # counted in the released labels.
     expected={"xsub": (18_841, 2_704), "xview": (14_372, 7_173)},
     slips=(SLIP,),
     remotes=(
-        Remote("Skeleton.7z", members=MEMBERS, not_folder=LABELS, in_place=True, aliases=("Skeleton.zip",)),
-        Remote("Label_PKUMMD.7z", members=MEMBERS, folder=LABELS, in_place=True, aliases=("Label_PKUMMD.zip",), notes=True),
-        Remote("cross-subject.txt", aliases=("cross_subject.txt",), in_place=True, notes=True, optional=True),
-        Remote("cross-view.txt", aliases=("cross_view.txt",), in_place=True, notes=True, optional=True),
+        Remote(
+            "Skeleton.7z",
+            members=MEMBERS,
+            not_folder=LABELS,
+            in_place=True,
+            aliases=("Skeleton.zip",),
+        ),
+        Remote(
+            "Label_PKUMMD.7z",
+            members=MEMBERS,
+            folder=LABELS,
+            in_place=True,
+            aliases=("Label_PKUMMD.zip",),
+            notes=True,
+        ),
+        Remote(
+            "cross-subject.txt",
+            aliases=("cross_subject.txt",),
+            in_place=True,
+            notes=True,
+            optional=True,
+        ),
+        Remote(
+            "cross-view.txt", aliases=("cross_view.txt",), in_place=True, notes=True, optional=True
+        ),
     ),
     source="Liu, Hu, Li, Song and Liu, PKU-MMD: A Large Scale Benchmark for Continuous Multi-Modal Human Action Understanding, 2017",
     licence=_pku.LICENCE,
@@ -46,7 +72,9 @@ SPEC = DatasetSpec(
 )
 
 
-def notes(texts: Mapping[str, Mapping[str, str]], recordings: list[str]) -> tuple[dict[str, Note], list[str]]:
+def notes(
+    texts: Mapping[str, Mapping[str, str]], recordings: list[str]
+) -> tuple[dict[str, Note], list[str]]:
     """See _pku.notes."""
     return _pku.notes(SPEC, texts, recordings)
 

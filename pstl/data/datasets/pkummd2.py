@@ -10,7 +10,9 @@ from pstl.data.spec import DatasetSpec, RawSequence, Remote, as_listed, by_camer
 
 __all__ = ["SPEC", "Config", "absent", "notes", "place", "read_member", "read_recording"]
 
-LABELS = r"(?i)(^|/)(train_)?label"  # folders of label files, whose names are those of the recordings
+LABELS = (
+    r"(?i)(^|/)(train_)?label"  # folders of label files, whose names are those of the recordings
+)
 MEMBERS = r"A\d{2}N\d{2}-[LMR]\.txt"
 TESTED = (2, 3, 7)  # performers of the cross-subject test
 # 26 sessions of 13 performers in three views; five of view M were never released.
@@ -29,13 +31,41 @@ SPEC = DatasetSpec(
     people=2,
     units="metres, camera space, y up",
     # The cross-view file was not seen; phase I's rule is assumed until the file is there, which is then followed.
-    splits={"xsub": as_listed("xsub", by_performer), "xview": as_listed("xview", by_camera(train=(2, 3), test=(1,)))},
+    splits={
+        "xsub": as_listed("xsub", by_performer),
+        "xview": as_listed("xview", by_camera(train=(2, 3), test=(1,))),
+    },
     expected={"xsub": (5_332, 1_613)},  # usually quoted
     remotes=(
-        Remote("Skeleton_v2.7z", members=MEMBERS, not_folder=LABELS, in_place=True, aliases=("Skeleton_v2.zip",)),
-        Remote("Label_PKUMMD_v2.7z", members=MEMBERS, folder=LABELS, in_place=True, aliases=("Label_PKUMMD_v2.zip",), notes=True),
-        Remote("cross_subject_v2.txt", aliases=("cross-subject_v2.txt",), in_place=True, notes=True, optional=True),
-        Remote("cross_view_v2.txt", aliases=("cross-view_v2.txt",), in_place=True, notes=True, optional=True),
+        Remote(
+            "Skeleton_v2.7z",
+            members=MEMBERS,
+            not_folder=LABELS,
+            in_place=True,
+            aliases=("Skeleton_v2.zip",),
+        ),
+        Remote(
+            "Label_PKUMMD_v2.7z",
+            members=MEMBERS,
+            folder=LABELS,
+            in_place=True,
+            aliases=("Label_PKUMMD_v2.zip",),
+            notes=True,
+        ),
+        Remote(
+            "cross_subject_v2.txt",
+            aliases=("cross-subject_v2.txt",),
+            in_place=True,
+            notes=True,
+            optional=True,
+        ),
+        Remote(
+            "cross_view_v2.txt",
+            aliases=("cross-view_v2.txt",),
+            in_place=True,
+            notes=True,
+            optional=True,
+        ),
     ),
     source="Liu, Hu, Li, Song and Liu, PKU-MMD: A Large Scale Benchmark for Continuous Multi-Modal Human Action Understanding, 2017",
     licence=_pku.LICENCE,
@@ -43,7 +73,9 @@ SPEC = DatasetSpec(
 )
 
 
-def notes(texts: Mapping[str, Mapping[str, str]], recordings: list[str]) -> tuple[dict[str, Note], list[str]]:
+def notes(
+    texts: Mapping[str, Mapping[str, str]], recordings: list[str]
+) -> tuple[dict[str, Note], list[str]]:
     """See _pku.notes."""
     return _pku.notes(SPEC, texts, recordings)
 

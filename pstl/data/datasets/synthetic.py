@@ -31,7 +31,10 @@ class Config(Frozen):
     cameras: int = Field(3, ge=1, le=len(CAMERAS))
     repetitions: int = Field(2, ge=1, le=999)
     actions: tuple[str, ...] = CLASSES  # labels stay those of the full list
-    frames: tuple[int, int] = (45, 95)  # shortest and longest clip: below and above the 50 that recipes resample to
+    frames: tuple[int, int] = (
+        45,
+        95,
+    )  # shortest and longest clip: below and above the 50 that recipes resample to
     heading_deg: float = 60.0  # people face the front camera give or take this much
     manner: Manner = Manner()
     noise: Noise = Noise()
@@ -58,7 +61,10 @@ SPEC = DatasetSpec(
     skeleton="kinect_v2",
     people=2,
     units="metres, camera space",
-    splits={"xsub": by_subject(train=range(1, 1000, 2)), "xview": by_camera(train=TRAIN_CAMERAS, test=(1,))},
+    splits={
+        "xsub": by_subject(train=range(1, 1000, 2)),
+        "xview": by_camera(train=TRAIN_CAMERAS, test=(1,)),
+    },
     source="simulated by pstl.simulator",
     licence="MIT, as this project",
     simulated=True,
@@ -67,17 +73,28 @@ SPEC = DatasetSpec(
 
 def clips(cfg: Config) -> list[Name]:
     """Names of all clips of these settings, sorted."""
-    cameras, performers, repetitions = (range(1, n + 1) for n in (cfg.cameras, cfg.performers, cfg.repetitions))
+    cameras, performers, repetitions = (
+        range(1, n + 1) for n in (cfg.cameras, cfg.performers, cfg.repetitions)
+    )
     actions = sorted(CLASSES.index(name) + 1 for name in cfg.actions)
-    return [Name(1, *numbers) for numbers in itertools.product(cameras, performers, repetitions, actions)]
+    return [
+        Name(1, *numbers)
+        for numbers in itertools.product(cameras, performers, repetitions, actions)
+    ]
 
 
 def expected(cfg: Config) -> dict[str, tuple[int, int]]:
     """Numbers of (training, test) clips of each split."""
     each = cfg.repetitions * len(cfg.actions)
-    train, trained = (cfg.performers + 1) // 2, len(set(TRAIN_CAMERAS) & set(range(1, cfg.cameras + 1)))
+    train, trained = (
+        (cfg.performers + 1) // 2,
+        len(set(TRAIN_CAMERAS) & set(range(1, cfg.cameras + 1))),
+    )
     by_performer, by_view = each * cfg.cameras, each * cfg.performers
-    return {"xsub": (train * by_performer, (cfg.performers - train) * by_performer), "xview": (trained * by_view, by_view)}
+    return {
+        "xsub": (train * by_performer, (cfg.performers - train) * by_performer),
+        "xview": (trained * by_view, by_view),
+    }
 
 
 def fetch(cfg: Config, folder: Path) -> None:
@@ -94,7 +111,10 @@ def simulate(cfg: Config, name: Name) -> Sensed:
         draw_performer(numpy_generator(cfg.seed, role, name.performer), cfg.manner)
         for role in ("synthetic performer", "synthetic partner")[: action.people]
     ]
-    motion, sensor = (numpy_generator(cfg.seed, purpose, *name) for purpose in ("synthetic motion", "synthetic sensor"))
+    motion, sensor = (
+        numpy_generator(cfg.seed, purpose, *name)
+        for purpose in ("synthetic motion", "synthetic sensor")
+    )
     frames = int(motion.integers(cfg.frames[0], cfg.frames[1] + 1))
     heading_deg = motion.uniform(-cfg.heading_deg, cfg.heading_deg)
     scene = perform(action, cast, frames, heading_deg, motion, cfg.manner)
@@ -107,4 +127,13 @@ def read(folder: Path) -> Iterator[RawSequence]:
         name = skeleton_txt.parse_name(path.name)
         found = skeleton_txt.read(path)
         bodies, merged = skeleton_txt.numbered(found.ids), skeleton_txt.merged(found.ids)
-        yield RawSequence(path.stem, name.action - 1, found.xyz, name.performer, name.camera, name.setup, bodies, merged=merged)
+        yield RawSequence(
+            path.stem,
+            name.action - 1,
+            found.xyz,
+            name.performer,
+            name.camera,
+            name.setup,
+            bodies,
+            merged=merged,
+        )

@@ -72,21 +72,30 @@ def fetch(cfg: Config, folder: Path) -> None:
             (folder / "Label" / f"{name}.txt").write_text(labels)
             sides[performer % 2 == 1].append(name)
     lists = (", ".join(sides[side]) + "," for side in (True, False))
-    (folder / "Split" / SPLIT).write_text("Training videos:\n{}\nValidation videos:\n{}\n".format(*lists))
+    (folder / "Split" / SPLIT).write_text(
+        "Training videos:\n{}\nValidation videos:\n{}\n".format(*lists)
+    )
 
 
 def simulate(cfg: Config, performer: int, number: int) -> tuple[str, bytes, str]:
     """One recording: its name, its rows, its labels. It depends on the settings and its numbers only."""
     camera = (performer // 2 + number) % len(CAMERAS)
     person = draw_performer(numpy_generator(cfg.seed, "synthetic performer", performer), cfg.manner)
-    motion, sensor = (numpy_generator(cfg.seed, f"untrimmed {what}", performer, number) for what in ("motion", "sensor"))
+    motion, sensor = (
+        numpy_generator(cfg.seed, f"untrimmed {what}", performer, number)
+        for what in ("motion", "sensor")
+    )
     heading_deg = motion.uniform(-cfg.heading_deg, cfg.heading_deg)
     take = session(ACTIONS_OF_ONE, person, cfg.frames, cfg.gap, heading_deg, motion, cfg.manner)
     # Rows must stay where the labels are, so none is dropped.
     steady = cfg.noise.model_copy(update={"dropped_frame": 0.0})
     seen = film(take.scene, CAMERAS[camera], sensor, steady).xyz
     labels = "".join(f"{label + 1},{first + 1},{last + 1},1\n" for label, first, last in take.spans)
-    return f"A{number:02d}N{performer:02d}-{VIEWS[camera + 1]}", pku_txt.text(pku_txt.two_bodies(seen)), labels
+    return (
+        f"A{number:02d}N{performer:02d}-{VIEWS[camera + 1]}",
+        pku_txt.text(pku_txt.two_bodies(seen)),
+        labels,
+    )
 
 
 def read_untrimmed(folder: Path) -> Iterator[Recording]:
@@ -103,10 +112,18 @@ def read(folder: Path) -> Iterator[RawSequence]:
 
 def _noted(folder: Path) -> list[tuple[Path, _pku.Note | None]]:
     """Every recording, and what the other files say of it."""
-    skeletons, labels, split = ({path.name: path for path in sorted((folder / part).glob("*.txt"))} for part in PARTS)
+    skeletons, labels, split = (
+        {path.name: path for path in sorted((folder / part).glob("*.txt"))} for part in PARTS
+    )
     if not skeletons:
-        raise UserError(f"{folder}: no recordings in {PARTS[0]}; run 'python -m pstl fetch {SPEC.name} --out {folder}'")
-    texts = {"Label": {name: reading.decoded(reading.content(path)) for name, path in labels.items()}}
-    texts["cross-subject"] = {name: reading.decoded(reading.content(path)) for name, path in split.items()}
+        raise UserError(
+            f"{folder}: no recordings in {PARTS[0]}; run 'python -m pstl fetch {SPEC.name} --out {folder}'"
+        )
+    texts = {
+        "Label": {name: reading.decoded(reading.content(path)) for name, path in labels.items()}
+    }
+    texts["cross-subject"] = {
+        name: reading.decoded(reading.content(path)) for name, path in split.items()
+    }
     notes, _ = _pku.notes(SPEC, texts, list(skeletons))
     return [(path, notes.get(name)) for name, path in skeletons.items()]

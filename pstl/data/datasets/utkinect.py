@@ -15,7 +15,18 @@ from pstl.skeletons import load
 
 Ends = tuple[int, int]
 Actions = dict[str, list[tuple[int, float, float]]]
-NAMES = ("walk", "sitDown", "standUp", "pickUp", "carry", "throw", "push", "pull", "waveHands", "clapHands")
+NAMES = (
+    "walk",
+    "sitDown",
+    "standUp",
+    "pickUp",
+    "carry",
+    "throw",
+    "push",
+    "pull",
+    "waveHands",
+    "clapHands",
+)
 LABELS, ORIGINAL = "actionLabel_modified.txt", "actionLabel.txt"
 # Slips of the original list, as the author of a public mirror corrected them in the other one:
 # row, recording, action, (first, last) as released and as read.
@@ -43,14 +54,28 @@ def slip(row: int, recording: str, action: str, released: Ends, read: Ends) -> S
 
 SPEC = DatasetSpec(
     name="utkinect",
-    classes=("walk", "sit down", "stand up", "pick up", "carry", "throw", "push", "pull", "wave hands", "clap hands"),
+    classes=(
+        "walk",
+        "sit down",
+        "stand up",
+        "pick up",
+        "carry",
+        "throw",
+        "push",
+        "pull",
+        "wave hands",
+        "clap hands",
+    ),
     skeleton="kinect_v1",
     people=1,
     units="metres, camera space, y up; times are numbers of colour frames",
     # There is no official detection protocol. xsub: s01-s05 train, s06-s10 test; without_sNN: NN is tested, the nine others train.
     splits={"xsub": by_subject(train=range(1, 6))}
-    | {f"without_s{n:02d}": by_subject(train=[p for p in PERFORMERS if p != n]) for n in PERFORMERS},
-    expected={"xsub": (100, 99)} | {f"without_s{n:02d}": (180, 19) if n == 10 else (179, 20) for n in PERFORMERS},
+    | {
+        f"without_s{n:02d}": by_subject(train=[p for p in PERFORMERS if p != n]) for n in PERFORMERS
+    },
+    expected={"xsub": (100, 99)}
+    | {f"without_s{n:02d}": (180, 19) if n == 10 else (179, 20) for n in PERFORMERS},
     remotes=(
         Remote(
             "utkinect_joints.zip",
@@ -86,7 +111,9 @@ def read_untrimmed(folder: Path) -> Iterator[Recording]:
             lack = f"no labels of {title}"
             raise UserError(f"{lists[0]}: {lack}; replace the file by the one in the archive")
         times, xyz = utkinect_txt.read(paths[name], joints)
-        yield Recording(RawSequence(title, -1, xyz, subject=int(title[1:3])), times, tuple(actions[title]))
+        yield Recording(
+            RawSequence(title, -1, xyz, subject=int(title[1:3])), times, tuple(actions[title])
+        )
 
 
 def read(folder: Path) -> Iterator[RawSequence]:
@@ -95,7 +122,9 @@ def read(folder: Path) -> Iterator[RawSequence]:
         for label, start, end in recording.actions:
             there = (recording.times >= start) & (recording.times <= end)
             if not there.any():
-                raise UserError(f"{folder}: no row of {recording.clip.name} from {start:g} to {end:g}; replace the recording")
+                raise UserError(
+                    f"{folder}: no row of {recording.clip.name} from {start:g} to {end:g}; replace the recording"
+                )
             clip, name = recording.clip, f"{recording.clip.name}_{NAMES[label]}"
             yield replace(clip, name=name, label=label, xyz=np.ascontiguousarray(clip.xyz[there]))
 

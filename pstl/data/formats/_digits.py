@@ -35,7 +35,10 @@ OWN = _table([255 * (i >= WORD - count) for i in range(WORD)] for count in range
 # A word's point is told by a number: 0 for none, FIRST + its place among the WORD bytes, more than LAST if there are several.
 FIRST, LAST = WORD + 1, 2 * WORD
 PLACE = tuple(_bytes([FIRST + 8 * part + i for i in reversed(range(8))]) for part in (0, 1))
-UNTIL = _table([255 * (point >= FIRST and i <= point - FIRST) for i in range(WORD)] for point in range(LAST + 1))
+UNTIL = _table(
+    [255 * (point >= FIRST and i <= point - FIRST) for i in range(WORD)]
+    for point in range(LAST + 1)
+)
 DIVISOR = np.array([EXACT[LAST - point] if point >= FIRST else 1.0 for point in range(LAST + 1)])
 ZEROS, LOW, HIGH, TO_HIGH = (_bytes([byte] * 8) for byte in (ord("0"), 0x7F, 0x80, 0x80 - 10))
 DECIMAL = b"0123456789+-. \t\r\n"
@@ -183,7 +186,11 @@ class _Parts:
     """Words block by block, as the fields of Words."""
 
     def __init__(self, carriage_returns: bool) -> None:
-        self.start, self.end, self.begins_line = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
+        self.start, self.end, self.begins_line = (
+            list[np.ndarray](),
+            list[np.ndarray](),
+            list[np.ndarray](),
+        )
         self._carriage_returns = carriage_returns
         # Of the blank before the next word: its place, and whether a line has ended since the last word.
         self._place, self._ended = np.int32(-1), np.bool_(True)
@@ -220,7 +227,9 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return joined
 
 
-def _decimals(padded: np.ndarray, end: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _decimals(
+    padded: np.ndarray, end: np.ndarray, length: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Words as float64, and whether each is one that is read here: a sign, at most DIGITS digits and a point. No loop over characters.
 
     Eight characters are the bytes of one integer, in which what all of them need is done at once.
@@ -230,19 +239,33 @@ def _decimals(padded: np.ndarray, end: np.ndarray, length: np.ndarray) -> tuple[
     count = length - (negative | (first == ord("+")))
     known = (count > 0) & (count <= WORD)
     count = np.minimum(count, WORD)
-    rows = np.lib.stride_tricks.sliding_window_view(padded, WORD)[end].view("<u8")  # (n, 2): the bytes before the end, a copy
-    parts = [(rows[:, i] ^ ZEROS) & own[count] for i, own in enumerate(OWN)]  # a digit's byte is its value
-    others = [(((x & LOW) + TO_HIGH | x) & HIGH) >> np.uint64(7) for x in parts]  # 1 in the byte of whatever is no digit
+    rows = np.lib.stride_tricks.sliding_window_view(padded, WORD)[end].view(
+        "<u8"
+    )  # (n, 2): the bytes before the end, a copy
+    parts = [
+        (rows[:, i] ^ ZEROS) & own[count] for i, own in enumerate(OWN)
+    ]  # a digit's byte is its value
+    others = [
+        (((x & LOW) + TO_HIGH | x) & HIGH) >> np.uint64(7) for x in parts
+    ]  # 1 in the byte of whatever is no digit
     for x, other in zip(parts, others, strict=True):
         known &= x & other * np.uint64(255) == other * POINT
-    point = sum((other * place >> np.uint64(56)).astype(np.int64) for other, place in zip(others, PLACE, strict=True))
+    point = sum(
+        (other * place >> np.uint64(56)).astype(np.int64)
+        for other, place in zip(others, PLACE, strict=True)
+    )
     known &= (point <= LAST) & (count - (point > 0) <= DIGITS) & (count > (point > 0))
     point = np.minimum(point, LAST)
     # What stands before the point, and the point itself, make room for nothing: one byte further, the point falls out.
     high, low = parts
     moved = (high << np.uint64(8), low << np.uint64(8) | high >> np.uint64(56))
-    high, low = (x ^ (x ^ further) & until[point] for x, further, until in zip(parts, moved, UNTIL, strict=True))
-    value = (_eight_digits(high) * np.uint64(10**8) + _eight_digits(low)).astype(np.float64) / DIVISOR[point]
+    high, low = (
+        x ^ (x ^ further) & until[point]
+        for x, further, until in zip(parts, moved, UNTIL, strict=True)
+    )
+    value = (_eight_digits(high) * np.uint64(10**8) + _eight_digits(low)).astype(
+        np.float64
+    ) / DIVISOR[point]
     np.negative(value, out=value, where=negative)
     return value, known
 

@@ -13,7 +13,9 @@ ROW = 12  # values of one joint
 BODY = HEADER + 1 + JOINTS * ROW
 
 JOINT_COUNT = b"%d" % JOINTS
-INSIDE = np.setdiff1d(np.arange(BODY), [0, HEADER, *range(HEADER + 1, BODY, ROW)])  # values of a body that do not begin a line
+INSIDE = np.setdiff1d(
+    np.arange(BODY), [0, HEADER, *range(HEADER + 1, BODY, ROW)]
+)  # values of a body that do not begin a line
 CHUNK = 96  # bodies that are converted in one go
 
 
@@ -33,7 +35,9 @@ def walk(values: Words, name: str) -> tuple[int, np.ndarray]:
         at += 1
         for slot in range(count):
             if at + BODY > total or (not bodies and values[at + HEADER] != JOINT_COUNT):
-                _check_joint_counts(values, np.array([*bodies, (frame, slot, at)]), name)  # the likelier reason
+                _check_joint_counts(
+                    values, np.array([*bodies, (frame, slot, at)]), name
+                )  # the likelier reason
                 raise _truncated(frame, frames, name)
             bodies.append((frame, slot, at))
             at += BODY
@@ -41,7 +45,9 @@ def walk(values: Words, name: str) -> tuple[int, np.ndarray]:
     where = np.array(bodies, np.int64).reshape(-1, 3)
     _check_joint_counts(values, where, name)
     if at != total:
-        raise UserError(f"{name}: {total - at} values after the last of {frames} frames, expected none; {reading.REPAIR}")
+        raise UserError(
+            f"{name}: {total - at} values after the last of {frames} frames, expected none; {reading.REPAIR}"
+        )
     return frames, where
 
 
@@ -65,7 +71,9 @@ def _check_joint_counts(values: Words, bodies: np.ndarray, name: str) -> None:
     if not right.all():
         wrong = int(np.argmin(right))
         count = reading.decoded(values[index[wrong]][:30])
-        raise UserError(f"{name}: joint count {count} in frame {bodies[wrong, 0] + 1}, expected {JOINTS}; not a Kinect v2 file, or damaged")
+        raise UserError(
+            f"{name}: joint count {count} in frame {bodies[wrong, 0] + 1}, expected {JOINTS}; not a Kinect v2 file, or damaged"
+        )
 
 
 def check_lines(values: Words, bodies: np.ndarray, name: str) -> None:
@@ -90,8 +98,12 @@ def _integer(word: bytes, what: str, name: str) -> int:
 
 def not_a_number(word: bytes, what: str, name: str) -> UserError:
     """A value that is not `what`."""
-    return UserError(f"{name}: found {reading.decoded(word[:30])!r}, expected {what}; {reading.REPAIR}")
+    return UserError(
+        f"{name}: found {reading.decoded(word[:30])!r}, expected {what}; {reading.REPAIR}"
+    )
 
 
 def _truncated(frame: int, frames: int, name: str) -> UserError:
-    return UserError(f"{name}: ends in frame {frame + 1} of {frames} declared frames; the file is truncated, fetch it again")
+    return UserError(
+        f"{name}: ends in frame {frame + 1} of {frames} declared frames; the file is truncated, fetch it again"
+    )

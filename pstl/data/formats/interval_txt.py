@@ -8,7 +8,10 @@ from pstl.errors import UserError
 from pstl.files import Kind, write_text
 from pstl.metrics_detection import Interval
 
-INTERVALS = Kind("text of numbers, one line 'label,start,end,confidence' per action", "get another copy, or move it away")
+INTERVALS = Kind(
+    "text of numbers, one line 'label,start,end,confidence' per action",
+    "get another copy, or move it away",
+)
 MOST = 50_000  # intervals of a video: what is beyond is a mistake, and would fill the memory
 LARGEST = 16 << 20  # bytes
 
@@ -25,7 +28,9 @@ def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[
     for path in sorted(Path(folder).iterdir()):
         if not path.name.startswith("."):
             if path.stem in videos:
-                raise UserError(f"{folder}: two files for video {path.stem}, e.g. {path.name}; remove one")
+                raise UserError(
+                    f"{folder}: two files for video {path.stem}, e.g. {path.name}; remove one"
+                )
             videos[path.stem] = read(path, confidences)
     if not videos:
         raise UserError(f"{folder}: no file, expected one per video")
@@ -38,7 +43,9 @@ def read(path: str | Path, confidences: bool = True) -> list[Interval]:
     if not data.removeprefix(reading.BYTE_ORDER_MARK).isascii():
         raise UserError(f"{path}: not a {INTERVALS.name}; {INTERVALS.again}")
     if data.count(b"\n") + data.count(b"\r") > 2 * MOST:
-        raise UserError(f"{path}: more than {MOST} lines, expected one for each action; keep the most confident ones")
+        raise UserError(
+            f"{path}: more than {MOST} lines, expected one for each action; keep the most confident ones"
+        )
     intervals = []
     for number, line in reading.lines(data, str(path), LARGEST):
         intervals.append(_interval(Path(path).stem, line, f"{path}, line {number}", confidences))
@@ -47,7 +54,10 @@ def read(path: str | Path, confidences: bool = True) -> list[Interval]:
 
 def write(path: str | Path, intervals: Iterable[Interval]) -> None:
     """Write one video's intervals; confidences with seventeen digits, so that reading gives the same numbers."""
-    write_text(path, "".join(f"{i.label},{i.start:.17g},{i.end:.17g},{i.confidence:.17g}\n" for i in intervals))
+    write_text(
+        path,
+        "".join(f"{i.label},{i.start:.17g},{i.end:.17g},{i.confidence:.17g}\n" for i in intervals),
+    )
 
 
 def _interval(video: str, line: str, where: str, confidences: bool) -> Interval:
@@ -57,7 +67,10 @@ def _interval(video: str, line: str, where: str, confidences: bool) -> Interval:
     label, start, end, confidence = (reading.parsed(word) for word in [*row, "1"][:4])
     if not reading.is_sound(label, reading.LABELS):
         raise UserError(f"{where}: label {row[0][:30]}, expected a whole number from 0")
-    if not all(reading.is_sound(value, reading.TIMES) for value in (start, end, confidence)) or start > end:
+    if (
+        not all(reading.is_sound(value, reading.TIMES) for value in (start, end, confidence))
+        or start > end
+    ):
         raise UserError(
             f"{where}: {','.join(row)[:80]}: expected four numbers label,start,end,confidence; expected finite numbers and start <= end"
         )

@@ -51,7 +51,9 @@ def text(xyz: np.ndarray) -> bytes:
 def two_bodies(xyz: np.ndarray) -> np.ndarray:
     """(T, V, M, 3) -> (T, V, 2, 3): the first two slots, zeros where there is no second."""
     missing = max(0, BODIES - xyz.shape[2])
-    return np.concatenate([xyz[:, :, :BODIES], np.zeros((*xyz.shape[:2], missing, 3), xyz.dtype)], axis=2)
+    return np.concatenate(
+        [xyz[:, :, :BODIES], np.zeros((*xyz.shape[:2], missing, 3), xyz.dtype)], axis=2
+    )
 
 
 def parse_name(text: str) -> Name:
@@ -62,7 +64,9 @@ def parse_name(text: str) -> Name:
     """
     found = NAME.fullmatch(text.removesuffix(".txt"))
     if not found:
-        raise UserError(f"{text}: not a PKU-MMD name; expected XXXX-V.txt or AxxNyy-V.txt with V one of L, M, R, e.g. 0291-L.txt")
+        raise UserError(
+            f"{text}: not a PKU-MMD name; expected XXXX-V.txt or AxxNyy-V.txt with V one of L, M, R, e.g. 0291-L.txt"
+        )
     action, subject, recording = (int(part or 0) for part in found.groups()[:3])
     return Name(recording, action, subject, found.group(4))
 
@@ -88,12 +92,16 @@ def read_labels(text: str | bytes, name: str, classes: int) -> list[Interval]:
         if parts == [""]:
             continue
         if len(parts) not in (3, 4) or not all(map(WHOLE.fullmatch, parts[:3])):
-            raise UserError(f"{where}: found {line[:40]!r}, expected class,start,end,confidence; {REPAIR}")
+            raise UserError(
+                f"{where}: found {line[:40]!r}, expected class,start,end,confidence; {REPAIR}"
+            )
         if len(parts) == 4:
             reading.number(parts[3], where, reading.UNREAD)
         interval = Interval(*map(int, parts[:3]))
         if not 1 <= interval.label <= classes or interval.end < interval.start:
-            raise UserError(f"{where}: found {line[:40]!r}, expected a class of 1 to {classes} and start <= end; {REPAIR}")
+            raise UserError(
+                f"{where}: found {line[:40]!r}, expected a class of 1 to {classes} and start <= end; {REPAIR}"
+            )
         intervals.append(interval)
     return intervals
 
@@ -106,7 +114,9 @@ def cut(xyz: np.ndarray, interval: Interval, name: str) -> np.ndarray:
     """
     clip = xyz[max(interval.start, 1) - 1 : interval.end]
     if not len(clip):
-        raise UserError(f"{name}: interval {interval.start} to {interval.end} is outside the recording of {len(xyz)} rows; {REPAIR}")
+        raise UserError(
+            f"{name}: interval {interval.start} to {interval.end} is outside the recording of {len(xyz)} rows; {REPAIR}"
+        )
     return clip
 
 
@@ -119,9 +129,13 @@ def read_split(text: str | bytes, name: str) -> dict[str, str]:
         if len(others) < len(words):
             lists.append([word for word in words if word not in others])
             if others:
-                raise UserError(f"{name}: line {number}: found {others[0][:30]!r}, expected names such as 0291-L; {REPAIR}")
+                raise UserError(
+                    f"{name}: line {number}: found {others[0][:30]!r}, expected names such as 0291-L; {REPAIR}"
+                )
     if len(lists) != 2:
-        raise UserError(f"{name}: {len(lists)} lines with names of recordings, expected 2, for training and for test; {REPAIR}")
+        raise UserError(
+            f"{name}: {len(lists)} lines with names of recordings, expected 2, for training and for test; {REPAIR}"
+        )
     if both := sorted(set(lists[0]) & set(lists[1])):
         raise UserError(f"{name}: {both[0]} is in training and in test; {REPAIR}")
     return dict.fromkeys(lists[0], "train") | dict.fromkeys(lists[1], "test")

@@ -60,7 +60,9 @@ def parse_name(text: str) -> Name:
     """
     found = NAME.fullmatch(text.removesuffix(".skeleton"))
     if not found:
-        raise UserError(f"{text}: not an NTU clip name; expected SsssCcccPpppRrrrAaaa.skeleton, e.g. S001C002P003R001A060.skeleton")
+        raise UserError(
+            f"{text}: not an NTU clip name; expected SsssCcccPpppRrrrAaaa.skeleton, e.g. S001C002P003R001A060.skeleton"
+        )
     return Name(*map(int, found.groups()))
 
 
@@ -83,7 +85,9 @@ def read(source: str | Path | bytes, name: str = "") -> Recording:
         values.check_numeric()
         frames, bodies = walk(values, name)
         if not len(bodies):
-            raise UserError(f"{name}: none of {frames} frames has a body; add the name to the list of missing skeletons or remove the file")
+            raise UserError(
+                f"{name}: none of {frames} frames has a body; add the name to the list of missing skeletons or remove the file"
+            )
         check_lines(values, bodies, name)
         return _gather(values, frames, bodies, len(data), name)
     except NotANumber as wrong:
@@ -100,7 +104,9 @@ def numbered(ids: np.ndarray) -> np.ndarray:
     """
     exact, rank = _appearing(ids)
     if len(exact) > MOST_IDS:
-        raise UserError(f"{len(exact)} body ids in one clip, expected at most {MOST_IDS}; the recording is damaged")
+        raise UserError(
+            f"{len(exact)} body ids in one clip, expected at most {MOST_IDS}; the recording is damaged"
+        )
     return rank.reshape(ids.shape).astype(np.uint8)
 
 
@@ -128,13 +134,24 @@ def _appearing(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write(
-    path: str | Path, xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = False, rng: np.random.Generator | None = None
+    path: str | Path,
+    xyz: np.ndarray,
+    ids: np.ndarray,
+    tracking: np.ndarray,
+    crlf: bool = False,
+    rng: np.random.Generator | None = None,
 ) -> None:
     """Write the text() of a recording."""
     Path(path).write_bytes(text(xyz, ids, tracking, crlf, rng))
 
 
-def text(xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = False, rng: np.random.Generator | None = None) -> bytes:
+def text(
+    xyz: np.ndarray,
+    ids: np.ndarray,
+    tracking: np.ndarray,
+    crlf: bool = False,
+    rng: np.random.Generator | None = None,
+) -> bytes:
     """The arrays of a Recording as a file; a slot with id 0 is absent from its frame, and the slots behind it move up.
 
     Depth and colour pixels are the pinhole projections of a Kinect v2, seven digits, like the originals. Orientations are zero, as
@@ -155,9 +172,13 @@ def text(xyz: np.ndarray, ids: np.ndarray, tracking: np.ndarray, crlf: bool = Fa
         turns = drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)
         turns[:, OUTERMOST] = 0
         pixels[rng.random(bodies.shape[:2]) < 0.001, 2:] = np.nan
-    rows = np.concatenate([bodies, pixels, turns, tracking.transpose(0, 2, 1)[present][..., None]], axis=-1)
+    rows = np.concatenate(
+        [bodies, pixels, turns, tracking.transpose(0, 2, 1)[present][..., None]], axis=-1
+    )
     values: list[float | int] = []
-    for identity, row in zip(ids[present].tolist(), rows.reshape(len(rows), -1).tolist(), strict=True):
+    for identity, row in zip(
+        ids[present].tolist(), rows.reshape(len(rows), -1).tolist(), strict=True
+    ):
         values.append(identity)  # a Python int: %d prints all 17 digits
         values += row
     return (end.join(parts) % tuple(values) + end).encode("ascii")
@@ -176,13 +197,23 @@ def _gather(values: Words, frames: int, bodies: np.ndarray, size: int, name: str
     ids = np.zeros((frames, people), np.int64)
     tracking = np.zeros((frames, JOINTS, people), np.uint8)
     labels = values.texts(at)
-    identities = {label: _identity(label, name) for label in dict.fromkeys(labels)}  # few people, many frames
+    identities = {
+        label: _identity(label, name) for label in dict.fromkeys(labels)
+    }  # few people, many frames
     if len(identities) > MOST_IDS:
-        raise UserError(f"{name}: {len(identities)} body ids, expected at most {MOST_IDS}; the file is damaged")
+        raise UserError(
+            f"{name}: {len(identities)} body ids, expected at most {MOST_IDS}; the file is damaged"
+        )
     ids[frame, slot] = [identities[label] for label in labels]
     for first in range(0, len(at), CHUNK):
-        t, m, begin = frame[first : first + CHUNK], slot[first : first + CHUNK], at[first : first + CHUNK]
-        rows = begin[:, None] + HEADER + 1 + ROW * np.arange(JOINTS)  # (B, V): values that begin a joint
+        t, m, begin = (
+            frame[first : first + CHUNK],
+            slot[first : first + CHUNK],
+            at[first : first + CHUNK],
+        )
+        rows = (
+            begin[:, None] + HEADER + 1 + ROW * np.arange(JOINTS)
+        )  # (B, V): values that begin a joint
         xyz[t, :, m] = _coordinates(values, rows, t, name)
         tracking[t, :, m] = _states(values, rows + ROW - 1, name)
     return Recording(xyz, ids, tracking)
@@ -218,7 +249,9 @@ def _identity(word: bytes, name: str) -> int:
     if not word.isdigit() or len(word) > 19 or int(word) >= 2**63:
         raise not_a_number(word, "a body id of 17 digits", name)
     if not int(word):
-        raise UserError(f"{name}: a body id is zero, expected 17 digits; zero is what marks an absent body here")
+        raise UserError(
+            f"{name}: a body id is zero, expected 17 digits; zero is what marks an absent body here"
+        )
     return int(word)
 
 

@@ -31,7 +31,9 @@ def parse_name(path: Path) -> Name:
     """
     match = re.fullmatch(NAME, path.name)
     if not match:
-        raise UserError(f"{path}: expected a name like a08_s01_e02_v03.json; rename or remove the file")
+        raise UserError(
+            f"{path}: expected a name like a08_s01_e02_v03.json; rename or remove the file"
+        )
     return Name(*map(int, match.groups()))
 
 
@@ -47,7 +49,9 @@ def read(path: Path, joints: int, labels: Mapping[int, int]) -> tuple[np.ndarray
     content = _content(data, path)
     code, label = parse_name(path).action, content["label"]
     if labels.get(code) != label or type(label) is not int:
-        raise UserError(f"{path}: label {repr(label)[:30]}, but action a{code:02d} has label {labels.get(code)}; {REPAIR}")
+        raise UserError(
+            f"{path}: label {repr(label)[:30]}, but action a{code:02d} has label {labels.get(code)}; {REPAIR}"
+        )
     frames = content["skeletons"]
     if not frames:
         raise UserError(f"{path}: no frame, expected at least one; {REPAIR}")
@@ -61,7 +65,9 @@ def read(path: Path, joints: int, labels: Mapping[int, int]) -> tuple[np.ndarray
 def _content(data: bytes, path: Path) -> dict[str, Any]:
     content = reading.json_object(data, str(path))
     if not isinstance(content.get("skeletons"), list) or "label" not in content:
-        raise UserError(f"{path}: expected an object with 'skeletons', a list of frames, and 'label'; {REPAIR}")
+        raise UserError(
+            f"{path}: expected an object with 'skeletons', a list of frames, and 'label'; {REPAIR}"
+        )
     return content
 
 
@@ -70,12 +76,16 @@ def _coordinates(data: bytes, path: Path, frames: list[Any]) -> np.ndarray:
         xyz = np.array(frames)
     except ValueError:  # ragged
         xyz = np.empty(0)
-    is_numeric = xyz.ndim == 3 and xyz.shape[2] == 3 and xyz.dtype.kind in "fi"  # a string or a null makes objects
+    is_numeric = (
+        xyz.ndim == 3 and xyz.shape[2] == 3 and xyz.dtype.kind in "fi"
+    )  # a string or a null makes objects
     if not is_numeric or not reading.without_words(data, frames, xyz.ndim):
         raise UserError(f"{path}: a joint is not three numbers x, y, z; {REPAIR}")
     is_sound = np.abs(xyz) <= reading.METRES.limit  # NaN is not
     if not is_sound.all():
         frame, joint = np.argwhere(~is_sound)[0, :2]
         limit = f"{reading.METRES.limit:g} {reading.METRES.name}"
-        raise UserError(f"{path}: frame {frame}, joint {joint} is NaN or infinite, or beyond {limit}; {REPAIR}")
+        raise UserError(
+            f"{path}: frame {frame}, joint {joint} is NaN or infinite, or beyond {limit}; {REPAIR}"
+        )
     return xyz.astype(np.float32)

@@ -26,11 +26,15 @@ class Rows(NamedTuple):
 def read(path: Path, joints: int) -> Rows:
     """One recording; of rows that repeat a frame number the first is kept. Raises: UserError naming the file and what is wrong."""
     layout = ((reading.FRAMES, 1), (reading.METRES, 3 * joints))
-    table = number_table.read(reading.content(path), str(path), layout, f"rows of {1 + 3 * joints} numbers")
+    table = number_table.read(
+        reading.content(path), str(path), layout, f"rows of {1 + 3 * joints} numbers"
+    )
     steps = np.diff(table[:, 0])
     if (steps < 0).any():
         row = int((steps < 0).argmax()) + 2
-        raise UserError(f"{path}: row {row}: frame numbers that fall, expected them to rise; {reading.REPAIR}")
+        raise UserError(
+            f"{path}: row {row}: frame numbers that fall, expected them to rise; {reading.REPAIR}"
+        )
     times, first = np.unique(table[:, 0].astype(np.float64), return_index=True)
     return Rows(times, table[first, 1:].reshape(-1, joints, 1, 3))
 
@@ -47,32 +51,46 @@ def read_labels(path: Path, names: Sequence[str]) -> dict[str, list[tuple[int, f
         where = f"{path}, line {number}"
         if RECORDING.fullmatch(line):
             if line in recordings:
-                raise UserError(f"{where}: recording {line} a second time, expected each once; {reading.REPAIR}")
+                raise UserError(
+                    f"{where}: recording {line} a second time, expected each once; {reading.REPAIR}"
+                )
             actions = recordings[line] = {}
             continue
         action = ACTION.fullmatch(line)
         if not action or actions is None:
-            raise UserError(f"{where}: {line[:40]!r}; expected sSS_eEE or 'action: first last' below one")
+            raise UserError(
+                f"{where}: {line[:40]!r}; expected sSS_eEE or 'action: first last' below one"
+            )
         name, first, last = action.groups()
         if name in actions:
-            raise UserError(f"{where}: {name[:30]!r} a second time, expected each action of a recording once; {reading.REPAIR}")
+            raise UserError(
+                f"{where}: {name[:30]!r} a second time, expected each action of a recording once; {reading.REPAIR}"
+            )
         actions[name] = _interval(name, (first, last), names, where)
     return {recording: _performed(actions) for recording, actions in recordings.items()}
 
 
 def _performed(actions: dict[str, tuple[int, float, float]]) -> list[tuple[int, float, float]]:
     """In the order of time, without those of NaN."""
-    return sorted((each for each in actions.values() if not math.isnan(each[1])), key=lambda action: action[1:])
+    return sorted(
+        (each for each in actions.values() if not math.isnan(each[1])),
+        key=lambda action: action[1:],
+    )
 
 
-def _interval(name: str, ends: tuple[str, str], names: Sequence[str], where: str) -> tuple[int, float, float]:
+def _interval(
+    name: str, ends: tuple[str, str], names: Sequence[str], where: str
+) -> tuple[int, float, float]:
     """(class, first, last), both NaN for an action that was not performed."""
     if name not in names:
         raise UserError(f"{where}: action {name[:30]!r}; known: {', '.join(names)}")
     label = names.index(name)
     if [end.lower() for end in ends] == ["nan", "nan"]:
         return label, math.nan, math.nan
-    start, end = (reading.number(word, where, reading.FRAMES, "two frame numbers, or NaN NaN") for word in ends)
+    start, end = (
+        reading.number(word, where, reading.FRAMES, "two frame numbers, or NaN NaN")
+        for word in ends
+    )
     if start > end:
         raise UserError(f"{where}: from {ends[0]} to {ends[1]}, expected first <= last")
     return label, start, end

@@ -17,7 +17,9 @@ class Config(Frozen):
     """Nothing to set."""
 
 
-def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+def apply(
+    clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config
+) -> tuple[np.ndarray, np.ndarray]:
     """Clips as (N, 3, T, V, M) float32, metres in camera space, and their lengths (N,) int64.
 
     Nothing is centred, turned, resampled or filled: slots are taken as they stand in the file. T is the length of the longest clip

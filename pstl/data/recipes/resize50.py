@@ -21,7 +21,9 @@ class Config(Frozen):
     frames: int = Field(50, ge=2)
 
 
-def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+def apply(
+    clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config
+) -> tuple[np.ndarray, np.ndarray]:
     """Clips as (N, 3, frames, V, M) float32, metres relative to the centre joint, and their used lengths (N,) int64.
 
     No body is chosen or tracked: slots are taken as they stand in the file (spec 2.1).
@@ -29,13 +31,17 @@ def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Co
     kept = [middle(clip.xyz) for clip in clips]
     # The used length counts frames in which joint 0 of slot 0 is not zero and takes that many FIRST frames: a count, not an
     # index (spec 2.4.1). A clip without any such frame would crash the released code; here all its frames are used.
-    length = np.array([np.count_nonzero(xyz[:, 0, 0].any(axis=1)) or len(xyz) for xyz in kept], dtype=np.int64)
+    length = np.array(
+        [np.count_nonzero(xyz[:, 0, 0].any(axis=1)) or len(xyz) for xyz in kept], dtype=np.int64
+    )
     x = np.zeros((len(clips), 3, cfg.frames, skeleton.joints, people), dtype=np.float32)
     bodies = [(i, slot) for i, xyz in enumerate(kept) for slot in range(min(xyz.shape[2], people))]
     for first in range(0, len(bodies), BLOCK):
         clip, slot = np.array(bodies[first : first + BLOCK]).T
         # Centring commutes with the resize, so it is done on the few frames that remain.
-        y = resize([kept[i][:, :, m] for i, m in zip(clip, slot, strict=True)], length[clip], cfg.frames)
+        y = resize(
+            [kept[i][:, :, m] for i, m in zip(clip, slot, strict=True)], length[clip], cfg.frames
+        )
         y = y - y[..., skeleton.centre : skeleton.centre + 1]
         x[clip, ..., slot] = face_forward(y, skeleton.shoulders)
     return x, length
@@ -58,7 +64,9 @@ def resize(bodies: Sequence[np.ndarray], length: np.ndarray, frames: int) -> np.
     weight = (position - before).astype(np.float32)[:, :, None, None]
     last = length[:, None] - 1
     i0, i1 = (np.clip(before + step, 0, last).astype(np.int64) for step in (0, 1))
-    low, high = (np.stack([body[i] for body, i in zip(bodies, index, strict=True)]) for index in (i0, i1))
+    low, high = (
+        np.stack([body[i] for body, i in zip(bodies, index, strict=True)]) for index in (i0, i1)
+    )
     low *= 1 - weight
     high *= weight
     low += high

@@ -28,7 +28,9 @@ class Config(Frozen):
     ids: Literal["released", "exact"] = "released"
 
 
-def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+def apply(
+    clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config
+) -> tuple[np.ndarray, np.ndarray]:
     """Clips as (N, 3, T, V, M) float32 in spine lengths, and their lengths (N,) int64; zero beyond them.
 
     T is the length of the longest clip here, at most 300. Empty frames are left out wherever they stand, which the released code does
@@ -58,7 +60,10 @@ def by_body(clip: RawSequence, ids: str = "released") -> np.ndarray:
         return clip.xyz
     bodies = number.max()
     for slot in range(1, number.shape[1]):
-        while (again := (number[:, :slot] == number[:, slot : slot + 1]).any(axis=1) & (number[:, slot] > 0)).any():
+        while (
+            again := (number[:, :slot] == number[:, slot : slot + 1]).any(axis=1)
+            & (number[:, slot] > 0)
+        ).any():
             number[again, slot] += bodies
     frames, slots = np.nonzero(number)
     seen, which = np.unique(number[frames, slots], return_inverse=True)
@@ -78,7 +83,11 @@ def likely_persons(xyz: np.ndarray, people: int) -> np.ndarray:
     if len(bodies) > 1:
         energy = np.array([spread(body) for body in bodies])
         order = np.argsort(-energy, kind="stable")
-        bodies = [bodies[i] for i in order if energy[i] >= WEAK * energy.max() or upright_person(bodies[i])]
+        bodies = [
+            bodies[i]
+            for i in order
+            if energy[i] >= WEAK * energy.max() or upright_person(bodies[i])
+        ]
     return np.stack(bodies[:people]) if bodies else slots[:1]
 
 

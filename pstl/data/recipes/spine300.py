@@ -19,7 +19,9 @@ class Config(Frozen):
     """Nothing to set."""
 
 
-def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+def apply(
+    clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config
+) -> tuple[np.ndarray, np.ndarray]:
     """Clips as (N, 3, T, V, M) float32, metres relative to the first body's spine in each frame, and their lengths (N,) int64.
 
     T is the length of the longest clip here, at most 300. The released arrays always have 300 frames, the rest filled by repetition;
@@ -29,7 +31,9 @@ def apply(clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Co
     x = np.zeros((len(clips), 3, int(length.max()), skeleton.joints, people), dtype=np.float32)
     for i, clip in enumerate(clips):
         bodies = [fill(body) for body in liveliest(clip.xyz[:LONGEST], people)]
-        x[i, :, : length[i], :, : len(bodies)] = upright(centre(np.stack(bodies), skeleton), skeleton).transpose(3, 1, 2, 0)
+        x[i, :, : length[i], :, : len(bodies)] = upright(
+            centre(np.stack(bodies), skeleton), skeleton
+        ).transpose(3, 1, 2, 0)
     return x, length
 
 
@@ -42,7 +46,11 @@ def liveliest(xyz: np.ndarray, people: int) -> list[np.ndarray]:
     if len(bodies) == 1:
         return bodies
     frames = [(body, recorded(body)) for body in bodies]
-    spread = [(sum(body[there].reshape(-1, 3).T.copy().std(1)), body) for body, there in frames if there.any()]
+    spread = [
+        (sum(body[there].reshape(-1, 3).T.copy().std(1)), body)
+        for body, there in frames
+        if there.any()
+    ]
     return [body for _, body in sorted(spread, key=lambda one: -one[0])][:people] or bodies[:1]
 
 
@@ -72,7 +80,9 @@ def fill(body: np.ndarray) -> np.ndarray:
 def centre(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Subtract the first body's middle of the spine in every frame from all that is not zero.   (M, T, V, 3) -> same shape."""
     middle = bodies[:1, :, skeleton.spine[1]][:, :, None]
-    total = bodies[..., 0] + bodies[..., 1] + bodies[..., 2]  # sum() along three values takes ten times as long
+    total = (
+        bodies[..., 0] + bodies[..., 1] + bodies[..., 2]
+    )  # sum() along three values takes ten times as long
     return (bodies - middle) * (total != 0)[..., None]
 
 
@@ -81,7 +91,10 @@ def upright(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
     The second one may tilt the first a little: its axis is free (spec 2.1).   (M, T, V, 3) -> same shape, float32.
     """
-    for (start, end), target in ((skeleton.spine, (0.0, 0.0, 1.0)), (skeleton.shoulders, (1.0, 0.0, 0.0))):
+    for (start, end), target in (
+        (skeleton.spine, (0.0, 0.0, 1.0)),
+        (skeleton.shoulders, (1.0, 0.0, 0.0)),
+    ):
         line = (bodies[0, 0, end] - bodies[0, 0, start]).astype(np.float64)
         bodies = turned(bodies, turn(line, np.array(target))).astype(np.float32)
     return bodies
