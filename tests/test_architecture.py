@@ -18,6 +18,7 @@ LAYERS = (
     ("ops", "losses", "metrics", "metrics_detection", "metrics_motion"),
     ("registry",),
     ("config",),
+    ("contracts",),
     ("paths", "provenance", "guard"),
     ("simulator",),
     ("data.spec",),
