@@ -120,7 +120,7 @@ def pkummd_f1(truth: Sequence[Interval], proposals: Sequence[Interval], theta: f
 def pkummd_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
     """PKU-MMD's average precision: drop the proposals one by one, least confident first, and integrate over recall.
 
-    QUIRK(spec 7): precision is read after a true positive has gone, never at its rank; several proposals may take one ground
+    QUIRK(Hi-TRS spec 7): precision is read after a true positive has gone, never at its rank; several proposals may take one ground
     truth, which stays found until the last of them goes. So low-confidence false positives cost, and duplicates can pay.
     """
     proposals = sorted(proposals, key=lambda p: p.confidence)

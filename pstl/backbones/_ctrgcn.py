@@ -21,7 +21,7 @@ BRANCHES = len(DILATIONS) + 2  # of a temporal unit: and one of max-pooling, one
 class GraphUnit(nn.Module):
     """Graph convolution whose topology is refined per clip and channel.   (P, C, V, T) -> (P, D, V, T).
 
-    Three exact fusions (spec 10): relations are computed from the time mean of x, because a 1x1 convolution and a mean commute;
+    Three exact fusions (SCD-Net spec 10): relations are computed from the time mean of x, because a 1x1 convolution and a mean commute;
     the value convolutions of the subsets are one; their three products with the graphs are one product over 3 V sources.
     """
 
@@ -76,7 +76,7 @@ class GraphUnit(nn.Module):
 class TemporalUnit(nn.Module):
     """Four parallel views of time: two dilated convolutions, a maximum, the frame itself.   (P, D, V, T) -> same shape.
 
-    The branches' input convolutions and their norms are one each (exact, spec 10).
+    The branches' input convolutions and their norms are one each (exact, SCD-Net spec 10).
     """
 
     def __init__(self, width: int) -> None:

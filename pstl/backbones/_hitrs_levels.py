@@ -1,4 +1,4 @@
-"""The three transformers of Hi-TRS: over the joints of a frame, over the frames of a clip, over the clips of a video (spec 2)."""
+"""The three transformers of Hi-TRS: over the joints of a frame, over the frames of a clip, over the clips of a video (Hi-TRS spec 2)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Weights of Hi-TRS's released model in the names and fusions of pstl.backbones.hitrs (layout: spec 2)."""
+"""Weights of Hi-TRS's released model in the names and fusions of pstl.backbones.hitrs (layout: Hi-TRS spec 2)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Weights of SCD-Net's released encoder in the names and fusions of pstl.backbones.scdnet (layout: spec 4)."""
+"""Weights of SCD-Net's released encoder in the names and fusions of pstl.backbones.scdnet (layout: SCD-Net spec 4)."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""PSP's encoder: DSTA-Net (Shi et al., ACCV 2020) with attention over joints and convolution over frames (PSP spec section 3)."""
+"""PSP's encoder: DSTA-Net (Shi et al., ACCV 2020) with attention over joints and convolution over frames (PSP spec 3)."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ SLOPE = 0.1  # of every leaky ReLU
 
 
 class Config(Frozen):
-    """Defaults are the released PSP code's values (spec section 3): 4,200,896 parameters for 25 joints."""
+    """Defaults are the released PSP code's values (PSP spec 3): 4,200,896 parameters for 25 joints."""
 
     width: int = Field(
         default=64, multiple_of=4, gt=0
@@ -85,7 +85,7 @@ class Block(nn.Module):
         y = F.leaky_relu(self.mix(self.attention(x)) + first(x), SLOPE, inplace=True)
         y = F.leaky_relu(
             self.feed(y) + second(x), SLOPE, inplace=True
-        )  # again from the block's input (spec 3.6)
+        )  # again from the block's input (PSP spec 3.6)
         return F.leaky_relu(self.time(y) + third(y), SLOPE, inplace=True)
 
 
@@ -112,7 +112,7 @@ class Trunk(nn.Module):
 class Encoder(BaseEncoder):
     """(N, 3, T, V, M) -> clip (N, 4 * width), frames (N, ceil(T / 4), 4 * width), both averaged over all M body slots.
 
-    An absent (all-zero) body counts like a present one, in the mean and in batch norm (spec 10.9). A dropped joint is one whose
+    An absent (all-zero) body counts like a present one, in the mean and in batch norm (PSP spec 10.9). A dropped joint is one whose
     coordinates are zero: the learnt maps are tied to the number of joints.
     """
 
@@ -157,14 +157,14 @@ def normed(conv: nn.Conv2d) -> nn.Sequential:
 
 
 def sinusoid(channels: int, joints: int) -> Tensor:
-    """PE[2k, v] = sin(v 10000^(-2k / channels)), PE[2k + 1, v] = cos of the same (spec 3.1).   Returns: (channels, joints)."""
+    """PE[2k, v] = sin(v 10000^(-2k / channels)), PE[2k + 1, v] = cos of the same (PSP spec 3.1).   Returns: (channels, joints)."""
     rate = 10_000 ** (-torch.arange(0, channels, 2, dtype=torch.float64) / channels)
     angle = torch.arange(joints, dtype=torch.float64) * rate[:, None]
     return torch.stack([angle.sin(), angle.cos()], dim=1).flatten(0, 1).float()
 
 
 def initialise(module: nn.Module) -> None:
-    """Convolutions Kaiming-normal by fan-out with torch's default biases, linear layers Xavier-normal with zero biases (spec section 3)."""
+    """Convolutions Kaiming-normal by fan-out with torch's default biases, linear layers Xavier-normal with zero biases (PSP spec 3)."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out")

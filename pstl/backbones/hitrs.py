@@ -1,4 +1,4 @@
-"""Hi-TRS's encoder: a transformer for frames, one for clips and one for the video of each person (Chen et al., ECCV 2022, spec 2)."""
+"""Hi-TRS's encoder: a transformer for frames, one for clips and one for the video of each person (Chen et al., ECCV 2022, Hi-TRS spec 2)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,7 +21,7 @@ TOKENS_AT_ONCE = (
 
 
 class Config(Frozen):
-    """Defaults are the released code's values (spec 1.3, 2)."""
+    """Defaults are the released code's values (Hi-TRS spec 1.3, 2)."""
 
     width: int = Field(
         default=128, multiple_of=4, gt=0

@@ -1,4 +1,4 @@
-"""SCD-Net's encoder: two CTR-GCN stems, each with a transformer over frames or over joints (Wu et al., AAAI 2024, spec section 4)."""
+"""SCD-Net's encoder: two CTR-GCN stems, each with a transformer over frames or over joints (Wu et al., AAAI 2024, SCD-Net spec 4)."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from pstl.skeletons.graph import directed_partition
 
 
 class Config(Frozen):
-    """Defaults are the released code's values (spec section 4): 74,447,664 parameters for two people of 25 joints."""
+    """Defaults are the released code's values (SCD-Net spec 4): 74,447,664 parameters for two people of 25 joints."""
 
     width: Count = 2048  # of the tokens; clip features have twice as many numbers
     heads: Count = 8
@@ -186,7 +186,7 @@ def token_mlp(features: int, width: int) -> nn.Sequential:
 
 
 def xavier(module: nn.Module) -> None:
-    """Xavier-uniform for every matrix; biases keep what they have (spec 4.3)."""
+    """Xavier-uniform for every matrix; biases keep what they have (SCD-Net spec 4.3)."""
     for parameter in module.parameters():
         if parameter.dim() == 2:
             nn.init.xavier_uniform_(parameter)

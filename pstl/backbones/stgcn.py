@@ -1,4 +1,4 @@
-"""ST-GCN at quarter width, the encoder of PSTL (Yan et al., AAAI 2018; Zhou et al., AAAI 2023, spec section 4)."""
+"""ST-GCN at quarter width, the encoder of PSTL (Yan et al., AAAI 2018; Zhou et al., AAAI 2023, PSTL spec 4)."""
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 
 
 class Config(Frozen):
-    """Defaults are the released PSTL code's values (spec section 4): 821,380 parameters for 25 joints."""
+    """Defaults are the released PSTL code's values (PSTL spec 4): 821,380 parameters for 25 joints."""
 
     width: Count = 16
     dropout: float = Field(0.5, ge=0, lt=1)  # of every block but the first; active in pre-training
@@ -104,7 +104,7 @@ def convolve_frames(x: Tensor, convolution: nn.Conv2d, stride: int) -> Tensor:
 class Encoder(BaseEncoder):
     """(N, 3, T, V, M) -> clip (N, 16 * width), frames (N, T // 4, 16 * width), both averaged over all M body slots.
 
-    An absent (all-zero) body counts like a present one: its constant features are part of the mean (spec 4.5).
+    An absent (all-zero) body counts like a present one: its constant features are part of the mean (PSTL spec 4.5).
     """
 
     can_drop = True
@@ -146,7 +146,7 @@ class Encoder(BaseEncoder):
         )  # (V, P, T, 3)
         graphs = torch.stack(list(self.importance)) * self.graph  # (blocks, 3, V, V)
         if drop is not None and len(drop):
-            # Joints are deleted after the input norm, with their rows and columns of the graph; nothing is re-normalised (spec 6.2).
+            # Joints are deleted after the input norm, with their rows and columns of the graph; nothing is re-normalised (PSTL spec 6.2).
             dropped = set(drop.tolist())
             kept = torch.tensor([j for j in range(v) if j not in dropped], device=x.device)
             x = x.index_select(0, kept)

@@ -104,7 +104,7 @@ class TrainSettings(Frozen):
         0, ge=0
     )  # batches that make an epoch, the clips being gone through as often as needed; 0: one pass
     # Clips drawn among the labelled ones and put before each batch, whose own clips then all go without label. "fraction": as many
-    # of batch_size as `labels` says, a half rounded up, and at least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, spec 7).
+    # of batch_size as `labels` says, a half rounded up, and at least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, PSP spec 7).
     labelled_batch: Annotated[int, Field(ge=0)] | Literal["fraction"] = 0
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
     whole_steps: bool = False  # leave out an epoch's last batches if they make no whole step
@@ -193,7 +193,7 @@ class Fusion(Frozen):
         "joint": 0.6,
         "bone": 0.6,
         "motion": 0.4,
-    }  # AimCLR's ensemble, spec section 10
+    }  # AimCLR's ensemble, PSTL spec 10
 
 
 class Experiment(Frozen):

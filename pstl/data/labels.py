@@ -177,7 +177,7 @@ def clips_per_class(sizes: list[int], fraction: float, rule: str = DEFAULT_RULE)
 
     psp: of all classes the same number, as far as they have so many. It is the fraction of the mean
     class size, which is first rounded down to a multiple of 20, so that 10 % is exactly twice 5 %.
-    That gives every number of the field's lists (PSP spec section 8): NTU-60 cross-subject 33, 66,
+    That gives every number of the field's lists (PSP spec 8): NTU-60 cross-subject 33, 66,
     132, 264 and cross-view 31, 62, 124, 248 for 5, 10, 20, 40 %; NW-UCLA 5, 15, 30, 40 for 5, 15,
     30, 40 %. Where classes have fewer than 20 clips, their mean is taken as it is. Rounded down,
     but at least one.

@@ -1,4 +1,4 @@
-"""Barlow Twins: make the cross-correlation of two views the identity (Zbontar et al., ICML 2021; PSTL, AAAI 2023, spec 5)."""
+"""Barlow Twins: make the cross-correlation of two views the identity (Zbontar et al., ICML 2021; PSTL, AAAI 2023, PSTL spec 5)."""
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ def barlow_twins(za: Tensor, zb: Tensor, off_diagonal_weight: float) -> Tensor:
 
     za, zb: (n, D), each already standardised over the batch.   Returns: scalar, not divided by D.
     With n < D the D x D matrix is never built: sum_ij C_ij^2 = sum((za za^T) * (zb zb^T)) / n^2, exact algebra with
-    n x n Gram matrices, about D / n times fewer operations (spec 16).
+    n x n Gram matrices, about D / n times fewer operations (PSTL spec 16).
     """
     if za.shape != zb.shape or za.dim() != 2:
         raise ShapeError(

@@ -1,4 +1,4 @@
-"""NT-Xent, the symmetric contrastive loss of SimCLR (Chen et al., ICML 2020), as PSP uses it between streams (spec section 6)."""
+"""NT-Xent, the symmetric contrastive loss of SimCLR (Chen et al., ICML 2020), as PSP uses it between streams (PSP spec 6)."""
 
 import torch
 import torch.nn.functional as F

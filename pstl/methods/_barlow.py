@@ -46,7 +46,7 @@ class BarlowMethod(BaseMethod):
         )
 
     def view(self, x: Tensor, rng: Generator) -> Tensor:
-        """One weak view: crop, shear, rotate, swap sides, in this order (spec 6.1).   x: (N, 3, T, V, M) -> same shape."""
+        """One weak view: crop, shear, rotate, swap sides, in this order (PSTL spec 6.1).   x: (N, 3, T, V, M) -> same shape."""
         return weak_view(self.cfg, x, self.problem.skeleton, rng)
 
     def features(self, x: Tensor, drop: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pyramid Polymerizing Attention among body regions, parts and joints, coarse maps added into finer ones (PSP spec section 5)."""
+"""Pyramid Polymerizing Attention among body regions, parts and joints, coarse maps added into finer ones (PSP spec 5)."""
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ class Polymerise(nn.Module):
     """Maps of bodies (P, C, T, V) -> pooled features (3, P, C): body, part, joint.
 
     recursive: the joints receive the polymerised map of the parts, and the body's only through it, as the abstract may be read;
-    the released code adds the own maps of both (spec section 5).
+    the released code adds the own maps of both (PSP spec 5).
     """
 
     def __init__(self, width: int, heads: int, pyramid: Pyramid, recursive: bool) -> None:

@@ -92,14 +92,14 @@ class Method(BaseMethod):
 
     @staticmethod
     def as_stream(x: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
-        """Motion is that since the frame before, 0 in the first (spec 1.2)."""
+        """Motion is that since the frame before, 0 in the first (Hi-TRS spec 1.2)."""
         return convert(x, skeleton, stream, from_previous=True)
 
     @classmethod
     def augmented(
         cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator
     ) -> tuple[Tensor, Tensor]:
-        """Half of the clips transformed once in space and once in time (spec 1.4), with fine-tuning as with pre-training.
+        """Half of the clips transformed once in space and once in time (Hi-TRS spec 1.4), with fine-tuning as with pre-training.
 
         x: (N, 3, T, V, M), length: (N,).   Returns: both, length on its own device; frames beyond it mean nothing. Absent people stay
         absent. Drawn for the whole batch of all processes, so that ranks together equal one.
@@ -194,7 +194,7 @@ class Method(BaseMethod):
         )
 
     def losses(self, parts: Parts) -> Losses:
-        """Their sum, each term, and in percent how often the three choices are right (spec 3). Means over the batch of all processes."""
+        """Their sum, each term, and in percent how often the three choices are right (Hi-TRS spec 3). Means over the batch of all processes."""
         scale = self.cfg.magnification
         distance = F.smooth_l1_loss(scale * parts.restored, scale * parts.original, reduction="sum")
         pose = mean_of(distance, torch.tensor(parts.restored.numel(), device=distance.device))
@@ -226,7 +226,7 @@ def moving_clip(
     window: int,
     dilation: int,
 ) -> tuple[Tensor, Tensor]:
-    """One of each body's clips in which something moves, all equally likely; clips are centred on every frame (spec 3.2).
+    """One of each body's clips in which something moves, all equally likely; clips are centred on every frame (Hi-TRS spec 3.2).
 
     x: (F, V, 3) packed frames before masking.   preference: (B, T) in [0, 1): the clip with the largest is taken.
     Returns: centre (B,) int64; valid (B,) bool, False if nothing moves (then the centre means nothing). All on the device.

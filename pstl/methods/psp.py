@@ -1,6 +1,6 @@
 """PSP: Pyramid Self-attention Polymerization Learning for Semi-supervised Skeleton-based Action Recognition (Xu and Shu, 2023).
 
-Follows the released code, which trains in one stage (spec section 7); the body of the paper was not available. Where no source says
+Follows the released code, which trains in one stage (PSP spec 7); the body of the paper was not available. Where no source says
 anything the setting that holds our choice says so. The share of labels and the make-up of a batch are the run's: `labels` and `train`.
 Run: snakemake --cores --config suite=nwucla_semi
 """
@@ -38,7 +38,7 @@ class Config(Frozen):
 
     frames: int = Field(
         default=50, ge=1
-    )  # of a view; also for NW-UCLA, where it is our choice (spec section 9): what the siblings' code takes
+    )  # of a view; also for NW-UCLA, where it is our choice (PSP spec 9): what the siblings' code takes
     heads: int = Field(default=4, ge=1)  # of the pyramid's attention
     recursive: bool = False  # True: an ablation, see Polymerise
     temperature: float = Field(default=0.07, gt=0)
@@ -127,7 +127,7 @@ class Method(BaseMethod):
         return [self.encoder.trunk, self.polymerise]
 
     def view(self, x: Tensor, length: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
-        """Joint and motion, their frames drawn independently (spec 2.2), and with `turn_deg` their turns too; no other augmentation.
+        """Joint and motion, their frames drawn independently (PSP spec 2.2), and with `turn_deg` their turns too; no other augmentation.
 
         Drawn for the global batch, so that ranks together equal one process.   Returns: (n, 3, frames, V, M) each.
         """
@@ -167,7 +167,7 @@ class Method(BaseMethod):
         return y.unflatten(1, (-1, self.problem.people)).mean(2)
 
     def contrast(self, joint: Tensor, motion: Tensor) -> tuple[Tensor, ...]:
-        """The coarse-to-fine contrastive losses of body, part and joint (spec section 6).   joint, motion: (3, n, C)."""
+        """The coarse-to-fine contrastive losses of body, part and joint (PSP spec 6).   joint, motion: (3, n, C)."""
         z = self.projector(torch.cat([joint, motion])).transpose(
             0, 1
         )  # one projector for all levels and both streams
@@ -181,7 +181,7 @@ class Method(BaseMethod):
 
     @staticmethod
     def clean(cfg: Frozen, x: Tensor, length: Tensor) -> Tensor:
-        """Frames floor(i L / T) (spec 2.2).   Returns: (N, 3, frames, V, M)."""
+        """Frames floor(i L / T) (PSP spec 2.2).   Returns: (N, 3, frames, V, M)."""
         assert isinstance(cfg, Config)
         return sampling.take(x, sampling.spaced_frames(length, cfg.frames))
 
@@ -189,7 +189,7 @@ class Method(BaseMethod):
     def clean_stream(
         cls, cfg: Frozen, x: Tensor, length: Tensor, skeleton: Skeleton, stream: str
     ) -> Tensor:
-        """The same frames; motion is taken before them, at the native rate (spec 2.2)."""
+        """The same frames; motion is taken before them, at the native rate (PSP spec 2.2)."""
         assert isinstance(cfg, Config)
         if stream == "motion":
             return sampling.take_motion(x, length, sampling.spaced_frames(length, cfg.frames))

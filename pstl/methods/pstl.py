@@ -1,6 +1,6 @@
 """PSTL: Self-supervised Action Representation Learning from Partial Spatio-Temporal Skeleton Sequences (Zhou et al., AAAI 2023).
 
-Follows the released code where paper and code differ (spec section 14): masks are removals, one random draw per batch and view.
+Follows the released code where paper and code differ (PSTL spec 14): masks are removals, one random draw per batch and view.
 Run: snakemake --cores --config suite=nwucla
 """
 

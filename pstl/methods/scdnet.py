@@ -1,7 +1,7 @@
 """SCD-Net: Spatiotemporal Clues Disentanglement Network for Self-supervised Skeleton-based Action Recognition (Wu et al., AAAI 2024).
 
 Follows the released code (spec): no positional encoding, cross-level terms only, view 1 is always the query. Where the code's
-spatial mask depends on how a library sorts ties, they are broken at random here (spec 3.1).
+spatial mask depends on how a library sorts ties, they are broken at random here (SCD-Net spec 3.1).
 Run: snakemake --cores --config suite=nwucla
 """
 
@@ -107,7 +107,7 @@ class Method(BaseMethod):
         return [self.encoder, self.key_encoder]
 
     def view(self, batch: Batch, rng: Generator) -> Tensor:
-        """One random view per clip (spec 3); drawn for the global batch, so that ranks together equal one process.
+        """One random view per clip (SCD-Net spec 3); drawn for the global batch, so that ranks together equal one process.
 
         Returns: (N, 3, frames, V, M).
         """
@@ -161,7 +161,7 @@ class Method(BaseMethod):
         follow(self.key_projectors, self.projectors, self.cfg.momentum)
 
     def contrast(self, query: tuple[Tensor, ...], key: tuple[Tensor, ...]) -> Losses:
-        """The four cross-level terms (spec 5): t to g, s to g, g to t, g to s."""
+        """The four cross-level terms (SCD-Net spec 5): t to g, s to g, g to t, g to s."""
         (q_t, q_s, q_g), (k_t, k_s, k_g) = query, key
         queue_t, queue_s, queue_g = self.negatives()
         t_g, s_g = info_nce(
@@ -187,7 +187,7 @@ class Method(BaseMethod):
 
     @staticmethod
     def clean(cfg: Frozen, x: Tensor, length: Tensor) -> Tensor:
-        """The centred 95 % of each clip in 64 frames (spec 3.3).   (N, 3, T, V, M) -> (N, 3, frames, V, M)."""
+        """The centred 95 % of each clip in 64 frames (SCD-Net spec 3.3).   (N, 3, T, V, M) -> (N, 3, frames, V, M)."""
         assert isinstance(cfg, Config)
         return time.resize_span(x, time.centred_span(length, cfg.clean_share), cfg.frames)
 
@@ -195,7 +195,7 @@ class Method(BaseMethod):
     def augmented(
         cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator
     ) -> tuple[Tensor, Tensor]:
-        """A random half or more of each clip in 64 frames, as CMD fine-tunes (spec 3.3, 7.3).   View in the shape of `clean`, length."""
+        """A random half or more of each clip in 64 frames, as CMD fine-tunes (SCD-Net spec 3.3, 7.3).   View in the shape of `clean`, length."""
         assert isinstance(cfg, Config)
         scale, place = torch.rand(2, len(x), generator=rng).to(x.device, non_blocking=True)
         return time.resize_span(

@@ -12,8 +12,8 @@ def central_joints(skeleton: Skeleton, draws: int, rng: Generator) -> Tensor:
     """Central spatial masking (CSM): joints are drawn by degree centrality.
 
     Each joint stands deg(j) times in a bag of 2(V - 1) tokens; `draws` tokens are taken without replacement.
-    QUIRK(spec 6.2): a joint drawn twice counts once, so 8 draws mask 6 to 8 of 25 joints.
-    Returns: (K,) int64, sorted distinct joints to drop, K <= draws.   Source: PSTL code (spec 6.2).
+    QUIRK(PSTL spec 6.2): a joint drawn twice counts once, so 8 draws mask 6 to 8 of 25 joints.
+    Returns: (K,) int64, sorted distinct joints to drop, K <= draws.   Source: PSTL code (PSTL spec 6.2).
     """
     bag = torch.repeat_interleave(torch.arange(skeleton.joints), torch.tensor(skeleton.degree))
     return torch.unique(bag[torch.randperm(len(bag), generator=rng)[:draws]])
@@ -28,7 +28,7 @@ def slow_frames(x: Tensor, dropped: int) -> Tensor:
     """The deterministic half of motion-attention temporal masking (MATM): all but the fastest frames.
 
     A frame's speed is the mean squared displacement to the next frame over coordinates, joints and persons; the last
-    frame has none and always stays (spec 6.3).
+    frame has none and always stays (PSTL spec 6.3).
     x: (N, C, T, V, M).   Returns: (N, T - dropped) int64, kept frames in time order, per sample.
     """
     frames = x.shape[2]
@@ -44,8 +44,8 @@ def slow_frames(x: Tensor, dropped: int) -> Tensor:
 def drop_fast_frames(x: Tensor, masked: int, rng: Generator) -> Tensor:
     """Motion-attention temporal masking (MATM): the `masked` fastest frames go, then `masked` more at random.
 
-    The random positions are drawn once for the whole batch (spec 6.3); the ranking by speed is per sample.
-    x: (N, C, T, V, M).   Returns: (N, C, T - 2 * masked, V, M).   Source: PSTL code (spec 6.3).
+    The random positions are drawn once for the whole batch (PSTL spec 6.3); the ranking by speed is per sample.
+    x: (N, C, T, V, M).   Returns: (N, C, T - 2 * masked, V, M).   Source: PSTL code (PSTL spec 6.3).
     """
     slow = slow_frames(x, masked)
     keep = torch.randperm(slow.shape[1], generator=rng)[: slow.shape[1] - masked].sort().values
@@ -65,7 +65,7 @@ def structure_guided_joints(
 
     A joint's score is the number of walks of two steps, staying in place allowed, that lead to it from all the seeds. Ties are
     broken uniformly at random: the released code leaves them to an unstable sort, so its law depends on the library's version
-    and the processor (spec 3.1).
+    and the processor (SCD-Net spec 3.1).
     Returns: (draws, V) bool on the CPU, True where dropped, exactly `count` per row.   Source: SCD-Net code: 5 seeds, 8 of 25 joints.
     """
     step = torch.from_numpy(skeleton.adjacency) + torch.eye(skeleton.joints)
@@ -79,7 +79,7 @@ def structure_guided_joints(
 def frame_cubes(frames: int, cubes: int, count: int, draws: int, rng: Generator) -> Tensor:
     """Cube-based temporal masking: `count` distinct ones of `cubes` equal pieces of the clip.
 
-    Returns: (draws, frames) bool on the CPU, True where dropped.   Source: SCD-Net code (spec 3.2): 6 of 16 cubes of 4 frames.
+    Returns: (draws, frames) bool on the CPU, True where dropped.   Source: SCD-Net code (SCD-Net spec 3.2): 6 of 16 cubes of 4 frames.
     """
     if frames % cubes or not 0 <= count <= cubes:
         raise ShapeError(
@@ -141,7 +141,7 @@ def disguise(
     frame of its sequence, 1 in 10 stays as it is.
 
     x: (F, V, 3) packed frames.   packed, length (B,) >= 2, draw: on the CPU; draw (F, V) float64 in [0, 1), one number decides all.
-    Returns: the corrupted frames, and the selected joints as numbers (K,) int64 into the F V joints.   Source: Hi-TRS code (spec 3.1).
+    Returns: the corrupted frames, and the selected joints as numbers (K,) int64 into the F V joints.   Source: Hi-TRS code (Hi-TRS spec 3.1).
     """
     joints = x.shape[1]
     flat, draw = x.flatten(0, 1), (draw / rate).flatten()

@@ -9,7 +9,7 @@ def random_frames(length: Tensor, keys: Tensor, frames: int) -> Tensor:
 
     Draws `frames` without replacement from the clip's frames repeated ceil(frames / length) times.
     length: (N,) recorded frames, at least 1.   keys: (N, K) uniform in [0, 1), K at least candidates(longest, frames).
-    Returns: (N, frames) int64, ascending.   Source: PSP code (spec 2.2).
+    Returns: (N, frames) int64, ascending.   Source: PSP code (PSP spec 2.2).
     """
     length = length[:, None]
     place = torch.arange(keys.shape[1], device=length.device)
@@ -28,7 +28,7 @@ def candidates(longest: int, frames: int) -> int:
 
 
 def spaced_frames(length: Tensor, frames: int) -> Tensor:
-    """Frame floor(i L / T) for i = 0 .. T - 1.   length: (N,).   Returns: (N, frames) int64.   Source: PSP code (spec 2.2).
+    """Frame floor(i L / T) for i = 0 .. T - 1.   length: (N,).   Returns: (N, frames) int64.   Source: PSP code (PSP spec 2.2).
 
     >>> spaced_frames(torch.tensor([10, 3]), 5).tolist()
     [[0, 2, 4, 6, 8], [0, 0, 1, 1, 2]]

@@ -32,7 +32,7 @@ def convert(x: Tensor, skeleton: Skeleton, stream: str, from_previous: bool = Fa
 def bone(x: Tensor, parents: tuple[int, ...]) -> Tensor:
     """Vector from each joint's parent to the joint; 0 for the centre, which is its own parent.
 
-    x: (N, 3, T, V, M) metres.   Returns: same shape, metres.   Source: PSTL code (spec 2.5).
+    x: (N, 3, T, V, M) metres.   Returns: same shape, metres.   Source: PSTL code (PSTL spec 2.5).
 
     >>> bone(torch.tensor([1., 4.]).view(1, 1, 1, 2, 1), (1, 1)).flatten().tolist()
     [-3.0, 0.0]
@@ -43,7 +43,7 @@ def bone(x: Tensor, parents: tuple[int, ...]) -> Tensor:
 def motion(x: Tensor) -> Tensor:
     """Displacement to the next frame; the last frame is zero, so the length is kept and one frame is enough.
 
-    x: (N, 3, T, V, M) metres.   Returns: same shape, metres per frame.   Source: PSTL code (spec 2.5).
+    x: (N, 3, T, V, M) metres.   Returns: same shape, metres per frame.   Source: PSTL code (PSTL spec 2.5).
 
     >>> motion(torch.tensor([0., 1., 3.]).view(1, 1, 3, 1, 1)).flatten().tolist()
     [1.0, 2.0, 0.0]
@@ -56,7 +56,7 @@ def motion(x: Tensor) -> Tensor:
 def motion_from_previous(x: Tensor) -> Tensor:
     """Displacement since the frame before; the first frame is zero. What follows a clip's end does not reach back into it.
 
-    x: (N, 3, T, V, M) metres.   Returns: same shape, metres per frame.   Source: Hi-TRS code (spec 1.2).
+    x: (N, 3, T, V, M) metres.   Returns: same shape, metres per frame.   Source: Hi-TRS code (Hi-TRS spec 1.2).
 
     >>> motion_from_previous(torch.tensor([0., 1., 3.]).view(1, 1, 3, 1, 1)).flatten().tolist()
     [0.0, 1.0, 2.0]

@@ -19,7 +19,7 @@ def random_span(length: Tensor, scale: Tensor, place: Tensor, shortest: int) -> 
     """A random part of each clip: the share `scale` of it, at least `shortest` frames, the whole clip where it has no more.
 
     length: (N,) recorded frames.   scale: (N,) in (0, 1].   place: (N,) in [0, 1), where 0 is the earliest start and all starts
-    are equally likely.   Source: SCD-Net code (spec 3): scale ~ U(0.1, 1), shortest 64, the frames the encoder takes.
+    are equally likely.   Source: SCD-Net code (SCD-Net spec 3): scale ~ U(0.1, 1), shortest 64, the frames the encoder takes.
 
     >>> random_span(torch.tensor([100, 40]), torch.tensor([0.8, 0.1]), torch.tensor([0.99, 0.99]), 64)
     Span(start=tensor([20,  0]), length=tensor([80, 40]))
@@ -32,7 +32,7 @@ def random_span(length: Tensor, scale: Tensor, place: Tensor, shortest: int) -> 
 def centred_span(length: Tensor, share: float) -> Span:
     """The middle `share` of each clip: floor(n (1 - share) / 2) frames go at either end.   length: (N,).
 
-    Source: SCD-Net code (spec 3.3): share 0.95.
+    Source: SCD-Net code (SCD-Net spec 3.3): share 0.95.
 
     >>> centred_span(torch.tensor([100, 39]), 0.95)
     Span(start=tensor([2, 0]), length=tensor([96, 39]))
@@ -45,7 +45,7 @@ def resize_span(x: Tensor, span: Span, frames: int) -> Tensor:
     """Linear resampling of a part of each clip: half-pixel centres, clamped ends, no anti-aliasing.
 
     x: (N, C, T, V, M).   Returns: (N, C, frames, V, M); frames outside the span are never read.
-    Same as F.interpolate(mode="linear", align_corners=False) of each part alone (spec 3).
+    Same as F.interpolate(mode="linear", align_corners=False) of each part alone (SCD-Net spec 3).
     """
     n, c, t, v, m = x.shape
     if span.start.shape != (n,) or span.length.shape != (n,):
@@ -71,7 +71,7 @@ def resize_span(x: Tensor, span: Span, frames: int) -> Tensor:
 def between(x: Tensor, length: Tensor, share: Tensor) -> Tensor:
     """Every frame moved the share of the way to the next one; a clip's last frame stays.
 
-    x: (N, C, T, V, M), length: (N,) recorded frames, share: (N,) in [0, 1].   Returns: same shape.   Source: Hi-TRS code (spec 1.4).
+    x: (N, C, T, V, M), length: (N,) recorded frames, share: (N,) in [0, 1].   Returns: same shape.   Source: Hi-TRS code (Hi-TRS spec 1.4).
     """
     has_next = torch.arange(x.shape[2] - 1, device=x.device) < length[:, None] - 1
     moved = x.clone()  # what stands beyond a clip's end is never read, whatever it is

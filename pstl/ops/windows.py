@@ -48,7 +48,7 @@ def rows_of(frame: Tensor, start: Tensor, length: Tensor, outside: int) -> Tenso
 
 
 def window_count(length: Tensor, stride: int) -> Tensor:
-    """Windows of each sequence: one centred on every stride-th frame, the first included (spec 1.3 of Hi-TRS)."""
+    """Windows of each sequence: one centred on every stride-th frame, the first included (Hi-TRS spec 1.3)."""
     return (length + stride - 1).div(stride, rounding_mode="floor")
 
 
@@ -67,7 +67,7 @@ def distant_pair(count: Tensor, draw: Tensor) -> Tensor:
     """Two places at least 2 apart, all such pairs equally likely; the only two places there are where count is 2.
 
     count: (B,) >= 2, places of each row.   draw: (B, 2) in [0, 1).   Returns: (B, 2) int64, the earlier place first.
-    Source: Hi-TRS code (spec 3.2, 3.3).
+    Source: Hi-TRS code (Hi-TRS spec 3.2, 3.3).
     """
     # Any two of the first count - 1 places; the later of them is moved on by one.
     inner = count - 1

@@ -33,7 +33,7 @@ class Pyramid:
 
 
 def build(skeleton: Skeleton) -> Pyramid:
-    """The pyramid of one skeleton. Source: PSP code (spec section 4)."""
+    """The pyramid of one skeleton. Source: PSP code (PSP spec 4)."""
     part_of, body_of = (
         membership(groups, skeleton.joints) for groups in (skeleton.segments, skeleton.parts)
     )
@@ -50,7 +50,7 @@ def membership(groups: dict[str, tuple[int, ...]], joints: int) -> np.ndarray:
 
 
 def share(group_of: np.ndarray) -> float:
-    """Size of the largest group over the number of nodes: PSP's weight of a coarse map (spec section 5).
+    """Size of the largest group over the number of nodes: PSP's weight of a coarse map (PSP spec 5).
 
     The released code has the numbers 0.2, 0.12 and 0.24 and writes them beside it as 2/10, 3/25 and 6/25.
 

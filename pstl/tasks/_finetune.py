@@ -28,14 +28,14 @@ from pstl.train.pretrain import epochs_of, train
 
 
 class Training(TrainSettings):
-    """Defaults are the released PSTL code's values (spec 9): Adam, 0.005, no decay, cosine, 150 epochs of 128 clips."""
+    """Defaults are the released PSTL code's values (PSTL spec 9): Adam, 0.005, no decay, cosine, 150 epochs of 128 clips."""
 
     epochs: int = Field(150, ge=1)
     lr: float = Field(5e-3, gt=0)
 
 
 class Config(Frozen):
-    """Each paper's protocol is an entry of `tasks:`; defaults are PSTL's (spec 9): every weight, dropout on, no augmentation."""
+    """Each paper's protocol is an entry of `tasks:`; defaults are PSTL's (PSTL spec 9): every weight, dropout on, no augmentation."""
 
     train: Training = Training.model_validate({})
     augment: bool = (

@@ -32,7 +32,7 @@ Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities,
 
 
 class Training(TrainSettings):
-    """Adam and cosine, as in PSTL's linear probe (spec 8); the batch is smaller, because a window has many rows."""
+    """Adam and cosine, as in PSTL's linear probe (PSTL spec 8); the batch is smaller, because a window has many rows."""
 
     epochs: int = Field(60, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -40,7 +40,7 @@ class Training(TrainSettings):
 
 
 class Config(Frozen):
-    """Nobody's protocol: Hi-TRS's own was not published (spec 8). What is tuned is chosen on training recordings only."""
+    """Nobody's protocol: Hi-TRS's own was not published (Hi-TRS spec 8). What is tuned is chosen on training recordings only."""
 
     tune: Literal["head", "all"] = (
         "head"  # a linear layer on frozen, standardised feature rows, or the encoder with it

@@ -1,4 +1,4 @@
-"""k nearest neighbours among the training clips (spec section 11: k = 1, cosine)."""
+"""k nearest neighbours among the training clips (PSTL spec 11: k = 1, cosine)."""
 
 from typing import Literal
 

@@ -34,7 +34,7 @@ OTHER_FEATURES = (
 
 
 class Config(Frozen):
-    """Ours: of PSTL's own table only that it exists is known (spec 13).
+    """Ours: of PSTL's own table only that it exists is known (PSTL spec 13).
 
     Joints are the recipe's: their absence does not disturb its centring and alignment. "deletion" takes joints out of the encoder's graph,
     as `embed --drop-joints` does, and is n/a for encoders that cannot; of frames it takes what is left, stretched to the old length.

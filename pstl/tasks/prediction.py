@@ -39,7 +39,7 @@ class Training(TrainSettings):
 
 
 class Config(Frozen):
-    """Nobody's protocol: Hi-TRS's own was not published (spec 9). Where a data set has a public test protocol, its windows are used."""
+    """Nobody's protocol: Hi-TRS's own was not published (Hi-TRS spec 9). Where a data set has a public test protocol, its windows are used."""
 
     observe: int = Field(50, ge=2)  # frames
     predict: int = Field(25, ge=1)  # frames

@@ -23,7 +23,7 @@ def tiny(name="kinect_v1", people=1):
 
 
 def slow_block(x, block):
-    """One block as the spec tells it (section 3): position added to x itself, sums written out."""
+    """One block as PSP spec 3 tells it: position added to x itself, sums written out."""
     attention, (_, c, t, v) = block.attention, x.shape
     pe = torch.tensor(
         [
@@ -58,7 +58,7 @@ def test_no_shortcut_changes_a_number():
 
 
 def test_parameter_counts_are_the_papers():
-    """One forgotten bias is another network (spec section 12)."""
+    """One forgotten bias is another network (PSP spec 12)."""
     with torch.device("meta"):
         counts = [
             sum(p.numel() for p in Encoder(Config(), load(name), 1, 50).parameters())
@@ -77,7 +77,7 @@ def test_shapes_for_every_body(name, people, frames):
 
 
 def test_absent_bodies_are_encoded_once_and_count_like_present_ones():
-    """The mean is over all slots (spec 10.9); most clips have one person, so half of the work is saved in evaluation."""
+    """The mean is over all slots (PSP spec 10.9); most clips have one person, so half of the work is saved in evaluation."""
     encoder, x = tiny("kinect_v2", 2).eval(), torch.randn(4, 3, 50, 25, 2)
     x[::2, ..., 1] = 0
     rows = []

@@ -185,7 +185,7 @@ def test_what_lies_beyond_a_clip_is_never_read():
 
 
 def test_missing_slots_are_absent_people():
-    """A recording with one slot, in a data set of two people, is averaged with an absent body as in the released code (spec 5)."""
+    """A recording with one slot, in a data set of two people, is averaged with an absent body as in the released code (Hi-TRS spec 5)."""
     encoder, (x, length) = tiny(), clips()
     with torch.no_grad():
         torch.testing.assert_close(
@@ -206,7 +206,7 @@ def test_frames_do_not_see_each_other_below_the_clip_level():
 
 
 def test_a_joint_sees_no_other_joint_of_its_frame():
-    """Diagonal blocks closed but for the diagonal, everything else open: C-TRS mixes over time only (spec 2)."""
+    """Diagonal blocks closed but for the diagonal, everything else open: C-TRS mixes over time only (Hi-TRS spec 2)."""
     open_ = clip_mask(7, 25)
     assert open_.shape == (176, 176)
     assert open_[-1].all()
@@ -218,7 +218,7 @@ def test_a_joint_sees_no_other_joint_of_its_frame():
 
 
 def test_positions_start_as_sinusoids():
-    """Even channels sine, odd cosine; in clips the first half tells the joint, the second the frame (spec 2)."""
+    """Even channels sine, odd cosine; in clips the first half tells the joint, the second the frame (Hi-TRS spec 2)."""
     for p, i in ((0, 0), (5, 2), (24, 7)):
         angle = p / 10_000 ** (i // 2 * 2 / 8)
         assert float(sinusoid(25, 8)[p, i]) == pytest.approx(
@@ -232,7 +232,7 @@ def test_positions_start_as_sinusoids():
 
 
 def test_parameter_counts_are_the_papers():
-    """Counted in the spec's section 2, less the four heads of pre-training."""
+    """Counted in Hi-TRS spec 2, less the four heads of pre-training."""
     with torch.device("meta"):
         encoder = Encoder(Config(), load("kinect_v2"), 2, 300)
     counts = [

@@ -122,7 +122,7 @@ def slow_layer(x, layer):
 
 
 def slow(x, encoder):
-    """The whole encoder as the spec tells it (4.1, 4.2): every body encoded, nothing fused."""
+    """The whole encoder as SCD-Net spec 4.1 and 4.2 tell it: every body encoded, nothing fused."""
     y = slow_stem(x, encoder.temporal_stem).permute(0, 3, 1, 4, 2).flatten(2)  # (N, T, M V C)
     temporal = slow_layer(encoder.temporal_tokens(y), encoder.temporal_layer)
     y = (
@@ -159,7 +159,7 @@ def test_absent_bodies_enter_the_running_statistics_as_often_as_they_occur():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_absent_bodies_are_encoded_once(training):
-    """Most clips have one person: nearly half of the stems' work (spec 10)."""
+    """Most clips have one person: nearly half of the stems' work (SCD-Net spec 10)."""
     encoder, rows = tiny().train(training), []
     encoder.temporal_stem.blocks[0].register_forward_hook(
         lambda module, inputs, output: rows.append(len(output))
@@ -170,7 +170,7 @@ def test_absent_bodies_are_encoded_once(training):
 
 
 def test_parameter_counts_are_the_papers():
-    """One forgotten bias is another network (spec 1, 4.1)."""
+    """One forgotten bias is another network (SCD-Net spec 1, 4.1)."""
     with torch.device("meta"):
         encoder = Encoder(Config(), load("kinect_v2"), 2, 64)
     count = lambda module: sum(p.numel() for p in module.parameters())  # noqa: E731
@@ -223,13 +223,13 @@ def test_released_features(shared):
 
 
 def test_order_of_tokens_is_of_no_account():
-    """No positional encoding: what knows about order is the content of the tokens (spec 4.2, 11)."""
+    """No positional encoding: what knows about order is the content of the tokens (SCD-Net spec 4.2, 11)."""
     layer, x = tiny().eval().temporal_layer, torch.randn(2, 64, 16)
     torch.testing.assert_close(layer(x[:, torch.randperm(64)]).amax(1), layer(x).amax(1))
 
 
 def test_a_graph_unit_begins_as_its_shortcut():
-    """BN scale 1e-6 and alpha 0: the graph branch grows from nothing, which is how the released stems train (spec 4.1, 11)."""
+    """BN scale 1e-6 and alpha 0: the graph branch grows from nothing, which is how the released stems train (SCD-Net spec 4.1, 11)."""
     unit = GraphUnit(3, 8, torch.from_numpy(directed_partition(load("kinect_v2"))))
     x = torch.randn(4, 3, 25, 64)
     torch.testing.assert_close(
@@ -239,7 +239,7 @@ def test_a_graph_unit_begins_as_its_shortcut():
 
 
 def test_fused_weights_start_like_separate_ones():
-    """Kaiming fan-out of ONE convolution: fused ones would start weaker by the root of their number (spec 4.1)."""
+    """Kaiming fan-out of ONE convolution: fused ones would start weaker by the root of their number (SCD-Net spec 4.1)."""
     torch.manual_seed(0)
     block = Block(64, 256, torch.zeros(3, 25, 25), residual=True)
     expected = {

@@ -11,7 +11,7 @@ def encoder(name="kinect_v2", people=2, **cfg):
 
 
 def test_parameter_count_is_that_of_the_released_encoder():
-    """821,380 is counted in the released code (spec 17); another number is another network."""
+    """821,380 is counted in the released code (PSTL spec 17); another number is another network."""
     assert sum(p.numel() for p in encoder().parameters()) == 821_380
 
 
@@ -20,7 +20,7 @@ def test_parameter_count_is_that_of_the_released_encoder():
     [(50, [50, 50, 50, 50, 25, 25, 25, 13, 13, 13]), (30, [30, 30, 30, 30, 15, 15, 15, 8, 8, 8])],
 )
 def test_frames_after_each_block(frames, expected):
-    """Strides as in spec 17, for whole clips and for MATM's short ones."""
+    """Strides as in PSTL spec 17, for whole clips and for MATM's short ones."""
     net, seen = encoder(width=2), []
     for block in net.blocks:
         block.register_forward_hook(lambda m, i, o: seen.append(o.shape[2]))

@@ -1,6 +1,6 @@
-"""PSP's own preparation of an NTU clip, step by step in plain loops (spec 2.1): what `scaled300` must equal. Float64 throughout.
+"""PSP's own preparation of an NTU clip, step by step in plain loops (PSP spec 2.1): what `scaled300` must equal. Float64 throughout.
 
-Nothing here is shared with the recipe. Of the released code's slips only two are left out, as the spec says: a third copy of an id in one
+Nothing here is shared with the recipe. Of the released code's slips only two are left out, as PSP spec 2.1 says: a third copy of an id in one
 frame does not overwrite the second, and emptiness is "all zero" instead of "sums to zero".
 """
 

@@ -64,7 +64,7 @@ def array(names, train, y):
     ],
 )
 def test_counts_are_those_of_the_field(sizes, fractions, published):
-    """One clip more per class is another experiment (PSP spec section 8)."""
+    """One clip more per class is another experiment (PSP spec 8)."""
     assert [set(labels.clips_per_class(sizes, f)) for f in fractions] == [{n} for n in published]
 
 
@@ -206,7 +206,7 @@ def test_draws_differ_and_come_back():
     ranks = [
         [int(name.split("_")[1]) for name in clips[:10]] for clips in ranking((50, 50)).classes
     ]
-    assert ranks[0] != ranks[1]  # drawn per class, not one set of ranks for all (spec 10.4)
+    assert ranks[0] != ranks[1]  # drawn per class, not one set of ranks for all (PSP spec 10.4)
 
 
 def test_every_clip_of_a_class_is_as_likely():

@@ -16,7 +16,7 @@ def clip(frames, people=2, seed=0, name="a"):
 
 
 def released(xyz):
-    """Spec 2.3 and 2.4 written frame by frame, for one clip (T, 25, 2, 3) in double precision."""
+    """PSTL spec 2.3 and 2.4 written frame by frame, for one clip (T, 25, 2, 3) in double precision."""
     x = xyz.astype(np.float64)
     x = x[(len(x) - 300) // 2 :][:300] if len(x) > 300 else x
     length = int((np.abs(x[:, 0, 0]).sum(-1) > 0).sum())
@@ -41,7 +41,7 @@ def released(xyz):
 
 
 def test_array_equals_the_published_steps_one_by_one():
-    """Vectorised over clips and frames, with centring moved after the resize: the numbers must stay those of spec 2.4."""
+    """Vectorised over clips and frames, with centring moved after the resize: the numbers must stay those of PSTL spec 2.4."""
     clips = [
         clip(20),
         clip(50, seed=1, name="b"),

@@ -29,7 +29,7 @@ def apply(*clips, skeleton=V2, people=2, **cfg):
     ("skeleton", "facing", "arm"), [(V2, "elbow", 5), (V2, "shoulder", 4), (V1, "shoulder", 4)]
 )
 def test_the_first_frame_sets_origin_unit_and_axes(skeleton, facing, arm):
-    """Base of the spine at 0, its length 1 and along +z, the left arm over +x: what makes views comparable (spec 2.1.3)."""
+    """Base of the spine at 0, its length 1 and along +z, the left arm over +x: what makes views comparable (PSP spec 2.1.3)."""
     x, _ = apply(walk(skeleton=skeleton), skeleton=skeleton, facing=facing)
     first = x[0, :, 0, :, 0].T
     np.testing.assert_allclose(first[0], 0, atol=1e-6)
@@ -132,7 +132,7 @@ def scene(seed):
 
 @pytest.mark.parametrize("ids", ["released", "exact"])
 def test_arrays_are_those_of_the_papers_own_steps(ids):
-    """Whoever claims PSP's numbers must feed what PSP was fed, and eleven of NTU-60's classes show two people (spec 2.1)."""
+    """Whoever claims PSP's numbers must feed what PSP was fed, and eleven of NTU-60's classes show two people (PSP spec 2.1)."""
     kept, late = [], 0
     for seed in range(80):
         xyz, numbers = scene(seed)
@@ -152,7 +152,7 @@ def test_arrays_are_those_of_the_papers_own_steps(ids):
 
 
 def test_an_upright_still_body_is_kept_beside_a_livelier_one():
-    """Listening while another speaks is an action; only what is wider than high is furniture (spec 2.1.2)."""
+    """Listening while another speaks is an action; only what is wider than high is furniture (PSP spec 2.1.2)."""
     rng = np.random.default_rng(0)
     lively = figure(rng, 30, 1.7, 0.6, 0.2, [0, 0, 3])
     for height, width, present in (
@@ -215,7 +215,7 @@ def test_ids_that_one_float_holds_are_one_body_in_the_released_arrays_only():
 
 
 def test_a_body_is_one_body_in_whatever_slot_it_stands():
-    """Slots swap when people pass each other: cut in halves by them, both people would jump through the room (spec 2.1.1)."""
+    """Slots swap when people pass each other: cut in halves by them, both people would jump through the room (PSP spec 2.1.1)."""
     xyz = walk(people=2)
     numbers = np.tile(np.array([1, 2], np.uint8), (30, 1))
     swapped, other = xyz.copy(), numbers.copy()

@@ -86,7 +86,7 @@ def test_the_array_is_the_released_one_up_to_the_length():
 
 
 def test_the_main_actor_stands_upright_at_the_origin_and_faces_the_same_way():
-    """Position and heading of the camera are removed; what is left is the action (spec 2.1)."""
+    """Position and heading of the camera are removed; what is left is the action (SCD-Net spec 2.1)."""
     for name, people in (("kinect_v2", 2), ("kinect_v1", 1)):
         x, _ = made(clip(people=people, joints=load(name).joints), people=people, name=name)
         body, skeleton = x[0, :, :, :, 0], load(name)
@@ -117,7 +117,7 @@ def test_the_spine_goes_up_unless_the_shoulders_tilt_it():
 
 
 def test_the_two_liveliest_of_four_slots_are_kept():
-    """Ghosts and bystanders stand still; a fifth slot is never looked at (spec 2.1)."""
+    """Ghosts and bystanders stand still; a fifth slot is never looked at (SCD-Net spec 2.1)."""
     xyz = clip(people=5).xyz.copy()  # spread grows with the slot
     xyz[:, :, 2] = 0
     chosen = spine300.liveliest(xyz, 2)
@@ -135,7 +135,7 @@ def test_spread_ignores_frames_without_the_body():
 
 @pytest.mark.parametrize("frames", [1, 7, 300, 420])
 def test_lengths_are_recorded_frames_and_at_most_300(frames):
-    """Longer recordings crash the released loaders; one-frame clips exist in NW-UCLA (spec 2.2)."""
+    """Longer recordings crash the released loaders; one-frame clips exist in NW-UCLA (SCD-Net spec 2.2)."""
     x, length = made(clip(frames))
     assert length.tolist() == [min(frames, 300)]
     assert x.shape[2] == min(frames, 300)

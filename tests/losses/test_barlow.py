@@ -36,7 +36,7 @@ def test_identical_decorrelated_views_cost_nothing():
 
 
 def test_standardise_has_zero_mean_and_unit_biased_variance():
-    """The affine-free batch norm of spec section 5."""
+    """The affine-free batch norm of PSTL spec 5."""
     z = standardise(torch.randn(32, 5) * 3 + 7)
     torch.testing.assert_close(z.mean(0), torch.zeros(5), atol=1e-6, rtol=0)
     torch.testing.assert_close(z.var(0, correction=0), torch.ones(5), atol=1e-4, rtol=0)

@@ -46,7 +46,7 @@ def test_one_product_for_shared_negatives_changes_nothing():
 
 
 def test_no_information_costs_the_logarithm_of_the_choices():
-    """At random initialisation a term is near ln(8193) = 9.01 (spec 5): the loss curve's known starting point."""
+    """At random initialisation a term is near ln(8193) = 9.01 (SCD-Net spec 5): the loss curve's known starting point."""
     zero = torch.zeros(3, 4)
     assert float(info_nce(zero, zero, torch.zeros(8192, 4), 0.2)) == pytest.approx(9.011, abs=1e-3)
 
@@ -77,7 +77,7 @@ def test_shapes_that_do_not_fit_are_refused():
 
 
 def test_batch_logits_are_scaled_cosines():
-    """In-batch InfoNCE is the cross-entropy of these against the diagonal: the Hi-TRS last-clip loss (its spec 3.4)."""
+    """In-batch InfoNCE is the cross-entropy of these against the diagonal: the Hi-TRS last-clip loss (Hi-TRS spec 3.4)."""
     query, key = torch.randn(5, 7) * 3, torch.randn(5, 7)
     expected = [[float(F.cosine_similarity(q, k, dim=0)) / 0.07 for k in key] for q in query]
     torch.testing.assert_close(

@@ -8,7 +8,7 @@ from pstl.losses.ntxent import nt_xent
 
 
 def naive(a, b, temperature):
-    """The formula of PSP spec section 6, row by row."""
+    """The formula of PSP spec 6, row by row."""
     z = torch.cat([a, b])
     z = z / z.norm(dim=1, keepdim=True)
     n, total = len(a), 0.0

@@ -117,7 +117,7 @@ def test_a_file_that_is_no_hitrs_checkpoint_is_refused(shared, tmp_path):
 
 
 def test_parameter_counts_are_the_papers():
-    """7,051,143 in all, heads included (spec 2)."""
+    """7,051,143 in all, heads included (Hi-TRS spec 2)."""
     with torch.device("meta"):
         method = tiny(encoder=EncoderConfig())
     heads = {
@@ -150,7 +150,7 @@ def views(n=3000, frames=20, **cfg):
 
 
 def test_half_of_the_views_are_augmented_once_in_space_and_once_in_time():
-    """Probability 0.5, then one of three in space and one of two in time, each as likely (spec 1.4)."""
+    """Probability 0.5, then one of three in space and one of two in time, each as likely (Hi-TRS spec 1.4)."""
     view, length, x = views()
     cropped, untouched = length < 20, (view == x).flatten(1).all(1)
     assert float(untouched.float().mean()) == pytest.approx(0.5, abs=0.03)
@@ -187,7 +187,7 @@ def test_transforms_in_space_are_the_papers():
 
 
 def test_transforms_in_time_are_the_papers():
-    """A crop cuts up to a fifth, anywhere at either end; interpolation keeps length and last frame (spec 1.4)."""
+    """A crop cuts up to a fifth, anywhere at either end; interpolation keeps length and last frame (Hi-TRS spec 1.4)."""
     view, length, x = views(scale=0.0, shear=0.0, noise=0.0)
     assert set(length.tolist()) == {16, 17, 18, 19, 20}
     start = view[:, 0, 0, 0, 0] - 1
@@ -203,7 +203,7 @@ def test_transforms_in_time_are_the_papers():
 
 
 def test_three_windows_are_left_of_the_shortest_recording():
-    """The clip order needs two clips and a third to be found; 19 frames at least (spec 1.4)."""
+    """The clip order needs two clips and a third to be found; 19 frames at least (Hi-TRS spec 1.4)."""
     method = tiny()
     assert method.shortest == 19
     t = method.shortest
@@ -212,7 +212,7 @@ def test_three_windows_are_left_of_the_shortest_recording():
 
 
 def test_two_people_are_moved_alike_and_absent_ones_not_at_all():
-    """In fine-tuning both bodies of a clip undergo one transform; an absent one must stay exactly zero (spec 1.4)."""
+    """In fine-tuning both bodies of a clip undergo one transform; an absent one must stay exactly zero (Hi-TRS spec 1.4)."""
     one = batch(64).x
     x = torch.cat([one, one], dim=4)
     x[::2, ..., 1] = 0
@@ -225,7 +225,7 @@ def test_two_people_are_moved_alike_and_absent_ones_not_at_all():
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_streams_are_made_after_the_augmentation(stream):
-    """Motion is that since the frame before: zero in the first frame of a crop, and the end does not jump to the padding (spec 1.2)."""
+    """Motion is that since the frame before: zero in the first frame of a crop, and the end does not jump to the padding (Hi-TRS spec 1.2)."""
     n, method = 64, tiny(stream=stream, scale=0.0, shear=0.0, noise=0.0)
     data = Batch(views(n)[2].expand(n, -1, -1, -1, -1).clone(), torch.full((n,), 20))
     view, length = method.augmented(method.cfg, data.x, data.length, torch_generator(0, "test"))
@@ -256,7 +256,7 @@ def test_nothing_beyond_a_recording_is_read():
 
 
 def test_masked_joints_are_as_many_and_as_the_paper_says():
-    """15 % of the joints; of these 80 % become (1, 1, 1), 10 % another joint of another frame of the same body, 10 % stay (spec 3.1)."""
+    """15 % of the joints; of these 80 % become (1, 1, 1), 10 % another joint of another frame of the same body, 10 % stay (Hi-TRS spec 3.1)."""
     length = torch.tensor([30, 2, 40])
     packed = windows.pack(length)
     code = (
@@ -284,7 +284,7 @@ def test_masked_joints_are_as_many_and_as_the_paper_says():
 
 
 def test_a_clip_that_moves_is_chosen_uniformly():
-    """A clip without motion cannot tell whether its frames were exchanged; one without any is no item of the loss (spec 3.2)."""
+    """A clip without motion cannot tell whether its frames were exchanged; one without any is no item of the loss (Hi-TRS spec 3.2)."""
     length = torch.tensor([30, 30, 30])
     packed = windows.pack(length)
     x = torch.zeros(90, 4, 3)
@@ -418,7 +418,7 @@ def test_the_losses_are_the_papers():
 
 
 def test_keys_have_no_gradient():
-    """The last clip's token is a target: were it to learn, the easiest answer would be one token for all (spec 3.4)."""
+    """The last clip's token is a target: were it to learn, the easiest answer would be one token for all (Hi-TRS spec 3.4)."""
     data = batch()
     parts = tiny().parts(frames_of(data), data.length, torch_generator(0, "test"))
     assert parts.order.requires_grad
@@ -448,7 +448,7 @@ def test_a_few_steps_lower_the_loss(name, stream):
 
 
 def test_weight_decay_spares_what_the_paper_spares():
-    """Biases, norms, positions and tokens (spec 4), by the words in params.yaml."""
+    """Biases, norms, positions and tokens (Hi-TRS spec 4), by the words in params.yaml."""
     method = tiny()
     words = ("bias", "norm", "positions", "token")
     spared = {name for name, _ in method.named_parameters() if any(word in name for word in words)}

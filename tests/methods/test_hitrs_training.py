@@ -175,7 +175,7 @@ def test_its_fine_tuning_protocol_trains_the_encoder(world):
 
 
 def test_items_are_bodies_of_long_enough_recordings(world):
-    """19 frames at least, each person for itself, absent ones never: the released pre-training set (spec 1.1, 1.4)."""
+    """19 frames at least, each person for itself, absent ones never: the released pre-training set (Hi-TRS spec 1.1, 1.4)."""
     params, run, data = load(world / "params.yaml"), Run.parse(RUN), open_array(world / "array")
     section = params.method("tiny", "hitrs")
     method = loop.build_method(run, section, loop.card_of(run, section, data), 3)

@@ -129,7 +129,7 @@ def test_parity_would_notice_another_attention(released, change):
 
 
 def test_parameter_counts_are_the_papers():
-    """5,138,940 for NTU-60, 5,118,890 for NW-UCLA (spec section 12)."""
+    """5,138,940 for NTU-60, 5,118,890 for NW-UCLA (PSP spec 12)."""
     with torch.device("meta"):
         for name, classes, total in (("kinect_v2", 60, 5_138_940), ("kinect_v1", 10, 5_118_890)):
             skeleton = load(name)
@@ -156,7 +156,7 @@ def slow_spread(coarse, group_of):
 @pytest.mark.parametrize("recursive", [False, True])
 @pytest.mark.parametrize("name", ["kinect_v2", "kinect_v1"])
 def test_polymerised_maps_are_the_formula(name, recursive):
-    """Own maps are added by default; in the ablation the body reaches the joints through the parts alone (spec section 5)."""
+    """Own maps are added by default; in the ablation the body reaches the joints through the parts alone (PSP spec 5)."""
     p = pyramid.build(load(name))
     body, part, joint = (torch.randn(2, 4, w, w) for w in (5, 10, load(name).joints))
     used = Polymerise(32, 4, p, recursive).polymerised(body, part, joint)
@@ -192,7 +192,7 @@ def test_without_weights_every_level_has_its_own_map():
 
 
 def test_the_loss_is_the_papers_sum():
-    """Cross-entropy of labelled clips and lambda times three contrastive terms of the others (spec section 6)."""
+    """Cross-entropy of labelled clips and lambda times three contrastive terms of the others (PSP spec 6)."""
     method = tiny(contrast_weight=0.3)
     torch.nn.init.zeros_(method.classifier.weight)
     losses = method(batch(), torch_generator(0, "views"))
@@ -212,7 +212,7 @@ def test_classes_of_unlabelled_clips_are_never_read():
 
 
 def test_who_learns_from_what():
-    """Pyramid and projector learn from the contrast alone, the classifier from classes alone, the encoder from both (spec section 6)."""
+    """Pyramid and projector learn from the contrast alone, the classifier from classes alone, the encoder from both (PSP spec 6)."""
     for weight in (0.0, 0.2):
         method = tiny(contrast_weight=weight)
         method(batch(), torch_generator(0, "views"))["loss"].backward()
@@ -242,7 +242,7 @@ def test_without_contrast_unlabelled_clips_are_not_looked_at():
 
 
 def test_streams_are_drawn_independently():
-    """Joint and motion of one clip are not aligned in training; each clip has a draw of its own (spec 2.2)."""
+    """Joint and motion of one clip are not aligned in training; each clip has a draw of its own (PSP spec 2.2)."""
     time = torch.arange(70.0).view(1, 1, 70, 1, 1)
     x = torch.cat(
         [time.expand(3, 1, 70, 20, 1), (time**2 / 2).expand(3, 2, 70, 20, 1)], 1

@@ -155,7 +155,7 @@ def test_an_encoder_says_which_labels_it_learnt_from(tmp_path, array, rule):
 
 
 def test_every_share_of_the_paper_has_its_labelled_part(tmp_path, array, lists):
-    """The share that was asked for decides, not what a rule makes of it (spec 7: 9 beside 90)."""
+    """The share that was asked for decides, not what a rule makes of it (PSP spec 7: 9 beside 90)."""
     for fraction, rows in ((0.25, 23), (0.3, 27)):  # 12 of 48 clips are labelled at both
         section = make_params(tmp_path, fraction, labelled_batch="fraction", batch_size=90).method(
             "tiny", "psp"

@@ -77,7 +77,7 @@ def test_loss_of_the_released_code(official):
 
 
 def test_projector_has_the_papers_size():
-    """77,094,912 weights at width 6144 (spec 17); built without memory."""
+    """77,094,912 weights at width 6144 (PSTL spec 17); built without memory."""
     with torch.device("meta"):
         encoder = Encoder(EncoderConfig(), load("kinect_v1"), 1, 50)
         method = pstl.Method(pstl.Config(), encoder, Problem(load("kinect_v1"), 1, 50, 10, "joint"))
@@ -103,7 +103,7 @@ def test_a_few_steps_lower_the_loss(module):
 
 
 def test_the_loss_is_the_sum_of_both_pairs(monkeypatch):
-    """L = BT(anchor, temporal) + BT(anchor, spatial): the pair temporal-spatial plays no part (spec 1)."""
+    """L = BT(anchor, temporal) + BT(anchor, spatial): the pair temporal-spatial plays no part (PSTL spec 1)."""
     losses = small()(
         Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50)), torch_generator(0, "test")
     )

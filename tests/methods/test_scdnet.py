@@ -177,7 +177,7 @@ def test_a_file_that_is_no_scdnet_checkpoint_is_refused(shared, tmp_path):
 
 
 def test_a_view_is_masked_as_often_as_the_paper_says():
-    """Coins of 0.5 for joints and for frames, independent: a quarter of the views is whole (spec 3)."""
+    """Coins of 0.5 for joints and for frames, independent: a quarter of the views is whole (SCD-Net spec 3)."""
     n = 2500
     x = torch.ones(n, 3, 64, 25, 2)
     view = tiny(shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0).view(
@@ -211,7 +211,7 @@ def test_masks_scale_with_the_skeleton():
 
 
 def test_unaugmented_views_are_crops_then_streams_then_masks():
-    """Motion of masked frames is zero, not the jump to a masked neighbour: the released order (spec 3)."""
+    """Motion of masked frames is zero, not the jump to a masked neighbour: the released order (SCD-Net spec 3)."""
     data = batch(frames=64)._replace(length=torch.full((6,), 64))  # 64 frames are never cropped
     for stream in STREAMS:
         method = tiny(stream=stream, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0)
@@ -250,7 +250,7 @@ def test_views_need_no_more_frames_than_the_recording():
 
 
 def test_the_key_network_follows_and_never_learns():
-    """Its parameters are 0.999 old + 0.001 query before the update; it has no gradient and is not in the optimiser (spec 5, 11)."""
+    """Its parameters are 0.999 old + 0.001 query before the update; it has no gradient and is not in the optimiser (SCD-Net spec 5, 11)."""
     method = tiny()
     with torch.no_grad():
         for p in method.key_encoder.parameters():
@@ -287,7 +287,7 @@ def test_one_call_follows_like_a_loop():
 
 
 def test_the_key_network_has_its_own_statistics():
-    """MoCo's practice in this family: batch-norm buffers are not copied, both networks see their own views (spec 5)."""
+    """MoCo's practice in this family: batch-norm buffers are not copied, both networks see their own views (SCD-Net spec 5)."""
     method = tiny()
     step(method, batch(), torch_generator(0, "test"))
     query, key = (
@@ -298,7 +298,7 @@ def test_the_key_network_has_its_own_statistics():
 
 
 def test_the_queue_is_a_ring():
-    """Each key lives for size / batch steps: 8192 / 64 = 128 in the paper; the oldest goes first (spec 5, 11)."""
+    """Each key lives for size / batch steps: 8192 / 64 = 128 in the paper; the oldest goes first (SCD-Net spec 5, 11)."""
     queue, keys = Queue(8192, 2), torch.arange(130.0)[:, None, None].expand(130, 64, 2)
     torch.testing.assert_close(queue.keys.norm(dim=1), torch.ones(8192))
     for i in range(128):
@@ -319,7 +319,7 @@ def test_a_batch_that_does_not_divide_the_queue_wraps():
 
 
 def test_no_key_is_its_own_negative():
-    """Logits come before the enqueueing; the step's keys stand in the queues only after it (spec 5)."""
+    """Logits come before the enqueueing; the step's keys stand in the queues only after it (SCD-Net spec 5)."""
     method, data = tiny(), batch()
     before = [queue.keys.clone() for queue in method.queues]
     losses = method(data, torch_generator(0, "test"))
@@ -353,7 +353,7 @@ def test_accumulated_batches_are_one_step():
 
 
 def test_the_loss_is_the_four_cross_level_terms():
-    """t to g, s to g, g to t, g to s, and no term within a level: that is the method (spec 5)."""
+    """t to g, s to g, g to t, g to s, and no term within a level: that is the method (SCD-Net spec 5)."""
     method = tiny()
     query, key = ([F.normalize(torch.randn(6, 8), dim=1) for _ in range(3)] for _ in range(2))
     q_t, q_s, q_g = query
@@ -376,7 +376,7 @@ def test_the_loss_is_the_four_cross_level_terms():
 
 
 def test_parameter_counts_are_the_papers():
-    """Three projectors 17,570,176, the whole query network 92,017,840 (spec 1)."""
+    """Three projectors 17,570,176, the whole query network 92,017,840 (SCD-Net spec 1)."""
     with torch.device("meta"):
         projectors = scdnet.Projectors(4096, 128)
         encoder = Encoder(EncoderConfig(), load("kinect_v2"), 2, 64)

@@ -10,7 +10,7 @@ from pstl.skeletons import load
 
 @pytest.mark.parametrize("per_sample", [False, True])
 def test_crop_is_a_window_of_the_symmetrically_padded_clip(per_sample):
-    """Spec 6.1: pad T // 6 mirrored frames (edge repeated) at both ends, take T consecutive ones."""
+    """PSTL spec 6.1: pad T // 6 mirrored frames (edge repeated) at both ends, take T consecutive ones."""
     x = torch.arange(50.0).view(1, 1, 50, 1, 1).repeat(8, 3, 1, 2, 1)
     padded = [*range(7, -1, -1), *range(50), *range(49, 41, -1)]
     windows = [padded[s : s + 50] for s in range(17)]
@@ -33,7 +33,7 @@ def test_rotation_keeps_lengths_and_is_mostly_about_one_axis():
 
 
 def test_rotation_about_z_turns_as_the_released_code_does():
-    """The sense matters because angles are never negative: R = [[c, s, 0], [-s, c, 0], [0, 0, 1]] acts on columns (spec 6.1)."""
+    """The sense matters because angles are never negative: R = [[c, s, 0], [-s, c, 0], [0, 0, 1]] acts on columns (PSTL spec 6.1)."""
     rng = torch_generator(0, "test")
     for _ in range(50):
         state = rng.get_state()
@@ -62,7 +62,7 @@ def test_a_turn_about_z_keeps_height_and_lengths():
 
 
 def test_shear_follows_the_convention_of_the_released_code():
-    """out_d = sum_c x_c S[c, d] with unit diagonal (spec 6.1)."""
+    """out_d = sum_c x_c S[c, d] with unit diagonal (PSTL spec 6.1)."""
     s = augment.shear(3, 1.0, torch_generator(0, "test"))
     assert (s.diagonal(dim1=1, dim2=2) == 1).all()
     assert s.abs().max() <= 1

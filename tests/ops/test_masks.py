@@ -8,7 +8,7 @@ from pstl.skeletons import load
 
 
 def test_central_joints_follow_the_marginals_of_the_paper():
-    """CSM must prefer hubs as much as the released code does: spec 6.2 and 17 give the exact marginals."""
+    """CSM must prefer hubs as much as the released code does: PSTL spec 6.2 and 17 give the exact marginals."""
     skeleton, rng, draws = load("kinect_v2"), torch_generator(0, "test"), 20_000
     hits, sizes = torch.zeros(25), torch.zeros(9)
     for _ in range(draws):
@@ -32,7 +32,7 @@ def test_random_joints_prefer_nobody():
 
 
 def test_slow_frames_drop_the_fastest_and_keep_the_last():
-    """A frame that moves much goes; the last frame has no displacement and always stays (spec 6.3)."""
+    """A frame that moves much goes; the last frame has no displacement and always stays (PSTL spec 6.3)."""
     x = torch.zeros(1, 3, 10, 20, 1)
     x[:, :, 4:] += 5  # the jump makes frame 3 the fastest
     x[:, :, 7:] += 2  # and frame 6 the second
@@ -40,7 +40,7 @@ def test_slow_frames_drop_the_fastest_and_keep_the_last():
 
 
 def test_drop_fast_frames_keeps_time_order_and_takes_one_choice_for_the_batch():
-    """50 frames become 30, in order; the random half is drawn once per batch (spec 6.3)."""
+    """50 frames become 30, in order; the random half is drawn once per batch (PSTL spec 6.3)."""
     x = torch.arange(50.0).view(1, 1, 50, 1, 1).repeat(4, 3, 1, 25, 2)  # equal speed everywhere
     kept = masks.drop_fast_frames(x, 10, torch_generator(0, "test"))
     frames = kept[:, 0, :, 0, 0]
@@ -56,7 +56,7 @@ def test_too_many_dropped_frames_are_refused():
 
 
 def test_structure_guided_masks_follow_the_marginals_of_fair_ties():
-    """The spatial mask decides what SCD-Net must infer; the spec's table for ties broken uniformly (3.1), standard error 0.001."""
+    """The spatial mask decides what SCD-Net must infer; the table of SCD-Net spec 3.1 for ties broken uniformly, standard error 0.001."""
     expected = ".456 .440 .365 .141 .394 .322 .327 .333 .395 .325 .332 .336 .361 .331 .310 .153 .362 .332 .312 .155 .593 .152 .311 .153 .312"
     dropped = masks.structure_guided_joints(
         load("kinect_v2"), 5, 8, 200_000, torch_generator(0, "test")
@@ -90,7 +90,7 @@ def test_masked_joints_are_those_most_walks_from_the_seeds_lead_to():
     rows = "13 12 10 5 11 9 9 9 11 9 9 9 10 9 8 5 10 9 8 5 17 5 8 5 8"
     assert (step @ step).sum(1).int().tolist() == [
         int(r) for r in rows.split()
-    ]  # a check on S, spec 3.1
+    ]  # a check on S, SCD-Net spec 3.1
     dropped = masks.structure_guided_joints(skeleton, 1, 1, 500, torch_generator(0, "test"))
     seen = {int(j) for j in dropped.int().argmax(1)}
     # A joint with more links than its neighbours sees itself most; a leaf shares its first place with its neighbour.
@@ -101,7 +101,7 @@ def test_masked_joints_are_those_most_walks_from_the_seeds_lead_to():
 
 
 def test_cubes_are_aligned_pieces_of_time():
-    """6 of 16 cubes of 4 frames, each as likely as any other (spec 3.2)."""
+    """6 of 16 cubes of 4 frames, each as likely as any other (SCD-Net spec 3.2)."""
     dropped = masks.frame_cubes(64, 16, 6, 5000, torch_generator(0, "test"))
     cubes = dropped.view(5000, 16, 4)
     assert (cubes.all(2) == cubes.any(2)).all()

@@ -20,7 +20,7 @@ def test_bones_rebuild_the_joints():
 
 
 def test_centre_has_no_bone():
-    """The released bone stream leaves the root at exactly zero (spec 17)."""
+    """The released bone stream leaves the root at exactly zero (PSTL spec 17)."""
     assert not bone(torch.randn(1, 3, 5, 25, 2), load("kinect_v2").parents)[:, :, :, 20].any()
 
 

@@ -5,7 +5,7 @@ from pstl.skeletons.graph import directed_partition, spatial_partition
 
 
 def test_partition_of_25_joints_is_that_of_the_released_code():
-    """The graph decides which joints mix; the counts and values are those of spec section 3, quirk included."""
+    """The graph decides which joints mix; the counts and values are those of PSTL spec 3, quirk included."""
     a = spatial_partition(load("kinect_v2"))
     assert a.shape == (3, 25, 25)
     assert [(subset != 0).sum() for subset in a] == [25, 40, 8]

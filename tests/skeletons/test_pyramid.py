@@ -44,7 +44,7 @@ def test_groups_are_the_papers(name):
 
 
 def test_weights_follow_from_the_groups():
-    """0.2, 0.12 and 0.24 for 25 joints are the released constants; other bodies get theirs by the same rule (spec section 5)."""
+    """0.2, 0.12 and 0.24 for 25 joints are the released constants; other bodies get theirs by the same rule (PSP spec 5)."""
     v2, v1 = (pyramid.build(load(name)) for name in ("kinect_v2", "kinect_v1"))
     assert (v2.body_to_part, v2.part_to_joint, v2.body_to_joint) == pytest.approx((0.2, 0.12, 0.24))
     assert (v1.body_to_part, v1.part_to_joint, v1.body_to_joint) == pytest.approx((0.2, 0.15, 0.2))

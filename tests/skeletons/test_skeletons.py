@@ -13,7 +13,7 @@ every_skeleton = pytest.mark.parametrize("skeleton", SKELETONS, ids=NAMES)
 
 
 def test_kinect_v2_is_the_graph_of_the_paper():
-    """Masking draws joints by degree: one bone hung elsewhere changes what is masked in every batch (spec 3)."""
+    """Masking draws joints by degree: one bone hung elsewhere changes what is masked in every batch (PSTL spec 3)."""
     skeleton = load("kinect_v2")
     pairs = "1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19 22-23 23-8 24-25 25-12"
     published = {
@@ -52,7 +52,7 @@ def test_kinect_v2_is_the_graph_of_the_paper():
 
 
 def test_kinect_v2_mirror_is_the_flip_of_the_released_code():
-    """The flip of the views swaps exactly these joints (spec 6.1)."""
+    """The flip of the views swaps exactly these joints (PSTL spec 6.1)."""
     flip = [
         0,
         1,

@@ -44,7 +44,7 @@ def test_labels_of_other_clips_are_not_even_loaded():
 
 
 def test_a_batch_has_labelled_clips_in_front_and_the_others_without_label():
-    """Labelled clips are among the others again, there without their class (PSP spec section 7)."""
+    """Labelled clips are among the others again, there without their class (PSP spec 7)."""
     c = clips()
     train = settings(labelled_batch=4, steps_per_epoch=8)
     others = []
@@ -84,7 +84,7 @@ def test_epochs_go_on_where_the_last_one_stopped():
     ("share", "rows"), [(0.05, 5), (0.1, 9), (0.15, 14), (0.2, 18), (0.3, 27), (0.4, 36), (0.01, 4)]
 )
 def test_the_labelled_part_follows_the_fraction(share, rows):
-    """9 beside 90 at 10 % is the released configuration; the others are the spec's rule (section 7)."""
+    """9 beside 90 at 10 % is the released configuration; the others are the rule of PSP spec 7."""
     c = clips(1000, known=np.arange(int(1000 * share)))
     assert batches.labelled_size(settings(batch_size=90, labelled_batch="fraction"), c) == rows
 
@@ -94,7 +94,7 @@ def test_the_labelled_part_follows_the_fraction(share, rows):
     [(0.05, 494, 5), (0.1, 988, 9), (0.15, 1_480, 14), (0.4, 3_951, 36), (0.35, 3_450, 32)],
 )
 def test_the_labelled_part_follows_the_share_that_was_asked_for(share, counted, rows):
-    """33 clips of every class of NTU-60 are 4.94 %, which would be 4 of 90; 5 % are 5 (spec 7)."""
+    """33 clips of every class of NTU-60 are 4.94 %, which would be 4 of 90; 5 % are 5 (PSP spec 7)."""
     c = clips(10_000, known=np.arange(counted), share=share)
     assert batches.labelled_size(settings(batch_size=90, labelled_batch="fraction"), c) == rows
 
@@ -110,7 +110,7 @@ STEPS = [(420, 12), (128, 4), (127, 4), (2005, 60), (4009, 124)]
 
 @pytest.mark.parametrize(("count", "kept"), STEPS)
 def test_batches_that_make_no_whole_step_are_left_out(count, kept):
-    """Hi-TRS takes 3 steps of 4 x 32 from 420 labels, 15 from 2,005, 31 from 4,009 (spec 5)."""
+    """Hi-TRS takes 3 steps of 4 x 32 from 420 labels, 15 from 2,005, 31 from 4,009 (Hi-TRS spec 5)."""
     train = settings(batch_size=32, accumulate=4, whole_steps=True)
     c = clips(count, known=None)
     members = batches.of_epoch(c, train, seed=3, epoch=1)

@@ -5,7 +5,7 @@ from pstl.train.schedule import learning_rate
 
 
 def test_pstl_schedule():
-    """The rates of spec 17, the zero of epoch 0 included."""
+    """The rates of PSTL spec 17, the zero of epoch 0 included."""
     train = TrainSettings(epochs=150, lr=5e-3, schedule="cosine", warmup_epochs=10)
     expected = {0: 0, 1: 5e-4, 9: 4.5e-3, 10: 5e-3, 80: 2.5e-3, 149: 6.3e-7}
     for epoch, rate in expected.items():

@@ -1,4 +1,4 @@
-"""The text of PKU-MMD: untrimmed recordings, labelled intervals and lists of recordings (spec 3 of the data sets).
+"""The text of PKU-MMD: untrimmed recordings, labelled intervals and lists of recordings (Data spec 3).
 
 `XXXX-V.txt`: one row per frame, 150 numbers: 2 bodies x 25 joints x (x, y, z), metres; a body that is absent is all zero.
 Labels, same name: rows `class,start,end,confidence`.   Splits: heading, names, heading, names; names are separated by commas.

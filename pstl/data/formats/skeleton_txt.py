@@ -1,4 +1,4 @@
-"""The `.skeleton` text of NTU RGB+D: read, write, and the meaning of its file names (spec 2 of the data sets, PSTL spec 2.1).
+"""The `.skeleton` text of NTU RGB+D: read, write, and the meaning of its file names (Data spec 2, PSTL spec 2.1).
 
 <frames>
   <bodies>                                                           0 is allowed; nothing follows for that frame

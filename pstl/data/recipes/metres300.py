@@ -1,4 +1,4 @@
-"""Hi-TRS's arrays: raw camera coordinates in metres, the first two body slots, at native length (spec 1.1)."""
+"""Hi-TRS's arrays: raw camera coordinates in metres, the first two body slots, at native length (Hi-TRS spec 1.1)."""
 
 from collections.abc import Sequence
 

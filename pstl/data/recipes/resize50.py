@@ -1,4 +1,4 @@
-"""PSTL's arrays, from the AimCLR pipeline: first two body slots, centred, 50 frames, shoulders parallel to x (spec 2.4)."""
+"""PSTL's arrays, from the AimCLR pipeline: first two body slots, centred, 50 frames, shoulders parallel to x (PSTL spec 2.4)."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from pstl.config import Frozen
 from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
-LONGEST = 300  # frames of the released arrays; of longer clips, which only PKU-MMD has, the middle is kept (spec 2.3)
+LONGEST = 300  # frames of the released arrays; of longer clips, which only PKU-MMD has, the middle is kept (PSTL spec 2.3)
 # For messages: which bodies and which frames are kept where there are more.
 CHOICE, CUT = "the first in the file's order", "the middle"
 BLOCK = 8  # bodies worked on at once: what is in between stays in the cache, and is not asked of the system anew
@@ -26,11 +26,11 @@ def apply(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Clips as (N, 3, frames, V, M) float32, metres relative to the centre joint, and their used lengths (N,) int64.
 
-    No body is chosen or tracked: slots are taken as they stand in the file (spec 2.1).
+    No body is chosen or tracked: slots are taken as they stand in the file (PSTL spec 2.1).
     """
     kept = [middle(clip.xyz) for clip in clips]
     # The used length counts frames in which joint 0 of slot 0 is not zero and takes that many FIRST frames: a count, not an
-    # index (spec 2.4.1). A clip without any such frame would crash the released code; here all its frames are used.
+    # index (PSTL spec 2.4.1). A clip without any such frame would crash the released code; here all its frames are used.
     length = np.array(
         [np.count_nonzero(xyz[:, 0, 0].any(axis=1)) or len(xyz) for xyz in kept], dtype=np.int64
     )
@@ -57,7 +57,7 @@ def resize(bodies: Sequence[np.ndarray], length: np.ndarray, frames: int) -> np.
     """Linear resampling of the first `length` frames of every body: half-pixel centres, no anti-aliasing, clamped edges.
 
     bodies: (T, V, 3) each.   length: (B,) >= 1.   Returns: (B, 3, frames, V) float32.
-    Same as F.interpolate(mode="linear", align_corners=False) and as OpenCV's bilinear resize along time (spec 2.4.3).
+    Same as F.interpolate(mode="linear", align_corners=False) and as OpenCV's bilinear resize along time (PSTL spec 2.4.3).
     """
     position = (np.arange(frames) + 0.5) * (length[:, None] / frames) - 0.5
     before = np.floor(position)
@@ -77,7 +77,7 @@ def face_forward(x: np.ndarray, shoulders: tuple[int, int]) -> np.ndarray:
     """Turn every frame of every body about the vertical axis until the shoulder line is parallel to x.
 
     x: (B, 3, T, V).   Returns: same shape, float32; absent (all-zero) bodies stay zero.
-    The sense of rotation is chosen once per body and clip, from the sign of the summed depth difference (spec 2.4.4).
+    The sense of rotation is chosen once per body and clip, from the sign of the summed depth difference (PSTL spec 2.4.4).
     """
     left, right = shoulders
     line = (x[..., right] - x[..., left]).astype(np.float64)  # (B, 3, T)

@@ -1,4 +1,4 @@
-"""PSP's arrays, from DSTA-Net: likely persons, no empty frames, centred and scaled once per clip, upright, facing one way (spec 2.1)."""
+"""PSP's arrays, from DSTA-Net: likely persons, no empty frames, centred and scaled once per clip, upright, facing one way (PSP spec 2.1)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -22,7 +22,7 @@ class Config(Frozen):
     """Defaults are what the released code does with NTU's 25 joints."""
 
     # From the shoulders' middle to this joint of the left arm is +x; the elbow as in DSTA-Net's code. shoulder: our choice for
-    # NW-UCLA, where no code is published; it is what the elbow must be meant for (spec section 9).
+    # NW-UCLA, where no code is published; it is what the elbow must be meant for (PSP spec 9).
     facing: Literal["elbow", "shoulder"] = "elbow"
     # released: ids held as floats, to which ids that differ by less than 16 are one; exact: every id is a body of its own.
     ids: Literal["released", "exact"] = "released"
@@ -73,7 +73,7 @@ def by_body(clip: RawSequence, ids: str = "released") -> np.ndarray:
 
 
 def likely_persons(xyz: np.ndarray, people: int) -> np.ndarray:
-    """The bodies that move most, most first, without those that move little and look like objects (spec 2.1.2).
+    """The bodies that move most, most first, without those that move little and look like objects (PSP spec 2.1.2).
 
     A body's energy is the sum over x, y, z of the standard deviation of its joints about joint 0 of the same frame, in the frames where
     it is not empty. A single body is never left out.   xyz: (T, V, slots, 3).   Returns: (M, T, V, 3), M from 1 to `people`.
@@ -114,7 +114,7 @@ def packed(bodies: np.ndarray) -> np.ndarray:
 
 
 def normalise(bodies: np.ndarray, skeleton: Skeleton, cfg: Config) -> np.ndarray:
-    """Origin, unit and axes from the first person, one set per clip (spec 2.1.3).   (M, T, V, 3) -> same shape, float32.
+    """Origin, unit and axes from the first person, one set per clip (PSP spec 2.1.3).   (M, T, V, 3) -> same shape, float32.
 
     The lower end of its spine in frame 0 is the origin, the length of its spine, where first seen, the unit; its spine in frame 0
     is +z, and its left arm turned about z until it points along +x. What is zero stays zero.

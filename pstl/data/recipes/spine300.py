@@ -1,4 +1,4 @@
-"""SCD-Net's arrays, from the CMD pipeline: the liveliest bodies, no empty frames, centred on the spine, two rotations (spec 2.1)."""
+"""SCD-Net's arrays, from the CMD pipeline: the liveliest bodies, no empty frames, centred on the spine, two rotations (SCD-Net spec 2.1)."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,9 @@ from pstl.data.recipes._rotation import turn, turned
 from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
-LONGEST = 300  # frames; longer recordings lose their end, and their length with it (spec 2.2)
+LONGEST = (
+    300  # frames; longer recordings lose their end, and their length with it (SCD-Net spec 2.2)
+)
 # For messages: which bodies and which frames are kept where there are more.
 CHOICE, CUT = "those of the first four that spread most", "the first"
 SLOTS = 4  # body slots looked at, in file order
@@ -89,7 +91,7 @@ def centre(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 def upright(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Two rotations of the whole clip, both measured in frame 0 of the first body: its spine onto +z, then its shoulders onto +x.
 
-    The second one may tilt the first a little: its axis is free (spec 2.1).   (M, T, V, 3) -> same shape, float32.
+    The second one may tilt the first a little: its axis is free (SCD-Net spec 2.1).   (M, T, V, 3) -> same shape, float32.
     """
     for (start, end), target in (
         (skeleton.spine, (0.0, 0.0, 1.0)),
