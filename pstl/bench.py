@@ -16,7 +16,7 @@ from pstl.data.loader import Clips
 from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet
 from pstl.errors import UserError
-from pstl.methods._base import BaseMethod
+from pstl.modules import BaseMethod
 from pstl.provenance import git_hash, versions
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
@@ -196,7 +196,14 @@ def _train_rate(
         else everything[: max(1, round(section.labels * len(everything)))]
     )
     clips = Clips(
-        data, everything, device, True, method.one_body, method.shortest, known, section.labels
+        data,
+        everything,
+        device,
+        True,
+        method.wants.single_bodies,
+        method.wants.shortest,
+        known,
+        section.labels,
     )
     members = [
         batches.of_epoch(clips, section.train, seed=0, epoch=step)[0] for step in range(steps + 1)

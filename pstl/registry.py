@@ -10,7 +10,7 @@ from typing import Any
 
 from pstl.errors import UserError
 
-KINDS = ("data.datasets", "data.recipes", "backbones", "methods", "tasks")
+KINDS = ("data.datasets", "data.recipes", "backbones", "methods", "importers", "tasks")
 
 
 def names(kind: str) -> list[str]:
@@ -57,6 +57,28 @@ def defines(kind: str, name: str, function: str) -> bool:
     return function in imported or any(
         isinstance(node, ast.FunctionDef) and node.name == function for node in source
     )
+
+
+def keywords(kind: str, name: str, cls: str, attribute: str) -> dict[str, Any]:
+    """Keyword arguments of the record that a class of a plug-in sets, as in `wants = Wants(labels=True)`.
+
+    Read from the source, as `declared` is.   Returns: {} where the class does not set it itself.
+    """
+    for node in _source(kind, name):
+        if isinstance(node, ast.ClassDef) and node.name == cls:
+            for statement in node.body:
+                call = _assigned(statement, attribute)
+                if isinstance(call, ast.Call):
+                    return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    return {}
+
+
+def _assigned(statement: ast.stmt, name: str) -> ast.expr | None:
+    """What a statement gives to `name`, if that is what it does."""
+    if not isinstance(statement, ast.Assign):
+        return None
+    names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+    return statement.value if name in names else None
 
 
 @cache  # the rules ask hundreds of times

@@ -18,8 +18,9 @@ LAYERS = (
     ("ops", "losses", "metrics", "metrics_detection", "metrics_motion"),
     ("registry",),
     ("config",),
+    ("paths", "provenance", "guard", "located"),
     ("contracts",),
-    ("paths", "provenance", "guard"),
+    ("modules",),
     ("simulator",),
     ("data.spec",),
     (
@@ -40,6 +41,7 @@ LAYERS = (
     ("backbones",),
     ("methods",),
     ("train",),
+    ("importers",),
     ("tasks",),
     (
         "tracking",

@@ -5,8 +5,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from pstl.backbones._base import BaseEncoder, Features
 from pstl.config import Frozen
+from pstl.contracts import Features
+from pstl.modules import BaseEncoder
 from pstl.skeletons import Skeleton
 
 WIDTHS = (1, 1, 2, 2, 4, 4, 4, 4)  # of each block, times Config.width

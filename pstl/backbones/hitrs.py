@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from pstl.backbones._base import BaseEncoder, Features
 from pstl.backbones._hitrs_levels import ClipLevel, FrameLevel, VideoLevel
 from pstl.config import Frozen
+from pstl.contracts import Features
 from pstl.errors import ShapeError
+from pstl.modules import BaseEncoder
 from pstl.ops import windows
 from pstl.skeletons import Skeleton
 

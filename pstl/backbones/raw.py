@@ -2,8 +2,9 @@
 
 from torch import Tensor
 
-from pstl.backbones._base import BaseEncoder, Features
 from pstl.config import Frozen
+from pstl.contracts import Features
+from pstl.modules import BaseEncoder
 from pstl.skeletons import Skeleton
 
 

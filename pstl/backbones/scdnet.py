@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from pstl.backbones._base import BaseEncoder, Features
 from pstl.backbones._ctrgcn import Block
 from pstl.config import Count, Frozen
+from pstl.contracts import Features
 from pstl.errors import ShapeError
+from pstl.modules import BaseEncoder
 from pstl.ops.dropout import Dropout
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import directed_partition

@@ -5,8 +5,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from pstl.backbones._base import BaseEncoder, Features
 from pstl.config import Count, Frozen
+from pstl.contracts import Features
+from pstl.modules import BaseEncoder
 from pstl.ops.dropout import Dropout
 from pstl.ops.norm import LastNorm
 from pstl.skeletons import Skeleton

@@ -36,7 +36,7 @@ def check_plugins(params: Params, suite: str) -> None:
             section = params.method(suite, name)
             module = load_plugin("methods", section.method)
             validated(module.Config, section.settings, f"methods.{name}.settings")
-            if section.labels is not None and not module.Method.needs_labels:
+            if section.labels is not None and not module.Method.wants.labels:
                 raise UserError(
                     f"methods.{name}: labels is {section.labels}, but {section.method} sees no labels; remove 'labels'"
                 )

@@ -22,7 +22,7 @@ from pstl.config.settings import (
     validated,
 )  # fmt: skip
 from pstl.errors import UserError
-from pstl.registry import declared
+from pstl.registry import declared, keywords
 from pstl.registry import names as plugin_names
 
 Arguments = ParamSpec("Arguments")
@@ -222,10 +222,11 @@ class Params(Frozen):
         reasons: dict[tuple[str, str], str] = {}
         experiments = self.suite_named(suite).experiments
         for name in dict.fromkeys(name for e in experiments for name in e.methods):
-            only = declared("methods", self.method(suite, name).method, "ONLY_STREAM", None)
-            if only:
-                others = [stream for stream in (*get_args(Stream), FUSED) if stream != only[0]]
-                reasons |= {(name, stream): only[1] for stream in others}
+            method = self.method(suite, name).method
+            wants = keywords("methods", method, "Method", "wants")
+            if only := wants.get("only_stream"):
+                others = [stream for stream in (*get_args(Stream), FUSED) if stream != only]
+                reasons |= {(name, stream): wants["only_stream_reason"] for stream in others}
         return reasons
 
     @once

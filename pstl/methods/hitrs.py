@@ -5,22 +5,20 @@ whether two frames of a clip, or two clips of the video, were exchanged, and fin
 Run: python -m pstl bench --method hitrs
 """
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from pstl.backbones._base import BaseEncoder
-from pstl.backbones._hitrs_released import official_name as official_name
-from pstl.backbones._hitrs_released import released_weights
-from pstl.backbones._released import Official, check_joints, encoder_in
 from pstl.backbones.hitrs import Encoder
 from pstl.config import Factor, Frozen, NotNegative, Share
+from pstl.contracts import Batch, Losses, Problem, Wants
 from pstl.errors import UserError
 from pstl.losses.infonce import batch_logits
-from pstl.methods._base import BaseMethod, Batch, Losses, Problem
+from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import augment, masks, time, windows
 from pstl.ops.collective import all_sum, gather, place
 from pstl.ops.streams import convert
@@ -64,7 +62,7 @@ class Method(BaseMethod):
 
     cfg: Config
     encoder: Encoder
-    one_body = True
+    wants = Wants(single_bodies=True)
 
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__(cfg, encoder, problem)
@@ -79,7 +77,8 @@ class Method(BaseMethod):
             nn.Linear(encoder.width, clip),
         )
         # Longer than this by the released code's bound: then three clips are left after the largest crop, two of them to exchange.
-        self.shortest = int(2 * encoder.cfg.stride / (1 - cfg.crop) + 1) + 1
+        shortest = int(2 * encoder.cfg.stride / (1 - cfg.crop) + 1) + 1
+        self.wants = replace(self.wants, shortest=shortest)
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         length = batch.length.cpu() if batch.host_length is None else batch.host_length
@@ -263,22 +262,3 @@ def unchanged_or_not(logits: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
 def mean_of(total: Tensor, count: Tensor) -> Tensor:
     """Over all processes; 0 where there is nothing to count."""
     return all_sum(total) / all_sum(count.to(total.dtype)).clamp(min=1)
-
-
-ANCHOR = "clip_fuse_token"  # by it the encoder is found in a checkpoint
-RELEASED_BODY = "kinect_v2"  # of the data sets that the released code reads
-
-
-def from_official(content: dict[str, Any], skeleton: str = RELEASED_BODY) -> Official:
-    """Card fields and weights of the encoder in a checkpoint as the released code writes it: a plain state dict.
-
-    content: clip_fuse_token, video_fuse_token, s_*, c_*, v_*, however wrapped.
-    Raises: KeyError, UserError if one of them is not there.
-    """
-    weights, sizes = released_weights(encoder_in(content, ANCHOR).encoder)
-    check_joints(weights["frame_level.positions"].shape[0], skeleton)
-    fields = {
-        "method": "hitrs", "settings": {}, "encoder": {"name": "hitrs", **sizes}, "recipe": {"name": "metres300"},
-        "skeleton": skeleton, "people": 2, "frames": 300, "stream": "joint",
-    }  # fmt: skip
-    return fields, weights

@@ -6,31 +6,22 @@ Run: snakemake --cores --config suite=nwucla_semi
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from pstl.backbones._base import BaseEncoder
-from pstl.backbones._dsta_released import official_name as official_name
-from pstl.backbones._dsta_released import released_weights
-from pstl.backbones._released import Official, check_joints, encoder_in
 from pstl.backbones.dsta import Encoder, initialise
 from pstl.config import Frozen
+from pstl.contracts import Batch, Losses, Problem, Wants
 from pstl.errors import UserError
 from pstl.losses.ntxent import nt_xent
-from pstl.methods._base import BaseMethod, Batch, Losses, Problem
 from pstl.methods._polymerise import Polymerise
+from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import augment, sampling
 from pstl.ops.collective import gather, place
 from pstl.skeletons import Skeleton, pyramid
-
-ONLY_STREAM = (
-    "joint",
-    "PSP learns from joint and motion together",
-)  # other cells of the grid are n/a for this reason
 
 
 class Config(Frozen):
@@ -54,9 +45,14 @@ class Method(BaseMethod):
     """Cross-entropy on labelled clips; on all clips each level of the joint stream against that of the motion stream."""
 
     cfg: Config
-    needs_labels = True
-    learns_from_unlabelled = True
-    together = ("joint", "motion")
+    wants = Wants(
+        labels=True,
+        unlabelled_clips=True,
+        streams_together=("joint", "motion"),
+        only_stream="joint",
+        only_stream_reason="PSP learns from joint and motion together",
+    )
+    classifier: nn.Linear
 
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__(cfg, encoder, problem)
@@ -64,10 +60,9 @@ class Method(BaseMethod):
             raise UserError(
                 "psp: its attention needs the joints of the encoder 'dsta'; set encoder: {name: dsta}"
             )
-        if problem.stream != ONLY_STREAM[0]:
-            raise UserError(
-                f"{ONLY_STREAM[1]}, and has no stream {problem.stream!r}; set streams: [{ONLY_STREAM[0]}]"
-            )
+        if problem.stream != self.wants.only_stream:
+            missing = f"{self.wants.only_stream_reason}, and has no stream {problem.stream!r}"
+            raise UserError(f"{missing}; set streams: [{self.wants.only_stream}]")
         if encoder.width % cfg.heads:
             raise UserError(
                 f"psp: {encoder.width} features cannot be shared by {cfg.heads} heads; set settings.heads"
@@ -200,29 +195,3 @@ class Method(BaseMethod):
         """The sum of both streams' logits.   encode(stream): clip features (N, D).   Returns: (N, classes)."""
         scores: Tensor = classifier(encode("joint")) + classifier(encode("motion"))
         return scores
-
-
-ANCHOR = "input_map.0.weight"  # by it the encoder is found in a checkpoint
-RELEASED_BODY = "kinect_v2"  # of the data sets that the released code reads
-
-
-def from_official(content: dict[str, Any], skeleton: str = RELEASED_BODY) -> Official:
-    """Card fields and weights of the encoder in a checkpoint as the released code writes it.
-
-    content: input_map.*, graph_layers.<i>.*, fc.*, mlp.*, att_*, in the released code under "model".
-    Raises: KeyError, UserError if one of them is not there.
-    """
-    weights, (width, heads, joints, frames) = released_weights(encoder_in(content, ANCHOR).encoder)
-    check_joints(joints, skeleton)
-    fields = {
-        "method": "psp", "settings": {} if frames == Config().frames else {"frames": frames}, "recipe": {"name": "scaled300"},
-        "encoder": {"name": "dsta", "width": width, "heads": heads}, "skeleton": skeleton,
-        "people": 2, "frames": frames, "stream": "joint",
-    }  # fmt: skip
-    return fields, weights
-
-
-def classifier_from_official(content: dict[str, Any]) -> dict[str, Tensor]:
-    """Weights of the classifier: weight (classes, D) and bias (classes,).   content: as in from_official()."""
-    state = encoder_in(content, ANCHOR).encoder
-    return {name: state[f"fc.{name}"] for name in ("weight", "bias")}

@@ -1,7 +1,7 @@
 """An encoder that was never trained: the floor. Use it with `epochs: 0`, and with its batch norms recalibrated."""
 
 from pstl.config import Frozen
-from pstl.methods._base import BaseMethod
+from pstl.modules import BaseMethod
 
 
 class Config(Frozen):

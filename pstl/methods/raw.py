@@ -1,7 +1,7 @@
 """The recipe's coordinates as features: what posture alone gives. Use it with `encoder: raw` and `epochs: 0`."""
 
 from pstl.config import Frozen
-from pstl.methods._base import BaseMethod
+from pstl.modules import BaseMethod
 
 
 class Config(Frozen):

@@ -6,23 +6,19 @@ Run: snakemake --cores --config suite=nwucla
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from pstl.backbones._base import BaseEncoder
-from pstl.backbones._released import Official, check_joints, encoder_in
-from pstl.backbones._scdnet_released import official_name as official_name
-from pstl.backbones._scdnet_released import released_weights
 from pstl.backbones.scdnet import Encoder
 from pstl.config import Count, Frozen, NotNegative, Share
+from pstl.contracts import Batch, Losses, Problem
 from pstl.errors import UserError
 from pstl.losses.infonce import info_nce
-from pstl.methods._base import BaseMethod, Batch, Losses, Problem
 from pstl.methods._momentum import Queue, follow, twin_of
+from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import augment, masks, time
 from pstl.ops.collective import gather, place
 from pstl.ops.streams import convert
@@ -201,24 +197,3 @@ class Method(BaseMethod):
         return time.resize_span(
             x, time.random_span(length, 0.5 + 0.5 * scale, place, cfg.frames), cfg.frames
         ), length
-
-
-ANCHOR = "gcn_t.l1.gcn1.PA"  # by it the encoder is found in a checkpoint
-RELEASED_BODY = "kinect_v2"  # of the data sets that the released code reads
-
-
-def from_official(content: dict[str, Any], skeleton: str = RELEASED_BODY) -> Official:
-    """Card fields and weights of the query encoder in a checkpoint as the released code writes it.
-
-    content: encoder_q.encoder.*, encoder_k.*, queues, in the released code under "state_dict".
-    Raises: KeyError, UserError if one of them is not there.
-    """
-    state = encoder_in(content, ANCHOR).encoder
-    weights, (width, feedforward, stem_width, people, joints, frames) = released_weights(state)
-    check_joints(joints, skeleton)
-    fields = {
-        "method": "scdnet", "settings": {} if frames == Config().frames else {"frames": frames}, "recipe": {"name": "spine300"},
-        "encoder": {"name": "scdnet", "width": width, "feedforward": feedforward, "stem_width": stem_width},
-        "skeleton": skeleton, "people": people, "frames": frames, "stream": "joint",
-    }  # fmt: skip
-    return fields, weights

@@ -5,8 +5,8 @@ Its exact structure was not published; this is PSTL without MATM and CSM, everyt
 
 from torch import Generator
 
+from pstl.contracts import Batch, Losses
 from pstl.methods._barlow import BarlowConfig, BarlowMethod
-from pstl.methods._base import Batch, Losses
 from pstl.ops.streams import convert
 
 

@@ -3,9 +3,9 @@
 import torch.nn.functional as F
 from torch import Generator, nn
 
-from pstl.backbones._base import BaseEncoder
 from pstl.config import Frozen
-from pstl.methods._base import BaseMethod, Batch, Losses, Problem
+from pstl.contracts import Batch, Losses, Problem, Wants
+from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.collective import gather
 from pstl.ops.streams import convert
 
@@ -17,7 +17,8 @@ class Config(Frozen):
 class Method(BaseMethod):
     """Encoder and one linear layer, cross-entropy; clips with y = -1 are ignored."""
 
-    needs_labels = True
+    wants = Wants(labels=True)
+    classifier: nn.Linear
 
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__(cfg, encoder, problem)
@@ -27,7 +28,7 @@ class Method(BaseMethod):
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         h = self.encoder(convert(batch.x, self.problem.skeleton, self.problem.stream)).clip
-        assert batch.y is not None  # promised by needs_labels
+        assert batch.y is not None  # promised by `wants`
         return {
             "loss": F.cross_entropy(self.classifier(gather(h)), gather(batch.y), ignore_index=-1)
         }

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from pstl.backbones._base import BaseEncoder
 from pstl.data import clip_files
 from pstl.data.numpy_file import save_npy, save_npz
 from pstl.errors import UserError
 from pstl.files import by_ending
+from pstl.modules import BaseEncoder
 from pstl.ops.streams import STREAMS
 from pstl.tasks._array import is_array, open_clips
 from pstl.tasks._features import encode_array, say_odd

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pstl.backbones._base import BaseEncoder
 from pstl.config import validated
 from pstl.data.loader import Clips, in_order, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import ShapeError, UserError
-from pstl.methods._base import BaseMethod
+from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import DIVERGED, check_rows
 from pstl.registry import load as load_plugin
 from pstl.skeletons.mapping import joints_of
@@ -152,7 +151,11 @@ def recalibrate(
     swing by tens of points. The clips are taken in a fixed shuffled order, because files are often sorted by class; a last
     short batch is left out, so that all batches count alike.
     """
-    together = streams or load_plugin("methods", card.method).Method.together or (card.stream,)
+    together = (
+        streams
+        or load_plugin("methods", card.method).Method.wants.streams_together
+        or (card.stream,)
+    )
     norms = [m for m in encoder.modules() if isinstance(m, _BatchNorm)]
     encoder.eval()
     momenta = [norm.momentum for norm in norms]

@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pstl.backbones._base import BaseEncoder
 from pstl.config import Frozen, TrainSettings, validated
+from pstl.contracts import Batch, Losses, Problem
 from pstl.data.loader import Clips, in_order
 from pstl.errors import UserError
-from pstl.methods._base import BaseMethod, Batch, Losses, Problem
+from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.collective import gather
 from pstl.registry import load as load_plugin
 from pstl.rng import derive
@@ -118,8 +118,8 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
 class Classifier(BaseMethod):
     """A pre-trained encoder and a linear layer on its clip features, cross-entropy. Trained by the loop that trains every method."""
 
-    needs_labels = True
     cfg: Config
+    classifier: nn.Linear
 
     def __init__(
         self, cfg: Config, encoder: BaseEncoder, problem: Problem, card: EncoderCard, seed: int
@@ -148,7 +148,7 @@ class Classifier(BaseMethod):
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         """Clips with y = -1 are ignored."""
-        assert batch.y is not None  # promised by needs_labels
+        assert batch.y is not None  # the clips carry them
         x, length = batch.x, batch.length
         if self.cfg.augment:
             x, length = self.views.augmented(self.view_cfg, x, length, rng)

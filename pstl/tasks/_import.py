@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from pstl.backbones._base import BaseEncoder
-from pstl.backbones._released import Absent, Located, encoder_in
+from pstl.contracts import Importer
 from pstl.errors import UserError
+from pstl.located import Absent, Located, encoder_in
+from pstl.modules import BaseEncoder
 from pstl.ops.streams import STREAMS
 from pstl.registry import load as load_plugin
 from pstl.registry import names
@@ -46,26 +46,25 @@ def import_weights(
 ) -> EncoderCard:
     """Turn a checkpoint of released code into encoder.pt. Only tensors are read, never code.
 
-    source: a method whose module offers from_official(content, skeleton) -> (card fields, state).
+    source: a method with an importer, a file of pstl/importers.
     Raises: UserError if the source has no such code, or the file is not its checkpoint.
     """
-    module = load_plugin("methods", source)
-    if not hasattr(module, "from_official"):
-        able = [n for n in names("methods") if hasattr(load_plugin("methods", n), "from_official")]
-        raise UserError(f"no released code to import from for {source!r}; known: {', '.join(able)}")
+    if source not in names("importers"):
+        known = ", ".join(names("importers"))
+        raise UserError(f"no released code to import from for {source!r}; known: {known}")
+    importer: Importer = load_plugin("importers", source).IMPORTER
     skeleton, stream, dataset, part = told or Told()
     if stream not in STREAMS:
         raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
-    anchor, body = module.ANCHOR, skeleton or module.RELEASED_BODY
     content = read(official)
     with _blamed_on(official, source):
-        located = encoder_in(content, anchor, part)
-        fields, state = module.from_official(located, body)
+        located = encoder_in(content, importer.anchor, part)
+        fields, state = importer.read(located, skeleton or importer.skeleton)
         origin = {"imported_from": Path(official).name} | ({"dataset": dataset} if dataset else {})
         card = EncoderCard(**{**fields, "stream": stream}, provenance=origin)
         encoder = _built(card)
-        _check_fit(module, located, encoder, state)
-        classifier = _classifier(module, located, encoder)
+        _check_fit(importer, located, encoder, state)
+        classifier = _classifier(importer, located, encoder)
         _check_classes(dataset, classifier)
     encoder_file.load_state(encoder, state, str(official))
     encoder_file.save(out, card, encoder, classifier)
@@ -100,7 +99,7 @@ def _built(card: EncoderCard) -> BaseEncoder:
 
 
 def _check_fit(
-    module: ModuleType,
+    importer: Importer,
     located: Located,
     encoder: BaseEncoder,
     state: dict[str, Tensor],
@@ -111,16 +110,14 @@ def _check_fit(
         shape = tuple(state[name].shape) if name in state else "nothing"
         expected = tuple(own[name].shape) if name in own else "nothing"
         if shape != expected:
-            theirs = located.encoder.prefix + module.official_name(name)
+            theirs = located.encoder.prefix + importer.official_name(name)
             sizes = f"found {shape}, expected {expected} beside the others in it"
             raise UserError(f"weight {theirs}: {sizes}")
 
 
-def _classifier(module: ModuleType, located: Located, encoder: BaseEncoder) -> nn.Linear | None:
+def _classifier(importer: Importer, located: Located, encoder: BaseEncoder) -> nn.Linear | None:
     """The linear head that came with the encoder, if any."""
-    if not hasattr(module, "classifier_from_official"):
-        return None
-    head = module.classifier_from_official(located)
+    head = importer.classifier(located)
     if head is None:
         return None
     layer = encoder_file.linear(head)

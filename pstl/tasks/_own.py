@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from pstl import paths
-from pstl.backbones._base import BaseEncoder
 from pstl.config import Plugin, Run
 from pstl.data import clip_files, plausible
 from pstl.data.clip_files import Clip
@@ -18,6 +17,7 @@ from pstl.data.prepare import check_finite, made
 from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet
 from pstl.errors import UserError
+from pstl.modules import BaseEncoder
 from pstl.tasks import _release
 from pstl.tasks._features import BATCH, encode_array, reads_every_frame
 from pstl.train import encoder_file

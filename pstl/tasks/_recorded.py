@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pstl.backbones._base import BaseEncoder
 from pstl.config import Run, TrainSettings, digest
 from pstl.data.loader import Clips, in_order
 from pstl.data.recordings import RecordingStore, open_recordings
 from pstl.data.store import ArraySet
 from pstl.errors import UserError
-from pstl.methods._base import BaseMethod
+from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
 from pstl.rng import derive
 from pstl.tasks._features import adapted, recalibrate

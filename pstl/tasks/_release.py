@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from pstl.backbones._base import BaseEncoder
 from pstl.data.loader import Clips
 from pstl.data.store import open_array
 from pstl.errors import UserError
 from pstl.files import parsed, reading, replaced, write_json, write_text
+from pstl.modules import BaseEncoder
 from pstl.registry import load as load_plugin
 from pstl.registry import names
 from pstl.tasks import _result

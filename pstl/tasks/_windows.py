@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pstl.backbones._base import BaseEncoder, Features
 from pstl.config import Plugin, validated
+from pstl.contracts import Features
 from pstl.data.prepare import check_finite, join, made
 from pstl.data.spec import RawSequence, Recording
 from pstl.data.store import ArraySet
+from pstl.modules import BaseEncoder
 from pstl.ops.timeline import window_starts
 from pstl.registry import load as load_plugin
 from pstl.skeletons import load as load_skeleton

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pstl.backbones._base import BaseEncoder
 from pstl.config import Frozen
 from pstl.data.loader import Clips, in_order
 from pstl.errors import UserError
+from pstl.modules import BaseEncoder
 from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
 from pstl.tasks import _looks as looks

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
-from pstl.backbones._base import BaseEncoder
 from pstl.config import Count, Frozen, TrainSettings
+from pstl.contracts import Batch, Losses
 from pstl.data.loader import Clips, in_order
 from pstl.data.spec import Recording
-from pstl.methods._base import BaseMethod, Batch, Losses
 from pstl.metrics_detection import Interval, greedy, pkummd
+from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
 from pstl.ops.timeline import overlap_mean, runs, smooth, spread
 from pstl.rng import numpy_generator, torch_generator
@@ -280,8 +280,6 @@ class Detector(BaseMethod):
     frozen: clips are cached, standardised rows (N, D, R, 1, 1), and the encoder is neither run nor trained.
     """
 
-    needs_labels = True
-
     def __init__(
         self,
         encoder: BaseEncoder,
@@ -327,7 +325,7 @@ class Detector(BaseMethod):
         return self.head(rows if self.frozen else self.standard(rows))
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
-        assert batch.y is not None  # promised by needs_labels
+        assert batch.y is not None  # the clips carry them
         scores = self.scores(batch.x, batch.length)
         wanted = batch.y[:, self.at.round().long()]
         return {"loss": F.cross_entropy(scores.flatten(0, 1), wanted.flatten(), weight=self.weight)}

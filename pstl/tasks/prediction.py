@@ -8,13 +8,13 @@ import torch
 from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
-from pstl.backbones._base import BaseEncoder
 from pstl.config import Frozen, TrainSettings
+from pstl.contracts import Batch, Losses
 from pstl.data.loader import Clips, in_order
 from pstl.data.spec import RawSequence
 from pstl.errors import UserError
-from pstl.methods._base import BaseMethod, Batch, Losses
 from pstl.metrics_motion import joint_errors
+from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
@@ -250,8 +250,6 @@ class Predictor(BaseMethod):
     frozen: clips are cached, standardised features (N, D, 1, 1, 1), and the encoder is neither run nor trained.
     """
 
-    needs_labels = True
-
     def __init__(
         self, encoder: BaseEncoder, card: EncoderCard, cfg: Config, joints: int, seed: int
     ) -> None:
@@ -306,7 +304,7 @@ class Predictor(BaseMethod):
         self.standard.fit(cached(self.features, clips))
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
-        assert batch.y is not None  # promised by needs_labels
+        assert batch.y is not None  # the clips carry them
         return {
             "loss": torch.linalg.vector_norm(
                 self.offsets(batch.x, batch.length) - batch.y, dim=-1

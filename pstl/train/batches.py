@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from pstl.config import TrainSettings
+from pstl.contracts import Batch
 from pstl.data.loader import Clips, shuffled
 from pstl.errors import UserError
-from pstl.methods._base import Batch
 from pstl.rng import torch_generator
 from pstl.train.distributed import share
 

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from pstl.backbones._base import BaseEncoder
 from pstl.config import Plugin, validated
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, reading
+from pstl.modules import BaseEncoder
 from pstl.ops.finite import AGAIN
 from pstl.registry import load as load_plugin
 from pstl.skeletons import Skeleton

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from pstl.config import TrainSettings
-from pstl.methods._base import BaseMethod
+from pstl.modules import BaseMethod
 
 BF16_UNITS = frozenset({"avx512_bf16", "amx_bf16"})  # as Linux names them in /proc/cpuinfo
 

@@ -11,12 +11,13 @@ import torch
 
 from pstl import paths
 from pstl.config import MethodSettings, Params, Run, TrainSettings, digest, validated
+from pstl.contracts import Problem
 from pstl.data import labels as draws
 from pstl.data.loader import Clips, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
 from pstl.files import write_json
-from pstl.methods._base import BaseMethod, Problem
+from pstl.modules import BaseMethod
 from pstl.provenance import git_hash, machine, versions
 from pstl.registry import load as load_plugin
 from pstl.rng import derive, torch_generator
@@ -98,7 +99,7 @@ def known_labels(
         raise UserError(
             f"{run}: methods.{run.method} sees {section.labels:g} of the labels; pass --labels {right}"
         )
-    if not load_plugin("methods", section.method).Method.needs_labels:
+    if not load_plugin("methods", section.method).Method.wants.labels:
         raise UserError(
             f"{run}: {section.method} sees no labels; remove 'labels' from methods.{run.method}"
         )
@@ -134,20 +135,20 @@ def training_clips(
         raise UserError(
             f"run {run}: array of {found}, expected {wanted}; pass the array that 'python -m pstl prepare' made for this recipe"
         )
-    chosen = data.splits[run.split][0] if known is None or method.learns_from_unlabelled else known
+    chosen = data.splits[run.split][0] if known is None or method.wants.unlabelled_clips else known
     clips = Clips(
         data,
         chosen,
         device,
-        method.needs_labels,
-        method.one_body,
-        method.shortest,
+        method.wants.labels,
+        method.wants.single_bodies,
+        method.wants.shortest,
         known,
         section.labels,
     )
     if not len(clips):
         raise UserError(
-            f"run {run}: no training clip has {method.shortest} frames and a body in it; {section.method} needs both"
+            f"run {run}: no training clip has {method.wants.shortest} frames and a body in it; {section.method} needs both"
         )
     return clips
 
@@ -349,8 +350,7 @@ def finish(
     write_json(out.with_name("run.json"), facts)
     every, epochs = section.train.snapshot_every, len(history)
     snapshots.pack(out, card, range(every, epochs + 1, every) if every else ())
-    classifier = getattr(method, "classifier", None)
-    encoder_file.save(out, snapshots.at_epoch(card, epochs), method.encoder, classifier)
+    encoder_file.save(out, snapshots.at_epoch(card, epochs), method.encoder, method.classifier)
     checkpoint.discard(out.with_name("last.pt"))
     snapshots.clear(out)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, reading
-from pstl.methods._base import BaseMethod
+from pstl.modules import BaseMethod
 from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -38,9 +38,7 @@ def at_epoch(card: EncoderCard, epochs: int) -> EncoderCard:
 def keep(out: Path, card: EncoderCard, method: BaseMethod, epochs: int) -> None:
     """Write the snapshot after so many epochs."""
     file = folder_of(out) / f"epoch-{epochs:04d}.pt"
-    encoder_file.save(
-        file, at_epoch(card, epochs), method.encoder, getattr(method, "classifier", None)
-    )
+    encoder_file.save(file, at_epoch(card, epochs), method.encoder, method.classifier)
 
 
 def pack(out: Path, card: EncoderCard, due: Sequence[int]) -> None:

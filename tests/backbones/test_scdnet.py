@@ -204,10 +204,10 @@ def test_a_clip_with_fewer_people_has_absent_ones():
 
 def test_released_features(shared):
     """The released network's clip features on the same input, before any import code is involved in how they are read."""
-    from pstl.methods.scdnet import from_official
     from pstl.train.checkpoint import read
+    from tests.official import imported
 
-    fields, state = from_official(read(shared / "parity/scdnet_official.pth.tar"))
+    fields, state = imported("scdnet", read(shared / "parity/scdnet_official.pth.tar"))
     settings = {key: value for key, value in fields["encoder"].items() if key != "name"}
     encoder = Encoder(
         Config(**settings), load(fields["skeleton"]), fields["people"], fields["frames"]

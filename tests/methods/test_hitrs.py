@@ -12,9 +12,9 @@ from pstl.backbones.hitrs import Encoder
 from pstl.backbones.stgcn import Config as OtherConfig
 from pstl.backbones.stgcn import Encoder as OtherEncoder
 from pstl.config import TrainSettings
+from pstl.contracts import Batch, Problem
 from pstl.errors import UserError
 from pstl.methods import hitrs
-from pstl.methods._base import Batch, Problem
 from pstl.ops import masks, windows
 from pstl.ops.streams import STREAMS
 from pstl.rng import torch_generator
@@ -22,6 +22,7 @@ from pstl.skeletons import load
 from pstl.tasks._embed import embed, import_weights
 from pstl.train import distributed, optimiser
 from pstl.train.checkpoint import read
+from tests.official import imported
 
 CPU = torch.device("cpu")
 TINY = EncoderConfig(width=8, heads=2, head_width=4, layers=2, dropout=0.0)
@@ -85,7 +86,7 @@ def test_clip_tokens_and_pose_head_of_the_released_model(shared):
         read(shared / "parity/hitrs_official.pt"),
         np.load(shared / "parity/hitrs.npz"),
     )
-    fields, weights = hitrs.from_official(content)
+    fields, weights = imported("hitrs", content)
     settings = {key: value for key, value in fields["encoder"].items() if key != "name"}
     method = tiny(encoder=EncoderConfig(**settings)).eval()
     method.encoder.load_state_dict(weights)
@@ -205,8 +206,8 @@ def test_transforms_in_time_are_the_papers():
 def test_three_windows_are_left_of_the_shortest_recording():
     """The clip order needs two clips and a third to be found; 19 frames at least (Hi-TRS spec 1.4)."""
     method = tiny()
-    assert method.shortest == 19
-    t = method.shortest
+    assert method.wants.shortest == 19
+    t = method.wants.shortest
     assert math.ceil((t - round(0.2 * t)) / 7) >= 3
     assert math.ceil((t - 1 - round(0.2 * (t - 1))) / 7) < 3
 

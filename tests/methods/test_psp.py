@@ -2,14 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from pstl.backbones._dsta_released import released_heads
 from pstl.backbones.dsta import Config as EncoderConfig
 from pstl.backbones.dsta import Encoder
 from pstl.backbones.stgcn import Config as OtherConfig
 from pstl.backbones.stgcn import Encoder as OtherEncoder
+from pstl.contracts import Batch, Problem
 from pstl.errors import UserError
 from pstl.methods import psp
-from pstl.methods._base import Batch, Problem
 from pstl.methods._polymerise import Polymerise, averaging, pairs, spread
 from pstl.ops.streams import motion
 from pstl.rng import torch_generator
@@ -17,6 +16,7 @@ from pstl.skeletons import load, pyramid
 from pstl.tasks._embed import embed, import_weights
 from pstl.train import encoder_file
 from pstl.train.checkpoint import read
+from tests.official import imported
 
 CPU = torch.device("cpu")
 LEVELS = ("body", "part", "joint")
@@ -48,11 +48,34 @@ def batch(labelled=4, others=6, name="kinect_v1", people=1, frames=70):
 # --- the released code ------------------------------------------------------------------------------------------------
 
 
+# What stands behind the encoder in a released checkpoint, and in a Method of ours.
+HEADS = (
+    ("fc.", "classifier."),
+    ("mlp.", "projector."),
+    ("att_b.in_nets.", "polymerise.body.relate."),
+    ("att_b.ff_nets.", "polymerise.body.mix."),
+    ("att_pb.in_nets.", "polymerise.part.relate."),
+    ("att_pb.ff_nets.", "polymerise.part.mix."),
+    ("att_jpb.in_nets.", "polymerise.joint.relate."),
+    ("att_jpb.ff_nets.", "polymerise.joint.mix."),
+)
+
+
+def released_heads(state):
+    """Weights of everything behind the encoder by our names."""
+    return {
+        name.replace(old, new): value
+        for old, new in HEADS
+        for name, value in state.items()
+        if name.startswith(old)
+    }
+
+
 @pytest.fixture
 def released(shared):
     """The released checkpoint in a Method of ours, and the vectors."""
     content = read(shared / "parity/psp_official.state")
-    fields, weights = psp.from_official(content)
+    fields, weights = imported("psp", content)
     assert (fields["encoder"], fields["skeleton"], fields["frames"]) == (
         {"name": "dsta", "width": 16, "heads": 4},
         "kinect_v2",

@@ -5,9 +5,9 @@ import torch.nn.functional as F
 
 from pstl.backbones.stgcn import Config as EncoderConfig
 from pstl.backbones.stgcn import Encoder
+from pstl.contracts import Batch, Problem
 from pstl.losses.barlow import barlow_twins, standardise
 from pstl.methods import pstl, skeletonbt
-from pstl.methods._base import Batch, Problem
 from pstl.ops import masks
 from pstl.ops.streams import STREAMS, convert
 from pstl.rng import torch_generator

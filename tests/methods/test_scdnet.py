@@ -11,11 +11,11 @@ from pstl.backbones.scdnet import Encoder
 from pstl.backbones.stgcn import Config as OtherConfig
 from pstl.backbones.stgcn import Encoder as OtherEncoder
 from pstl.config import TrainSettings
+from pstl.contracts import Batch, Problem
 from pstl.data.loader import present
 from pstl.errors import UserError
 from pstl.losses.infonce import logits
 from pstl.methods import scdnet
-from pstl.methods._base import Batch, Problem
 from pstl.methods._momentum import Queue, follow
 from pstl.ops.streams import STREAMS, convert
 from pstl.rng import torch_generator
@@ -24,6 +24,7 @@ from pstl.tasks._embed import embed, import_weights
 from pstl.tasks._features import encode_view
 from pstl.train import distributed, encoder_file, optimiser
 from pstl.train.checkpoint import read
+from tests.official import imported
 
 CPU = torch.device("cpu")
 TINY = EncoderConfig(width=16, heads=2, feedforward=16, stem_width=8, dropout=0.0)
@@ -69,7 +70,7 @@ def released(shared):
     """The released checkpoint in a Method of ours, and the vectors of one step of it."""
     content = read(shared / "parity/scdnet_official.pth.tar")
     state = content["state_dict"]
-    fields, weights = scdnet.from_official(content)
+    fields, weights = imported("scdnet", content)
     settings = {key: value for key, value in fields["encoder"].items() if key != "name"}
     method = tiny(encoder=EncoderConfig(**settings), queue=64, projection=128).eval()
     method.encoder.load_state_dict(weights)
@@ -80,7 +81,7 @@ def released(shared):
             if k.startswith("encoder_k.")
         }
     }
-    method.key_encoder.load_state_dict(scdnet.from_official(as_query)[1])
+    method.key_encoder.load_state_dict(imported("scdnet", as_query).weights)
     for projectors, prefix in (
         (method.projectors, "encoder_q."),
         (method.key_projectors, "encoder_k."),

@@ -10,10 +10,10 @@ from backbones.test_hitrs import slow_body, tiny
 
 from pstl import config
 from pstl.backbones.hitrs import Config, Encoder
+from pstl.contracts import Problem
 from pstl.data.loader import Clips, shuffled
 from pstl.data.store import ArraySet
 from pstl.methods import hitrs
-from pstl.methods._base import Problem
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import load

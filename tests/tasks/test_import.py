@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from pstl import cli
-from pstl.backbones._released import encoder_in
 from pstl.errors import UserError
-from pstl.registry import load as load_plugin
+from pstl.located import encoder_in
 from pstl.skeletons import load as load_skeleton
 from pstl.skeletons.graph import spatial_partition
 from pstl.tasks._embed import embed
 from pstl.tasks._import import Told, import_weights
 from pstl.train import encoder_file
 from pstl.train.checkpoint import read
+from tests.official import imported, importer_of
 
 CPU = torch.device("cpu")
 FILES = {
@@ -30,8 +30,8 @@ FILES = {
 @pytest.fixture
 def content(shared: Path, request: pytest.FixtureRequest) -> dict[str, Tensor]:
     """The bare encoder of a released checkpoint, with what else stands in its dictionary."""
-    module = load_plugin("methods", request.param)
-    return dict(encoder_in(read(shared / "parity" / FILES[request.param]), module.ANCHOR).encoder)
+    checkpoint = read(shared / "parity" / FILES[request.param])
+    return dict(encoder_in(checkpoint, importer_of(request.param).anchor).encoder)
 
 
 def front(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -76,7 +76,7 @@ def test_an_encoder_is_found_however_it_is_wrapped(
     import_weights(source, tmp_path / "theirs.pt", tmp_path / "encoder.pt")
     ours, theirs = (
         encoder_file.load(tmp_path / "encoder.pt")[1].state_dict(),
-        load_plugin("methods", source).from_official(content)[1],
+        imported(source, content).weights,
     )
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -88,10 +88,9 @@ def test_what_is_missing_is_told_in_the_files_names(
 ) -> None:
     """Who looks into the file finds no name of ours there; each of its weights is taken away, or given another shape, in turn."""
     source = request.node.callspec.params["content"]
-    module = load_plugin("methods", source)
     state = front(content, "encoder_q.")
     some = list(state)[:: len(state) // 5]
-    used = [name for name in some if _is_used(module, content, name.removeprefix("encoder_q."))]
+    used = [name for name in some if _is_used(source, content, name.removeprefix("encoder_q."))]
     assert len(used) > 2
     for name in used:
         less = {key: value for key, value in state.items() if key != name}
@@ -101,24 +100,23 @@ def test_what_is_missing_is_told_in_the_files_names(
                 import_weights(source, tmp_path / "broken.pt", tmp_path / "encoder.pt")
             said = str(error.value)
             assert str(tmp_path / "broken.pt") in said
-            assert any(words in said for words in (_family(name), module.ANCHOR, *ABOUT_SIZES)), (
-                said
-            )
+            assert any(
+                words in said for words in (_family(name), importer_of(source).anchor, *ABOUT_SIZES)
+            ), said
             assert not any(
                 ours in said for ours in ("input_norm", "blocks.", "trunk.", "_stem.", "_level.")
             ), said
     assert not (tmp_path / "encoder.pt").exists()
 
 
-def _is_used(module, content, name: str) -> bool:
+def _is_used(source, content, name: str) -> bool:
     """Whether the encoder has this weight: heads and fixed tables may be missing."""
     try:
-        _, without = module.from_official(
-            {key: value for key, value in content.items() if key != name}
-        )
+        rest = {key: value for key, value in content.items() if key != name}
+        without = imported(source, rest).weights
     except (LookupError, UserError):
         return True
-    return without.keys() != module.from_official(content)[1].keys()
+    return without.keys() != imported(source, content).weights.keys()
 
 
 def _family(name: str) -> str:

@@ -4,7 +4,7 @@ from torch import nn
 
 from pstl.config import TrainSettings
 from pstl.errors import UserError
-from pstl.methods._base import BaseMethod
+from pstl.modules import BaseMethod
 from pstl.train import optimiser
 from pstl.train.pretrain import epochs_of, update
 

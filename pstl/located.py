@@ -1,4 +1,4 @@
-"""What all released code has in common: weights under its own names, somewhere in a checkpoint."""
+"""Where in a checkpoint of released code the encoder is: its weights under their own names."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,6 @@ from pstl.errors import UserError
 from pstl.skeletons import load
 from pstl.skeletons.mapping import fitting
 
-Official = tuple[dict[str, Any], dict[str, Tensor]]  # card fields, and weights under our names
 TWINS = ("encoder_k", "key_encoder", "momentum_encoder", "teacher")  # averages of the encoder
 SHOWN = 3  # names that a message gives as examples
 
@@ -68,11 +67,9 @@ def encoder_in(content: Any, anchor: str, part: str = "") -> Located:
 
     content: what a checkpoint holds: tensors by name, in dictionaries ("state_dict", "model", ...)
     or not; names may have anything in front ("module.", "encoder_q.", ...). A momentum twin is not
-    taken. What was located before is given back.   part: what is in front, where there are several.
+    taken.   part: what is in front, where there are several.
     Raises: Absent if there is no encoder, UserError if there are more than one.
     """
-    if isinstance(content, Located):
-        return content
     places = list(_places(content, anchor))
     named = [place for place in places if part.rstrip(".") in place.names]
     wanted = named if part else places
