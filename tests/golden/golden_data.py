@@ -28,7 +28,7 @@ def metres(rng: np.random.Generator, frames: int, joints: int) -> np.ndarray:
 
 
 def skeleton_text(bodies: list[list[tuple[int, np.ndarray]]]) -> str:
-    """A `.skeleton` file.   bodies: for every frame, (id, (25, 3) metres) of those who are in it."""
+    """A `.skeleton` file.   bodies: for every frame, (id, (25, 3) metres) of those in it."""
     lines = [str(len(bodies))]
     for frame in bodies:
         lines.append(str(len(frame)))

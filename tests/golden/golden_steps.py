@@ -11,12 +11,12 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from pstl.methods._base import Batch, Problem
 
 from pstl.backbones import dsta, stgcn
 from pstl.backbones import hitrs as hitrs_backbone
 from pstl.backbones import scdnet as scdnet_backbone
 from pstl.methods import hitrs, psp, pstl, scdnet, skeletonbt, supervised
-from pstl.methods._base import Batch, Problem
 from pstl.skeletons import load
 
 STEPS = 5
@@ -90,7 +90,7 @@ def clips(people: int, joints: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def fill(module: torch.nn.Module) -> None:
-    """Give every weight, and the queues of keys, numbers that NumPy draws, in the module's order."""
+    """Give all weights and the queues of keys numbers that NumPy draws, in the module's order."""
     rng = np.random.default_rng(WEIGHT_SEED)
     for weight in module.parameters():
         bound = 1 / np.sqrt(weight[0].numel()) if weight.dim() > 1 else 0.1

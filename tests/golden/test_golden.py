@@ -28,7 +28,7 @@ def now(name: str) -> dict:
 
 
 def test_five_training_steps_of_every_method_are_as_they_were():
-    """Each method trains as its paper's released code does; a loss or weight that moves is no longer that paper's."""
+    """Each method trains as its paper's released code does; one whose losses move does not."""
     refuse(list(moved(make.read("steps"), now("steps"), NEARLY)), "training steps")
 
 
@@ -44,7 +44,7 @@ def test_sequences_of_every_data_set_are_as_they_were():
 
 @pytest.mark.slow
 def test_rows_of_a_small_suite_are_as_they_were():
-    """Every method through every task: names and settings are kept tables' keys, values are the results."""
+    """Every method through every task: the tables that are kept are joined by these names."""
     golden, rows = make.read("rows"), now("rows")
     same_arithmetic = golden.pop("arithmetic") == rows.pop("arithmetic")
     tolerance = NEARLY if same_arithmetic else TRAINED
