@@ -196,7 +196,7 @@ def report(args: argparse.Namespace) -> None:
 
 
 def quote(args: argparse.Namespace) -> None:
-    from pstl.report.kept import quote
+    from pstl.report.quote import quote
 
     for page in args.pages:
         say(f"{page}: {quote(page)} place(s) filled")
@@ -281,7 +281,7 @@ def export(args: argparse.Namespace) -> None:
 
 def show(args: argparse.Namespace) -> None:
     from pstl.report import gif, window
-    from pstl.report.drawn import draw
+    from pstl.report.clip_drawing import draw
 
     if args.fps < 1:
         raise UserError(f"--fps {args.fps}: expected 1 or more frames per second")

@@ -15,7 +15,7 @@ import yaml
 
 from pstl.config import merge
 from pstl.errors import UserError
-from pstl.report import kept
+from pstl.report import quote
 
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```", re.M | re.S)
 
@@ -121,7 +121,7 @@ def test_links_between_pages_lead_somewhere(root: Path) -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
 def test_quoted_results_are_the_kept_ones(root: Path, page: str) -> None:
     """A number in a page that the tables no longer say is worse than none. If this fails: `make docs`."""
-    found = list(kept.PLACE.finditer((root / page).read_text()))
+    found = list(quote.PLACE.finditer((root / page).read_text()))
     assert found
     for place in found:
         quoted = place[0].removeprefix(place["start"] + "\n").removesuffix("\n" + place["end"])
@@ -129,7 +129,7 @@ def test_quoted_results_are_the_kept_ones(root: Path, page: str) -> None:
         parts = re.split(r"^### (.*)\n\n", quoted, flags=re.M)
         named = dict(zip(parts[1::2], parts[2::2], strict=True)) or {"": quoted}
         for name, table in named.items():
-            assert table.strip() == kept.block(f"{Path(folder, name)};{rest}".strip(";"), root), (
+            assert table.strip() == quote.block(f"{Path(folder, name)};{rest}".strip(";"), root), (
                 f"{page}, {folder}/{name}"
             )
 
@@ -139,8 +139,8 @@ def test_a_page_without_a_place_for_results_is_refused(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- result: x -->")
     with pytest.raises(UserError, match="no place for results"):
-        kept.quote(page)
+        quote.quote(page)
     page.write_text("<!-- results: nosuch -->\n1.0\n<!-- end of results -->")
     with pytest.raises(UserError, match=r"no comparison\.csv there"):
-        kept.quote(page, tmp_path)
+        quote.quote(page, tmp_path)
     assert "1.0" in page.read_text()

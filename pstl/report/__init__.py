@@ -20,7 +20,7 @@ def build(
     What was not run is missing from no table: it is there as "not run". The same inputs give the same bytes.
     Raises: UserError for a metrics file or a published number that cannot be read.
     """
-    from pstl.report import markdown, paired, paper, plots, rows, scored, shares, tables
+    from pstl.report import confusion, markdown, paired, paper, plots, rows, shares, tables
 
     out, published = Path(out), paper.load()
     if source == "mlflow":
@@ -31,13 +31,13 @@ def build(
         results = rows.from_files(params, suite)
     lines = tables.compare(results.rows, published, params.published_tasks(suite))
     cells = params.cells(suite)
-    confused = scored.matrices(cells)
+    confused = confusion.matrices(cells)
     texts = {
         "rows.csv": tables.rows_csv(results.rows),
         "comparison.csv": tables.comparison_csv(lines),
         "comparison.md": markdown.render(params, suite, results, lines, published),
-        "per_class.csv": scored.per_class_csv(confused),
-        "confusion.csv": scored.confusion_csv(confused),
+        "per_class.csv": confusion.per_class_csv(confused),
+        "confusion.csv": confusion.confusion_csv(confused),
         "paired.csv": paired.as_csv(paired.pairs(cells, params.together(suite))),
     }
     for name, text in texts.items():  # when everything has been read

@@ -6,13 +6,13 @@ import numpy as np
 
 from pstl.files import atomic, by_ending
 from pstl.report.animation import LEFT, RIGHT, TRUNK
-from pstl.report.drawn import Drawn
+from pstl.report.clip_drawing import ClipDrawing
 
 TONES = (TRUNK, LEFT, RIGHT)
 WIDTH = 5  # of a bone, in pixels
 
 
-def write(clip: Drawn, out: str | Path, fps: int) -> None:
+def write(clip: ClipDrawing, out: str | Path, fps: int) -> None:
     """An endless GIF. Raises: UserError for a file of another name."""
     check(out)
     from PIL import Image, ImageDraw

@@ -1,18 +1,19 @@
-"""How sure a mean is: an interval that holds the true value in 95 of 100 repetitions, and what it is an interval over."""
+"""95 % intervals of a mean, over seeds or over test clips."""
 
 import math
 from typing import NamedTuple
 
-# Student's t, two-sided 95 %, for 1 to 30 degrees of freedom; beyond that it is the normal's within 2 %.
-T = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
-NORMAL = 1.960
+from scipy import stats
+
+CONFIDENCE = 0.95  # two-sided
+NORMAL = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 
 class Interval(NamedTuple):
-    """In the unit of the mean, not cut off at 0 or 100: few seeds know little. `over`: "seeds", or "clips" where there is one seed only."""
+    """In the unit of the mean, not cut off at 0 or 100: few seeds know little.
+
+    over: "seeds", or "clips" where there is one seed only.
+    """
 
     low: float
     high: float
@@ -25,13 +26,16 @@ def over_seeds(mean: float, std: float, seeds: int) -> Interval:
     >>> [round(v, 2) for v in over_seeds(50.0, 2.0, 4)[:2]]
     [46.82, 53.18]
     """
-    quantile = T[seeds - 2] if seeds - 2 < len(T) else NORMAL
+    # Three decimals, as printed tables have them and the kept tables were made with.
+    quantile = round(float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1)), 3)
     half = quantile * std / math.sqrt(seeds)
     return Interval(mean - half, mean + half, "seeds")
 
 
 def over_clips(percent: float, clips: int) -> Interval:
-    """Wilson's interval of a share of `clips` test clips: what another draw of test clips would do. It knows nothing of other seeds.
+    """Wilson's interval of a share of `clips` test clips: what another draw of clips would do.
+
+    It knows nothing of other seeds.   Source: Wilson, JASA 1927.
 
     >>> [round(v, 2) for v in over_clips(50.0, 100)[:2]]
     [40.38, 59.62]

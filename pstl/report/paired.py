@@ -1,7 +1,5 @@
 """Is one cell better than another? A paired bootstrap over the test clips both were scored on, and over seeds where there are several."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import combinations
@@ -13,8 +11,9 @@ import numpy as np
 from pstl import paths
 from pstl.config import Cell, Run
 from pstl.errors import UserError
-from pstl.report.scored import read_scores
+from pstl.report.confusion import read_scores
 from pstl.report.tables import from_source
+from pstl.report.text import csv_text
 from pstl.rng import numpy_generator
 from pstl.tasks import _scores
 from pstl.tasks._scores import Scores
@@ -144,19 +143,11 @@ def pairs(
 
 def as_csv(table: list[tuple[tuple[str, ...], str, str, Verdict]]) -> str:
     """One line per pair."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(HEADER)
-    for key, a, b, found in table:
-        writer.writerow(
-            [
-                *key,
-                a,
-                b,
-                *(f"{value:.4f}" if isinstance(value, float) else value for value in found),
-            ]
-        )
-    return stream.getvalue()
+    lines = []
+    for key, a, b, verdict in table:
+        numbers = [f"{value:.4f}" if isinstance(value, float) else value for value in verdict]
+        lines.append([*key, a, b, *numbers])
+    return csv_text(HEADER, lines)
 
 
 def _files(name: str) -> list[Path]:

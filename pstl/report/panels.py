@@ -12,9 +12,9 @@ import numpy as np
 from pstl import paths
 from pstl.config import Cell, Params, Run
 from pstl.report import document, embedding, motions, svg
+from pstl.report.confusion import class_names, read_scores
 from pstl.report.paired import pairs
 from pstl.report.rows import Epochs, Results, read_results
-from pstl.report.scored import class_names, read_scores
 from pstl.report.svg import Series
 from pstl.report.tables import HEADLINE, Line, headlines
 from pstl.tasks import _feature_file

@@ -1,7 +1,5 @@
 """Ours against theirs: rows become one line per cell, with mean, deviation over seeds, the published number and differences."""
 
-import csv
-import io
 import re
 import statistics
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from pstl.report import interval, paper
 from pstl.report.alike import RELEASED, Beside, Ours, beside
 from pstl.report.paper import Published
 from pstl.report.rows import FIELDS, NOT_RUN, Row
+from pstl.report.text import csv_text
 
 KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
 Groups = dict[tuple[str, ...], list[Row]]  # KEY -> a row for each seed
@@ -210,7 +209,7 @@ def summary(lines: list[Line]) -> dict[str, Any]:
 def rows_csv(rows: list[Row]) -> str:
     """Every single row; where the value is empty, the reason is not."""
     columns = (*FIELDS, "reason")
-    return _csv(columns, [[_exact(row[name]) for name in columns] for row in rows])
+    return csv_text(columns, [[_exact(row[name]) for name in columns] for row in rows])
 
 
 def comparison_csv(lines: list[Line]) -> str:
@@ -234,7 +233,7 @@ def comparison_csv(lines: list[Line]) -> str:
             )
         )
         cells.append([str(values[name]) for name in COLUMNS])
-    return _csv(COLUMNS, cells)
+    return csv_text(COLUMNS, cells)
 
 
 def _line(
@@ -323,10 +322,3 @@ def _slug(setting: str) -> str:
 
 def _exact(value: Any) -> str:
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
-
-
-def _csv(header: tuple[str, ...], cells: list[list[str]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerows([header, *cells])
-    return stream.getvalue()

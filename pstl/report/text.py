@@ -1,4 +1,8 @@
-"""Parts of a page in markdown: tables, and footnotes of which the same text has the same number."""
+"""Tables as text: markdown with footnotes, and csv."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
 
 ASSUMED = "?"  # after a printed number of which something is assumed
 MARKED = f"`{ASSUMED}`: its source does not state all that decides a comparison; such a number decides none."
@@ -23,3 +27,10 @@ def table(header_: list[str], body: list[list[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
     )
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A csv file with a header; lines end in a line feed."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([header, *rows])
+    return stream.getvalue()

@@ -5,12 +5,14 @@ from itertools import cycle
 from typing import Any
 
 from pstl.errors import UserError
-from pstl.report.drawn import Drawn
+from pstl.report.clip_drawing import ClipDrawing
 
 WIDTH = 3  # of a bone, in pixels
 
 
-def show(clip: Drawn, fps: int, title: str, until: Callable[[Any], None] | None = None) -> None:
+def show(
+    clip: ClipDrawing, fps: int, title: str, until: Callable[[Any], None] | None = None
+) -> None:
     """Play a clip. until: called with the window before it is shown, e.g. to close it after a while.
 
     Raises: UserError if there is no screen, or Python came without tkinter.

@@ -10,7 +10,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 from pstl import cli, paths
 from pstl.config import Cell
 from pstl.errors import UserError
-from pstl.report import paired, scored
+from pstl.report import confusion, paired
 
 
 def scores(right: np.ndarray, y: np.ndarray, classes: int = 3) -> np.ndarray:
@@ -108,11 +108,11 @@ def test_per_class_and_confusion_are_scikit_learns(
     path = Path(paths.scores(*cell[:3]))
     path.parent.mkdir(parents=True)
     np.savez(path, scores=points, y=y)
-    found = scored.matrices([cell])
+    found = confusion.matrices([cell])
     (matrix, _, seeds) = next(iter(found.values()))
     assert np.array_equal(matrix, confusion_matrix(y, points.argmax(1), labels=range(5)))
     assert seeds == 1
-    lines = [line.split(",") for line in scored.per_class_csv(found).splitlines()[1:]]
+    lines = [line.split(",") for line in confusion.per_class_csv(found).splitlines()[1:]]
     assert [float(line[-1]) for line in lines] == pytest.approx(
         100 * f1_score(y, points.argmax(1), average=None, labels=range(4)), abs=1e-3
     )
@@ -120,6 +120,6 @@ def test_per_class_and_confusion_are_scikit_learns(
         [100 * (points.argmax(1) == y)[y == c].mean() for c in range(4)], abs=1e-3
     )
     assert (
-        sum(int(line.rsplit(",", 1)[1]) for line in scored.confusion_csv(found).splitlines()[1:])
+        sum(int(line.rsplit(",", 1)[1]) for line in confusion.confusion_csv(found).splitlines()[1:])
         == 80
     )

@@ -10,7 +10,7 @@ from fabricated import rows_of
 
 from pstl.config import Cell, Compared, Run
 from pstl.errors import UserError
-from pstl.report import kept, paper
+from pstl.report import paper, quote
 from pstl.report.paper import Published
 from pstl.report.rows import NOT_RUN, Row
 from pstl.report.tables import Line, compare, comparison_csv, main_metrics, merge_transfers, summary
@@ -92,7 +92,7 @@ def test_the_csv_holds_the_interval_over_seeds(tmp_path: Path) -> None:
     )
     assert (second["std"], second["low"], second["high"]) == ("", "", "")
     (tmp_path / "kept.csv").write_text(comparison_csv(lines))
-    assert [line.span for line in kept.read(tmp_path / "kept.csv")] == [
+    assert [line.span for line in quote.read(tmp_path / "kept.csv")] == [
         pytest.approx(lines[0].span, abs=1e-3),
         None,
     ]

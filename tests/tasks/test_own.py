@@ -21,7 +21,7 @@ from pstl.data.spec import RawSequence
 from pstl.data.store import open_array, open_sequences, write_sequences
 from pstl.errors import UserError
 from pstl.report import window
-from pstl.report.drawn import draw
+from pstl.report.clip_drawing import draw
 from pstl.tasks import _release
 from pstl.tasks._embed import embed
 from pstl.tasks._features import extract, open_features, recalibrate

@@ -14,7 +14,7 @@ from pstl.data.datasets import msraction3d, synthetic
 from pstl.data.formats.skeleton_txt import Name
 from pstl.data.store import write_sequences
 from pstl.errors import UserError
-from pstl.report.drawn import draw
+from pstl.report.clip_drawing import draw
 from pstl.skeletons import load as load_skeleton
 from pstl.tasks._embed import Source, embed
 from pstl.train import encoder_file

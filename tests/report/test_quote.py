@@ -6,7 +6,7 @@ import pytest
 
 from pstl import config
 from pstl.errors import UserError
-from pstl.report import kept
+from pstl.report import quote
 from pstl.report.rebuild import rebuild
 from pstl.report.rows import FIELDS
 from pstl.report.tables import COLUMNS
@@ -108,7 +108,7 @@ def test_a_table_of_an_older_format_says_how_to_renew_it(tmp_path: Path) -> None
         "dataset,split,task,difference\nnwucla,xview,linear,-1\n"
     )
     with pytest.raises(UserError, match="pstl rebuild"):
-        kept.table(tmp_path, {})
+        quote.table(tmp_path, {})
 
 
 def quoted(tmp_path: Path, **cells: str) -> str:
@@ -121,7 +121,7 @@ def quoted(tmp_path: Path, **cells: str) -> str:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerow(line)
-    return kept.table(tmp_path, {})
+    return quote.table(tmp_path, {})
 
 
 def test_a_quoted_table_says_what_is_subtracted_from_what(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ ZOOM = 2  # pixels of the picture per pixel of the page's drawings
 FPS = 30
 
 
-class Drawn(NamedTuple):
+class ClipDrawing(NamedTuple):
     """poses: (T, V, M, 2) pixels, y down, inside side x side.   there: (T, M) bool.   bones: (joint, joint, colour)."""
 
     poses: np.ndarray
@@ -24,7 +24,7 @@ class Drawn(NamedTuple):
     side: int
 
 
-def draw(clip: str, skeleton: str = "") -> Drawn:
+def draw(clip: str, skeleton: str = "") -> ClipDrawing:
     """A clip by its file (see data.clip_files), or by DATASET/NAME of what is in data/sequences.
 
     skeleton: whose joints these are, for a file that does not say so: a .npy.
@@ -41,7 +41,7 @@ def draw(clip: str, skeleton: str = "") -> Drawn:
         j: tone for pair in body.left_right for j, tone in zip(pair, (LEFT, RIGHT), strict=True)
     }
     bones = [(child, parent, sides.get(child, TRUNK)) for child, parent in body.edges]
-    return Drawn(poses, there, bones, int(poses[there.any(1)].max(initial=0)) + 12)
+    return ClipDrawing(poses, there, bones, int(poses[there.any(1)].max(initial=0)) + 12)
 
 
 def find(clip: str) -> Clip:

@@ -1,7 +1,5 @@
 """What the stored test scores of a suite say beyond accuracy: each class's accuracy and F1, and what is taken for what."""
 
-import csv
-import io
 import os
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,6 +9,7 @@ import numpy as np
 
 from pstl import paths
 from pstl.config import Cell, Run
+from pstl.report.text import csv_text
 from pstl.tasks import _scores
 from pstl.tasks._scores import Scores
 
@@ -90,12 +89,12 @@ def per_class_csv(found: dict[tuple[str, ...], tuple[np.ndarray, list[str], int]
             asked, said = int(matrix[i].sum()), int(matrix[:, i].sum())
             accuracy, f1 = 100 * matrix[i, i] / asked, 200 * matrix[i, i] / (asked + said)
             lines.append([*key, names[i], asked // seeds, seeds, f"{accuracy:.4f}", f"{f1:.4f}"])
-    return _csv(CLASSES, lines)
+    return csv_text(CLASSES, lines)
 
 
 def confusion_csv(found: dict[tuple[str, ...], tuple[np.ndarray, list[str], int]]) -> str:
     """A line per cell, true and predicted class; what never happened is left out."""
-    return _csv(
+    return csv_text(
         CONFUSION,
         [
             [*key, names[i], names[j], matrix[i, j]]
@@ -103,9 +102,3 @@ def confusion_csv(found: dict[tuple[str, ...], tuple[np.ndarray, list[str], int]
             for i, j in np.argwhere(matrix)
         ],
     )
-
-
-def _csv(header: tuple[str, ...], lines: list[list[object]]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([header, *lines])
-    return stream.getvalue()
