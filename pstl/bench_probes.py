@@ -26,10 +26,10 @@ def bench_probes(device: torch.device) -> list[dict[str, Any]]:
     features = _features()
     rows = []
     for name, settings in PROBES.items():
-        module = load_plugin("tasks", name)
-        cfg = validated(module.Config, settings, f"tasks.{name}")
+        task = load_plugin("tasks", name).TASK
+        cfg = validated(task.settings, settings, f"tasks.{name}")
         began = clock(device)
-        module.run(features, cfg, 0, device)
+        task.run(features, cfg, 0, device)
         rows.append(
             {
                 "task": name, "device": device_name(device), "seconds": clock(device) - began,

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from pstl.contracts import Result
 from pstl.errors import UserError
-from pstl.metrics import average_precision
+from pstl.metrics.retrieval import average_precision
 from pstl.provenance import git_hash
 from pstl.tasks import knn, retrieval
 from pstl.tasks._features import FeatureSet
-from pstl.tasks._result import Result
 from pstl.train.pretrain import device_name, peak_memory
 
 WIDTH, CLASSES = 256, 120  # PSTL's features, NTU-120's classes
@@ -83,7 +83,7 @@ def measure(task: str, gallery: int, queries: int, device_text: str) -> dict[str
 def search(task: str, features: FeatureSet, device: torch.device) -> Result:
     """One of TASKS with its usual settings."""
     module = TASKS[task]
-    result: Result = module.run(features, module.Config(), 0, device)
+    result: Result = module.TASK.run(features, module.Config(), 0, device)
     return result
 
 

@@ -7,17 +7,29 @@ Free of torch, because data jobs and the rules of the workflow import this file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
     import torch
     from torch import Generator, Tensor, nn
 
     from pstl.config import Frozen
     from pstl.located import Located
+    from pstl.metrics.metric import Metric
     from pstl.skeletons import Skeleton
 
 # ------------------------------------------------------------------------------------------ Encoder
@@ -247,3 +259,92 @@ class Importer:
     def classifier(self, located: Located) -> dict[str, Tensor] | None:
         """Weights of the classifier: weight (classes, D) and bias (classes,); None: it has none."""
         return None
+
+
+# --------------------------------------------------------------------------------------------- Task
+
+Needs = Literal[
+    "features", "clips", "labelled_clips", "clips_and_features", "snapshots", "recordings"
+]
+
+# What each of them means: the files that a cell of such a task reads.
+READS: dict[str, tuple[str, ...]] = {
+    "features": ("features",),
+    "clips": ("encoder", "array"),
+    "labelled_clips": ("encoder", "array", "labels"),
+    "clips_and_features": ("encoder", "array", "features"),
+    "snapshots": ("encoder", "array", "snapshots"),
+    "recordings": ("encoder", "recordings"),
+}
+
+Inputs = TypeVar("Inputs", contravariant=True)
+Settings = TypeVar("Settings", bound="Frozen", contravariant=True)
+
+
+class NotApplicable(Exception):
+    """A task that makes no sense for an encoder; the message is the reason that tables give."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a task gives back.
+
+    metrics: name -> value, percent for shares; of test clips made by on_clips() alone.
+    setting: what distinguishes these rows from others of the task, e.g. "k=1;cosine".
+    scores: (N_test, classes) or None.   curve: one dict per epoch.
+    not_applicable: why the task makes no sense here; there are no metrics then.
+    without: setting -> why this one makes no sense.
+    others: setting -> metrics of what the task compares with (baselines), rows of their own.
+    norms: another state of the batch norms -> metrics of the same weights in it.
+    timelines: some test recordings for the report: {"name", "frames", "classes",
+    "truth": [[start, end, class]], "found": [[start, end, class, score]]}, in frames, classes
+    from 0. No coordinates.
+    motions: some predictions for the report, of simulated people only: {"name", "skeleton",
+    "seen", "future", "found", "mpjpe"}, poses (T, V, 3) in whole millimetres.
+    labelled: where only some training clips have labels: {"rule", "fraction", "draw", "clips",
+    "digest"}, of which rule and how many.
+    """
+
+    metrics: dict[str, float]
+    setting: str = ""
+    scores: np.ndarray | None = None
+    curve: list[dict[str, float]] = field(default_factory=list)
+    not_applicable: str = ""
+    without: dict[str, str] = field(default_factory=dict)
+    others: Mapping[str, dict[str, float]] = field(default_factory=dict)
+    norms: Mapping[str, dict[str, float]] = field(default_factory=dict)
+    timelines: list[dict[str, Any]] = field(default_factory=list)
+    motions: list[dict[str, Any]] = field(default_factory=list)
+    labelled: dict[str, Any] = field(default_factory=dict)
+
+
+class Task(ABC, Generic[Inputs, Settings]):
+    """A downstream task. Its module holds one object of its class: `TASK = Linear()`.
+
+    settings: class of the settings under the task's entry in params.yaml.
+    metrics: every metric it reports; one that has a title is what its tables are headed by.
+
+    The other attributes are read from the source by the rules, which do not import torch, so a
+    task writes them as literals in its own class:
+    needs: what `inputs` is, and so which files the cell reads (READS).
+    classifies: whether Result.scores are class scores, which are fused, compared and drawn.
+    probes: tasks whose code this one runs by name.
+    one_protocol: nothing is trained, so a published number may be compared with ours whatever
+    paper it is from: what decides stands in the rows' setting.
+    """
+
+    needs: ClassVar[Needs] = "features"
+    classifies: ClassVar[bool] = False
+    probes: ClassVar[tuple[str, ...]] = ()
+    one_protocol: ClassVar[bool] = False
+    settings: ClassVar[type[Frozen]]
+    metrics: ClassVar[tuple[Metric, ...]]
+
+    @abstractmethod
+    def run(self, inputs: Inputs, cfg: Settings, seed: int, device: torch.device) -> Result:
+        """Try an encoder.
+
+        inputs: FeatureSet (needs "features"), Pretrained (clips and snapshots), or Recorded.
+        cfg: an object of `settings`.   seed: of the run.
+        Raises: NotApplicable if the task makes no sense for this encoder.
+        """

@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from pstl.config import MethodSettings, Params, Plugin, Run, TaskSettings
-from pstl.registry import declared, defines, load
+from pstl.contracts import READS
+from pstl.registry import defines, load, task_traits
 from pstl.skeletons import load as load_skeleton
 
 FLOAT = 4  # bytes
@@ -103,9 +104,9 @@ def jobs(params: Params, suite: str) -> Counter[str]:
         if section.labels is not None:
             made["labels"].add((run.dataset, run.split, section.label_rule, run.seed))
     for run, batch_norm, task, needs in own_cells(params, suite):
-        if needs in ("features", "both"):
+        if "features" in READS[needs]:
             made["features"].add((run, batch_norm, task.source))
-        if needs == "labels":
+        if "labels" in READS[needs]:
             made["labels"].add((run.dataset, run.split, task.label_rule, run.seed))
         if needs == "recordings":
             untrimmed = any(
@@ -129,7 +130,7 @@ def own_cells(params: Params, suite: str) -> Iterator[tuple[Run, str, Any, str]]
     for cell in params.cells(suite):
         if not cell.fused:
             task = params.task(suite, cell.task)
-            yield cell.run, cell.batch_norm, task, declared("tasks", task.kind, "NEEDS", "features")
+            yield cell.run, cell.batch_norm, task, task_traits(task.kind).needs
 
 
 def cost(params: Params, suite: str, figures: Figures) -> Cost:
@@ -281,7 +282,7 @@ def _encoded(params: Params, suite: str) -> set[tuple[Run, str]]:
     return {
         (run, batch_norm)
         for run, batch_norm, _, needs in own_cells(params, suite)
-        if needs in ("features", "both")
+        if "features" in READS[needs]
     }
 
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pstl.errors import UserError
 
@@ -81,10 +81,85 @@ def _assigned(statement: ast.stmt, name: str) -> ast.expr | None:
     return statement.value if name in names else None
 
 
+class TaskTraits(NamedTuple):
+    """What the rules ask of a task without importing it; see pstl.contracts.Task."""
+
+    needs: str
+    classifies: bool
+    probes: tuple[str, ...]
+    one_protocol: bool
+
+
+def task_traits(kind: str) -> TaskTraits:
+    """The literal attributes of a task's class, read from its source.
+
+    Raises: UserError with the known names if there is no such task.
+    """
+    found = literals("tasks", kind, "TASK", "Task")
+    return TaskTraits(*(found[name] for name in TaskTraits._fields))
+
+
+def literals(kind: str, name: str, exported: str, contract: str) -> dict[str, Any]:
+    """Attributes of a plug-in's class that stand as literals in its source, defaults included.
+
+    exported: what the module exports: a class, or an object that is made of one without
+    arguments.   contract: class of pstl/contracts.py with the defaults.
+    Raises: UserError if the module exports no such thing.
+    """
+    defaults = _class_literals(_module("contracts"), contract)
+    own = _class_literals(_source(kind, name), _class_of(_source(kind, name), exported))
+    if own is None:
+        raise UserError(
+            f"pstl/{kind.replace('.', '/')}/{name}.py: exports no {exported}; "
+            f"end it with '{exported} = YourClass()', a class of the file"
+        )
+    return {**(defaults or {}), **own}
+
+
+def _class_of(statements: list[ast.stmt], exported: str) -> str:
+    """Name of the class in `TASK = Linear()`; the exported name itself where that is a class."""
+    for node in statements:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if exported in names and isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            return ast.unparse(node.value.func)
+    return exported
+
+
+def _class_literals(statements: list[ast.stmt], name: str) -> dict[str, Any] | None:
+    """Literal class attributes by name; None if there is no such class."""
+    for node in statements:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            pairs = [pair for statement in node.body for pair in _literal(statement)]
+            return dict(pairs)
+    return None
+
+
+def _literal(statement: ast.stmt) -> list[tuple[str, Any]]:
+    """(name, value) of an assignment of a literal."""
+    if isinstance(statement, ast.Assign):
+        target, value = statement.targets[0], statement.value
+    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        target, value = statement.target, statement.value
+    else:
+        return []
+    try:
+        return [(target.id, ast.literal_eval(value))] if isinstance(target, ast.Name) else []
+    except ValueError:  # no literal
+        return []
+
+
 @cache  # the rules ask hundreds of times
 def _source(kind: str, name: str) -> list[ast.stmt]:
     """Top-level statements of a plug-in, without importing it."""
     if name not in names(kind):
         load(kind, name)  # raises, with the known names
-    source = Path(import_module(f"pstl.{kind}").__path__[0]) / f"{name}.py"
-    return ast.parse(source.read_bytes()).body
+    return _module(f"{kind}.{name}")
+
+
+@cache
+def _module(name: str) -> list[ast.stmt]:
+    """Top-level statements of a module of this package."""
+    return ast.parse(
+        Path(__file__).parent.joinpath(*name.split(".")).with_suffix(".py").read_bytes()
+    ).body

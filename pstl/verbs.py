@@ -393,8 +393,10 @@ def doctor(args: argparse.Namespace) -> None:
 
 def check(args: argparse.Namespace) -> None:
     from pstl import config
+    from pstl.check import check_contracts
 
     params = config.load(args.params)
+    check_contracts()
     for suite in [args.suite] if args.suite else params.suites:
         config.check_plugins(params, suite)
         say(

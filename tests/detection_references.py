@@ -1,6 +1,6 @@
 """Detection metrics once more, in plain loops from their definitions and as slow as they come: what the fast ones are held against."""
 
-from pstl.metrics_detection import Interval
+from pstl.metrics.detection import Interval
 
 
 def iou(p: Interval, t: Interval) -> float:

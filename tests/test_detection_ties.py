@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from detection_references import Script, swept_ap
 
-from pstl.metrics_detection import Interval, greedy, greedy_ap, pkummd, tied
+from pstl.metrics.detection import Interval, greedy, greedy_ap, pkummd, tied
 
 VIDEOS = ("d", "b", "c", "a")
 CLASSES = 3

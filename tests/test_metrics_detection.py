@@ -8,7 +8,7 @@ import pytest
 from pstl import cli
 from pstl.data.formats import interval_txt
 from pstl.errors import UserError
-from pstl.metrics_detection import (
+from pstl.metrics.detection import (
     Interval,
     greedy,
     greedy_ap,

@@ -19,7 +19,7 @@ import yaml
 
 from pstl import paths
 from pstl.config import Run, load
-from pstl.registry import declared, defines
+from pstl.registry import defines, task_traits
 
 if find_spec("snakemake") is None:
     pytest.skip(
@@ -135,7 +135,7 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
     jobs = planned(output)
     assert jobs["pretrain"] == len(runs)
     needs = {
-        task: declared("tasks", params.task(params.suite, task).kind, "NEEDS", "features")
+        task: task_traits(params.task(params.suite, task).kind).needs
         for task in {cell.task for cell in own}
     }
     assert jobs["features"] == len(

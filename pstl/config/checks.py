@@ -48,7 +48,7 @@ def check_plugins(params: Params, suite: str) -> None:
                 )
         for name in experiment.tasks:
             task = params.task(suite, name)
-            validated(load_plugin("tasks", task.kind).Config, task.settings, f"tasks.{name}")
+            validated(load_plugin("tasks", task.kind).TASK.settings, task.settings, f"tasks.{name}")
             if task.source:
                 source, _, split = task.source.partition("/")
                 spec = load_plugin("data.datasets", source).SPEC

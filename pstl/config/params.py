@@ -22,7 +22,7 @@ from pstl.config.settings import (
     validated,
 )  # fmt: skip
 from pstl.errors import UserError
-from pstl.registry import declared, keywords
+from pstl.registry import keywords, task_traits
 from pstl.registry import names as plugin_names
 
 Arguments = ParamSpec("Arguments")
@@ -161,7 +161,7 @@ class Params(Frozen):
         ):
             task = self.task(suite, name)
             published = task.published or ("transfer" if task.source else task.kind)
-            one = declared("tasks", task.kind, "ONE_PROTOCOL", False)
+            one = task_traits(task.kind).one_protocol
             named[name] = Compared(published, None if one else self._protocol_of(suite, name))
         return named
 
@@ -262,7 +262,7 @@ class Params(Frozen):
     @once
     def classifies(self, suite: str, task: str) -> bool:
         """Whether a task entry gives class scores, which can be fused, compared and drawn as confusion; its module says so."""
-        return bool(declared("tasks", self._kind(suite, task), "CLASSIFIES", False))
+        return task_traits(self._kind(suite, task)).classifies
 
     @once
     def _kind(self, suite: str, task: str) -> str:

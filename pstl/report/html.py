@@ -9,6 +9,7 @@ from pstl import paths
 from pstl.config import FUSED, Params
 from pstl.data.datasets import synthetic
 from pstl.files import write_text
+from pstl.metrics.metric import UNSEEN
 from pstl.report import (
     alike,
     animation,
@@ -25,7 +26,6 @@ from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, from_files, read_
 from pstl.report.svg import Bar, bars
 from pstl.report.tables import NONE, Line, headlines
 from pstl.skeletons import load as load_skeleton
-from pstl.tasks._scores import UNSEEN
 
 MAIN = tables.MAIN
 SAID = 4  # numbers of one file that stand beside its command; the others are in the tables above

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from pstl.config import FUSED, Cell, Params
+from pstl.metrics.metric import UNSEEN
 from pstl.report.alike import EXPLAINED, LIKE, MINUS, SAID_BY_KIND
 from pstl.report.paper import Published
 from pstl.report.reference import reference
@@ -19,7 +20,6 @@ from pstl.report.tables import (
     unswept,
 )
 from pstl.report.text import ASSUMED, MARKED, Notes, table
-from pstl.tasks._scores import UNSEEN
 
 SIMULATED = (
     "synthetic",

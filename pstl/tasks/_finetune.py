@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.config import Frozen, TrainSettings, validated
-from pstl.contracts import Batch, Losses, Problem
+from pstl.contracts import Batch, Losses, NotApplicable, Problem, Result
 from pstl.data.loader import Clips, in_order
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder, BaseMethod
@@ -21,7 +21,6 @@ from pstl.tasks._features import BATCH, encode_view, recalibrate
 from pstl.tasks._head import Initial, linear
 from pstl.tasks._measures import measures
 from pstl.tasks._pretrained import Pretrained
-from pstl.tasks._result import NotApplicable, Result
 from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import epochs_of, train

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from pstl.errors import UserError
-from pstl.metrics import confusion, macro_f1, top_k
+from pstl.metrics.classification import confusion, macro_f1, top_k
+from pstl.metrics.metric import UNSEEN
 from pstl.ops.finite import check_rows
-from pstl.tasks._scores import UNSEEN
 
 ROUNDING = 1e-6  # a deviation below this share of a feature's size is rounding of float32, not a difference between clips
 

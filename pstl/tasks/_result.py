@@ -1,7 +1,6 @@
 """What a task gives back, and the rows it becomes: the schema of the published tables plus where each number comes from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from pstl.config import Run
+from pstl.contracts import Result
 from pstl.files import Kind, json_text, read_json, write_text
 from pstl.ops.finite import check_rows
 from pstl.tasks import _scores
@@ -47,38 +47,6 @@ class ResultFile(BaseModel):
     without: dict[str, str] = {}
     timelines: list[TimelineEntry] = []
     motions: list[MotionEntry] = []
-
-
-class NotApplicable(Exception):
-    """A task that makes no sense for an encoder; the message is the reason that stands in the tables."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """metrics: name -> value (percent for accuracies), of test clips by _measures.on_clips() alone.
-    scores: (N_test, classes) or None.   curve: one dict per epoch.
-
-    not_applicable: why the task makes no sense here; there are no metrics then.   without: setting -> why this one makes no sense.
-    others: setting -> metrics of what the task compares with (baselines), rows of their own in the tables.
-    norms: another state of the batch norms -> metrics of the same weights in it.
-    timelines: some test recordings for the report: {"name", "frames", "classes", "truth": [[start, end, class]],
-    "found": [[start, end, class, score]]}, in frames, classes from 0. No coordinates.
-    motions: some predictions for the report, of simulated people only: {"name", "skeleton", "seen", "future", "found", "mpjpe"}, poses
-    (T, V, 3) in whole millimetres.
-    labelled: where only some training clips have labels: {"rule", "fraction", "draw", "clips", "digest"}, of which rule and how many.
-    """
-
-    metrics: dict[str, float]
-    setting: str = ""
-    scores: np.ndarray | None = None
-    curve: list[dict[str, float]] = field(default_factory=list)
-    not_applicable: str = ""
-    without: dict[str, str] = field(default_factory=dict)
-    others: Mapping[str, dict[str, float]] = field(default_factory=dict)
-    norms: Mapping[str, dict[str, float]] = field(default_factory=dict)
-    timelines: list[dict[str, Any]] = field(default_factory=list)
-    motions: list[dict[str, Any]] = field(default_factory=list)
-    labelled: dict[str, Any] = field(default_factory=dict)
 
 
 def rows(

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from pstl.config import Params, Run, digest, validated
+from pstl.contracts import NotApplicable, Result, Task
 from pstl.errors import UserError
-from pstl.metrics import top_k
+from pstl.metrics.classification import top_k
+from pstl.metrics.metric import UNSEEN, Metrics
 from pstl.provenance import git_hash
 from pstl.registry import load as load_plugin
 from pstl.tasks import _result, _scores
@@ -19,8 +21,7 @@ from pstl.tasks._features import FeatureSet, open_features
 from pstl.tasks._measures import ClipMetrics, accuracies, on_clips
 from pstl.tasks._pretrained import Pretrained, open_pretrained
 from pstl.tasks._recorded import Recorded, open_recorded
-from pstl.tasks._result import NotApplicable, Result
-from pstl.tasks._scores import UNSEEN, Scores
+from pstl.tasks._scores import Scores
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
@@ -41,33 +42,33 @@ def evaluate(
     labels: str | Path | None = None,
     snapshots: str | Path | None = None,
 ) -> None:
-    """Run one task as its NEEDS say, on frozen features, or on an encoder and an array, or on an encoder and whole recordings.
+    """Run one task as it needs, on frozen features, or on an encoder and an array, or on an encoder and whole recordings.
 
     Writes its rows and test scores. A long task resumes from `<task>.last.pt` beside `out`, which goes when it is done.
     Raises: UserError if something the task needs is not given or is of another run.
     """
     began = time.monotonic()
     section = params.task(run.suite, task)
-    module = load_plugin("tasks", section.kind)
-    cfg = validated(module.Config, section.settings, f"tasks.{task}")
+    kind: Task = load_plugin("tasks", section.kind).TASK
+    cfg = validated(kind.settings, section.settings, f"tasks.{task}")
     maker = params.encoder_run(run, task)
     given: FeatureSet | Pretrained | Recorded
-    needs, progress = getattr(module, "NEEDS", "features"), Path(out).with_name(f"{task}.last.pt")
+    needs, progress = kind.needs, Path(out).with_name(f"{task}.last.pt")
     # Of the settings as they count, defaults included: what others have begun is not gone on with.
     shaped = digest([section.kind, cfg.model_dump(mode="json"), str(run), batch_norm])
     if needs == "recordings":
         files = (encoder, recordings)
         given = _recordings(run, maker, batch_norm, task, files, progress, shaped, device)
         meta = {**given.card.provenance, "data_checksum": given.store.checksum}
-    elif needs in ("clips", "labels", "both", "snapshots"):
-        if needs == "labels" and labels is None:
+    elif needs != "features":
+        if needs == "labelled_clips" and labels is None:
             raise UserError(
                 f"{run}: task {task} reads which clips are labelled; pass --labels FILE, made with 'python -m pstl labels'"
             )
         given = _clips(
             run, maker, batch_norm, task, (encoder, array, labels), progress, shaped, device
         )  # fmt: skip
-        if needs == "both":
+        if needs == "clips_and_features":
             given = replace(
                 given,
                 features=_same_weights(
@@ -86,9 +87,10 @@ def evaluate(
         given = _features(run, maker, batch_norm, features)
         meta = given.meta
     try:
-        result: Result = module.run(given, cfg, run.seed, device)
+        result = kind.run(given, cfg, run.seed, device)
     except NotApplicable as reason:
         result = Result(ClipMetrics(), not_applicable=str(reason))
+    _check_declared(result, section.kind, kind)
     result = _with_source(result, run, maker)
     facts = {
         **meta, **_run_id(run, maker, meta["run_id"]), "git": git_hash(), "device": device_name(device),
@@ -127,6 +129,16 @@ def _tested(given: FeatureSet | Pretrained | Recorded, about: Mapping[str, Any])
     return Scores(
         np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, bool), dict(about)
     )
+
+
+def _check_declared(result: Result, name: str, task: Task) -> None:
+    """Raises: UserError for a metric that the task does not declare: no table knows how to print it."""
+    declared = Metrics({name: task.metrics})
+    for metrics in (result.metrics, *result.others.values(), *result.norms.values()):
+        if unknown := [metric for metric in metrics if declared.find(metric) is None]:
+            raise UserError(
+                f"task {name}: reports {unknown[0]!r}, which it does not declare; add it to its metrics"
+            )
 
 
 def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:

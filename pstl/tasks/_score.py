@@ -5,7 +5,7 @@ from typing import Any
 
 from pstl.data.formats import interval_txt
 from pstl.errors import UserError
-from pstl.metrics_detection import greedy, pkummd, tied
+from pstl.metrics.detection import greedy, pkummd, tied
 from pstl.registry import load, names
 
 

@@ -23,7 +23,6 @@ CELL = (
     "task",
     "batch_norm",
 )  # what names one cell of the grid
-UNSEEN = "_unseen"  # ends the name of a metric on the test clips that repeat no training clip
 DATA = (
     "data_checksum",
     "clips",

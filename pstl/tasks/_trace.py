@@ -8,11 +8,13 @@ from typing import Any
 import torch
 
 from pstl.config import BatchNorm, Params, Run, validated
+from pstl.contracts import Task
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
 from pstl.files import reading
 from pstl.registry import load as load_plugin
+from pstl.registry import task_traits
 from pstl.tasks._features import FeatureSet, encode_all, recalibrate, sides_of
 from pstl.train import curve, encoder_file
 from pstl.train.encoder_file import EncoderCard
@@ -38,7 +40,7 @@ def trace(
     """
     for name in tasks:
         kind = params.task(run.suite, name).kind
-        if getattr(load_plugin("tasks", kind), "NEEDS", "features") != "features":
+        if task_traits(kind).needs != "features":
             raise UserError(f"--tasks {name}: expected a task on features, e.g. linear or knn")
     steps = steps_of(Path(snapshots).with_name("curve.jsonl"))
     data = open_array(array, verify=True)
@@ -59,10 +61,10 @@ def trace(
             )
             for name in tasks:
                 section = params.task(run.suite, name)
-                module = load_plugin("tasks", section.kind)
-                result = module.run(
+                task: Task = load_plugin("tasks", section.kind).TASK
+                result = task.run(
                     features,
-                    validated(module.Config, section.settings, f"tasks.{name}"),
+                    validated(task.settings, section.settings, f"tasks.{name}"),
                     run.seed,
                     device,
                 )

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from pstl.config import Frozen
+from pstl.contracts import NotApplicable, Result, Task
 from pstl.data.loader import Clips, in_order
 from pstl.errors import UserError
+from pstl.metrics.classification import LOOKS
 from pstl.modules import BaseEncoder
 from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
@@ -17,57 +19,63 @@ from pstl.tasks import _looks as looks
 from pstl.tasks._features import BATCH, encode, recalibrate
 from pstl.tasks._measures import measures
 from pstl.tasks._pretrained import Pretrained
-from pstl.tasks._result import NotApplicable, Result
 from pstl.train import encoder_file, snapshots
 from pstl.train.encoder_file import EncoderCard
-
-CLASSIFIES = True
-NEEDS = "snapshots"
 
 
 class Config(Frozen):
     """Nothing to set: what there is to look at says the method's `train.snapshot_every`."""
 
 
-def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1, top5 and macro_f1 of the LAST epoch's classifier; beside them top1_best and best_epoch.
+class Classify(Task[Pretrained, Config]):
+    """The classifier that training left."""
 
-    Those two are of the last epoch and all snapshots, if there are any, and chosen on the test clips:
-    training saw none of them. With batch norm "recalibrated" every look has statistics of its own; the
-    same weights with those that training left, in which papers test, are rows of their own.
-    Raises: NotApplicable if the encoder came without a classifier, or with one of other classes.
-    """
-    if world.classifier is None:
-        raise NotApplicable("this encoder has no classifier of its own: it learnt no classes")
-    learnt = world.card.provenance["dataset"]
-    if learnt != world.run.dataset:
-        raise NotApplicable(f"this classifier knows the classes of {learnt}")
-    sides = Sides(world)
-    y, states = (
-        torch.from_numpy(world.data.y[world.test]).to(device),
-        looks.states(world.batch_norm),
-    )
+    needs = "snapshots"
+    classifies = True
+    settings = Config
+    metrics = LOOKS
 
-    curve = []
-    for epochs, file in snapshots.unpacked(world.snapshots):
-        scores = sides.scores(*_opened(file, world), states)
-        curve.append({"epoch": epochs - 1, **looks.record(scores, y, world.unseen, states)})
-    last = world.card.provenance.get("epochs")
-    if last is None:
-        raise UserError(
-            f"{world.run}: the encoder does not say after how many epochs it is; train it again"
+    def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+        """top1, top5 and macro_f1 of the LAST epoch's classifier; beside them top1_best and best_epoch.
+
+        Those two are of the last epoch and all snapshots, if there are any, and chosen on the test clips:
+        training saw none of them. With batch norm "recalibrated" every look has statistics of its own; the
+        same weights with those that training left, in which papers test, are rows of their own.
+        Raises: NotApplicable if the encoder came without a classifier, or with one of other classes.
+        """
+        if world.classifier is None:
+            raise NotApplicable("this encoder has no classifier of its own: it learnt no classes")
+        learnt = world.card.provenance["dataset"]
+        if learnt != world.run.dataset:
+            raise NotApplicable(f"this classifier knows the classes of {learnt}")
+        sides = Sides(world)
+        y, states = (
+            torch.from_numpy(world.data.y[world.test]).to(device),
+            looks.states(world.batch_norm),
         )
-    scores = sides.scores(world.card, world.encoder, world.classifier.to(device), states)
-    looked = {"epoch": last - 1, **looks.record(scores, y, world.unseen, states)}
-    curve = [*(each for each in curve if each["epoch"] < looked["epoch"]), looked]
 
-    metrics = {}
-    for norm, accuracy in states.items():
-        metrics[norm] = measures(scores[norm], y, world.unseen)
-        if len(curve) > 1:
-            metrics[norm] |= looks.best(curve, accuracy)
-    own = metrics.pop(world.batch_norm)
-    return Result(own, scores=scores[world.batch_norm].cpu().numpy(), curve=curve, norms=metrics)
+        curve = []
+        for epochs, file in snapshots.unpacked(world.snapshots):
+            scores = sides.scores(*_opened(file, world), states)
+            curve.append({"epoch": epochs - 1, **looks.record(scores, y, world.unseen, states)})
+        last = world.card.provenance.get("epochs")
+        if last is None:
+            raise UserError(
+                f"{world.run}: the encoder does not say after how many epochs it is; train it again"
+            )
+        scores = sides.scores(world.card, world.encoder, world.classifier.to(device), states)
+        looked = {"epoch": last - 1, **looks.record(scores, y, world.unseen, states)}
+        curve = [*(each for each in curve if each["epoch"] < looked["epoch"]), looked]
+
+        metrics = {}
+        for norm, accuracy in states.items():
+            metrics[norm] = measures(scores[norm], y, world.unseen)
+            if len(curve) > 1:
+                metrics[norm] |= looks.best(curve, accuracy)
+        own = metrics.pop(world.batch_norm)
+        return Result(
+            own, scores=scores[world.batch_norm].cpu().numpy(), curve=curve, norms=metrics
+        )
 
 
 class Sides:
@@ -119,3 +127,6 @@ def _opened(file: Path, world: Pretrained) -> tuple[EncoderCard, BaseEncoder, nn
             f"{world.snapshots}: {file.name} is of run {found}, expected {wanted}; pass the run's own file"
         )
     return card, encoder.to(world.device), classifier.to(world.device)
+
+
+TASK = Classify()

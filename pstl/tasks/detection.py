@@ -11,21 +11,42 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from pstl.config import Count, Frozen, TrainSettings
-from pstl.contracts import Batch, Losses
+from pstl.contracts import Batch, Losses, NotApplicable, Result, Task
 from pstl.data.loader import Clips, in_order
 from pstl.data.spec import Recording
-from pstl.metrics_detection import Interval, greedy, pkummd
+from pstl.metrics.detection import Interval, greedy, pkummd
+from pstl.metrics.metric import Metric
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
 from pstl.ops.timeline import overlap_mean, runs, smooth, spread
 from pstl.rng import numpy_generator, torch_generator
 from pstl.tasks import _windows
 from pstl.tasks._recorded import BATCH, Recorded, as_clips, cached, standardised
-from pstl.tasks._result import NotApplicable, Result
 from pstl.tasks._standard import Standard
 from pstl.train.encoder_file import EncoderCard
 
-NEEDS = "recordings"
+METRICS = (
+    Metric("f1"),
+    Metric("ap"),
+    Metric(
+        "map_action",
+        title="Detection: mean average precision over actions by PKU-MMD's protocol at overlap 0.5, "
+        "in percent",
+    ),
+    Metric("map_video"),
+    Metric("ap_2d"),
+    Metric("greedy_ap"),
+    Metric("greedy_map_action"),
+    Metric("greedy_map_video"),
+    Metric("map_action_{}", over="overlap"),
+    Metric("map_video_{}", over="overlap"),
+    Metric("greedy_map_action_{}", over="overlap"),
+    Metric("greedy_map_video_{}", over="overlap"),
+    Metric("frame_accuracy"),
+    Metric("proposals"),
+    Metric("smoothing"),
+    Metric("least"),
+)
 DRAWN = 2  # test recordings kept for the report
 
 Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities, 0 is background
@@ -76,34 +97,43 @@ Scorer = Callable[
 ]  # training and test recordings, name of the training -> scores of the latter
 
 
-def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
-    """PKU-MMD's f1, ap, map_action, map_video and ap_2d, the same with one-to-one matching as greedy_*, in percent, and frame_accuracy.
+class Detection(Task[Recorded, Config]):
+    """Actions found in untrimmed recordings."""
 
-    Metrics of other overlaps than cfg.theta end in it. The setting `training schedule` is a baseline that sees no joint.
-    Raises: NotApplicable for an encoder without weights, if it is to be tuned.
-    """
-    if cfg.tune == "all" and not any(p.requires_grad for p in world.encoder.parameters()):
-        raise NotApplicable("this encoder has no weights to tune")
+    needs = "recordings"
+    settings = Config
+    metrics = METRICS
 
-    def score(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
-        return window_scores(world, cfg, train, test, what)
+    def run(self, world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
+        """PKU-MMD's f1, ap, map_action, map_video and ap_2d, the same with one-to-one matching as greedy_*, in percent, and frame_accuracy.
 
-    def schedule(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
-        return schedule_scores(
-            [world.store[i] for i in train],
-            [world.store[i] for i in test],
-            len(world.store.spec.classes),
+        Metrics of other overlaps than cfg.theta end in it. The setting `training schedule` is a baseline that sees no joint.
+        Raises: NotApplicable for an encoder without weights, if it is to be tuned.
+        """
+        if cfg.tune == "all" and not any(p.requires_grad for p in world.encoder.parameters()):
+            raise NotApplicable("this encoder has no weights to tune")
+
+        def score(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+            return window_scores(world, cfg, train, test, what)
+
+        def schedule(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+            return schedule_scores(
+                [world.store[i] for i in train],
+                [world.store[i] for i in test],
+                len(world.store.spec.classes),
+            )
+
+        (metrics, found), (baseline, _) = detect(world, cfg, score), detect(world, cfg, schedule)
+        world.done()
+        shown = [
+            timeline(world.store[i], found, world.store.spec.classes) for i in world.test[:DRAWN]
+        ]
+        return Result(
+            metrics,
+            f"tune={cfg.tune}",
+            others={"baseline=training schedule": baseline},
+            timelines=shown,
         )
-
-    (metrics, found), (baseline, _) = detect(world, cfg, score), detect(world, cfg, schedule)
-    world.done()
-    shown = [timeline(world.store[i], found, world.store.spec.classes) for i in world.test[:DRAWN]]
-    return Result(
-        metrics,
-        f"tune={cfg.tune}",
-        others={"baseline=training schedule": baseline},
-        timelines=shown,
-    )
 
 
 def timeline(
@@ -346,3 +376,6 @@ def _frames(detector: Detector, clips: Clips, windows: _windows.Windows) -> Scor
         overlap_mean(frames[m.to(frames.device)], start[m], total)
         for m, total in zip(mine, windows.total, strict=True)
     ]
+
+
+TASK = Detection()

@@ -1,8 +1,25 @@
 """Fine-tuning: encoder and one linear layer trained with all labels; with few of them it is `semi`."""
 
-from pstl.tasks._finetune import Config, run
+import torch
 
-__all__ = ["Config", "run"]
+from pstl.contracts import Result, Task
+from pstl.metrics.classification import LOOKS, TOP1_AT_EPOCH
+from pstl.tasks import _finetune
+from pstl.tasks._finetune import Config
+from pstl.tasks._pretrained import Pretrained
 
-CLASSIFIES = True
-NEEDS = "clips"
+
+class Finetune(Task[Pretrained, Config]):
+    """Fine-tuning with every label of the training side."""
+
+    needs = "clips"
+    classifies = True
+    settings = Config
+    metrics = (*LOOKS, TOP1_AT_EPOCH)
+
+    def run(self, inputs: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+        """Metrics of the last epoch, and of the best one looked at; see _finetune.run."""
+        return _finetune.run(inputs, cfg, seed, device)
+
+
+TASK = Finetune()

@@ -7,13 +7,11 @@ from pydantic import Field
 from torch import Tensor
 
 from pstl.config import Frozen
+from pstl.contracts import Result, Task
+from pstl.metrics.classification import MACRO_F1, TOP1
 from pstl.ops.neighbours import nearest
 from pstl.tasks._features import FeatureSet
 from pstl.tasks._measures import accuracies, check_sides, distance, normalised, on_clips
-from pstl.tasks._result import Result
-
-CLASSIFIES = True
-ONE_PROTOCOL = True  # nothing is trained: what decides a comparison stands in the rows' setting
 
 
 class Config(Frozen):
@@ -26,34 +24,44 @@ class Config(Frozen):
     )
 
 
-def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1 and macro_f1 by majority among the k neighbours; ties go to the nearest. Exact, computed in blocks.
+class NearestNeighbours(Task[FeatureSet, Config]):
+    """Majority among the nearest training clips."""
 
-    The scores are the votes, so that streams are fused by voting.
-    """
-    check_sides("knn", features.train, features.test)
-    train, test = (
-        side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
-    )
-    y, y_test = (torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test))
-    index, closeness = nearest(test, train, cfg.k, cfg.metric)
-    closeness = (
-        (1 + closeness) / 2 if cfg.metric == "cosine" else 1 / (1 - closeness)
-    )  # from 0, far, to 1
-    scores = votes(y[index], closeness, len(features.meta["classes"]))
+    classifies = True
+    one_protocol = True
+    settings = Config
+    metrics = (TOP1, MACRO_F1)
 
-    def measure(kept: Tensor) -> dict[str, float]:
-        found = accuracies(scores[kept], y_test[kept])
-        return {
-            name: found[name] for name in ("top1", "macro_f1")
-        }  # k neighbours name k classes at most
+    def run(self, features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
+        """top1 and macro_f1 by majority among the k neighbours; ties go to the nearest. Exact, computed in blocks.
 
-    metrics = on_clips(measure, features.unseen)
-    return Result(
-        metrics,
-        setting=f"k={cfg.k};{distance(cfg.metric, cfg.normalise)}",
-        scores=scores.cpu().numpy(),
-    )
+        The scores are the votes, so that streams are fused by voting.
+        """
+        check_sides("knn", features.train, features.test)
+        train, test = (
+            side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
+        )
+        y, y_test = (
+            torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test)
+        )
+        index, closeness = nearest(test, train, cfg.k, cfg.metric)
+        closeness = (
+            (1 + closeness) / 2 if cfg.metric == "cosine" else 1 / (1 - closeness)
+        )  # from 0, far, to 1
+        scores = votes(y[index], closeness, len(features.meta["classes"]))
+
+        def measure(kept: Tensor) -> dict[str, float]:
+            found = accuracies(scores[kept], y_test[kept])
+            return {
+                name: found[name] for name in ("top1", "macro_f1")
+            }  # k neighbours name k classes at most
+
+        metrics = on_clips(measure, features.unseen)
+        return Result(
+            metrics,
+            setting=f"k={cfg.k};{distance(cfg.metric, cfg.normalise)}",
+            scores=scores.cpu().numpy(),
+        )
 
 
 def votes(classes: Tensor, closeness: Tensor, count: int) -> Tensor:
@@ -72,3 +80,6 @@ def votes(classes: Tensor, closeness: Tensor, count: int) -> Tensor:
     found = torch.zeros(len(classes), count, device=classes.device, dtype=torch.double)
     found.scatter_add_(1, classes, torch.ones_like(ahead))
     return found + torch.zeros_like(found).scatter_reduce_(1, classes, ahead, "amax")
+
+
+TASK = NearestNeighbours()

@@ -8,14 +8,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pstl.config import Epochs, Factor, Frozen
+from pstl.contracts import Result, Task
+from pstl.metrics.classification import LOOKS
 from pstl.rng import torch_generator
 from pstl.tasks._features import FeatureSet
 from pstl.tasks._head import Initial, linear
 from pstl.tasks._looks import best_of
 from pstl.tasks._measures import accuracies, check_sides, on_clips
-from pstl.tasks._result import Result
-
-CLASSIFIES = True
 
 
 class Config(Frozen):
@@ -38,39 +37,48 @@ class Config(Frozen):
     clip_norm: float = Field(0.0, ge=0)  # largest L2 norm of all gradients together; 0: not clipped
 
 
-def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1, top5 and macro_f1 of the LAST epoch; beside them top1_best and best_epoch of all.
+class Linear(Task[FeatureSet, Config]):
+    """One linear layer on frozen features, trained by each paper's protocol."""
 
-    Those two are chosen on the test clips, nothing else is.
-    """
-    train, test = (torch.from_numpy(f).to(device) for f in (features.train, features.test))
-    y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
-    check_sides("linear", features.train, features.test)
-    rng = torch_generator(seed, "linear")
-    layer = linear(train.shape[1], len(features.meta["classes"]), cfg.initial, rng).to(device)
-    optimiser, schedule = _optimiser(layer, cfg)
-    right = []
-    for _ in range(cfg.epochs):
-        order = torch.randperm(len(train), generator=rng).to(device)
-        for index in _batches(order, cfg):
-            optimiser.zero_grad(set_to_none=True)
-            F.cross_entropy(layer(train[index]), y[index]).backward()
-            if cfg.clip_norm:
-                torch.nn.utils.clip_grad_norm_(layer.parameters(), cfg.clip_norm)
-            optimiser.step()
-        schedule.step()
+    classifies = True
+    settings = Config
+    metrics = LOOKS
+
+    def run(self, features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
+        """top1, top5 and macro_f1 of the LAST epoch; beside them top1_best and best_epoch of all.
+
+        Those two are chosen on the test clips, nothing else is.
+        """
+        train, test = (torch.from_numpy(f).to(device) for f in (features.train, features.test))
+        y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
+        check_sides("linear", features.train, features.test)
+        rng = torch_generator(seed, "linear")
+        layer = linear(train.shape[1], len(features.meta["classes"]), cfg.initial, rng).to(device)
+        optimiser, schedule = _optimiser(layer, cfg)
+        right = []
+        for _ in range(cfg.epochs):
+            order = torch.randperm(len(train), generator=rng).to(device)
+            for index in _batches(order, cfg):
+                optimiser.zero_grad(set_to_none=True)
+                F.cross_entropy(layer(train[index]), y[index]).backward()
+                if cfg.clip_norm:
+                    torch.nn.utils.clip_grad_norm_(layer.parameters(), cfg.clip_norm)
+                optimiser.step()
+            schedule.step()
+            with torch.no_grad():
+                right.append(layer(test).argmax(1) == y_test)
         with torch.no_grad():
-            right.append(layer(test).argmax(1) == y_test)
-    with torch.no_grad():
-        scores = layer(test)
-    every = torch.stack(right).double()  # (epochs, N_test)
+            scores = layer(test)
+        every = torch.stack(right).double()  # (epochs, N_test)
 
-    def measure(kept: Tensor) -> dict[str, float]:
-        by_epoch = dict(enumerate((100 * every[:, kept].mean(1)).tolist(), 1))
-        return accuracies(scores[kept], y_test[kept]) | best_of(by_epoch)
+        def measure(kept: Tensor) -> dict[str, float]:
+            by_epoch = dict(enumerate((100 * every[:, kept].mean(1)).tolist(), 1))
+            return accuracies(scores[kept], y_test[kept]) | best_of(by_epoch)
 
-    curve = [{"epoch": i, "top1": value} for i, value in enumerate((100 * every.mean(1)).tolist())]
-    return Result(on_clips(measure, features.unseen), scores=scores.cpu().numpy(), curve=curve)
+        curve = [
+            {"epoch": i, "top1": value} for i, value in enumerate((100 * every.mean(1)).tolist())
+        ]
+        return Result(on_clips(measure, features.unseen), scores=scores.cpu().numpy(), curve=curve)
 
 
 def _batches(order: Tensor, cfg: Config) -> tuple[Tensor, ...]:
@@ -96,3 +104,6 @@ def _optimiser(
     return optimiser, torch.optim.lr_scheduler.MultiStepLR(
         optimiser, list(cfg.milestones), cfg.gamma
     )
+
+
+TASK = Linear()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -11,8 +11,10 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from pstl.config import Frozen, validated
+from pstl.contracts import NotApplicable, Result, Task
 from pstl.data.loader import in_order
-from pstl.metrics import top_k
+from pstl.metrics.classification import TOP1, top_k
+from pstl.metrics.metric import UNSEEN
 from pstl.ops import masks
 from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
@@ -21,16 +23,15 @@ from pstl.skeletons import Skeleton
 from pstl.tasks._features import BATCH, FeatureSet, encode
 from pstl.tasks._measures import ClipMetrics, on_clips
 from pstl.tasks._pretrained import Pretrained
-from pstl.tasks._result import NotApplicable, Result
-from pstl.tasks._scores import UNSEEN
 from pstl.train import encoder_file
 
-NEEDS = "both"
-PROBES = ("linear", "probe", "knn")  # the rules hash their code with this task's
 NO_DELETION = "this encoder takes every joint, so none can be deleted"
 OTHER_FEATURES = (
     "fewer joints give fewer features here, which a probe trained on whole clips cannot read"
 )
+
+
+ProbeName = Literal["linear", "probe", "knn"]
 
 
 class Config(Frozen):
@@ -53,7 +54,7 @@ class Config(Frozen):
         (0.2, 0.4, 0.6)
     )  # share of each clip's frames, at random, others for each clip
     by: tuple[Literal["deletion", "zeros"], ...] = ("deletion", "zeros")
-    probes: dict[Literal["linear", "probe", "knn"], dict[str, Any]] = {
+    probes: dict[ProbeName, dict[str, Any]] = {
         "linear": {},
         "knn": {},
     }  # with the settings of these tasks
@@ -66,10 +67,10 @@ class Config(Frozen):
             raise ValueError("frames are shares between 0 and 1, joints are counts from 1")
         if not self.probes or not self.by:
             raise ValueError(
-                f"probes and by need at least one entry; probes are {', '.join(PROBES)}"
+                f"probes and by need at least one entry; probes are {', '.join(get_args(ProbeName))}"
             )
         for name, section in self.probes.items():
-            validated(load_plugin("tasks", name).Config, section, f"probes.{name}")
+            validated(load_plugin("tasks", name).TASK.settings, section, f"probes.{name}")
         return self
 
 
@@ -81,51 +82,61 @@ class Loss(NamedTuple):
     frames: float = 0.0
 
 
-def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-    """top1, and top1_unseen where test clips are also in training, for every probe, loss, and place of the loss.
+class LostJoints(Task[Pretrained, Config]):
+    """Frozen features of clips that lost joints, parts or frames."""
 
-    Settings: probe=<name>;in=<test or both>;by=<deletion or zeros>;<joints=count, part=name or frames=share>. `in=both`: the probe is
-    trained on clips with the same loss. Nothing lost is joints=0 and frames=0. Every loss is encoded once for all probes and places.
-    Raises: NotApplicable if joints are to be deleted, nothing else is asked for, and the encoder cannot.
-    """
-    whole = world.features
-    assert whole is not None  # promised by NEEDS
-    world.renew()
-    rows: dict[str, ClipMetrics] = {}
-    without: dict[str, str] = {}
-    every, probes = (
-        list(losses(world, cfg, seed)),
-        {name: probe_of(name, section, seed, device) for name, section in cfg.probes.items()},
-    )
-    before = {name: accuracy(probe, whole) for name, probe in probes.items()}
-    for by in cfg.by:
-        sides = {
-            loss.setting: encoded(world, loss, by, seed)
-            for loss in every
-            if possible(world, loss, by)
-        }
-        for (name, probe), place in product(probes.items(), ("test", "both")):
-            where = f"probe={name};in={place};by={by};"
-            found = (
-                at_test(probe, whole, sides) if place == "test" else in_both(probe, whole, sides)
-            )
-            nothing = [
-                kind
-                for kind in ("joints", "frames")
-                if any(setting.startswith(kind) for setting in found)
-            ]
-            rows |= {f"{where}{kind}=0": before[name] for kind in nothing} | {
-                where + setting: m for setting, m in found.items()
+    needs = "clips_and_features"
+    probes = ("linear", "probe", "knn")
+    settings = Config
+    metrics = (TOP1,)
+
+    def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+        """top1, and top1_unseen where test clips are also in training, for every probe, loss, and place of the loss.
+
+        Settings: probe=<name>;in=<test or both>;by=<deletion or zeros>;<joints=count, part=name or frames=share>. `in=both`: the probe is
+        trained on clips with the same loss. Nothing lost is joints=0 and frames=0. Every loss is encoded once for all probes and places.
+        Raises: NotApplicable if joints are to be deleted, nothing else is asked for, and the encoder cannot.
+        """
+        whole = world.features
+        assert whole is not None  # promised by needs
+        world.renew()
+        rows: dict[str, ClipMetrics] = {}
+        without: dict[str, str] = {}
+        every, probes = (
+            list(losses(world, cfg, seed)),
+            {name: probe_of(name, section, seed, device) for name, section in cfg.probes.items()},
+        )
+        before = {name: accuracy(probe, whole) for name, probe in probes.items()}
+        for by in cfg.by:
+            sides = {
+                loss.setting: encoded(world, loss, by, seed)
+                for loss in every
+                if possible(world, loss, by)
             }
-            missing = [loss.setting for loss in every if loss.setting not in found]
-            without |= {
-                where + setting: OTHER_FEATURES if setting in sides else NO_DELETION
-                for setting in missing
-            }
-    if not rows:
-        raise NotApplicable(NO_DELETION)
-    first = next(iter(rows))
-    return Result(rows.pop(first), setting=first, others=rows, without=without)
+            for (name, probe), place in product(probes.items(), ("test", "both")):
+                where = f"probe={name};in={place};by={by};"
+                found = (
+                    at_test(probe, whole, sides)
+                    if place == "test"
+                    else in_both(probe, whole, sides)
+                )
+                nothing = [
+                    kind
+                    for kind in ("joints", "frames")
+                    if any(setting.startswith(kind) for setting in found)
+                ]
+                rows |= {f"{where}{kind}=0": before[name] for kind in nothing} | {
+                    where + setting: m for setting, m in found.items()
+                }
+                missing = [loss.setting for loss in every if loss.setting not in found]
+                without |= {
+                    where + setting: OTHER_FEATURES if setting in sides else NO_DELETION
+                    for setting in missing
+                }
+        if not rows:
+            raise NotApplicable(NO_DELETION)
+        first = next(iter(rows))
+        return Result(rows.pop(first), setting=first, others=rows, without=without)
 
 
 def losses(world: Pretrained, cfg: Config, seed: int) -> Iterator[Loss]:
@@ -212,20 +223,19 @@ Sides = dict[
 class Probe(NamedTuple):
     """A task on frozen features with its settings."""
 
-    module: Any
+    task: Task
     cfg: Frozen
     seed: int
     device: torch.device
 
     def __call__(self, features: FeatureSet) -> Result:
-        result: Result = self.module.run(features, self.cfg, self.seed, self.device)
-        return result
+        return self.task.run(features, self.cfg, self.seed, self.device)
 
 
 def probe_of(name: str, section: dict[str, Any], seed: int, device: torch.device) -> Probe:
     """The task `name` with these settings of it."""
-    module = load_plugin("tasks", name)
-    return Probe(module, validated(module.Config, section, f"probes.{name}"), seed, device)
+    task: Task = load_plugin("tasks", name).TASK
+    return Probe(task, validated(task.settings, section, f"probes.{name}"), seed, device)
 
 
 def accuracy(probe: Probe, features: FeatureSet) -> ClipMetrics:
@@ -277,3 +287,6 @@ def at_test(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetr
         setting: top1(points)
         for setting, points in zip(tests, torch.from_numpy(scores).chunk(count), strict=True)
     }
+
+
+TASK = LostJoints()

@@ -9,11 +9,12 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
 from pstl.config import Frozen, TrainSettings
-from pstl.contracts import Batch, Losses
+from pstl.contracts import Batch, Losses, NotApplicable, Result, Task
 from pstl.data.loader import Clips, in_order
 from pstl.data.spec import RawSequence
 from pstl.errors import UserError
-from pstl.metrics_motion import joint_errors
+from pstl.metrics.metric import Metric
+from pstl.metrics.motion import joint_errors
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
@@ -22,11 +23,19 @@ from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
 from pstl.tasks import _windows
 from pstl.tasks._recorded import BATCH, Recorded, as_clips, cached, standardised
-from pstl.tasks._result import NotApplicable, Result
 from pstl.tasks._standard import Standard
 from pstl.train.encoder_file import EncoderCard
 
-NEEDS = "recordings"
+METRICS = (
+    Metric(
+        "mpjpe",
+        title="Motion prediction: mean joint error over all predicted frames in millimetres, "
+        "less is better",
+        unit="mm",
+        higher_is_better=False,
+    ),
+    Metric("mpjpe_{}", unit="mm", higher_is_better=False, over="predicted frame"),
+)
 DRAWN = 2  # test windows kept for the report
 
 
@@ -81,32 +90,46 @@ class Forecasts(NamedTuple):
     future: np.ndarray
 
 
-def run(world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
-    """mpjpe_<frame> at each horizon and mpjpe over all predicted frames, in millimetres: less is better.
+class Prediction(Task[Recorded, Config]):
+    """The motion of the next frames."""
 
-    Rows of their own: the same network from scratch, trained whole, if cfg.from_scratch; the last pose (zero velocity); the last step
-    repeated (constant velocity).
-    Raises: NotApplicable for an encoder without weights, if it is to be tuned; UserError if no window is long enough.
-    """
-    trainable = any(p.requires_grad for p in world.encoder.parameters())
-    if cfg.tune == "all" and not trainable:
-        raise NotApplicable("this encoder has no weights to tune")
-    train, test = (
-        forecasts(world, cfg, world.train, "training"),
-        forecasts(world, cfg, world.test, "test"),
-    )
-    baselines = {"zero velocity": zero_velocity(test), "constant velocity": constant_velocity(test)}
-    predicted = predict(world, cfg, train, test, cfg.tune, fresh=False)
-    if trainable and cfg.from_scratch:
+    needs = "recordings"
+    settings = Config
+    metrics = METRICS
+
+    def run(self, world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
+        """mpjpe_<frame> at each horizon and mpjpe over all predicted frames, in millimetres: less is better.
+
+        Rows of their own: the same network from scratch, trained whole, if cfg.from_scratch; the last pose (zero velocity); the last step
+        repeated (constant velocity).
+        Raises: NotApplicable for an encoder without weights, if it is to be tuned; UserError if no window is long enough.
+        """
+        trainable = any(p.requires_grad for p in world.encoder.parameters())
+        if cfg.tune == "all" and not trainable:
+            raise NotApplicable("this encoder has no weights to tune")
+        train, test = (
+            forecasts(world, cfg, world.train, "training"),
+            forecasts(world, cfg, world.test, "test"),
+        )
         baselines = {
-            "from scratch": predict(world, cfg, train, test, "all", fresh=True)
-        } | baselines
-    world.done()
-    others = {
-        f"baseline={name}": measures(cfg, offsets, test) for name, offsets in baselines.items()
-    }
-    shown = drawn(test, predicted, world.store.spec.skeleton) if world.store.spec.simulated else []
-    return Result(measures(cfg, predicted, test), f"tune={cfg.tune}", others=others, motions=shown)
+            "zero velocity": zero_velocity(test),
+            "constant velocity": constant_velocity(test),
+        }
+        predicted = predict(world, cfg, train, test, cfg.tune, fresh=False)
+        if trainable and cfg.from_scratch:
+            baselines = {
+                "from scratch": predict(world, cfg, train, test, "all", fresh=True)
+            } | baselines
+        world.done()
+        others = {
+            f"baseline={name}": measures(cfg, offsets, test) for name, offsets in baselines.items()
+        }
+        shown = (
+            drawn(test, predicted, world.store.spec.skeleton) if world.store.spec.simulated else []
+        )
+        return Result(
+            measures(cfg, predicted, test), f"tune={cfg.tune}", others=others, motions=shown
+        )
 
 
 def drawn(test: Forecasts, offsets: np.ndarray, skeleton: str) -> list[dict[str, Any]]:
@@ -323,3 +346,6 @@ def _clips(world: Recorded, side: Forecasts) -> Clips:
 def _targets(side: Forecasts) -> np.ndarray:
     """(N, predict, V, 3) offsets to the last pose seen."""
     return side.future - side.seen[:, -1:]
+
+
+TASK = Prediction()

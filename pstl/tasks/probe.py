@@ -13,12 +13,11 @@ from pydantic import Field
 from torch import Tensor
 
 from pstl.config import Factor, Frozen
+from pstl.contracts import Result, Task
+from pstl.metrics.classification import ACCURACIES
 from pstl.rng import numpy_generator
 from pstl.tasks._features import FeatureSet
 from pstl.tasks._measures import check_sides, measures, standardised
-from pstl.tasks._result import Result
-
-CLASSIFIES = True
 
 log = logging.getLogger(__name__)
 
@@ -35,45 +34,56 @@ class Config(Frozen):
     iterations: int = Field(1000, ge=1)  # at most, per strength
 
 
-def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-    """Accuracies and macro F1 of the strength that is best on held-out training clips; of equals the strongest. Exact, in float64.
+class Probe(Task[FeatureSet, Config]):
+    """The common probe: logistic regression, solved exactly."""
 
-    The seed decides the folds only. The curve has a record per strength: its accuracy on held-out clips, and which was chosen.
-    Raises: UserError if a side of the split has no clips, or the training side fewer than folds.
-    """
-    check_sides("probe", features.train, features.test, least=cfg.folds)
-    train, test, spread = turned(
-        *(side.to(device) for side in standardised(features.train, features.test))
-    )
-    y, y_test = (torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test))
-    fold = torch.from_numpy(folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))).to(
-        device
-    )
-    classes, clips = len(features.meta["classes"]), torch.arange(len(y), device=device)
-    # One problem per fold that is held out, and a last one that sees all clips: (problems, N) shares of each clip in a problem's mean.
-    shares = torch.cat(
-        [
-            (fold != torch.arange(cfg.folds, device=device)[:, None]).double(),
-            torch.ones_like(y)[None].double(),
-        ]
-    )
-    shares = shares / shares.sum(1, keepdim=True)
-    weights = train.new_zeros(train.shape[1] + 1, cfg.folds + 1, classes)
-    curve, best = [], (-1, weights[:, -1])
-    for strength in sorted(
-        cfg.strengths, reverse=True
-    ):  # from strong to weak, each starting where the last one ended
-        weights = fit(train, y, shares, strength, weights, spread, cfg)
-        held_out = logits(train, weights)[clips, fold]
-        right = int((held_out.argmax(1) == y).sum())
-        curve.append({"l2": strength, "cv_top1": 100 * right / len(y), "chosen": 0.0})
-        if right > best[0]:
-            best, chosen = (right, weights[:, -1]), len(curve) - 1
-    curve[chosen]["chosen"] = 1.0
-    scores = logits(test, best[1][:, None])[:, 0]
-    return Result(
-        measures(scores, y_test, features.unseen), scores=scores.float().cpu().numpy(), curve=curve
-    )
+    classifies = True
+    settings = Config
+    metrics = ACCURACIES
+
+    def run(self, features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
+        """Accuracies and macro F1 of the strength that is best on held-out training clips; of equals the strongest. Exact, in float64.
+
+        The seed decides the folds only. The curve has a record per strength: its accuracy on held-out clips, and which was chosen.
+        Raises: UserError if a side of the split has no clips, or the training side fewer than folds.
+        """
+        check_sides("probe", features.train, features.test, least=cfg.folds)
+        train, test, spread = turned(
+            *(side.to(device) for side in standardised(features.train, features.test))
+        )
+        y, y_test = (
+            torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test)
+        )
+        fold = torch.from_numpy(
+            folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))
+        ).to(device)
+        classes, clips = len(features.meta["classes"]), torch.arange(len(y), device=device)
+        # One problem per fold that is held out, and a last one that sees all clips: (problems, N) shares of each clip in a problem's mean.
+        shares = torch.cat(
+            [
+                (fold != torch.arange(cfg.folds, device=device)[:, None]).double(),
+                torch.ones_like(y)[None].double(),
+            ]
+        )
+        shares = shares / shares.sum(1, keepdim=True)
+        weights = train.new_zeros(train.shape[1] + 1, cfg.folds + 1, classes)
+        curve, best = [], (-1, weights[:, -1])
+        for strength in sorted(
+            cfg.strengths, reverse=True
+        ):  # from strong to weak, each starting where the last one ended
+            weights = fit(train, y, shares, strength, weights, spread, cfg)
+            held_out = logits(train, weights)[clips, fold]
+            right = int((held_out.argmax(1) == y).sum())
+            curve.append({"l2": strength, "cv_top1": 100 * right / len(y), "chosen": 0.0})
+            if right > best[0]:
+                best, chosen = (right, weights[:, -1]), len(curve) - 1
+        curve[chosen]["chosen"] = 1.0
+        scores = logits(test, best[1][:, None])[:, 0]
+        return Result(
+            measures(scores, y_test, features.unseen),
+            scores=scores.float().cpu().numpy(),
+            curve=curve,
+        )
 
 
 def fit(
@@ -152,3 +162,6 @@ def turned(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         train, test = train @ basis, test @ basis
     spread, basis = torch.linalg.eigh(train.T @ train / len(train))
     return train @ basis, test @ basis, spread.clamp(min=0)
+
+
+TASK = Probe()

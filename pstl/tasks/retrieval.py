@@ -6,13 +6,11 @@ import torch
 from torch import Tensor
 
 from pstl.config import Count, Frozen
-from pstl.metrics import precision_at
+from pstl.contracts import Result, Task
+from pstl.metrics.retrieval import MEAN_AVERAGE_PRECISION, RECALL, RECALL_AT_1, precision_at
 from pstl.ops.ranking import hit_ranks
 from pstl.tasks._features import FeatureSet
 from pstl.tasks._measures import check_sides, distance, normalised, on_clips
-from pstl.tasks._result import Result
-
-ONE_PROTOCOL = True  # nothing is trained: what decides a comparison stands in the rows' setting
 
 
 class Config(Frozen):
@@ -25,25 +23,37 @@ class Config(Frozen):
     )
 
 
-def run(features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-    """r<k> for every k of ranks: share of queries with a hit among the first k; map: mean over queries of average precision. In percent.
+class Retrieval(Task[FeatureSet, Config]):
+    """Training clips ranked by their distance to each test clip."""
 
-    Exact, computed in blocks of queries; of equally near clips the one with the lower number comes first.
-    """
-    check_sides("retrieval", features.train, features.test)
-    gallery, queries = (
-        side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
-    )
-    y, y_query = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
-    first = torch.empty(len(queries), dtype=torch.double, device=device)
-    precision = torch.empty_like(first)
-    for some, ranks in hit_ranks(queries, y_query, gallery, y, cfg.metric):
-        first[some], precision[some] = ranks[:, 0], precision_at(ranks)
+    one_protocol = True
+    settings = Config
+    metrics = (RECALL_AT_1, RECALL, MEAN_AVERAGE_PRECISION)
 
-    def measure(kept: Tensor) -> dict[str, float]:
-        shares = {f"r{k}": (first[kept] <= k).double() for k in cfg.ranks} | {
-            "map": precision[kept]
-        }
-        return {name: 100 * float(values.mean()) for name, values in shares.items()}
+    def run(self, features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
+        """r<k> for every k of ranks: share of queries with a hit among the first k; map: mean over queries of average precision. In percent.
 
-    return Result(on_clips(measure, features.unseen), setting=distance(cfg.metric, cfg.normalise))
+        Exact, computed in blocks of queries; of equally near clips the one with the lower number comes first.
+        """
+        check_sides("retrieval", features.train, features.test)
+        gallery, queries = (
+            side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
+        )
+        y, y_query = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
+        first = torch.empty(len(queries), dtype=torch.double, device=device)
+        precision = torch.empty_like(first)
+        for some, ranks in hit_ranks(queries, y_query, gallery, y, cfg.metric):
+            first[some], precision[some] = ranks[:, 0], precision_at(ranks)
+
+        def measure(kept: Tensor) -> dict[str, float]:
+            shares = {f"r{k}": (first[kept] <= k).double() for k in cfg.ranks} | {
+                "map": precision[kept]
+            }
+            return {name: 100 * float(values.mean()) for name, values in shares.items()}
+
+        return Result(
+            on_clips(measure, features.unseen), setting=distance(cfg.metric, cfg.normalise)
+        )
+
+
+TASK = Retrieval()

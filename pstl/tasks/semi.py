@@ -6,14 +6,12 @@ import torch
 from pydantic import Field
 
 from pstl.config import DEFAULT_RULE, LabelRule, digest
+from pstl.contracts import Result, Task
 from pstl.data.labels import labelled, record
 from pstl.errors import UserError
+from pstl.metrics.classification import LOOKS, TOP1_AT_EPOCH
 from pstl.tasks import _finetune
 from pstl.tasks._pretrained import Pretrained
-from pstl.tasks._result import Result
-
-CLASSIFIES = True
-NEEDS = "labels"
 
 
 class Config(_finetune.Config):
@@ -23,27 +21,40 @@ class Config(_finetune.Config):
     label_rule: LabelRule = DEFAULT_RULE  # which clips these are: pstl/data/labels.py
 
 
-def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-    """Metrics of `finetune`, trained on the labelled clips alone; setting `labels=0.01;rule=psp`.
+class SemiSupervised(Task[Pretrained, Config]):
+    """Fine-tuning on a share of the labels."""
 
-    The draw is the run's seed. On the method `random_init` this is the supervised-only baseline.
-    Raises: UserError if the labels are of another rule, draw or split.
-    """
-    ranking, run = world.ranking, world.run
-    if ranking is None or (ranking.split, ranking.rule, ranking.draw) != (
-        run.split,
-        cfg.label_rule,
-        seed,
-    ):
-        found = (
-            "none"
-            if ranking is None
-            else f"rule {ranking.rule}, draw {ranking.draw} of {ranking.dataset}/{ranking.split}"
+    needs = "labelled_clips"
+    classifies = True
+    settings = Config
+    metrics = (*LOOKS, TOP1_AT_EPOCH)
+
+    def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+        """Metrics of `finetune`, trained on the labelled clips alone; setting `labels=0.01;rule=psp`.
+
+        The draw is the run's seed. On the method `random_init` this is the supervised-only baseline.
+        Raises: UserError if the labels are of another rule, draw or split.
+        """
+        ranking, run = world.ranking, world.run
+        if ranking is None or (ranking.split, ranking.rule, ranking.draw) != (
+            run.split,
+            cfg.label_rule,
+            seed,
+        ):
+            found = (
+                "none"
+                if ranking is None
+                else f"rule {ranking.rule}, draw {ranking.draw} of {ranking.dataset}/{ranking.split}"
+            )
+            wanted = f"draw {seed} of {run.dataset}/{run.split}, rule {cfg.label_rule}"
+            raise UserError(f"{run}: labels: {found}, expected {wanted}; pass its file")
+        train = labelled(ranking, cfg.labels, world.data)
+        few = replace(world, train=train, digest=digest([world.digest, train.tolist()]))
+        result = _finetune.run(few, cfg, seed, device)
+        said = record(cfg.label_rule, cfg.labels, seed, [world.data.names[i] for i in train])
+        return replace(
+            result, setting=f"labels={cfg.labels:g};rule={cfg.label_rule}", labelled=said
         )
-        wanted = f"draw {seed} of {run.dataset}/{run.split}, rule {cfg.label_rule}"
-        raise UserError(f"{run}: labels: {found}, expected {wanted}; pass its file")
-    train = labelled(ranking, cfg.labels, world.data)
-    few = replace(world, train=train, digest=digest([world.digest, train.tolist()]))
-    result = _finetune.run(few, cfg, seed, device)
-    said = record(cfg.label_rule, cfg.labels, seed, [world.data.names[i] for i in train])
-    return replace(result, setting=f"labels={cfg.labels:g};rule={cfg.label_rule}", labelled=said)
+
+
+TASK = SemiSupervised()

@@ -270,7 +270,7 @@ def own_scores(folder, array, norm):
         "classifier": encoder_file.load_classifier(folder / "encoder.pt"),
         "snapshots": folder / "snapshots.zip",
     }
-    return classify.run(dataclasses.replace(world, **own), classify.Config(), 0, CPU)
+    return classify.TASK.run(dataclasses.replace(world, **own), classify.Config(), 0, CPU)
 
 
 def test_recalibrated_statistics_are_of_both_streams(tmp_path, array, lists):

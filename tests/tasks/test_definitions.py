@@ -7,8 +7,8 @@ import pytest
 import torch
 from ops.search_references import average_precision, crowded, majority, order
 
-from pstl.metrics import confusion, macro_f1, top_k
-from pstl.metrics_motion import joint_errors
+from pstl.metrics.classification import confusion, macro_f1, top_k
+from pstl.metrics.motion import joint_errors
 from pstl.tasks import knn, retrieval
 from pstl.tasks._features import FeatureSet
 from pstl.tasks._measures import measures
@@ -101,7 +101,7 @@ def test_neighbours_vote_as_by_definition(kind, metric):
     for _ in range(CASES):
         f, k = features(rng, kind), int(rng.integers(1, 7))
         said = [majority(f.y_train[row[:k]].tolist()) for row in rankings(f, metric)]
-        found = knn.run(f, knn.Config(k=k, metric=metric), 0, CPU)
+        found = knn.TASK.run(f, knn.Config(k=k, metric=metric), 0, CPU)
         assert found.scores.argmax(1).tolist() == said
         assert found.metrics["top1"] == pytest.approx(100 * np.mean(said == f.y_test))
 
@@ -115,7 +115,7 @@ def test_retrieval_is_as_by_definition(kind, metric):
         f = features(rng, kind)
         rows = zip(rankings(f, metric), f.y_test, strict=True)
         hits = [(f.y_train[row] == true).tolist() for row, true in rows]
-        found = retrieval.run(f, retrieval.Config(metric=metric), 0, CPU).metrics
+        found = retrieval.TASK.run(f, retrieval.Config(metric=metric), 0, CPU).metrics
         assert ("map_unseen" in found) == (0 < f.unseen.sum() < len(hits))
         for name, value in found.items():
             kept = f.unseen if name.endswith("_unseen") else np.ones(len(hits), bool)
@@ -140,8 +140,8 @@ def test_the_nearest_neighbour_is_the_first_hit(metric, normalise):
             f.train[:] = 1 + 1e-7 * f.train
             f.test[:] = 1 + 1e-7 * f.test
         settings = {"metric": metric, "normalise": normalise}
-        nearest = knn.run(f, knn.Config(k=1, **settings), 0, CPU).metrics
-        found = retrieval.run(f, retrieval.Config(**settings), 0, CPU).metrics
+        nearest = knn.TASK.run(f, knn.Config(k=1, **settings), 0, CPU).metrics
+        found = retrieval.TASK.run(f, retrieval.Config(**settings), 0, CPU).metrics
         for ending in ("", "_unseen"):
             assert nearest.get(f"top1{ending}") == found.get(f"r1{ending}")
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from pstl.config import Run
+from pstl.contracts import NotApplicable
 from pstl.data.datasets import utkinect
 from pstl.data.recordings import write_recordings
 from pstl.data.spec import RawSequence, Recording
-from pstl.metrics_detection import Interval
+from pstl.metrics.detection import Interval
 from pstl.skeletons import load
 from pstl.tasks import detection
 from pstl.tasks._recorded import open_recorded
-from pstl.tasks._result import NotApplicable
 from pstl.tasks.detection import Config, Post, intervals
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
@@ -80,7 +80,7 @@ def config(**changes):
 
 def test_what_is_learned_is_found(tmp_path):
     """Actions that a linear layer can tell apart must be found where they are, far better than by their usual time."""
-    result = detection.run(world(tmp_path), config(), 0, CPU)
+    result = detection.TASK.run(world(tmp_path), config(), 0, CPU)
     assert result.setting == "tune=head"
     assert result.metrics["greedy_ap"] > 80
     assert result.metrics["frame_accuracy"] > 85
@@ -103,7 +103,9 @@ def test_test_labels_decide_nothing(tmp_path):
     results = []
     for name, moved in (("a", None), ("b", 5)):
         (tmp_path / name).mkdir()
-        results.append(detection.run(world(tmp_path / name, moved=moved), config(), 0, CPU).metrics)
+        results.append(
+            detection.TASK.run(world(tmp_path / name, moved=moved), config(), 0, CPU).metrics
+        )
     for kept in ("proposals", "smoothing", "least"):
         assert results[0][kept] == results[1][kept]
     assert results[0]["greedy_ap"] > results[1]["greedy_ap"] == 0
@@ -113,15 +115,15 @@ def test_the_whole_encoder_can_be_tuned(tmp_path):
     """From scratch or pre-trained, `tune: all` must change the encoder's weights and leave the caller's copy alone."""
     here = world(tmp_path, "stgcn")
     before = {k: v.clone() for k, v in here.encoder.state_dict().items()}
-    result = detection.run(here, config(tune="all", train={"epochs": 2, "lr": 0.005}), 0, CPU)
+    result = detection.TASK.run(here, config(tune="all", train={"epochs": 2, "lr": 0.005}), 0, CPU)
     assert result.setting == "tune=all"
     assert all(torch.equal(v, before[k]) for k, v in here.encoder.state_dict().items())
-    again = detection.run(here, config(tune="all", train={"epochs": 2, "lr": 0.005}), 0, CPU)
+    again = detection.TASK.run(here, config(tune="all", train={"epochs": 2, "lr": 0.005}), 0, CPU)
     assert again.metrics == result.metrics
     (tmp_path / "raw").mkdir()
     weightless = world(tmp_path / "raw")
     with pytest.raises(NotApplicable):
-        detection.run(weightless, config(tune="all"), 0, CPU)
+        detection.TASK.run(weightless, config(tune="all"), 0, CPU)
 
 
 def test_performers_are_held_out_whole(tmp_path):

@@ -11,10 +11,11 @@ import yaml
 
 from pstl import config, paths
 from pstl.config import Run
+from pstl.contracts import READS
 from pstl.data.labels import rank
 from pstl.data.store import ArraySet, write_array
 from pstl.files import write_json
-from pstl.registry import declared, names
+from pstl.registry import names, task_traits
 from pstl.report.rows import from_files
 from pstl.skeletons import load
 from pstl.tasks import lost_joints
@@ -129,13 +130,13 @@ def run_cell(params, cell):
         labelled = params.method("grid", cell.run.method).labels
         pretrain(params, source, "synthetic", encoder, CPU, "labels.json" if labelled else None)
     needs, given = (
-        declared("tasks", task.kind, "NEEDS", "features"),
+        task_traits(task.kind).needs,
         {"encoder": encoder, "array": cell.run.dataset, "labels": "labels.json"},
     )
     if needs == "snapshots":
         given["snapshots"] = paths.snapshots(source)
     features = paths.features(cell.run, cell.batch_norm, task.source)
-    if needs in ("features", "both"):
+    if "features" in READS[needs]:
         extract(encoder, cell.run.dataset, cell.run.split, cell.batch_norm, features, CPU)
     out, scores = (
         paths.metrics(cell.run, cell.batch_norm, cell.task),

@@ -96,7 +96,7 @@ def test_frozen_parts_stay_and_the_others_move(world, tmp_path):
     before = encoder_file.load(world[2])[1].state_dict()
     given = opened(world, tmp_path)
     cfg = finetune.Config(train=SHORT, frozen=TASKS["finetune_half"]["frozen"])
-    finetune.run(given, cfg, 0, CPU)
+    finetune.TASK.run(given, cfg, 0, CPU)
     for name, value in given.encoder.state_dict().items():
         still = name.startswith(("input_norm.", "blocks.0.")) or name == "importance.0"
         assert torch.equal(value, before[name]) == still, name
@@ -107,20 +107,20 @@ def test_an_unknown_part_lists_the_parts_there_are(world, tmp_path):
     with pytest.raises(
         UserError, match=r"no part 'block\.0'; known: blocks, importance, input_norm"
     ):
-        finetune.run(opened(world, tmp_path), finetune.Config(frozen=("block.0",)), 0, CPU)
+        finetune.TASK.run(opened(world, tmp_path), finetune.Config(frozen=("block.0",)), 0, CPU)
 
 
 def test_finetuning_learns_and_starts_from_the_given_weights(world, tmp_path):
     """Twenty epochs on separable clips must fit them, and other weights at the start must give other scores."""
     cfg = finetune.Config(train={"epochs": 20, "batch_size": 8, "lr": 5e-3})
     given = opened(world, tmp_path)
-    result = finetune.run(given, cfg, 0, CPU)
+    result = finetune.TASK.run(given, cfg, 0, CPU)
     assert result.curve[-1]["loss"] < 0.5 * result.curve[0]["loss"]
     other = opened(world, tmp_path)
     with torch.no_grad():
         for parameter in other.encoder.parameters():
             parameter.mul_(1.5)
-    assert not np.allclose(finetune.run(other, cfg, 0, CPU).scores, result.scores)
+    assert not np.allclose(finetune.TASK.run(other, cfg, 0, CPU).scores, result.scores)
 
 
 def test_test_clips_train_nothing(world, tmp_path):
@@ -135,7 +135,7 @@ def test_test_clips_train_nothing(world, tmp_path):
     weights = []
     for array in (world[1], tmp_path / "other"):
         given = open_pretrained(RUN, "recalibrated", world[2], array, tmp_path / "last.pt", "", CPU)
-        finetune.run(given, finetune.Config(train=SHORT, test_every=1), 0, CPU)
+        finetune.TASK.run(given, finetune.Config(train=SHORT, test_every=1), 0, CPU)
         weights.append(given.encoder.state_dict())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
@@ -147,7 +147,7 @@ def test_looking_at_the_test_clips_changes_nothing(world, tmp_path, norm):
     for every in (0, 1):
         given = opened(world, tmp_path, norm)
         cfg = finetune.Config(train=SHORT, test_every=every)
-        ends.append((finetune.run(given, cfg, 0, CPU), given.encoder.state_dict()))
+        ends.append((finetune.TASK.run(given, cfg, 0, CPU), given.encoder.state_dict()))
     (blind, before), (seeing, after) = ends
     np.testing.assert_array_equal(blind.scores, seeing.scores)
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -160,7 +160,7 @@ def test_looking_at_the_test_clips_changes_nothing(world, tmp_path, norm):
 def test_the_best_look_stands_beside_the_last_epoch(world, tmp_path, norm):
     """Papers print the best of their looks; the headline stays the last epoch."""
     cfg = finetune.Config(train=SHORT | {"epochs": 5}, test_every=2, epochs_shown=(3,))
-    result = finetune.run(opened(world, tmp_path, norm), cfg, 0, CPU)
+    result = finetune.TASK.run(opened(world, tmp_path, norm), cfg, 0, CPU)
     looked = {record["epoch"] + 1: record["top1"] for record in result.curve if "top1" in record}
     assert list(looked) == [2, 3, 4, 5]
     assert result.metrics["top1"] == looked[5]
@@ -174,7 +174,10 @@ def test_one_training_gives_both_states_of_the_batch_norms(world, tmp_path):
     """The like-for-like number is the one a released cell has, without a second training."""
     cfg = finetune.Config(train=SHORT | {"epochs": 4}, test_every=1, epochs_shown=(2,))
     plain, both = opened(world, tmp_path), opened(world, tmp_path, "recalibrated")
-    released, recalibrated = finetune.run(plain, cfg, 0, CPU), finetune.run(both, cfg, 0, CPU)
+    released, recalibrated = (
+        finetune.TASK.run(plain, cfg, 0, CPU),
+        finetune.TASK.run(both, cfg, 0, CPU),
+    )
     weights, others = plain.encoder.state_dict(), both.encoder.state_dict()
     assert all(torch.equal(weights[name], others[name]) for name in weights)
     assert not released.norms
@@ -187,7 +190,10 @@ def test_frozen_parts_work_with_the_statistics_of_their_variant(world, tmp_path)
     """A frozen batch norm uses its statistics in training: the variants are two trainings."""
     cfg = finetune.Config(train=SHORT, frozen=("input_norm", "blocks"))
     plain, both = opened(world, tmp_path), opened(world, tmp_path, "recalibrated")
-    released, recalibrated = finetune.run(plain, cfg, 0, CPU), finetune.run(both, cfg, 0, CPU)
+    released, recalibrated = (
+        finetune.TASK.run(plain, cfg, 0, CPU),
+        finetune.TASK.run(both, cfg, 0, CPU),
+    )
     assert recalibrated.norms["released"].keys() == released.metrics.keys()
     weights, others = plain.encoder.state_dict(), both.encoder.state_dict()
     assert not torch.equal(weights["input_norm.running_mean"], others["input_norm.running_mean"])
@@ -224,7 +230,7 @@ def test_an_epoch_that_steps_cut_off_is_refused(world, tmp_path):
     """16 clips in batches of 8 are 2 steps an epoch: 3 steps end a training within its second."""
     cfg = finetune.Config(train=SHORT | {"epochs": 9, "max_steps": 3}, epochs_shown=(3,))
     with pytest.raises(UserError, match=r"train\.max_steps ends it after 2"):
-        finetune.run(opened(world, tmp_path), cfg, 0, CPU)
+        finetune.TASK.run(opened(world, tmp_path), cfg, 0, CPU)
 
 
 def test_progress_belongs_to_the_settings_as_they_count(world, tmp_path, monkeypatch):

@@ -71,7 +71,10 @@ def test_scdnet_protocol():
         features(), lambda w, generator: w.normal_(0, 0.01, generator=generator), 8, 16, sgd
     )
     np.testing.assert_allclose(
-        linear.run(features(), cfg, 0, CPU).scores, expected.detach().numpy(), rtol=1e-4, atol=1e-5
+        linear.TASK.run(features(), cfg, 0, CPU).scores,
+        expected.detach().numpy(),
+        rtol=1e-4,
+        atol=1e-5,
     )
 
 
@@ -85,7 +88,7 @@ def test_defaults_are_still_pstls_protocol():
         p.sub_(lr * (a / (1 - 0.9**steps)) / ((b / (1 - 0.999**steps)).sqrt() + 1e-8))
 
     expected = by_hand(features(), torch.nn.init.xavier_normal_, 8, 16, adam)
-    ours = linear.run(features(), linear.Config(epochs=8, batch_size=16), 0, CPU).scores
+    ours = linear.TASK.run(features(), linear.Config(epochs=8, batch_size=16), 0, CPU).scores
     np.testing.assert_allclose(ours, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
@@ -103,11 +106,13 @@ def test_hitrs_protocol():
     data = features()
     data.train[:] *= 20  # gradients are then longer than 1
     protocol = {"drop_last": True, "clip_norm": 1.0, "initial": "uniform", "schedule": "step"}
-    ours = linear.run(data, linear.Config(epochs=3, batch_size=16, **protocol), 0, CPU).scores
+    ours = linear.TASK.run(data, linear.Config(epochs=3, batch_size=16, **protocol), 0, CPU).scores
     expected = by_hand(data, uniform, 3, 16, adam, uniform, whole=True)
     np.testing.assert_allclose(ours, expected.detach().numpy(), rtol=1e-4, atol=1e-5)
     unclipped = linear.Config(epochs=3, batch_size=16, **protocol | {"clip_norm": 0.0})
-    assert not np.allclose(linear.run(data, unclipped, 0, CPU).scores, ours, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(
+        linear.TASK.run(data, unclipped, 0, CPU).scores, ours, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_paper_settings_in_params(root):

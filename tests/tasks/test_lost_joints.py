@@ -11,12 +11,12 @@ from train.conftest import make_array, make_params
 
 from pstl import config
 from pstl.config import Run
+from pstl.contracts import NotApplicable
 from pstl.errors import UserError
 from pstl.skeletons import load
 from pstl.tasks import lost_joints
 from pstl.tasks._features import encode_all, extract, open_features
 from pstl.tasks._pretrained import open_pretrained
-from pstl.tasks._result import NotApplicable
 from pstl.tasks._run import evaluate
 from pstl.train.pretrain import pretrain
 
@@ -79,7 +79,7 @@ def test_every_condition_is_a_row_and_nothing_lost_is_the_plain_probe(files, tmp
     }  # fmt: skip
     for probe in ("linear", "knn"):
         plain = lost_joints.load_plugin("tasks", probe)
-        expected = plain.run(
+        expected = plain.TASK.run(
             open_features(features), plain.Config(**TASK["probes"][probe]), 0, CPU
         ).metrics["top1"]
         assert value[f"probe={probe};in=both;by=zeros;joints=0"] == expected
@@ -88,7 +88,7 @@ def test_every_condition_is_a_row_and_nothing_lost_is_the_plain_probe(files, tmp
 def test_the_probe_of_the_test_alone_is_the_whole_clips_probe(world):
     """Lost at the test only: the linear layer must not have seen one clip with a loss, however many tests it is tried on at once."""
     module = lost_joints.load_plugin("tasks", "linear")
-    probe = lost_joints.Probe(module, module.Config(epochs=3), 0, CPU)
+    probe = lost_joints.Probe(module.TASK, module.Config(epochs=3), 0, CPU)
     other = np.random.default_rng(0).normal(size=world.features.test.shape).astype(np.float32)
     found = lost_joints.at_test(
         probe, world.features, {"a": (other, other), "b": (other, world.features.test)}
@@ -141,7 +141,7 @@ def test_joints_are_nested_and_the_same_for_every_method():
 def test_an_encoder_that_cannot_delete_says_so(world):
     """Zeros under the name of deletion would be a wrong row; frames can be deleted from any clip."""
     world.encoder.can_drop = False
-    found = lost_joints.run(
+    found = lost_joints.TASK.run(
         world, lost_joints.Config(joints=(1,), frames=(0.5,), probes={"knn": {}}), 0, CPU
     )
     rows, parts = (
@@ -161,7 +161,7 @@ def test_an_encoder_that_cannot_delete_says_so(world):
         )
     assert not rows & set(found.without)
     with pytest.raises(NotApplicable):
-        lost_joints.run(
+        lost_joints.TASK.run(
             world, lost_joints.Config(frames=(), by=("deletion",), probes={"knn": {}}), 0, CPU
         )
 

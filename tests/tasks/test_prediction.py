@@ -7,20 +7,20 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from pstl import metrics_motion
 from pstl.config import Run
+from pstl.contracts import NotApplicable
 from pstl.data.datasets import cmu, nwucla, synthetic
 from pstl.data.fetch import fetch
 from pstl.data.parse import parse
 from pstl.data.recordings import write_recordings
 from pstl.data.spec import RawSequence, Recording
 from pstl.errors import UserError
+from pstl.metrics import motion as metrics_motion
 from pstl.registry import load as load_plugin
 from pstl.registry import names
 from pstl.skeletons import load
 from pstl.tasks import prediction
 from pstl.tasks._recorded import open_recorded
-from pstl.tasks._result import NotApplicable
 from pstl.tasks.prediction import Config, face, forecasts
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
@@ -102,7 +102,7 @@ def test_errors_are_mean_distances_in_millimetres():
 
 def test_what_can_be_predicted_is(tmp_path):
     """A hand on a circle goes on along it: a head on coordinates must beat both naive baselines, and rows must say which is which."""
-    result = prediction.run(
+    result = prediction.TASK.run(
         world(tmp_path / "w"), config(tune="head", train={"epochs": 40, "lr": 0.003}), 0, CPU
     )
     still, straight = (result.others[f"baseline={name} velocity"] for name in ("zero", "constant"))
@@ -124,7 +124,7 @@ def test_from_scratch_is_the_same_network_without_its_weights(tmp_path):
         [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)],
     )
     before = {k: v.clone() for k, v in here.encoder.state_dict().items()}
-    result = prediction.run(here, config(train={"epochs": 2, "batch_size": 16}), 0, CPU)
+    result = prediction.TASK.run(here, config(train={"epochs": 2, "batch_size": 16}), 0, CPU)
     assert result.setting == "tune=all"
     assert list(result.others) == [
         "baseline=from scratch",
@@ -142,10 +142,10 @@ def test_from_scratch_is_the_same_network_without_its_weights(tmp_path):
     with torch.no_grad():
         for p in here.encoder.parameters():
             p.add_(0.3)
-    other = prediction.run(here, config(train={"epochs": 2, "batch_size": 16}), 0, CPU)
+    other = prediction.TASK.run(here, config(train={"epochs": 2, "batch_size": 16}), 0, CPU)
     assert other.others == result.others
     assert other.metrics != result.metrics
-    without = prediction.run(here, config(from_scratch=False, train={"epochs": 1}), 0, CPU)
+    without = prediction.TASK.run(here, config(from_scratch=False, train={"epochs": 1}), 0, CPU)
     assert list(without.others) == ["baseline=zero velocity", "baseline=constant velocity"]
 
 
@@ -240,7 +240,7 @@ def test_what_makes_no_sense_is_said(tmp_path):
     """An encoder without weights, horizons behind the last predicted frame, recordings that are too short."""
     here = world(tmp_path / "w")
     with pytest.raises(NotApplicable):
-        prediction.run(here, config(tune="all"), 0, CPU)
+        prediction.TASK.run(here, config(tune="all"), 0, CPU)
     with pytest.raises(ValidationError, match="horizons are frames from 1 to predict=6"):
         config(horizons=(7,))
     with pytest.raises(UserError, match="no training recording shows one person for 90"):
@@ -284,7 +284,7 @@ def test_ntu_files_are_predicted(tmp_path):
         "",
         CPU,
     )
-    result = prediction.run(here, config(tune="head", train={"epochs": 2}), 0, CPU)
+    result = prediction.TASK.run(here, config(tune="head", train={"epochs": 2}), 0, CPU)
     expected = []
     for i in here.test:
         xyz = prediction.one_body(here.store[i].clip).astype(np.float64)
@@ -300,7 +300,7 @@ def test_ntu_files_are_predicted(tmp_path):
 def test_only_simulated_people_are_kept_for_the_report(tmp_path):
     """Coordinates of real recordings must not leave in a results file; of simulated ones the picture needs truth and prediction."""
     assert (
-        prediction.run(
+        prediction.TASK.run(
             world(tmp_path / "w"), config(tune="head", train={"epochs": 1}), 0, CPU
         ).motions
         == []
@@ -346,7 +346,7 @@ def test_only_simulated_people_are_kept_for_the_report(tmp_path):
         "",
         CPU,
     )
-    result = prediction.run(here, config(tune="head", train={"epochs": 1}), 0, CPU)
+    result = prediction.TASK.run(here, config(tune="head", train={"epochs": 1}), 0, CPU)
     assert len(result.motions) == prediction.DRAWN
     for entry in result.motions:
         future, found = (np.array(entry[part]) / 1000 for part in ("future", "found"))

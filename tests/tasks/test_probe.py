@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
 from pstl.errors import UserError
-from pstl.metrics import confusion, macro_f1
+from pstl.metrics.classification import confusion, macro_f1
 from pstl.rng import numpy_generator
 from pstl.tasks import probe
 from pstl.tasks._features import FeatureSet
@@ -51,7 +51,7 @@ def reference(f, strength, kept=slice(None)):
 def test_the_answer_is_scikit_learns(clips, width, strength):
     """Exact means that another solver finds the same probabilities, also where the features are more than the clips."""
     f = features(clips, width)
-    result = probe.run(f, probe.Config(strengths=(strength,), folds=2, tolerance=1e-7), 0, CPU)
+    result = probe.TASK.run(f, probe.Config(strengths=(strength,), folds=2, tolerance=1e-7), 0, CPU)
     ours = torch.from_numpy(result.scores).double().log_softmax(1).numpy()
     np.testing.assert_allclose(ours, reference(f, strength)(f.test), atol=1e-4)
 
@@ -67,12 +67,12 @@ def test_the_strength_is_the_one_that_held_out_training_clips_prefer():
         right.append(
             sum(int((predicted == f.y_train[fold == i]).sum()) for i, predicted in held_out)
         )
-    result = probe.run(f, cfg, 4, CPU)
+    result = probe.TASK.run(f, cfg, 4, CPU)
     assert [round(record["cv_top1"] * len(fold) / 100) for record in result.curve] == right
     assert [record["chosen"] for record in result.curve] == [
         float(i == int(np.argmax(right))) for i in range(3)
     ]
-    other = probe.run(
+    other = probe.TASK.run(
         replace(f, test=f.test[::-1].copy(), y_test=1 - f.y_test.clip(max=1)), cfg, 4, CPU
     )
     assert other.curve == result.curve
@@ -84,7 +84,7 @@ def test_the_size_of_a_feature_does_not_matter():
     f, cfg = features(), probe.Config(strengths=(1e-2,), folds=2)
     other = replace(f, train=f.train * 64, test=f.test * 64)
     np.testing.assert_allclose(
-        probe.run(f, cfg, 0, CPU).scores, probe.run(other, cfg, 0, CPU).scores, atol=1e-3
+        probe.TASK.run(f, cfg, 0, CPU).scores, probe.TASK.run(other, cfg, 0, CPU).scores, atol=1e-3
     )
 
 
@@ -110,4 +110,4 @@ def test_too_few_clips_are_refused():
     """A fold without clips would make every strength equal."""
     f = features()
     with pytest.raises(UserError, match="4 training and 60 test clips; expected at least 5"):
-        probe.run(replace(f, train=f.train[:4], y_train=f.y_train[:4]), probe.Config(), 0, CPU)
+        probe.TASK.run(replace(f, train=f.train[:4], y_train=f.y_train[:4]), probe.Config(), 0, CPU)

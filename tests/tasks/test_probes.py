@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pstl.metrics import average_precision, top_k
+from pstl.metrics.classification import top_k
+from pstl.metrics.retrieval import average_precision
 from pstl.tasks import knn, linear, retrieval
 from pstl.tasks._features import FeatureSet
 
@@ -49,7 +50,7 @@ def test_average_precision_by_hand():
 def test_retrieval_equals_a_plain_loop():
     """Blocked and vectorised, the metrics are those of the definition."""
     f = blobs(4.0)
-    found = retrieval.run(f, retrieval.Config(), 0, CPU).metrics
+    found = retrieval.TASK.run(f, retrieval.Config(), 0, CPU).metrics
     unit = lambda a: a / np.linalg.norm(a, axis=1, keepdims=True)  # noqa: E731
     similarity = unit(f.test.astype(np.float64)) @ unit(f.train.astype(np.float64)).T
     r5, precisions = [], []
@@ -59,30 +60,34 @@ def test_retrieval_equals_a_plain_loop():
         precisions.append(np.mean([hits[: i + 1].mean() for i in np.flatnonzero(hits)]))
     assert found["r5"] == pytest.approx(100 * np.mean(r5))
     assert found["map"] == pytest.approx(100 * np.mean(precisions), rel=1e-6)
-    assert found["r1"] == pytest.approx(knn.run(f, knn.Config(), 0, CPU).metrics["top1"])
+    assert found["r1"] == pytest.approx(knn.TASK.run(f, knn.Config(), 0, CPU).metrics["top1"])
 
 
 def test_knn_votes_and_breaks_ties_by_the_nearest():
     """k = 3 with one vote each goes to the nearest; two votes beat the nearest."""
     train, test = [[1.0, 0], [0.9, 0.3], [0.8, 0.5]], [[1.0, 0.01]]
     cosine = knn.Config(k=3)
-    assert knn.run(features(train, test, [2, 1, 0], [2]), cosine, 0, CPU).metrics["top1"] == 100
-    assert knn.run(features(train, test, [2, 1, 1], [1]), cosine, 0, CPU).metrics["top1"] == 100
+    assert (
+        knn.TASK.run(features(train, test, [2, 1, 0], [2]), cosine, 0, CPU).metrics["top1"] == 100
+    )
+    assert (
+        knn.TASK.run(features(train, test, [2, 1, 1], [1]), cosine, 0, CPU).metrics["top1"] == 100
+    )
 
 
 def test_linear_probe_separates_what_is_separable_and_not_noise():
     """The probe must learn, and must not invent."""
     cfg = linear.Config(epochs=40, batch_size=8)
-    assert linear.run(blobs(0.3), cfg, 0, CPU).metrics["top1"] > 95
+    assert linear.TASK.run(blobs(0.3), cfg, 0, CPU).metrics["top1"] > 95
     noise = blobs(0.3)
     noise.y_train[:] = np.random.default_rng(5).integers(0, 3, 60)
-    assert linear.run(noise, cfg, 0, CPU).metrics["top1"] < 75
+    assert linear.TASK.run(noise, cfg, 0, CPU).metrics["top1"] < 75
 
 
 def test_linear_headline_is_the_last_epoch():
     """Best-on-test is stored beside it and never stands in for it."""
     results = [
-        linear.run(blobs(6.0), linear.Config(epochs=25, batch_size=8), seed, CPU)
+        linear.TASK.run(blobs(6.0), linear.Config(epochs=25, batch_size=8), seed, CPU)
         for seed in range(4)
     ]
     y = torch.from_numpy(blobs(6.0).y_test)
@@ -99,7 +104,7 @@ def test_linear_headline_is_the_last_epoch():
 def test_linear_is_reproducible_by_seed():
     """Same seed, same CPU, same bits."""
     a, b, c = (
-        linear.run(blobs(2.0), linear.Config(epochs=3), seed, CPU).scores for seed in (0, 0, 1)
+        linear.TASK.run(blobs(2.0), linear.Config(epochs=3), seed, CPU).scores for seed in (0, 0, 1)
     )
     assert np.array_equal(a, b)
     assert not np.array_equal(a, c)
@@ -111,10 +116,10 @@ def test_copies_of_training_clips_are_told_apart(task):
     f = blobs(3.0)
     f.test[:30], f.y_test[:30] = f.train[:30], f.y_train[:30]
     f.unseen[:30] = False
-    metrics = task.run(f, task.Config(), 0, CPU).metrics
+    metrics = task.TASK.run(f, task.Config(), 0, CPU).metrics
     rest = features(f.train, f.test[30:], f.y_train, f.y_test[30:])
     assert metrics["top1_unseen"] == pytest.approx(
-        task.run(rest, task.Config(), 0, CPU).metrics["top1"]
+        task.TASK.run(rest, task.Config(), 0, CPU).metrics["top1"]
     )
     assert metrics["top1_unseen"] < metrics["top1"]
 
@@ -122,10 +127,10 @@ def test_copies_of_training_clips_are_told_apart(task):
 def test_normalisation_undoes_what_an_encoder_adds_to_all_clips():
     """A large common part hides all differences from the cosine; what is subtracted comes from training clips alone."""
     f = blobs(2.0)
-    plain = knn.run(f, knn.Config(metric="euclidean"), 0, CPU).metrics
+    plain = knn.TASK.run(f, knn.Config(metric="euclidean"), 0, CPU).metrics
     moved = replace(f, train=f.train + 3e3, test=f.test + 3e3)
-    centred = knn.run(moved, knn.Config(normalise="centred"), 0, CPU)
-    same = knn.run(
+    centred = knn.TASK.run(moved, knn.Config(normalise="centred"), 0, CPU)
+    same = knn.TASK.run(
         replace(f, train=f.train - f.train.mean(0), test=f.test - f.train.mean(0)),
         knn.Config(),
         0,
@@ -134,7 +139,8 @@ def test_normalisation_undoes_what_an_encoder_adds_to_all_clips():
     assert centred.setting == "k=1;cosine;centred"
     assert centred.metrics == same.metrics
     assert (
-        knn.run(moved, knn.Config(metric="euclidean", normalise="centred"), 0, CPU).metrics == plain
+        knn.TASK.run(moved, knn.Config(metric="euclidean", normalise="centred"), 0, CPU).metrics
+        == plain
     )
     stretched = [
         np.where(np.arange(8) == 0, 1e4, 1.0).astype(np.float32) * side
@@ -142,7 +148,7 @@ def test_normalisation_undoes_what_an_encoder_adds_to_all_clips():
     ]
     cfg = retrieval.Config(normalise="standardised", ranks=(1, 3))
     found = [
-        retrieval.run(g, cfg, 0, CPU).metrics
+        retrieval.TASK.run(g, cfg, 0, CPU).metrics
         for g in (f, replace(f, train=stretched[0], test=stretched[1]))
     ]
     assert found[0] == pytest.approx(found[1], abs=1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tasks.test_finetune import CPU, RUN, SHORT, opened, world  # noqa: F401  (a fixture)
 
+from pstl.contracts import Result
 from pstl.data.labels import Ranking, labelled
 from pstl.data.store import open_array
 from pstl.errors import UserError
@@ -11,7 +12,6 @@ from pstl.files import write_json
 from pstl.report.paper import decisive
 from pstl.tasks import finetune, semi
 from pstl.tasks._pretrained import open_pretrained
-from pstl.tasks._result import Result
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def test_clips_without_labels_move_no_weight(world, tmp_path, ranking):  # noqa:
     given = semi_world(world, tmp_path, ranking)
     kept = labelled(ranking, 0.5, given.data)
     assert 0 < len(kept) < len(given.train)
-    a = semi.run(given, semi.Config(labels=0.5, train=SHORT), 0, CPU)
+    a = semi.TASK.run(given, semi.Config(labels=0.5, train=SHORT), 0, CPU)
     other = semi_world(world, tmp_path, ranking)
     hidden = np.setdiff1d(other.train, kept)
     other.data.y.setflags(write=True)
     other.data.y[hidden] = (other.data.y[hidden] + 1) % 3
-    b = semi.run(other, semi.Config(labels=0.5, train=SHORT), 0, CPU)
+    b = semi.TASK.run(other, semi.Config(labels=0.5, train=SHORT), 0, CPU)
     np.testing.assert_array_equal(a.scores, b.scores)
     assert a.setting == "labels=0.5;rule=psp"
     assert a.labelled["digest"]
@@ -58,7 +58,7 @@ def test_a_result_says_by_which_rule_its_clips_were_drawn(world, tmp_path, ranki
     results = []
     for fraction, given in ((0.5, every), (0.5, replace(ranking, rule="per_class_round"))):
         cfg = semi.Config(labels=fraction, label_rule=given.rule, train=SHORT)
-        results.append(semi.run(semi_world(world, tmp_path, given), cfg, 0, CPU))
+        results.append(semi.TASK.run(semi_world(world, tmp_path, given), cfg, 0, CPU))
     a, b = results
     assert (a.setting, b.setting) == ("labels=0.5;rule=random", "labels=0.5;rule=per_class_round")
     total = len(every.classes[0])
@@ -71,8 +71,10 @@ def test_a_result_says_by_which_rule_its_clips_were_drawn(world, tmp_path, ranki
 
 def test_all_labels_are_fine_tuning(world, tmp_path, ranking):  # noqa: F811
     """The fraction is the only difference between the two tasks, so 100 % must give the very same scores."""
-    a = semi.run(semi_world(world, tmp_path, ranking), semi.Config(labels=1, train=SHORT), 0, CPU)
-    b = finetune.run(opened(world, tmp_path), finetune.Config(train=SHORT), 0, CPU)
+    a = semi.TASK.run(
+        semi_world(world, tmp_path, ranking), semi.Config(labels=1, train=SHORT), 0, CPU
+    )
+    b = finetune.TASK.run(opened(world, tmp_path), finetune.Config(train=SHORT), 0, CPU)
     np.testing.assert_array_equal(a.scores, b.scores)
 
 
@@ -84,23 +86,27 @@ def test_another_draw_is_not_gone_on_with(world, tmp_path, ranking, monkeypatch)
     )
     other = replace(ranking, classes=[names[::-1] for names in ranking.classes])
     for lists in (ranking, ranking, other):
-        semi.run(semi_world(world, tmp_path, lists), semi.Config(labels=0.5, train=SHORT), 0, CPU)
+        semi.TASK.run(
+            semi_world(world, tmp_path, lists), semi.Config(labels=0.5, train=SHORT), 0, CPU
+        )
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_labels_of_another_draw_are_refused(world, tmp_path, ranking):  # noqa: F811
     """Seeds that share one draw by mistake would make the spread over draws look smaller than it is."""
     with pytest.raises(UserError, match="draw 0 of nwucla/xview, expected draw 1"):
-        semi.run(semi_world(world, tmp_path, ranking), semi.Config(labels=0.5, train=SHORT), 1, CPU)
+        semi.TASK.run(
+            semi_world(world, tmp_path, ranking), semi.Config(labels=0.5, train=SHORT), 1, CPU
+        )
     with pytest.raises(
         UserError,
         match="labels: rule psp, draw 0 of nwucla/xview, expected draw 0 of nwucla/xview, rule random; pass its file",
     ):
-        semi.run(
+        semi.TASK.run(
             semi_world(world, tmp_path, ranking),
             semi.Config(labels=0.5, label_rule="random", train=SHORT),
             0,
             CPU,
         )
     with pytest.raises(UserError, match="labels: none"):
-        semi.run(opened(world, tmp_path), semi.Config(labels=0.5, train=SHORT), 0, CPU)
+        semi.TASK.run(opened(world, tmp_path), semi.Config(labels=0.5, train=SHORT), 0, CPU)

@@ -13,17 +13,18 @@ from train.conftest import make_array, make_params
 
 from pstl import config
 from pstl.config import Frozen, Run
+from pstl.contracts import Result, Task
 from pstl.data.labels import rank
 from pstl.data.store import open_array, write_array
 from pstl.errors import UserError
 from pstl.files import write_json
-from pstl.registry import declared, names
+from pstl.metrics.classification import ACCURACIES
+from pstl.metrics.metric import UNSEEN
+from pstl.registry import names, task_traits
 from pstl.tasks import _run
 from pstl.tasks._features import extract
 from pstl.tasks._measures import ClipMetrics, on_clips
-from pstl.tasks._result import Result
 from pstl.tasks._run import evaluate, fuse
-from pstl.tasks._scores import UNSEEN
 from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")
@@ -46,9 +47,7 @@ TASKS = {
         "probes": {"linear": {"epochs": 2}, "knn": {"k": 3}},
     },
 }
-ON_CLIPS = [
-    name for name in names("tasks") if declared("tasks", name, "NEEDS", "features") != "recordings"
-]
+ON_CLIPS = [name for name in names("tasks") if task_traits(name).needs != "recordings"]
 TWINS = 3  # the last of 8 test clips: what is drawn clip by clip, as lost frames, is then the same without them
 
 
@@ -168,6 +167,19 @@ def test_a_fusion_leaves_the_copies_out_as_its_streams_do(sides, tmp_path):
     assert {"top1", "top5", "macro_f1", "top1_equal"} == set(found[False])
 
 
+class Careless(Task):
+    """A task that gives back the same whatever it is given."""
+
+    settings = Frozen
+    metrics = ACCURACIES
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+
+    def run(self, *_: object) -> Result:
+        return self.result
+
+
 def test_a_new_task_cannot_forget_it(sides, tmp_path, monkeypatch):
     """A task that makes its metrics by itself is refused at its first run, whatever the split: not where somebody reads a table."""
     half = ClipMetrics(top1=50.0, top1_unseen=50.0, top5=50.0)
@@ -177,8 +189,8 @@ def test_a_new_task_cannot_forget_it(sides, tmp_path, monkeypatch):
         (True, Result(half)),
     ):
         params, made = sides[copies]
-        task = SimpleNamespace(Config=Frozen, run=lambda *_, result=result: result)
-        monkeypatch.setattr(_run, "load_plugin", lambda *_, task=task: task)
+        module = SimpleNamespace(TASK=Careless(result))
+        monkeypatch.setattr(_run, "load_plugin", lambda *_, module=module: module)
         with pytest.raises(UserError, match=r"task knn: metrics of test clips without .*on_clips"):
             evaluate(
                 params,

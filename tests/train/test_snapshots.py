@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pstl.config import Run
+from pstl.contracts import NotApplicable
 from pstl.data.store import open_array, write_array
 from pstl.errors import UserError
 from pstl.tasks import classify
 from pstl.tasks._pretrained import open_pretrained
-from pstl.tasks._result import NotApplicable
 from pstl.train import checkpoint, encoder_file, snapshots
 from pstl.train import pretrain as loop
 from train.conftest import make_array, make_params
@@ -48,7 +48,7 @@ def looked_at(folder, array, norm="released"):
     world = open_pretrained(RUN, norm, folder / "encoder.pt", array, folder / "c.pt", "", CPU)
     head = encoder_file.load_classifier(folder / "encoder.pt")
     world = replace(world, classifier=head, snapshots=folder / "snapshots.zip")
-    return classify.run(world, classify.Config(), 0, CPU)
+    return classify.TASK.run(world, classify.Config(), 0, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_the_classifier_of_another_data_set_makes_no_sense(finished):
     elsewhere = RUN.model_copy(update={"dataset": "msraction3d"})
     head = encoder_file.load_classifier(run / "encoder.pt")
     with pytest.raises(NotApplicable, match="knows the classes of nwucla"):
-        classify.run(replace(world, run=elsewhere, classifier=head), classify.Config(), 0, CPU)
+        classify.TASK.run(replace(world, run=elsewhere, classifier=head), classify.Config(), 0, CPU)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK", b"not a zip at all"])

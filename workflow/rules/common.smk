@@ -10,7 +10,7 @@ from pstl import config as settings
 from pstl import paths
 from pstl.errors import UserError
 from pstl.provenance import code_hash
-from pstl.registry import declared, defines
+from pstl.registry import defines, task_traits
 
 STREAMS = r"(?:joint|bone|motion)"
 
@@ -164,7 +164,7 @@ def needed_by(wildcards):
 def read_by(wildcards):
     """Cached features, or an encoder and an array or whole recordings, or both."""
     run, task = run_of(wildcards), task_of(wildcards)
-    needs = declared("tasks", task.kind, "NEEDS", "features")
+    needs = task_traits(task.kind).needs
     encoder = paths.encoder(PARAMS.encoder_run(run, wildcards.task))
     if needs == "clips":
         return {"encoder": encoder, "array": array_of(wildcards)}
@@ -175,7 +175,7 @@ def read_by(wildcards):
             "array": array_of(wildcards),
             "snapshots": paths.snapshots(trained),
         }
-    if needs == "labels":
+    if needs == "labelled_clips":
         return {
             "encoder": encoder,
             "array": array_of(wildcards),
@@ -188,7 +188,7 @@ def read_by(wildcards):
     )
     return (
         {"encoder": encoder, "array": array_of(wildcards), "features": features}
-        if needs == "both"
+        if needs == "clips_and_features"
         else {"features": features}
     )
 
@@ -215,14 +215,14 @@ def given(wildcards, input):
 def task_code(wildcards):
     """The code of one task, with encoder and method where it does not read cached features."""
     kind, method = task_of(wildcards).kind, method_of(wildcards)
-    needs = declared("tasks", kind, "NEEDS", "features")
+    needs = task_traits(kind).needs
     if needs != "features":
         data = (
             [f"data.recipes.{method.recipe.name}", f"data.datasets.{run_of(wildcards).dataset}"]
             if needs == "recordings"
             else []
         )
-        probes = [f"tasks.{probe}" for probe in declared("tasks", kind, "PROBES", ())]
+        probes = [f"tasks.{probe}" for probe in task_traits(kind).probes]
         return code(
             "tasks._run",
             f"tasks.{kind}",
@@ -297,11 +297,7 @@ def features_of(wildcards):
     found = set()
     for cell in PARAMS.cells(wildcards.suite):
         task = PARAMS.task(wildcards.suite, cell.task)
-        if (
-            not cell.fused
-            and not task.source
-            and declared("tasks", task.kind, "NEEDS", "features") == "features"
-        ):
+        if not cell.fused and not task.source and task_traits(task.kind).needs == "features":
             found.add(paths.features(PARAMS.lent(cell.run), cell.batch_norm))
     return sorted(found)
 

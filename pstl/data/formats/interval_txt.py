@@ -6,7 +6,7 @@ from pathlib import Path
 from pstl.data import reading
 from pstl.errors import UserError
 from pstl.files import Kind, write_text
-from pstl.metrics_detection import Interval
+from pstl.metrics.detection import Interval
 
 INTERVALS = Kind(
     "text of numbers, one line 'label,start,end,confidence' per action",

@@ -1,7 +1,19 @@
-"""Metrics, exact over samples: nothing is averaged over batches."""
+"""Accuracy, confusion and F1 of class scores, exact over samples."""
 
 import torch
 from torch import Tensor
+
+from pstl.metrics.metric import Metric
+
+TOP1 = Metric("top1", title="Top-1 accuracy in percent", share_of_clips=True, unseen_shown=True)
+TOP1_BEST = Metric("top1_best", label="top1, best epoch")
+TOP5 = Metric("top5", share_of_clips=True)
+MACRO_F1 = Metric("macro_f1", label="macro F1")
+BEST_EPOCH = Metric("best_epoch")
+TOP1_AT_EPOCH = Metric("top1_epoch_{}")
+
+ACCURACIES = (TOP1, TOP5, MACRO_F1)
+LOOKS = (TOP1, TOP1_BEST, TOP5, MACRO_F1, BEST_EPOCH)  # with the best of several epochs
 
 
 def top_k(scores: Tensor, y: Tensor, k: int) -> Tensor:
@@ -17,27 +29,6 @@ def top_k(scores: Tensor, y: Tensor, k: int) -> Tensor:
     before = torch.arange(scores.shape[1], device=y.device) < y[:, None]
     ahead = ~(scores <= own) | ((scores == own) & before)
     return 100 * (ahead.sum(1) < min(k, scores.shape[1])).double().mean()
-
-
-def average_precision(hits: Tensor) -> Tensor:
-    """Mean precision at the ranks of the hits; 0 where a query has none.
-
-    hits: (Q, G) bool, best rank first.   Returns: (Q,) float64.
-    """
-    rank = torch.arange(1, hits.shape[1] + 1, device=hits.device)
-    precision = hits.cumsum(1, dtype=torch.double).div_(
-        rank
-    )  # float32 would lose digits among 100,000
-    return precision.mul_(hits).sum(1) / hits.sum(1).clamp(min=1)
-
-
-def precision_at(ranks: Tensor) -> Tensor:
-    """The same by the ranks of the hits.
-
-    ranks: (Q, hits) float64 from 1, ascending; infinity where a query has fewer.   Returns: (Q,) float64.
-    """
-    number = torch.arange(1, ranks.shape[1] + 1, device=ranks.device)
-    return (number / ranks).sum(1) / ranks.isfinite().sum(1).clamp(min=1)
 
 
 def confusion(scores: Tensor, y: Tensor) -> Tensor:
