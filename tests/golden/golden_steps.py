@@ -11,11 +11,11 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from pstl.methods._base import Batch, Problem
 
 from pstl.backbones import dsta, stgcn
 from pstl.backbones import hitrs as hitrs_backbone
 from pstl.backbones import scdnet as scdnet_backbone
+from pstl.contracts import Batch, Problem
 from pstl.methods import hitrs, psp, pstl, scdnet, skeletonbt, supervised
 from pstl.skeletons import load
 
