@@ -10,12 +10,12 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`pstl.load` (pstl.tasks._own) without importing torch before it is asked for.
+    """`pstl.load` (pstl.hub.embedder) without importing torch before it is asked for.
 
     By name, not by an import statement: whatever this file imports, every module of the package would count as its own code.
     """
     if name == "load":
         from importlib import import_module
 
-        return import_module("pstl.tasks._own").load
+        return import_module("pstl.hub.embedder").load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

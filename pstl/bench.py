@@ -15,13 +15,13 @@ from pstl.config import MethodSettings, Params, Run, validated
 from pstl.data.loader import Clips
 from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet
+from pstl.encoding.features import encode
 from pstl.errors import UserError
 from pstl.modules import BaseMethod
 from pstl.provenance import git_hash, versions
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import load as load_skeleton
-from pstl.tasks._features import encode
 from pstl.train import batches, optimiser
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.precision import chosen, use_bf16

@@ -7,9 +7,9 @@ import torch
 
 from pstl.bench import clock
 from pstl.config import validated
+from pstl.encoding.features import FeatureSet
 from pstl.provenance import git_hash, versions
 from pstl.registry import load as load_plugin
-from pstl.tasks._features import FeatureSet
 from pstl.train.pretrain import device_name
 
 PROBES = {

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from pstl.contracts import Result
+from pstl.encoding.features import FeatureSet
 from pstl.errors import UserError
 from pstl.metrics.retrieval import average_precision
 from pstl.provenance import git_hash
 from pstl.tasks import knn, retrieval
-from pstl.tasks._features import FeatureSet
 from pstl.train.pretrain import device_name, peak_memory
 
 WIDTH, CLASSES = 256, 120  # PSTL's features, NTU-120's classes

@@ -82,7 +82,7 @@ def features(args: argparse.Namespace) -> None:
     from pstl.train.devices import take
 
     take(args.gpus)
-    from pstl.tasks._features import extract
+    from pstl.encoding.features import extract
     from pstl.train.devices import choose_device
 
     _named(args.out, ".npz")
@@ -96,7 +96,7 @@ def evaluate(args: argparse.Namespace) -> None:
     from pstl.train.devices import take
 
     take(args.gpus)
-    from pstl.tasks._run import evaluate
+    from pstl.evaluation.run import evaluate
     from pstl.train.devices import choose_device
 
     run, device = config.Run.parse(args.run), choose_device(args.device)
@@ -119,7 +119,7 @@ def evaluate(args: argparse.Namespace) -> None:
 def trace(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.files import write_json
-    from pstl.tasks._trace import trace
+    from pstl.hub.trace import trace
     from pstl.train.devices import choose_device
 
     if args.plot:
@@ -136,7 +136,7 @@ def trace(args: argparse.Namespace) -> None:
 
 def fuse(args: argparse.Namespace) -> None:
     from pstl import config
-    from pstl.tasks._run import fuse
+    from pstl.evaluation.run import fuse
 
     params, run = config.load(args.params), config.Run.parse(args.run)
     files = dict(item.partition("=")[::2] for item in args.scores)
@@ -220,7 +220,7 @@ def page(args: argparse.Namespace) -> None:
 
 
 def import_weights(args: argparse.Namespace) -> None:
-    from pstl.tasks._import import Told, import_weights
+    from pstl.hub.import_weights import Told, import_weights
 
     told = Told(args.skeleton, args.stream, args.dataset, args.part)
     card = import_weights(args.source, args.official, args.out, told)
@@ -230,7 +230,7 @@ def import_weights(args: argparse.Namespace) -> None:
 
 
 def embed(args: argparse.Namespace) -> None:
-    from pstl.tasks._embed import Source, embed
+    from pstl.hub.embed_arrays import Source, embed
     from pstl.train.devices import choose_device
 
     try:
@@ -247,7 +247,7 @@ def embed(args: argparse.Namespace) -> None:
 
 def score_detections(args: argparse.Namespace) -> None:
     from pstl.files import write_json
-    from pstl.tasks._score import classes_of, score_detections
+    from pstl.hub.score_detections import classes_of, score_detections
 
     classes = classes_of(args.dataset, args.classes)
     found = score_detections(args.truth, args.proposals, args.theta, classes)
@@ -273,7 +273,7 @@ def score_detections(args: argparse.Namespace) -> None:
 
 
 def export(args: argparse.Namespace) -> None:
-    from pstl.tasks._release import export
+    from pstl.hub.export import export
 
     card = export(args.encoder, args.out, args.array)
     say(f"{args.out}: {card.method}, {card.skeleton}, batch norm {card.provenance['batch_norm']}")

@@ -43,7 +43,10 @@ LAYERS = (
     ("methods",),
     ("train",),
     ("importers",),
+    ("encoding",),
     ("tasks",),
+    ("evaluation",),
+    ("hub",),
     (
         "tracking",
         "report",
@@ -62,10 +65,10 @@ CORE = tuple(
     f"pstl.{name}"
     for name in (
         "train.pretrain",
-        "tasks._run",
-        "tasks._features",
-        "tasks._embed",
-        "tasks._trace",
+        "evaluation.run",
+        "encoding.features",
+        "hub.embed_arrays",
+        "hub.trace",
         "bench",
     )
 )

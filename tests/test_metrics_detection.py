@@ -8,6 +8,7 @@ import pytest
 from pstl import cli
 from pstl.data.formats import interval_txt
 from pstl.errors import UserError
+from pstl.hub.score_detections import score_detections
 from pstl.metrics.detection import (
     Interval,
     greedy,
@@ -17,7 +18,6 @@ from pstl.metrics.detection import (
     pkummd_ap,
     pkummd_f1,
 )
-from pstl.tasks._score import score_detections
 
 
 def spans(*rows, video="v", label=1):

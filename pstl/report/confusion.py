@@ -9,9 +9,9 @@ import numpy as np
 
 from pstl import paths
 from pstl.config import Cell, Run
+from pstl.evaluation import scores
+from pstl.evaluation.scores import Scores
 from pstl.report.text import csv_text
-from pstl.tasks import _scores
-from pstl.tasks._scores import Scores
 
 CLASSES = (
     "dataset",
@@ -42,7 +42,7 @@ CONFUSION = (
 def read_scores(cell: Cell) -> Scores | None:
     """Class scores of one cell's test clips; None if there is no such file. Empty scores: the task keeps no classes."""
     path = Path(paths.scores(*cell[:3]))
-    return _scores.read(path) if os.path.lexists(path) else None
+    return scores.read(path) if os.path.lexists(path) else None
 
 
 def class_names(run: Run, count: int) -> list[str]:

@@ -18,7 +18,7 @@ TRUTH = "#8a8a8a"
 
 
 def predictions(cells: Iterable[Cell]) -> str:
-    """The first "motions" list each method left beside its rows (pstl.tasks._result)."""
+    """The first "motions" list each method left beside its rows (pstl.evaluation.result_file)."""
     found: dict[str, tuple[str, list[dict[str, Any]]]] = {}
     for cell in cells:
         entries = (read_results(Path(paths.metrics(*cell[:3]))) or {}).get("motions", [])

@@ -11,12 +11,12 @@ import numpy as np
 from pstl import paths
 from pstl.config import Cell, Run
 from pstl.errors import UserError
+from pstl.evaluation import scores
+from pstl.evaluation.scores import Scores
 from pstl.report.confusion import read_scores
 from pstl.report.tables import from_source
 from pstl.report.text import csv_text
 from pstl.rng import numpy_generator
-from pstl.tasks import _scores
-from pstl.tasks._scores import Scores
 
 DRAWS = 10_000
 SAME = (
@@ -86,7 +86,7 @@ def compare(a: str, b: str, draws: int = DRAWS) -> Verdict:
     first = sides[a][0]
     for name, files in sides.items():
         for found in files:
-            if other := _scores.difference(found, first, SAME):
+            if other := scores.difference(found, first, SAME):
                 raise UserError(
                     f"{name}: scores of {len(found.y)} test clips that are not the {len(first.y)} of {a} ({other}); "
                     "only the same clips can be compared"
@@ -133,7 +133,7 @@ def pairs(
     for key, methods in groups.items():
         for one, other in combinations(methods, 2):
             both = [*methods[one], *methods[other]]
-            if any(_scores.difference(found, both[0], SAME) for found in both):
+            if any(scores.difference(found, both[0], SAME) for found in both):
                 continue
             right = {name: _right(methods[name]) for name in (one, other)}
             a, b = sorted((one, other), key=lambda name: -right[name].mean())
@@ -171,7 +171,7 @@ def _files(name: str) -> list[Path]:
 
 
 def _one(path: Path) -> Scores:
-    found = _scores.read(path)
+    found = scores.read(path)
     if not found.points.size:
         raise UserError(
             f"{path}: holds no class scores: this task does not classify, or makes no sense for this method"

@@ -11,13 +11,13 @@ import numpy as np
 
 from pstl import paths
 from pstl.config import Cell, Params, Run
+from pstl.encoding import feature_file
 from pstl.report import document, embedding, motions, svg
 from pstl.report.confusion import class_names, read_scores
 from pstl.report.paired import pairs
 from pstl.report.rows import Epochs, Results, read_results
 from pstl.report.svg import Series
 from pstl.report.tables import HEADLINE, Line, headlines
-from pstl.tasks import _feature_file
 
 DYNAMIC = 50.0  # a loss that falls by more than this factor is drawn by its logarithm
 FEWEST = 3  # values of a setting that make a curve
@@ -239,7 +239,7 @@ def maps(cells: list[Cell]) -> str:
             path := paths.features(run, norm)
         ):
             continue
-        features, y = _feature_file.read_test(path)
+        features, y = feature_file.read_test(path)
         index = embedding.chosen(len(features))
         points, made = embedding.to_plane(features[index].reshape(len(index), -1))
         names = names or class_names(run, int(y.max()) + 1)

@@ -147,7 +147,7 @@ def few_labels(path: Path, found: dict[str, dict[float, Line]]) -> None:
 
 
 def trace(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Accuracy against pre-training steps (rows of pstl.tasks._trace): one panel per task, a line per batch-norm variant."""
+    """Accuracy against pre-training steps (rows of pstl.hub.trace): one panel per task, a line per batch-norm variant."""
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     figure, axes = _panels(len(tasks), 3.4)
     for axis, task in zip(axes, tasks, strict=False):

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from pstl import paths
 from pstl.config import Cell, Params, Run
 from pstl.errors import UserError
+from pstl.evaluation import result_file
 from pstl.files import Kind, read_json
 from pstl.ops.finite import LARGEST
-from pstl.tasks import _result
 from pstl.train import curve
 
 FIELDS = (
@@ -149,7 +149,7 @@ def read_curve(run: Run) -> Epochs:
 
 def read_results(path: str | Path) -> dict[str, Any] | None:
     """What a task wrote; None if there is no such file. Raises: UserError if it holds something else."""
-    return _result.read(path) if os.path.lexists(path) else None
+    return result_file.read(path) if os.path.lexists(path) else None
 
 
 def _checked(row: Row, cell: Cell, path: Path) -> Row:

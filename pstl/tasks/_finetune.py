@@ -11,16 +11,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pstl.config import Frozen, TrainSettings, validated
 from pstl.contracts import Batch, Losses, NotApplicable, Problem, Result
 from pstl.data.loader import Clips, in_order
+from pstl.encoding.features import BATCH, encode_view, recalibrate
+from pstl.encoding.pretrained import Pretrained
 from pstl.errors import UserError
+from pstl.metrics.clips import measures
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.collective import gather
 from pstl.registry import load as load_plugin
 from pstl.rng import derive
 from pstl.tasks import _looks as looks
-from pstl.tasks._features import BATCH, encode_view, recalibrate
 from pstl.tasks._head import Initial, linear
-from pstl.tasks._measures import measures
-from pstl.tasks._pretrained import Pretrained
 from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import epochs_of, train

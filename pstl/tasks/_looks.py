@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
+from pstl.metrics.clips import accuracies, on_clips
 from pstl.metrics.metric import UNSEEN
-from pstl.tasks._measures import accuracies, on_clips
 
 Record = dict[str, float]
 Curve = Sequence[Record]  # one record per epoch, {"epoch": from 0, ...}

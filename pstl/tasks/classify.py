@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from pstl.config import Frozen
 from pstl.contracts import NotApplicable, Result, Task
 from pstl.data.loader import Clips, in_order
+from pstl.encoding.features import BATCH, encode, recalibrate
+from pstl.encoding.pretrained import Pretrained
 from pstl.errors import UserError
 from pstl.metrics.classification import LOOKS
+from pstl.metrics.clips import measures
 from pstl.modules import BaseEncoder
 from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
 from pstl.tasks import _looks as looks
-from pstl.tasks._features import BATCH, encode, recalibrate
-from pstl.tasks._measures import measures
-from pstl.tasks._pretrained import Pretrained
 from pstl.train import encoder_file, snapshots
 from pstl.train.encoder_file import EncoderCard
 

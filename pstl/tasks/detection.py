@@ -14,15 +14,15 @@ from pstl.config import Count, Frozen, TrainSettings
 from pstl.contracts import Batch, Losses, NotApplicable, Result, Task
 from pstl.data.loader import Clips, in_order
 from pstl.data.spec import Recording
+from pstl.encoding import windows
+from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached, standardised
+from pstl.encoding.standardise import Standard
 from pstl.metrics.detection import Interval, greedy, pkummd
 from pstl.metrics.metric import Metric
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
 from pstl.ops.timeline import overlap_mean, runs, smooth, spread
 from pstl.rng import numpy_generator, torch_generator
-from pstl.tasks import _windows
-from pstl.tasks._recorded import BATCH, Recorded, as_clips, cached, standardised
-from pstl.tasks._standard import Standard
 from pstl.train.encoder_file import EncoderCard
 
 METRICS = (
@@ -271,7 +271,7 @@ def window_scores(
     """Train on the windows of some recordings, score the frames of others."""
     spec = world.store.spec
     cut = [
-        _windows.cut(
+        windows.cut(
             [world.store[i] for i in side],
             cfg.window,
             cfg.stride,
@@ -285,8 +285,8 @@ def window_scores(
     encoder = world.copy()
     world.renew(encoder, clips)
     with torch.inference_mode():
-        rows = _windows.encode(world.card, encoder, *clips.take(torch.arange(1))[:2]).frames.shape
-    at = _windows.row_times(world.card, encoder, cfg.window, clips.x.shape[2], rows[1])
+        rows = windows.encode(world.card, encoder, *clips.take(torch.arange(1))[:2]).frames.shape
+    at = windows.row_times(world.card, encoder, cfg.window, clips.x.shape[2], rows[1])
     detector = Detector(
         encoder, world.card, rows[2], at, len(spec.classes), cfg.background, world.run.seed
     ).to(world.device)
@@ -341,7 +341,7 @@ class Detector(BaseMethod):
         return (
             x[..., 0, 0].transpose(1, 2)
             if self.frozen
-            else _windows.encode(self.card, self.encoder, x, length).frames
+            else windows.encode(self.card, self.encoder, x, length).frames
         )
 
     def renew(self, clips: Clips) -> None:
@@ -362,7 +362,7 @@ class Detector(BaseMethod):
 
 
 @torch.inference_mode()
-def _frames(detector: Detector, clips: Clips, windows: _windows.Windows) -> Scores:
+def _frames(detector: Detector, clips: Clips, cuts: windows.Windows) -> Scores:
     """Probabilities of every frame of every recording: rows to frames, then the mean over windows that overlap."""
     detector.eval()
     parts = (
@@ -370,11 +370,11 @@ def _frames(detector: Detector, clips: Clips, windows: _windows.Windows) -> Scor
     )
     rows = torch.cat([detector.scores(x, length).float().softmax(2) for x, length, _ in parts])
     check_rows(rows.cpu().numpy(), "scores of the test windows", clips.name)
-    frames, start = spread(rows, detector.at, windows.frames), torch.from_numpy(windows.start)
-    mine = (torch.from_numpy(windows.recording == number) for number in range(len(windows.total)))
+    frames, start = spread(rows, detector.at, cuts.frames), torch.from_numpy(cuts.start)
+    mine = (torch.from_numpy(cuts.recording == number) for number in range(len(cuts.total)))
     return [
         overlap_mean(frames[m.to(frames.device)], start[m], total)
-        for m, total in zip(mine, windows.total, strict=True)
+        for m, total in zip(mine, cuts.total, strict=True)
     ]
 
 

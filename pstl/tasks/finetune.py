@@ -3,10 +3,10 @@
 import torch
 
 from pstl.contracts import Result, Task
+from pstl.encoding.pretrained import Pretrained
 from pstl.metrics.classification import LOOKS, TOP1_AT_EPOCH
 from pstl.tasks import _finetune
 from pstl.tasks._finetune import Config
-from pstl.tasks._pretrained import Pretrained
 
 
 class Finetune(Task[Pretrained, Config]):

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from pstl.config import Epochs, Factor, Frozen
 from pstl.contracts import Result, Task
+from pstl.encoding.features import FeatureSet
 from pstl.metrics.classification import LOOKS
+from pstl.metrics.clips import accuracies, check_sides, on_clips
 from pstl.rng import torch_generator
-from pstl.tasks._features import FeatureSet
 from pstl.tasks._head import Initial, linear
 from pstl.tasks._looks import best_of
-from pstl.tasks._measures import accuracies, check_sides, on_clips
 
 
 class Config(Frozen):

@@ -13,16 +13,16 @@ from torch import Tensor
 from pstl.config import Frozen, validated
 from pstl.contracts import NotApplicable, Result, Task
 from pstl.data.loader import in_order
+from pstl.encoding.features import BATCH, FeatureSet, encode
+from pstl.encoding.pretrained import Pretrained
 from pstl.metrics.classification import TOP1, top_k
+from pstl.metrics.clips import ClipMetrics, on_clips
 from pstl.metrics.metric import UNSEEN
 from pstl.ops import masks
 from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import Skeleton
-from pstl.tasks._features import BATCH, FeatureSet, encode
-from pstl.tasks._measures import ClipMetrics, on_clips
-from pstl.tasks._pretrained import Pretrained
 from pstl.train import encoder_file
 
 NO_DELETION = "this encoder takes every joint, so none can be deleted"

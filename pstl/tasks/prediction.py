@@ -12,6 +12,9 @@ from pstl.config import Frozen, TrainSettings
 from pstl.contracts import Batch, Losses, NotApplicable, Result, Task
 from pstl.data.loader import Clips, in_order
 from pstl.data.spec import RawSequence
+from pstl.encoding import windows
+from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached, standardised
+from pstl.encoding.standardise import Standard
 from pstl.errors import UserError
 from pstl.metrics.metric import Metric
 from pstl.metrics.motion import joint_errors
@@ -21,9 +24,6 @@ from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
-from pstl.tasks import _windows
-from pstl.tasks._recorded import BATCH, Recorded, as_clips, cached, standardised
-from pstl.tasks._standard import Standard
 from pstl.train.encoder_file import EncoderCard
 
 METRICS = (
@@ -311,7 +311,7 @@ class Predictor(BaseMethod):
         return (
             x[..., 0, 0].transpose(1, 2)
             if self.frozen
-            else _windows.encode(self.card, self.encoder, x, length).clip[:, None]
+            else windows.encode(self.card, self.encoder, x, length).clip[:, None]
         )
 
     def offsets(self, x: Tensor, length: Tensor) -> Tensor:
@@ -339,7 +339,7 @@ def _clips(world: Recorded, side: Forecasts) -> Clips:
     """What was seen, as the encoder's recipe makes it, with the offsets to come as labels."""
     spec = world.store.spec
     seen = [RawSequence(f"window {i}", 0, window[:, :, None]) for i, window in enumerate(side.seen)]
-    data = _windows.as_array(seen, world.card, spec.skeleton, spec.people)
+    data = windows.as_array(seen, world.card, spec.skeleton, spec.people)
     return world.clips(replace(data, y=_targets(side)), labelled=True)
 
 

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from pstl.config import Factor, Frozen
 from pstl.contracts import Result, Task
+from pstl.encoding.features import FeatureSet
 from pstl.metrics.classification import ACCURACIES
+from pstl.metrics.clips import check_sides, measures, standardised
 from pstl.rng import numpy_generator
-from pstl.tasks._features import FeatureSet
-from pstl.tasks._measures import check_sides, measures, standardised
 
 log = logging.getLogger(__name__)
 

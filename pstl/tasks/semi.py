@@ -8,10 +8,10 @@ from pydantic import Field
 from pstl.config import DEFAULT_RULE, LabelRule, digest
 from pstl.contracts import Result, Task
 from pstl.data.labels import labelled, record
+from pstl.encoding.pretrained import Pretrained
 from pstl.errors import UserError
 from pstl.metrics.classification import LOOKS, TOP1_AT_EPOCH
 from pstl.tasks import _finetune
-from pstl.tasks._pretrained import Pretrained
 
 
 class Config(_finetune.Config):

@@ -13,8 +13,8 @@ import yaml
 from pstl.cli import main
 from pstl.config import Run, load
 from pstl.data.store import ArraySet, open_array, write_array
+from pstl.encoding.features import open_features
 from pstl.methods import hitrs
-from pstl.tasks._features import open_features
 from pstl.train import encoder_file
 from pstl.train import pretrain as loop
 

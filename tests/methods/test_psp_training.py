@@ -12,11 +12,11 @@ from pstl import config
 from pstl.data import labels
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array, write_array
+from pstl.encoding.features import recalibrate
+from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.files import write_json
 from pstl.tasks import classify
-from pstl.tasks._features import recalibrate
-from pstl.tasks._pretrained import open_pretrained
 from pstl.train import batches, encoder_file
 from pstl.train import pretrain as loop
 

@@ -13,15 +13,15 @@ from pstl.backbones.stgcn import Encoder as OtherEncoder
 from pstl.config import TrainSettings
 from pstl.contracts import Batch, Problem
 from pstl.data.loader import present
+from pstl.encoding.features import encode_view
 from pstl.errors import UserError
+from pstl.hub.embed_arrays import embed, import_weights
 from pstl.losses.infonce import logits
 from pstl.methods import scdnet
 from pstl.methods._momentum import Queue, follow
 from pstl.ops.streams import STREAMS, convert
 from pstl.rng import torch_generator
 from pstl.skeletons import load
-from pstl.tasks._embed import embed, import_weights
-from pstl.tasks._features import encode_view
 from pstl.train import distributed, encoder_file, optimiser
 from pstl.train.checkpoint import read
 from tests.official import imported

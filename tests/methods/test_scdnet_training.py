@@ -7,10 +7,10 @@ import yaml
 
 from pstl import config
 from pstl.data.store import ArraySet, open_array, write_array
+from pstl.encoding.features import extract, open_features
 from pstl.methods import scdnet
 from pstl.ops.streams import convert
 from pstl.skeletons import load
-from pstl.tasks._features import extract, open_features
 from pstl.train import encoder_file
 from pstl.train import pretrain as loop
 

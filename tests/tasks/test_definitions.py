@@ -7,11 +7,11 @@ import pytest
 import torch
 from ops.search_references import average_precision, crowded, majority, order
 
+from pstl.encoding.features import FeatureSet
 from pstl.metrics.classification import confusion, macro_f1, top_k
+from pstl.metrics.clips import measures
 from pstl.metrics.motion import joint_errors
 from pstl.tasks import knn, retrieval
-from pstl.tasks._features import FeatureSet
-from pstl.tasks._measures import measures
 
 CPU = torch.device("cpu")
 KINDS = ("small", "collapsed", "duplicates", "zeros")

@@ -11,10 +11,10 @@ from pstl.contracts import NotApplicable
 from pstl.data.datasets import utkinect
 from pstl.data.recordings import write_recordings
 from pstl.data.spec import RawSequence, Recording
+from pstl.encoding.recorded import open_recorded
 from pstl.metrics.detection import Interval
 from pstl.skeletons import load
 from pstl.tasks import detection
-from pstl.tasks._recorded import open_recorded
 from pstl.tasks.detection import Config, Post, intervals
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard

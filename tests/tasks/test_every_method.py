@@ -14,13 +14,13 @@ from pstl.config import Run
 from pstl.contracts import READS
 from pstl.data.labels import rank
 from pstl.data.store import ArraySet, write_array
+from pstl.encoding.features import extract
+from pstl.evaluation.run import evaluate
 from pstl.files import write_json
 from pstl.registry import names, task_traits
 from pstl.report.rows import from_files
 from pstl.skeletons import load
 from pstl.tasks import lost_joints
-from pstl.tasks._features import extract
-from pstl.tasks._run import evaluate
 from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")

@@ -8,10 +8,10 @@ from train.conftest import make_array, make_params
 from pstl.config import Run
 from pstl.data.loader import Clips
 from pstl.data.store import open_array
+from pstl.encoding import features
 from pstl.errors import ShapeError, UserError
-from pstl.tasks import _features
-from pstl.tasks._embed import embed
-from pstl.tasks._run import evaluate, fuse
+from pstl.evaluation.run import evaluate, fuse
+from pstl.hub.embed_arrays import embed
 from pstl.train import encoder_file
 from pstl.train.pretrain import pretrain
 
@@ -31,8 +31,8 @@ def world(tmp_path_factory):
 def test_features_are_those_of_embed(world, tmp_path):
     """Two doors to the same numbers."""
     _, array, encoder = world
-    _features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
-    found = _features.open_features(tmp_path / "f.npz")
+    features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
+    found = features.open_features(tmp_path / "f.npz")
     np.save(tmp_path / "x.npy", open_array(array).x)
     embed(encoder, tmp_path / "x.npy", tmp_path / "e.npy", None, [], CPU)
     np.testing.assert_allclose(
@@ -46,7 +46,7 @@ def test_recalibration_uses_clean_training_clips_only(world):
     _, array, path = world
     data = open_array(array)
     card, encoder = encoder_file.load(path)
-    _features.recalibrate(card, encoder, Clips(data, data.splits["xview"][0], CPU))
+    features.recalibrate(card, encoder, Clips(data, data.splits["xview"][0], CPU))
     x = (
         torch.from_numpy(np.array(data.x[:16])).permute(0, 4, 3, 1, 2).reshape(16, 60, 50)
     )  # channels are joint-major
@@ -62,9 +62,9 @@ def test_recalibrated_and_released_differ(world, tmp_path):
     """The setting must reach the features."""
     _, array, encoder = world
     for norm in ("released", "recalibrated"):
-        _features.extract(encoder, array, "xview", norm, tmp_path / f"{norm}.npz", CPU)
+        features.extract(encoder, array, "xview", norm, tmp_path / f"{norm}.npz", CPU)
     a, b = (
-        _features.open_features(tmp_path / f"{norm}.npz") for norm in ("released", "recalibrated")
+        features.open_features(tmp_path / f"{norm}.npz") for norm in ("released", "recalibrated")
     )
     assert not np.allclose(a.test, b.test)
 
@@ -72,7 +72,7 @@ def test_recalibrated_and_released_differ(world, tmp_path):
 def test_evaluate_writes_rows_that_know_their_origin(world, tmp_path):
     """Settings, data checksum, commit and run id stand beside every number."""
     params, array, encoder = world
-    _features.extract(encoder, array, "xview", "recalibrated", tmp_path / "f.npz", CPU)
+    features.extract(encoder, array, "xview", "recalibrated", tmp_path / "f.npz", CPU)
     evaluate(
         params,
         RUN,
@@ -101,7 +101,7 @@ def test_evaluate_writes_rows_that_know_their_origin(world, tmp_path):
 def test_features_of_another_run_are_refused(world, tmp_path):
     """Rows must not be filed under the wrong run."""
     params, array, encoder = world
-    _features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
+    features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
     with pytest.raises(UserError, match="expected tiny/nwucla/xview/pstl/joint/s0"):
         evaluate(
             params, RUN, "knn", "recalibrated", tmp_path / "f.npz", tmp_path / "knn.json", None, CPU

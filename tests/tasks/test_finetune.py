@@ -9,10 +9,10 @@ from train.conftest import make_array, make_params
 from pstl import config
 from pstl.config import Run
 from pstl.data.store import ArraySet, open_array, write_array
+from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
+from pstl.evaluation.run import evaluate
 from pstl.tasks import _finetune, finetune
-from pstl.tasks._pretrained import open_pretrained
-from pstl.tasks._run import evaluate
 from pstl.train import encoder_file
 from pstl.train import pretrain as loop
 from pstl.train.pretrain import pretrain

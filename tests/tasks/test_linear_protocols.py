@@ -3,9 +3,9 @@ import torch
 import torch.nn.functional as F
 
 from pstl import config
+from pstl.encoding.features import FeatureSet
 from pstl.rng import torch_generator
 from pstl.tasks import linear
-from pstl.tasks._features import FeatureSet
 
 CPU = torch.device("cpu")
 

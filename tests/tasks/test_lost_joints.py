@@ -12,12 +12,12 @@ from train.conftest import make_array, make_params
 from pstl import config
 from pstl.config import Run
 from pstl.contracts import NotApplicable
+from pstl.encoding.features import encode_all, extract, open_features
+from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
+from pstl.evaluation.run import evaluate
 from pstl.skeletons import load
 from pstl.tasks import lost_joints
-from pstl.tasks._features import encode_all, extract, open_features
-from pstl.tasks._pretrained import open_pretrained
-from pstl.tasks._run import evaluate
 from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")

@@ -14,13 +14,13 @@ from pstl.data.fetch import fetch
 from pstl.data.parse import parse
 from pstl.data.recordings import write_recordings
 from pstl.data.spec import RawSequence, Recording
+from pstl.encoding.recorded import open_recorded
 from pstl.errors import UserError
 from pstl.metrics import motion as metrics_motion
 from pstl.registry import load as load_plugin
 from pstl.registry import names
 from pstl.skeletons import load
 from pstl.tasks import prediction
-from pstl.tasks._recorded import open_recorded
 from pstl.tasks.prediction import Config, face, forecasts
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard

@@ -7,11 +7,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
+from pstl.encoding.features import FeatureSet
 from pstl.errors import UserError
 from pstl.metrics.classification import confusion, macro_f1
 from pstl.rng import numpy_generator
 from pstl.tasks import probe
-from pstl.tasks._features import FeatureSet
 
 CPU = torch.device("cpu")
 

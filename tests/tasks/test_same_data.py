@@ -13,12 +13,13 @@ from train.conftest import make_array, make_params
 from pstl import config
 from pstl.config import Run
 from pstl.data.store import open_array, write_array
+from pstl.encoding.features import extract
 from pstl.errors import UserError
+from pstl.evaluation import scores
+from pstl.evaluation.run import evaluate, fuse
+from pstl.hub import export
+from pstl.hub.trace import trace
 from pstl.report import paired
-from pstl.tasks import _release, _scores
-from pstl.tasks._features import extract
-from pstl.tasks._run import evaluate, fuse
-from pstl.tasks._trace import trace
 from pstl.train import encoder_file
 from pstl.train.pretrain import pretrain
 
@@ -92,9 +93,9 @@ def stream(folder: Path, name: str, **changes: object) -> str:
     }  # fmt: skip
     about |= {key: value for key, value in changes.items() if key in about}
     y = np.array(changes.get("y", [0, 1, 2]))
-    _scores.write(
+    scores.write(
         folder / f"{name}.scores.npz",
-        _scores.Scores(np.eye(3, int(changes.get("classes", 3))), y, np.ones(3, bool), about),
+        scores.Scores(np.eye(3, int(changes.get("classes", 3))), y, np.ones(3, bool), about),
     )
     part = {
         "run_id": name,
@@ -203,7 +204,7 @@ def test_a_model_card_holds_its_own_scores_only(world, tmp_path):
     for task, run_id in (("knn", card.provenance["run_id"]), ("from_msr_knn", "0" * 16)):
         row = {"task": task, "setting": "", "metric": "top1", "value": 50.0, "run_id": run_id}
         (tmp_path / "released" / f"{task}.json").write_text(json.dumps({"rows": [row]}))
-    _release.export(tmp_path / "encoder.pt", tmp_path / "out")
+    export.export(tmp_path / "encoder.pt", tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text()
     assert "| knn |" in text
     assert "from_msr_knn" not in text

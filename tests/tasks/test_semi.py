@@ -7,11 +7,11 @@ from tasks.test_finetune import CPU, RUN, SHORT, opened, world  # noqa: F401  (a
 from pstl.contracts import Result
 from pstl.data.labels import Ranking, labelled
 from pstl.data.store import open_array
+from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.files import write_json
 from pstl.report.paper import decisive
 from pstl.tasks import finetune, semi
-from pstl.tasks._pretrained import open_pretrained
 
 
 @pytest.fixture

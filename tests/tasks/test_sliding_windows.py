@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pstl.data.spec import RawSequence, Recording
+from pstl.encoding import windows as sliding
 from pstl.registry import load as load_plugin
 from pstl.skeletons import load
-from pstl.tasks import _windows
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -42,10 +42,10 @@ def test_rows_know_their_frame(recipe, method, frames):
     """Half a row of error moves every boundary of every interval. The hand's height is a clock no code of the task can see."""
     made = card(recipe, method, frames)
     encoder = encoder_file.build(made)
-    windows = _windows.cut([recording(40)], 40, 8, made, "kinect_v1", 1)
+    windows = sliding.cut([recording(40)], 40, 8, made, "kinect_v1", 1)
     x, length = torch.from_numpy(windows.data.x), torch.from_numpy(windows.data.length)
-    rows = _windows.encode(made, encoder, x, length).frames
-    at = _windows.row_times(made, encoder, 40, x.shape[2], rows.shape[1])
+    rows = sliding.encode(made, encoder, x, length).frames
+    at = sliding.row_times(made, encoder, 40, x.shape[2], rows.shape[1])
     hand = rows.view(len(rows), rows.shape[1], 3, J, 1)[0, :, :, 7, 0]
     clock = (
         hand.norm(dim=1) / 0.01 - 1
@@ -61,7 +61,7 @@ def test_windows_carry_the_labels_of_their_frames():
     """Labels shifted against coordinates would train a detector that is always late."""
     made = card()
     whole = recording(30, actions=[(3, 10.0, 20.0)])  # times are twice the frames: frames 5 to 10
-    windows = _windows.cut([whole, recording(6, seed=1)], 12, 5, made, "kinect_v1", 1)
+    windows = sliding.cut([whole, recording(6, seed=1)], 12, 5, made, "kinect_v1", 1)
     assert windows.start.tolist() == [0, 5, 10, 15, 18, 0]
     assert windows.recording.tolist() == [0, 0, 0, 0, 0, 1]
     labels = np.zeros(30, int)
@@ -78,10 +78,10 @@ def test_windows_carry_the_labels_of_their_frames():
 def test_a_window_is_seen_as_the_clip_it_is():
     """A window and the same frames as a clip of their own must give the same array, or pre-training saw something else."""
     made, whole = card(), recording(30)
-    windows = _windows.cut([whole], 12, 6, made, "kinect_v1", 1)
+    windows = sliding.cut([whole], 12, 6, made, "kinect_v1", 1)
     clip = RawSequence("c", 0, whole.clip.xyz[6:18])
     np.testing.assert_array_equal(
-        windows.data.x[1], _windows.as_array([clip], made, "kinect_v1", 1).x[0]
+        windows.data.x[1], sliding.as_array([clip], made, "kinect_v1", 1).x[0]
     )
 
 
@@ -117,7 +117,7 @@ def test_rows_of_every_method_are_about_their_frames(method):
         moved[moment - 2 : moment + 3, [6, 7, 10, 11]] += 0.3
         clips.append(RawSequence(f"moved at {moment}", -1, moved[:, :, None].astype(np.float32)))
     made = EncoderCard(method, {}, encoder_settings, {"name": recipe}, "kinect_v1", 1, 64, "joint")
-    data = _windows.as_array(clips, made, "kinect_v1", 1)
+    data = sliding.as_array(clips, made, "kinect_v1", 1)
     made = replace(made, frames=module.Method.frames(module.Config(), data.x.shape[2]))
     change = torch.zeros(1)
     for seed in range(
@@ -126,12 +126,12 @@ def test_rows_of_every_method_are_about_their_frames(method):
         torch.manual_seed(seed)
         encoder = encoder_file.build(made).eval()
         with torch.inference_mode():
-            rows = _windows.encode(
+            rows = sliding.encode(
                 made, encoder, torch.from_numpy(data.x), torch.from_numpy(data.length)
             ).frames
         moved_by = (rows[1:] - rows[:1]).norm(dim=2)
         change = change + moved_by / moved_by.sum()
-    at = _windows.row_times(made, encoder, 64, data.x.shape[2], rows.shape[1])
+    at = sliding.row_times(made, encoder, 64, data.x.shape[2], rows.shape[1])
     assert len(at) == rows.shape[1]
     above = (change - change.median(1, keepdim=True).values).clamp(min=0)
     centre = (above * at).sum(1) / above.sum(1)

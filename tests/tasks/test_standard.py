@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from pstl.tasks._standard import Standard
+from pstl.encoding.standardise import Standard
 
 
 def rows(clips=40, seed=0):

@@ -16,15 +16,15 @@ from pstl.config import Frozen, Run
 from pstl.contracts import Result, Task
 from pstl.data.labels import rank
 from pstl.data.store import open_array, write_array
+from pstl.encoding.features import extract
 from pstl.errors import UserError
+from pstl.evaluation import run as _run
+from pstl.evaluation.run import evaluate, fuse
 from pstl.files import write_json
 from pstl.metrics.classification import ACCURACIES
+from pstl.metrics.clips import ClipMetrics, on_clips
 from pstl.metrics.metric import UNSEEN
 from pstl.registry import names, task_traits
-from pstl.tasks import _run
-from pstl.tasks._features import extract
-from pstl.tasks._measures import ClipMetrics, on_clips
-from pstl.tasks._run import evaluate, fuse
 from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")

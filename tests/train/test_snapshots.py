@@ -10,9 +10,9 @@ import torch
 from pstl.config import Run
 from pstl.contracts import NotApplicable
 from pstl.data.store import open_array, write_array
+from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.tasks import classify
-from pstl.tasks._pretrained import open_pretrained
 from pstl.train import checkpoint, encoder_file, snapshots
 from pstl.train import pretrain as loop
 from train.conftest import make_array, make_params

@@ -224,14 +224,14 @@ def task_code(wildcards):
         )
         probes = [f"tasks.{probe}" for probe in task_traits(kind).probes]
         return code(
-            "tasks._run",
+            "evaluation.run",
             f"tasks.{kind}",
             f"methods.{method.method}",
             f"backbones.{method.encoder.name}",
             *data,
             *probes,
         )
-    return code("tasks._run", f"tasks.{kind}")
+    return code("evaluation.run", f"tasks.{kind}")
 
 
 def labels_of(wildcards):

@@ -18,7 +18,7 @@ rule features:
         runtime=lambda w, attempt: 60 * attempt,
     params:
         code=lambda w: code(
-            "tasks._features",
+            "encoding.features",
             f"methods.{method_of(w).method}",
             f"backbones.{method_of(w).encoder.name}",
         ),
@@ -70,7 +70,7 @@ rule fuse:
         "probes"
     params:
         section=lambda w: section(fused_of(w)),
-        code=lambda w: code("tasks._run"),
+        code=lambda w: code("evaluation.run"),
         scores=lambda w, input: [f"{stream}={input[stream]}" for stream in scores_of(w)],
     message:
         "fuse {wildcards.task} on {wildcards.suite}/{wildcards.group}, seed {wildcards.seed}, batch norm {wildcards.batch_norm}"

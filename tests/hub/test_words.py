@@ -14,9 +14,9 @@ from pstl.data.datasets import msraction3d, synthetic
 from pstl.data.formats.skeleton_txt import Name
 from pstl.data.store import write_sequences
 from pstl.errors import UserError
+from pstl.hub.embed_arrays import Source, embed
 from pstl.report.clip_drawing import draw
 from pstl.skeletons import load as load_skeleton
-from pstl.tasks._embed import Source, embed
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 

@@ -1,8 +1,7 @@
 """What one cell said about each test clip, on disk: read by fusion, paired tests and confusion matrices. Free of torch."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,11 +67,6 @@ def read(path: str | Path) -> Scores:
         if points.size:
             check_range(y, 0, points.shape[1] - 1)
         return Scores(points, y, unseen, about)
-
-
-def clip_digest(names: Iterable[str]) -> str:
-    """A short name for these clips in this order."""
-    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
 
 
 def difference(one: Scores, other: Scores, keys: Sequence[str]) -> str:

@@ -19,13 +19,13 @@ from pstl.data.loader import Clips
 from pstl.data.prepare import prepare
 from pstl.data.spec import RawSequence
 from pstl.data.store import open_array, open_sequences, write_sequences
+from pstl.encoding.features import extract, open_features, recalibrate
 from pstl.errors import UserError
+from pstl.hub import export
+from pstl.hub.embed_arrays import embed
+from pstl.hub.embedder import load
 from pstl.report import window
 from pstl.report.clip_drawing import draw
-from pstl.tasks import _release
-from pstl.tasks._embed import embed
-from pstl.tasks._features import extract, open_features, recalibrate
-from pstl.tasks._own import load
 from pstl.train import encoder_file, safetensors
 from pstl.train.encoder_file import EncoderCard
 
@@ -165,16 +165,16 @@ def test_what_does_not_fit_is_named(place: Path) -> None:
 def test_an_exported_encoder_is_the_same_encoder(place: Path, home: Path) -> None:
     """Passing weights on must not change a bit of a feature; with --array the statistics become those of the headline."""
     clip = np.load("clips/wave.npy")
-    _release.export("encoder.pt", "released")
+    export.export("encoder.pt", "released")
     np.testing.assert_array_equal(load("released").embed(clip), load("encoder.pt").embed(clip))
-    card = _release.export("encoder.pt", "recalibrated", home / "resize50")
+    card = export.export("encoder.pt", "recalibrated", home / "resize50")
     assert card.provenance["batch_norm"] == "recalibrated"
     assert not np.allclose(
         load("recalibrated").embed(clip), load("encoder.pt").embed(clip), rtol=1e-3
     )
     weights(home, "scdnet", Path("scdnet.pt"))
     with pytest.raises(UserError, match="not the array this encoder was trained on"):
-        _release.export("scdnet.pt", "x", home / "resize50")
+        export.export("scdnet.pt", "x", home / "resize50")
 
 
 def test_the_model_card_says_where_it_comes_from(place: Path) -> None:
@@ -182,7 +182,7 @@ def test_the_model_card_says_where_it_comes_from(place: Path) -> None:
     rows = [{"task": "knn", "setting": "k=1;cosine", "metric": "top1", "value": 56.034}]
     Path("released").mkdir()
     Path("released/knn.json").write_text(json.dumps({"rows": rows}))
-    _release.export("encoder.pt", "out")
+    export.export("encoder.pt", "out")
     card = Path("out/README.md").read_text()
     for fact in (
         "synthetic, split xsub",

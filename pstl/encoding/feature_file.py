@@ -1,6 +1,8 @@
 """features.npz: both sides of a split, encoded once. Free of torch."""
 
+import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,11 @@ class FeaturesMeta(BaseModel):
     encoded_dataset: str
     batch_norm: str
     data_checksum: str
+
+
+def clip_digest(names: Iterable[str]) -> str:
+    """A short name for these clips in this order."""
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
 
 
 def write(path: str | Path, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:

@@ -16,10 +16,10 @@ from pstl.data.clip_files import Clip
 from pstl.data.prepare import check_finite, made
 from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet
+from pstl.encoding.features import BATCH, encode_array, reads_every_frame
 from pstl.errors import UserError
+from pstl.hub import export
 from pstl.modules import BaseEncoder
-from pstl.tasks import _release
-from pstl.tasks._features import BATCH, encode_array, reads_every_frame
 from pstl.train import encoder_file
 from pstl.train.devices import choose_device
 from pstl.train.encoder_file import EncoderCard
@@ -44,8 +44,8 @@ def find(path_or_name: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     Raises: UserError if there is none, or it is damaged.
     """
     path = Path(path_or_name)
-    if path.is_dir() and os.path.lexists(path / _release.WEIGHTS):
-        return _release.read(path)
+    if path.is_dir() and os.path.lexists(path / export.WEIGHTS):
+        return export.read(path)
     if path.is_file():
         return encoder_file.load(path)
     if len(path.parts) == 6 and not path.is_absolute():

@@ -15,13 +15,13 @@ from pstl.data.datasets import msraction3d, nwucla, synthetic
 from pstl.data.formats import skeleton_txt
 from pstl.data.prepare import prepare
 from pstl.data.store import ArraySet, open_array, open_sequences, write_array, write_sequences
+from pstl.encoding.features import extract, open_features
 from pstl.errors import UserError
+from pstl.hub import export
+from pstl.hub.embed_arrays import Source, embed
 from pstl.ops.streams import STREAMS
 from pstl.registry import names
 from pstl.skeletons import load as load_skeleton
-from pstl.tasks import _release
-from pstl.tasks._embed import Source, embed
-from pstl.tasks._features import extract, open_features
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -241,7 +241,7 @@ def test_recalibrated_features_come_from_an_exported_encoder(home: Path, method:
     card = card_of(method, data.x.shape[2])
     card = replace(card, provenance={**card.provenance, "data_checksum": data.meta["checksum"]})
     theirs = features_of(card, array, "recalibrated")
-    _release.export("encoder.pt", "exported", array)
+    export.export("encoder.pt", "exported", array)
     np.testing.assert_array_equal(embedded(array, weights="exported"), theirs)
     assert not np.allclose(embedded(array), theirs, rtol=1e-3)
 

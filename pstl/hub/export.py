@@ -9,13 +9,13 @@ import torch
 
 from pstl.data.loader import Clips
 from pstl.data.store import open_array
+from pstl.encoding.features import check_fit, recalibrate
 from pstl.errors import UserError
+from pstl.evaluation import result_file
 from pstl.files import parsed, reading, replaced, write_json, write_text
 from pstl.modules import BaseEncoder
 from pstl.registry import load as load_plugin
 from pstl.registry import names
-from pstl.tasks import _result
-from pstl.tasks._features import check_fit, recalibrate
 from pstl.train import encoder_file, safetensors
 from pstl.train.encoder_file import EncoderCard
 
@@ -72,7 +72,7 @@ def scores(folder: Path, norm: str, card: EncoderCard) -> list[dict[str, Any]]:
 
     Beside them may lie rows of a transfer, which are another encoder's, and of an earlier training: these are left out.
     """
-    found = [_result.read(path)["rows"] for path in sorted((folder / norm).glob("*.json"))]
+    found = [result_file.read(path)["rows"] for path in sorted((folder / norm).glob("*.json"))]
     own = card.provenance.get("run_id")
     return [row for rows in found for row in rows if row.get("run_id", own) == own]
 

@@ -10,14 +10,14 @@ import torch
 
 from pstl.data import clip_files
 from pstl.data.numpy_file import save_npy, save_npz
+from pstl.encoding.features import encode_array, say_odd
 from pstl.errors import UserError
 from pstl.files import by_ending
+from pstl.hub.clip_arrays import is_array, open_clips
+from pstl.hub.embedder import Embedder, find
+from pstl.hub.import_weights import import_weights as import_weights
 from pstl.modules import BaseEncoder
 from pstl.ops.streams import STREAMS
-from pstl.tasks._array import is_array, open_clips
-from pstl.tasks._features import encode_array, say_odd
-from pstl.tasks._import import import_weights as import_weights
-from pstl.tasks._own import Embedder, find
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 

@@ -13,11 +13,11 @@ from pstl.config import Run, TrainSettings, digest
 from pstl.data.loader import Clips, in_order
 from pstl.data.recordings import RecordingStore, open_recordings
 from pstl.data.store import ArraySet
+from pstl.encoding.features import adapted, recalibrate
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
 from pstl.rng import derive
-from pstl.tasks._features import adapted, recalibrate
 from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import train

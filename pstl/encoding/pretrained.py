@@ -16,9 +16,9 @@ from pstl.config import Run, digest
 from pstl.data.labels import Ranking, read
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
+from pstl.encoding.features import FeatureSet, fitted, recalibrate, sides_of
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder
-from pstl.tasks._features import FeatureSet, fitted, recalibrate, sides_of
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 

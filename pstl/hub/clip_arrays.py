@@ -13,11 +13,11 @@ from pstl.data.clip_files import ARRAY
 from pstl.data.loader import in_order
 from pstl.data.numpy_file import load_npy
 from pstl.data.store import ArraySet, open_array
+from pstl.encoding.features import BATCH
 from pstl.errors import ShapeError, UserError
 from pstl.files import Kind, read_json, reading
 from pstl.registry import load as load_plugin
 from pstl.skeletons import load as load_skeleton
-from pstl.tasks._features import BATCH
 from pstl.train.encoder_file import EncoderCard
 
 log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from pstl.config import BatchNorm, Params, Run, validated
 from pstl.contracts import Task
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
+from pstl.encoding.features import FeatureSet, encode_all, recalibrate, sides_of
 from pstl.errors import UserError
 from pstl.files import reading
 from pstl.registry import load as load_plugin
 from pstl.registry import task_traits
-from pstl.tasks._features import FeatureSet, encode_all, recalibrate, sides_of
 from pstl.train import curve, encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.snapshots import unpacked

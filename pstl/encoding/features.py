@@ -15,13 +15,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pstl.config import validated
 from pstl.data.loader import Clips, in_order, shuffled
 from pstl.data.store import ArraySet, open_array
+from pstl.encoding import feature_file
+from pstl.encoding.feature_file import clip_digest
 from pstl.errors import ShapeError, UserError
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import DIVERGED, check_rows
 from pstl.registry import load as load_plugin
 from pstl.skeletons.mapping import joints_of
-from pstl.tasks import _feature_file
-from pstl.tasks._scores import clip_digest
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
@@ -209,7 +209,7 @@ def extract(
         "clips": clip_digest(data.names[i] for i in sides["test"]), "stream": card.stream,
         "device": device_name(device), "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
     }  # fmt: skip
-    _feature_file.write(out, {**arrays, **labels}, meta)
+    feature_file.write(out, {**arrays, **labels}, meta)
 
 
 def sides_of(data: ArraySet, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -290,4 +290,4 @@ def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:
 
 def open_features(path: str | Path) -> FeatureSet:
     """Read features.npz. Raises: UserError if it is missing or damaged."""
-    return FeatureSet(**_feature_file.read(path))
+    return FeatureSet(**feature_file.read(path))

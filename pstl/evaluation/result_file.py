@@ -9,10 +9,10 @@ from pydantic import BaseModel
 
 from pstl.config import Run
 from pstl.contracts import Result
+from pstl.evaluation import scores
+from pstl.evaluation.scores import Scores
 from pstl.files import Kind, json_text, read_json, write_text
 from pstl.ops.finite import check_rows
-from pstl.tasks import _scores
-from pstl.tasks._scores import Scores
 
 RESULTS = Kind("readable file of results", "delete it and run the task again", "run the task first")
 
@@ -109,7 +109,7 @@ def write(
     drawn = {name: shown for name, shown in more if shown}
     text = json_text(out, {"rows": table, "curve": result.curve, **reason, **drawn})
     if scores_out is not None:
-        _scores.write(
+        scores.write(
             scores_out, tested if result.scores is None else replace(tested, points=result.scores)
         )
     write_text(out, text)

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from pstl import cli
 from pstl.errors import UserError
+from pstl.hub.embed_arrays import embed
+from pstl.hub.import_weights import Told, import_weights
 from pstl.located import encoder_in
 from pstl.skeletons import load as load_skeleton
 from pstl.skeletons.graph import spatial_partition
-from pstl.tasks._embed import embed
-from pstl.tasks._import import Told, import_weights
 from pstl.train import encoder_file
 from pstl.train.checkpoint import read
 from tests.official import imported, importer_of

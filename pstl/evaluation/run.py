@@ -11,17 +11,19 @@ import torch
 
 from pstl.config import Params, Run, digest, validated
 from pstl.contracts import NotApplicable, Result, Task
+from pstl.encoding.feature_file import clip_digest
+from pstl.encoding.features import FeatureSet, open_features
+from pstl.encoding.pretrained import Pretrained, open_pretrained
+from pstl.encoding.recorded import Recorded, open_recorded
 from pstl.errors import UserError
+from pstl.evaluation import result_file
+from pstl.evaluation.scores import CELL, DATA, Scores, difference
+from pstl.evaluation.scores import read as read_scores
 from pstl.metrics.classification import top_k
+from pstl.metrics.clips import ClipMetrics, accuracies, on_clips
 from pstl.metrics.metric import UNSEEN, Metrics
 from pstl.provenance import git_hash
 from pstl.registry import load as load_plugin
-from pstl.tasks import _result, _scores
-from pstl.tasks._features import FeatureSet, open_features
-from pstl.tasks._measures import ClipMetrics, accuracies, on_clips
-from pstl.tasks._pretrained import Pretrained, open_pretrained
-from pstl.tasks._recorded import Recorded, open_recorded
-from pstl.tasks._scores import Scores
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.pretrain import device_name, peak_memory
@@ -103,12 +105,14 @@ def evaluate(
     tested = _tested(given, about)
     if needs != "recordings":
         _check_unseen(result, section.kind, tested.unseen)
-    _result.write(out, scores, _result.rows(run, task, batch_norm, result, facts), result, tested)
+    result_file.write(
+        out, scores, result_file.rows(run, task, batch_norm, result, facts), result, tested
+    )
 
 
 def _cell(run: Run, task: str, batch_norm: str) -> dict[str, Any]:
     """What names one cell of the grid, as it stands in its rows and beside its scores."""
-    return {key: getattr(run, key) for key in _scores.CELL[:5]} | {
+    return {key: getattr(run, key) for key in CELL[:5]} | {
         "task": task,
         "batch_norm": batch_norm,
     }
@@ -120,7 +124,7 @@ def _tested(given: FeatureSet | Pretrained | Recorded, about: Mapping[str, Any])
         own = {"clips": given.meta.get("clips", "")}
         return Scores(np.zeros((0, 0), np.float32), given.y_test, given.unseen, {**about, **own})
     if isinstance(given, Pretrained):
-        own = {"clips": _scores.clip_digest(given.data.names[i] for i in given.test)}
+        own = {"clips": clip_digest(given.data.names[i] for i in given.test)}
         if given.ranking is not None:
             own["labels"] = given.ranking.digest
         return Scores(
@@ -151,7 +155,7 @@ def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
         }:
             raise UserError(
                 f"task {kind}: metrics of test clips without their figures on clips that repeat no training clip; "
-                "make them with pstl.tasks._measures.on_clips"
+                "make them with pstl.metrics.clips.on_clips"
             )
 
 
@@ -275,20 +279,23 @@ def fuse(
             f"{run}: scores of {', '.join(sorted(files))}, expected {', '.join(sorted(weights))}"
         )
     whole = {
-        stream: _result.read(path.replace(".scores.npz", ".json")) for stream, path in files.items()
+        stream: result_file.read(path.replace(".scores.npz", ".json"))
+        for stream, path in files.items()
     }
     if reason := next(
         (content["not_applicable"] for content in whole.values() if content.get("not_applicable")),
         "",
     ):
         empty = Scores(np.zeros((0, 0), np.float32), np.zeros(0, np.int64), np.zeros(0, bool))
-        return _result.write(out, scores, [], Result(ClipMetrics(), not_applicable=reason), empty)
+        return result_file.write(
+            out, scores, [], Result(ClipMetrics(), not_applicable=reason), empty
+        )
     loaded = {
         stream: _stream(run, task, batch_norm, stream, path) for stream, path in files.items()
     }
     first = next(iter(loaded.values()))
     for stream, found in loaded.items():
-        other = _scores.difference(found, first, _scores.DATA)
+        other = difference(found, first, DATA)
         if not other and found.points.shape != first.points.shape:
             other = f"{found.points.shape[1]} classes, not {first.points.shape[1]}"
         if other:
@@ -306,10 +313,10 @@ def fuse(
     if labelled := next(iter(whole.values())).get("labelled"):  # of the same draw in all, see above
         result = replace(result, labelled=labelled)
     about = {**first.about, **_cell(run, task, batch_norm), "run_id": facts["run_id"]}
-    _result.write(
+    result_file.write(
         out,
         scores,
-        _result.rows(run, task, batch_norm, result, facts),
+        result_file.rows(run, task, batch_norm, result, facts),
         result,
         replace(first, about=about),
     )
@@ -348,7 +355,7 @@ def _fused(
 
 def _stream(run: Run, task: str, batch_norm: str, stream: str, path: str) -> Scores:
     """One stream's scores. Raises: UserError if there are none in it, or they are of another cell."""
-    found = _scores.read(path)
+    found = read_scores(path)
     if not found.points.size:
         raise UserError(
             f"{path}: holds no class scores, so there is nothing to fuse; evaluate this stream again"

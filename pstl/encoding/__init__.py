@@ -1,0 +1,1 @@
+"""Clips in, features out: what tasks, users of weights and benchmarks share."""

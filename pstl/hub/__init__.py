@@ -1,0 +1,1 @@
+"""What a user of weights needs: load, embed, export, import of released weights, scoring."""
