@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 
-MARK = "PSTL_SNAKEMAKE"  # set by workflow/rules/common.smk in every job: the id of the Snakemake that started it
+# Set in every job (pstl/rules.py): the id of the Snakemake that started it.
+MARK = "PSTL_SNAKEMAKE"
 PATIENCE = 20.0  # seconds from the interruption to the end of a process that does not heed it
 
 

@@ -6,13 +6,12 @@ rows are of a method or of a probe (a task that reads features).
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from pstl.config import MethodSettings, Params, Plugin, Run, TaskSettings
-from pstl.contracts import READS
-from pstl.registry import defines, load, task_traits
+from pstl import graph
+from pstl.config import Cell, MethodSettings, Params, Plugin, Run, TaskSettings
+from pstl.registry import defines, load
 from pstl.skeletons import load as load_skeleton
 
 FLOAT = 4  # bytes
@@ -92,45 +91,37 @@ def items(section: MethodSettings, train_clips: int) -> int:
 
 def jobs(params: Params, suite: str) -> Counter[str]:
     """Jobs of every rule from nothing to tables, as the rules plan them."""
-    made: dict[str, set[Any]] = {
-        rule: set()
-        for rule in ("fetch", "parse", "recordings", "prepare", "leakage", "labels", "features")
-    }
-    for run in params.runs(suite):
-        section = params.method(suite, run.method)
-        array = (run.dataset, section.recipe.key)
-        made["prepare"].add(array)
-        made["leakage"].add((*array, run.split))
-        if section.labels is not None:
-            made["labels"].add((run.dataset, run.split, section.label_rule, run.seed))
-    for run, batch_norm, task, needs in own_cells(params, suite):
-        if "features" in READS[needs]:
-            made["features"].add((run, batch_norm, task.source))
-        if "labels" in READS[needs]:
-            made["labels"].add((run.dataset, run.split, task.label_rule, run.seed))
-        if needs == "recordings":
-            untrimmed = any(
-                defines("data.datasets", run.dataset, reader)
-                for reader in ("read_untrimmed", "read_recording")
-            )
-            made["recordings" if untrimmed else "parse"].add(run.dataset)
-        else:
-            made["prepare"].add((run.dataset, params.method(suite, run.method).recipe.key))
-    made["parse"] |= {these[0] for these in made["prepare"] | made["labels"]}
-    made["fetch"] = made["parse"] | made["recordings"]
-    cells = params.cells(suite)
-    fused = sum(bool(cell.fused) for cell in cells)
-    counted = {rule: len(these) for rule, these in made.items()}
-    ends = {"evaluate": len(cells) - fused, "fuse": fused, "report": 1, "page": 1, "track": 1}
-    return +Counter({**counted, "pretrain": len(params.runs(suite)), **ends})
+    runs, cells = params.runs(suite), own_cells(params, suite)
+    read = {cell: graph.inputs(params, cell) for cell in cells}
+    whole = {cell.run.dataset for cell in cells if read[cell].recordings}
+    untrimmed = {dataset for dataset in whole if graph.is_untrimmed(dataset)}
+    on_clips = [cell.run for cell in cells if not read[cell].recordings]
+    arrays = {(run.dataset, graph.array(params, run)) for run in [*runs, *on_clips]}
+    trimmed = {dataset for dataset, _ in arrays} | (whole - untrimmed)
+    labels = {inputs.labels for inputs in read.values()}
+    labels |= {graph.labels(params, run) for run in runs}
+    features = {inputs.features for inputs in read.values()}
+    fused = len(params.cells(suite)) - len(cells)
+    return +Counter(
+        {
+            "fetch": len(trimmed | untrimmed),
+            "parse": len(trimmed),
+            "recordings": len(untrimmed),
+            "prepare": len(arrays),
+            "leakage": len({graph.leakage(params, run) for run in runs}),
+            "labels": len(labels - {None}),
+            "pretrain": len(runs),
+            "features": len(features - {None}),
+            "evaluate": len(cells),
+            "fuse": fused,
+            **dict.fromkeys(("report", "page", "track"), 1),
+        }
+    )
 
 
-def own_cells(params: Params, suite: str) -> Iterator[tuple[Run, str, Any, str]]:
-    """Run, batch-norm variant, task settings and what the task reads, of every cell that is not fused."""
-    for cell in params.cells(suite):
-        if not cell.fused:
-            task = params.task(suite, cell.task)
-            yield cell.run, cell.batch_norm, task, task_traits(task.kind).needs
+def own_cells(params: Params, suite: str) -> list[Cell]:
+    """Every cell that is not fused."""
+    return [cell for cell in params.cells(suite) if not cell.fused]
 
 
 def cost(params: Params, suite: str, figures: Figures) -> Cost:
@@ -191,7 +182,8 @@ def _hours(params: Params, suite: str, figures: Figures) -> dict[str, float]:
         passes = train + test + train * (batch_norm == "recalibrated")
         if row := figure(params, suite, run.method, figures):
             seconds["features"] += passes / row["encode_clips_per_second"]
-    for run, batch_norm, task, _ in own_cells(params, suite):
+    for cell in own_cells(params, suite):
+        run, batch_norm, task = cell.run, cell.batch_norm, params.task(suite, cell.task)
         row = figure(params, suite, run.method, figures)
         seconds["probes"] += _probe_seconds(params, run, task, row, figures)
         if not row:
@@ -274,16 +266,14 @@ def feature_width(params: Params, run: Run, row: dict[str, Any]) -> int | None:
 def uncounted(params: Params, suite: str, figures: Figures) -> list[str]:
     """Kinds of task in the suite whose own hours are not counted."""
     known = {row["task"] for row in figures if "task" in row} | set(TUNED_EPOCHS) | {"classify"}
-    return sorted({task.kind for _, _, task, _ in own_cells(params, suite)} - known)
+    kinds = {params.task(suite, cell.task).kind for cell in own_cells(params, suite)}
+    return sorted(kinds - known)
 
 
 def _encoded(params: Params, suite: str) -> set[tuple[Run, str]]:
     """Runs and batch-norm variants of which features are stored."""
-    return {
-        (run, batch_norm)
-        for run, batch_norm, _, needs in own_cells(params, suite)
-        if "features" in READS[needs]
-    }
+    cells = own_cells(params, suite)
+    return {(c.run, c.batch_norm) for c in cells if graph.inputs(params, c).features}
 
 
 def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:

@@ -37,7 +37,7 @@ def declared(kind: str, name: str, constant: str, default: Any) -> Any:
 
     Returns: `default` where the module does not set it.   Raises: UserError with the known names if there is no such module.
     """
-    for node in _source(kind, name):
+    for node in source(kind, name):
         if isinstance(node, ast.Assign) and any(
             isinstance(t, ast.Name) and t.id == constant for t in node.targets
         ):
@@ -47,15 +47,15 @@ def declared(kind: str, name: str, constant: str, default: Any) -> Any:
 
 def defines(kind: str, name: str, function: str) -> bool:
     """Whether pstl.<kind>.<name> has a function of this name, its own or imported; read from its source, as `declared` is."""
-    source = _source(kind, name)
+    statements = source(kind, name)
     imported = (
         alias.asname or alias.name
-        for node in source
+        for node in statements
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     )
     return function in imported or any(
-        isinstance(node, ast.FunctionDef) and node.name == function for node in source
+        isinstance(node, ast.FunctionDef) and node.name == function for node in statements
     )
 
 
@@ -64,7 +64,7 @@ def keywords(kind: str, name: str, cls: str, attribute: str) -> dict[str, Any]:
 
     Read from the source, as `declared` is.   Returns: {} where the class does not set it itself.
     """
-    for node in _source(kind, name):
+    for node in source(kind, name):
         if isinstance(node, ast.ClassDef) and node.name == cls:
             for statement in node.body:
                 call = _assigned(statement, attribute)
@@ -90,6 +90,7 @@ class TaskTraits(NamedTuple):
     one_protocol: bool
 
 
+@cache  # the rules ask for every cell
 def task_traits(kind: str) -> TaskTraits:
     """The literal attributes of a task's class, read from its source.
 
@@ -107,7 +108,7 @@ def literals(kind: str, name: str, exported: str, contract: str) -> dict[str, An
     Raises: UserError if the module exports no such thing.
     """
     defaults = _class_literals(_module("contracts"), contract)
-    own = _class_literals(_source(kind, name), _class_of(_source(kind, name), exported))
+    own = _class_literals(source(kind, name), _class_of(source(kind, name), exported))
     if own is None:
         raise UserError(
             f"pstl/{kind.replace('.', '/')}/{name}.py: exports no {exported}; "
@@ -150,8 +151,11 @@ def _literal(statement: ast.stmt) -> list[tuple[str, Any]]:
 
 
 @cache  # the rules ask hundreds of times
-def _source(kind: str, name: str) -> list[ast.stmt]:
-    """Top-level statements of a plug-in, without importing it."""
+def source(kind: str, name: str) -> list[ast.stmt]:
+    """Top-level statements of a plug-in, without importing it.
+
+    Raises: UserError with the known names if there is no such module.
+    """
     if name not in names(kind):
         load(kind, name)  # raises, with the known names
     return _module(f"{kind}.{name}")

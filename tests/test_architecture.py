@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pstl.provenance import PACKAGE, closure, imports
+from pstl.code_hash import PACKAGE, closure, imports
 
 # From the bottom up; a module may import its own layer and those below. A name stands for the module and what is inside it.
 LAYERS = (
@@ -18,8 +18,10 @@ LAYERS = (
     ("ops", "losses", "metrics"),
     ("registry",),
     ("config",),
-    ("paths", "provenance", "guard", "located"),
+    ("paths", "provenance", "code_hash", "guard", "located"),
     ("contracts",),
+    ("graph",),
+    ("rules",),
     ("modules",),
     ("check",),
     ("simulator",),
@@ -184,7 +186,7 @@ def test_compute_core_needs_four_packages_only() -> None:
 
 def test_command_line_and_rules_start_without_torch() -> None:
     """`--help` and the settings answer at once only while torch, which takes seconds to import, stays out of them."""
-    light = "pstl.cli, pstl.config, pstl.paths, pstl.errors, pstl.registry, pstl.provenance, pstl.plan, pstl.train.devices"
+    light = "pstl.cli, pstl.config, pstl.paths, pstl.errors, pstl.registry, pstl.provenance, pstl.code_hash, pstl.plan, pstl.train.devices"
     code = f"import sys, {light}; sys.exit(' '.join(m for m in ('torch', 'mlflow', 'pandas', 'matplotlib') if m in sys.modules) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert not done.stderr
@@ -304,7 +306,8 @@ OPENS = {
     "train/devices.py": "a lock",
     "tracking/store.py": "a lock",
     "train/precision.py": "the processor's own words",
-    "provenance.py": "this package, and the processor's own words",
+    "provenance.py": "the processor's own words",
+    "code_hash.py": "this package",
     "registry.py": "this package",
     "report/document.py": "this package",
 }

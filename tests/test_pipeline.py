@@ -216,7 +216,7 @@ def test_archives_reach_the_fetch_job_and_nothing_else(root: Path, tmp_path: Pat
     write(tmp_path, TINY)
     code, output = snakemake(root, tmp_path, "-n", "-p", "--config", "archives=/some where")
     assert code == 0, output
-    assert "with_archives pstl fetch synthetic" in output
+    assert "pstl fetch synthetic" in output
     assert "/some where" not in output
 
 

@@ -1,8 +1,10 @@
 """Before a run: clear away what a killed run left behind, so that the new one carries on.
 
-A Snakemake that was killed outright leaves its lock, and its jobs run on without it. Two writers of one file would spoil it,
-so those jobs are ended, each by its id; training loses at most the epoch it was in. Nothing is touched while a Snakemake is
-at work in this folder. Usage: python workflow/resume.py, in the folder to run in.
+A Snakemake that was killed outright leaves its lock, and its jobs run on without it. Two writers
+of one file would spoil it, so those jobs are ended, each by its id; training loses at most the
+epoch it was in. Nothing is touched while a Snakemake is at work in this folder.
+
+Usage: python workflow/resume.py, in the folder to run in.
 """
 
 import os
@@ -12,7 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-MARK = b"PSTL_SNAKEMAKE="  # set by workflow/rules/common.smk in every job: the id of the Snakemake that started it
+# Set in every job (pstl/rules.py): the id of the Snakemake that started it.
+MARK = b"PSTL_SNAKEMAKE="
 
 
 def main() -> None:

@@ -10,13 +10,13 @@ rule fetch:
     log:
         "data/raw/{dataset}.fetch.log",
     params:
-        section=lambda w: section(PARAMS.dataset(w.dataset)),
-        code=lambda w: code("data.fetch", f"data.datasets.{w.dataset}"),
+        section=job.dataset_settings,
+        code=job.code("fetch"),
         out=subpath(output.manifest, parent=True),
     message:
         "fetch {wildcards.dataset}"
     shell:
-        "with_archives pstl fetch {wildcards.dataset} --out {params.out} 2>&1 | tee {log} >&2"
+        "pstl fetch {wildcards.dataset} --out {params.out} 2>&1 | tee {log} >&2"
 
 
 rule parse:
@@ -24,16 +24,16 @@ rule parse:
         manifest=rules.fetch.output.manifest,
     output:
         meta="data/sequences/{dataset}/meta.json",
-        files=files_of("data/sequences/{dataset}/meta.json"),
+        files=job.files("data/sequences/{dataset}/meta.json"),
     log:
         "data/sequences/{dataset}.log",
     threads: ALL_CORES
     resources:
-        mem_mb=lambda w, attempt: 8000 * attempt,
-        runtime=lambda w, attempt: 240 * attempt,
+        mem_mb=reading_memory,
+        runtime=reading_minutes,
     params:
-        section=lambda w: section(PARAMS.dataset(w.dataset)),
-        code=lambda w: code("data.parse", f"data.datasets.{w.dataset}"),
+        section=job.dataset_settings,
+        code=job.code("parse"),
         raw=subpath(input.manifest, parent=True),
         out=subpath(output.meta, parent=True),
     message:
@@ -47,16 +47,16 @@ rule recordings:
         manifest=rules.fetch.output.manifest,
     output:
         meta="data/recordings/{dataset}/meta.json",
-        files=files_of("data/recordings/{dataset}/meta.json"),
+        files=job.files("data/recordings/{dataset}/meta.json"),
     log:
         "data/recordings/{dataset}.log",
     threads: ALL_CORES
     resources:
-        mem_mb=lambda w, attempt: 8000 * attempt,
-        runtime=lambda w, attempt: 240 * attempt,
+        mem_mb=reading_memory,
+        runtime=reading_minutes,
     params:
-        section=lambda w: section(PARAMS.dataset(w.dataset)),
-        code=lambda w: code("data.parse", f"data.datasets.{w.dataset}"),
+        section=job.dataset_settings,
+        code=job.code("recordings"),
         raw=subpath(input.manifest, parent=True),
         out=subpath(output.meta, parent=True),
     message:
@@ -71,20 +71,16 @@ rule prepare:
         files=rules.parse.output.files,
     output:
         meta="data/arrays/{dataset}/{recipe}/meta.json",
-        files=files_of("data/arrays/{dataset}/{recipe}/meta.json"),
+        files=job.files("data/arrays/{dataset}/{recipe}/meta.json"),
     log:
         "data/arrays/{dataset}/{recipe}.log",
     threads: ALL_CORES
     resources:
-        mem_mb=lambda w, attempt: 8000 * attempt,
-        runtime=lambda w, attempt: 240 * attempt,
+        mem_mb=reading_memory,
+        runtime=reading_minutes,
     params:
-        section=lambda w: section(recipes()[w.recipe]),
-        code=lambda w: code(
-            "data.prepare",
-            f"data.datasets.{w.dataset}",
-            f"data.recipes.{recipes()[w.recipe].name}",
-        ),
+        section=job.recipe_settings,
+        code=job.code("prepare"),
         sequences=subpath(input.meta, parent=True),
         out=subpath(output.meta, parent=True),
     message:
@@ -103,7 +99,7 @@ rule labels:
     log:
         "data/labels/{dataset}/{split}/{label_rule}/d{draw}.log",
     params:
-        code=lambda w: code("data.labels", f"data.datasets.{w.dataset}"),
+        code=job.code("labels"),
         sequences=subpath(input.meta, parent=True),
     message:
         "draw {wildcards.draw} of the labelled clips of {wildcards.dataset}/{wildcards.split}, rule {wildcards.label_rule}"
@@ -121,7 +117,7 @@ rule leakage:
     log:
         "data/leakage/{dataset}/{recipe}/{split}.log",
     params:
-        code=lambda w: code("data.prepare", f"data.datasets.{w.dataset}"),
+        code=job.code("leakage"),
         array=subpath(input.array, parent=True),
     message:
         "check that no test clip of {wildcards.dataset}/{wildcards.split} is trained on"

@@ -3,9 +3,9 @@
 
 rule features:
     input:
-        encoder=encoder_of,
-        array=array_of,
-        files=array_files_of,
+        encoder=job.features_encoder,
+        array=job.array,
+        files=job.array_files,
     output:
         features="results/{suite}/runs/{run}/{batch_norm}{origin}/features.npz",
     log:
@@ -15,15 +15,11 @@ rule features:
     resources:
         gpu=gpu_of_features,
         mem_mb=memory,
-        runtime=lambda w, attempt: 60 * attempt,
+        runtime=minutes_of_features,
     params:
-        code=lambda w: code(
-            "encoding.features",
-            f"methods.{method_of(w).method}",
-            f"backbones.{method_of(w).encoder.name}",
-        ),
+        code=job.code("features"),
         array=subpath(input.array, parent=True),
-        split=lambda w: run_of(w).split,
+        split=job.split,
     message:
         "encode {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}{wildcards.origin}"
     shell:
@@ -33,7 +29,7 @@ rule features:
 
 rule evaluate:
     input:
-        unpack(needed_by),
+        unpack(job.inputs),
     output:
         rows="results/{suite}/runs/{run}/{batch_norm}/{task}.json",
         scores="results/{suite}/runs/{run}/{batch_norm}/{task}.scores.npz",
@@ -47,20 +43,20 @@ rule evaluate:
         mem_mb=memory,
         runtime=minutes_of_task,
     params:
-        section=lambda w: section(task_of(w).model_dump(mode="json", exclude={"summary"})),
-        code=task_code,
-        given=given,
+        section=job.task_settings,
+        code=job.code("evaluate"),
+        inputs=job.input_options,
     message:
         "{wildcards.task} on {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
     shell:
         "pstl evaluate --run {wildcards.suite}/{wildcards.run} --task {wildcards.task} --batch-norm {wildcards.batch_norm}"
-        " {params.given} --gpus {resources.gpu} --out {output.rows} --scores {output.scores} 2>&1 | tee {log} >&2"
+        " {params.inputs} --gpus {resources.gpu} --out {output.rows} --scores {output.scores} 2>&1 | tee {log} >&2"
 
 
 rule fuse:
     input:
-        unpack(scores_of),
-        rows=fused_rows_of,
+        unpack(job.scores),
+        rows=job.streams_rows,
     output:
         rows="results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.json",
         scores="results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.scores.npz",
@@ -69,9 +65,9 @@ rule fuse:
     group:
         "probes"
     params:
-        section=lambda w: section(fused_of(w)),
-        code=lambda w: code("evaluation.run"),
-        scores=lambda w, input: [f"{stream}={input[stream]}" for stream in scores_of(w)],
+        section=job.fusion_settings,
+        code=job.code("fuse"),
+        scores=job.scores_options,
     message:
         "fuse {wildcards.task} on {wildcards.suite}/{wildcards.group}, seed {wildcards.seed}, batch norm {wildcards.batch_norm}"
     shell:

@@ -3,9 +3,9 @@
 
 rule report:
     input:
-        rows=cells_of,
-        runs=run_files_of,
-        files=suite_files_of,
+        rows=job.rows,
+        runs=job.run_files,
+        files=job.suite_files,
     output:
         summary="results/{suite}/tables/summary.json",
         rows="results/{suite}/tables/rows.csv",
@@ -25,22 +25,22 @@ rule report:
     log:
         "results/{suite}/report.log",
     params:
-        published=published(),
-        compared=lambda w: section(PARAMS.published_tasks(w.suite)),
-        code=code("report"),
-        folder=folder,
+        compared=job.compared_with,
+        code=job.code("report"),
+        folder=job.results_root,
     message:
         "tables of {wildcards.suite}"
     shell:
-        "inside {params.folder} pstl report --suite {wildcards.suite} --out results/{wildcards.suite}/tables 2>&1 | tee {log} >&2"
+        "(cd {params.folder} && pstl report --suite {wildcards.suite} --out results/{wildcards.suite}/tables)"
+        " 2>&1 | tee {log} >&2"
 
 
 rule page:
     input:
-        rows=cells_of,
-        runs=run_files_of,
-        files=suite_files_of,
-        features=features_of,
+        rows=job.rows,
+        runs=job.run_files,
+        files=job.suite_files,
+        features=job.drawn_features,
         tables=rules.report.output.summary,  # made first: a wrong row is said there in one line, once
     output:
         page=report(
@@ -51,32 +51,32 @@ rule page:
     log:
         "results/{suite}/page.log",
     params:
-        published=published(),
-        compared=lambda w: section(PARAMS.published_tasks(w.suite)),
-        assets=assets(),
-        code=code("report.html"),
-        folder=folder,
+        compared=job.compared_with,
+        code=job.code("page"),
+        folder=job.results_root,
     message:
         "report of {wildcards.suite}"
     shell:
-        "inside {params.folder} pstl page --suite {wildcards.suite} --out results/{wildcards.suite}/report/index.html 2>&1 | tee {log} >&2"
+        "(cd {params.folder} && pstl page --suite {wildcards.suite} --out results/{wildcards.suite}/report/index.html)"
+        " 2>&1 | tee {log} >&2"
 
 
 rule track:
     input:
-        rows=cells_of,
-        runs=run_files_of,
-        files=suite_files_of,
+        rows=job.rows,
+        runs=job.run_files,
+        files=job.suite_files,
     output:
         receipt="results/{suite}/mlflow.json",
     log:
         "results/{suite}/track.log",
     params:
         # the address as a digest: it may hold a password
-        store=settings.digest(PARAMS.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")),
-        code=code("tracking"),
-        folder=folder,
+        store=digest(PARAMS.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")),
+        code=job.code("track"),
+        folder=job.results_root,
     message:
         "tell MLflow about {wildcards.suite}"
     shell:
-        "inside {params.folder} pstl track --suite {wildcards.suite} --out results/{wildcards.suite}/mlflow.json 2>&1 | tee {log} >&2"
+        "(cd {params.folder} && pstl track --suite {wildcards.suite} --out results/{wildcards.suite}/mlflow.json)"
+        " 2>&1 | tee {log} >&2"

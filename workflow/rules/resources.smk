@@ -40,7 +40,7 @@ def gpu_of_features(wildcards):
 
 def gpu_of_task(wildcards):
     """A task that reads features needs none."""
-    return gpu_of_training(wildcards) if "encoder" in needed_by(wildcards) else 0
+    return gpu_of_training(wildcards) if job.reads_encoder(wildcards) else 0
 
 
 SLOW = 100  # items a second: what time limits assume of the slowest device anybody trains on
@@ -48,7 +48,7 @@ SLOW = 100  # items a second: what time limits assume of the slowest device anyb
 
 def array_mb(wildcards):
     """MiB of the array a job reads."""
-    return plan.array_bytes(run_of(wildcards).dataset, method_of(wildcards).recipe) >> 20
+    return plan.array_bytes(job.run(wildcards).dataset, job.method(wildcards).recipe) >> 20
 
 
 def memory(wildcards, attempt):
@@ -58,16 +58,31 @@ def memory(wildcards, attempt):
 
 def minutes_of_training(wildcards, attempt):
     """Time limit of a pre-training."""
-    run = run_of(wildcards)
-    items = plan.items(method_of(wildcards), plan.facts(run.dataset).split(run.split)[0])
+    run = job.run(wildcards)
+    items = plan.items(job.method(wildcards), plan.facts(run.dataset).split(run.split)[0])
     return (60 + items // SLOW // 60) * attempt
 
 
 def minutes_of_task(wildcards, attempt):
     """Time limit of a task: a few hours where it trains, less where it reads features."""
-    return (240 if "encoder" in needed_by(wildcards) else 30) * attempt
+    return (240 if job.reads_encoder(wildcards) else 30) * attempt
 
 
 def probe_of(wildcards):
     """The group that small jobs are in, so that a probe does not wait in a queue of its own; tasks that train are no small jobs."""
-    return None if "encoder" in needed_by(wildcards) else "probes"
+    return None if job.reads_encoder(wildcards) else "probes"
+
+
+def minutes_of_features(wildcards, attempt):
+    """Time limit of encoding both sides of a split."""
+    return 60 * attempt
+
+
+def reading_memory(wildcards, attempt):
+    """MiB of a job that reads or prepares recordings."""
+    return 8000 * attempt
+
+
+def reading_minutes(wildcards, attempt):
+    """Time limit of reading or preparing a data set."""
+    return 240 * attempt

@@ -4,10 +4,10 @@
 
 rule pretrain:
     input:
-        array=array_of,
-        files=array_files_of,
-        leakage=leakage_of,
-        labels=labels_of,
+        array=job.array,
+        files=job.array_files,
+        leakage=job.leakage,
+        labels=job.labels,
     output:
         encoder="results/{suite}/runs/{run}/encoder.pt",
         curve="results/{suite}/runs/{run}/curve.jsonl",
@@ -23,14 +23,10 @@ rule pretrain:
         mem_mb=memory,
         runtime=minutes_of_training,
     params:
-        section=lambda w: section(method_of(w)),
-        code=lambda w: code(
-            "train.pretrain",
-            f"methods.{method_of(w).method}",
-            f"backbones.{method_of(w).encoder.name}",
-        ),
+        section=job.method_settings,
+        code=job.code("pretrain"),
         array=subpath(input.array, parent=True),
-        labels=lambda w, input: f"--labels {input.labels}" if input.labels else "",
+        labels=job.labels_option,
     message:
         "pre-train {wildcards.suite}/{wildcards.run}"
     shell:

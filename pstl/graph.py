@@ -1,0 +1,209 @@
+"""What every job of the workflow reads and which code it runs.
+
+Used by the rules, the bill and `evaluate`. Free of torch. Folders stand for all files in them.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Literal, NamedTuple
+
+from pstl import paths
+from pstl.code_hash import code_hash
+from pstl.config import Cell, Params, Run
+from pstl.contracts import READS
+from pstl.errors import UserError
+from pstl.registry import defines, source, task_traits
+
+Kind = Literal[
+    "fetch", "parse", "recordings", "prepare", "leakage", "labels",
+    "pretrain", "features", "evaluate", "fuse", "report", "page", "track",
+]  # fmt: skip
+# The library function of each kind of job lies here.
+ENTRY: dict[Kind, str] = {
+    "fetch": "data.fetch",
+    "parse": "data.parse",
+    "recordings": "data.parse",
+    "prepare": "data.prepare",
+    "leakage": "data.prepare",
+    "labels": "data.labels",
+    "pretrain": "train.pretrain",
+    "features": "encoding.features",
+    "evaluate": "evaluation.run",
+    "fuse": "evaluation.run",
+    "report": "report",
+    "page": "report.html",
+    "track": "tracking",
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files and folders that the evaluation of one cell reads; None: not read."""
+
+    encoder: str | None = None
+    array: str | None = None
+    features: str | None = None
+    recordings: str | None = None
+    labels: str | None = None
+    snapshots: str | None = None
+
+    def read(self) -> dict[str, str]:
+        """Those that are read, by name."""
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: path for name, path in values if path is not None}
+
+
+class Job(NamedTuple):
+    """One job of the workflow.
+
+    dataset, recipe: names of plug-ins.   run: of a pre-training and what follows from it.
+    task: an entry of `tasks:`.
+    source: dataset/split of the run whose encoder makes features, if it is another.
+    """
+
+    kind: Kind
+    dataset: str = ""
+    recipe: str = ""
+    run: Run | None = None
+    task: str = ""
+    source: str = ""
+
+
+def needs(params: Params, cell: Cell) -> str:
+    """What the cell's task needs: a key of READS."""
+    return task_traits(params.task(cell.run.suite, cell.task).kind).needs
+
+
+def inputs(params: Params, cell: Cell) -> Inputs:
+    """What the evaluation of a cell reads; of a fused cell see scores()."""
+    run, task = cell.run, params.task(cell.run.suite, cell.task)
+    encoder_run = params.encoder_run(run, cell.task)
+    files = {
+        "encoder": paths.encoder(encoder_run),
+        "array": array(params, run),
+        "features": features(params, cell),
+        "recordings": recordings(run.dataset),
+        "labels": paths.labels(run.dataset, run.split, task.label_rule, run.seed),
+        "snapshots": paths.snapshots(encoder_run),
+    }
+    return Inputs(**{name: files[name] for name in READS[needs(params, cell)]})
+
+
+def array(params: Params, run: Run) -> str:
+    """Folder of the array that a run's clips are in."""
+    return paths.array(run.dataset, params.method(run.suite, run.method).recipe.key)
+
+
+def features(params: Params, cell: Cell) -> str:
+    """The features of a cell's clips by the encoder that its task uses."""
+    source = params.task(cell.run.suite, cell.task).source
+    run = cell.run if source else params.lent(cell.run)
+    return paths.features(run, cell.batch_norm, source)
+
+
+def features_encoder(params: Params, run: Run, source: str = "") -> str:
+    """The encoder that makes a run's features. source: dataset/split of another run's."""
+    if source:
+        dataset, split = source.split("/")
+        run = run.model_copy(update={"dataset": dataset, "split": split})
+    return paths.encoder(params.lent(run))
+
+
+def recordings(dataset: str) -> str:
+    """Folder of a data set's recordings as made: untrimmed where it has any, else its clips."""
+    return paths.recordings(dataset) if is_untrimmed(dataset) else paths.sequences(dataset)
+
+
+def is_untrimmed(dataset: str) -> bool:
+    """Whether a data set has recordings with timed labels besides its clips."""
+    readers = ("read_untrimmed", "read_recording")
+    return any(defines("data.datasets", dataset, reader) for reader in readers)
+
+
+def labels(params: Params, run: Run) -> str | None:
+    """Which clips are labelled, for a run that trains with a share; its draw is its seed."""
+    method = params.method(run.suite, run.method)
+    if method.labels is None:
+        return None
+    return paths.labels(run.dataset, run.split, method.label_rule, run.seed)
+
+
+def leakage(params: Params, run: Run) -> str:
+    """The check that no clip of the run's test side is on its training side."""
+    return paths.leakage(run.dataset, params.method(run.suite, run.method).recipe.key, run.split)
+
+
+def scores(params: Params, cell: Cell) -> dict[str, str]:
+    """Test scores of each stream of one fused cell, by stream."""
+    weights = params.fusion_weights(cell.run, cell.batch_norm, cell.task)
+    runs = {stream: cell.run.model_copy(update={"stream": stream}) for stream in weights}
+    return {stream: paths.scores(run, cell.batch_norm, cell.task) for stream, run in runs.items()}
+
+
+def drawn_features(params: Params, suite: str) -> list[str]:
+    """The runs' own features, which the page draws maps of: those that some task reads anyway."""
+    drawn = set()
+    for cell in params.cells(suite):
+        source = params.task(suite, cell.task).source
+        if not cell.fused and not source and needs(params, cell) == "features":
+            drawn.add(features(params, cell))
+    return sorted(drawn)
+
+
+def code(params: Params, job: Job) -> str:
+    """Hash of the code that a job runs and of the files of this package that it reads."""
+    return code_hash(*(f"pstl.{module}" for module in modules(params, job)))
+
+
+def modules(params: Params, job: Job) -> list[str]:
+    """Names below `pstl` of what a job runs: its function, and the plug-ins that settings name."""
+    plugins = [ENTRY[job.kind], *_data_plugins(job)]
+    if job.run and job.kind in ("pretrain", "features", "evaluate"):
+        plugins += _run_plugins(params, job)
+    return plugins
+
+
+def _data_plugins(job: Job) -> Iterator[str]:
+    """A data set and a recipe, where the job reads the data set's recordings."""
+    if job.dataset:
+        yield f"data.datasets.{job.dataset}"
+        yield f"skeletons.{skeleton(job.dataset)}"
+    if job.recipe:
+        yield f"data.recipes.{job.recipe}"
+
+
+def _run_plugins(params: Params, job: Job) -> Iterator[str]:
+    """Method and encoder of a job that uses them, the bodies of its clips, its task."""
+    assert job.run is not None
+    method = params.method(job.run.suite, job.run.method)
+    needed, source = "clips", job.source
+    if job.task:
+        task = params.task(job.run.suite, job.task)
+        traits = task_traits(task.kind)
+        needed, source = traits.needs, task.source
+        yield f"tasks.{task.kind}"
+        yield from (f"tasks.{probe}" for probe in traits.probes)
+    if needed == "features":
+        return
+    yield f"methods.{method.method}"
+    yield f"backbones.{method.encoder.name}"
+    for dataset in {job.run.dataset, source.partition("/")[0] or job.run.dataset}:
+        yield f"skeletons.{skeleton(dataset)}"
+    if needed == "recordings":
+        yield f"data.recipes.{method.recipe.name}"
+        yield f"data.datasets.{job.run.dataset}"
+
+
+@cache
+def skeleton(dataset: str) -> str:
+    """Name of a data set's body, read from its source: some data sets import torch.
+
+    Raises: UserError if its specification does not say skeleton="...".
+    """
+    module = ast.Module(source("data.datasets", dataset), [])
+    for node in ast.walk(module):
+        if isinstance(node, ast.keyword) and node.arg == "skeleton":
+            return str(ast.literal_eval(node.value))
+    raise UserError(f"data set {dataset}: its specification names no skeleton; add skeleton=NAME")
