@@ -24,8 +24,10 @@ from pstl.rng import torch_generator
 from pstl.skeletons import load as load_skeleton
 from pstl.train import batches, optimiser
 from pstl.train.encoder_file import EncoderCard
+from pstl.train.hardware import device_name, peak_memory
+from pstl.train.loop import update
 from pstl.train.precision import chosen, use_bf16
-from pstl.train.pretrain import build_method, device_name, peak_memory, update
+from pstl.train.pretrain import build_method
 
 # NTU RGB+D 60, the papers' common ground.
 SKELETON = "kinect_v2"

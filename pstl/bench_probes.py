@@ -10,7 +10,7 @@ from pstl.config import validated
 from pstl.encoding.features import FeatureSet
 from pstl.provenance import git_hash, versions
 from pstl.registry import load as load_plugin
-from pstl.train.pretrain import device_name
+from pstl.train.hardware import device_name
 
 PROBES = {
     "linear": {"epochs": 2},

@@ -19,7 +19,7 @@ from pstl.errors import UserError
 from pstl.metrics.retrieval import average_precision
 from pstl.provenance import git_hash
 from pstl.tasks import knn, retrieval
-from pstl.train.pretrain import device_name, peak_memory
+from pstl.train.hardware import device_name, peak_memory
 
 WIDTH, CLASSES = 256, 120  # PSTL's features, NTU-120's classes
 CHECKED = 64  # queries that a plain loop answers, too

@@ -65,7 +65,7 @@ def pretrain(args: argparse.Namespace) -> None:
         )  # without GPUs: as many processes on the CPU
         if processes > 1:
             return launch(args.words, processes)
-    from pstl.train.devices import choose_device
+    from pstl.train.hardware import choose_device
     from pstl.train.pretrain import pretrain
 
     pretrain(
@@ -83,7 +83,7 @@ def features(args: argparse.Namespace) -> None:
 
     take(args.gpus)
     from pstl.encoding.features import extract
-    from pstl.train.devices import choose_device
+    from pstl.train.hardware import choose_device
 
     _named(args.out, ".npz")
     extract(
@@ -97,7 +97,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
     take(args.gpus)
     from pstl.evaluation.run import evaluate
-    from pstl.train.devices import choose_device
+    from pstl.train.hardware import choose_device
 
     run, device = config.Run.parse(args.run), choose_device(args.device)
     names = ("encoder", "array", "recordings", "labels", "snapshots")
@@ -120,7 +120,7 @@ def trace(args: argparse.Namespace) -> None:
     from pstl import config
     from pstl.files import write_json
     from pstl.hub.trace import trace
-    from pstl.train.devices import choose_device
+    from pstl.train.hardware import choose_device
 
     if args.plot:
         from pstl.report import (
@@ -231,7 +231,7 @@ def import_weights(args: argparse.Namespace) -> None:
 
 def embed(args: argparse.Namespace) -> None:
     from pstl.hub.embed_arrays import Source, embed
-    from pstl.train.devices import choose_device
+    from pstl.train.hardware import choose_device
 
     try:
         dropped = [int(j) for j in args.drop_joints.split(",") if j.strip()]
@@ -302,7 +302,7 @@ def bench(args: argparse.Namespace) -> None:
     from pstl.bench_probes import bench_probes
     from pstl.bench_probes import table as probes_table
     from pstl.files import write_json
-    from pstl.train.devices import choose_device
+    from pstl.train.hardware import choose_device
 
     if args.data:
         from pstl.bench_data import bench_data

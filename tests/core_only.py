@@ -91,9 +91,9 @@ def main() -> None:
         del sys.modules[name]
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter, bare]  # type: ignore[list-item]
     from pstl import cli
-    from pstl.train import pretrain
+    from pstl.train import loop
 
-    socket.socket.connect, subprocess.run, pretrain.train_epoch = refuse, refuse, interrupt  # type: ignore[method-assign, assignment]
+    socket.socket.connect, subprocess.run, loop.train_epoch = refuse, refuse, interrupt  # type: ignore[method-assign, assignment]
     parser = cli.build_parser()
     verbs = next(action for action in parser._actions if action.dest == "command").choices
     outcome = {}

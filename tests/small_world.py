@@ -20,8 +20,7 @@ from pstl.data.recordings import write_recordings
 from pstl.data.spec import RawSequence, Recording
 from pstl.data.store import write_sequences
 from pstl.skeletons import load
-from pstl.train import checkpoint
-from pstl.train import pretrain as loop
+from pstl.train import checkpoint, loop
 
 ROOT = Path(__file__).resolve().parents[1]
 JOINTS = load(nwucla.SPEC.skeleton).joints
@@ -199,7 +198,7 @@ def half_way(folder: str) -> None:
     epoch = loop.train_epoch
 
     def stop(*args: object) -> dict[str, float]:
-        if args[4] == 1:
+        if args[1] == 1:
             raise KeyboardInterrupt
         return epoch(*args)  # type: ignore[arg-type]
 

@@ -71,6 +71,7 @@ CORE = tuple(
         "encoding.features",
         "hub.embed_arrays",
         "hub.trace",
+        "train.loop",
         "bench",
     )
 )

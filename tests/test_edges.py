@@ -19,7 +19,7 @@ from pstl import cli, verbs
 from pstl.data.fetch import download
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, read_text, replaced
-from pstl.train.devices import choose_device
+from pstl.train.hardware import choose_device
 
 WRITING = {
     name: words

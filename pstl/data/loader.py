@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pstl.contracts import Batch
 from pstl.data.store import ArraySet
 from pstl.rng import torch_generator
 
@@ -73,6 +74,11 @@ class Clips:
             else self.x[index].pin_memory().to(self.device, non_blocking=True)
         )
         return x, self.length[there], None if self.y is None else self.y[there]
+
+    def batch(self, index: Tensor) -> Batch:
+        """The clips `index` (n,), which lies on the CPU, with all that is known of them."""
+        x, length, y = self.take(index)
+        return Batch(x, length, y, self.present[index], self.host_length[index])
 
 
 def present(x: Tensor) -> Tensor:

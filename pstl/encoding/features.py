@@ -24,7 +24,7 @@ from pstl.registry import load as load_plugin
 from pstl.skeletons.mapping import joints_of
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.pretrain import device_name, peak_memory
+from pstl.train.hardware import device_name, peak_memory
 from pstl.train.weights import check_weights
 
 log = logging.getLogger(__name__)

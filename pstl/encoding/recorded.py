@@ -15,12 +15,12 @@ from pstl.data.recordings import RecordingStore, open_recordings
 from pstl.data.store import ArraySet
 from pstl.encoding.features import adapted, recalibrate
 from pstl.errors import UserError
-from pstl.modules import BaseEncoder, BaseMethod
+from pstl.modules import BaseEncoder, BaseTrainable
 from pstl.ops.finite import check_rows
 from pstl.rng import derive
 from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.pretrain import train
+from pstl.train.loop import Session, train
 
 BATCH = 256  # clips encoded at once
 
@@ -68,18 +68,11 @@ class Recorded:
             recalibrate(self.card, encoder, clips)
         encoder.eval()
 
-    def fit(self, method: BaseMethod, clips: Clips, settings: TrainSettings, what: str) -> None:
+    def fit(self, method: BaseTrainable, clips: Clips, settings: TrainSettings, what: str) -> None:
         """Train with the loop that trains every method; what is finished is kept until done() and not repeated."""
         torch.manual_seed(derive(self.run.seed, "fit", *what.encode()))
-        train(
-            method,
-            clips,
-            settings,
-            f"{self.run}: {what}",
-            self.run.seed,
-            self._last(what),
-            digest([self.digest, what]),
-        )
+        name, shaped = f"{self.run}: {what}", digest([self.digest, what])
+        train(method, clips, settings, Session(name, self.run.seed, self._last(what), shaped))
 
     def done(self) -> None:
         """Remove what was kept for an interruption."""

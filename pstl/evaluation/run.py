@@ -26,7 +26,7 @@ from pstl.provenance import git_hash
 from pstl.registry import load as load_plugin
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.pretrain import device_name, peak_memory
+from pstl.train.hardware import device_name, peak_memory
 
 
 def evaluate(

@@ -21,8 +21,8 @@ from pstl.errors import UserError
 from pstl.hub import export
 from pstl.modules import BaseEncoder
 from pstl.train import encoder_file
-from pstl.train.devices import choose_device
 from pstl.train.encoder_file import EncoderCard
+from pstl.train.hardware import choose_device
 
 Source = np.ndarray | str | Path  # of a raw clip: coordinates, or a file of them
 

@@ -23,7 +23,7 @@ from pstl.tasks import _looks as looks
 from pstl.tasks._head import Initial, linear
 from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.pretrain import epochs_of, train
+from pstl.train.loop import Session, epochs_of, train
 
 
 class Training(TrainSettings):
@@ -97,10 +97,8 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
             test_scores(classifier, labelled, test, states), y, world.unseen, states
         )
 
-    name = f"{world.run}: fine-tune"
-    curve = train(
-        classifier, labelled, cfg.train, name, seed, world.progress, world.digest, watch=watch
-    )
+    session = Session(f"{world.run}: fine-tune", seed, world.progress, world.digest)
+    curve = train(classifier, labelled, cfg.train, session, watch=watch)
     scores = test_scores(classifier, labelled, test, states)
     curve[-1] |= looks.record(scores, y, world.unseen, states)
     metrics = {}

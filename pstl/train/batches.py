@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from pstl.config import TrainSettings
-from pstl.contracts import Batch
-from pstl.data.loader import Clips, shuffled
+from pstl.contracts import Batch, Source
+from pstl.data.loader import shuffled
 from pstl.errors import UserError
 from pstl.rng import torch_generator
 from pstl.train.distributed import share
@@ -23,7 +23,7 @@ class Members(NamedTuple):
     others: Tensor
 
 
-def of_epoch(clips: Clips, train: TrainSettings, seed: int, epoch: int) -> list[Members]:
+def of_epoch(clips: Source, train: TrainSettings, seed: int, epoch: int) -> list[Members]:
     """The batches of one epoch, the same on every rank."""
     if train.steps_per_epoch:
         steps = train.steps_per_epoch
@@ -61,7 +61,7 @@ def trained_on(batches: int, train: TrainSettings) -> int:
     return batches // train.accumulate * train.accumulate
 
 
-def labelled_size(train: TrainSettings, clips: Clips) -> int:
+def labelled_size(train: TrainSettings, clips: Source) -> int:
     """How many labelled clips stand before each batch."""
     if train.labelled_batch == "fraction":
         return max(
@@ -85,14 +85,14 @@ def cycled(count: int, size: int, first: int, steps: int, seed: int, purpose: st
     return [orders[i // whole][i % whole * size :][:size] for i in numbers]
 
 
-def make(clips: Clips, members: Members) -> Batch:
-    """This rank's share of a batch: of the labelled part and of the others, so that no rank is without either."""
+def make(source: Source, members: Members) -> Batch:
+    """This rank's share of a batch: of the labelled part and of the others, where there are both."""
     others = share(members.others)
     if members.labelled is None:
-        return Batch(*clips.take(others), clips.present[others], clips.host_length[others])
+        return source.batch(others)
     labelled = share(members.labelled)
-    index = torch.cat([labelled, others])
-    x, length, y = clips.take(index)
-    assert y is not None  # of_epoch() found labelled clips
-    y = torch.cat([y[: len(labelled)], torch.full_like(y[len(labelled) :], -1)])
-    return Batch(x, length, y, clips.present[index], clips.host_length[index], len(labelled))
+    batch = source.batch(torch.cat([labelled, others]))
+    assert batch.y is not None  # of_epoch() found labelled clips
+    unseen = torch.full_like(batch.y[len(labelled) :], -1)
+    y = torch.cat([batch.y[: len(labelled)], unseen])
+    return batch._replace(y=y, labelled=len(labelled))

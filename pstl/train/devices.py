@@ -14,13 +14,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pstl.errors import UserError
-
-if TYPE_CHECKING:
-    import torch
-
 
 ANSWER_S = 60  # a driver that is well answers in a second or two
 HIDE = (
@@ -29,25 +24,6 @@ HIDE = (
 SHARES = "PSTL_JOBS_PER_GPU"
 log = logging.getLogger(__name__)
 _taken: list[int] = []  # locks of this process, open until it ends
-
-
-def choose_device(name: str) -> "torch.device":
-    """The device of this name; "auto" takes the GPU if there is one.
-
-    Raises: UserError for a name of no device, or a device that is not there.
-    """
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,4})?", name):
-        raise UserError(f"device {name!r}: unknown; known: auto, cpu, cuda, cuda:N")
-    count, number = torch.cuda.device_count(), int(name.partition(":")[2] or 0)
-    if name != "cpu" and not count:
-        raise UserError(f"device {name!r}: this machine has no usable GPU; pass --device cpu")
-    if name != "cpu" and number >= count:
-        raise UserError(f"device {name!r}: this machine has {count} of them; pass cuda:{count - 1}")
-    return torch.device(name)
 
 
 def present() -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from pstl.config import TrainSettings
-from pstl.modules import BaseMethod
+from pstl.modules import BaseTrainable
 
 BF16_UNITS = frozenset({"avx512_bf16", "amx_bf16"})  # as Linux names them in /proc/cpuinfo
 
@@ -41,11 +41,11 @@ def processor_flags() -> frozenset[str]:
     return frozenset(flags[0].split()) if flags else frozenset()
 
 
-def use_bf16(method: BaseMethod) -> None:
-    """Run matrix products and convolutions of the method's encoders in bf16.
+def use_bf16(trainable: BaseTrainable) -> None:
+    """Run matrix products and convolutions of what is sharded in bf16.
 
     Projectors, normalisations of features and losses stay float32.
     """
-    for module in method.sharded():
+    for module in trainable.sharded():
         device = next(module.parameters()).device.type
         module.forward = torch.autocast(device, torch.bfloat16)(module.forward)

@@ -1,7 +1,5 @@
-"""The training loop of every method: explicit, resumable, and the only place where time passes."""
+"""Pre-training: from a run's settings and its array to the encoder that the tasks use."""
 
-import math
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,29 +11,19 @@ from pstl import paths
 from pstl.config import MethodSettings, Params, Run, TrainSettings, digest, validated
 from pstl.contracts import Problem
 from pstl.data import labels as draws
-from pstl.data.loader import Clips, shuffled
+from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
 from pstl.files import write_json
 from pstl.modules import BaseMethod
 from pstl.provenance import git_hash, machine, versions
 from pstl.registry import load as load_plugin
-from pstl.rng import derive, torch_generator
+from pstl.rng import derive
 from pstl.skeletons import load as load_skeleton
-from pstl.train import (
-    batches,
-    checkpoint,
-    curve,
-    distributed,
-    encoder_file,
-    optimiser,
-    precision,
-    snapshots,
-)
+from pstl.train import checkpoint, curve, distributed, encoder_file, precision, snapshots
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.progress import Progress
-from pstl.train.schedule import learning_rate
-from pstl.train.weights import check_weights, of_optimiser
+from pstl.train.hardware import device_name, peak_memory
+from pstl.train.loop import History, Session, train
 
 
 def pretrain(
@@ -66,16 +54,9 @@ def pretrain(
     method = build_method(run, section, card, len(data.meta["classes"])).to(device)
     clips = training_clips(data, run, section, method, device, known)
     last, settings_digest = out.with_name("last.pt"), card.provenance["settings_digest"]
-    history = train(
-        method,
-        clips,
-        section.train,
-        str(run),
-        run.seed,
-        last,
-        settings_digest,
-        kept_of(section.train, card, method, out),
-    )
+    session = Session(str(run), run.seed, last, settings_digest)
+    keep = kept_of(section.train, card, method, out)
+    history = train(method, clips, section.train, session, keep)
     if distributed.rank() == 0:
         finish(out, card, method, history, section, device)
     distributed.stop()
@@ -201,10 +182,6 @@ def build_method(run: Run, section: MethodSettings, card: EncoderCard, classes: 
     return method
 
 
-History = list[dict[str, float]]
-SLOWER = "lower train.lr or use precision fp32, then run again"
-
-
 def kept_of(
     settings: TrainSettings, card: EncoderCard, method: BaseMethod, out: Path
 ) -> Callable[[History], None]:
@@ -218,125 +195,11 @@ def kept_of(
     return keep
 
 
-def train(
-    method: BaseMethod,
-    clips: Clips,
-    settings: TrainSettings,
-    name: str,
-    seed: int,
-    last: Path,
-    settings_digest: str,
-    keep: Callable[[History], None] = lambda history: None,
-    watch: Callable[[int], dict[str, float]] = lambda epochs: {},
-) -> History:
-    """Run the epochs that are missing; `last` holds what an interrupted call has done under the same `settings_digest`.
-
-    name: for progress lines.   keep: called on the first rank after every epoch.   watch: finished epochs -> more values for the record.
-    Returns: one dict per epoch, {epoch, step, lr, loss, parts..., seconds, clips_per_second, cpu_percent, peak_mb}.
-    Raises: UserError for a checkpoint of other settings, or a loss or weight that is no longer finite.
-    """
-    if settings.epochs == 0:
-        return []
-    if settings.precision == "auto":
-        settings = precision.chosen(settings, clips.device)
-        settings_digest = digest([settings_digest, settings.precision])
-    if settings.precision == "bf16":
-        precision.use_bf16(method)
-    distributed.synchronise_norms(method.sharded())
-    optim, epochs = optimiser.build(method, settings), epochs_of(settings, len(clips))
-    first, history = checkpoint.resume(last, settings_digest, method, optim)
-    progress = Progress(
-        name, first, epochs, settings.steps_per_epoch * settings.batch_size or len(clips)
-    )
-    for epoch in range(first, epochs):
-        progress.epoch()
-        # Dropout and the like draw from torch's global generator: seeded per epoch, so that a resumed epoch draws the same.
-        torch.manual_seed(derive(seed, "dropout", distributed.rank(), epoch))
-        step = int(history[-1]["step"]) if history else 0
-        record: dict[str, float] = {"epoch": epoch, "lr": learning_rate(settings, epoch, step)}
-        record |= train_epoch(method, clips, settings, seed, epoch, optim, progress, step)
-        record["step"] = record.pop("steps") + step
-        record |= progress.end_of_epoch(epoch, record["loss"]) | {
-            "peak_mb": peak_memory(clips.device)
-        }
-        check_epoch(record, method, optim, f"{name}: epoch {epoch}")
-        history.append(record | watch(epoch + 1))
-        if distributed.rank() == 0:
-            keep(history)  # before the checkpoint, after which the epoch is not repeated
-            checkpoint.save(last, settings_digest, epoch + 1, history, method, optim)
-    return history
-
-
-def check_epoch(
-    record: dict[str, float], method: BaseMethod, optim: torch.optim.Optimizer, where: str
-) -> None:
-    """Raises: UserError for a loss, a weight or a remembered gradient that is not finite: nothing is kept of such an epoch."""
-    for key, value in record.items():
-        if not math.isfinite(value):
-            raise UserError(f"{where}: {key} is {value}; {SLOWER}")
-    check_weights({**method.state_dict(), **dict(of_optimiser(optim))}, where, SLOWER)
-
-
-def train_epoch(
-    method: BaseMethod, clips: Clips, settings: TrainSettings, seed: int, epoch: int, optim: torch.optim.Optimizer, progress: Progress,
-    first_step: int = 0,
-) -> dict[str, float]:  # fmt: skip
-    """One pass over the clips, or steps_per_epoch batches; one host sync, at the end.
-
-    first_step: optimiser steps of the epochs before; with settings.max_steps the pass may end early.
-    Returns: mean losses over batches, and the number of optimiser steps.
-    """
-    method.train()
-    epoch_batches = batches.of_epoch(clips, settings, seed, epoch)
-    sums: dict[str, torch.Tensor] = {}
-    steps = 0
-    for i, members in enumerate(epoch_batches):
-        losses = method(batches.make(clips, members), torch_generator(seed, "views", epoch, i))
-        (losses["loss"] / settings.accumulate).backward()
-        if (i + 1) % settings.accumulate == 0 or i + 1 == len(epoch_batches):
-            update(method, optim, settings, learning_rate(settings, epoch, first_step + steps))
-            steps += 1
-        for name, value in losses.items():
-            sums[name] = sums.get(name, torch.zeros((), device=clips.device)) + value.detach()
-        progress.step(epoch, min((i + 1) * settings.batch_size, progress.clips))
-        if first_step + steps == settings.max_steps > 0:
-            break
-    means = torch.stack(list(sums.values())).div(i + 1).tolist()
-    return dict(zip(sums, means, strict=True)) | {"steps": steps}
-
-
-def update(
-    method: BaseMethod, optim: torch.optim.Optimizer, settings: TrainSettings, rate: float
-) -> None:
-    """One optimiser step from the gradients gathered so far."""
-    distributed.average_gradients(method.parameters())
-    if settings.clip_norm:
-        torch.nn.utils.clip_grad_norm_(method.parameters(), settings.clip_norm)
-    for group in optim.param_groups:
-        group["lr"] = rate
-    optim.step()
-    optim.zero_grad(set_to_none=True)
-    method.after_step()
-
-
-def epochs_of(settings: TrainSettings, clips: int) -> int:
-    """Epochs of a whole run: max_steps may end it before the last one, or within one.
-
-    Raises: UserError if an epoch would make no step.
-    """
-    one_pass = shuffled(clips, settings.batch_size, settings.drop_last, 0, 0)
-    in_all = settings.steps_per_epoch or len(one_pass)
-    steps = math.ceil(batches.trained_on(in_all, settings) / settings.accumulate)
-    if not settings.max_steps:
-        return settings.epochs
-    return min(settings.epochs, math.ceil(settings.max_steps / steps))
-
-
 def finish(
     out: Path,
     card: EncoderCard,
     method: BaseMethod,
-    history: list[dict[str, float]],
+    history: History,
     section: MethodSettings,
     device: torch.device,
 ) -> None:
@@ -353,15 +216,3 @@ def finish(
     encoder_file.save(out, snapshots.at_epoch(card, epochs), method.encoder, method.classifier)
     checkpoint.discard(out.with_name("last.pt"))
     snapshots.clear(out)
-
-
-def device_name(device: torch.device) -> str:
-    """ "cpu", or the name of the GPU."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def peak_memory(device: torch.device) -> float:
-    """Peak MiB: allocated on the GPU, or resident in this process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -15,8 +15,8 @@ from pstl.config import Run, load
 from pstl.data.store import ArraySet, open_array, write_array
 from pstl.encoding.features import open_features
 from pstl.methods import hitrs
-from pstl.train import encoder_file
-from pstl.train import pretrain as loop
+from pstl.train import encoder_file, loop
+from pstl.train import pretrain as pretraining
 
 CPU = torch.device("cpu")
 RUN = "tiny/nwucla/xview/hitrs/motion/s0"
@@ -178,8 +178,8 @@ def test_items_are_bodies_of_long_enough_recordings(world):
     """19 frames at least, each person for itself, absent ones never: the released pre-training set (Hi-TRS spec 1.1, 1.4)."""
     params, run, data = load(world / "params.yaml"), Run.parse(RUN), open_array(world / "array")
     section = params.method("tiny", "hitrs")
-    method = loop.build_method(run, section, loop.card_of(run, section, data), 3)
-    clips = loop.training_clips(data, run, section, method, CPU)
+    method = pretraining.build_method(run, section, pretraining.card_of(run, section, data), 3)
+    clips = pretraining.training_clips(data, run, section, method, CPU)
     train = data.splits["xview"][0]
     wanted = [
         data.length[i]
@@ -195,10 +195,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(world, monkeypatch):
     epochs = loop.train_epoch
     pretrain(world, world / "whole/encoder.pt")
 
-    def killed(method, clips, settings, seed, epoch, *rest):
+    def killed(running, epoch, step):
         if epoch == 1:
             raise RuntimeError("killed")
-        return epochs(method, clips, settings, seed, epoch, *rest)
+        return epochs(running, epoch, step)
 
     monkeypatch.setattr(loop, "train_epoch", killed)
     with pytest.raises(RuntimeError, match="killed"):

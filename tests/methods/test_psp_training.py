@@ -17,8 +17,8 @@ from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.files import write_json
 from pstl.tasks import classify
-from pstl.train import batches, encoder_file
-from pstl.train import pretrain as loop
+from pstl.train import batches, encoder_file, loop
+from pstl.train import pretrain as pretraining
 
 CPU = torch.device("cpu")
 NAMES = [f"clip{i:02}" for i in range(72)]
@@ -126,7 +126,7 @@ def test_labels_outside_the_list_never_reach_training(tmp_path, array, lists, me
     for name, classes in (("elsewhere", elsewhere), ("there", there)):
         make_array(tmp_path / name, y=classes)
     for name in ("array", "elsewhere", "there"):
-        loop.pretrain(
+        pretraining.pretrain(
             params,
             run(method),
             tmp_path / name,
@@ -147,9 +147,9 @@ def test_an_encoder_says_which_labels_it_learnt_from(tmp_path, array, rule):
     lists, data = make_labels(tmp_path / "d0.json", rule=rule), open_array(array)
     section = make_params(tmp_path).method("tiny", "psp")
     section = section.model_copy(update={"label_rule": rule, "labels": 0.2})
-    known = loop.known_labels(data, run(), section, lists)
+    known = pretraining.known_labels(data, run(), section, lists)
     assert len(known) == (10 if rule == "per_class_7" else 9)  # of 16, 16 and 16 clips
-    said = loop.card_of(run(), section, data, known).provenance["labelled"]
+    said = pretraining.card_of(run(), section, data, known).provenance["labelled"]
     assert said.pop("digest")
     assert said == {"rule": rule, "fraction": 0.2, "draw": 0, "clips": len(known)}
 
@@ -160,9 +160,14 @@ def test_every_share_of_the_paper_has_its_labelled_part(tmp_path, array, lists):
         section = make_params(tmp_path, fraction, labelled_batch="fraction", batch_size=90).method(
             "tiny", "psp"
         )
-        data, known = open_array(array), loop.known_labels(open_array(array), run(), section, lists)
-        method = loop.build_method(run(), section, loop.card_of(run(), section, data, known), 3)
-        clips = loop.training_clips(data, run(), section, method, CPU, known)
+        data, known = (
+            open_array(array),
+            pretraining.known_labels(open_array(array), run(), section, lists),
+        )
+        method = pretraining.build_method(
+            run(), section, pretraining.card_of(run(), section, data, known), 3
+        )
+        clips = pretraining.training_clips(data, run(), section, method, CPU, known)
         assert (len(known), batches.labelled_size(section.train, clips)) == (12, rows)
 
 
@@ -171,9 +176,11 @@ def test_a_supervised_baseline_sees_the_labelled_clips_alone(tmp_path, array, li
     params, data = make_params(tmp_path), open_array(array)
     for method, count in (("supervised", 12), ("psp", 48)):
         section = params.method("tiny", method)
-        known = loop.known_labels(data, run(method), section, lists)
-        built = loop.build_method(run(method), section, loop.card_of(run(method), section, data), 3)
-        clips = loop.training_clips(data, run(method), section, built, CPU, known)
+        known = pretraining.known_labels(data, run(method), section, lists)
+        built = pretraining.build_method(
+            run(method), section, pretraining.card_of(run(method), section, data), 3
+        )
+        clips = pretraining.training_clips(data, run(method), section, built, CPU, known)
         assert (len(clips), len(clips.labelled)) == (count, 12)
 
 
@@ -201,7 +208,7 @@ def test_a_list_that_does_not_belong_is_refused(tmp_path, array, lists):
     ]
     for which, file, message in cases:
         with pytest.raises(UserError, match=message):
-            loop.pretrain(params, which, array, tmp_path / "out/encoder.pt", CPU, file)
+            pretraining.pretrain(params, which, array, tmp_path / "out/encoder.pt", CPU, file)
     assert not (tmp_path / "out/encoder.pt").exists()
 
 
@@ -220,18 +227,18 @@ def test_a_fraction_for_a_method_without_labels_is_refused(tmp_path):
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, array, lists, monkeypatch):
     """Both parts of a batch go on where they were, bit for bit."""
     params, epochs = make_params(tmp_path), loop.train_epoch
-    loop.pretrain(params, run(), array, tmp_path / "whole/encoder.pt", CPU, lists)
+    pretraining.pretrain(params, run(), array, tmp_path / "whole/encoder.pt", CPU, lists)
 
     def killed(*args):
-        if args[4] == 1:
+        if args[1] == 1:
             raise KeyboardInterrupt
         return epochs(*args)
 
     monkeypatch.setattr(loop, "train_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
-        loop.pretrain(params, run(), array, tmp_path / "broken/encoder.pt", CPU, lists)
+        pretraining.pretrain(params, run(), array, tmp_path / "broken/encoder.pt", CPU, lists)
     monkeypatch.setattr(loop, "train_epoch", epochs)
-    loop.pretrain(params, run(), array, tmp_path / "broken/encoder.pt", CPU, lists)
+    pretraining.pretrain(params, run(), array, tmp_path / "broken/encoder.pt", CPU, lists)
     assert same(weights(tmp_path / "whole/encoder.pt"), weights(tmp_path / "broken/encoder.pt"))
 
 
@@ -239,7 +246,7 @@ def test_another_draw_is_another_run(tmp_path, array, lists):
     """A checkpoint of other labelled clips must not be gone on with."""
     section, data = make_params(tmp_path).method("tiny", "psp"), open_array(array)
     digests = {
-        loop.card_of(run(), section, data, known).provenance["settings_digest"]
+        pretraining.card_of(run(), section, data, known).provenance["settings_digest"]
         for known in (None, np.arange(3), np.arange(4))
     }
     assert len(digests) == 3
@@ -248,7 +255,7 @@ def test_another_draw_is_another_run(tmp_path, array, lists):
 def test_a_few_dozen_steps_learn(tmp_path, array, lists):
     """Four labels a class and the unlabelled rest: every loss falls, and test clips are told apart by the classifier of the run."""
     params = make_params(tmp_path, epochs=3, steps_per_epoch=10, labelled_batch=12)
-    loop.pretrain(params, run(), array, tmp_path / "encoder.pt", CPU, lists)
+    pretraining.pretrain(params, run(), array, tmp_path / "encoder.pt", CPU, lists)
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     assert curve[-1]["classes"] < curve[0]["classes"] / 4
     for level in ("body", "part", "joint"):
@@ -275,7 +282,7 @@ def own_scores(folder, array, norm):
 
 def test_recalibrated_statistics_are_of_both_streams(tmp_path, array, lists):
     """The classifier reads joint and motion through norms that saw both in one batch; those of one stream would not suit it."""
-    loop.pretrain(
+    pretraining.pretrain(
         make_params(tmp_path, epochs=1), run(), array, tmp_path / "encoder.pt", CPU, lists
     )
     (card, encoder), data = encoder_file.load(tmp_path / "encoder.pt"), open_array(array)

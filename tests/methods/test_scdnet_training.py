@@ -11,8 +11,8 @@ from pstl.encoding.features import extract, open_features
 from pstl.methods import scdnet
 from pstl.ops.streams import convert
 from pstl.skeletons import load
-from pstl.train import encoder_file
-from pstl.train import pretrain as loop
+from pstl.train import encoder_file, loop
+from pstl.train import pretrain as pretraining
 
 CPU = torch.device("cpu")
 RUN = config.Run(
@@ -85,18 +85,18 @@ def array(tmp_path):
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, array, monkeypatch):
     """Key network, queues, momentum buffers and dropout draws all come back: bit for bit."""
     params, epochs = make_params(tmp_path), loop.train_epoch
-    loop.pretrain(params, RUN, array, tmp_path / "whole/encoder.pt", CPU)
+    pretraining.pretrain(params, RUN, array, tmp_path / "whole/encoder.pt", CPU)
 
-    def killed(method, clips, settings, seed, epoch, *rest):
+    def killed(running, epoch, step):
         if epoch == 1:
             raise KeyboardInterrupt
-        return epochs(method, clips, settings, seed, epoch, *rest)
+        return epochs(running, epoch, step)
 
     monkeypatch.setattr(loop, "train_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
-        loop.pretrain(params, RUN, array, tmp_path / "broken/encoder.pt", CPU)
+        pretraining.pretrain(params, RUN, array, tmp_path / "broken/encoder.pt", CPU)
     monkeypatch.setattr(loop, "train_epoch", epochs)
-    loop.pretrain(params, RUN, array, tmp_path / "broken/encoder.pt", CPU)
+    pretraining.pretrain(params, RUN, array, tmp_path / "broken/encoder.pt", CPU)
     whole, broken = (
         encoder_file.load(tmp_path / name / "encoder.pt")[1].state_dict()
         for name in ("whole", "broken")
@@ -106,7 +106,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, array, monkeypatch)
 
 def test_features_are_those_of_the_clean_view(tmp_path, array):
     """Downstream: centred 95 %, 64 frames, then the stream, evaluation mode; the card says how many frames the encoder takes."""
-    loop.pretrain(make_params(tmp_path, epochs=1), RUN, array, tmp_path / "encoder.pt", CPU)
+    pretraining.pretrain(make_params(tmp_path, epochs=1), RUN, array, tmp_path / "encoder.pt", CPU)
     extract(tmp_path / "encoder.pt", array, "xview", "released", tmp_path / "features.npz", CPU)
     card, encoder = encoder_file.load(tmp_path / "encoder.pt")
     data = open_array(array)
@@ -127,7 +127,7 @@ def test_bf16_trains_both_networks(tmp_path, array):
     losses = []
     for precision in ("fp32", "bf16"):
         params = make_params(tmp_path, epochs=1, precision=precision)
-        loop.pretrain(params, RUN, array, tmp_path / precision / "encoder.pt", CPU)
+        pretraining.pretrain(params, RUN, array, tmp_path / precision / "encoder.pt", CPU)
         curve = (tmp_path / precision / "curve.jsonl").read_text().splitlines()
         losses.append(yaml.safe_load(curve[-1])["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=0.05)

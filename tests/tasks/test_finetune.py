@@ -13,8 +13,7 @@ from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.evaluation.run import evaluate
 from pstl.tasks import _finetune, finetune
-from pstl.train import encoder_file
-from pstl.train import pretrain as loop
+from pstl.train import encoder_file, loop
 from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")
@@ -71,7 +70,7 @@ def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, mo
     epoch, started = loop.train_epoch, []
 
     def killed(*args):
-        if args[4] == 1:
+        if args[1] == 1:
             raise KeyboardInterrupt
         return epoch(*args)
 
@@ -81,7 +80,7 @@ def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, mo
     assert (tmp_path / f"broken/{task}.last.pt").exists()
     torch.manual_seed(99)
     monkeypatch.setattr(
-        loop, "train_epoch", lambda *args: (started.append(args[4]), epoch(*args))[1]
+        loop, "train_epoch", lambda *args: (started.append(args[1]), epoch(*args))[1]
     )
     content, resumed = run_task(world, tmp_path / f"broken/{task}.json", task, norm)
     assert started == [1]
@@ -238,7 +237,7 @@ def test_progress_belongs_to_the_settings_as_they_count(world, tmp_path, monkeyp
     digests = []
 
     def stopped(*args, **_):
-        digests.append(args[6])
+        digests.append(args[3].settings_digest)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_finetune, "train", stopped)

@@ -21,7 +21,7 @@ from pstl.tasks import detection, finetune
 from pstl.tasks import linear as linear_probe
 from pstl.tasks._finetune import Classifier
 from pstl.tasks._head import linear
-from pstl.train import optimiser, pretrain
+from pstl.train import loop, optimiser
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.schedule import learning_rate
 
@@ -135,8 +135,8 @@ def test_fine_tuning_is_the_released_loop(params, task):
     batches, steps = {}, 0
     for epoch in (1, 20, 31, 56):
         batches[epoch] = shuffled(11, 2, False, SEED, epoch - 1)
-        progress = pretrain.Progress("", 0, 1, 11)
-        done = pretrain.train_epoch(ours, clips, train, SEED, epoch - 1, optim, progress, steps)
+        running = loop.Loop(ours, clips, train, SEED, optim, loop.Progress("", 0, 1, 11))
+        done = loop.train_epoch(running, epoch - 1, steps)
         steps += done["steps"]
     assert released_loop(theirs, data, batches, task == "scratch_hitrs") == steps == 4
     for name, value in ours.state_dict().items():

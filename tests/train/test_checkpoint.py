@@ -15,8 +15,8 @@ import torch
 from pstl.cli import main
 from pstl.config import Run
 from pstl.errors import UserError
-from pstl.train import checkpoint, encoder_file
-from pstl.train import pretrain as loop
+from pstl.train import checkpoint, encoder_file, loop
+from pstl.train import pretrain as pretraining
 from train.conftest import make_params
 
 CPU = torch.device("cpu")
@@ -38,14 +38,14 @@ def interrupted(params, array, folder, monkeypatch, at=3):
     epoch = loop.train_epoch
 
     def stop(*args):
-        if args[4] == at:
+        if args[1] == at:
             raise KeyboardInterrupt
         return epoch(*args)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "train_epoch", stop)
         with pytest.raises(KeyboardInterrupt):
-            loop.pretrain(params, RUN, array, folder / "encoder.pt", CPU)
+            pretraining.pretrain(params, RUN, array, folder / "encoder.pt", CPU)
     checkpoint.release(folder / "last.pt")  # as the end of a process does
 
 
@@ -53,7 +53,7 @@ def interrupted(params, array, folder, monkeypatch, at=3):
 def world(tmp_path, array, monkeypatch):
     """Settings, array, the folder of an undisturbed run, and that of one which was stopped after three of four epochs."""
     params = make_params(tmp_path, epochs=4)
-    loop.pretrain(params, RUN, array, tmp_path / "whole/encoder.pt", CPU)
+    pretraining.pretrain(params, RUN, array, tmp_path / "whole/encoder.pt", CPU)
     interrupted(params, array, tmp_path / "run", monkeypatch)
     return params, array, tmp_path / "whole", tmp_path / "run"
 
@@ -79,7 +79,7 @@ def test_the_checkpoint_before_a_damaged_one_is_used_and_said(world, damage, cap
     """One epoch is lost instead of the night; torch itself would load a flipped bit without complaint."""
     params, array, whole, run = world
     damage(run / "last.pt")
-    loop.pretrain(params, RUN, array, run / "encoder.pt", CPU)
+    pretraining.pretrain(params, RUN, array, run / "encoder.pt", CPU)
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1
     assert "last.pt: not a readable file" in warnings[0]
@@ -98,7 +98,7 @@ def test_killed_between_two_names_nothing_is_lost(world):
     params, array, whole, run = world
     (run / "last.pt").unlink()
     (run / ".last.pt.4711").write_bytes(b"half of a checkpoint")
-    loop.pretrain(params, RUN, array, run / "encoder.pt", CPU)
+    pretraining.pretrain(params, RUN, array, run / "encoder.pt", CPU)
     assert same(weights(run), weights(whole))
     assert not list(run.glob(".last*"))
 
@@ -111,7 +111,7 @@ def test_two_damaged_checkpoints_stop_the_run(world):
     with pytest.raises(
         UserError, match=r"last\.previous\.pt: not a readable file of weights .* delete it"
     ):
-        loop.pretrain(params, RUN, array, run / "encoder.pt", CPU)
+        pretraining.pretrain(params, RUN, array, run / "encoder.pt", CPU)
 
 
 @pytest.mark.parametrize("name", ["x.npy", "y.npy", "splits.npz"])
@@ -123,7 +123,7 @@ def test_a_damaged_array_is_named_before_anything_is_trained(world, name):
         UserError,
         match=rf"{name}: checksum \w+, expected \w+: the file is damaged; delete .*array and run again",
     ):
-        loop.pretrain(params, RUN, array, run / "encoder.pt", CPU)
+        pretraining.pretrain(params, RUN, array, run / "encoder.pt", CPU)
     assert (run / "last.pt").exists()
 
 
@@ -138,7 +138,7 @@ def test_a_clock_that_jumps_changes_nothing(world, monkeypatch):
         ("curve.jsonl", 4_000_000_000),
     ):
         os.utime(run / path, (date, date))
-    loop.pretrain(params, RUN, array, run / "encoder.pt", CPU)
+    pretraining.pretrain(params, RUN, array, run / "encoder.pt", CPU)
     assert same(weights(run), weights(whole))
     assert all(
         0 <= json.loads(line)["seconds"] < 600

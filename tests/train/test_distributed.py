@@ -23,8 +23,8 @@ from pstl.cli import main
 from pstl.config import MethodSettings, Run
 from pstl.data.loader import shuffled
 from pstl.data.store import ArraySet
-from pstl.train import checkpoint, distributed, encoder_file
-from pstl.train import pretrain as loop
+from pstl.train import checkpoint, distributed, encoder_file, loop
+from pstl.train import pretrain as pretraining
 from train.conftest import make_params
 
 CPU = torch.device("cpu")
@@ -117,11 +117,13 @@ def trained(name: str, epochs: int, last: Path) -> dict[str, torch.Tensor]:
     data = walks(section.recipe.name, 50 if section.recipe.name == "resize50" else 60)
     run = Run(suite="tiny", dataset="nwucla", split="xview", method=name, stream="joint", seed=0)
     known = np.arange(8) if section.labels else None
-    method = loop.build_method(run, section, loop.card_of(run, section, data, known), 3)
-    clips = loop.training_clips(data, run, section, method, CPU, known)
+    method = pretraining.build_method(
+        run, section, pretraining.card_of(run, section, data, known), 3
+    )
+    clips = pretraining.training_clips(data, run, section, method, CPU, known)
     method.double()
     clips.x = clips.x.double()
-    loop.train(method, clips, section.train, name, 0, last, "digest")
+    loop.train(method, clips, section.train, loop.Session(name, 0, last, "digest"))
     checkpoint.release(last)
     return method.state_dict()
 
@@ -274,7 +276,7 @@ def settings_digest(folder: Path, array: Path) -> str:
 
     params, run = load(folder / "params.yaml"), Run.parse(RUN)
     return str(
-        loop.card_of(run, params.method("tiny", "supervised"), open_array(array)).provenance[
+        pretraining.card_of(run, params.method("tiny", "supervised"), open_array(array)).provenance[
             "settings_digest"
         ]
     )

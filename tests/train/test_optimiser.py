@@ -6,7 +6,7 @@ from pstl.config import TrainSettings
 from pstl.errors import UserError
 from pstl.modules import BaseMethod
 from pstl.train import optimiser
-from pstl.train.pretrain import epochs_of, update
+from pstl.train.loop import epochs_of, update
 
 
 class Net(nn.Module):

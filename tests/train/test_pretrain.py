@@ -9,8 +9,8 @@ import torch
 
 from pstl.config import Run
 from pstl.errors import UserError
-from pstl.train import encoder_file
-from pstl.train import pretrain as loop
+from pstl.train import encoder_file, loop
+from pstl.train import pretrain as pretraining
 from pstl.train.precision import use_bf16
 from pstl.train.pretrain import pretrain
 
@@ -79,7 +79,7 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, array, method, monkey
     epoch = loop.train_epoch
 
     def killed(*args):
-        if args[4] == 1:
+        if args[1] == 1:
             raise KeyboardInterrupt
         return epoch(*args)
 
@@ -104,7 +104,7 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, array, method, monkey
 
 def test_checkpoint_of_other_settings_is_refused(tmp_path, array, monkeypatch):
     """Silently finishing with old weights would put a wrong number into the table."""
-    monkeypatch.setattr(loop, "finish", lambda *args: None)  # leaves last.pt behind
+    monkeypatch.setattr(pretraining, "finish", lambda *args: None)  # leaves last.pt behind
     out = tmp_path / "run/encoder.pt"
     pretrain(make_params(tmp_path), run(), array, out, CPU)
     with pytest.raises(UserError, match=r"other settings .* delete it"):
@@ -238,7 +238,7 @@ def test_bf16_keeps_the_difference_between_clips(tmp_path, array):
     params = make_params(tmp_path)
     section = params.method("tiny", "pstl").model_copy(update={"encoder": Plugin(name="stgcn")})
     data = open_array(array)
-    method = loop.build_method(run(), section, loop.card_of(run(), section, data), 3)
+    method = pretraining.build_method(run(), section, pretraining.card_of(run(), section, data), 3)
     x = torch.from_numpy(np.array(data.x[:8])) * 0.01
     for block in method.encoder.blocks:
         block.time[-1].p = 0.0

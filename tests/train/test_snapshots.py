@@ -14,7 +14,7 @@ from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.tasks import classify
 from pstl.train import checkpoint, encoder_file, snapshots
-from pstl.train import pretrain as loop
+from pstl.train import pretrain as pretraining
 from train.conftest import make_array, make_params
 
 CPU = torch.device("cpu")
@@ -26,7 +26,9 @@ EVERY = {"epochs": 3, "snapshot_every": 1, "schedule": "constant"}
 
 def trained(folder, array, **train):
     folder.mkdir(exist_ok=True)
-    loop.pretrain(make_params(folder, **EVERY | train), RUN, array, folder / "encoder.pt", CPU)
+    pretraining.pretrain(
+        make_params(folder, **EVERY | train), RUN, array, folder / "encoder.pt", CPU
+    )
     return folder / "snapshots.zip"
 
 

@@ -1,0 +1,37 @@
+"""The device that a job computes on: by name, its own name, and how much memory it took."""
+
+import re
+import resource
+
+import torch
+
+from pstl.errors import UserError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name; "auto" takes the GPU if there is one.
+
+    Raises: UserError for a name of no device, or a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,4})?", name):
+        raise UserError(f"device {name!r}: unknown; known: auto, cpu, cuda, cuda:N")
+    count, number = torch.cuda.device_count(), int(name.partition(":")[2] or 0)
+    if name != "cpu" and not count:
+        raise UserError(f"device {name!r}: this machine has no usable GPU; pass --device cpu")
+    if name != "cpu" and number >= count:
+        raise UserError(f"device {name!r}: this machine has {count} of them; pass cuda:{count - 1}")
+    return torch.device(name)
+
+
+def device_name(device: torch.device) -> str:
+    """Name of the GPU, or "cpu"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def peak_memory(device: torch.device) -> float:
+    """Peak MiB: allocated on the GPU, or resident in this process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
