@@ -84,12 +84,11 @@ class Metrics:
         """The same; a metric that no task declares any more, of old rows, is printed plainly."""
         return self.find(name) or Metric(name.removesuffix(UNSEEN))
 
-    def position(self, name: str) -> tuple[int, bool, str]:
-        """Where a metric's column stands: in the order of the declarations, unseen after all."""
+    def position(self, name: str) -> tuple[int, bool]:
+        """Where a metric's column stands: as declared, its figure on unseen clips beside it."""
         order = list(self._by_name)
         metric = self.find(name)
-        place = order.index(metric.name) if metric else len(order)
-        return place, name.endswith(UNSEEN), name
+        return order.index(metric.name) if metric else len(order), name.endswith(UNSEEN)
 
     def label(self, name: str) -> str:
         """What stands at the head of a column."""

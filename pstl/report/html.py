@@ -13,6 +13,7 @@ from pstl.metrics.metric import UNSEEN
 from pstl.report import (
     alike,
     animation,
+    declared,
     document,
     interval,
     markdown,
@@ -27,11 +28,9 @@ from pstl.report.svg import Bar, bars
 from pstl.report.tables import NONE, Line, headlines
 from pstl.skeletons import load as load_skeleton
 
-MAIN = tables.MAIN
 SAID = 4  # numbers of one file that stand beside its command; the others are in the tables above
 LONG = 30  # rows of a table above which it opens on a click
 VALUES = ("ours", "std", "seeds", "95 % interval")
-SHARES = ("top1", "top5", "r1", "r5", "r10")  # metrics that are a share of all test clips
 INTERVALS = (
     "95 % interval: over seeds (Student's t) where there are several; with one seed over test clips (Wilson), which says nothing about "
     "other seeds."
@@ -153,14 +152,10 @@ def comparison(part: Part, published: list[paper.Published]) -> str:
 
 
 def main_lines(part: Part) -> list[Line]:
-    """The headline batch-norm variant of each method, one metric per task: the first of MAIN it has, else its first."""
+    """The headline batch-norm variant of each method, one metric per task: what it is judged by, else its first."""
     lines = tables.merge_transfers(part.lines, part.together)
-    found: dict[str, list[str]] = {}
-    for line in lines:
-        found.setdefault(line.task, []).append(line.metric)
-    main = {
-        task: next((m for m in MAIN if m in metrics), metrics[0]) for task, metrics in found.items()
-    }
+    first = {line.task: line.metric for line in reversed(lines)}
+    main = first | tables.main_metrics(lines)
     return [line for line in tables.unswept(headlines(lines)) if line.metric == main[line.task]]
 
 
@@ -357,7 +352,8 @@ def _span(line: Line, clips: int) -> interval.Interval | None:
         return None
     if line.span:
         return line.span
-    return interval.over_clips(line.mean, clips) if clips and line.metric in SHARES else None
+    share = declared.metrics().of(line.metric).share_of_clips and not line.metric.endswith(UNSEEN)
+    return interval.over_clips(line.mean, clips) if clips and share else None
 
 
 def _bars(lines: list[Line], clips: int) -> list[Bar]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pstl.config import FUSED, Cell, Params
 from pstl.metrics.metric import UNSEEN
+from pstl.report import declared
 from pstl.report.alike import EXPLAINED, LIKE, MINUS, SAID_BY_KIND
 from pstl.report.paper import Published
 from pstl.report.reference import reference
@@ -25,29 +26,6 @@ SIMULATED = (
     "synthetic",
     "synthetic_untrimmed",
 )  # the project's own data sets: nobody else has numbers on them
-ORDER = (
-    "top1",
-    "top1_best",
-    "top1_unseen",
-    "top5",
-    "macro_f1",
-)  # first columns of a task, the others follow
-LABELS = {
-    "top1_best": "top1, best epoch",
-    "macro_f1": "macro F1",
-    "top1_equal": "top1, equal weights",
-}
-SHOWN_UNSEEN = (
-    "top1",
-    "map",
-    "r1",
-)  # metrics whose figure on unseen clips is a column; of the others it stands in comparison.csv
-HEADLINES = {
-    "top1": "Top-1 accuracy in percent",
-    "map": "Mean average precision in percent",
-    "map_action": "Detection: mean average precision over actions by PKU-MMD's protocol at overlap 0.5, in percent",
-    "mpjpe": "Motion prediction: mean joint error over all predicted frames in millimetres, less is better",
-}
 REPEATS = "Some test clips of this split repeat training clips, digit for digit (docs/datasets.md): *unseen*, below, leaves them out."
 Together = Mapping[str, tuple[str, str]]  # task -> (kind, source), of Params.together
 
@@ -192,9 +170,9 @@ def headline(page: Page) -> list[str]:
             body.append(["*published*", *(_theirs(line, page.notes) for line in cells)])
             body.append([f"*{MINUS}*", *(_minus(line) for line in cells)])
             body.append([f"*{LIKE}*", *(_like(line, page.notes) for line in cells)])
-    kinds = [text for metric, text in HEADLINES.items() if metric in judged.values()]
+    kinds = [metric.title for metric in declared.metrics() if metric.name in judged.values()]
     spread = "mean ± sample standard deviation over seeds (their number)"
-    intro = f"{'; '.join(kinds) or HEADLINES['top1']}. Last epoch, batch norm {HEADLINE}; {spread}."
+    intro = f"{'; '.join(kinds)}. Last epoch, batch norm {HEADLINE}; {spread}."
     beside = [*_explained([line for line in chosen if line.published is not None])]
     star = (
         ["\\* batch norm as released: the suite asks for no recalibrated numbers of this method."]
@@ -238,7 +216,7 @@ def details(page: Page, task: str) -> list[str]:
     settings = {line.setting for line in lines}
     norms = sorted({line.batch_norm for line in lines}, key=lambda norm: norm != HEADLINE)
     found = [metric for metric in dict.fromkeys(line.metric for line in lines) if _shown(metric)]
-    metrics = [m for m in ORDER if m in found] + [m for m in found if m not in ORDER]
+    metrics = sorted(found, key=declared.metrics().position)
     compared = any(line.published is not None and line.metric == "top1" for line in lines)
     columns = [(norm, metric) for norm in norms for metric in metrics]
     body = []
@@ -262,7 +240,7 @@ def details(page: Page, task: str) -> list[str]:
         body[-1] += (
             [_theirs(main, page.notes), _minus(main), _like(main, page.notes)] if compared else []
         )
-    names = [f"{norm}: {label(metric)}" for norm, metric in columns]
+    names = [f"{norm}: {declared.metrics().label(metric)}" for norm, metric in columns]
     title = f"### {task}" + (
         f" ({settings.pop()})" if len(settings) == 1 and settings != {""} else ""
     )
@@ -297,14 +275,8 @@ def value(line: Line, notes: Notes, interval: bool = False) -> str:
     return f"{line.mean:.1f}{spread}{seeds}"
 
 
-def label(metric: str) -> str:
-    """What a metric is called at the head of a column."""
-    base = metric.removesuffix(UNSEEN)
-    return LABELS.get(base, base) + (", unseen" if base != metric else "")
-
-
 def _shown(metric: str) -> bool:
-    return not metric.endswith(UNSEEN) or metric.removesuffix(UNSEEN) in SHOWN_UNSEEN
+    return not metric.endswith(UNSEEN) or declared.metrics().of(metric).unseen_shown
 
 
 def _theirs(line: Line | None, notes: Notes) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from pstl import paths
 from pstl.config import Cell, Params, Run
 from pstl.encoding import feature_file
-from pstl.report import document, embedding, motions, svg
+from pstl.report import declared, document, embedding, motions, svg
 from pstl.report.confusion import class_names, read_scores
 from pstl.report.paired import pairs
 from pstl.report.rows import Epochs, Results, read_results
@@ -25,10 +25,7 @@ SHOWN = 8  # charts of that kind; the others open on a click
 SAYS = {
     "joints": "joints lost",
     "frames": "share of frames lost",
-    "mpjpe at": "predicted frame",
-    "map_action at": "overlap",
 }
-NUMBERED = re.compile(r"(?P<name>[a-z][a-z0-9_]*?)[_@](?P<value>\d+(?:\.\d+)?)(?P<unit>[a-z]*)")
 
 
 def training(results: Results) -> str:
@@ -312,9 +309,10 @@ def charts(lines: list[Line]) -> dict[tuple[str, str, str], dict[str, list[tuple
 def _axes(line: Line) -> list[tuple[str, float, str]]:
     """Numbers a line could be drawn against: (name of the number, value, what is drawn)."""
     found = []
-    if match := NUMBERED.fullmatch(line.metric):
-        unit = f" ({match['unit']})" if match["unit"] else ""
-        found.append((f"{match['name']} at{unit}", float(match["value"]), match["name"]))
+    metric = declared.metrics().of(line.metric)
+    number = metric.number(line.metric)
+    if metric.over and number is not None:
+        found.append((metric.over, number, metric.name.removesuffix("_{}")))
     parts = [part for part in line.setting.split(";") if part]
     for part in parts:
         name, _, value = part.partition("=")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
-from pstl.report import text
+from pstl.report import declared, text
 from pstl.report.alike import LIKE, MINUS, SAID_BY_KIND
 from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, sound
 from pstl.report.tables import BOUNDS, COLUMNS, NONE, Line, headlines, main_metrics
@@ -21,7 +21,6 @@ PLACE = re.compile(
     r"(?P<start><!-- results: (?P<what>[^\n]*?) -->)\n.*?(?P<end><!-- end of results -->)", re.S
 )
 CHOICES = ("task", "method", "stream", "dataset", "split", "setting")
-UNITS = {"mpjpe": "mm"}
 PAGE = Kind("page", "save it as text in UTF-8", "name a page of this project")
 TABLE = Kind("table of kept results", "make it again with 'python -m pstl rebuild FOLDER'")
 
@@ -123,7 +122,7 @@ def _number(text: str) -> float:
 
 def _row(line: Line) -> list[str]:
     spread = "" if line.std is None else f" ± {line.std:.1f}"
-    unit = f" {UNITS[line.metric]}" if line.metric in UNITS else ""
+    unit = f" {metric.unit}" if (metric := declared.metrics().of(line.metric)).unit else ""
     ours = line.reason if line.mean is None else f"{line.mean:.1f}{spread}{unit}"
     seeds = (
         str(line.seeds) if line.seeds == line.seeds_asked else f"{line.seeds} of {line.seeds_asked}"

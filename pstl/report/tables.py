@@ -8,7 +8,7 @@ from typing import Any
 
 from pstl.config import FUSED, Compared
 from pstl.errors import UserError
-from pstl.report import interval, paper
+from pstl.report import declared, interval, paper
 from pstl.report.alike import RELEASED, Beside, Ours, beside
 from pstl.report.paper import Published
 from pstl.report.rows import FIELDS, NOT_RUN, Row
@@ -24,13 +24,6 @@ BOUNDS = (
 MINUS = ("mean_minus_published", "like_minus_published")
 MOST_SETTINGS = 12  # of one task in a headline
 HEADLINE = "recalibrated"  # the better-founded statistics of batch norm; "released" is what the papers' code does
-
-MAIN = (
-    "top1",
-    "map",
-    "map_action",
-    "mpjpe",
-)  # what a task is judged by: the first of these that it has
 
 
 @dataclass(frozen=True)
@@ -126,15 +119,12 @@ def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> s
 
 
 def main_metrics(lines: list[Line]) -> dict[str, str]:
-    """Task -> the metric it is judged by; tasks that have none of them are left out."""
-    found: dict[str, set[str]] = {}
+    """Task -> the metric it is judged by; tasks that have no such metric are left out."""
+    reported: dict[str, list[str]] = {}
     for line in lines:
-        found.setdefault(line.task, set()).add(line.metric)
-    return {
-        task: next(m for m in MAIN if m in metrics)
-        for task, metrics in found.items()
-        if metrics & set(MAIN)
-    }
+        reported.setdefault(line.task, []).append(line.metric)
+    main = {task: declared.metrics().main(names) for task, names in reported.items()}
+    return {task: metric.name for task, metric in main.items() if metric}
 
 
 def headlines(lines: list[Line]) -> list[Line]:
