@@ -11,11 +11,11 @@ PORT ?= 5000
 # Named by content, not by date: a fresh checkout of the same lock file installs nothing.
 STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --config suite=$(SUITE) $(if $(ARCHIVES),'archives=$(ARCHIVES)') --
-PYTHON_FILES := pstl tests workflow
+PYTHON_FILES := pstl tests workflow benchmarks
 RULE_FILES := Snakefile workflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install run report ui docs test check format bench clean
+.PHONY: help install run report ui docs test check format bench figures clean
 
 help:  ## list these targets
 	@echo "make TARGET [CORES=n] [SUITE=name] [ARCHIVES=folder] [PYTHON=python3.x]"
@@ -66,6 +66,9 @@ format: install  ## rewrite code and rules in the house's format
 
 bench: install  ## samples per second and memory of every method on this machine
 	@$(BIN)/python -m pstl bench
+
+figures: install  ## how the code reads, in numbers beside their goals, with the worst places
+	@$(BIN)/python -m benchmarks.figures
 
 clean:  ## remove caches; data, results and .venv stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
