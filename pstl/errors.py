@@ -20,6 +20,8 @@ REMEDIES = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ELOOP: "a link leads to itself: remove it",
 }
+# Packages that are installed without an extra, by the names under which they are imported.
+CORE = ("torch", "numpy", "yaml", "pydantic", "typer", "filelock", "safetensors")
 OTHERWISE = "see that it can be read and written, or name another"
 
 
@@ -41,6 +43,15 @@ def trouble(error: OSError, path: str | PathLike[str] = "") -> str:
     )
     said = (error.strerror or str(error) or type(error).__name__).lower()
     return f"{place}: {' '.join(said.split())}{inside}; {REMEDIES.get(error.errno or 0, OTHERWISE)}"
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """What to install, where a package is not there. Raises: the error itself if it is this one."""
+    package = (error.name or "").partition(".")[0]
+    if package in ("", "pstl"):
+        raise error
+    extra = "" if package in CORE else "[workflow]"
+    return f"needs {package}, which is not installed here; run: pip install 'pstl{extra}'"
 
 
 def _elsewhere(name: str | bytes | int, path: str | PathLike[str]) -> bool:

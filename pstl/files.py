@@ -182,6 +182,15 @@ def by_ending(path: str | Path, known: Mapping[str, Any]) -> Any:
     return known[ending]
 
 
+def has_ending(path: str | Path | None, ending: str) -> None:
+    """Before hours of work: an output that is asked for has the ending of what it will be.
+
+    Raises: UserError.
+    """
+    if path is not None:
+        by_ending(path, {ending: None})
+
+
 def checksum(path: str | Path) -> str:
     """SHA-256 of a file. Raises: UserError if it cannot be read."""
     try:

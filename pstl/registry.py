@@ -32,6 +32,17 @@ def load(kind: str, name: str) -> ModuleType:
     return import_module(f"pstl.{kind}.{name}")
 
 
+def catalogue() -> str:
+    """Every plug-in with the first line of its docstring, one a line below its kind."""
+    lines = []
+    for kind in KINDS:
+        lines.append(kind.split(".")[-1])
+        for name in names(kind):
+            docstring = (load(kind, name).__doc__ or "").strip()
+            lines.append(f"  {name:<14}{docstring.splitlines()[0]}")
+    return "\n".join(lines) + "\n"
+
+
 def declared(kind: str, name: str, constant: str, default: Any) -> Any:
     """Value of a module-level constant of pstl.<kind>.<name>, read from its source: the rules ask, and must not import torch.
 

@@ -18,11 +18,11 @@ from pydantic import BaseModel
 from pstl import config, graph, paths
 from pstl.code_hash import package_hash
 from pstl.config import FUSED, Cell, MethodSettings, Params, Plugin, Run, TaskSettings, digest
+from pstl.environment import SNAKEMAKE
 from pstl.errors import UserError
 from pstl.files import Kind as FileKind
 from pstl.files import read_text, write_text
 from pstl.graph import Job, Kind
-from pstl.guard import MARK
 
 Wildcards = Any  # Snakemake's: an attribute for each wildcard
 RECORD = FileKind("record of settings that were checked", "remove it")
@@ -108,7 +108,7 @@ def prologue(options: Options, params: Params, root: str, stored: bool) -> str:
         # jobs run under the Python that runs Snakemake
         f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH;",
         # workflow/resume.py knows by this whose jobs outlived a killed Snakemake
-        f"export {MARK}={os.getpid()};",
+        f"export {SNAKEMAKE}={os.getpid()};",
         "pstl() { case $1 in",
         f'fetch) python -m pstl fetch --params {settings} "${{@:2}}"{archives};;',
         f'*) python -m pstl "$1" --params {settings} "${{@:2}}";; esac; }};',

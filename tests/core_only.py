@@ -21,7 +21,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-CORE = ("torch", "numpy", "pyyaml", "pydantic")
+CORE = ("torch", "numpy", "pyyaml", "pydantic", "typer", "filelock", "safetensors")
 
 
 def installed(*names: str) -> set[str]:
@@ -94,11 +94,9 @@ def main() -> None:
     from pstl.train import loop
 
     socket.socket.connect, subprocess.run, loop.train_epoch = refuse, refuse, interrupt  # type: ignore[method-assign, assignment]
-    parser = cli.build_parser()
-    verbs = next(action for action in parser._actions if action.dest == "command").choices
     outcome = {}
-    for name, verb in verbs.items():  # type: ignore[union-attr]
-        example = verb.epilog.partition("python -m pstl ")[2]
+    for name, verb in cli.program().commands.items():
+        example = verb.help.partition("python -m pstl ")[2].replace("\\\n", " ")
         words = [
             str(Path(word).expanduser()) if word.startswith("~") else word
             for word in shlex.split(example)

@@ -4,9 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -79,9 +77,6 @@ def held() -> set[str]:
     }
 
 
-PARSER = cache(cli.build_parser)  # building it takes longer than reading most files
-
-
 def pstl(*words: object) -> None:
     cli.main([str(word) for word in words])
 
@@ -91,8 +86,7 @@ def ran(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, list
     capsys.readouterr()
     code = 0
     try:
-        with patch.object(cli, "build_parser", PARSER):
-            cli.main(words)
+        cli.main(words)
     except SystemExit as stop:
         code = int(stop.code or 0)
     return code, capsys.readouterr().err.splitlines()

@@ -12,13 +12,13 @@ from pstl.code_hash import PACKAGE, closure, imports
 
 # From the bottom up; a module may import its own layer and those below. A name stands for the module and what is inside it.
 LAYERS = (
-    ("errors",),
+    ("errors", "environment"),
     ("files",),
     ("rng", "skeletons"),
     ("ops", "losses", "metrics"),
     ("registry",),
     ("config",),
-    ("paths", "provenance", "code_hash", "guard", "located"),
+    ("paths", "provenance", "code_hash", "orphan_guard", "located"),
     ("contracts",),
     ("graph",),
     ("rules",),
@@ -59,7 +59,7 @@ LAYERS = (
         "bench",
         "plan",
     ),
-    ("verbs",),
+    ("commands",),
     ("cli",),
     ("__main__",),
 )
@@ -81,6 +81,8 @@ CORE_NEEDS = {
     "yaml",
     "pydantic",
     "pydantic_core",
+    "filelock",
+    "safetensors",
 }  # pydantic_core comes with pydantic
 
 

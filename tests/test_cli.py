@@ -14,8 +14,7 @@ def run(*arguments):
 
 
 def verbs():
-    parser = cli.build_parser()
-    return sorted(next(a for a in parser._actions if a.dest == "command").choices)
+    return sorted(cli.program().commands)
 
 
 @pytest.mark.parametrize("verb", verbs())

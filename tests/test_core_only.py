@@ -18,9 +18,7 @@ from pstl.data.spec import RawSequence
 from pstl.data.store import write_sequences
 from pstl.skeletons import load
 
-VERBS = sorted(
-    next(action for action in cli.build_parser()._actions if action.dest == "command").choices
-)  # type: ignore[arg-type]
+VERBS = sorted(cli.program().commands)
 
 
 @pytest.fixture(scope="module")

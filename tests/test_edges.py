@@ -15,7 +15,7 @@ import small_world as world
 import torch
 
 import pstl
-from pstl import cli, verbs
+from pstl import config
 from pstl.data.fetch import download
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, read_text, replaced
@@ -164,9 +164,6 @@ def test_the_last_net_names_what_the_system_names(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever a disk says that nobody foresaw is one line; what is our own fault stays a traceback."""
-    monkeypatch.setattr(
-        world, "PARSER", cli.build_parser
-    )  # a fresh one, that sees what is put in place of a verb
     for error, line in (
         (
             OSError(6, "No such device or address", "/some/where"),
@@ -185,10 +182,10 @@ def test_the_last_net_names_what_the_system_names(
             "needs yaml, which is not installed here; run: pip install 'pstl'",
         ),
     ):
-        monkeypatch.setattr(verbs, "check", raising(error))
+        monkeypatch.setattr(config, "load", raising(error))
         assert line in refused(["check"], capsys)
     for error in (ModuleNotFoundError("No module named 'pstl.x'", name="pstl.x"), KeyError("x")):
-        monkeypatch.setattr(verbs, "check", raising(error))
+        monkeypatch.setattr(config, "load", raising(error))
         with pytest.raises(type(error)):
             world.ran(["check"], capsys)
 

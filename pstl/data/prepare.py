@@ -1,9 +1,11 @@
 """Sequences at native length -> one recipe's array, and the check that its splits do not overlap."""
 
+import json
 import logging
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -196,3 +198,18 @@ def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
         )
     counts = {"train": len(train), "test": len(test), "left_out": len(left_out)}
     write_json(out, {"split": split, **counts, "shared_names": 0, "shared_contents": documented})
+
+
+def recipe_settings(text: str) -> Plugin:
+    """A recipe as it is typed: its name, or JSON with its name and settings.
+
+    Raises: UserError if it is neither.
+    """
+    section: Any = {"name": text}
+    if text.startswith("{"):
+        try:
+            section = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"--recipe {text!r}: not JSON: {error}") from None
+    settings: Plugin = validated(Plugin, section, "--recipe")
+    return settings

@@ -82,6 +82,15 @@ def embed(
     return features.shape
 
 
+def joint_numbers(text: str) -> list[int]:
+    """Joints as they are typed, "0,4,5". Raises: UserError if one is no number."""
+    try:
+        return [int(joint) for joint in text.split(",") if joint.strip()]
+    except ValueError:
+        expected = "joint numbers separated by commas, e.g. 0,4,5"
+        raise UserError(f"--drop-joints {text!r}: expected {expected}") from None
+
+
 def _of_array(
     card: EncoderCard,
     encoder: BaseEncoder,

@@ -73,3 +73,27 @@ def score_detections(
         "proposals_of_equal_confidence": tied(sides["proposals"]),
         "videos_without_proposals": sorted(true.keys() - found.keys()),
     }
+
+
+def remarks(scores: dict[str, Any]) -> list[str]:
+    """What one should know of these scores before one believes them, one line each."""
+    lines = []
+    if missing := scores["videos_without_proposals"]:
+        count = f"{len(missing)} of {scores['videos']} videos"
+        names_of_videos = ", ".join(missing)
+        lines.append(f"{count} have no proposal file and count as empty: {names_of_videos}")
+    if ties := scores["proposals_of_equal_confidence"]:
+        count = f"{ties} of {scores['proposals']} proposals"
+        lines.append(
+            f"{count} share their confidence with another: PKU-MMD's numbers then depend on "
+            "the order of files (here by name) and of their lines, greedy ones on neither"
+        )
+    return lines
+
+
+def text(scores: dict[str, Any]) -> str:
+    """Scores as lines to read: protocol, metric, value."""
+    metrics = ("f1", "ap", "map_action", "map_video", "ap_2d")
+    lines = [("PKU-MMD", metric, scores[metric]) for metric in metrics]
+    lines += [("greedy", metric, value) for metric, value in scores["greedy"].items()]
+    return "".join(f"{protocol:<8} {metric:<11}{value:.4f}\n" for protocol, metric, value in lines)

@@ -23,6 +23,12 @@ class ClipDrawing(NamedTuple):
     bones: list[tuple[int, int, str]]
     side: int
 
+    def summary(self) -> str:
+        """How long it is and how many bodies are in it, for people."""
+        frames, bodies = len(self.poses), int(self.there.any(0).sum())
+        length = "1 frame" if frames == 1 else f"{frames} frames"
+        return f"{length}, {'1 body' if bodies == 1 else f'{bodies} bodies'}"
+
 
 def draw(clip: str, skeleton: str = "") -> ClipDrawing:
     """A clip by its file (see data.clip_files), or by DATASET/NAME of what is in data/sequences.

@@ -22,7 +22,15 @@ log = logging.getLogger(__name__)
 
 
 def watch(params: Params, suite: str, every: float, uri: str = "") -> None:
-    """Bring the store up to date every so many seconds, until interrupted. A store that is gone is said, and tried again."""
+    """Bring the store up to date every so many seconds, until interrupted.
+
+    A store that is gone is reported, and tried again.
+    Raises: UserError for an unknown suite, or a time that is not above 0.
+    """
+    params.suite_named(suite)
+    if not every > 0:
+        raise UserError(f"--every {every:g}: expected seconds above 0")
+    log.info("watching suite %s; look at it with 'make ui', stop with Ctrl-C", suite)
     while True:
         try:
             import_runs(params, suite, None, uri)

@@ -11,11 +11,27 @@ import sys
 from collections.abc import Sequence
 
 from pstl.errors import UserError
+from pstl.train.devices import take
 
 
 def launched() -> bool:
     """Whether this process is one of those that torchrun started."""
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def run_as_processes(arguments: Sequence[str], gpus: int | None) -> bool:
+    """Take GPUs and, if they are several, run `python -m pstl <arguments>` in a process for each.
+
+    gpus: how many; None: take none. Without GPUs there are as many processes on the CPU.
+    Returns: whether that was done; false in one of the processes, and where one is enough.
+    Raises: what launch raises.
+    """
+    if launched():
+        return False
+    processes = len(take(gpus)) or gpus or 1
+    if processes > 1:
+        launch(arguments, processes)
+    return processes > 1
 
 
 def launch(arguments: Sequence[str], processes: int) -> None:

@@ -1,0 +1,108 @@
+"""Verbs that say what is here, what is wrong with it and what a suite will cost; they change nothing."""
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Exit, Option
+
+from pstl.commands import options
+from pstl.commands.verb import say
+
+
+def check(
+    suite: Annotated[
+        str | None, Option(metavar="NAME", help="Name of a suite.  [default: every suite]")
+    ] = None,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Check params.yaml, plug-ins included.
+
+    example:
+      python -m pstl check --suite builtin
+    """
+    from pstl import config
+    from pstl.check import check_contracts
+
+    settings = config.load(params)
+    check_contracts()
+    for name in [suite] if suite else settings.suites:
+        config.check_plugins(settings, name)
+        counts = f"{len(settings.runs(name))} runs, {len(settings.cells(name))} cells"
+        say(f"{params}: suite {name} is sound: {counts}")
+
+
+def list_plugins(_params: options.UnreadParams = None) -> None:
+    """Show every plug-in and where it comes from.
+
+    example:
+      python -m pstl list
+    """
+    from pstl.registry import catalogue
+
+    sys.stdout.write(catalogue())
+
+
+def doctor(
+    targets: Annotated[
+        list[str] | None,
+        Argument(
+            metavar="DATASET|FILE...",
+            help="Default: every data set; those that are here are read.",
+        ),
+    ] = None,
+    archives: options.Archives = None,
+    raw: Annotated[
+        Path | None,
+        Option(metavar="FOLDER", help="Made by `fetch`.  [default: data/raw/DATASET]"),
+    ] = None,
+    jobs: options.Jobs = None,
+    json: Annotated[bool, Option("--json", help="JSON, to standard output.")] = False,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Say what is whole, not fetched, missing, truncated or damaged.
+
+    Of every data set, of some, or of single files. Exit code 1: something is wrong.
+
+    example:
+      python -m pstl doctor ntu60 --archives ~/archives
+    """
+    from pstl import config
+    from pstl.data import checkup
+    from pstl.data.doctor import text
+
+    settings, asked = config.load(params), targets or []
+    reports = []
+    for report in checkup.reports(settings, asked, archives or [], raw, jobs):
+        reports.append(report)
+        if not json:
+            sys.stdout.write(text(report))
+            sys.stdout.flush()
+    if json:
+        sys.stdout.write(json_module.dumps(reports, indent=1) + "\n")
+    checkup.refuse_strangers(asked)
+    if not all(checkup.is_well(report, by_name=bool(asked)) for report in reports):
+        raise Exit(1)
+
+
+def plan(
+    suite: Annotated[str, Argument(metavar="SUITE", help="Name of a suite.")],
+    bench: Annotated[Path, Option(metavar="FILE", help="Made by `bench --json`.")] = Path(
+        "results/measured/bench/cpu.json"
+    ),
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Say what a suite costs before it is run: jobs, hours, disk.
+
+    example:
+      python -m pstl plan ntu60 --bench bench.json
+    """
+    from pstl import config
+    from pstl.bench_figures import read_figures
+    from pstl.plan import text
+
+    settings = config.load(params)
+    figures = read_figures(bench)
+    settings.suite_named(suite)
+    sys.stdout.write(text(settings, suite, figures))

@@ -1,0 +1,194 @@
+"""Verbs from an encoder to numbers, and between numbers."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from pstl.commands import options
+from pstl.commands.options import ArrayFolder, OutFile
+from pstl.commands.verb import STANDARD_OUTPUT, say, write_record
+from pstl.files import has_ending
+
+Scores = Annotated[Path | None, Option(metavar="FILE", help="Also write the test scores here.")]
+
+
+def features(
+    encoder: Annotated[Path, Option(metavar="FILE", help="Made by `pretrain`.")],
+    array: ArrayFolder,
+    split: options.Split,
+    batch_norm: options.BatchNorm,
+    out: OutFile,
+    device: options.Device = "auto",
+    gpus: options.Gpus = None,
+    _params: options.UnreadParams = None,
+) -> None:
+    """Encode both sides of a split once.
+
+    example:
+      python -m pstl features --encoder encoder.pt --array data/arrays/nwucla/resize50 \\
+        --split xview --batch-norm recalibrated --out features.npz
+    """
+    from pstl.encoding.features import extract
+    from pstl.train.devices import take
+    from pstl.train.hardware import choose_device
+
+    take(gpus)
+    has_ending(out, ".npz")
+    extract(encoder, array, split, batch_norm, out, choose_device(device))
+
+
+def evaluate(
+    run: options.Run,
+    task: options.Task,
+    batch_norm: options.BatchNorm,
+    out: OutFile,
+    features: Annotated[
+        Path | None, Option(metavar="FILE", help="For tasks that read cached features.")
+    ] = None,
+    encoder: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="For tasks that work on clips or recordings, with --array or --recordings.",
+        ),
+    ] = None,
+    array: Annotated[Path | None, Option(metavar="FOLDER", help="Made by `prepare`.")] = None,
+    recordings: Annotated[
+        Path | None,
+        Option(
+            metavar="FOLDER",
+            help="Made by `parse --untrimmed`, or by `parse` where there is nothing untrimmed.",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None, Option(metavar="FILE", help="Which clips are labelled; made by `labels`.")
+    ] = None,
+    snapshots: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="snapshots.zip beside the encoder, for its own classifier."),
+    ] = None,
+    scores: Scores = None,
+    device: options.Device = "auto",
+    gpus: options.Gpus = None,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Run one task, on cached features or, where it trains the encoder, on clips.
+
+    example:
+      python -m pstl evaluate --run nwucla/nwucla/xview/pstl/joint/s0 --task knn \\
+        --batch-norm recalibrated --features features.npz --out knn.json
+    """
+    from pstl import config
+    from pstl.evaluation.run import evaluate
+    from pstl.train.devices import take
+    from pstl.train.hardware import choose_device
+
+    take(gpus)
+    has_ending(scores, ".npz")
+    evaluate(
+        config.load(params),
+        config.Run.parse(run),
+        task,
+        batch_norm,
+        features,
+        out,
+        scores,
+        choose_device(device),
+        encoder=encoder,
+        array=array,
+        recordings=recordings,
+        labels=labels,
+        snapshots=snapshots,
+    )
+
+
+def fuse(
+    run: options.Run,
+    task: options.Task,
+    batch_norm: options.BatchNorm,
+    scores: Annotated[
+        list[str], Option(metavar="STREAM=FILE...", help="Test scores of each stream.")
+    ],
+    out: OutFile,
+    scores_out: Scores = None,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Sum the test scores of several streams.
+
+    example:
+      python -m pstl fuse --run nwucla/nwucla/xview/pstl/3s/s0 --task linear \\
+        --batch-norm recalibrated --scores joint=A bone=B --out f.json
+    """
+    from pstl import config
+    from pstl.evaluation.run import fuse
+
+    has_ending(scores_out, ".npz")
+    fused = config.Run.parse(run)
+    files = dict(item.partition("=")[::2] for item in scores)
+    weights = config.load(params).fusion_weights(fused, batch_norm, task)
+    fuse(fused, task, batch_norm, files, weights, out, scores_out)
+
+
+CELL = (
+    "suite/dataset/split/method/stream/s<seed>/batch_norm/task, s* for every seed; or a scores file"
+)
+
+
+def compare(
+    a: Annotated[str, Argument(metavar="A", help=CELL)],
+    b: Annotated[str, Argument(metavar="B", help="The same.")],
+    draws: Annotated[int, Option(min=1, metavar="N", help="Resamples of the bootstrap.")] = 10_000,
+    json: options.Json = None,
+    _params: options.UnreadParams = None,
+) -> None:
+    """Is one cell better than another? Paired bootstrap over test clips and seeds.
+
+    example:
+      python -m pstl compare \\
+        'nwucla/nwucla/xview/pstl/joint/s*/recalibrated/linear' \\
+        'nwucla/nwucla/xview/random_init/joint/s*/recalibrated/linear'
+    """
+    from pstl.report import paired
+
+    verdict = paired.compare(a, b, draws)
+    if json:
+        write_record({"a": a, "b": b, **verdict._asdict()}, json)
+    if json != STANDARD_OUTPUT:
+        sys.stdout.write(paired.text(a, b, verdict))
+
+
+def score_detections(
+    truth: Annotated[Path, Argument(metavar="GROUND_TRUTH_DIR", help="One text per video.")],
+    proposals: Annotated[Path, Argument(metavar="PROPOSALS_DIR", help="The same.")],
+    theta: Annotated[
+        float, Option(metavar="IOU", help="Overlap from which a proposal matches.")
+    ] = 0.5,
+    dataset: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Whose classes the labels are, from 1 in its order."),
+    ] = None,
+    classes: Annotated[
+        int | None,
+        Option(metavar="N", help="Labels are 1 to this, where no data set here has them."),
+    ] = None,
+    json: options.Json = None,
+    _params: options.UnreadParams = None,
+) -> None:
+    """Score anybody's detections: a line label,start,end,confidence per action.
+
+    example:
+      python -m pstl score-detections GROUND_TRUTH_DIR PROPOSALS_DIR \\
+        --dataset pkummd1 --theta 0.5 --json
+    """
+    from pstl.hub import score_detections as detections
+
+    count = detections.classes_of(dataset, classes)
+    scores = detections.score_detections(truth, proposals, theta, count)
+    for remark in detections.remarks(scores):
+        say(remark)
+    if json:
+        write_record(scores, json)
+    else:
+        sys.stdout.write(detections.text(scores))

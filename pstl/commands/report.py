@@ -1,0 +1,112 @@
+"""Verbs that show a suite: tables, pages, and what the tracking store sees."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from typer import Argument, Option
+
+from pstl.commands import options
+from pstl.commands.options import OutFile, OutFolder
+from pstl.commands.verb import say
+
+
+def report(
+    suite: options.Suite,
+    out: OutFolder,
+    source: Annotated[
+        Literal["files", "mlflow"], Option("--from", help="Where the numbers are read.")
+    ] = "files",
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Build a suite's tables, ours beside the published numbers.
+
+    example:
+      python -m pstl report --suite builtin --out results/builtin/tables
+    """
+    from pstl import config
+    from pstl.report import build
+
+    build(config.load(params), suite, out, source)
+
+
+def page(
+    suite: options.Suite,
+    out: OutFile,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Build a suite's report, one HTML file: tables, curves, maps, moving skeletons.
+
+    example:
+      python -m pstl page --suite builtin --out results/builtin/report/index.html
+    """
+    from pstl import config
+    from pstl.report.html import build
+
+    build(config.load(params), suite, out)
+
+
+def quote(
+    pages: Annotated[list[Path], Argument(metavar="PAGE...", help="Markdown with marked places.")],
+    _params: options.UnreadParams = None,
+) -> None:
+    """Put kept results into the marked places of pages: nobody types a number.
+
+    example:
+      python -m pstl quote README.md docs/results.md
+    """
+    from pstl.report.quote import quote
+
+    for page in pages:
+        say(f"{page}: {quote(page)} place(s) filled")
+
+
+def rebuild(
+    folders: Annotated[list[Path], Argument(metavar="FOLDER...", help="Kept results.")],
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Make the tables of kept results again, with today's published numbers.
+
+    example:
+      python -m pstl rebuild results/measured/nwucla-cpu
+    """
+    from pstl import config
+    from pstl.report.rebuild import rebuild
+
+    settings = config.load(params)
+    for folder in folders:
+        rebuild(settings, folder)
+        say(f"{folder}: tables made again")
+
+
+def track(
+    suite: options.Suite,
+    out: OutFile,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Import a suite's runs into MLflow; importing twice changes nothing.
+
+    example:
+      python -m pstl track --suite builtin --out results/builtin/mlflow.json
+    """
+    from pstl import config
+    from pstl.tracking import import_runs
+
+    import_runs(config.load(params), suite, out)
+
+
+def watch(
+    suite: options.Suite,
+    every: Annotated[float, Option(metavar="SECONDS", help="Time between two looks.")] = 10.0,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Show a suite in MLflow while it runs, until Ctrl-C.
+
+    Epochs so far appear as runs "at work", results as they come.
+
+    example:
+      python -m pstl watch --suite builtin --every 10
+    """
+    from pstl import config
+    from pstl.tracking.live import watch
+
+    watch(config.load(params), suite, every)

@@ -1,0 +1,86 @@
+"""Verbs that train, and that look at what training has left behind."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Context, Option
+
+from pstl.commands import options
+from pstl.commands.options import ArrayFolder, OutFile
+from pstl.files import has_ending
+
+TRACED = ["knn", "linear"]
+
+
+def pretrain(
+    context: Context,
+    run: options.Run,
+    array: ArrayFolder,
+    out: OutFile,
+    labels: Annotated[
+        Path | None,
+        Option(
+            metavar="FILE",
+            help="Which clips are labelled, where the method's entry names a fraction.",
+        ),
+    ] = None,
+    device: options.Device = "auto",
+    gpus: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            help="Take N free GPUs, and wait for them; more than one: as many processes, "
+            "under torchrun.  [default: see all, take none]",
+        ),
+    ] = None,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Train one run's method and write its encoder; resumes by itself.
+
+    example:
+      python -m pstl pretrain --run nwucla/nwucla/xview/pstl/joint/s0 \\
+        --array data/arrays/nwucla/resize50 --out encoder.pt
+    """
+    from pstl import config
+    from pstl.train.launch import run_as_processes
+
+    if run_as_processes(context.obj, gpus):
+        return
+    from pstl.train.hardware import choose_device
+    from pstl.train.pretrain import pretrain
+
+    settings = config.load(params)
+    pretrain(settings, config.Run.parse(run), array, out, choose_device(device), labels)
+
+
+def trace(
+    run: options.Run,
+    snapshots: Annotated[Path, Option(metavar="FILE", help="snapshots.zip of the run.")],
+    array: ArrayFolder,
+    out: OutFile,
+    tasks: Annotated[
+        list[str], Option(metavar="TASK...", help="Tasks that probe each snapshot.")
+    ] = TRACED,
+    plot: Annotated[Path | None, Option(metavar="PNG", help="Also draw the curves.")] = None,
+    device: options.Device = "auto",
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Probe every snapshot of a run: accuracy against steps.
+
+    example:
+      python -m pstl trace --run nwucla/nwucla/xview/pstl/joint/s0 --snapshots FILE \\
+        --array data/arrays/nwucla/resize50 --out t.json --plot t.png
+    """
+    from pstl import config
+    from pstl.files import write_json
+    from pstl.hub.trace import trace
+    from pstl.train.hardware import choose_device
+
+    if plot:  # what it needs may not be installed, which is better known before hours of work
+        from pstl.report import plots
+    has_ending(plot, ".png")
+    settings = config.load(params)
+    rows = trace(settings, config.Run.parse(run), snapshots, array, tasks, choose_device(device))
+    write_json(out, rows)
+    if plot:
+        plots.trace(plot, rows)

@@ -1,0 +1,158 @@
+"""How every verb of the command line is parsed, explained and ended."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+from pstl import environment
+from pstl.errors import UserError, missing_package, trouble
+from pstl.files import write_json
+from pstl.orphan_guard import follow_snakemake
+
+PAUSE_S = 3.0  # in which torchrun ends the other processes when one of them has failed
+STANDARD_OUTPUT = "-"  # what an option whose value may be left out stands for without it
+
+
+class Verb(TyperCommand):
+    """A command whose options may be followed by several values, and whose docstring is its help.
+
+    An option that may be repeated takes all words up to the next option: `--archives A B` is
+    `--archives A --archives B`. An option whose metavar stands in brackets may come without a
+    value: `--json` is `--json -`.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words after the verb. Raises: a usage error of typer."""
+        several: dict[str, bool] = {}
+        bracketed: list[str] = []
+        for option in self.params:
+            if option.multiple:
+                needed = option.required or bool(option.default)
+                several |= dict.fromkeys(option.opts, needed)
+            elif (option.metavar or "").startswith("["):
+                bracketed += option.opts
+        return super().parse_args(ctx, one_value_a_flag(args, several, bracketed))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; what a person can put right ends it with one line."""
+        with one_line_errors(f"pstl {ctx.info_name}"):
+            follow_snakemake()
+            return super().invoke(ctx)
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Show the docstring as it was written: its lines are short, and examples stay whole."""
+        formatter.write_paragraph()
+        for line in (self.help or "").splitlines():
+            formatter.write(f"{line}\n")
+
+
+class Program(TyperGroup):
+    """All verbs, listed by what they are for."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Options before the verb. Off is False: typer imports pydantic to convert a None."""
+        params = list(super().get_params(ctx))
+        for option in params:
+            option.default = option.default or False
+        return params
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the verbs of each group with their first sentences."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.commands.items():
+            row = (name, command.short_help or "")
+            groups.setdefault(command.rich_help_panel or "", []).append(row)
+        for group, rows in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+
+def one_value_a_flag(
+    words: Sequence[str], several: Mapping[str, bool], bracketed: Collection[str]
+) -> list[str]:
+    """Words of a command line in which each value has its own flag.
+
+    several: flag that takes any number of values -> whether it needs one at least.
+    bracketed: flags whose value may be left out.
+
+    >>> one_value_a_flag(["x", "--archives", "A", "B", "--json"], {"--archives": False}, ["--json"])
+    ['x', '--archives', 'A', '--archives', 'B', '--json', '-']
+    """
+    spelled: list[str] = []
+    place = 0
+    while place < len(words):
+        flag = words[place]
+        place += 1
+        values = list(takewhile(_is_value, words[place:]))
+        if flag == "--":
+            return [*spelled, flag, *words[place:]]
+        if flag in several:
+            place += len(values)
+            for value in values:
+                spelled += [flag, value]
+            if not values and several[flag]:
+                spelled.append(flag)  # left to the parser, which says what is missing
+        elif flag in bracketed and not values:
+            spelled += [flag, STANDARD_OUTPUT]
+        else:
+            spelled.append(flag)
+    return spelled
+
+
+@contextmanager
+def one_line_errors(name: str) -> Iterator[None]:
+    """End this process with one line for what a person can put right; anything else is raised.
+
+    Exit codes: 2 for a UserError, a failing disk and a missing package, 130 for Ctrl-C, 1 when
+    nobody reads the output any more. Of several processes under torchrun the first one speaks.
+    """
+    try:
+        yield
+    except UserError as error:
+        if not environment.is_first_process():
+            time.sleep(PAUSE_S)  # the first one says the same
+        sys.exit(say(f"{name}: {error}", 2))
+    except KeyboardInterrupt:
+        sys.exit(say(f"{name}: interrupted; run the same command again to go on", 130))
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        sys.exit(say(f"{name}: {trouble(error)}", 2))
+    except ModuleNotFoundError as error:
+        sys.exit(say(f"{name}: {missing_package(error)}", 2))
+    except Exception:
+        if environment.is_one_of_several():
+            time.sleep(PAUSE_S)  # another process has died first, and torchrun says which
+        raise
+
+
+def say(text: str, code: int = 0) -> int:
+    """One line to standard error. Returns: the exit code to leave with."""
+    sys.stderr.write(text + "\n")
+    return code
+
+
+def write_record(record: Any, place: str) -> None:
+    """Write JSON to standard output if `place` is "-", else to the file of this name."""
+    if place == STANDARD_OUTPUT:
+        sys.stdout.write(json.dumps(record, indent=1) + "\n")
+    else:
+        write_json(place, record)
+
+
+def log_to_stderr() -> None:
+    """Show progress on standard error; of several processes under torchrun the first one speaks."""
+    level = logging.INFO if environment.is_first_process() else logging.ERROR
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+
+
+def _is_value(word: str) -> bool:
+    """Whether a word is a value and no option."""
+    return not word.startswith("-") or word == STANDARD_OUTPUT
