@@ -1,6 +1,7 @@
 """What `pstl bench --json` wrote, read back: rows of a method, or of a task on features. Free of torch."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, model_validator
@@ -54,7 +55,7 @@ class Figure(BaseModel):
         return self
 
 
-def read_figures(path: str) -> list[dict[str, Any]]:
+def read_figures(path: str | Path) -> list[dict[str, Any]]:
     """What `bench --json` wrote. Raises: UserError if the file is missing or something else."""
     if not os.path.lexists(path):
         raise UserError(f"{path}: no such file; make it with 'python -m pstl bench --json {path}'")

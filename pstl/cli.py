@@ -4,7 +4,6 @@ Progress goes to standard error, results to files.
 """
 
 import inspect
-import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -14,8 +13,9 @@ import typer
 from typer.exceptions import TyperException
 
 from pstl.commands import checks, data, evaluation, report, speed, training, weights
-from pstl.commands.verb import Program, Verb, log_to_stderr, say
+from pstl.commands.verb import Program, Verb, log_to_stderr, say, usage_error
 
+HELP = {"help_option_names": ["-h", "--help"]}
 # Group in the help -> verb -> the function that it calls.
 VERBS: dict[str, dict[str, Callable[..., None]]] = {
     "Data": {
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             words or ["--help"], prog_name="pstl", standalone_mode=False, obj=words
         )
     except TyperException as error:
-        sys.exit(say(usage_error(error), 2))
+        sys.exit(say(f"pstl: {usage_error(error)}", 2))
     if not words:
         sys.exit(2)
     if code is not None:
@@ -80,23 +80,21 @@ def program() -> Any:
         cls=Program,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings=HELP,
     )
     app.callback()(_options_before_the_verb)
     for group, verbs in VERBS.items():
         for name, function in verbs.items():
-            summary = inspect.getdoc(function).partition("\n\n")[0].removesuffix(".")
-            app.command(name, cls=Verb, short_help=summary, rich_help_panel=group)(function)
+            summary = (inspect.getdoc(function) or "").partition("\n\n")[0].removesuffix(".")
+            verb = app.command(
+                name,
+                cls=Verb,
+                short_help=summary,
+                rich_help_panel=group,
+                context_settings=HELP,
+            )
+            verb(function)
     return typer.main.get_command(app)
-
-
-def usage_error(error: TyperException) -> str:
-    """What was wrong with a command line, in one line: the verb, the fault, the likely word."""
-    context = vars(error).get("ctx")
-    message = " ".join(error.format_message().split())
-    message = re.sub(r" \(Possible options: (.*)\)", r". Did you mean \1?", message)
-    message = message.replace("Value error, ", "")
-    return f"{context.command_path if context else 'pstl'}: {message}"
 
 
 def _show_version(asked: bool) -> None:

@@ -24,7 +24,7 @@ def fetch(
     from pstl.data.fetch import fetch
 
     settings = config.load(params)
-    folders = [*(archives or []), *settings.archives]
+    folders = [*(archives or []), *map(Path, settings.archives)]
     fetch(dataset, settings.dataset(dataset), out, folders)
 
 

@@ -27,8 +27,9 @@ def features(
     """Encode both sides of a split once.
 
     example:
-      python -m pstl features --encoder encoder.pt --array data/arrays/nwucla/resize50 \\
-        --split xview --batch-norm recalibrated --out features.npz
+      python -m pstl features --encoder encoder.pt \\
+        --array data/arrays/nwucla/resize50 --split xview \\
+        --batch-norm recalibrated --out features.npz
     """
     from pstl.encoding.features import extract
     from pstl.train.devices import take

@@ -68,8 +68,9 @@ def trace(
     """Probe every snapshot of a run: accuracy against steps.
 
     example:
-      python -m pstl trace --run nwucla/nwucla/xview/pstl/joint/s0 --snapshots FILE \\
-        --array data/arrays/nwucla/resize50 --out t.json --plot t.png
+      python -m pstl trace --run nwucla/nwucla/xview/pstl/joint/s0 \\
+        --snapshots FILE --array data/arrays/nwucla/resize50 \\
+        --out t.json --plot t.png
     """
     from pstl import config
     from pstl.files import write_json

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from itertools import takewhile
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 from pstl import environment
 from pstl.errors import UserError, missing_package, trouble
@@ -29,7 +31,7 @@ class Verb(TyperCommand):
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words after the verb. Raises: a usage error of typer."""
+        """Parse the words after the verb; what is wrong with them ends it with one line."""
         several: dict[str, bool] = {}
         bracketed: list[str] = []
         for option in self.params:
@@ -38,7 +40,10 @@ class Verb(TyperCommand):
                 several |= dict.fromkeys(option.opts, needed)
             elif (option.metavar or "").startswith("["):
                 bracketed += option.opts
-        return super().parse_args(ctx, one_value_a_flag(args, several, bracketed))
+        try:
+            return super().parse_args(ctx, one_value_a_flag(args, several, bracketed))
+        except TyperException as error:
+            sys.exit(say(f"pstl {ctx.info_name}: {usage_error(error)}", 2))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; what a person can put right ends it with one line."""
@@ -66,9 +71,10 @@ class Program(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the verbs of each group with their first sentences."""
         groups: dict[str, list[tuple[str, str]]] = {}
-        for name, command in self.commands.items():
-            row = (name, command.short_help or "")
-            groups.setdefault(command.rich_help_panel or "", []).append(row)
+        for name, verb in self.commands.items():
+            assert isinstance(verb, Verb)
+            row = (name, verb.short_help or "")
+            groups.setdefault(verb.rich_help_panel or "", []).append(row)
         for group, rows in groups.items():
             with formatter.section(group):
                 formatter.write_dl(rows)
@@ -131,6 +137,12 @@ def one_line_errors(name: str) -> Iterator[None]:
         if environment.is_one_of_several():
             time.sleep(PAUSE_S)  # another process has died first, and torchrun says which
         raise
+
+
+def usage_error(error: TyperException) -> str:
+    """What was wrong with a command line, in one line with the likely word."""
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
+    return re.sub(r" \(Possible options: (.*)\)", r". Did you mean \1?", message)
 
 
 def say(text: str, code: int = 0) -> int:

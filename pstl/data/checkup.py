@@ -27,7 +27,7 @@ def reports(
     Raises: UserError for a folder that is not there, or `raw` without its data set.
     """
     datasets = names("data.datasets")
-    folders = [Path(folder).expanduser() for folder in [*archives, *params.archives]]
+    folders = [folder.expanduser() for folder in (*archives, *map(Path, params.archives))]
     for folder in folders:
         if not folder.exists():
             remedy = "correct --archives (or archives: in params.yaml)"

@@ -1,0 +1,141 @@
+"""What is typed reaches the library as it was typed: several values, none, mistyped words, help."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pstl import cli
+
+
+def parsed(line: str) -> dict:
+    """Values that a verb gets, by parameter."""
+    verb, *words = line.split()
+    return cli.program().commands[verb].make_context(verb, words).params
+
+
+def refused(line: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error of a command line that cannot be understood."""
+    with pytest.raises(SystemExit) as stop:
+        cli.main(line.split())
+    assert stop.value.code == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    (message,) = output.err.splitlines()
+    return message
+
+
+FUSE = "fuse --run R --task linear --batch-norm released --out F"
+TRACE = "trace --run R --snapshots Z --array A --out T"
+DETECTIONS = "score-detections TRUTH FOUND"
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "expected"),
+    [
+        ("fetch nwucla --out O --archives A B", "archives", ("A", "B")),
+        ("fetch nwucla --archives A --archives B C --out O", "archives", ("A", "B", "C")),
+        ("fetch nwucla --out O --archives", "archives", ()),
+        ("fetch nwucla --archives=A --out O", "archives", ("A",)),
+        (f"{FUSE} --scores joint=a bone=b", "scores", ("joint=a", "bone=b")),
+        (f"{TRACE} --tasks knn", "tasks", ("knn",)),
+        (TRACE, "tasks", ("knn", "linear")),
+        ("quote A B", "pages", ("A", "B")),
+        ("rebuild A", "folders", ("A",)),
+        ("doctor", "targets", ()),
+        ("doctor ntu60 a.zip --archives A B --json", "targets", ("ntu60", "a.zip")),
+        ("bench --method pstl --method psp", "method", ("pstl", "psp")),
+        ("bench --search 40000 10000", "search", ("40000", "10000")),
+    ],
+)
+def test_options_and_arguments_take_several_values(line, name, expected):
+    """Rules and people name folders, streams and tasks in a row, or each with its own flag."""
+    assert tuple(map(str, parsed(line)[name] or ())) == expected
+
+
+@pytest.mark.parametrize("line", ["compare A B", DETECTIONS])
+def test_json_goes_to_standard_output_or_to_a_file(line):
+    """`--json` at the end of a line, before another option and with a file are three wishes."""
+    assert parsed(line)["json"] is None
+    assert parsed(f"{line} --json")["json"] == "-"
+    assert parsed(f"{line} --json --params p.yaml")["json"] == "-"
+    assert parsed(f"{line} --json -")["json"] == "-"
+    assert parsed(f"{line} --json F")["json"] == "F"
+    assert parsed(f"{line} --json=F")["json"] == "F"
+
+
+def test_flags_that_are_not_given_differ_from_those_that_are():
+    """--skip-damaged overrides params.yaml, which decides where nothing was typed."""
+    assert parsed("parse nwucla --raw R --out O")["skip_damaged"] is None
+    assert parsed("parse nwucla --raw R --out O --skip-damaged")["skip_damaged"] is True
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("chek", "pstl: No such command 'chek'. Did you mean 'check'?"),
+        ("fetch --archve x", "pstl fetch: No such option: --archve. Did you mean --archives?"),
+        ("fetch nwucla", "pstl fetch: Missing option '--out'."),
+        (f"{FUSE} --scores", "pstl fuse: Option '--scores' requires an argument."),
+        (f"{TRACE} --tasks", "pstl trace: Option '--tasks' requires an argument."),
+        ("quote", "pstl quote: Missing argument 'PAGE...'."),
+        ("list more", "pstl list: Got unexpected extra argument(s) (more)"),
+        (
+            "features --batch-norm x",
+            "pstl features: Invalid value for '--batch-norm': "
+            "'x' is not one of 'released', 'recalibrated'.",
+        ),
+    ],
+)
+def test_a_mistyped_line_is_one_line_with_the_likely_word(line, message, capsys):
+    """Two screens of usage hide what was wrong."""
+    assert refused(line, capsys) == message
+
+
+@pytest.mark.parametrize("verb", ["", *sorted(cli.program().commands)])
+def test_help_fits_a_terminal_and_has_no_markup(verb, capsys):
+    """80 columns are what a terminal has, and logs show escape codes as rubbish."""
+    with pytest.raises(SystemExit):
+        cli.main([*verb.split(), "--help"])
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert not any(character in text for character in "\x1b╭│")
+
+
+def test_every_verb_stands_in_one_group_with_a_line_of_its_own(capsys):
+    """The overview is where one looks for a verb whose name one does not know."""
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    first_words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    for group, verbs in cli.VERBS.items():
+        assert f"{group.split()[0]}" in {word.rstrip(":") for word in first_words}
+        for verb in verbs:
+            assert first_words.count(verb) == 1
+
+
+def test_help_version_and_completion_load_neither_pydantic_nor_rich():
+    """Who asks for a word waits for typer alone: the libraries of the work stay out."""
+    code = (
+        "import sys; from pstl import cli\n"
+        "for words in (['--help'], ['--version'], ['pretrain', '--help']):\n"
+        "    try: cli.main(words)\n"
+        "    except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'yaml', 'pydantic', 'rich', 'mlflow'} & set(sys.modules)\n"
+        "sys.exit(' '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("Usage: pstl") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("pstl che", "check"), ("pstl fuse --sc", "--scores")]
+)
+def test_the_shell_completes_verbs_and_flags(words, expected, monkeypatch, capsys):
+    """What `--install-completion` puts into a shell asks this program so."""
+    monkeypatch.setenv("_PSTL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    with pytest.raises(SystemExit):
+        cli.main([])
+    assert expected in capsys.readouterr().out.split()
