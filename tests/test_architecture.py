@@ -18,7 +18,7 @@ LAYERS = (
     ("ops", "losses", "metrics"),
     ("registry",),
     ("config",),
-    ("paths", "provenance", "code_hash", "orphan_guard", "located"),
+    ("paths", "provenance", "code_hash", "orphan_guard", "located", "checkout"),
     ("contracts",),
     ("graph",),
     ("rules",),
@@ -52,11 +52,7 @@ LAYERS = (
     (
         "tracking",
         "report",
-        "bench_data",
-        "bench_probes",
-        "bench_search",
         "bench_figures",
-        "bench",
         "plan",
     ),
     ("commands",),
@@ -72,7 +68,6 @@ CORE = tuple(
         "hub.embed_arrays",
         "hub.trace",
         "train.loop",
-        "bench",
     )
 )
 CORE_NEEDS = {

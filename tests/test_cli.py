@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from train.conftest import make_params
 
+from benchmarks.methods import bench, table
 from pstl import cli
-from pstl.bench import bench, table
 from pstl.config import load
 
 
@@ -80,7 +80,7 @@ def test_probes_are_timed_on_features_of_a_known_size(monkeypatch):
     """The bill of a suite scales these rows: each must say what it was timed on."""
     import torch
 
-    from pstl import bench_probes
+    from benchmarks import probes as bench_probes
 
     monkeypatch.setattr(bench_probes, "TRAIN", 40)
     monkeypatch.setattr(bench_probes, "TEST", 20)
@@ -99,7 +99,7 @@ def test_bench_counts_clips_where_items_are_bodies():
     """Hi-TRS trains on 1.5 bodies a clip here: its rate must be comparable with the other methods'."""
     import torch
 
-    from pstl import bench as module
+    from benchmarks import methods as module
     from pstl.config import MethodSettings
     from pstl.train.pretrain import build_method
 

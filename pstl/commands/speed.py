@@ -1,13 +1,12 @@
 """The verb that measures how fast and how large the parts of this project are on this machine."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from typer import Option
 
+from pstl import checkout
 from pstl.commands import options
-from pstl.files import write_json
 
 
 def bench(
@@ -55,31 +54,19 @@ def bench(
     example:
       python -m pstl bench --method pstl --device cpu --json bench.json
     """
-    from pstl import config
-    from pstl.bench import bench, table
-    from pstl.bench_data import bench_data
-    from pstl.bench_data import table as data_table
-    from pstl.bench_probes import bench_probes
-    from pstl.bench_probes import table as probes_table
-    from pstl.bench_search import bench_search
-    from pstl.bench_search import table as search_table
-    from pstl.train.hardware import choose_device
-
-    rows: list = []
-    if data:
-        rows = bench_data(files, jobs)
-        sys.stdout.write(data_table(rows))
-    elif search:
-        rows = bench_search(*search, choose_device(device), method)
-        sys.stdout.write(search_table(rows))
-    else:
-        chosen = choose_device(device)
-        if method or not probes:
-            rows = bench(config.load(params), method, chosen, steps, batch_size, suite)
-            sys.stdout.write(table(rows))
-        if probes or not method:
-            timed = bench_probes(chosen)
-            sys.stdout.write(probes_table(timed))
-            rows = [*rows, *timed]
-    if json:
-        write_json(json, rows)
+    command = checkout.benchmarks("command")
+    asked = command.Options(
+        params=params,
+        method=method,
+        device=device,
+        json=json,
+        steps=steps,
+        suite=suite,
+        batch_size=batch_size,
+        probes=probes,
+        search=search,
+        data=data,
+        files=files,
+        jobs=jobs,
+    )
+    command.run(asked)

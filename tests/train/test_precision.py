@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from pstl import bench, config
+from benchmarks import methods as bench
+from pstl import config
 from pstl.config import TrainSettings
 from pstl.train import precision
 from pstl.train.pretrain import pretrain

@@ -3,8 +3,6 @@ they agree with a plain loop."""
 
 import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.processes import measured_apart
 from pstl.contracts import Result
 from pstl.encoding.features import FeatureSet
 from pstl.errors import UserError
@@ -42,11 +41,7 @@ def bench_search(
         )
     rows = []
     for task in tasks or TASKS:
-        code = "import sys, json; from pstl.bench_search import measure; print(json.dumps(measure(*json.loads(sys.argv[1]))))"
-        argument = json.dumps([task, gallery, queries, str(device)])
-        job = subprocess.run(
-            [sys.executable, "-c", code, argument], stdout=subprocess.PIPE, text=True
-        )
+        job = measured_apart("benchmarks.search", [task, gallery, queries, str(device)])
         if job.returncode:
             raise UserError(
                 f"search by {task} stopped with code {job.returncode}; its message stands above"

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.processes import measured_apart
 from pstl.config import MethodSettings, Params, Run, validated
 from pstl.data.loader import Clips
 from pstl.data.spec import RawSequence
@@ -143,10 +142,8 @@ def _in_a_process_of_its_own(
     name: str, section: MethodSettings, device: torch.device, steps: int
 ) -> dict[str, Any]:
     """What `measure` gives, so that peak memory is the method's alone."""
-    code = "import sys, json; from pstl.bench import measure; print(json.dumps(measure(*json.loads(sys.argv[1]))))"
-    argument = json.dumps([name, section.model_dump(mode="json"), str(device), steps])
-    command = [sys.executable, "-c", code, argument]
-    job = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    argument = [name, section.model_dump(mode="json"), str(device), steps]
+    job = measured_apart("benchmarks.methods", argument)
     if job.returncode == -signal.SIGKILL:
         raise UserError(
             f"bench of {name} was killed, most likely for want of memory; try it in smaller batches: --batch-size N"

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pstl import bench_search
+from benchmarks import search as bench_search
 from pstl.ops import neighbours
 
 

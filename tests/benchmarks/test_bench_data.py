@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pstl import bench_data
+from benchmarks import data as bench_data
 from pstl.data import simulated
 from pstl.data.datasets import ntu60
 from pstl.data.formats.skeleton_txt import Name

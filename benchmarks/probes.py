@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pstl.bench import clock
+from benchmarks.methods import clock
 from pstl.config import validated
 from pstl.encoding.features import FeatureSet
 from pstl.provenance import git_hash, versions

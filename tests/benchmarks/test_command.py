@@ -1,0 +1,29 @@
+"""`python -m pstl bench` from a checkout, and without one."""
+
+import json
+
+import pytest
+
+from pstl import checkout, cli
+
+
+def test_the_verb_measures_what_is_asked_for(tmp_path, monkeypatch, capsys):
+    """The verb is typed by users; that what it calls lies outside of the package must not show."""
+    from benchmarks import probes
+
+    monkeypatch.setattr(probes, "TRAIN", 120)
+    monkeypatch.setattr(probes, "TEST", 60)
+    cli.main(["bench", "--probes", "--device", "cpu", "--json", str(tmp_path / "bench.json")])
+    rows = json.loads((tmp_path / "bench.json").read_text())
+    assert [row["task"] for row in rows] == ["linear", "probe", "knn", "retrieval"]
+    assert "120 training and 60 test clips" in capsys.readouterr().out
+
+
+def test_an_installed_package_says_that_it_needs_a_checkout(tmp_path, monkeypatch, capsys):
+    """Benchmarks are not installed: a traceback of a missing module would help nobody."""
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["bench"])
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "run this in a checkout of the project" in line
