@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.methods import clock
 from pstl.config import validated
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.provenance import git_hash, versions
 from pstl.registry import load as load_plugin
 from pstl.train.hardware import device_name

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.processes import measured_apart
 from pstl.contracts import Result
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.errors import UserError
 from pstl.metrics.retrieval import average_precision
 from pstl.provenance import git_hash

@@ -276,6 +276,15 @@ READS: dict[str, tuple[str, ...]] = {
     "snapshots": ("encoder", "array", "snapshots"),
     "recordings": ("encoder", "recordings"),
 }
+# The module of pstl/evaluation that opens them: a job runs this one and none of the others.
+OPENERS: dict[str, str] = {
+    "features": "feature_inputs",
+    "clips": "clip_inputs",
+    "labelled_clips": "clip_inputs",
+    "clips_and_features": "clip_inputs",
+    "snapshots": "clip_inputs",
+    "recordings": "recording_inputs",
+}
 
 Inputs = TypeVar("Inputs", contravariant=True)
 Settings = TypeVar("Settings", bound="Frozen", contravariant=True)

@@ -7,12 +7,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pstl import paths
 from pstl.code_hash import code_hash
 from pstl.config import Cell, Params, Run
-from pstl.contracts import READS
+from pstl.contracts import OPENERS, READS
 from pstl.errors import UserError
 from pstl.registry import defines, source, task_traits
 
@@ -31,7 +32,7 @@ ENTRY: dict[Kind, str] = {
     "pretrain": "train.pretrain",
     "features": "encoding.features",
     "evaluate": "evaluation.run",
-    "fuse": "evaluation.run",
+    "fuse": "evaluation.fuse",
     "report": "report",
     "page": "report.html",
     "track": "tracking",
@@ -42,17 +43,17 @@ ENTRY: dict[Kind, str] = {
 class Inputs:
     """Files and folders that the evaluation of one cell reads; None: not read."""
 
-    encoder: str | None = None
-    array: str | None = None
-    features: str | None = None
-    recordings: str | None = None
-    labels: str | None = None
-    snapshots: str | None = None
+    encoder: str | Path | None = None
+    array: str | Path | None = None
+    features: str | Path | None = None
+    recordings: str | Path | None = None
+    labels: str | Path | None = None
+    snapshots: str | Path | None = None
 
     def read(self) -> dict[str, str]:
         """Those that are read, by name."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: path for name, path in values if path is not None}
+        return {name: str(path) for name, path in values if path is not None}
 
 
 class Job(NamedTuple):
@@ -183,6 +184,7 @@ def _run_plugins(params: Params, job: Job) -> Iterator[str]:
         task = params.task(job.run.suite, job.task)
         traits = task_traits(task.kind)
         needed, source = traits.needs, task.source
+        yield f"evaluation.{OPENERS[needed]}"
         yield f"tasks.{task.kind}"
         yield from (f"tasks.{probe}" for probe in traits.probes)
     if needed == "features":

@@ -64,6 +64,9 @@ CORE = tuple(
     for name in (
         "train.pretrain",
         "evaluation.run",
+        "evaluation.fuse",
+        "evaluation.clip_inputs",
+        "evaluation.recording_inputs",
         "encoding.features",
         "hub.embed_arrays",
         "hub.trace",

@@ -83,26 +83,15 @@ def evaluate(
     """
     from pstl import config
     from pstl.evaluation.run import evaluate
+    from pstl.graph import Inputs
     from pstl.train.devices import take
     from pstl.train.hardware import choose_device
 
     take(gpus)
     has_ending(scores, ".npz")
-    evaluate(
-        config.load(params),
-        config.Run.parse(run),
-        task,
-        batch_norm,
-        features,
-        out,
-        scores,
-        choose_device(device),
-        encoder=encoder,
-        array=array,
-        recordings=recordings,
-        labels=labels,
-        snapshots=snapshots,
-    )
+    cell = config.Cell(config.Run.parse(run), batch_norm, task)
+    inputs = Inputs(encoder, array, features, recordings, labels, snapshots)
+    evaluate(config.load(params), cell, inputs, out, scores, choose_device(device))
 
 
 def fuse(
@@ -123,13 +112,13 @@ def fuse(
         --batch-norm recalibrated --scores joint=A bone=B --out f.json
     """
     from pstl import config
-    from pstl.evaluation.run import fuse
+    from pstl.evaluation.fuse import fuse
 
     has_ending(scores_out, ".npz")
     fused = config.Run.parse(run)
     files = dict(item.partition("=")[::2] for item in scores)
     weights = config.load(params).fusion_weights(fused, batch_norm, task)
-    fuse(fused, task, batch_norm, files, weights, out, scores_out)
+    fuse(config.Cell(fused, batch_norm, task, weights), files, out, scores_out)
 
 
 CELL = (

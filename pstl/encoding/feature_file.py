@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,23 @@ from pstl.files import Kind, check_shape, parsed, reading
 MAKE = "run 'python -m pstl features' again"
 FEATURES = Kind("readable features file", f"delete it and {MAKE}", MAKE)
 ARRAYS = ("train", "test", "y_train", "y_test", "unseen")
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features of both sides of a split.
+
+    train, test: (N, D) float32.   y_train, y_test: (N,) int64.
+    unseen: (N_test,) bool, False for test clips whose coordinates are also those of a training clip.
+    meta: card, provenance, classes, seconds, device.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    y_train: np.ndarray
+    y_test: np.ndarray
+    unseen: np.ndarray
+    meta: dict[str, Any]
 
 
 class FeaturesMeta(BaseModel):
@@ -48,6 +66,11 @@ def read(path: str | Path) -> dict[str, Any]:
         check_shape(content["meta"], FeaturesMeta)
         _check_sides(content, len(content["meta"]["classes"]))
         return content
+
+
+def open_features(path: str | Path) -> FeatureSet:
+    """Read features.npz. Raises: UserError if it is missing or damaged."""
+    return FeatureSet(**read(path))
 
 
 def read_test(path: str | Path) -> tuple[np.ndarray, np.ndarray]:

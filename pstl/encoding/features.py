@@ -3,9 +3,8 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,21 +28,6 @@ from pstl.train.weights import check_weights
 
 log = logging.getLogger(__name__)
 BATCH = 256  # clips encoded at once
-
-
-@dataclass(frozen=True)
-class FeatureSet:
-    """train, test: (N, D) float32.   y_train, y_test: (N,) int64.
-    unseen: (N_test,) bool, False for test clips whose coordinates the released files also hold as a training clip.
-    meta: card, provenance, classes, seconds, device.
-    """
-
-    train: np.ndarray
-    test: np.ndarray
-    y_train: np.ndarray
-    y_test: np.ndarray
-    unseen: np.ndarray
-    meta: dict[str, Any]
 
 
 def encode(
@@ -286,8 +270,3 @@ def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:
         raise ShapeError(
             f"{where}: clips of shape {shape}, expected (N, 3, {card.frames}, {skeleton.joints}, M) for this encoder ({card.skeleton})"
         )
-
-
-def open_features(path: str | Path) -> FeatureSet:
-    """Read features.npz. Raises: UserError if it is missing or damaged."""
-    return FeatureSet(**feature_file.read(path))

@@ -16,7 +16,8 @@ from pstl.config import Run, digest
 from pstl.data.labels import Ranking, read
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
-from pstl.encoding.features import FeatureSet, fitted, recalibrate, sides_of
+from pstl.encoding.feature_file import FeatureSet
+from pstl.encoding.features import fitted, recalibrate, sides_of
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder
 from pstl.train import encoder_file

@@ -11,7 +11,8 @@ from pstl.config import BatchNorm, Params, Run, validated
 from pstl.contracts import Task
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
-from pstl.encoding.features import FeatureSet, encode_all, recalibrate, sides_of
+from pstl.encoding.feature_file import FeatureSet
+from pstl.encoding.features import encode_all, recalibrate, sides_of
 from pstl.errors import UserError
 from pstl.files import reading
 from pstl.registry import load as load_plugin

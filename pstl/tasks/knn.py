@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pstl.config import Frozen
 from pstl.contracts import Result, Task
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.metrics.classification import MACRO_F1, TOP1
 from pstl.metrics.clips import accuracies, check_sides, distance, normalised, on_clips
 from pstl.ops.neighbours import nearest

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pstl.config import Epochs, Factor, Frozen
 from pstl.contracts import Result, Task
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.metrics.classification import LOOKS
 from pstl.metrics.clips import accuracies, check_sides, on_clips
 from pstl.rng import torch_generator

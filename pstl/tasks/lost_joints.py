@@ -13,7 +13,8 @@ from torch import Tensor
 from pstl.config import Frozen, validated
 from pstl.contracts import NotApplicable, Result, Task
 from pstl.data.loader import in_order
-from pstl.encoding.features import BATCH, FeatureSet, encode
+from pstl.encoding.feature_file import FeatureSet
+from pstl.encoding.features import BATCH, encode
 from pstl.encoding.pretrained import Pretrained
 from pstl.metrics.classification import TOP1, top_k
 from pstl.metrics.clips import ClipMetrics, on_clips

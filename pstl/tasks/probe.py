@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pstl.config import Factor, Frozen
 from pstl.contracts import Result, Task
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.metrics.classification import ACCURACIES
 from pstl.metrics.clips import check_sides, measures, standardised
 from pstl.rng import numpy_generator

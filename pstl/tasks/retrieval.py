@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pstl.config import Count, Frozen
 from pstl.contracts import Result, Task
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.metrics.clips import check_sides, distance, normalised, on_clips
 from pstl.metrics.retrieval import MEAN_AVERAGE_PRECISION, RECALL, RECALL_AT_1, precision_at
 from pstl.ops.ranking import hit_ranks

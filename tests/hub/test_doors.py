@@ -15,7 +15,8 @@ from pstl.data.datasets import msraction3d, nwucla, synthetic
 from pstl.data.formats import skeleton_txt
 from pstl.data.prepare import prepare
 from pstl.data.store import ArraySet, open_array, open_sequences, write_array, write_sequences
-from pstl.encoding.features import extract, open_features
+from pstl.encoding.feature_file import open_features
+from pstl.encoding.features import extract
 from pstl.errors import UserError
 from pstl.hub import export
 from pstl.hub.embed_arrays import Source, embed

@@ -19,7 +19,8 @@ from pstl.data.loader import Clips
 from pstl.data.prepare import prepare
 from pstl.data.spec import RawSequence
 from pstl.data.store import open_array, open_sequences, write_sequences
-from pstl.encoding.features import extract, open_features, recalibrate
+from pstl.encoding.feature_file import open_features
+from pstl.encoding.features import extract, recalibrate
 from pstl.errors import UserError
 from pstl.hub import export
 from pstl.hub.embed_arrays import embed

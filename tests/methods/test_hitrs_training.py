@@ -13,7 +13,7 @@ import yaml
 from pstl.cli import main
 from pstl.config import Run, load
 from pstl.data.store import ArraySet, open_array, write_array
-from pstl.encoding.features import open_features
+from pstl.encoding.feature_file import open_features
 from pstl.methods import hitrs
 from pstl.train import encoder_file, loop
 from pstl.train import pretrain as pretraining

@@ -7,7 +7,8 @@ import yaml
 
 from pstl import config
 from pstl.data.store import ArraySet, open_array, write_array
-from pstl.encoding.features import extract, open_features
+from pstl.encoding.feature_file import open_features
+from pstl.encoding.features import extract
 from pstl.methods import scdnet
 from pstl.ops.streams import convert
 from pstl.skeletons import load

@@ -7,7 +7,7 @@ import pytest
 import torch
 from ops.search_references import average_precision, crowded, majority, order
 
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.metrics.classification import confusion, macro_f1, top_k
 from pstl.metrics.clips import measures
 from pstl.metrics.motion import joint_errors

@@ -17,6 +17,7 @@ from pstl.data.store import ArraySet, write_array
 from pstl.encoding.features import extract
 from pstl.evaluation.run import evaluate
 from pstl.files import write_json
+from pstl.graph import Inputs
 from pstl.registry import names, task_traits
 from pstl.report.rows import from_files
 from pstl.skeletons import load
@@ -142,7 +143,7 @@ def run_cell(params, cell):
         paths.metrics(cell.run, cell.batch_norm, cell.task),
         paths.scores(cell.run, cell.batch_norm, cell.task),
     )
-    evaluate(params, cell.run, cell.task, cell.batch_norm, features, out, scores, CPU, **given)
+    evaluate(params, cell, Inputs(**given, features=features), out, scores, CPU)
     return json.loads(Path(out).read_text())
 
 

@@ -5,12 +5,15 @@ import pytest
 import torch
 from train.conftest import make_array, make_params
 
-from pstl.config import Run
+from pstl.config import Cell, Run
 from pstl.data.loader import Clips
 from pstl.data.store import open_array
 from pstl.encoding import features
+from pstl.encoding.feature_file import open_features
 from pstl.errors import ShapeError, UserError
-from pstl.evaluation.run import evaluate, fuse
+from pstl.evaluation.fuse import fuse
+from pstl.evaluation.run import evaluate
+from pstl.graph import Inputs
 from pstl.hub.embed_arrays import embed
 from pstl.train import encoder_file
 from pstl.train.pretrain import pretrain
@@ -32,7 +35,7 @@ def test_features_are_those_of_embed(world, tmp_path):
     """Two doors to the same numbers."""
     _, array, encoder = world
     features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
-    found = features.open_features(tmp_path / "f.npz")
+    found = open_features(tmp_path / "f.npz")
     np.save(tmp_path / "x.npy", open_array(array).x)
     embed(encoder, tmp_path / "x.npy", tmp_path / "e.npy", None, [], CPU)
     np.testing.assert_allclose(
@@ -63,9 +66,7 @@ def test_recalibrated_and_released_differ(world, tmp_path):
     _, array, encoder = world
     for norm in ("released", "recalibrated"):
         features.extract(encoder, array, "xview", norm, tmp_path / f"{norm}.npz", CPU)
-    a, b = (
-        features.open_features(tmp_path / f"{norm}.npz") for norm in ("released", "recalibrated")
-    )
+    a, b = (open_features(tmp_path / f"{norm}.npz") for norm in ("released", "recalibrated"))
     assert not np.allclose(a.test, b.test)
 
 
@@ -73,16 +74,9 @@ def test_evaluate_writes_rows_that_know_their_origin(world, tmp_path):
     """Settings, data checksum, commit and run id stand beside every number."""
     params, array, encoder = world
     features.extract(encoder, array, "xview", "recalibrated", tmp_path / "f.npz", CPU)
-    evaluate(
-        params,
-        RUN,
-        "knn",
-        "recalibrated",
-        tmp_path / "f.npz",
-        tmp_path / "knn.json",
-        tmp_path / "knn.scores.npz",
-        CPU,
-    )
+    cell, inputs = Cell(RUN, "recalibrated", "knn"), Inputs(features=tmp_path / "f.npz")
+    out, scores = tmp_path / "knn.json", tmp_path / "knn.scores.npz"
+    evaluate(params, cell, inputs, out, scores, CPU)
     row = json.loads((tmp_path / "knn.json").read_text())["rows"][0]
     assert row["data_checksum"] == json.loads((array / "meta.json").read_text())["checksum"]
     assert (row["method"], row["task"], row["seed"], row["setting"], row["metric"]) == (
@@ -102,10 +96,9 @@ def test_features_of_another_run_are_refused(world, tmp_path):
     """Rows must not be filed under the wrong run."""
     params, array, encoder = world
     features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
+    inputs = Inputs(features=tmp_path / "f.npz")
     with pytest.raises(UserError, match="expected tiny/nwucla/xview/pstl/joint/s0"):
-        evaluate(
-            params, RUN, "knn", "recalibrated", tmp_path / "f.npz", tmp_path / "knn.json", None, CPU
-        )
+        evaluate(params, Cell(RUN, "recalibrated", "knn"), inputs, tmp_path / "knn.json", None, CPU)
 
 
 def test_fusion_is_the_weighted_sum_of_scores(tmp_path):
@@ -120,14 +113,15 @@ def test_fusion_is_the_weighted_sum_of_scores(tmp_path):
         np.savez(files[stream], scores=values, y=y)
         part = {"run_id": stream, "data_checksum": "d", "settings_digest": stream}
         (tmp_path / f"{stream}.json").write_text(json.dumps({"rows": [part]}))
-    fuse(RUN, "linear", "released", files, weights, tmp_path / "f.json", None)
+    cell = Cell(RUN, "released", "linear", weights)
+    fuse(cell, files, tmp_path / "f.json", None)
     row = json.loads((tmp_path / "f.json").read_text())["rows"][0]
     expected = sum(weights[s] * scores[s] for s in scores).argmax(1) == y
     assert row["value"] == pytest.approx(100 * expected.mean())
     assert row["setting"] == "joint=0.6;bone=0.6;motion=0.4"
     np.savez(files["bone"], scores=scores["bone"], y=y[::-1])
     with pytest.raises(UserError, match="not scores of the 4 test clips"):
-        fuse(RUN, "linear", "released", files, weights, tmp_path / "f.json", None)
+        fuse(cell, files, tmp_path / "f.json", None)
 
 
 def test_encoder_refuses_weights_of_another_shape(world, tmp_path):
@@ -181,15 +175,8 @@ def test_a_fusion_of_what_makes_no_sense_makes_no_sense(world, tmp_path):
             json.dumps({"rows": [], "curve": [], "not_applicable": "no weights to fine-tune"})
         )
     files = {stream: str(tmp_path / f"{stream}.scores.npz") for stream in ("joint", "bone")}
-    fuse(
-        run,
-        "finetune",
-        "released",
-        files,
-        {"joint": 1.0, "bone": 1.0},
-        tmp_path / "f.json",
-        tmp_path / "f.npz",
-    )
+    cell = Cell(run, "released", "finetune", {"joint": 1.0, "bone": 1.0})
+    fuse(cell, files, tmp_path / "f.json", tmp_path / "f.npz")
     assert (
         json.loads((tmp_path / "f.json").read_text())["not_applicable"] == "no weights to fine-tune"
     )
@@ -209,7 +196,8 @@ def test_equal_weights_stand_beside_the_published_ones(world, tmp_path):
         (tmp_path / f"{stream}.json").write_text(json.dumps({"rows": [row], "curve": []}))
     files = {stream: str(tmp_path / f"{stream}.scores.npz") for stream in streams}
     weights = {"joint": 0.6, "bone": 1.0, "motion": 0.4}
-    fuse(run, "linear", "released", files, weights, tmp_path / "f.json", tmp_path / "f.npz")
+    cell = Cell(run, "released", "linear", weights)
+    fuse(cell, files, tmp_path / "f.json", tmp_path / "f.npz")
     found = {
         row["metric"]: row["value"] for row in json.loads((tmp_path / "f.json").read_text())["rows"]
     }

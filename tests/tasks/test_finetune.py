@@ -7,11 +7,12 @@ import yaml
 from train.conftest import make_array, make_params
 
 from pstl import config
-from pstl.config import Run
+from pstl.config import Cell, Run
 from pstl.data.store import ArraySet, open_array, write_array
 from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.evaluation.run import evaluate
+from pstl.graph import Inputs
 from pstl.tasks import _finetune, finetune
 from pstl.train import encoder_file, loop
 from pstl.train.pretrain import pretrain
@@ -49,7 +50,8 @@ def world(tmp_path_factory):
 def run_task(world, out, task="finetune", norm="released", run=RUN, array=None):
     params, own, encoder = world
     scores = out.with_name(f"{task}.scores.npz")
-    evaluate(params, run, task, norm, None, out, scores, CPU, encoder=encoder, array=array or own)
+    inputs = Inputs(encoder, array or own)
+    evaluate(params, Cell(run, norm, task), inputs, out, scores, CPU)
     with np.load(scores) as f:
         return json.loads(out.read_text()), f["scores"]
 
@@ -255,10 +257,12 @@ def test_the_encoder_of_another_run_is_refused(world, tmp_path):
 
 def test_a_task_without_its_files_says_which(world, tmp_path):
     """The command line must name what is missing."""
+    cell = Cell(RUN, "released", "finetune")
     with pytest.raises(UserError, match="pass --encoder FILE and --array FOLDER"):
-        evaluate(world[0], RUN, "finetune", "released", None, tmp_path / "f.json", None, CPU)
+        evaluate(world[0], cell, Inputs(), tmp_path / "f.json", None, CPU)
+    cell = Cell(RUN, "released", "knn")
     with pytest.raises(UserError, match="pass --features FILE"):
-        evaluate(world[0], RUN, "knn", "released", None, tmp_path / "f.json", None, CPU)
+        evaluate(world[0], cell, Inputs(), tmp_path / "f.json", None, CPU)
 
 
 def test_defaults_are_pstls_protocol():

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from pstl import config
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.rng import torch_generator
 from pstl.tasks import linear
 

@@ -10,12 +10,14 @@ import yaml
 from train.conftest import make_array, make_params
 
 from pstl import config
-from pstl.config import Run
+from pstl.config import Cell, Run
 from pstl.contracts import NotApplicable
-from pstl.encoding.features import encode_all, extract, open_features
+from pstl.encoding.feature_file import open_features
+from pstl.encoding.features import encode_all, extract
 from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.evaluation.run import evaluate
+from pstl.graph import Inputs
 from pstl.skeletons import load
 from pstl.tasks import lost_joints
 from pstl.train.pretrain import pretrain
@@ -51,18 +53,8 @@ def test_every_condition_is_a_row_and_nothing_lost_is_the_plain_probe(files, tmp
     """The curve begins where the usual tables stand, and each probe, place and kind of loss has its own."""
     params, array, encoder, features = files
     out = tmp_path / "lost_joints.json"
-    evaluate(
-        params,
-        RUN,
-        "lost_joints",
-        "recalibrated",
-        features,
-        out,
-        None,
-        CPU,
-        encoder=encoder,
-        array=array,
-    )
+    cell = Cell(RUN, "recalibrated", "lost_joints")
+    evaluate(params, cell, Inputs(encoder, array, features), out, None, CPU)
     rows = json.loads(out.read_text())["rows"]
     value = {row["setting"]: row["value"] for row in rows if row["metric"] == "top1"}
     lost = [

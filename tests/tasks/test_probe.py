@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.errors import UserError
 from pstl.metrics.classification import confusion, macro_f1
 from pstl.rng import numpy_generator

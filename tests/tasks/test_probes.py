@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pstl.encoding.features import FeatureSet
+from pstl.encoding.feature_file import FeatureSet
 from pstl.metrics.classification import top_k
 from pstl.metrics.retrieval import average_precision
 from pstl.tasks import knn, linear, retrieval

@@ -11,12 +11,14 @@ import yaml
 from train.conftest import make_array, make_params
 
 from pstl import config
-from pstl.config import Run
+from pstl.config import Cell, Run
 from pstl.data.store import open_array, write_array
 from pstl.encoding.features import extract
 from pstl.errors import UserError
 from pstl.evaluation import scores
-from pstl.evaluation.run import evaluate, fuse
+from pstl.evaluation.fuse import fuse
+from pstl.evaluation.run import evaluate
+from pstl.graph import Inputs
 from pstl.hub import export
 from pstl.hub.trace import trace
 from pstl.report import paired
@@ -25,6 +27,7 @@ from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")
 RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="pstl", stream="joint", seed=0)
+LOST_JOINTS = Cell(RUN, "released", "lost_joints")
 FUSED = RUN.model_copy(update={"stream": "3s"})
 LOST = {"joints": [3], "parts": False, "frames": [], "probes": {"knn": {}}}
 
@@ -60,17 +63,16 @@ def test_features_of_another_split_or_array_are_refused(world, tmp_path):
     params, folder = world
     array = other_array(tmp_path)
     extract(folder / "encoder.pt", array, "xsub", "released", tmp_path / "xsub.npz", CPU)
+    inputs = Inputs(features=tmp_path / "xsub.npz")
     with pytest.raises(
         UserError,
         match=r"features by .*/joint/s0 of nwucla/xsub \(released\), expected .* of nwucla/xview",
     ):
-        evaluate(
-            params, RUN, "knn", "released", tmp_path / "xsub.npz", tmp_path / "o.json", None, CPU
-        )
+        evaluate(params, Cell(RUN, "released", "knn"), inputs, tmp_path / "o.json", None, CPU)
     extract(folder / "encoder.pt", array, "xview", "released", tmp_path / "xview.npz", CPU)
+    inputs = Inputs(folder / "encoder.pt", folder / "array", tmp_path / "xview.npz")
     with pytest.raises(UserError, match=r"xview\.npz: features of another array \(data_checksum"):
-        evaluate(params, RUN, "lost_joints", "released", tmp_path / "xview.npz", tmp_path / "o.json", None, CPU,
-                 encoder=folder / "encoder.pt", array=folder / "array")  # fmt: skip
+        evaluate(params, LOST_JOINTS, inputs, tmp_path / "o.json", None, CPU)
     assert not (tmp_path / "o.json").exists()
 
 
@@ -80,9 +82,9 @@ def test_features_of_another_training_are_refused(world, tmp_path):
     card, encoder = encoder_file.load(folder / "encoder.pt")
     newer = replace(card, provenance={**card.provenance, "run_id": "0" * 16})
     encoder_file.save(tmp_path / "encoder.pt", newer, encoder)
+    inputs = Inputs(tmp_path / "encoder.pt", folder / "array", folder / "features.npz")
     with pytest.raises(UserError, match=r"features of another encoder \(run_id"):
-        evaluate(params, RUN, "lost_joints", "released", folder / "features.npz", tmp_path / "o.json", None, CPU,
-                 encoder=tmp_path / "encoder.pt", array=folder / "array")  # fmt: skip
+        evaluate(params, LOST_JOINTS, inputs, tmp_path / "o.json", None, CPU)
 
 
 def stream(folder: Path, name: str, **changes: object) -> str:
@@ -130,10 +132,11 @@ def test_streams_that_do_not_belong_together_are_not_fused(tmp_path, changes, me
     """Scores of equal shape add up to a number, whatever they are of."""
     files = {"joint": stream(tmp_path, "joint"), "bone": stream(tmp_path, "bone")}
     weights = {"joint": 1.0, "bone": 1.0}
-    fuse(FUSED, "linear", "released", files, weights, tmp_path / "right.json", None)
+    cell = Cell(FUSED, "released", "linear", weights)
+    fuse(cell, files, tmp_path / "right.json", None)
     files["bone"] = stream(tmp_path, "bone", **changes)
     with pytest.raises(UserError, match=message):
-        fuse(FUSED, "linear", "released", files, weights, tmp_path / "wrong.json", None)
+        fuse(cell, files, tmp_path / "wrong.json", None)
     assert not (tmp_path / "wrong.json").exists()
 
 
@@ -143,15 +146,8 @@ def test_a_fused_row_says_what_was_asked_of_its_streams(tmp_path):
         "joint": stream(tmp_path, "joint", setting="k=5;cosine"),
         "bone": stream(tmp_path, "bone", setting="k=5;cosine"),
     }
-    fuse(
-        FUSED,
-        "linear",
-        "released",
-        files,
-        {"joint": 0.6, "bone": 0.4},
-        tmp_path / "fused.json",
-        None,
-    )
+    cell = Cell(FUSED, "released", "linear", {"joint": 0.6, "bone": 0.4})
+    fuse(cell, files, tmp_path / "fused.json", None)
     rows = json.loads((tmp_path / "fused.json").read_text())["rows"]
     assert {row["setting"] for row in rows} == {"k=5;cosine;joint=0.6;bone=0.4"}
 

@@ -12,15 +12,17 @@ import yaml
 from train.conftest import make_array, make_params
 
 from pstl import config
-from pstl.config import Frozen, Run
+from pstl.config import Cell, Frozen, Run
 from pstl.contracts import Result, Task
 from pstl.data.labels import rank
 from pstl.data.store import open_array, write_array
 from pstl.encoding.features import extract
 from pstl.errors import UserError
 from pstl.evaluation import run as _run
-from pstl.evaluation.run import evaluate, fuse
+from pstl.evaluation.fuse import fuse
+from pstl.evaluation.run import evaluate
 from pstl.files import write_json
+from pstl.graph import Inputs
 from pstl.metrics.classification import ACCURACIES
 from pstl.metrics.clips import ClipMetrics, on_clips
 from pstl.metrics.metric import UNSEEN
@@ -109,9 +111,10 @@ def metrics(
     world: tuple[config.Params, dict[str, Path]], task: str, out: Path
 ) -> dict[tuple[str, str], float]:
     params, made = world
-    evaluate(params, RUN, task, "recalibrated", made["features"], out, out.with_suffix(".scores.npz"), CPU,
-             encoder=made["encoder"], array=made["array"], labels=made["labels"],
-             snapshots=made["encoder"].with_name("snapshots.zip"))  # fmt: skip
+    files = {name: made[name] for name in ("encoder", "array", "features", "labels")}
+    inputs = Inputs(**files, snapshots=made["encoder"].with_name("snapshots.zip"))
+    cell, scores = Cell(RUN, "recalibrated", task), out.with_suffix(".scores.npz")
+    evaluate(params, cell, inputs, out, scores, CPU)
     rows = json.loads(out.read_text())["rows"]
     return {(f"{row['batch_norm']};{row['setting']}", row["metric"]): row["value"] for row in rows}
 
@@ -148,15 +151,8 @@ def test_a_fusion_leaves_the_copies_out_as_its_streams_do(sides, tmp_path):
             np.savez(scores, **content | {"about": np.array(json.dumps(about))})
             streams[stream] = str(scores)
         fused = RUN.model_copy(update={"stream": "3s"})
-        fuse(
-            fused,
-            "linear",
-            "recalibrated",
-            streams,
-            {"joint": 1.0, "bone": 0.5},
-            folder / "f.json",
-            folder / "f.npz",
-        )
+        cell = Cell(fused, "recalibrated", "linear", {"joint": 1.0, "bone": 0.5})
+        fuse(cell, streams, folder / "f.json", folder / "f.npz")
         found[copies] = {
             row["metric"]: row["value"]
             for row in json.loads((folder / "f.json").read_text())["rows"]
@@ -191,17 +187,10 @@ def test_a_new_task_cannot_forget_it(sides, tmp_path, monkeypatch):
         params, made = sides[copies]
         module = SimpleNamespace(TASK=Careless(result))
         monkeypatch.setattr(_run, "load_plugin", lambda *_, module=module: module)
+        inputs = Inputs(features=made["features"])
+        cell = Cell(RUN, "recalibrated", "knn")
         with pytest.raises(UserError, match=r"task knn: metrics of test clips without .*on_clips"):
-            evaluate(
-                params,
-                RUN,
-                "knn",
-                "recalibrated",
-                made["features"],
-                tmp_path / "new.json",
-                None,
-                CPU,
-            )
+            evaluate(params, cell, inputs, tmp_path / "new.json", None, CPU)
         assert not (tmp_path / "new.json").exists()
 
 
