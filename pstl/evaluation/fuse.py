@@ -25,7 +25,7 @@ from pstl.train.hardware import peak_memory
 def fuse(
     cell: Cell, files: Mapping[str, str], out: str | Path, scores_out: str | Path | None
 ) -> None:
-    """Sum the streams' raw test scores with their weights; top1_equal is the accuracy of their plain sum.
+    """Sum the streams' raw test scores with their weights; top1_equal is of their plain sum.
 
     The setting of the rows is the streams' own, which says what was asked of them, and the weights.
     cell: its `fused` are the weights, by stream.
@@ -94,9 +94,9 @@ def _common_setting(cell: Cell, parts: list[dict[str, Any]]) -> str:
 def _fused(
     points: Mapping[str, np.ndarray], weights: Mapping[str, float], tested: Scores, asked: str
 ) -> Result:
-    """Metrics of the weighted sum of the streams' scores (N, classes), and top1_equal of their plain sum.
+    """Metrics of the weighted sum of the streams' scores, and top1_equal of their plain sum.
 
-    asked: the setting of the streams.
+    points: (N, classes) by stream.   asked: the setting of the streams.
     """
     total = np.sum([weights[stream] * own for stream, own in points.items()], axis=0)
     fused, equal = torch.from_numpy(total), torch.from_numpy(np.sum(list(points.values()), axis=0))
@@ -112,7 +112,7 @@ def _fused(
 
 
 def _stream(cell: Cell, stream: str, path: str) -> Scores:
-    """One stream's scores. Raises: UserError if there are none in it, or they are of another cell."""
+    """One stream's scores. Raises: UserError if there are none, or they are of another cell."""
     scores = read_scores(path)
     if not scores.points.size:
         raise UserError(

@@ -81,7 +81,7 @@ def evaluate(
 
 
 def open_inputs(asked: Evaluation, inputs: "Inputs") -> Opened:
-    """The files that the cell's task needs. Raises: UserError if one is not given, or of another run."""
+    """What the cell's task needs. Raises: UserError if a file is not given, or of another run."""
     missing = [name for name in READS[asked.needs] if getattr(inputs, name) is None]
     if missing:
         options = " and ".join(OPTIONS[name] for name in missing)
@@ -109,26 +109,29 @@ def _write(
 
 
 def _check_declared(result: Result, name: str, task: Task) -> None:
-    """Raises: UserError for a metric that the task does not declare: no table knows how to print it."""
+    """Raises: UserError for a metric that the task does not declare: no table could print it."""
     declared = Metrics({name: task.metrics})
     for metrics in (result.metrics, *result.others.values(), *result.norms.values()):
         if unknown := [metric for metric in metrics if declared.find(metric) is None]:
             raise UserError(
-                f"task {name}: reports {unknown[0]!r}, which it does not declare; add it to its metrics"
+                f"task {name}: reports {unknown[0]!r}, which it does not declare; "
+                "add it to its metrics"
             )
 
 
 def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
-    """Raises: UserError if a task on clips made its metrics without on_clips(), which alone gives what copies of training clips hide."""
-    ends = (UNSEEN,) if unseen.any() and not unseen.all() else ()
+    """Raises: UserError if a task on clips made its metrics without on_clips().
+
+    That alone gives what copies of training clips hide.   unseen: (N,) bool.
+    """
+    ends = ("", UNSEEN) if unseen.any() and not unseen.all() else ("",)
     for metrics in (result.metrics, *result.others.values(), *result.norms.values()):
         names = {name.removesuffix(UNSEEN) for name in metrics}
-        if not isinstance(metrics, ClipMetrics) or set(metrics) != {
-            name + end for name in names for end in ("", *ends)
-        }:
+        expected = {name + end for name in names for end in ends}
+        if not isinstance(metrics, ClipMetrics) or set(metrics) != expected:
             raise UserError(
-                f"task {kind}: metrics of test clips without their figures on clips that repeat no training clip; "
-                "make them with pstl.metrics.clips.on_clips"
+                f"task {kind}: metrics of test clips without their figures on clips that repeat no "
+                "training clip; make them with pstl.metrics.clips.on_clips"
             )
 
 
@@ -136,19 +139,15 @@ def _with_source(result: Result, run: Run, encoder_run: Run) -> Result:
     """The setting names the data set and split the encoder comes from, where they are others."""
     if (encoder_run.dataset, encoder_run.split) == (run.dataset, run.split):
         return result
+    source = f"source={encoder_run.dataset}/{encoder_run.split}"
 
     def named(setting: str) -> str:
-        return ";".join(
-            filter(None, [f"source={encoder_run.dataset}/{encoder_run.split}", setting])
-        )
+        return f"{source};{setting}" if setting else source
 
-    return replace(
-        result,
-        setting=named(result.setting),
-        others={named(s): metrics for s, metrics in result.others.items()},
-    )
+    others = {named(setting): metrics for setting, metrics in result.others.items()}
+    return replace(result, setting=named(result.setting), others=others)
 
 
 def _run_id(run: Run, encoder_run: Run, run_id: str) -> dict[str, str]:
-    """Rows of a transfer, or of another suite's encoder, stand in another run than the encoder's, and are told apart from it."""
+    """Rows by the encoder of another run stand in a run of their own, told apart from it."""
     return {} if encoder_run == run else {"run_id": digest([str(run), run_id])}
