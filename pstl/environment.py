@@ -1,24 +1,78 @@
-"""Everything this program is told by environment variables, read when it is asked for.
+"""Everything this program is told, and tells its children, by environment variables.
 
-Free of torch: the command line and the workflow's rules ask, too.
+Each is read when it is asked for. Free of torch: the command line and the rules ask, too.
 """
 
 import os
+from collections.abc import Mapping, Sequence
 
 SNAKEMAKE = "PSTL_SNAKEMAKE"  # process id of the Snakemake that started this job
+HIDE_GPUS = "PSTL_HIDE_GPUS"  # set on clusters: GPUs are for those that asked the queue for them
+JOBS_PER_GPU = "PSTL_JOBS_PER_GPU"  # jobs that may share a device
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+TRACKING_STORE = "MLFLOW_TRACKING_URI"
+
+
+def is_launched() -> bool:
+    """Whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def is_one_of_several() -> bool:
-    """Whether torchrun started this process, alone or among others."""
+    """Whether this process has a number among others that train with it."""
     return "RANK" in os.environ
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks for all that torchrun started; true without torchrun."""
+    """Whether this process speaks for all that train together; true for one alone."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def processes() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def local_rank() -> int:
+    """Number of this process among those on this machine."""
+    return int(os.environ["LOCAL_RANK"])
 
 
 def snakemake() -> int | None:
     """Process id of the Snakemake that started this process; None if none did."""
     words = os.environ.get(SNAKEMAKE, "")
     return int(words) if words.isdigit() else None
+
+
+def visible_gpus() -> list[str] | None:
+    """Names or numbers of the GPUs that CUDA may see; None: all."""
+    listed = os.environ.get(VISIBLE_GPUS)
+    if listed is None:
+        return None
+    return [word for word in listed.replace(" ", "").split(",") if word]
+
+
+def show_gpus(names: Sequence[str]) -> None:
+    """Let CUDA, which has not started yet, see these GPUs and no others."""
+    os.environ[VISIBLE_GPUS] = ",".join(names)
+
+
+def are_gpus_hidden() -> bool:
+    """Whether a job that asked for no GPU must not see those that are there."""
+    return HIDE_GPUS in os.environ
+
+
+def jobs_per_gpu() -> int:
+    """How many jobs may share a device."""
+    return int(os.environ.get(JOBS_PER_GPU, "1"))
+
+
+def tracking_store() -> str:
+    """Address of the tracking store; empty if nobody names one."""
+    return os.environ.get(TRACKING_STORE, "")
+
+
+def set_defaults(variables: Mapping[str, str]) -> None:
+    """Set variables that nobody has set, for libraries that read them later."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)

@@ -12,7 +12,7 @@ from pstl.code_hash import PACKAGE, closure, imports
 
 # From the bottom up; a module may import its own layer and those below. A name stands for the module and what is inside it.
 LAYERS = (
-    ("errors", "environment"),
+    ("errors", "environment", "locks"),
     ("files",),
     ("rng", "skeletons"),
     ("ops", "losses", "metrics"),
@@ -303,9 +303,7 @@ OPENS = {
     "data/sevenzip.py": "what other people made: archives have a rule of their own",
     "data/doctor.py": "what other people made: damage is what it reports",
     "data/fetch.py": "downloads, which are kept half-done",
-    "train/checkpoint.py": "a lock; and a checksum, inside `reading`",
-    "train/devices.py": "a lock",
-    "tracking/store.py": "a lock",
+    "train/checkpoint.py": "who holds a lock; and a checksum, inside `reading`",
     "train/precision.py": "the processor's own words",
     "provenance.py": "the processor's own words",
     "code_hash.py": "this package",

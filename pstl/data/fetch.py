@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import unescape
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -17,6 +18,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode, urljoin
 from urllib.request import Request, urlopen
 
+from pstl import locks
 from pstl.config import validated
 from pstl.data import archives as zips
 from pstl.data.members import locate
@@ -230,29 +232,33 @@ def _what_to_bring(
 
 
 def download(url: str, target: Path) -> None:
-    """Download `url` to `target`, going on from `target`.part if an earlier attempt left one; the name appears when all is there.
+    """Download `url` to `target`, going on from `target`.part if an earlier attempt left one.
 
-    Raises: UserError with the reason; the .part file is kept. A server that ignores Range is read from the start. Two versions
-    of a file joined by a resume are not told apart here: the checksum, and the CRC of every member, come afterwards.
+    The name appears when all is there. Of two that download one file (ntu60 and ntu120 share an
+    archive), the second waits for the first. A server that ignores Range is read from the start.
+    Two versions of a file joined by a resume are not told apart here: the checksum, and the CRC of
+    every member, come afterwards.
+    Raises: UserError with the reason; the .part file is kept.
     """
-    import fcntl
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = target.with_name(f".{target.name}.lock")
+    with locks.locked(lock, partial(log.info, "%s: another download has begun it", target)):
+        if not target.exists():
+            _download(url, target)
 
+
+def _download(url: str, target: Path) -> None:
     import tqdm  # noqa: F401 - shows the way of it; if it is not installed, that is said before anything is asked for
 
     part = target.with_name(target.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
     log.info("downloading %s to %s", url, target)
     with open(part, "ab") as stream:
-        fcntl.flock(
-            stream, fcntl.LOCK_EX
-        )  # ntu60 and ntu120 share an archive: the second waits for the first
         for _ in range(ATTEMPTS):
             before = stream.seek(0, os.SEEK_END)
             try:
-                if not target.exists():
-                    _go_on(url, stream, target.name)
-                    stream.flush()
-                    os.replace(part, target)
+                _go_on(url, stream, target.name)
+                stream.flush()
+                os.replace(part, target)
                 return
             except (OSError, HTTPException) as error:
                 reason = str(error) or type(error).__name__

@@ -1,14 +1,13 @@
 """The store itself: which one, how to open it, whose turn it is, and what it says when it goes away."""
 
-import fcntl
 import logging
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pstl import environment, locks
 from pstl.config import Params
 from pstl.errors import UserError
 
@@ -45,8 +44,7 @@ def experiment(client: Any, dataset: str, address: str) -> str:
 
 def quiet_mlflow() -> Any:
     """The package. Raises: ModuleNotFoundError if it is not installed."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    environment.set_defaults(QUIET)
     import mlflow
 
     for name in ("mlflow", "alembic"):
@@ -92,23 +90,22 @@ def said(address: str) -> Iterator[None]:
 
 @contextmanager
 def in_turn(address: str) -> Iterator[None]:
-    """Hold a local store's lock, which the system takes back from a process that dies. Servers order their clients themselves."""
+    """Hold a local store's lock while the body runs. Servers order their clients themselves."""
     if not address.startswith("sqlite:"):
         yield
         return
-    lock = _database(address).with_name(f"{_database(address).name}.lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(lock, "w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("tracking store %s: another import is at work, waiting for it", shown(address))
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    database = _database(address)
+    database.parent.mkdir(parents=True, exist_ok=True)
+
+    def report_waiting() -> None:
+        log.info("tracking store %s: another import is at work, waiting for it", shown(address))
+
+    with locks.locked(database.with_name(f"{database.name}.lock"), report_waiting, keep=True):
         yield
 
 
 def address_of(params: Params, uri: str) -> str:
-    return uri or params.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "") or LOCAL
+    return uri or params.tracking_uri or environment.tracking_store() or LOCAL
 
 
 def _reason(error: Exception) -> str:

@@ -1,27 +1,29 @@
 """last.pt: everything that is needed to go on after an interruption, written whole or not at all, by one process at a time."""
 
-import fcntl
 import io
 import logging
 import os
 import socket
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from pstl import locks
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, reading
 from pstl.train.distributed import rank
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 log = logging.getLogger(__name__)
 History = list[dict[str, float]]
 WEIGHTS = Kind("readable file of weights", "it may be truncated: delete it, or fetch it again")
-_held: dict[
-    Path, int
-] = {}  # files of the locks of this process, by checkpoint; the kernel frees them when it ends, however it ends
+# Locks of this process by checkpoint; the system frees them when it ends, however it ends.
+_locks: dict[Path, "FileLock"] = {}
 
 
 def save(
@@ -59,7 +61,7 @@ def resume(
     settings.
     """
     if rank() == 0:
-        hold(path)
+        lock(path)
     newest = _newest(path)
     if newest is None:
         return 0, []
@@ -85,47 +87,46 @@ def discard(path: Path) -> None:
 
 def release(path: Path) -> None:
     """Let others train from `path`."""
-    if (lock := _held.pop(path.absolute(), None)) is not None:
-        _lock_of(path).unlink(missing_ok=True)
-        os.close(lock)
+    held = _locks.pop(path.absolute(), None)
+    if held is not None:
+        locks.remove(held)
 
 
 def previous(path: Path) -> Path:
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
-def hold(path: Path) -> None:
-    """Claim `path` for this process until it ends or discards it: two that train one run would overwrite each other's progress.
+def lock(path: Path) -> None:
+    """Claim `path` for this process until it ends or discards it.
 
+    Two processes that train one run would overwrite each other's progress.
     Raises: UserError naming the process that has it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    while path.absolute() not in _held:
-        lock = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(lock, 200, 0).decode().strip() or "a process that has just begun"
-            os.close(lock)
-            raise UserError(
-                f"{path}: {owner} is training this run; wait for it, or end it, then run again"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
-        if not _lock_of(path).exists() or not os.path.samestat(
-            os.fstat(lock), _lock_of(path).stat()
-        ):
-            os.close(lock)  # its owner has just finished and removed it
-            continue
-        os.truncate(lock, 0)
-        os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        _held[path.absolute()] = lock
+    if path.absolute() not in _locks:
+        _locks[path.absolute()] = _acquired(path)
     for half_written in path.parent.glob(f".{path.name}.[0-9]*"):
         half_written.unlink()  # of a writer that was killed: there is no other
 
 
-def _lock_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.lock")
+def _acquired(path: Path) -> "FileLock":
+    """The lock of a checkpoint, whose file names this process."""
+    file = path.with_name(f".{path.name}.lock")
+    acquired = locks.acquire(file)
+    if acquired is None:
+        owner = _owner(file) or "a process that has just begun"
+        remedy = "wait for it, or end it, then run again"
+        raise UserError(f"{path}: {owner} is training this run; {remedy}")
+    file.write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
+    return acquired
+
+
+def _owner(file: Path) -> str:
+    """Who holds a lock, as it wrote itself; empty if it has not yet, or is gone."""
+    try:
+        return file.read_text().strip()[:200]
+    except FileNotFoundError:
+        return ""
 
 
 def _newest(path: Path) -> tuple[Path, dict[str, Any]] | None:

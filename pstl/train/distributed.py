@@ -4,7 +4,6 @@ Each rank takes its share of every global batch. Methods gather features, so eac
 batch norms use the statistics of the whole batch; gradients are then averaged, which undoes the gathering's factor.
 """
 
-import os
 from collections.abc import Iterable
 
 import torch
@@ -12,6 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pstl import environment
 from pstl.ops.collective import all_sum, world
 from pstl.ops.norm import LastNorm
 from pstl.train.launch import follow_parent
@@ -19,11 +19,11 @@ from pstl.train.launch import follow_parent
 
 def start(device: torch.device) -> torch.device:
     """Join the process group torchrun announces, if any. Returns: this rank's device."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
+    if environment.processes() == 1 or dist.is_initialized():
         return device
     follow_parent()
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        device = torch.device("cuda", environment.local_rank())
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return device

@@ -10,13 +10,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from pstl import environment
 from pstl.errors import UserError
 from pstl.train.devices import take
-
-
-def launched() -> bool:
-    """Whether this process is one of those that torchrun started."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def run_as_processes(arguments: Sequence[str], gpus: int | None) -> bool:
@@ -26,7 +22,7 @@ def run_as_processes(arguments: Sequence[str], gpus: int | None) -> bool:
     Returns: whether that was done; false in one of the processes, and where one is enough.
     Raises: what launch raises.
     """
-    if launched():
+    if environment.is_launched():
         return False
     processes = len(take(gpus)) or gpus or 1
     if processes > 1:
@@ -43,7 +39,7 @@ def launch(arguments: Sequence[str], processes: int) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    environment.set_defaults({"OMP_NUM_THREADS": "1"})
     logging.getLogger("torch.distributed.elastic").setLevel(
         logging.CRITICAL
     )  # it reports a failure in forty lines

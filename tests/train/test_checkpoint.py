@@ -238,22 +238,22 @@ def test_a_file_where_a_folder_should_be_is_one_line(world, tmp_path, capsys):
 def test_a_run_is_trained_by_one_process_at_a_time(world):
     """Two that write one last.pt make a run of which nobody knows what it was trained with; a lock ends with its owner."""
     _, _, _, run = world
-    hold = (
-        "import sys; from pathlib import Path; from pstl.train.checkpoint import hold;"
-        "hold(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    lock = (
+        "import sys; from pathlib import Path; from pstl.train.checkpoint import lock;"
+        "lock(Path(sys.argv[1])); print('locked', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", hold, run / "last.pt"],
+        [sys.executable, "-c", lock, run / "last.pt"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert other.stdout.readline() == "held\n"
+    assert other.stdout.readline() == "locked\n"
     with pytest.raises(
         UserError,
         match=rf"last\.pt: process {other.pid} on .* is training this run; wait for it, or end it",
     ):
-        checkpoint.hold(run / "last.pt")
+        checkpoint.lock(run / "last.pt")
     other.kill()
     other.communicate()
-    checkpoint.hold(run / "last.pt")
+    checkpoint.lock(run / "last.pt")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pstl import environment
 from pstl.errors import UserError
 from pstl.train import devices
 
@@ -91,7 +92,7 @@ def test_a_job_that_claims_none_sees_none(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     assert devices.take(None) == devices.take(0) == []
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
-    monkeypatch.setenv(devices.HIDE, "1")
+    monkeypatch.setenv(environment.HIDE_GPUS, "1")
     assert devices.take(0) == []
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 

@@ -2,7 +2,7 @@
 import os
 from pathlib import Path
 
-from pstl import paths
+from pstl import environment, paths
 from pstl.config import digest
 from pstl.rules import Rules, load_checked, prologue
 

@@ -72,7 +72,7 @@ rule track:
         "results/{suite}/track.log",
     params:
         # the address as a digest: it may hold a password
-        store=digest(PARAMS.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")),
+        store=digest(PARAMS.tracking_uri or environment.tracking_store()),
         code=job.code("track"),
         folder=job.results_root,
     message:

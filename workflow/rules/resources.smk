@@ -1,6 +1,6 @@
 # What jobs ask of a machine. One machine looks at `gpu` and threads only; a cluster also needs memory and minutes, and ends jobs that
 # exceed them: both grow with the data and with every attempt, and training goes on from its last epoch.
-from pstl import plan
+from pstl import environment, plan
 from pstl.train import devices
 
 GPUS = 0 if workflow.remote_exec else len(devices.present())  # of the machine one types on
@@ -10,7 +10,7 @@ if GPUS and "gpu" not in workflow.global_resources:
         "gpu", GPUS
     )  # as many such jobs at a time as there are GPUs; --resources gpu=N allows fewer, or more
 if workflow.remote_exec:
-    os.environ.update({devices.HIDE: "1"})
+    os.environ.update({environment.HIDE_GPUS: "1"})
 
 
 def on_cluster():
@@ -25,7 +25,7 @@ def allowed(resource):
 
 
 if GPUS:
-    os.environ.update({devices.SHARES: str(-(-allowed("gpu") // GPUS))})
+    os.environ.update({environment.JOBS_PER_GPU: str(-(-allowed("gpu") // GPUS))})
 
 
 def gpu_of_training(wildcards):
