@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from pstl.config import Plugin
+from pstl.contracts import Clip, Member
 from pstl.data import archives, members, parse, pool, prepare, simulated
 from pstl.data.datasets import ntu60
 from pstl.data.formats.skeleton_txt import JOINTS
-from pstl.data.spec import RawSequence
 from pstl.data.store import write_sequences
 from pstl.skeletons import load as load_skeleton
 
@@ -51,12 +51,10 @@ def bench_data(files: int, jobs: int | None = None) -> list[Row]:
         archive = simulated.ntu60_archive(Path(folder), min(CONTENTS, files), files)
         names = archives.check(archive)
         texts = dict(archives.stream(archive, sorted(names)[:CONTENTS]))
-        clips = [
-            clip
-            for name, text in texts.items()
-            for clip in ntu60.read_member(name.rsplit("/", 1)[-1], text)
-        ]
-        write_sequences(Path(folder, "sequences"), ntu60.SPEC, JOINTS, clips)
+        clips: list[Clip] = []
+        for name, text in texts.items():
+            clips += ntu60.DATASET.read(Member(name), text, None)
+        write_sequences(Path(folder, "sequences"), ntu60.DATASET.spec, JOINTS, clips)
         rows = [_read(archive, names, list(texts.values()), jobs)]
         return rows + [
             _normalise(Path(folder, "sequences"), clips, recipe, plain, jobs)
@@ -109,7 +107,7 @@ def plain_read(data: bytes) -> np.ndarray:
     return x
 
 
-def plain_resize50(clip: RawSequence, frames: int = 50) -> np.ndarray:
+def plain_resize50(clip: Clip, frames: int = 50) -> np.ndarray:
     """PSTL's recipe for one clip, in loops over its two bodies, there or not, and their frames.   Returns: (3, frames, V, 2) float32."""
     skeleton = load_skeleton("kinect_v2")
     left, right = skeleton.shoulders
@@ -134,7 +132,7 @@ def plain_resize50(clip: RawSequence, frames: int = 50) -> np.ndarray:
     return x
 
 
-def plain_spine300(clip: RawSequence) -> np.ndarray:
+def plain_spine300(clip: Clip) -> np.ndarray:
     """SCD-Net's recipe for one clip, in loops over bodies, frames and joints.   Returns: (3, T, V, 2) float32."""
     skeleton = load_skeleton("kinect_v2")
     bodies = [clip.xyz[:, :, slot].astype(np.float64) for slot in range(min(clip.xyz.shape[2], 4))]
@@ -181,30 +179,30 @@ def _plain_fill(body: np.ndarray) -> np.ndarray:
     return body
 
 
-PLAIN: dict[str, Callable[[RawSequence], np.ndarray]] = {
+PLAIN: dict[str, Callable[[Clip], np.ndarray]] = {
     "resize50": plain_resize50,
     "spine300": plain_spine300,
 }
 
 
 def _read(archive: Path, names: list[str], texts: list[bytes], jobs: int) -> Row:
-    listed = [members.Member(name, archive) for name in names]
-    pieces = [(batch, [None] * len(batch.members)) for batch in members.batches(listed)]
+    listed = [Member(name, archive) for name in names]
+    pieces = [(batch, [(0, None)] * len(batch.members)) for batch in members.batches(listed)]
     each = sum(size for _, size, _ in archives.entries(archive)) / len(pieces) / 1e6
     few = texts[: max(1, len(texts) // 4)]
     size = sum(map(len, few)) / 1e6
     ours, plain = [], []
     for _ in range(ROUNDS):
-        ours.append(_pooled(partial(parse.read_batch, "ntu60", "read_member"), pieces, jobs) / each)
+        ours.append(_pooled(partial(parse.read_batch, "ntu60", False), pieces, jobs) / each)
         plain.append(_plain(lambda: [plain_read(text) for text in few]) / size)
     return _row("read", ours, plain, "MB of text/s", jobs)
 
 
 def _normalise(
     sequences: Path,
-    clips: list[RawSequence],
+    clips: list[Clip],
     recipe: str,
-    plain: Callable[[RawSequence], np.ndarray],
+    plain: Callable[[Clip], np.ndarray],
     jobs: int,
 ) -> Row:
     ranges = [range(first, min(first + CHUNK, len(clips))) for first in range(0, len(clips), CHUNK)]

@@ -11,14 +11,15 @@ import torch
 
 from benchmarks.processes import measured_apart
 from pstl.config import MethodSettings, Params, Run, validated
+from pstl.contracts import Clip
 from pstl.data.loader import Clips
-from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet
 from pstl.encoding.features import encode
 from pstl.errors import UserError
 from pstl.modules import BaseMethod
 from pstl.provenance import git_hash, versions
 from pstl.registry import load as load_plugin
+from pstl.registry import load_recipe
 from pstl.rng import torch_generator
 from pstl.skeletons import load as load_skeleton
 from pstl.train import batches, optimiser
@@ -167,19 +168,15 @@ def _card(section: MethodSettings, data: ArraySet) -> EncoderCard:
 
 def _array(section: MethodSettings) -> ArraySet:
     """Two batches of random walks as the method's recipe makes them: 40 to 120 frames (80 on average), every second one with one person."""
-    module, n, rng = (
-        load_plugin("data.recipes", section.recipe.name),
-        2 * section.train.batch_size,
-        np.random.default_rng(0),
-    )
+    recipe, n = load_recipe(section.recipe.name), 2 * section.train.batch_size
+    rng = np.random.default_rng(0)
     skeleton, walks = load_skeleton(SKELETON), []
     for i, frames in enumerate(rng.permutation(np.linspace(40, 120, n).astype(int))):
         walk = rng.normal(size=(frames, skeleton.joints, 2, 3)).cumsum(0).astype(np.float32)
         walk[:, :, 1] *= i % 2
-        walks.append(RawSequence("S001C001P001R001A001", 0, walk))
-    x, length = module.apply(
-        walks, skeleton, PEOPLE, validated(module.Config, section.recipe.settings, "recipe")
-    )
+        walks.append(Clip("S001C001P001R001A001", 0, walk))
+    cfg = validated(recipe.Config, section.recipe.settings, "recipe")
+    x, length = recipe.apply(walks, skeleton, PEOPLE, cfg)
     everything = np.arange(n)
     return ArraySet(x, everything % 60, length, everything.astype(np.uint64), [], {}, {})
 

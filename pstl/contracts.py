@@ -7,6 +7,7 @@ Free of torch, because data jobs and the rules of the workflow import this file.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import (
@@ -20,17 +21,230 @@ from typing import (
     TypeVar,
 )
 
+import numpy as np
+
+from pstl.config.settings import Frozen
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    import numpy as np
     import torch
     from torch import Generator, Tensor, nn
 
-    from pstl.config import Frozen
+    from pstl.data.spec import DatasetSpec, Remote
     from pstl.located import Located
     from pstl.metrics.metric import Metric
     from pstl.skeletons import Skeleton
+
+# ------------------------------------------------------------------------------------------ Dataset
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recorded clip as read, before any recipe.
+
+    xyz: (T, V, M, 3) float32, metres, M body slots in file order; an absent body is all zero.
+    label: 0-based class.
+    subject, camera, setup: as numbered by the data set (1-based), 0 where it has none.
+    bodies: (T, M) uint8, whose coordinates stand in each slot: 1, 2, ... in the order in which the
+        sensor's bodies first appear in the clip, 0 for none. None: a slot is a body.
+    listed: split -> "train", "test" or "", where the release's own files say which side it is on.
+    merged: for body 1, 2, ... which body it is to readers that hold the sensor's ids as floats;
+        empty: they, too, tell all apart.
+    """
+
+    name: str
+    label: int
+    xyz: np.ndarray
+    subject: int = 0
+    camera: int = 0
+    setup: int = 0
+    bodies: np.ndarray | None = None
+    listed: dict[str, str] = field(default_factory=dict)
+    merged: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An untrimmed recording with timed labels.
+
+    clip: coordinates of all frames, label -1.
+    times: (T,) float64, rising, when each frame was taken, in the data set's unit.
+    actions: (0-based class, start, end), both ends included, in the same unit; they may overlap.
+        Frames outside every interval are background.
+    """
+
+    clip: Clip
+    times: np.ndarray
+    actions: tuple[tuple[int, float, float], ...]
+
+    def labels(self) -> np.ndarray:
+        """(T,) int64: the class of every frame, -1 for background.
+
+        Where actions overlap, the one that begins later; of two that begin together the shorter.
+        """
+        labels = np.full(len(self.times), -1, dtype=np.int64)
+        for label, start, end in sorted(self.actions, key=lambda a: (a[1], -a[2], a[0])):
+            labels[(self.times >= start) & (self.times <= end)] = label
+        return labels
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What other files than the recordings say: labels, lists of splits, corrections.
+
+    by_file: name of a recording's file -> what its reader must know.
+    remarks: what a user should hear of, a line each.
+    """
+
+    by_file: Mapping[str, Any] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
+
+
+class Member(NamedTuple):
+    """One file.   archive: the archive it is in, or None for a file on disk, whose path `name` is."""
+
+    name: str
+    archive: Path | None = None
+
+    @property
+    def file(self) -> str:
+        """Its name without folders."""
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def where(self) -> str:
+        """What a message calls it."""
+        return f"{self.archive}: {self.name}" if self.archive else self.name
+
+
+class Places(Protocol):
+    """Where the files of a data set lie.
+
+    raw: the folder that `fetch` made, or any other with its files.
+    """
+
+    @property
+    def raw(self) -> Path: ...
+
+    def of(self, remote: Remote) -> list[Member]:
+        """The files of one remote, sorted by name; none of an optional one that is not there.
+
+        Raises: UserError naming a remote that is not there (any more), or a file that is twice.
+        """
+        ...
+
+    def below(self, pattern: str) -> list[Member]:
+        """Files of `raw` that match a glob pattern, sorted by name."""
+        ...
+
+    def texts(self, members: Sequence[Member]) -> dict[str, str]:
+        """Small text files: file name -> content."""
+        ...
+
+
+class DatasetConfig(Frozen):
+    """Settings of any data set; none of them changes a clip."""
+
+    # Leave damaged files out and record them, instead of stopping.
+    skip_damaged: bool = False
+    # What a count means that is not that of the literature.
+    wrong_counts: Literal["error", "warn"] = "error"
+
+
+class Dataset(ABC):
+    """Where clips come from, what they mean and how they are split. A module of pstl/data/datasets
+    exports one object, `DATASET`.
+
+    spec: the facts.   Config: settings people may give, a DatasetConfig.
+    untrimmed: it has recordings with timed labels (`read_recording`) besides clips.
+    """
+
+    spec: DatasetSpec
+    Config: type[DatasetConfig] = DatasetConfig
+    untrimmed: ClassVar[bool] = False
+
+    @abstractmethod
+    def read(self, member: Member, data: bytes, note: Any) -> list[Clip]:
+        """The clips of one file, in order.
+
+        data: its bytes.   note: what notes() says of it, None if nothing.
+        Raises: UserError that names a damaged file.
+        """
+
+    def read_recording(self, member: Member, data: bytes, note: Any) -> Recording:
+        """The untrimmed recording of one file, as read() gets it; only where `untrimmed`."""
+        raise NotImplementedError(f"{self.spec.name} is not untrimmed")
+
+    def members(self, places: Places) -> list[Member]:
+        """The files with recordings, in the order in which their clips are stored.
+
+        Default: those of every remote, sorted by name, without `notes`.
+        Raises: UserError if something that must be there is not.
+        """
+        remotes = [remote for remote in self.spec.remotes if not remote.notes]
+        return [member for remote in remotes for member in places.of(remote)]
+
+    def notes(self, places: Places, members: Sequence[Member]) -> Notes:
+        """What other files say of these recordings. Default: nothing."""
+        return Notes()
+
+    def make(self, cfg: Any, folder: Path) -> None:
+        """Make the files in an existing folder; only data sets without remotes."""
+        raise NotImplementedError(f"{self.spec.name} is fetched, not made")
+
+    def expected(self, cfg: Any) -> dict[str, tuple[int, int]]:
+        """(training, test) clips of every split whose counts are known. Default: the spec's."""
+        return self.spec.expected
+
+    def absent(self, files: Sequence[str]) -> list[str]:
+        """Clips that a complete copy has and these files lack. Default: nobody can tell."""
+        return []
+
+    def forecast_starts(self, frames: int) -> list[int] | None:
+        """First predicted frames of the test windows of a recording with so many frames.
+
+        Default: None, the data set has no protocol of its own.
+        """
+        return None
+
+
+# ------------------------------------------------------------------------------------------- Recipe
+
+
+class Recipe(ABC):
+    """One paper's preprocessing: clips to an array. A module of pstl/data/recipes exports one
+    object, `RECIPE`.
+
+    Config: settings people may give.   longest: frames of a clip that are kept.
+    kept_bodies, kept_frames: which ones, where there are more, for messages.
+    metres: of one unit of the array, about, by which bodies of an odd size are told.
+    """
+
+    Config: type[Frozen] = Frozen
+    longest: int = sys.maxsize
+    kept_bodies: str = "the recipe chooses"
+    kept_frames: str = "the first"
+    metres: float = 1.0
+
+    @abstractmethod
+    def apply(
+        self, clips: Sequence[Clip], skeleton: Skeleton, people: int, cfg: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """x (N, 3, T, V, M) float32 and the used lengths (N,) int64; T may differ between calls.
+
+        skeleton: of V joints.   people: M, body slots.   cfg: a Config.
+        """
+
+    def frames(self, cfg: Any) -> int:
+        """T of the whole array, at most. Default: `longest`."""
+        return self.longest
+
+    def one_body_a_slot(self, clip: Clip) -> np.ndarray:
+        """The clip as (T, V, bodies, 3), each body in a slot of its own. Default: as it stands."""
+        return clip.xyz
+
 
 # ------------------------------------------------------------------------------------------ Encoder
 

@@ -3,10 +3,8 @@
 Used by the rules, the bill and `evaluate`. Free of torch. Folders stand for all files in them.
 """
 
-import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,8 +12,7 @@ from pstl import paths
 from pstl.code_hash import code_hash
 from pstl.config import Cell, Params, Run
 from pstl.contracts import OPENERS, READS
-from pstl.errors import UserError
-from pstl.registry import defines, source, task_traits
+from pstl.registry import load_dataset, task_traits
 
 Kind = Literal[
     "fetch", "parse", "recordings", "prepare", "leakage", "labels",
@@ -114,13 +111,8 @@ def features_encoder(params: Params, run: Run, source: str = "") -> str:
 
 def recordings(dataset: str) -> str:
     """Folder of a data set's recordings as made: untrimmed where it has any, else its clips."""
-    return paths.recordings(dataset) if is_untrimmed(dataset) else paths.sequences(dataset)
-
-
-def is_untrimmed(dataset: str) -> bool:
-    """Whether a data set has recordings with timed labels besides its clips."""
-    readers = ("read_untrimmed", "read_recording")
-    return any(defines("data.datasets", dataset, reader) for reader in readers)
+    untrimmed = load_dataset(dataset).untrimmed
+    return paths.recordings(dataset) if untrimmed else paths.sequences(dataset)
 
 
 def labels(params: Params, run: Run) -> str | None:
@@ -170,7 +162,7 @@ def _data_plugins(job: Job) -> Iterator[str]:
     """A data set and a recipe, where the job reads the data set's recordings."""
     if job.dataset:
         yield f"data.datasets.{job.dataset}"
-        yield f"skeletons.{skeleton(job.dataset)}"
+        yield f"skeletons.{load_dataset(job.dataset).spec.skeleton}"
     if job.recipe:
         yield f"data.recipes.{job.recipe}"
 
@@ -192,20 +184,7 @@ def _run_plugins(params: Params, job: Job) -> Iterator[str]:
     yield f"methods.{method.method}"
     yield f"backbones.{method.encoder.name}"
     for dataset in {job.run.dataset, source.partition("/")[0] or job.run.dataset}:
-        yield f"skeletons.{skeleton(dataset)}"
+        yield f"skeletons.{load_dataset(dataset).spec.skeleton}"
     if needed == "recordings":
         yield f"data.recipes.{method.recipe.name}"
         yield f"data.datasets.{job.run.dataset}"
-
-
-@cache
-def skeleton(dataset: str) -> str:
-    """Name of a data set's body, read from its source: some data sets import torch.
-
-    Raises: UserError if its specification does not say skeleton="...".
-    """
-    module = ast.Module(source("data.datasets", dataset), [])
-    for node in ast.walk(module):
-        if isinstance(node, ast.keyword) and node.arg == "skeleton":
-            return str(ast.literal_eval(node.value))
-    raise UserError(f"data set {dataset}: its specification names no skeleton; add skeleton=NAME")

@@ -4,14 +4,13 @@ Counts of clips come from the data sets' specs, settings from params.yaml, speed
 rows are of a method or of a probe (a task that reads features).
 """
 
-import re
 from collections import Counter
 from functools import cache
 from typing import Any, NamedTuple
 
 from pstl import graph
 from pstl.config import Cell, MethodSettings, Params, Plugin, Run, TaskSettings
-from pstl.registry import defines, load
+from pstl.registry import load_dataset, load_recipe
 from pstl.skeletons import load as load_skeleton
 
 FLOAT = 4  # bytes
@@ -54,12 +53,11 @@ class Cost(NamedTuple):
 
 @cache
 def facts(dataset: str) -> Facts:
-    """What the spec says; a guess for a data set whose size depends on its settings, whose module would also load torch."""
-    if defines("data.datasets", dataset, "expected"):
-        return Facts({"": (600, 600)}, load_skeleton("kinect_v2").joints, 2, 14)
-    spec = load("data.datasets", dataset).SPEC
+    """What the spec says; a data set whose size depends on its settings has the default ones."""
+    plugin = load_dataset(dataset)
+    spec = plugin.spec
     return Facts(
-        spec.expected or {"": (10_000, 10_000)},
+        plugin.expected(plugin.Config()) or {"": (10_000, 10_000)},
         load_skeleton(spec.skeleton).joints,
         spec.people,
         len(spec.classes),
@@ -67,9 +65,9 @@ def facts(dataset: str) -> Facts:
 
 
 def frames(recipe: Plugin) -> int:
-    """Most frames a recipe's clips have: its setting, or the number its name ends with (resize50, spine300)."""
-    named = re.search(r"\d+$", recipe.name)
-    return int(recipe.settings.get("frames", named.group() if named else 300))
+    """Most frames a recipe's clips have."""
+    plugin = load_recipe(recipe.name)
+    return plugin.frames(plugin.Config.model_validate(recipe.settings))
 
 
 def array_bytes(dataset: str, recipe: Plugin) -> int:
@@ -94,7 +92,7 @@ def jobs(params: Params, suite: str) -> Counter[str]:
     runs, cells = params.runs(suite), own_cells(params, suite)
     read = {cell: graph.inputs(params, cell) for cell in cells}
     whole = {cell.run.dataset for cell in cells if read[cell].recordings}
-    untrimmed = {dataset for dataset in whole if graph.is_untrimmed(dataset)}
+    untrimmed = {dataset for dataset in whole if load_dataset(dataset).untrimmed}
     on_clips = [cell.run for cell in cells if not read[cell].recordings]
     arrays = {(run.dataset, graph.array(params, run)) for run in [*runs, *on_clips]}
     trimmed = {dataset for dataset, _ in arrays} | (whole - untrimmed)

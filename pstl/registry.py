@@ -6,9 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pstl.errors import UserError
+
+if TYPE_CHECKING:
+    from pstl.contracts import Dataset, Recipe
 
 KINDS = ("data.datasets", "data.recipes", "backbones", "methods", "importers", "tasks")
 
@@ -43,6 +46,18 @@ def catalogue() -> str:
     return "\n".join(lines) + "\n"
 
 
+def load_dataset(name: str) -> "Dataset":
+    """The data set called `name`; free of torch. Raises: UserError with the known names."""
+    dataset: Dataset = load("data.datasets", name).DATASET
+    return dataset
+
+
+def load_recipe(name: str) -> "Recipe":
+    """The recipe called `name`; free of torch. Raises: UserError with the known names."""
+    recipe: Recipe = load("data.recipes", name).RECIPE
+    return recipe
+
+
 def declared(kind: str, name: str, constant: str, default: Any) -> Any:
     """Value of a module-level constant of pstl.<kind>.<name>, read from its source: the rules ask, and must not import torch.
 
@@ -54,20 +69,6 @@ def declared(kind: str, name: str, constant: str, default: Any) -> Any:
         ):
             return ast.literal_eval(node.value)
     return default
-
-
-def defines(kind: str, name: str, function: str) -> bool:
-    """Whether pstl.<kind>.<name> has a function of this name, its own or imported; read from its source, as `declared` is."""
-    statements = source(kind, name)
-    imported = (
-        alias.asname or alias.name
-        for node in statements
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    )
-    return function in imported or any(
-        isinstance(node, ast.FunctionDef) and node.name == function for node in statements
-    )
 
 
 def keywords(kind: str, name: str, cls: str, attribute: str) -> dict[str, Any]:

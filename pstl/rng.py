@@ -1,9 +1,12 @@
 """Random generators made from (seed, purpose, indices), so that every stage can be replayed on its own."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, purpose: str, *index: int) -> int:
@@ -18,8 +21,12 @@ def derive(seed: int, purpose: str, *index: int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
-def torch_generator(seed: int, purpose: str, *index: int) -> torch.Generator:
-    """A CPU generator: draws made on the host need no device synchronisation and are the same on every device."""
+def torch_generator(seed: int, purpose: str, *index: int) -> "torch.Generator":
+    """A CPU generator: draws made on the host need no device synchronisation and are the same on
+    every device."""
+    # Here, so that data sets can be imported without it.
+    import torch
+
     return torch.Generator().manual_seed(derive(seed, purpose, *index))
 
 

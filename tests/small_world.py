@@ -11,17 +11,17 @@ import pytest
 import yaml
 
 from pstl import cli
+from pstl.contracts import Clip, Recording
 from pstl.data import simulated
 from pstl.data.datasets import nwucla
 from pstl.data.formats.skeleton_txt import Name
 from pstl.data.recordings import write_recordings
-from pstl.data.spec import RawSequence, Recording
 from pstl.data.store import write_sequences
 from pstl.skeletons import load
 from pstl.train import checkpoint, loop
 
 ROOT = Path(__file__).resolve().parents[1]
-JOINTS = load(nwucla.SPEC.skeleton).joints
+JOINTS = load(nwucla.DATASET.spec.skeleton).joints
 TRAIN = {"epochs": 2, "batch_size": 16, "lr": 1.0e-3, "snapshot_every": 1}
 SHAPE = {"recipe": "resize50", "encoder": {"name": "stgcn", "width": 2}}
 METHODS = {
@@ -96,14 +96,14 @@ def home(stream: str) -> str:
     return HOME.replace("joint", stream)
 
 
-def walks(count: int = 40, frames: int = 24) -> list[RawSequence]:
+def walks(count: int = 40, frames: int = 24) -> list[Clip]:
     """Random walks of 10 classes; the cameras 1 and 2 are for training."""
     rng = np.random.default_rng(0)
     clips = []
     for i in range(count):
         xyz = rng.normal(size=(frames + i % 5, JOINTS, 1, 3)).cumsum(0).astype(np.float32) * 0.02
         clips.append(
-            RawSequence(
+            Clip(
                 f"a{i:02d}_s{i % 4}_e00_v{1 + i // 10 % 3}",
                 i % 10,
                 xyz,
@@ -125,12 +125,12 @@ def prepared() -> None:
     """params.yaml, sequences, recordings, array, labels."""
     settings("params.yaml")
     clips = walks()
-    write_sequences("data/sequences/nwucla", nwucla.SPEC, JOINTS, clips)
+    write_sequences("data/sequences/nwucla", nwucla.DATASET.spec, JOINTS, clips)
     recordings = [
         Recording(clip, np.arange(len(clip.xyz), dtype=float), ((clip.label, 2.0, 20.0),))
         for clip in clips[::4]
     ]
-    write_recordings("data/recordings/nwucla", nwucla.SPEC, recordings)
+    write_recordings("data/recordings/nwucla", nwucla.DATASET.spec, recordings)
     pstl(
         "prepare",
         "nwucla",

@@ -13,8 +13,8 @@ import pytest
 import small_world as world
 
 from pstl import cli
+from pstl.contracts import Clip
 from pstl.data.datasets import synthetic
-from pstl.data.spec import RawSequence
 from pstl.data.store import write_sequences
 from pstl.skeletons import load
 
@@ -40,9 +40,11 @@ def outcome(
     }
     for name, source in made.items():
         shutil.copy(folder / source, folder / name)
-    skeleton = load(synthetic.SPEC.skeleton)
-    clip = RawSequence("S001C001P001R001A001", 0, np.ones((2, skeleton.joints, 1, 3), np.float32))
-    write_sequences(folder / "data/sequences/synthetic", synthetic.SPEC, skeleton.joints, [clip])
+    skeleton = load(synthetic.DATASET.spec.skeleton)
+    clip = Clip("S001C001P001R001A001", 0, np.ones((2, skeleton.joints, 1, 3), np.float32))
+    write_sequences(
+        folder / "data/sequences/synthetic", synthetic.DATASET.spec, skeleton.joints, [clip]
+    )
     known = {"HOME": str(folder), "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(Path(__file__).with_name("core_only.py"))]
     done = subprocess.run(

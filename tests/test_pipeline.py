@@ -19,7 +19,7 @@ import yaml
 
 from pstl import paths
 from pstl.config import Run, load
-from pstl.registry import defines, task_traits
+from pstl.registry import load_dataset, task_traits
 
 if find_spec("snakemake") is None:
     pytest.skip(
@@ -148,7 +148,7 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
     # Data sets that have recordings of their own are read a second way for the tasks that want them whole.
     whole = {cell.run.dataset for cell in own if needs[cell.task] == "recordings"}
     assert jobs.get("recordings", 0) == len(
-        [name for name in whole if defines("data.datasets", name, "read_untrimmed")]
+        [name for name in whole if load_dataset(name).untrimmed]
     )
     assert jobs["leakage"] == len(
         {(run.dataset, run.split, params.method(run.suite, run.method).recipe.key) for run in runs}

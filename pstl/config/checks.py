@@ -6,6 +6,7 @@ from pstl.config.params import Params
 from pstl.config.settings import Experiment, known, validated
 from pstl.errors import UserError
 from pstl.registry import load as load_plugin
+from pstl.registry import load_dataset, load_recipe
 from pstl.registry import names as plugin_names
 
 
@@ -27,11 +28,11 @@ def check_plugins(params: Params, suite: str) -> None:
     Raises: UserError naming the key, what was found and what was expected.
     """
     for experiment in params.suite_named(suite).experiments:
-        dataset = load_plugin("data.datasets", experiment.dataset)
+        dataset = load_dataset(experiment.dataset)
         validated(
             dataset.Config, params.dataset(experiment.dataset), f"datasets.{experiment.dataset}"
         )
-        known(experiment.split, dataset.SPEC.splits, f"split of {experiment.dataset}")
+        known(experiment.split, dataset.spec.splits, f"split of {experiment.dataset}")
         for name in experiment.methods:
             section = params.method(suite, name)
             module = load_plugin("methods", section.method)
@@ -40,20 +41,21 @@ def check_plugins(params: Params, suite: str) -> None:
                 raise UserError(
                     f"methods.{name}: labels is {section.labels}, but {section.method} sees no labels; remove 'labels'"
                 )
-            for kind, plugin in (("backbones", section.encoder), ("data.recipes", section.recipe)):
-                validated(
-                    load_plugin(kind, plugin.name).Config,
-                    plugin.settings,
-                    f"methods.{name}.{plugin.name}",
-                )
+            encoder, recipe = section.encoder, section.recipe
+            for plugin, settings in (
+                (load_plugin("backbones", encoder.name), encoder),
+                (load_recipe(recipe.name), recipe),
+            ):
+                where = f"methods.{name}.{settings.name}"
+                validated(plugin.Config, settings.settings, where)
         for name in experiment.tasks:
             task = params.task(suite, name)
             validated(load_plugin("tasks", task.kind).TASK.settings, task.settings, f"tasks.{name}")
             if task.source:
                 source, _, split = task.source.partition("/")
-                spec = load_plugin("data.datasets", source).SPEC
+                spec = load_dataset(source).spec
                 known(split, spec.splits, f"split in the source of tasks.{name}")
-                _check_transfer(name, spec, split, dataset.SPEC, experiment.split)
+                _check_transfer(name, spec, split, dataset.spec, experiment.split)
 
 
 def _check_experiment(params: Params, suite: str, experiment: Experiment) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path, PureWindowsPath
 
 from pstl.data import inflate, sevenzip
 from pstl.data.sevenzip import Broken
+from pstl.data.spec import Remote
 from pstl.errors import UserError
 from pstl.files import Kind, reading
 
@@ -44,30 +45,25 @@ def find_file(
 
 
 def find_members(
-    members: str,
-    folders: Iterable[Path],
-    besides: Path | None = None,
-    folder: str = "",
-    not_folder: str = "",
+    remote: Remote, folders: Iterable[Path], besides: Path | None = None
 ) -> list[Path]:
-    """Files at any depth of `folders`, but not inside `besides`, whose whole name matches the regular expression `members`.
+    """Files of a remote at any depth of `folders`, but not inside `besides`, sorted by name.
 
-    folder, not_folder: expressions that must and must not be found in the end of the named folder's path and the way from there.
-
+    A file's whole name must match `remote.members`; the end of the named folder's path and the way
+    from there must hold `remote.folder` and must not hold `remote.not_folder`.
     Raises: Twice if one name occurs in two folders.
     """
     named: dict[str, Path] = {}
     for path, way in _walk(folders, besides):
-        if (
-            re.fullmatch(members, path.name, re.ASCII)
-            and re.search(folder, way)
-            and not (not_folder and re.search(not_folder, way))
-        ):
-            if path.name in named:
-                raise Twice(
-                    f"{path.name} is in {named[path.name].parent} and in {path.parent}; remove one copy or name one folder only"
-                )
-            named[path.name] = path
+        if not re.fullmatch(remote.members, path.name, re.ASCII):
+            continue
+        elsewhere = remote.not_folder and re.search(remote.not_folder, way)
+        if elsewhere or not re.search(remote.folder, way):
+            continue
+        if path.name in named:
+            both = f"is in {named[path.name].parent} and in {path.parent}"
+            raise Twice(f"{path.name} {both}; remove one copy or name one folder only")
+        named[path.name] = path
     return [named[name] for name in sorted(named)]
 
 

@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pstl.contracts import Clip
+from pstl.data.datasets import nwucla
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.data.numpy_file import load_npy
 from pstl.data.reading import content
-from pstl.data.spec import DatasetSpec, RawSequence
+from pstl.data.spec import DatasetSpec
 from pstl.data.store import SequenceStore, open_sequences
 from pstl.errors import UserError
 from pstl.files import Kind, reading
-from pstl.registry import load
+from pstl.registry import load_dataset
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
 from pstl.skeletons.mapping import fitting
@@ -29,14 +31,14 @@ BARE = "(T, V, 3) or (T, M, V, 3)"
 ARRAYS_ARE_FILES = "; an array of clips (N, 3, T, V, M) is to be named as a file"
 
 
-class Clip(NamedTuple):
+class SourcedClip(NamedTuple):
     """A raw clip and what its source knows about it.
 
     skeleton: the body's name, empty where the source does not say.   people: body slots of its data
     set, 0 where there is none.   trusted: its coordinates were accepted by `parse`.
     """
 
-    raw: RawSequence
+    raw: Clip
     skeleton: str = ""
     people: int = 0
     trusted: bool = False
@@ -48,29 +50,29 @@ class Format(NamedTuple):
     example: str
     pattern: str
     dataset: str
-    read: Callable[[Path, Skeleton], RawSequence]
+    read: Callable[[Path, Skeleton], Clip]
 
 
-def _skeleton_txt(path: Path, body: Skeleton) -> RawSequence:
+def _skeleton_txt(path: Path, body: Skeleton) -> Clip:
     read = skeleton_txt.read(path)
-    return told_apart(RawSequence(path.stem, -1, read.xyz), read.ids)
+    return told_apart(Clip(path.stem, -1, read.xyz), read.ids)
 
 
-def _ucla_json(path: Path, body: Skeleton) -> RawSequence:
-    labels = load("data.datasets", "nwucla").LABELS
-    return RawSequence(path.stem, -1, ucla_json.read(path, body.joints, labels)[0])
+def _ucla_json(path: Path, body: Skeleton) -> Clip:
+    xyz, _ = ucla_json.read(content(path), str(path), body.joints, nwucla.LABELS)
+    return Clip(path.stem, -1, xyz)
 
 
-def _msr_txt(path: Path, body: Skeleton) -> RawSequence:
-    return RawSequence(path.stem, -1, msr_txt.read(path, body.joints))
+def _msr_txt(path: Path, body: Skeleton) -> Clip:
+    return Clip(path.stem, -1, msr_txt.read(content(path), str(path), body.joints))
 
 
-def _utkinect_txt(path: Path, body: Skeleton) -> RawSequence:
-    return RawSequence(path.stem, -1, utkinect_txt.read(path, body.joints).xyz)
+def _utkinect_txt(path: Path, body: Skeleton) -> Clip:
+    return Clip(path.stem, -1, utkinect_txt.read(content(path), str(path), body.joints).xyz)
 
 
-def _pku_txt(path: Path, body: Skeleton) -> RawSequence:
-    return RawSequence(path.stem, -1, pku_txt.read(content(path), str(path)))
+def _pku_txt(path: Path, body: Skeleton) -> Clip:
+    return Clip(path.stem, -1, pku_txt.read(content(path), str(path)))
 
 
 FORMATS = (
@@ -88,22 +90,22 @@ def is_clip(path: Path) -> bool:
     return path.suffix == ".npy" or _format_of(path) is not None
 
 
-def read(path: Path) -> Clip:
+def read(path: Path) -> SourcedClip:
     """The clip of one file.
 
     Raises: UserError if it is of no known kind, or naming what is wrong with it.
     """
     if path.suffix == ".npy":
-        return Clip(RawSequence(path.stem, -1, slots(_array(path), str(path))))
+        return SourcedClip(Clip(path.stem, -1, slots(_array(path), str(path))))
     form = _format_of(path)
     if form is None:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
         raise UserError(f"{path}: not a clip that can be read here; known files: {KNOWN}")
-    spec: DatasetSpec = load("data.datasets", form.dataset).SPEC
+    spec = load_dataset(form.dataset).spec
     with reading(path, CLIP):
         raw = form.read(path, load_skeleton(spec.skeleton))
-    return Clip(raw, spec.skeleton, spec.people)
+    return SourcedClip(raw, spec.skeleton, spec.people)
 
 
 def in_folder(folder: Path) -> list[Path]:
@@ -130,12 +132,12 @@ def in_folder(folder: Path) -> list[Path]:
 def stored(folder: Path, verify: bool = False) -> tuple[SequenceStore, DatasetSpec]:
     """Recordings that `parse` read, and the data set they are of.   verify: their checksums."""
     store = open_sequences(folder, verify)
-    return store, load("data.datasets", store.meta["dataset"]).SPEC
+    return store, load_dataset(store.meta["dataset"]).spec
 
 
-def of_store(store: SequenceStore, spec: DatasetSpec) -> Iterator[Clip]:
+def of_store(store: SequenceStore, spec: DatasetSpec) -> Iterator[SourcedClip]:
     """Every clip of a store, in its order."""
-    return (Clip(raw, spec.skeleton, spec.people, trusted=True) for raw in store)
+    return (SourcedClip(raw, spec.skeleton, spec.people, trusted=True) for raw in store)
 
 
 def slots(xyz: np.ndarray, where: str) -> np.ndarray:
@@ -156,12 +158,12 @@ def slots(xyz: np.ndarray, where: str) -> np.ndarray:
     return np.ascontiguousarray(bodies.transpose(0, 2, 1, 3))
 
 
-def told_apart(raw: RawSequence, ids: np.ndarray) -> RawSequence:
+def told_apart(raw: Clip, ids: np.ndarray) -> Clip:
     """A clip whose bodies a sensor numbered.   ids: (T, M) whole numbers, 0 where there is none."""
     return replace(raw, bodies=skeleton_txt.numbered(ids), merged=skeleton_txt.merged(ids))
 
 
-def named(clip: Clip, skeleton: str, where: str) -> str:
+def named(clip: SourcedClip, skeleton: str, where: str) -> str:
     """The name of a clip's body: what its source says, else `skeleton`; never told from its joints.
 
     Raises: UserError if neither names one, both do and differ, or the joints are not so many.

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pstl.data import archives, members, reading
-from pstl.data.datasets._pku import mended
+from pstl.data.datasets import _pku, nwucla
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.data.sevenzip import Broken
 from pstl.errors import UserError, trouble
-from pstl.registry import load
+from pstl.registry import load_dataset
 from pstl.skeletons import load as load_skeleton
 
 Report = dict[str, Any]
@@ -79,12 +79,12 @@ def _skeleton(path: Path) -> Report:
     }
 
 
-def _pku(path: Path) -> Report:
-    data, phase = reading.content(path), load("data.datasets", "pkummd1")
+def _pku_text(path: Path) -> Report:
+    data = reading.content(path)
     folder = "/".join(Path(os.path.realpath(path)).parts[-3:-1])
-    if b"," in data[:64] or (not data.strip() and re.search(phase.LABELS, folder)):
-        spec = phase.SPEC
-        text, notes = mended(reading.decoded(data), path.name, spec.slips)
+    if b"," in data[:64] or (not data.strip() and re.search(_pku.LABELS, folder)):
+        spec = load_dataset("pkummd1").spec
+        text, notes = _pku.mended(reading.decoded(data), path.name, spec.slips)
         intervals = pku_txt.read_labels(text, str(path), len(spec.classes))
         return {"kind": "PKU-MMD labels", "intervals": len(intervals), "notes": notes}
     xyz = pku_txt.read(data, str(path))
@@ -96,16 +96,18 @@ def _pku(path: Path) -> Report:
 
 
 def _ucla(path: Path) -> Report:
-    labels = load("data.datasets", "nwucla").LABELS
-    return {"frames": len(ucla_json.read(path, load_skeleton("kinect_v1").joints, labels)[0])}
+    joints = load_skeleton("kinect_v1").joints
+    xyz, _ = ucla_json.read(reading.content(path), str(path), joints, nwucla.LABELS)
+    return {"frames": len(xyz)}
 
 
 def _utkinect(path: Path) -> Report:
-    return {"frames": len(utkinect_txt.read(path, load_skeleton("kinect_v1").joints)[1])}
+    joints = load_skeleton("kinect_v1").joints
+    return {"frames": len(utkinect_txt.read(reading.content(path), str(path), joints).xyz)}
 
 
 def _msr(path: Path) -> Report:
-    xyz = msr_txt.read(path, load_skeleton("msr20").joints)
+    xyz = msr_txt.read(reading.content(path), str(path), load_skeleton("msr20").joints)
     return {"frames": len(xyz), "frames_without_body": int((~xyz.any((1, 2, 3))).sum())}
 
 
@@ -127,7 +129,7 @@ def _archive(path: Path) -> Report:
 
 KINDS = (
     Kind("NTU RGB+D skeleton", r".*\.skeleton", _skeleton),
-    Kind("PKU-MMD recording", pku_txt.NAME.pattern + r"\.txt", _pku),
+    Kind("PKU-MMD recording", pku_txt.NAME.pattern + r"\.txt", _pku_text),
     Kind("NW-UCLA clip", ucla_json.NAME, _ucla),
     Kind("UTKinect recording", utkinect_txt.NAME, _utkinect),
     Kind("MSR Action3D clip", msr_txt.NAME, _msr),

@@ -25,7 +25,7 @@ from pstl.data.members import locate
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
 from pstl.files import Kind, checksum, reading, replaced, write_json
-from pstl.registry import load
+from pstl.registry import load_dataset
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Source:
     sha256: str = ""
     loose: tuple[Path, ...] = ()
 
-    def place(self, folder: Path) -> None:
+    def copy_into(self, folder: Path) -> None:
         """Put the files into `folder`, unless they are read from where they lie."""
         if self.remote.in_place:
             return
@@ -66,21 +66,21 @@ def fetch(
 
     settings: the data set's section of params.yaml.   archives: folders searched at any depth for its archives, or for what
     was unpacked from them; the folder `archives` beside `out` is always searched, and downloads are kept there.
-    Nothing appears in `out` unless all of it does. A data set that makes its own files defines fetch(cfg, folder).
+    Nothing appears in `out` unless all of it does. A data set without remotes makes its own files.
 
     Raises: UserError if a file is neither found nor downloaded, is damaged, or `out` would replace a folder in use.
     """
-    module = load("data.datasets", name)
-    cfg = validated(module.Config, settings, f"datasets.{name}")
+    dataset = load_dataset(name)
+    cfg = validated(dataset.Config, settings, f"datasets.{name}")
     out, folders = Path(out), [Path(folder).expanduser() for folder in archives]
     _check_folders(name, out, folders)
-    online = not module.SPEC.on_request or cfg.accept_terms
-    sources = [] if hasattr(module, "fetch") else _obtain(module.SPEC, out, folders, online)
+    online = not dataset.spec.on_request or cfg.accept_terms
+    sources = _obtain(dataset.spec, out, folders, online)
     with replaced(out) as new:
-        if hasattr(module, "fetch"):
-            module.fetch(cfg, new)
+        if not dataset.spec.remotes:
+            dataset.make(cfg, new)
         for source in sources:
-            source.place(new)
+            source.copy_into(new)
         _write_manifest(new, name, cfg.model_dump(mode="json"), sources)
 
 

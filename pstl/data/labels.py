@@ -19,11 +19,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from pstl.config import DEFAULT_RULE, LabelRule, digest
-from pstl.data.spec import DatasetSpec
 from pstl.data.store import ArraySet, open_sequences
 from pstl.errors import UserError
 from pstl.files import Kind, read_json, write_json
-from pstl.registry import load
+from pstl.registry import load_dataset
 from pstl.rng import numpy_generator
 
 STEP = 20  # psp: clips of a class that 5 % takes one of
@@ -78,13 +77,11 @@ def draw_labels(
     Raises: UserError for an unknown split or rule, a draw below 0, or a class that is tested and
     never trained.
     """
-    spec: DatasetSpec = load("data.datasets", dataset).SPEC
-    if split not in spec.splits:
-        raise UserError(f"unknown split {split!r} of {dataset}; known: {', '.join(spec.splits)}")
+    side_of = load_dataset(dataset).spec.rule(split)
     if draw < 0:
         raise UserError(f"draw {draw}: expected 0, 1, 2, ...: a run's seed")
     store = open_sequences(sequences)
-    sides = [spec.splits[split](clip) for clip in store]
+    sides = [side_of(clip) for clip in store]
     train = np.flatnonzero(np.array(sides) == "train")
     test = np.flatnonzero(np.array(sides) == "test")
     labels = store.index["label"].astype(np.int64)

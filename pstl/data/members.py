@@ -1,9 +1,9 @@
-"""The files of a data set wherever they lie: unpacked, or inside zip and 7z archives that nobody has to unpack."""
+"""The files of a data set wherever they lie: unpacked, or inside archives that nobody unpacks."""
 
 import itertools
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
+from pstl.contracts import Member
 from pstl.data import archives, reading
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
@@ -33,118 +34,116 @@ class SourceEntry(BaseModel):
 
 
 class ManifestFile(BaseModel):
-    """What `fetch` says of the folder it made: where its files came from, and how large they are."""
+    """What `fetch` says of the folder it made: where its files came from, and how large they are.
+
+    files: name -> bytes.
+    """
 
     sources: list[SourceEntry] = []
-    files: dict[str, int] = {}  # name -> bytes
-
-
-class Member(NamedTuple):
-    """One file. archive: the archive it is in, or None for a file on disk, whose path `name` is."""
-
-    name: str
-    archive: Path | None = None
-
-    @property
-    def file(self) -> str:
-        """Its name without folders."""
-        return self.name.rsplit("/", 1)[-1]
-
-    @property
-    def where(self) -> str:
-        """What a message calls it."""
-        return f"{self.archive}: {self.name}" if self.archive else self.name
+    files: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where one remote's files are: an archive or a plain file, or loose files."""
 
     file: Path | None = None
     loose: tuple[Path, ...] = ()
 
     def members(self, remote: Remote) -> list[Member]:
-        """Sorted by file name.
+        """The files, sorted by name.
 
         Raises: UserError if the archive is damaged or unsafe, or has one file in two folders.
         """
         if self.file and self.file.suffix in archives.SUFFIXES:
-            found = [
-                Member(name, self.file)
-                for name in archives.check(self.file, remote.members, remote.size)
-            ]
+            names = archives.check(self.file, remote.members, remote.size)
+            members = [Member(name, self.file) for name in names]
         else:
-            paths = (self.file,) if self.file else self.loose
-            found = [Member(str(path)) for path in paths]
-        found.sort(key=lambda member: (member.file, member.name))
-        for one, other in itertools.pairwise(found):
+            members = [Member(str(path)) for path in ((self.file,) if self.file else self.loose)]
+        members.sort(key=lambda member: (member.file, member.name))
+        for one, other in itertools.pairwise(members):
             if one.file == other.file:
-                both = f"{one.name} and {other.name}"
-                raise archives.Twice(
-                    f"{self.file}: holds {both}; which is meant nobody can tell: pack one"
-                )
-        return found
-
-
-class Batch(NamedTuple):
-    """Files for one worker: by reference, or with the bytes of those that only one process can unpack."""
-
-    members: list[Member]
-    contents: list[bytes] | None = None
+                both = f"holds {one.name} and {other.name}"
+                advice = "which is meant nobody can tell: pack one"
+                raise archives.Twice(f"{self.file}: {both}; {advice}")
+        return members
 
 
 def locate(
-    remote: Remote, folders: Iterable[Path], besides: Path | None = None
-) -> list[Path] | Place | None:
-    """Archives of one remote at any depth of `folders`, or a Place of its loose files, or None.
+    remote: Remote, folders: Sequence[Path], besides: Path | None = None
+) -> list[Path] | Location | None:
+    """Archives of one remote at any depth of `folders`, or a Location of its loose files, or None.
 
     Raises: UserError if there is only a folder of the archive's name, without its files.
     """
-    folders = list(folders)
-    if files := archives.find_file((remote.filename, *remote.aliases), folders, besides):
+    names = (remote.filename, *remote.aliases)
+    if files := archives.find_file(names, folders, besides):
         return files
-    loose = (
-        archives.find_members(remote.members, folders, besides, remote.folder, remote.not_folder)
-        if remote.members
-        else []
-    )
-    if loose:
-        return Place(loose=tuple(loose))
-    for path in (
-        folder / name for folder in folders for name in (remote.filename, *remote.aliases)
-    ):
-        if path.is_dir():
-            raise UserError(
-                f"{path} is a folder, and none of the wanted files is in it; expected an archive"
-            )
+    if remote.members and (loose := archives.find_members(remote, folders, besides)):
+        return Location(loose=tuple(loose))
+    for folder, name in itertools.product(folders, names):
+        if (folder / name).is_dir():
+            lack = "is a folder, and none of the wanted files is in it; expected an archive"
+            raise UserError(f"{folder / name} {lack}")
     return None
 
 
-def of_dataset(
-    spec: DatasetSpec, raw: Path, folders: Sequence[Path] = ()
-) -> dict[str, list[Member]]:
-    """The members of every remote of a data set that `fetch` made `raw` of, by the remote's file name; any other folder is searched.
+@dataclass(frozen=True)
+class DatasetFiles:
+    """The Places of a data set.
 
-    folders: looked into instead of `raw`.
-
-    Raises: UserError naming a remote that is not there (any more), or a file that is there twice.
+    spec: of the data set.   raw: the folder that `fetch` made, or any other with its files.
+    archives: folders looked into instead of `raw`, where nothing was fetched.
     """
-    sources = {source["file"]: source for source in manifest(raw).get("sources", [])}
-    found: dict[str, list[Member]] = {}
-    for remote in spec.remotes:
-        places = list(folders) or [raw]
-        if not folders and (source := sources.get(remote.filename)) and remote.in_place:
-            places = [Path(source["from"])]
-        place = locate(remote, places) if all(folder.exists() for folder in places) else None
-        if place is None and not remote.optional:
-            where = " or ".join(map(str, places))
-            raise Gone(
-                f"{spec.name}: {remote.filename} is no longer in {where}; run 'python -m pstl fetch {spec.name} --out {raw}' again"
-            )
-        if isinstance(place, list):
-            place = Place(file=place[0])
-        found[remote.filename] = place.members(remote) if place else []
-    return found
+
+    spec: DatasetSpec
+    raw: Path
+    archives: tuple[Path, ...] = ()
+
+    def of(self, remote: Remote) -> list[Member]:
+        """The files of one remote, sorted by name; none of an optional one that is not there.
+
+        Raises: UserError naming a remote that is not there (any more), or a file that is twice.
+        """
+        folders = self._folders(remote)
+        location = None
+        if all(folder.exists() for folder in folders):
+            location = locate(remote, folders)
+        if isinstance(location, list):
+            location = Location(file=location[0])
+        if location:
+            return location.members(remote)
+        if remote.optional:
+            return []
+        where, name = " or ".join(map(str, folders)), self.spec.name
+        again = f"run 'python -m pstl fetch {name} --out {self.raw}' again"
+        raise Gone(f"{name}: {remote.filename} is no longer in {where}; {again}")
+
+    def texts(self, members: Sequence[Member]) -> dict[str, str]:
+        """Small text files: file name -> content.
+
+        Of one that is too large to be such only so much that its reader refuses it.
+        """
+        contents = {}
+        for batch in batches(members):
+            for i, member in enumerate(batch.members):
+                start = content(batch, i)[: reading.LARGEST_LIST + 1]
+                contents[member.file] = reading.decoded(start)
+        return contents
+
+    def below(self, pattern: str) -> list[Member]:
+        """Files of `raw` that match a glob pattern, sorted by name."""
+        paths = sorted(self.raw.glob(pattern), key=lambda path: (path.name, path))
+        return [Member(str(path)) for path in paths]
+
+    def _folders(self, remote: Remote) -> list[Path]:
+        """Where to look for one remote."""
+        if self.archives or not remote.in_place:
+            return list(self.archives) or [self.raw]
+        for source in manifest(self.raw).get("sources", []):
+            if source["file"] == remote.filename:
+                return [Path(source["from"])]
+        return [self.raw]
 
 
 def manifest(raw: Path) -> dict[str, Any]:
@@ -156,27 +155,42 @@ def manifest(raw: Path) -> dict[str, Any]:
     return content
 
 
+class Batch(NamedTuple):
+    """Files for one worker.
+
+    contents: the bytes of files that only one process can unpack; None: the worker reads them.
+    """
+
+    members: list[Member]
+    contents: list[bytes] | None = None
+
+
 def batches(members: Sequence[Member]) -> Iterator[Batch]:
-    """Members in order, a few at a time; those of a 7z archive come unpacked and in the archive's order."""
-    packed = [m for m in members if m.archive and m.archive.suffix == ".7z"]
-    others = [m for m in members if not (m.archive and m.archive.suffix == ".7z")]
+    """Members in order, a few at a time; those of a 7z archive come unpacked, in its order."""
+    packed: dict[Path, dict[str, Member]] = {}
+    others = []
+    for member in members:
+        if member.archive and member.archive.suffix == ".7z":
+            packed.setdefault(member.archive, {})[member.name] = member
+        else:
+            others.append(member)
     for first in range(0, len(others), BATCH):
         yield Batch(others[first : first + BATCH])
-    for archive in dict.fromkeys(m.archive for m in packed):
-        yield from _unpacked(archive, {m.name: m for m in packed if m.archive == archive})  # type: ignore[arg-type]
+    for archive, wanted in packed.items():
+        yield from _unpacked(archive, wanted)
 
 
 def _unpacked(archive: Path, wanted: dict[str, Member]) -> Iterator[Batch]:
-    names: list[Member] = []
+    members: list[Member] = []
     contents: list[bytes] = []
-    for name, content in archives.stream(archive, wanted.keys()):
-        names.append(wanted[name])
-        contents.append(content)
-        if len(names) == BATCH or sum(map(len, contents)) > BATCH_BYTES:
-            yield Batch(names, contents)
-            names, contents = [], []
-    if names:
-        yield Batch(names, contents)
+    for name, data in archives.stream(archive, wanted.keys()):
+        members.append(wanted[name])
+        contents.append(data)
+        if len(members) == BATCH or sum(map(len, contents)) > BATCH_BYTES:
+            yield Batch(members, contents)
+            members, contents = [], []
+    if members:
+        yield Batch(members, contents)
 
 
 def content(batch: Batch, i: int) -> bytes:
@@ -189,16 +203,7 @@ def content(batch: Batch, i: int) -> bytes:
     return reading.content(member.name)
 
 
-def text(members: Sequence[Member]) -> dict[str, str]:
-    """Small text files: file name -> content. Of one that is too large to be such only so much that its reader refuses it."""
-    texts = {}
-    for batch in batches(members):
-        for i, member in enumerate(batch.members):
-            texts[member.file] = reading.decoded(content(batch, i)[: reading.LARGEST_LIST + 1])
-    return texts
-
-
 @lru_cache(maxsize=4)
 def _bundle(archive: Path) -> zipfile.ZipFile:
-    """An archive that stays open in its process: its list of 56,880 names takes a second to read."""
+    """An archive that stays open in its process: its 56,880 names take a second to read."""
     return archives.opened(archive)

@@ -1,7 +1,6 @@
 """Whether clips are what they should be: people in metres who move. What is odd is said."""
 
 import logging
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pstl.config import Plugin
-from pstl.data.clip_files import Clip
-from pstl.data.spec import RawSequence
+from pstl.contracts import Clip
+from pstl.data.clip_files import SourcedClip
 from pstl.errors import UserError
-from pstl.registry import load
+from pstl.registry import load_recipe
 
 log = logging.getLogger(__name__)
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}  # in metres
@@ -37,19 +36,14 @@ class Limits(NamedTuple):
     choice: str
     frames: int
     cut: str
-    apart: Callable[[RawSequence], np.ndarray]
+    apart: Callable[[Clip], np.ndarray]
 
 
 def limits_of(recipe: Plugin, people: int) -> Limits:
-    """What a recipe says of itself; one that says nothing keeps everything as far as is known."""
-    module = load("data.recipes", recipe.name)
-    return Limits(
-        people,
-        getattr(module, "CHOICE", "the recipe chooses"),
-        getattr(module, "LONGEST", sys.maxsize),
-        getattr(module, "CUT", "the first"),
-        getattr(module, "by_body", lambda raw: raw.xyz),
-    )
+    """What a recipe says of itself."""
+    plugin = load_recipe(recipe.name)
+    bodies, frames = plugin.kept_bodies, plugin.kept_frames
+    return Limits(people, bodies, plugin.longest, frames, plugin.one_body_a_slot)
 
 
 class Remarks:
@@ -85,7 +79,7 @@ def _size(xyz: np.ndarray) -> float:
     return float(np.median(boxes)) if len(boxes) else 0.0
 
 
-def look(clip: Clip, limits: Limits, remarks: Remarks) -> None:
+def look(clip: SourcedClip, limits: Limits, remarks: Remarks) -> None:
     """Judge one raw clip before a recipe sees it.
 
     Raises: UserError for a clip of one's own that shows nobody, or bodies of an impossible size.

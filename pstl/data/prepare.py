@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from pstl.config import Plugin, validated
+from pstl.contracts import Clip
 from pstl.data import pool
-from pstl.data.spec import DatasetSpec, RawSequence
+from pstl.data.spec import DatasetSpec, of_split
 from pstl.data.store import ArraySet, SequenceStore, fill_array, open_array, open_sequences
 from pstl.errors import UserError
 from pstl.files import write_json
-from pstl.registry import load
+from pstl.registry import load_dataset, load_recipe
 from pstl.skeletons import load as load_skeleton
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def prepare(
 
     jobs: processes, all cores by default; each writes its clips into the file of the array, so memory is bounded.
     """
-    spec: DatasetSpec = load("data.datasets", name).SPEC
+    spec = load_dataset(name).spec
     store, sequences = open_sequences(sequences, verify=True), Path(sequences)
     if not len(store):
         raise UserError(
@@ -69,22 +70,21 @@ def apply_recipe(
     name: str, recipe: Plugin, store: SequenceStore, which: slice
 ) -> tuple[np.ndarray, np.ndarray]:
     """The recipe's (n, 3, T, V, M) and lengths (n,) of some clips; T may be that of the longest among them."""
-    spec: DatasetSpec = load("data.datasets", name).SPEC
+    spec = load_dataset(name).spec
     clips = [store[i] for i in range(which.start, which.stop)]
     return made(recipe, clips, spec.skeleton, spec.people)
 
 
 def made(
-    recipe: Plugin, clips: Sequence[RawSequence], skeleton: str, people: int
+    recipe: Plugin, clips: Sequence[Clip], skeleton: str, people: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """What a recipe makes of clips of one body: the only place where one is applied, whoever asks.
 
     skeleton: the body's name.   people: body slots.   Returns: x (n, 3, T, V, M) float32, lengths (n,) int64.
     """
-    module = load("data.recipes", recipe.name)
-    cfg = validated(module.Config, recipe.settings, f"recipe {recipe.name}")
-    x, length = module.apply(clips, load_skeleton(skeleton), people, cfg)
-    return x, length
+    plugin = load_recipe(recipe.name)
+    cfg = validated(plugin.Config, recipe.settings, f"recipe {recipe.name}")
+    return plugin.apply(clips, load_skeleton(skeleton), people, cfg)
 
 
 def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -> np.ndarray:
@@ -164,15 +164,13 @@ def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
     """
     data = open_array(array)
     name = data.meta["dataset"]
-    if split not in data.splits:
-        raise UserError(f"unknown split {split!r} of {name}; known: {', '.join(data.splits)}")
-    train, test = data.splits[split]
+    train, test = of_split(data.splits, split, name)
     twice = sorted({data.names[i] for i in train} & {data.names[i] for i in test})
     if twice:
         raise UserError(
             f"{name}/{split}: clip {twice[0]} is in training and in test; correct the split"
         )
-    seen, documented = ~data.unseen(split), load("data.datasets", name).SPEC.overlap.get(split, 0)
+    seen, documented = ~data.unseen(split), load_dataset(name).spec.overlap.get(split, 0)
     if seen.sum() != documented:
         example = f", e.g. {data.names[test[np.flatnonzero(seen)[0]]]}" if seen.any() else ""
         raise UserError(

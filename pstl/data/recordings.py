@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from pstl.contracts import Recording
 from pstl.data.numpy_file import load_npy, save_npy
 from pstl.data.prepare import split_indices
-from pstl.data.spec import DatasetSpec, Recording
+from pstl.data.spec import DatasetSpec, of_split
 from pstl.data.store import SequenceStore, open_sequences, write_sequences
 from pstl.data.store_shape import kind_of
 from pstl.errors import UserError
 from pstl.files import read_json, reading, replaced, write_json
-from pstl.registry import load
+from pstl.registry import load_dataset
 from pstl.skeletons import load as load_skeleton
 
 
@@ -59,20 +60,18 @@ class RecordingStore:
     @property
     def spec(self) -> DatasetSpec:
         """Facts about the data set."""
-        spec: DatasetSpec = load("data.datasets", self.dataset).SPEC
-        return spec
+        return load_dataset(self.dataset).spec
 
     def sides(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the training and of the test recordings. Raises: UserError for an unknown split, or a side without any."""
-        if split not in self.spec.splits:
-            raise UserError(
-                f"unknown split {split!r} of {self.dataset}; known: {', '.join(self.spec.splits)}"
-            )
-        train, test = split_indices(self.spec, self.sequences)[split]
+        """Indices of the training and of the test recordings.
+
+        Raises: UserError for an unknown split, or a side without any.
+        """
+        sides = split_indices(self.spec, self.sequences)
+        train, test = of_split(sides, split, self.dataset)
         if not len(train) or not len(test):
-            raise UserError(
-                f"{self.dataset}/{split}: {len(train)} training and {len(test)} test recordings; both sides need some"
-            )
+            counts = f"{len(train)} training and {len(test)} test recordings"
+            raise UserError(f"{self.dataset}/{split}: {counts}; both sides need some")
         return train, test
 
 
@@ -80,7 +79,7 @@ def write_recordings(
     folder: str | Path,
     spec: DatasetSpec,
     recordings: Iterable[Recording],
-    left_out: dict[str, str] | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> None:
     """Write recordings to a new folder, replacing it when everything is there.
 

@@ -130,7 +130,7 @@ def pku_split(train: Iterable[str], test: Iterable[str]) -> bytes:
 
 def _scene(name: Name, seed: int, frames: tuple[int, int]) -> Sensed:
     """Somebody performing something: the simulator has fewer actions than the data sets, so they repeat."""
-    cfg = synthetic.Config.model_validate({"seed": seed, "frames": frames})
+    cfg = synthetic.DATASET.Config.model_validate({"seed": seed, "frames": frames})
     action = (name.action - 1) % len(synthetic.CLASSES) + 1
     return synthetic.simulate(cfg, name._replace(action=action))
 

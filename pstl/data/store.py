@@ -2,17 +2,19 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from pydantic import BaseModel
 
+from pstl.contracts import Clip
 from pstl.data import store_shape
 from pstl.data.numpy_file import load_npy, load_npz, save_npy, save_npz
-from pstl.data.spec import DatasetSpec, RawSequence
+from pstl.data.spec import DatasetSpec
 from pstl.data.store_shape import INDEX
 from pstl.errors import UserError
 from pstl.files import Kind, checksum, read_json, reading, replaced, write_json
@@ -23,12 +25,12 @@ MOST_BODIES = 255  # of a clip: their numbers are bytes
 
 @dataclass(frozen=True)
 class SequenceStore:
-    """Clips of one data set at native length, as flat files. Iterating yields RawSequence."""
+    """Clips of one data set at native length, as flat files. Iterating yields Clip."""
 
     values: np.ndarray  # (sum of T * V * M * 3,) float32, each clip (T, V, M, 3) in C order
     index: np.ndarray  # (N,) of INDEX
     names: list[str]
-    # meta["listed"]: split -> side of every clip, where the release lists them.   meta["merged"]: name -> RawSequence.merged, if any
+    # meta["listed"]: split -> side of every clip, where the release lists them.   meta["merged"]: name -> Clip.merged, if any
     meta: dict[str, Any]
     bodies: np.ndarray | None = (
         None  # (sum of T * M,) uint8, each clip (T, M) in C order; None: no bodies are told apart
@@ -37,7 +39,7 @@ class SequenceStore:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, i: int) -> RawSequence:
+    def __getitem__(self, i: int) -> Clip:
         row = dict(zip(FIELDS, self.index[i].item(), strict=True))
         joints, first, frames, people = (
             int(self.meta["joints"]),
@@ -57,9 +59,9 @@ class SequenceStore:
         listed = {split: sides[i] for split, sides in self.meta.get("listed", {}).items()}
         kept = (row["subject"], row["camera"], row["setup"])
         merged = tuple(self.meta.get("merged", {}).get(self.names[i], ()))
-        return RawSequence(self.names[i], row["label"], xyz, *kept, bodies, listed, merged)
+        return Clip(self.names[i], row["label"], xyz, *kept, bodies, listed, merged)
 
-    def __iter__(self) -> Iterator[RawSequence]:
+    def __iter__(self) -> Iterator[Clip]:
         return (self[i] for i in range(len(self)))
 
 
@@ -90,80 +92,89 @@ def write_sequences(
     folder: str | Path,
     spec: DatasetSpec,
     joints: int,
-    sequences: Iterable[RawSequence],
-    left_out: dict[str, str] | None = None,
-    by_name: bool = False,
+    clips: Iterable[Clip],
+    left_out: Mapping[str, str] | None = None,
+    order: Sequence[int] | None = None,
 ) -> None:
-    """Write clips to a new folder, replacing it when everything is there. Names must be unique and coordinates finite.
+    """Write clips to a new folder, replacing it when everything is there.
 
-    left_out: file -> why it gave no clip; read after the last clip.   by_name: clips come in any order and are found sorted by name.
+    left_out: file -> why it gave no clip.   order: of every clip, a number by which they are found
+    sorted; both are read after the last clip.
+    Raises: UserError if two clips have one name, or coordinates are not finite.
     """
     with replaced(folder) as new:
-        rows, names, listed, offset, sums = [], [], [], 0, hashlib.sha256()
-        merged: dict[str, tuple[int, ...]] = {}
-        with open(new / "values.bin", "wb") as stream, open(new / "bodies.bin", "wb") as numbers:
-            for s in sequences:
-                _check_sequence(s, joints)
-                data = np.ascontiguousarray(s.xyz, dtype=np.float32).tobytes()
-                stream.write(data)
-                sums.update(
-                    data
-                )  # here, while it is in memory: gigabytes are not read again for it
-                numbers.write(
-                    b""
-                    if s.bodies is None
-                    else np.ascontiguousarray(s.bodies, dtype=np.uint8).tobytes()
-                )
-                content = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
-                rows.append(
-                    (
-                        offset,
-                        s.xyz.shape[0],
-                        s.xyz.shape[2],
-                        s.label,
-                        s.subject,
-                        s.camera,
-                        s.setup,
-                        content,
-                    )
-                )
-                names.append(s.name)
-                listed.append(s.listed)
-                if s.merged:
-                    merged[s.name] = s.merged
-                offset += s.xyz.size
-            if numbers.tell() not in (0, offset // (3 * joints)):
-                raise UserError(
-                    f"{spec.name}: some clips say which body stands in which slot, others do not; give all or none"
-                )
-        if len(set(names)) != len(names):
-            twice = sorted({n for n in names if names.count(n) > 1})[:3]
-            raise UserError(
-                f"{spec.name}: clip names occur twice, e.g. {', '.join(twice)}; remove the copies"
-            )
-        if by_name:
-            order = sorted(range(len(names)), key=names.__getitem__)
-            rows, names, listed = (
-                [rows[i] for i in order],
-                [names[i] for i in order],
-                [listed[i] for i in order],
-            )
-        save_npy(new / "index.npy", np.array(rows, dtype=INDEX))
-        told_apart = (new / "bodies.bin").stat().st_size > 0
-        meta = {
-            "dataset": spec.name,
-            "joints": joints,
-            "names": names,
-            "checksum": sums.hexdigest(),
-            "told_apart": told_apart,
-        }
+        written = _Written()
+        with open(new / "values.bin", "wb") as values, open(new / "bodies.bin", "wb") as bodies:
+            for clip in clips:
+                _check_clip(clip, joints)
+                written.add(clip, values, bodies)
+            told_apart = bodies.tell() > 0
+            if bodies.tell() not in (0, written.values // (3 * joints)):
+                some = "some clips say which body stands in which slot, others do not"
+                raise UserError(f"{spec.name}: {some}; give all or none")
+        written.check_names(spec.name)
+        if order is not None:
+            written.sort(order)
+        save_npy(new / "index.npy", np.array(written.rows, dtype=INDEX))
+        meta: dict[str, Any] = {"dataset": spec.name, "joints": joints, "names": written.names}
+        meta |= {"checksum": written.sums.hexdigest(), "told_apart": told_apart}
         if left_out:
-            meta["left_out"] = left_out
-        if merged:
-            meta["merged"] = merged
-        if any(listed):
-            meta["listed"] = {split: [sides[split] for sides in listed] for split in listed[0]}
-        write_json(new / "meta.json", meta)
+            meta["left_out"] = dict(left_out)
+        write_json(new / "meta.json", meta | written.listing())
+
+
+class _Written:
+    """What is known of the clips that were written so far."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, ...]] = []
+        self.names: list[str] = []
+        self.listed: list[dict[str, str]] = []
+        self.merged: dict[str, tuple[int, ...]] = {}
+        self.values = 0
+        self.sums = hashlib.sha256()
+
+    def add(self, clip: Clip, values: BinaryIO, bodies: BinaryIO) -> None:
+        """Write one clip behind the others."""
+        data = np.ascontiguousarray(clip.xyz, dtype=np.float32).tobytes()
+        values.write(data)
+        # Here, while it is in memory: gigabytes are not read again for it.
+        self.sums.update(data)
+        if clip.bodies is not None:
+            bodies.write(np.ascontiguousarray(clip.bodies, dtype=np.uint8).tobytes())
+        content = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+        frames, _, people, _ = clip.xyz.shape
+        numbers = (clip.label, clip.subject, clip.camera, clip.setup)
+        self.rows.append((self.values, frames, people, *numbers, content))
+        self.names.append(clip.name)
+        self.listed.append(clip.listed)
+        if clip.merged:
+            self.merged[clip.name] = clip.merged
+        self.values += clip.xyz.size
+
+    def check_names(self, dataset: str) -> None:
+        """Raises: UserError if two clips have one name."""
+        if len(set(self.names)) != len(self.names):
+            twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
+            some = ", ".join(twice[:3])
+            raise UserError(f"{dataset}: clip names occur twice, e.g. {some}; remove the copies")
+
+    def sort(self, order: Sequence[int]) -> None:
+        """List clips by their number in `order`; their coordinates stay where they are."""
+        sequence = np.argsort(order, kind="stable")
+        self.rows = [self.rows[i] for i in sequence]
+        self.names = [self.names[i] for i in sequence]
+        self.listed = [self.listed[i] for i in sequence]
+
+    def listing(self) -> dict[str, Any]:
+        """What meta.json says of clips that have more than coordinates."""
+        meta: dict[str, Any] = {}
+        if self.merged:
+            meta["merged"] = self.merged
+        if any(self.listed):
+            splits = self.listed[0]
+            meta["listed"] = {split: [sides[split] for sides in self.listed] for split in splits}
+        return meta
 
 
 def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
@@ -273,7 +284,7 @@ def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
     return np.asarray(np.memmap(path, dtype=dtype, mode="r")) if there else np.zeros(0, dtype)
 
 
-def _check_sequence(s: RawSequence, joints: int) -> None:
+def _check_clip(s: Clip, joints: int) -> None:
     if s.xyz.ndim != 4 or s.xyz.shape[1] != joints or s.xyz.shape[3] != 3 or not s.xyz.shape[0]:
         raise UserError(
             f"clip {s.name}: shape {s.xyz.shape}, expected (frames >= 1, {joints} joints, people, 3)"
@@ -290,7 +301,7 @@ def _check_sequence(s: RawSequence, joints: int) -> None:
         )
 
 
-def _check_bodies(s: RawSequence) -> None:
+def _check_bodies(s: Clip) -> None:
     numbers = np.zeros(1, np.int64) if s.bodies is None or not s.bodies.size else s.bodies
     least, most = int(numbers.min()), int(numbers.max())
     if least < 0 or most > MOST_BODIES:

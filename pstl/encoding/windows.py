@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from pstl.config import Plugin, validated
-from pstl.contracts import Features
+from pstl.contracts import Clip, Features, Recording
 from pstl.data.prepare import check_finite, join, made
-from pstl.data.spec import RawSequence, Recording
 from pstl.data.store import ArraySet
 from pstl.modules import BaseEncoder
 from pstl.ops.timeline import window_starts
@@ -64,7 +63,7 @@ def cut(
     )
 
 
-def part(clip: RawSequence, frames: np.ndarray, name: str) -> RawSequence:
+def part(clip: Clip, frames: np.ndarray, name: str) -> Clip:
     """Some frames of a clip, by their indices (n,)."""
     return replace(
         clip,
@@ -74,9 +73,7 @@ def part(clip: RawSequence, frames: np.ndarray, name: str) -> RawSequence:
     )
 
 
-def as_array(
-    clips: Iterable[RawSequence], card: EncoderCard, skeleton: str, people: int
-) -> ArraySet:
+def as_array(clips: Iterable[Clip], card: EncoderCard, skeleton: str, people: int) -> ArraySet:
     """Clips as the recipe of an encoder makes them, without splits."""
     clips, recipe = list(clips), Plugin.model_validate(card.recipe)
     parts = [

@@ -16,7 +16,7 @@ from pstl.data.store import ArraySet, open_array
 from pstl.encoding.features import BATCH
 from pstl.errors import ShapeError, UserError
 from pstl.files import Kind, read_json, reading
-from pstl.registry import load as load_plugin
+from pstl.registry import load_recipe
 from pstl.skeletons import load as load_skeleton
 from pstl.train.encoder_file import EncoderCard
 
@@ -104,8 +104,7 @@ def _judge(data: ArraySet, card: EncoderCard, where: Path, refuse: bool) -> None
     Raises: UserError for a number that is not finite.
     """
     remarks = plausible.Remarks()
-    recipe = load_plugin("data.recipes", Plugin.model_validate(card.recipe).name)
-    metres = getattr(recipe, "METRES", 1.0)
+    metres = load_recipe(Plugin.model_validate(card.recipe).name).metres
     for part in in_order(len(data.x), BATCH):
         x = np.asarray(data.x[part])
         finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)

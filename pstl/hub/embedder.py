@@ -11,10 +11,10 @@ import torch
 
 from pstl import paths
 from pstl.config import Plugin, Run
+from pstl.contracts import Clip
 from pstl.data import clip_files, plausible
-from pstl.data.clip_files import Clip
+from pstl.data.clip_files import SourcedClip
 from pstl.data.prepare import check_finite, made
-from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet
 from pstl.encoding.features import BATCH, encode_array, reads_every_frame
 from pstl.errors import UserError
@@ -102,7 +102,7 @@ class Embedder:
         given = (self._given(f"clip {i}", clip, skeleton, units) for i, clip in numbered)
         return self.embed_clips(given)
 
-    def embed_clips(self, clips: Iterable[Clip], dropped: Sequence[int] = ()) -> np.ndarray:
+    def embed_clips(self, clips: Iterable[SourcedClip], dropped: Sequence[int] = ()) -> np.ndarray:
         """Features (N, D) float32 of clips that name their bodies, BATCH of them in memory at once.
 
         dropped: joints of the encoder's skeleton to lose, after the recipe.
@@ -120,12 +120,12 @@ class Embedder:
             raise UserError("no clip to embed; expected at least one")
         return np.concatenate(rows)
 
-    def of_file(self, path: Path, skeleton: str = "", units: str = "m") -> Clip:
+    def of_file(self, path: Path, skeleton: str = "", units: str = "m") -> SourcedClip:
         """The clip of a file, named by its path in what is said of it."""
         clip = clip_files.read(path)
         return self._named(clip._replace(raw=replace(clip.raw, name=str(path))), skeleton, units)
 
-    def _given(self, name: str, clip: Source, skeleton: str, units: str) -> Clip:
+    def _given(self, name: str, clip: Source, skeleton: str, units: str) -> SourcedClip:
         if isinstance(clip, str | Path):
             return self.of_file(Path(clip), skeleton, units)
         try:
@@ -134,10 +134,10 @@ class Embedder:
             raise UserError(
                 f"{name}: not an array of numbers, expected {clip_files.BARE}"
             ) from None
-        raw = RawSequence(name, -1, clip_files.slots(xyz, name))
-        return self._named(Clip(raw), skeleton, units)
+        raw = Clip(name, -1, clip_files.slots(xyz, name))
+        return self._named(SourcedClip(raw), skeleton, units)
 
-    def _named(self, clip: Clip, skeleton: str, units: str) -> Clip:
+    def _named(self, clip: SourcedClip, skeleton: str, units: str) -> SourcedClip:
         """A clip with a body, the number of slots its recipe is to fill, and metres."""
         if units not in plausible.UNITS:
             raise UserError(f"unknown unit {units!r}; known: {', '.join(plausible.UNITS)}")
@@ -146,11 +146,11 @@ class Embedder:
         raw = clip.raw
         if units != "m":
             raw = replace(raw, xyz=raw.xyz * np.float32(plausible.UNITS[units]))
-        return Clip(raw, body, clip.people or self.card.people, clip.trusted)
+        return SourcedClip(raw, body, clip.people or self.card.people, clip.trusted)
 
     def _encode(
         self,
-        clips: list[RawSequence],
+        clips: list[Clip],
         skeleton: str,
         people: int,
         dropped: Sequence[int],
@@ -168,14 +168,14 @@ class Embedder:
         return encode_array(self.card, self.encoder, data, self.device, names[0], dropped)
 
 
-def _batches(clips: Iterable[Clip]) -> Iterator[list[Clip]]:
+def _batches(clips: Iterable[SourcedClip]) -> Iterator[list[SourcedClip]]:
     """As many as are encoded at once."""
     clips = iter(clips)
     while some := list(itertools.islice(clips, BATCH)):
         yield some
 
 
-def _with_bodies(raw: RawSequence, numbers: np.ndarray) -> RawSequence:
+def _with_bodies(raw: Clip, numbers: np.ndarray) -> Clip:
     """A clip whose bodies are told apart, if the numbers are such."""
     slots = (raw.xyz.shape[0], raw.xyz.shape[2])
     if numbers.shape != slots or numbers.dtype.kind not in "iu" or numbers.min() < 0:

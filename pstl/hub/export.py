@@ -14,8 +14,7 @@ from pstl.errors import UserError
 from pstl.evaluation import result_file
 from pstl.files import parsed, reading, replaced, write_json, write_text
 from pstl.modules import BaseEncoder
-from pstl.registry import load as load_plugin
-from pstl.registry import names
+from pstl.registry import load_dataset, names
 from pstl.train import encoder_file, safetensors
 from pstl.train.encoder_file import EncoderCard
 
@@ -118,7 +117,7 @@ def licence(dataset: str) -> list[str]:
         return [
             f"Trained on {dataset}, whose terms this project does not know; ask whoever owns the recordings before you pass this on."
         ]
-    spec = load_plugin("data.datasets", dataset).SPEC
+    spec = load_dataset(dataset).spec
     return [
         f"Data: {spec.source}. Terms: {spec.licence}. Weights hold no recording, but were derived from them: pass them on "
         "only as far as these terms allow.",

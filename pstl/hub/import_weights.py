@@ -15,7 +15,7 @@ from pstl.located import Absent, Located, encoder_in
 from pstl.modules import BaseEncoder
 from pstl.ops.streams import STREAMS
 from pstl.registry import load as load_plugin
-from pstl.registry import names
+from pstl.registry import load_dataset, names
 from pstl.train import encoder_file
 from pstl.train.checkpoint import read
 from pstl.train.encoder_file import EncoderCard
@@ -131,7 +131,7 @@ def _check_classes(dataset: str, classifier: nn.Linear | None) -> None:
     """Raises: UserError for an unknown data set, or one of another number of classes."""
     if not dataset:
         return
-    count = len(load_plugin("data.datasets", dataset).SPEC.classes)
+    count = len(load_dataset(dataset).spec.classes)
     if classifier is not None and classifier.out_features != count:
         expected = f"expected the {count} of {dataset}"
         remedy = "name the data set it was trained on with --dataset"

@@ -6,7 +6,7 @@ from typing import Any
 from pstl.data.formats import interval_txt
 from pstl.errors import UserError
 from pstl.metrics.detection import greedy, pkummd, tied
-from pstl.registry import load, names
+from pstl.registry import load_dataset, names
 
 
 def classes_of(dataset: str | None, classes: int | None) -> int:
@@ -15,9 +15,7 @@ def classes_of(dataset: str | None, classes: int | None) -> int:
     Raises: UserError if neither the data set nor the number says so, or one contradicts the other.
     """
     if dataset is None and classes is None:
-        counts = {
-            name: len(load("data.datasets", name).SPEC.classes) for name in names("data.datasets")
-        }
+        counts = {name: len(load_dataset(name).spec.classes) for name in names("data.datasets")}
         listed = ", ".join(f"{name} ({count})" for name, count in counts.items())
         asked = "of how many classes are these? name the data set with --dataset"
         raise UserError(f"{asked}, known: {listed}; or pass --classes N")
@@ -25,7 +23,7 @@ def classes_of(dataset: str | None, classes: int | None) -> int:
         raise UserError(f"--classes {classes}: expected 1 or more")
     if dataset is None:
         return int(classes or 0)
-    count = len(load("data.datasets", dataset).SPEC.classes)
+    count = len(load_dataset(dataset).spec.classes)
     if classes not in (None, count):
         raise UserError(f"--classes {classes}: {dataset} has {count}; leave one of the two out")
     return count

@@ -42,7 +42,7 @@ def simulated(action: int, frames: int | None = None) -> np.ndarray:
         )
     )
     xyz = synthetic.simulate(
-        synthetic.Config.model_validate({"noise": quiet, "heading_deg": 20.0}),
+        synthetic.DATASET.Config.model_validate({"noise": quiet, "heading_deg": 20.0}),
         Name(1, 2, 1, 1, action + 1),
     ).xyz
     if frames is None:
@@ -62,7 +62,7 @@ def whole(xyz: np.ndarray) -> Clip:
 
 def masked() -> list[tuple[str, str, Clip]]:
     """What each published mask hides of one clip, at the released settings: (name, what it does, clip)."""
-    skeleton, cfg, cubes = load(synthetic.SPEC.skeleton), pstl.Config(), scdnet.Config()
+    skeleton, cfg, cubes = load(synthetic.DATASET.spec.skeleton), pstl.Config(), scdnet.Config()
     long = simulated(0, cubes.frames)
     xyz = long[np.linspace(0, len(long) - 1, pstl.FRAMES_OF_PAPER).round().astype(int)]
     rng = torch_generator(0, "report masks")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pstl.data import clip_files, plausible
-from pstl.data.clip_files import Clip
+from pstl.data.clip_files import SourcedClip
 from pstl.errors import UserError
 from pstl.report.animation import LEFT, RIGHT, TRUNK, project
 from pstl.skeletons import load
@@ -50,7 +50,7 @@ def draw(clip: str, skeleton: str = "") -> ClipDrawing:
     return ClipDrawing(poses, there, bones, int(poses[there.any(1)].max(initial=0)) + 12)
 
 
-def find(clip: str) -> Clip:
+def find(clip: str) -> SourcedClip:
     """A clip file, or one of the recordings under data/sequences."""
     path = Path(clip)
     if path.is_file() or clip_files.is_clip(path):
@@ -61,4 +61,4 @@ def find(clip: str) -> Clip:
         raise UserError(
             f"{clip}: no such clip among the {len(store)} of {dataset}; they are named like {store.names[0]}"
         )
-    return Clip(store[store.names.index(name)], spec.skeleton, spec.people, trusted=True)
+    return SourcedClip(store[store.names.index(name)], spec.skeleton, spec.people, trusted=True)

@@ -47,10 +47,10 @@ def read_scores(cell: Cell) -> Scores | None:
 
 def class_names(run: Run, count: int) -> list[str]:
     """Names of the classes, from the data set's spec; numbers where it has none for them."""
-    from pstl.registry import load, names
+    from pstl.registry import load_dataset, names
 
     known = (
-        list(load("data.datasets", run.dataset).SPEC.classes)
+        list(load_dataset(run.dataset).spec.classes)
         if run.dataset in names("data.datasets")
         else []
     )

@@ -228,7 +228,7 @@ def every(part: Part, sources: printed.Sources) -> str:
 
 def skeletons() -> str:
     """Simulated people only: real recordings are not ours to show."""
-    skeleton = load_skeleton(synthetic.SPEC.skeleton)
+    skeleton = load_skeleton(synthetic.DATASET.spec.skeleton)
     hides = [
         document.figure(
             f"{name}: {what}",

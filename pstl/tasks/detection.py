@@ -11,9 +11,8 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from pstl.config import Count, Frozen, TrainSettings
-from pstl.contracts import Batch, Losses, NotApplicable, Result, Task
+from pstl.contracts import Batch, Losses, NotApplicable, Recording, Result, Task
 from pstl.data.loader import Clips, in_order
-from pstl.data.spec import Recording
 from pstl.encoding import windows
 from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached, standardised
 from pstl.encoding.standardise import Standard

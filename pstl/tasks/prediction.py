@@ -1,5 +1,6 @@
 """Motion prediction: from some observed frames to the next ones, as offsets of every joint to the last pose that was seen."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -9,9 +10,8 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
 from pstl.config import Frozen, TrainSettings
-from pstl.contracts import Batch, Losses, NotApplicable, Result, Task
+from pstl.contracts import Batch, Clip, Losses, NotApplicable, Result, Task
 from pstl.data.loader import Clips, in_order
-from pstl.data.spec import RawSequence
 from pstl.encoding import windows
 from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached, standardised
 from pstl.encoding.standardise import Standard
@@ -20,7 +20,7 @@ from pstl.metrics.metric import Metric
 from pstl.metrics.motion import joint_errors
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
-from pstl.registry import load as load_plugin
+from pstl.registry import load_dataset
 from pstl.rng import torch_generator
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
@@ -178,21 +178,15 @@ def forecasts(world: Recorded, cfg: Config, recordings: np.ndarray, side: str) -
 
     Of several bodies one is predicted, see one_body(); windows in which it is absent for a frame are left out.
     """
-    protocol = (
-        getattr(load_plugin("data.datasets", world.store.dataset), "forecasts", None)
-        if side == "test"
-        else None
-    )
+    protocol = load_dataset(world.store.dataset).forecast_starts
     shown = np.arange(-cfg.observe, cfg.predict)
     cut = []
     for i in recordings:
         xyz = one_body(world.store[i].clip)
         stride = cfg.stride if side == "training" else cfg.test_stride
-        starts = (
-            protocol(len(xyz))
-            if protocol
-            else range(cfg.observe, len(xyz) - cfg.predict + 1, stride)
-        )
+        starts: Sequence[int] = range(cfg.observe, len(xyz) - cfg.predict + 1, stride)
+        if side == "test" and (public := protocol(len(xyz))) is not None:
+            starts = public
         cut += [
             xyz[first + shown]
             for first in starts
@@ -208,7 +202,7 @@ def forecasts(world: Recorded, cfg: Config, recordings: np.ndarray, side: str) -
     return Forecasts(aligned[:, : cfg.observe], aligned[:, cfg.observe :])
 
 
-def one_body(clip: RawSequence) -> np.ndarray:
+def one_body(clip: Clip) -> np.ndarray:
     """(T, V, 3) of the body that is there longest, whatever its slot, zero where it is absent; without numbers of bodies the first slot."""
     if clip.bodies is None:
         return clip.xyz[:, :, 0]
@@ -338,7 +332,7 @@ class Predictor(BaseMethod):
 def _clips(world: Recorded, side: Forecasts) -> Clips:
     """What was seen, as the encoder's recipe makes it, with the offsets to come as labels."""
     spec = world.store.spec
-    seen = [RawSequence(f"window {i}", 0, window[:, :, None]) for i, window in enumerate(side.seen)]
+    seen = [Clip(f"window {i}", 0, window[:, :, None]) for i, window in enumerate(side.seen)]
     data = windows.as_array(seen, world.card, spec.skeleton, spec.people)
     return world.clips(replace(data, y=_targets(side)), labelled=True)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import data as bench_data
+from pstl.contracts import Member
 from pstl.data import simulated
 from pstl.data.datasets import ntu60
 from pstl.data.formats.skeleton_txt import Name
@@ -20,7 +21,10 @@ def texts():
 
 @pytest.fixture(scope="module")
 def clips(texts):
-    return [clip for file, text in texts.items() for clip in ntu60.read_member(file, text)]
+    clips = []
+    for file, text in texts.items():
+        clips += ntu60.DATASET.read(Member(file), text, None)
+    return clips
 
 
 def test_the_plain_reader_reads_the_same(texts, clips):
@@ -37,7 +41,7 @@ def test_the_plain_reader_reads_the_same(texts, clips):
 def test_plain_loops_normalise_to_the_same(clips, recipe, plain):
     """The same array from loops is also a second derivation of the recipe."""
     for clip in clips:
-        x, _ = recipe.apply([clip], load("kinect_v2"), 2, recipe.Config())
+        x, _ = recipe.RECIPE.apply([clip], load("kinect_v2"), 2, recipe.RECIPE.Config())
         np.testing.assert_allclose(plain(clip), x[0], atol=2e-5)
 
 

@@ -273,7 +273,7 @@ def _split(path: Path, data: bytes) -> None:
 
 
 def _utkinect_labels(path: Path, data: bytes) -> tuple[np.ndarray, float]:
-    labels = utkinect_txt.read_labels(put(path, data), utkinect.NAMES)
+    labels = utkinect_txt.read_labels(data, str(path), utkinect.NAMES)
     assert all(
         0 <= label < len(utkinect.NAMES) and first <= last
         for each in labels.values()
@@ -342,14 +342,14 @@ READERS = {
         UCLA,
         [_ucla_text()],
         lambda path, data: (
-            ucla_json.read(put(path, data), V1, nwucla.LABELS)[0],
+            ucla_json.read(data, str(path), V1, nwucla.LABELS)[0],
             reading.METRES.limit,
         ),
     ),
     "utkinect_txt.read": Reader(
         "joints_s01_e01.txt",
         [_utkinect_text()],
-        lambda path, data: (utkinect_txt.read(put(path, data), V1).xyz, reading.METRES.limit),
+        lambda path, data: (utkinect_txt.read(data, str(path), V1).xyz, reading.METRES.limit),
     ),
     "utkinect_txt.read_labels": Reader(
         "actionLabel.txt",
@@ -359,12 +359,12 @@ READERS = {
     "msr_txt.read": Reader(
         MSR,
         [_rows((3 * V1, 4))],
-        lambda path, data: (msr_txt.read(put(path, data), V1), reading.METRES.limit),
+        lambda path, data: (msr_txt.read(data, str(path), V1), reading.METRES.limit),
     ),
     "expmap_txt.read": Reader(
         "walking_1.txt",
         [_rows((3, expmap_txt.ROOT + 3 * expmap_txt.JOINTS), ",")],
-        lambda path, data: (expmap_txt.read(put(path, data)), reading.RADIANS.limit),
+        lambda path, data: (expmap_txt.read(data, str(path)), reading.RADIANS.limit),
     ),
     "interval_txt.read": Reader("0002-L.txt", [INTERVALS], _intervals),
     "interval_txt.read_folder": Reader("0002-L.txt", [INTERVALS], _folder),

@@ -77,10 +77,13 @@ WHOLE = {
 @pytest.fixture
 def dataset(monkeypatch, tmp_path):
     monkeypatch.setattr(
-        nwucla,
-        "SPEC",
-        nwucla.SPEC.__class__(
-            **{**nwucla.SPEC.__dict__, "remotes": (Remote("a.zip", members=r"clip\d\.txt"),)}
+        nwucla.DATASET,
+        "spec",
+        nwucla.DATASET.spec.__class__(
+            **{
+                **nwucla.DATASET.spec.__dict__,
+                "remotes": (Remote("a.zip", members=r"clip\d\.txt"),),
+            }
         ),
     )
     (tmp_path / "mine").mkdir()

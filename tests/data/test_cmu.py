@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pstl.data import parse
 from pstl.data.datasets import cmu
 from pstl.data.fetch import fetch
 from pstl.data.formats import expmap_txt
@@ -71,27 +72,31 @@ def test_bones_keep_their_length():
     assert not positions(angles)[:, 0].any()
 
 
+def read_file(path):
+    return expmap_txt.read(path.read_bytes(), str(path))
+
+
 def test_a_broken_file_is_named(tmp_path):
     """A file cut in the middle of a row."""
     (tmp_path / "walking_1.txt").write_text("0.1,0.2\n0.3")
     with pytest.raises(UserError, match=r"walking_1\.txt: not a table"):
-        expmap_txt.read(tmp_path / "walking_1.txt")
+        read_file(tmp_path / "walking_1.txt")
     (tmp_path / "walking_1.txt").write_text("0.1,0.2\n")
     with pytest.raises(UserError, match=r"expected rows of 117 finite numbers"):
-        expmap_txt.read(tmp_path / "walking_1.txt")
+        read_file(tmp_path / "walking_1.txt")
     with pytest.raises(
         UserError,
         match=r"0 rows in 0 test files of basketball, expected 577; run 'python -m pstl fetch cmu",
     ):
-        list(cmu.read_untrimmed(tmp_path))
+        list(parse.recordings(cmu.DATASET, tmp_path))
 
 
 def test_the_public_windows_are_drawn():
     """Tables are compared on these eight windows per file: another generator would be another test set."""
     assert not doctest.testmod(cmu).failed
     draw = np.random.RandomState(1234567890)
-    assert cmu.forecasts(289) == [draw.randint(0, 289 - 75) + 50 for _ in range(8)]
-    assert all(50 <= first <= 82 - 25 for first in cmu.forecasts(82))
+    assert cmu.DATASET.forecast_starts(289) == [draw.randint(0, 289 - 75) + 50 for _ in range(8)]
+    assert all(50 <= first <= 82 - 25 for first in cmu.DATASET.forecast_starts(82))
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +105,12 @@ def recordings(tmp_path_factory):
         pytest.skip("no real recordings: ../shared/data/cmu-mocap-prediction is absent")
     folder = tmp_path_factory.mktemp("raw") / "cmu"
     fetch("cmu", {}, folder, [SHARED])
-    return {r.clip.name: r for r in cmu.read_untrimmed(folder)}
+    return {r.clip.name: r for r in parse.recordings(cmu.DATASET, folder)}
 
 
 def test_five_actions_are_complete(recordings):
     """25 training files and 5 test files, at half their rows; nothing of the three incomplete actions."""
-    sides = [cmu.SPEC.splits["standard"](r.clip) for r in recordings.values()]
+    sides = [cmu.DATASET.spec.splits["standard"](r.clip) for r in recordings.values()]
     assert (sides.count("train"), sides.count("test")) == (25, 5)
     assert len(recordings["test_running_1"].times) == 82
     assert {r.actions[0][0] for r in recordings.values()} == set(range(5))
@@ -151,7 +156,7 @@ def test_zero_velocity_has_the_known_size(recordings):
             xyz = r.clip.xyz[:, :, 0]
             errors += [
                 np.linalg.norm(xyz[f : f + 25] - xyz[f - 1], axis=-1).mean(1)
-                for f in cmu.forecasts(len(xyz))
+                for f in cmu.DATASET.forecast_starts(len(xyz))
             ]
     millimetres = 1000 * np.mean(errors, axis=0)
     assert len(errors) == 40

@@ -10,7 +10,7 @@ import pytest
 import small_world
 
 from pstl import cli
-from pstl.data import doctor, simulated
+from pstl.data import describe, doctor, simulated
 from pstl.data.datasets import _ntu, ntu60, nwucla
 from pstl.data.fetch import fetch
 from pstl.data.formats import skeleton_txt
@@ -27,9 +27,11 @@ def clips():
 @pytest.fixture
 def few(monkeypatch):
     monkeypatch.setattr(
-        ntu60, "SPEC", dataclasses.replace(ntu60.SPEC, expected={"xsub": (6, 6), "xview": (8, 4)})
+        ntu60.DATASET,
+        "spec",
+        dataclasses.replace(ntu60.DATASET.spec, expected={"xsub": (6, 6), "xview": (8, 4)}),
     )
-    monkeypatch.setattr(ntu60, "absent", lambda files: [])
+    monkeypatch.setattr(ntu60.DATASET, "absent", lambda files: [])
 
 
 def folder(path, clips):
@@ -83,10 +85,12 @@ def test_absent_clips_are_named():
     """A copy that stopped half-way lacks clips at its end: counts say that, names say which."""
     names = [str(name) for name in _ntu.filmed(range(1, 18))]
     files = [f"{name}.skeleton" for name in names if name not in _ntu.missing()]
-    assert ntu60.absent(files) == []
-    assert ntu60.absent(files[:7] + files[8:-2]) == [f[:20] for f in (files[7], *files[-2:])]
-    assert "S001C002P005R002A008" not in ntu60.absent([])
-    assert len(ntu60.absent([])) == 56_578
+    assert ntu60.DATASET.absent(files) == []
+    assert ntu60.DATASET.absent(files[:7] + files[8:-2]) == [
+        f[:20] for f in (files[7], *files[-2:])
+    ]
+    assert "S001C002P005R002A008" not in ntu60.DATASET.absent([])
+    assert len(ntu60.DATASET.absent([])) == 56_578
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_single_files_are_described_or_refused(tmp_path, clips, name, content, e
     (tmp_path / name).write_bytes(
         clips["S001C001P001R001A001.skeleton"] if content is None else content
     )
-    report = doctor.examine_file(tmp_path / name)
+    report = describe.examine_file(tmp_path / name)
     assert {key: report[key] for key in expected} == expected
     assert report["ok"] or name in report["damage"]
     if content is None:
@@ -126,7 +130,7 @@ def test_an_empty_file_is_labels_only_where_labels_are(tmp_path, folder):
     path = tmp_path / "PKU" / folder / "0002-L.txt"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"\r\n")
-    report = doctor.examine_file(path)
+    report = describe.examine_file(path)
     if folder == "Skeleton":
         assert not report["ok"]
         assert f"{path}: the file is empty" in report["damage"]
@@ -172,7 +176,7 @@ UCLA = {
 def ucla(monkeypatch, tmp_path, root):
     """Six clips in NW-UCLA's archive, which is copied when fetched."""
     monkeypatch.setattr(
-        nwucla, "SPEC", dataclasses.replace(nwucla.SPEC, expected={"xview": (4, 2)})
+        nwucla.DATASET, "spec", dataclasses.replace(nwucla.DATASET.spec, expected={"xview": (4, 2)})
     )
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
@@ -303,7 +307,7 @@ def test_the_states_of_a_set_read_in_place_are_told_apart(
     """NTU's archives are never copied: what was fetched can be cut, bent or moved away afterwards."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
-    archive = tmp_path / "mine" / ntu60.SPEC.remotes[0].filename
+    archive = tmp_path / "mine" / ntu60.DATASET.spec.remotes[0].filename
     simulated.write_zip(
         archive, {f"nturgb+d_skeletons/{name}": text for name, text in clips.items()}
     )

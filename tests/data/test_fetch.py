@@ -48,8 +48,8 @@ def dataset(monkeypatch):
     """A function that gives nwucla other remotes, so that no test knows a real address."""
 
     def remotes(*remotes, **changes):
-        spec = dataclasses.replace(nwucla.SPEC, remotes=remotes, **changes)
-        monkeypatch.setattr(nwucla, "SPEC", spec)
+        spec = dataclasses.replace(nwucla.DATASET.spec, remotes=remotes, **changes)
+        monkeypatch.setattr(nwucla.DATASET, "spec", spec)
         return spec
 
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
@@ -393,11 +393,12 @@ def test_the_output_never_replaces_what_the_user_needs(tmp_path, dataset, monkey
 def test_a_data_set_may_make_its_own_files(tmp_path, dataset, monkeypatch):
     """The simulator takes the same door: settings checked, all or nothing, a manifest at the end."""
 
-    def simulate(cfg, folder):
-        assert isinstance(cfg, nwucla.Config)
+    def make(cfg, folder):
+        assert isinstance(cfg, nwucla.DATASET.Config)
         (folder / "one.txt").write_text("1")
 
-    monkeypatch.setattr(nwucla, "fetch", simulate, raising=False)
+    dataset()
+    monkeypatch.setattr(nwucla.DATASET, "make", make)
     fetch("nwucla", {}, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["files"] == {"one.txt": 1}
     with pytest.raises(UserError, match=r"datasets\.nwucla: sise"):

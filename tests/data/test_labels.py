@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from pstl import config
+from pstl.contracts import Clip
 from pstl.data import labels
 from pstl.data.datasets import _ntu, ntu60, nwucla, pkummd2
-from pstl.data.spec import RawSequence
 from pstl.data.store import ArraySet, write_sequences
 from pstl.errors import UserError
 
@@ -25,8 +25,10 @@ RULES = (*CLASS_RULES, "random")
 @cache
 def ntu60_sizes(split):
     """Training clips of each class, counted over the names that the authors' list leaves."""
-    names = [str(name) for name in _ntu.filmed(range(1, 18)) if ntu60.wanted(f"{name}.skeleton")]
-    trained = [name for name in names if ntu60.SPEC.splits[split](ntu60.place(name)) == "train"]
+    names = [str(name) for name in _ntu.filmed(range(1, 18)) if _ntu.is_usable(f"{name}.skeleton")]
+    trained = [
+        name for name in names if ntu60.DATASET.spec.splits[split](_ntu.clip_named(name)) == "train"
+    ]
     return np.bincount([int(name[-3:]) - 1 for name in trained], minlength=60).tolist()
 
 
@@ -87,7 +89,7 @@ def test_every_paper_labels_its_own_number_of_ntu_60(split, rule, counts):
     PSP's, PSTL's, AimCLR's and CMD's follow from released code, Hi-TRS's are lengths of its lists.
     """
     sizes = ntu60_sizes(split)
-    assert sum(sizes) == ntu60.SPEC.expected[split][0]
+    assert sum(sizes) == ntu60.DATASET.spec.expected[split][0]
     for fraction, clips in counts.items():
         per_class = labels.clips_per_class(sizes, fraction, rule)
         assert sum(per_class) == clips, fraction
@@ -276,14 +278,12 @@ def test_an_unknown_rule_is_refused():
 def test_a_file_is_drawn_from_the_sequences(tmp_path):
     """From recordings to a published list of clips: training side only, readable without this project."""
     clips = [
-        RawSequence(
-            f"a{c:02}_s01_e{i:02}_v0{v}", c, np.ones((2, 20, 1, 3), np.float32) * (c + i), 1, v
-        )
+        Clip(f"a{c:02}_s01_e{i:02}_v0{v}", c, np.ones((2, 20, 1, 3), np.float32) * (c + i), 1, v)
         for c in range(10)
         for i in range(5)
         for v in (1, 3)
     ]
-    write_sequences(tmp_path / "sequences", nwucla.SPEC, 20, clips)
+    write_sequences(tmp_path / "sequences", nwucla.DATASET.spec, 20, clips)
     labels.draw_labels(
         "nwucla", tmp_path / "sequences", "xview", 2, tmp_path / "d2.json", "per_class_round"
     )
@@ -324,14 +324,14 @@ def clips_of(classes, tested=(1,)):
     for c, performer, i in numbers:
         if c not in tested or performer > 1:  # performers 2 and 3 are tested
             xyz = np.full((2, 25, 1, 3), 1.0 + i, np.float32)
-            yield RawSequence(f"A01N{performer:02}-L_{c:02}{i}", c, xyz, performer, 1)
+            yield Clip(f"A01N{performer:02}-L_{c:02}{i}", c, xyz, performer, 1)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_classes_that_a_release_lacks_take_no_part(tmp_path, rule):
     """PKU-MMD's second phase has 41 of its 51 classes: nothing could be drawn from the real files."""
     classes = [c for c in range(51) if c % 5]
-    write_sequences(tmp_path / "s", pkummd2.SPEC, 25, clips_of(classes, tested=()))
+    write_sequences(tmp_path / "s", pkummd2.DATASET.spec, 25, clips_of(classes, tested=()))
     labels.draw_labels("pkummd2", tmp_path / "s", "xsub", 0, tmp_path / "d0.json", rule)
     drawn = labels.read(tmp_path / "d0.json")
     named = {int(name[-3:-1]) for names in drawn.classes for name in names}
@@ -344,7 +344,7 @@ def test_classes_that_a_release_lacks_take_no_part(tmp_path, rule):
 
 def test_a_class_that_is_tested_and_never_trained_is_an_error(tmp_path):
     """It could never be recognised; it is named by its number in the data set."""
-    write_sequences(tmp_path / "s", pkummd2.SPEC, 25, clips_of((3, 7, 50), tested=(7,)))
+    write_sequences(tmp_path / "s", pkummd2.DATASET.spec, 25, clips_of((3, 7, 50), tested=(7,)))
     with pytest.raises(UserError, match="pkummd2/xsub: class 7 has no training clip"):
         labels.draw_labels("pkummd2", tmp_path / "s", "xsub", 0, tmp_path / "d0.json")
     assert not (tmp_path / "d0.json").exists()

@@ -1,16 +1,16 @@
 import numpy as np
 
+from pstl.contracts import Clip
 from pstl.data.recipes import metres300
-from pstl.data.spec import RawSequence
 from pstl.skeletons import load
 
 
 def made(*xyz, people=2, name="kinect_v2"):
-    return metres300.apply(
-        [RawSequence(f"clip{i}", 0, part) for i, part in enumerate(xyz)],
+    return metres300.RECIPE.apply(
+        [Clip(f"clip{i}", 0, part) for i, part in enumerate(xyz)],
         load(name),
         people,
-        metres300.Config(),
+        metres300.RECIPE.Config(),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pstl.data import parse
 from pstl.data.datasets import msraction3d
 from pstl.data.fetch import fetch
 from pstl.errors import UserError
@@ -15,7 +16,7 @@ from pstl.skeletons import load
 from pstl.skeletons.mapping import joints_of
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-SKELETON = load(msraction3d.SPEC.skeleton)
+SKELETON = load(msraction3d.DATASET.spec.skeleton)
 J = SKELETON.joints
 JOINT = {name: i for i, name in enumerate(SKELETON.names)}
 
@@ -34,7 +35,7 @@ def write(folder, name="a03_s02_e01", rows=2 * J, columns=4, value=None):
 def test_a_file_becomes_a_clip(tmp_path):
     """Four columns, and the fourth is no coordinate: read as three, every joint would be another one's."""
     write(tmp_path)
-    (clip,) = msraction3d.read(tmp_path)
+    (clip,) = parse.clips(msraction3d.DATASET, tmp_path)
     assert (clip.name, clip.label, clip.subject) == ("a03_s02_e01", 2, 2)
     assert clip.xyz.dtype == np.float32
     assert clip.xyz.shape == (2, J, 1, 3)
@@ -58,7 +59,7 @@ def test_what_is_damaged_is_named(tmp_path, changes, message):
     """One bad file among 557 is only found if the message names it."""
     path = write(tmp_path, **changes)
     with pytest.raises(UserError, match=message) as caught:
-        list(msraction3d.read(tmp_path))
+        list(parse.clips(msraction3d.DATASET, tmp_path))
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -66,13 +67,13 @@ def test_unusable_clips_are_not_even_read(tmp_path):
     """The tracker lost these ten performers; with them the counts would be 567 and no paper's."""
     write(tmp_path)
     write(tmp_path, name="a13_s09_e02", value="lost")
-    assert [clip.name for clip in msraction3d.read(tmp_path)] == ["a03_s02_e01"]
+    assert [clip.name for clip in parse.clips(msraction3d.DATASET, tmp_path)] == ["a03_s02_e01"]
 
 
 def test_an_empty_folder_says_what_to_run(tmp_path):
     """No clip at all is a folder that was never filled."""
     with pytest.raises(UserError, match="python -m pstl fetch msraction3d"):
-        list(msraction3d.read(tmp_path))
+        list(parse.clips(msraction3d.DATASET, tmp_path))
 
 
 def test_positions_reach_an_encoder_of_another_sensor_under_their_names():
@@ -98,7 +99,7 @@ def clips(tmp_path_factory):
         pytest.skip("no real recordings: ../shared/data/msr-action3d is absent")
     folder = tmp_path_factory.mktemp("raw") / "msraction3d"
     fetch("msraction3d", {}, folder, [SHARED])
-    return list(msraction3d.read(folder))
+    return list(parse.clips(msraction3d.DATASET, folder))
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +117,8 @@ def test_clips_are_the_557_of_the_list(clips):
         )
     assert [clip.name for clip in clips] == sorted(listed)
     assert len(clips) == 557
-    side = Counter(map(msraction3d.SPEC.splits["xsub"], clips))
-    assert (side["train"], side["test"]) == msraction3d.SPEC.expected["xsub"]
+    side = Counter(map(msraction3d.DATASET.spec.splits["xsub"], clips))
+    assert (side["train"], side["test"]) == msraction3d.DATASET.spec.expected["xsub"]
     assert Counter(clip.label for clip in clips).keys() == set(range(20))
     assert [min(len(c.xyz) for c in clips), max(len(c.xyz) for c in clips)] == [13, 76]
     assert sum(not c.xyz.any((1, 2, 3)).all() for c in clips) == 13
@@ -180,7 +181,7 @@ def test_up_is_y_and_left_is_left(clips, frames):
         ("hand", ("high arm wave", "hammer", "draw x")),
         ("foot", ("forward kick", "side kick")),
     ):
-        chosen = [clip for clip in clips if msraction3d.SPEC.classes[clip.label] in actions]
+        chosen = [clip for clip in clips if msraction3d.DATASET.spec.classes[clip.label] in actions]
         left, right = (
             np.mean([speed(clip, f"{side} {limb}") for clip in chosen])
             for side in ("left", "right")

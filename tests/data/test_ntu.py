@@ -16,6 +16,7 @@ import pytest
 from killing import DRILLS, NEEDS_PROC, a_kill
 
 from pstl.config import Plugin, check_plugins, load
+from pstl.contracts import Member
 from pstl.data import members, simulated
 from pstl.data.datasets import _ntu, ntu60, ntu120, pkummd1
 from pstl.data.fetch import fetch
@@ -44,16 +45,16 @@ def clips():
 def few(monkeypatch):
     """The literature's counts, for the clips above."""
     monkeypatch.setattr(
-        ntu60,
-        "SPEC",
-        dataclasses.replace(ntu60.SPEC, expected={"xsub": (24, 24), "xview": (32, 16)}),
+        ntu60.DATASET,
+        "spec",
+        dataclasses.replace(ntu60.DATASET.spec, expected={"xsub": (24, 24), "xview": (32, 16)}),
     )
 
 
 def archive(folder, clips):
     folder.mkdir(parents=True, exist_ok=True)
     simulated.write_zip(
-        folder / ntu60.SPEC.remotes[0].filename,
+        folder / ntu60.DATASET.spec.remotes[0].filename,
         {f"{FOLDER}/{name}": text for name, text in clips.items()},
     )
     return folder
@@ -90,15 +91,15 @@ def test_the_names_that_were_filmed_give_the_counts_of_the_literature(dataset):
     Here they follow from four things none of which was made for them: who was filmed in which
     set-up, lists of performers, the cameras, and the authors' list of missing clips.
     """
-    whole, lacking, sides = LITERATURE[dataset.SPEC.name]
-    names = [str(name) for name in _ntu.filmed(SETUPS[dataset.SPEC.name])]
+    whole, lacking, sides = LITERATURE[dataset.DATASET.spec.name]
+    names = [str(name) for name in _ntu.filmed(SETUPS[dataset.DATASET.spec.name])]
     assert len(names) == len(set(names)) == whole
-    kept = [dataset.place(name) for name in names if dataset.wanted(f"{name}.skeleton")]
+    kept = [_ntu.clip_named(name) for name in names if _ntu.is_usable(f"{name}.skeleton")]
     assert len(names) - len(kept) == lacking
     for split, numbers in sides.items():
-        counts = Counter(map(dataset.SPEC.splits[split], kept))
-        assert (counts["train"], counts["test"]) == numbers == dataset.SPEC.expected[split]
-    assert dataset.absent(f"{clip.name}.skeleton" for clip in kept) == []
+        counts = Counter(map(dataset.DATASET.spec.splits[split], kept))
+        assert (counts["train"], counts["test"]) == numbers == dataset.DATASET.spec.expected[split]
+    assert dataset.DATASET.absent([f"{clip.name}.skeleton" for clip in kept]) == []
 
 
 def test_the_missing_clips_are_the_authors_names_to_the_letter():
@@ -124,7 +125,9 @@ def test_archives_with_the_true_names_pass_with_the_default_settings(tmp_path, m
     half = np.full((1, 25, 1, 3), 0.5)
     clip = skeleton_txt.text(half, np.array([[7]]), np.full((1, 25, 1), 2))
     (tmp_path / "mine").mkdir()
-    for remote, setups in zip(dataset.SPEC.remotes, (range(1, 18), range(18, 33)), strict=False):
+    for remote, setups in zip(
+        dataset.DATASET.spec.remotes, (range(1, 18), range(18, 33)), strict=False
+    ):
         names = [f"{FOLDER}/{name}.skeleton" for name in _ntu.filmed(setups)]
         lacking = [name for name in names if name[-29:-9] in _ntu.missing()]
         good = sorted(set(names) - set(lacking))
@@ -160,7 +163,7 @@ def test_a_clip_that_no_list_names_is_never_dropped(tmp_path, clips, few):
 def test_a_name_that_no_clip_has_is_refused(name, complaint):
     """A000 would be class -1 and A061 of NTU-60 a 61st class: stored, counted and trained on."""
     with pytest.raises(UserError, match=rf"^{name}\.skeleton: {complaint}.*remove the file$"):
-        _ntu.read_member(f"{name}.skeleton", b"")
+        ntu60.DATASET.read(Member(f"{name}.skeleton"), b"", None)
 
 
 def test_every_name_that_was_filmed_is_one_that_clips_have():
@@ -186,22 +189,22 @@ AUTHORS_CLASSES_SHA256 = "580a42c65ca94e5d4775e3bc7f53e0789de480e272e69ca712906e
 
 def test_classes_and_people_are_the_official_ones():
     """A name or a number lost in a list shifts every label behind it."""
-    text = "\n".join(ntu120.SPEC.classes)
+    text = "\n".join(ntu120.DATASET.spec.classes)
     assert hashlib.sha256(text.encode()).hexdigest() == AUTHORS_CLASSES_SHA256
-    assert ntu60.SPEC.classes == ntu120.SPEC.classes[:60]
+    assert ntu60.DATASET.spec.classes == ntu120.DATASET.spec.classes[:60]
     assert (len(_ntu.SUBJECTS_60), len(_ntu.SUBJECTS_120)) == (20, 53)
 
 
 def test_encoders_for_ntu60_can_spare_its_test_clips():
     """All of NTU-60 is in NTU-120: an encoder trained there and tested here would be tested on what it has seen."""
     names = [
-        ntu60.place(str(name)) for name in simulated.ntu_names((1, 2, 18, 20), (1, 3, 45), (1,))
+        _ntu.clip_named(str(name)) for name in simulated.ntu_names((1, 2, 18, 20), (1, 3, 45), (1,))
     ]
     for own in ("xsub", "xset"):
-        for other, rule in ntu60.SPEC.splits.items():
+        for other, rule in ntu60.DATASET.spec.splits.items():
             plain, spared = (
-                ntu120.SPEC.splits[own],
-                ntu120.SPEC.splits[f"{own}_sparing_ntu60_{other}"],
+                ntu120.DATASET.spec.splits[own],
+                ntu120.DATASET.spec.splits[f"{own}_sparing_ntu60_{other}"],
             )
             for clip in names:
                 tested_there = clip.setup <= 17 and rule(clip) == "test"
@@ -209,7 +212,7 @@ def test_encoders_for_ntu60_can_spare_its_test_clips():
                     "" if plain(clip) == "train" and tested_there else plain(clip)
                 )
     filmed = [clip for clip in names if clip.setup > 17 or clip.subject <= 40]
-    same = ntu120.SPEC.splits["xsub"], ntu120.SPEC.splits["xsub_sparing_ntu60_xsub"]
+    same = ntu120.DATASET.spec.splits["xsub"], ntu120.DATASET.spec.splits["xsub_sparing_ntu60_xsub"]
     assert [same[0](clip) for clip in filmed] == [
         same[1](clip) for clip in filmed
     ]  # whom xsub trains on in both
@@ -232,23 +235,23 @@ def test_encoders_for_ntu60_can_spare_its_test_clips():
 )
 def test_a_transfer_that_leaks_is_refused(tmp_path, source, split, target, tested, leaks):
     """Whatever the data set is called, an encoder must not be tested on clips it was trained on."""
-    found = source.SPEC.leak(split, target.SPEC, tested)
+    found = source.DATASET.spec.leak(split, target.DATASET.spec, tested)
     assert (found is not None) == leaks
     content = f"""
 suite: transfer
 methods: {{pstl: {{recipe: resize50, encoder: stgcn, train: {{epochs: 1, lr: 0.1}}}}}}
-tasks: {{moved: {{kind: finetune, source: {source.SPEC.name}/{split}}}}}
+tasks: {{moved: {{kind: finetune, source: {source.DATASET.spec.name}/{split}}}}}
 suites:
   transfer:
     summary: ""
-    experiments: [{{dataset: {target.SPEC.name}, split: {tested}, methods: [pstl], tasks: [moved]}}]
+    experiments: [{{dataset: {target.DATASET.spec.name}, split: {tested}, methods: [pstl], tasks: [moved]}}]
 """
     (tmp_path / "params.yaml").write_text(content)
     params = load(tmp_path / "params.yaml")
     if leaks:
         with pytest.raises(
             UserError,
-            match=rf"tasks\.moved: {source.SPEC.name}/{split} trains on clips that {target.SPEC.name}/{tested} tests on",
+            match=rf"tasks\.moved: {source.DATASET.spec.name}/{split} trains on clips that {target.DATASET.spec.name}/{tested} tests on",
         ):
             check_plugins(params, "transfer")
     else:
@@ -294,9 +297,9 @@ def test_clips_that_begin_without_a_body_stay_numbers(recipe):
     xyz, ids = seen.xyz[-11:], seen.ids[-11:]
     late = np.concatenate([np.zeros((85, *xyz.shape[1:]), np.float32), xyz])
     numbers = skeleton_txt.numbered(np.concatenate([np.zeros((85, ids.shape[1]), np.int64), ids]))
-    clip = dataclasses.replace(ntu60.place(str(NAMES[0])), xyz=late, bodies=numbers)
+    clip = dataclasses.replace(_ntu.clip_named(str(NAMES[0])), xyz=late, bodies=numbers)
     module = load_plugin("data.recipes", recipe)
-    x, length = module.apply([clip], load_skeleton("kinect_v2"), 2, module.Config())
+    x, length = module.RECIPE.apply([clip], load_skeleton("kinect_v2"), 2, module.RECIPE.Config())
     assert np.isfinite(x).all()
     assert 1 <= length[0] <= 96
     assert x.any() == (recipe != "resize50")
@@ -311,7 +314,7 @@ def test_what_other_systems_put_into_an_archive_is_passed_over(tmp_path, clips, 
     }
     (tmp_path / "zip").mkdir()
     members = {f"again/{FOLDER}/{name}": text for name, text in clips.items()}
-    path = tmp_path / "zip" / ntu60.SPEC.remotes[0].filename
+    path = tmp_path / "zip" / ntu60.DATASET.spec.remotes[0].filename
     simulated.write_zip(path, members | shadows | others)
     assert len(sequences(tmp_path, tmp_path / "zip")) == len(NAMES)
 
@@ -433,7 +436,7 @@ def test_downloading_needs_the_terms_accepted(tmp_path, monkeypatch):
     message = str(caught.value)
     assert not asked
     for part in (
-        ntu60.SPEC.remotes[0].filename,
+        ntu60.DATASET.spec.remotes[0].filename,
         "rose1.ntu.edu.sg",
         "accept_terms: true",
         f"{tmp_path}/raw/archives",
@@ -441,4 +444,4 @@ def test_downloading_needs_the_terms_accepted(tmp_path, monkeypatch):
         assert part in message
     with pytest.raises(FileNotFoundError):  # of the file that was not really downloaded
         fetch("ntu60", {"accept_terms": True}, tmp_path / "raw/ntu60")
-    assert asked == [ntu60.SPEC.remotes[0].url]
+    assert asked == [ntu60.DATASET.spec.remotes[0].url]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pstl.data import parse
 from pstl.data.datasets import nwucla
 from pstl.data.fetch import fetch
 from pstl.data.formats import ucla_json
@@ -14,7 +15,7 @@ from pstl.errors import UserError
 from pstl.skeletons import load
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-SKELETON = load(nwucla.SPEC.skeleton)
+SKELETON = load(nwucla.DATASET.spec.skeleton)
 J = SKELETON.joints
 
 
@@ -28,7 +29,7 @@ def write(folder, name="a08_s01_e02_v03", frames=None, label=7):
 def test_a_file_becomes_a_clip(tmp_path):
     """Every number has one place: time first, then joint, one person, x y z; and label 7 in the file is class 6 here."""
     write(tmp_path)
-    (clip,) = nwucla.read(tmp_path)
+    (clip,) = parse.clips(nwucla.DATASET, tmp_path)
     assert (clip.name, clip.label, clip.subject, clip.camera) == ("a08_s01_e02_v03", 6, 1, 3)
     assert clip.xyz.dtype == np.float32
     assert clip.xyz.shape == (2, J, 1, 3)
@@ -37,8 +38,8 @@ def test_a_file_becomes_a_clip(tmp_path):
 
 def test_codes_and_classes_agree():
     """The codes skip a07 and a10: a label shifted by one from there on would still train, and mean another action."""
-    assert sorted(nwucla.LABELS.values()) == list(range(1, len(nwucla.SPEC.classes) + 1))
-    assert {code: nwucla.SPEC.classes[label - 1] for code, label in nwucla.LABELS.items() if code > 5} == {
+    assert sorted(nwucla.LABELS.values()) == list(range(1, len(nwucla.DATASET.spec.classes) + 1))
+    assert {code: nwucla.DATASET.spec.classes[label - 1] for code, label in nwucla.LABELS.items() if code > 5} == {
         6: "stand up", 8: "donning", 9: "doffing", 11: "throw", 12: "carry"
     }  # fmt: skip
 
@@ -71,7 +72,7 @@ def test_what_is_not_a_clip_is_refused_by_name(tmp_path, changes, message):
     """One bad file among 1484 is only found if the message names it; read on in silence, it would become a wrong row."""
     path = write(tmp_path, **changes)
     with pytest.raises(UserError) as caught:
-        ucla_json.read(path, J, nwucla.LABELS)
+        ucla_json.read(path.read_bytes(), str(path), J, nwucla.LABELS)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -88,13 +89,13 @@ def test_a_broken_file_is_named(tmp_path, content):
     with pytest.raises(
         UserError, match=r"a08_s01_e02_v03\.json: (not valid JSON|expected an object)"
     ):
-        ucla_json.read(path, J, nwucla.LABELS)
+        ucla_json.read(path.read_bytes(), str(path), J, nwucla.LABELS)
 
 
 def test_an_empty_folder_says_what_to_run(tmp_path):
     """No clip at all is a folder that was never filled, not a data set of size zero."""
     with pytest.raises(UserError, match="python -m pstl fetch nwucla"):
-        list(nwucla.read(tmp_path))
+        list(parse.clips(nwucla.DATASET, tmp_path))
 
 
 def test_clips_come_sorted_by_name_from_any_depth(tmp_path):
@@ -103,7 +104,7 @@ def test_clips_come_sorted_by_name_from_any_depth(tmp_path):
     for folder, name in zip(("z", "y/x", "."), names, strict=True):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         write(tmp_path / folder, name, label=nwucla.LABELS[int(name[1:3])])
-    assert [clip.name for clip in nwucla.read(tmp_path)] == sorted(names)
+    assert [clip.name for clip in parse.clips(nwucla.DATASET, tmp_path)] == sorted(names)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def clips(tmp_path_factory):
         pytest.skip("no real recordings: ../shared/data/nw-ucla is absent")
     folder = tmp_path_factory.mktemp("raw") / "nwucla"
     fetch("nwucla", {}, folder, [SHARED])
-    return list(nwucla.read(folder))
+    return list(parse.clips(nwucla.DATASET, folder))
 
 
 def test_the_real_archive_is_known(tmp_path, clips, caplog):
@@ -121,14 +122,14 @@ def test_the_real_archive_is_known(tmp_path, clips, caplog):
     assert not caplog.records
     manifest = json.loads((tmp_path / "nwucla" / "manifest.json").read_text())
     assert len(manifest["files"]) == 1484
-    assert manifest["sources"][0]["sha256"] in nwucla.SPEC.remotes[0].sha256
+    assert manifest["sources"][0]["sha256"] in nwucla.DATASET.spec.remotes[0].sha256
 
 
 def test_counts_are_those_of_the_literature(clips):
     """Accuracies are comparable only on the same 1020 + 464 clips, of the same classes, with no performer or camera misread."""
     assert len(clips) == len({clip.name for clip in clips}) == 1484
-    side = Counter(map(nwucla.SPEC.splits["xview"], clips))
-    assert (side["train"], side["test"]) == nwucla.SPEC.expected["xview"] == (1020, 464)
+    side = Counter(map(nwucla.DATASET.spec.splits["xview"], clips))
+    assert (side["train"], side["test"]) == nwucla.DATASET.spec.expected["xview"] == (1020, 464)
     classes = Counter(clip.label for clip in clips)
     assert [classes[label] for label in range(10)] == [
         150,
@@ -160,15 +161,17 @@ def test_counts_are_those_of_the_literature(clips):
 
 def test_two_clips_have_one_frame(clips):
     """They are part of the counts, one on each side; whatever takes differences over time must live with them."""
-    short = {clip.name: nwucla.SPEC.splits["xview"](clip) for clip in clips if len(clip.xyz) == 1}
+    short = {
+        clip.name: nwucla.DATASET.spec.splits["xview"](clip) for clip in clips if len(clip.xyz) == 1
+    }
     assert short == {"a02_s09_e04_v02": "train", "a02_s09_e04_v03": "test"}
 
 
 def test_a_fifth_of_the_test_is_in_training_and_one_split_is_without(clips):
     """In the release, view 3 of two actions is a copy of view 2: whoever compares neighbours must know, and have a way out."""
-    for split, rule in nwucla.SPEC.splits.items():
+    for split, rule in nwucla.DATASET.spec.splits.items():
         side = {s: [clip for clip in clips if rule(clip) == s] for s in ("train", "test")}
-        assert (len(side["train"]), len(side["test"])) == nwucla.SPEC.expected[split]
+        assert (len(side["train"]), len(side["test"])) == nwucla.DATASET.spec.expected[split]
         seen = {clip.xyz.tobytes(): clip.name for clip in side["train"]}
         copies = {
             clip.name: seen[clip.xyz.tobytes()]
@@ -177,7 +180,7 @@ def test_a_fifth_of_the_test_is_in_training_and_one_split_is_without(clips):
         }
         assert (
             len(copies)
-            == nwucla.SPEC.overlap.get(split, 0)
+            == nwucla.DATASET.spec.overlap.get(split, 0)
             == {"xview": 95, "xview_disjoint": 0}[split]
         )
         for test, train in copies.items():

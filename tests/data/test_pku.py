@@ -9,13 +9,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from pstl.contracts import Clip, Recording
 from pstl.data import doctor, simulated
 from pstl.data.datasets import _pku, ntu60, pkummd1, pkummd2
 from pstl.data.fetch import fetch
 from pstl.data.formats import pku_txt
 from pstl.data.parse import parse, parse_untrimmed
 from pstl.data.recordings import open_recordings
-from pstl.data.spec import RawSequence, Recording
 from pstl.data.store import open_sequences
 from pstl.errors import UserError
 
@@ -47,9 +47,11 @@ def made():
 def few(monkeypatch):
     """The literature's counts, for these recordings of three actions each."""
     for module in (pkummd1, pkummd2):
-        tested = 3 * len(TESTED[module.SPEC.name])
-        expected = {"xsub": (3 * len(RECORDINGS[module.SPEC.name]) - tested, tested)}
-        monkeypatch.setattr(module, "SPEC", dataclasses.replace(module.SPEC, expected=expected))
+        tested = 3 * len(TESTED[module.DATASET.spec.name])
+        expected = {"xsub": (3 * len(RECORDINGS[module.DATASET.spec.name]) - tested, tested)}
+        monkeypatch.setattr(
+            module.DATASET, "spec", dataclasses.replace(module.DATASET.spec, expected=expected)
+        )
 
 
 def copy(folder, dataset, made, packed=True, split=True):
@@ -127,9 +129,11 @@ def test_without_the_split_file_the_rule_decides(tmp_path, made, few, caplog):
     """The lists are small files that get lost; the literature says the same in words."""
     store = sequences(tmp_path, "pkummd1", copy(tmp_path / "mine", "pkummd1", made, split=False))
     assert "cross-subject.txt" in caplog.text
-    sides = {clip.name[:6]: pkummd1.SPEC.splits["xsub"](clip) for clip in store}
+    sides = {clip.name[:6]: pkummd1.DATASET.spec.splits["xsub"](clip) for clip in store}
     assert {name for name, side in sides.items() if side == "test"} == TESTED["pkummd1"]
-    assert {clip.name[:6] for clip in store if pkummd1.SPEC.splits["xview"](clip) == "test"} == {
+    assert {
+        clip.name[:6] for clip in store if pkummd1.DATASET.spec.splits["xview"](clip) == "test"
+    } == {
         "0002-L",
         "0291-L",
     }
@@ -142,7 +146,7 @@ def test_a_split_file_that_says_otherwise_is_followed_and_reported(tmp_path, mad
         simulated.pku_split(["0291-L", "0002-L"], ["0002-M", "0334-M"])
     )
     store = sequences(tmp_path, "pkummd1", source, {"wrong_counts": "warn"})
-    sides = {clip.name[:6]: pkummd1.SPEC.splits["xsub"](clip) for clip in store}
+    sides = {clip.name[:6]: pkummd1.DATASET.spec.splits["xsub"](clip) for clip in store}
     assert sides == {
         "0002-L": "train",
         "0002-M": "test",
@@ -302,9 +306,9 @@ def test_an_interval_that_is_labelled_twice_is_said():
     texts = {
         "Label_PKUMMD.7z": {"0002-L.txt": "1,1,5,1\n1,1,5,2\n", "0003-L.txt": "1,1,5,1\n2,1,5,1\n"}
     }
-    known, said = pkummd1.notes(texts, ["0002-L.txt", "0003-L.txt"])
-    assert [len(note.intervals) for note in known.values()] == [2, 2]
-    assert said == ["1 label files hold an interval twice, e.g. 0002-L.txt: two clips"]
+    notes = _pku.notes(pkummd1.DATASET.spec, texts, ["0002-L.txt", "0003-L.txt"])
+    assert [len(note.intervals) for note in notes.by_file.values()] == [2, 2]
+    assert notes.remarks == ["1 label files hold an interval twice, e.g. 0002-L.txt: two clips"]
 
 
 FRAME = b" ".join([b"0.5"] * 150) + b"\n"
@@ -360,9 +364,9 @@ def release(tmp_path_factory):
         with zipfile.ZipFile(folder / f"{archive}.zip", "w") as bundle:
             for name, content in files.items():
                 bundle.writestr(f"{INSIDE[archive]}/{name}", content)
-    places = [pkummd1.place(name.removesuffix(".txt")) for name in sorted(texts)]
+    places = [_pku.clip_named(name.removesuffix(".txt")) for name in sorted(texts)]
     for file, split in (("cross_subject.txt", "xsub"), ("cross-view.txt", "xview")):
-        rule = pkummd1.SPEC.splits[split]
+        rule = pkummd1.DATASET.spec.splits[split]
         lists = ([clip.name for clip in places if rule(clip) == side] for side in ("train", "test"))
         (folder / file).write_bytes(simulated.pku_split(*lists).replace(b"\n", b"\r\n"))
     return folder
@@ -423,7 +427,7 @@ def test_only_the_known_slip_is_mended(file, row, line, slips):
     """Any other end before its start is damage, or the label of another recording."""
     lines = [f"1,{i * 10 + 1},{i * 10 + 5},2" for i in range(30)]
     lines[row - 1] = line
-    text, said = _pku.mended("\n".join(lines), file, pkummd1.SPEC.slips)
+    text, said = _pku.mended("\n".join(lines), file, pkummd1.DATASET.spec.slips)
     assert len(said) == slips
     if slips:
         assert pku_txt.read_labels(text, file, 51)[20] == pku_txt.Interval(1, 4925, 5036)
@@ -435,7 +439,7 @@ def test_only_the_known_slip_is_mended(file, row, line, slips):
 def test_a_copy_whose_slip_was_corrected_is_read_in_silence():
     """Nothing is noted that is not there."""
     text = "1,1,2,2\n" * 20 + "1,4925,5036,2\n"
-    assert _pku.mended(text, "0043-L.txt", pkummd1.SPEC.slips) == (text, [])
+    assert _pku.mended(text, "0043-L.txt", pkummd1.DATASET.spec.slips) == (text, [])
 
 
 @pytest.mark.parametrize(
@@ -444,17 +448,21 @@ def test_a_copy_whose_slip_was_corrected_is_read_in_silence():
 )
 def test_recordings_that_a_copy_lacks_are_named(dataset, views, subjects):
     """Each phase's recordings of both splits are published; the names of which are known must fit."""
-    names = [name for name in dataset.absent([]) if name != "0364-R"]  # one of R, nobody says which
+    names = [
+        name for name in dataset.DATASET.absent([]) if name != "0364-R"
+    ]  # one of R, nobody says which
     for split, numbers in (("xview", views), ("xsub", subjects)):
-        sides = Counter(dataset.SPEC.splits[split](dataset.place(name)) for name in names)
+        sides = Counter(dataset.DATASET.spec.splits[split](_pku.clip_named(name)) for name in names)
         assert (sides["train"], sides["test"]) == numbers
-    assert dataset.absent(f"{name}.txt" for name in names) == []
-    assert dataset.absent(f"{name}.txt" for name in names[1:])[0] == names[0]
+    assert dataset.DATASET.absent([f"{name}.txt" for name in names]) == []
+    assert dataset.DATASET.absent([f"{name}.txt" for name in names[1:]])[0] == names[0]
 
 
 def test_a_damaged_label_file_costs_its_recording_only(tmp_path, made, monkeypatch):
     """Labels are read first: one broken line must not hide the other recordings from the doctor."""
-    monkeypatch.setattr(pkummd1, "SPEC", dataclasses.replace(pkummd1.SPEC, expected={}))
+    monkeypatch.setattr(
+        pkummd1.DATASET, "spec", dataclasses.replace(pkummd1.DATASET.spec, expected={})
+    )
     source = copy(tmp_path / "mine", "pkummd1", made, packed=False)
     (source / "Label/Label_PKUMMD/0003-R.txt").write_text("1,9,5,1\n")
     fetch("pkummd1", {}, tmp_path / "raw", [source])
@@ -468,7 +476,7 @@ def test_a_damaged_label_file_costs_its_recording_only(tmp_path, made, monkeypat
 
 def test_the_shorter_of_two_actions_that_begin_together_shows():
     """The order of label lines decided: a class could vanish from the labels of every frame."""
-    nothing = RawSequence("x", -1, np.zeros((400, 25, 1, 3), np.float32))
+    nothing = Clip("x", -1, np.zeros((400, 25, 1, 3), np.float32))
     times = np.arange(1.0, 401)
     actions = [(4, 100.0, 120.0), (6, 100.0, 300.0), (8, 90.0, 400.0)]
     for order in itertools.permutations(actions):
@@ -482,8 +490,8 @@ def test_classes_are_in_the_order_of_the_alphabet():
 
     Of those names that NTU-60 has too, most are written alike there.
     """
-    assert list(pkummd1.SPEC.classes) == sorted(set(pkummd1.SPEC.classes))
-    assert len(pkummd1.SPEC.classes) == 51
-    assert pkummd2.SPEC.classes == pkummd1.SPEC.classes
+    assert list(pkummd1.DATASET.spec.classes) == sorted(set(pkummd1.DATASET.spec.classes))
+    assert len(pkummd1.DATASET.spec.classes) == 51
+    assert pkummd2.DATASET.spec.classes == pkummd1.DATASET.spec.classes
     own = {"bow", "put something inside pocket", "take out something from pocket"}
-    assert set(pkummd1.SPEC.classes) - set(ntu60.SPEC.classes) == own
+    assert set(pkummd1.DATASET.spec.classes) - set(ntu60.DATASET.spec.classes) == own

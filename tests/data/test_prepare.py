@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from pstl.contracts import Clip
 from pstl.data import prepare
 from pstl.data.datasets import nwucla
 from pstl.data.parse import parse
-from pstl.data.spec import RawSequence, by_camera
+from pstl.data.spec import by_camera
 from pstl.data.store import ArraySet, open_array, write_array
 from pstl.errors import UserError
 
@@ -65,8 +66,9 @@ def test_what_a_split_leaves_out_is_said(tmp_path, caplog):
 
 def test_wrong_count_names_both_numbers(tmp_path, monkeypatch):
     """A missing file must be an error at the door, not a surprise in a table."""
-    one = RawSequence("a01_s01_e00_v01", 0, np.ones((2, 20, 1, 3), np.float32), camera=1)
-    monkeypatch.setattr(nwucla, "read", lambda folder: iter([one]))
+    one = Clip("a01_s01_e00_v01", 0, np.ones((2, 20, 1, 3), np.float32), camera=1)
+    (tmp_path / "a01_s01_e00_v01.json").touch()
+    monkeypatch.setattr(nwucla.DATASET, "read", lambda member, data, note: [one])
     with pytest.raises(
         UserError, match=r"nwucla/xview: 1 training clips .* expected 1020; delete the folder"
     ):
@@ -93,7 +95,7 @@ def test_real_nwucla_from_archive_to_array(shared, tmp_path):
 def test_split_rules_by_camera_cover_and_exclude():
     """A camera named on no side is left out, one named on both is a mistake."""
     rule = by_camera(train=(1,), test=(3,))
-    clips = [RawSequence("x", 0, np.zeros((1, 1, 1, 3)), camera=c) for c in (1, 2, 3)]
+    clips = [Clip("x", 0, np.zeros((1, 1, 1, 3)), camera=c) for c in (1, 2, 3)]
     assert [rule(c) for c in clips] == ["train", "", "test"]
     with pytest.raises(UserError, match="in training and in test"):
         by_camera(train=(1, 2), test=(2,))

@@ -4,23 +4,21 @@ import numpy as np
 import pytest
 
 from pstl import paths
+from pstl.contracts import Clip, Recording
 from pstl.data.datasets import utkinect
 from pstl.data.parse import parse_untrimmed
 from pstl.data.recordings import open_recordings, write_recordings
-from pstl.data.spec import RawSequence, Recording
 from pstl.data.store import write_sequences
 from pstl.errors import UserError
 from pstl.skeletons import load
 
-SPEC = utkinect.SPEC
+SPEC = utkinect.DATASET.spec
 J = load(SPEC.skeleton).joints
 
 
 def recording(name="s01_e01", times=(2, 4, 8), actions=((0, 2.0, 4.0),), subject=1, frames=3):
     xyz = np.random.default_rng(subject).normal(size=(frames, J, 1, 3)).astype(np.float32)
-    return Recording(
-        RawSequence(name, -1, xyz, subject=subject), np.array(times, float), tuple(actions)
-    )
+    return Recording(Clip(name, -1, xyz, subject=subject), np.array(times, float), tuple(actions))
 
 
 def test_the_files_beside_meta_are_those_that_are_named(tmp_path):
@@ -73,13 +71,13 @@ def test_clips_are_recordings_of_one_action(tmp_path):
         tmp_path / "s",
         SPEC,
         J,
-        [RawSequence("a", 4, clip.xyz, subject=2), RawSequence("b", 5, clip.xyz[:2], subject=7)],
+        [Clip("a", 4, clip.xyz, subject=2), Clip("b", 5, clip.xyz[:2], subject=7)],
     )
     store = open_recordings(tmp_path / "s")
     assert store[1].actions == ((5, 0.0, 1.0),)
     assert store[0].labels().tolist() == [4, 4, 4]
     assert [side.tolist() for side in store.sides("xsub")] == [[0], [1]]
-    write_sequences(tmp_path / "t", SPEC, J, [RawSequence("a", 4, clip.xyz, subject=2)])
+    write_sequences(tmp_path / "t", SPEC, J, [Clip("a", 4, clip.xyz, subject=2)])
     with pytest.raises(UserError, match="1 training and 0 test"):
         open_recordings(tmp_path / "t").sides("xsub")
     with pytest.raises(UserError, match="unknown split 'xset'"):

@@ -2,8 +2,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from pstl.contracts import Clip
 from pstl.data.recipes import resize50
-from pstl.data.spec import RawSequence
 from pstl.skeletons import load
 
 SKELETON = load("kinect_v2")
@@ -12,7 +12,7 @@ SKELETON = load("kinect_v2")
 def clip(frames, people=2, seed=0, name="a"):
     rng = np.random.default_rng(seed)
     xyz = rng.normal(size=(frames, 25, people, 3)) + np.array([0, 0, 3])
-    return RawSequence(name, 0, xyz.astype(np.float32))
+    return Clip(name, 0, xyz.astype(np.float32))
 
 
 def released(xyz):
@@ -51,7 +51,7 @@ def test_array_equals_the_published_steps_one_by_one():
     ]
     clips[1].xyz[10:, :, 1] = 0  # a second person who leaves
     clips[2].xyz[40:45] = 0  # frames without a body: fewer FIRST frames are used
-    x, length = resize50.apply(clips, SKELETON, 2, resize50.Config())
+    x, length = resize50.RECIPE.apply(clips, SKELETON, 2, resize50.RECIPE.Config())
     assert length.tolist() == [20, 50, 88, 7, 300]
     for i, c in enumerate(clips):
         two = np.zeros((len(c.xyz), 25, 2, 3), np.float32)
@@ -61,7 +61,7 @@ def test_array_equals_the_published_steps_one_by_one():
 
 def test_centre_is_zero_and_absent_person_stays_zero():
     """Everything is relative to the own spine; who is not there must not appear."""
-    x, _ = resize50.apply([clip(30, people=1)], SKELETON, 2, resize50.Config())
+    x, _ = resize50.RECIPE.apply([clip(30, people=1)], SKELETON, 2, resize50.RECIPE.Config())
     assert not x[0, :, :, 20].any()
     assert not x[0, :, :, :, 1].any()
     assert x[0, :, :, :, 0].any()
@@ -71,7 +71,7 @@ def test_shoulders_end_up_parallel_to_x():
     """The view is taken out. The sense of rotation is one per clip: a person who mostly stands so is turned right."""
     person = clip(40)
     person.xyz[:, 8, 0] = person.xyz[:, 4, 0] + [0.3, 0.0, 0.2]
-    x, _ = resize50.apply([person], SKELETON, 2, resize50.Config())
+    x, _ = resize50.RECIPE.apply([person], SKELETON, 2, resize50.RECIPE.Config())
     line = x[0, :, :, 8, 0] - x[0, :, :, 4, 0]
     assert (line[0] > 0.3).all()
     np.testing.assert_allclose(line[2], 0, atol=1e-3)
@@ -80,7 +80,7 @@ def test_shoulders_end_up_parallel_to_x():
 def test_bones_keep_their_length_per_frame():
     """Rotation and centring are rigid; only the resize mixes frames, and it does not at equal length."""
     c = clip(50)
-    x, _ = resize50.apply([c], SKELETON, 2, resize50.Config())
+    x, _ = resize50.RECIPE.apply([c], SKELETON, 2, resize50.RECIPE.Config())
     for child, parent in SKELETON.edges:
         before = np.linalg.norm(c.xyz[:, child] - c.xyz[:, parent], axis=-1)
         after = np.linalg.norm(x[0, :, :, child] - x[0, :, :, parent], axis=0)
@@ -91,7 +91,9 @@ def test_one_frame_and_no_body_at_the_start_work():
     """NW-UCLA has one-frame clips; a clip whose first slot is empty would crash the released code."""
     empty = clip(12)
     empty.xyz[:, :, 0] = 0
-    x, length = resize50.apply([clip(1, name="one"), empty], SKELETON, 2, resize50.Config())
+    x, length = resize50.RECIPE.apply(
+        [clip(1, name="one"), empty], SKELETON, 2, resize50.RECIPE.Config()
+    )
     assert length.tolist() == [1, 12]
     assert np.isfinite(x).all()
     np.testing.assert_allclose(x[0].std(axis=1), 0, atol=1e-5)

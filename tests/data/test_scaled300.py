@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from data.psp_steps import prepared
 
+from pstl.contracts import Clip
 from pstl.data.formats import skeleton_txt
 from pstl.data.recipes import scaled300
 from pstl.data.recipes._rotation import turn
-from pstl.data.spec import RawSequence
 from pstl.skeletons import load
 
 V2, V1 = load("kinect_v2"), load("kinect_v1")
@@ -21,8 +21,8 @@ def walk(frames=30, skeleton=V2, people=1, seed=0):
 
 
 def apply(*clips, skeleton=V2, people=2, **cfg):
-    sequences = [RawSequence(f"clip{i}", 0, xyz) for i, xyz in enumerate(clips)]
-    return scaled300.apply(sequences, skeleton, people, scaled300.Config(**cfg))
+    sequences = [Clip(f"clip{i}", 0, xyz) for i, xyz in enumerate(clips)]
+    return scaled300.RECIPE.apply(sequences, skeleton, people, scaled300.RECIPE.Config(**cfg))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,7 @@ def recorded(bodies, present, ids, order, spread=1):
 
 def sequence(xyz, ids):
     """As `parse` makes one of a file."""
-    return RawSequence(
-        "c", 0, xyz, bodies=skeleton_txt.numbered(ids), merged=skeleton_txt.merged(ids)
-    )
+    return Clip("c", 0, xyz, bodies=skeleton_txt.numbered(ids), merged=skeleton_txt.merged(ids))
 
 
 def figure(rng, frames, height, width, motion, place):
@@ -137,7 +135,9 @@ def test_arrays_are_those_of_the_papers_own_steps(ids):
     for seed in range(80):
         xyz, numbers = scene(seed)
         expected = prepared(xyz, numbers, exact=ids == "exact")
-        x, length = scaled300.apply([sequence(xyz, numbers)], V2, 2, scaled300.Config(ids=ids))
+        x, length = scaled300.RECIPE.apply(
+            [sequence(xyz, numbers)], V2, 2, scaled300.RECIPE.Config(ids=ids)
+        )
         assert length[0] == expected.shape[1], seed
         np.testing.assert_allclose(
             x[0].transpose(3, 1, 2, 0)[: len(expected)], expected, atol=2e-5, err_msg=str(seed)
@@ -210,7 +210,7 @@ def test_ids_that_one_float_holds_are_one_body_in_the_released_arrays_only():
         clip = sequence(*recorded(xyz, np.ones((30, 2), bool), ids, order))
         plain, _ = apply(xyz)
         for setting, same in (("exact", True), ("released", follows)):
-            x, _ = scaled300.apply([clip], V2, 2, scaled300.Config(ids=setting))
+            x, _ = scaled300.RECIPE.apply([clip], V2, 2, scaled300.RECIPE.Config(ids=setting))
             assert np.array_equal(x, plain) == same, (apart, setting)
 
 
@@ -221,7 +221,7 @@ def test_a_body_is_one_body_in_whatever_slot_it_stands():
     swapped, other = xyz.copy(), numbers.copy()
     swapped[12:20], other[12:20] = xyz[12:20, :, ::-1], numbers[12:20, ::-1]
     plain, turned = (
-        scaled300.apply([RawSequence("c", 0, x, bodies=b)], V2, 2, scaled300.Config())[0]
+        scaled300.RECIPE.apply([Clip("c", 0, x, bodies=b)], V2, 2, scaled300.RECIPE.Config())[0]
         for x, b in ((xyz, numbers), (swapped, other))
     )
     np.testing.assert_array_equal(plain, turned)
@@ -232,8 +232,8 @@ def test_a_body_that_is_in_a_frame_twice_makes_two():
     """The sensor repeats an id now and then; a later copy must not overwrite an earlier one, as the released code's third does."""
     xyz = walk(people=3)
     found = scaled300.by_body(
-        RawSequence("c", 0, xyz, bodies=np.tile(np.array([2, 2, 1], np.uint8), (30, 1)))
+        Clip("c", 0, xyz, bodies=np.tile(np.array([2, 2, 1], np.uint8), (30, 1)))
     )
     np.testing.assert_array_equal(found, xyz[:, :, [2, 0, 1]])
-    three = scaled300.by_body(RawSequence("c", 0, xyz, bodies=np.ones((30, 3), np.uint8)))
+    three = scaled300.by_body(Clip("c", 0, xyz, bodies=np.ones((30, 3), np.uint8)))
     np.testing.assert_array_equal(three, xyz)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pstl.data.datasets import _ntu
+from pstl.contracts import Member
+from pstl.data.datasets import ntu60
 from pstl.data.formats import skeleton_txt
 from pstl.data.formats.skeleton_txt import Name, parse_name, read, write
 from pstl.errors import UserError
@@ -78,7 +79,9 @@ def test_what_floats_would_merge_is_told_beside_the_exact_numbers():
     assert skeleton_txt.numbered(ids).tolist() == [[1, 2], [3, 2], [3, 0]]
     assert skeleton_txt.merged(ids) == (1, 2, 1)
     assert skeleton_txt.merged(ids[1:]) == ()
-    clip = _ntu.read_member("S001C001P001R001A050.skeleton", text(bodies=(2, 1)).encode())[0]
+    clip = ntu60.DATASET.read(
+        Member("S001C001P001R001A050.skeleton"), text(bodies=(2, 1)).encode(), None
+    )[0]
     assert (clip.bodies.tolist(), clip.merged) == ([[1, 2], [1, 0]], (1, 1))
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from pstl.contracts import Clip
 from pstl.data.prepare import join
 from pstl.data.recipes import spine300
-from pstl.data.spec import RawSequence
 from pstl.skeletons import load
 
 
@@ -13,7 +13,7 @@ def clip(frames=40, people=2, joints=25, seed=0):
     pose = rng.normal(size=(1, joints, people, 3))
     walk = rng.normal(size=(frames, 1, people, 3)).cumsum(0) * 0.1
     scale = 1 + np.arange(people)[None, None, :, None]
-    return RawSequence(
+    return Clip(
         "clip",
         0,
         ((pose + walk + rng.normal(size=(frames, joints, people, 3)) * 0.05) * scale).astype(
@@ -23,7 +23,7 @@ def clip(frames=40, people=2, joints=25, seed=0):
 
 
 def made(*clips, people=2, name="kinect_v2"):
-    return spine300.apply(list(clips), load(name), people, spine300.Config())
+    return spine300.RECIPE.apply(list(clips), load(name), people, spine300.RECIPE.Config())
 
 
 def slow_fill(body):
@@ -51,7 +51,7 @@ def holes(frames=40):
     xyz[11:13, :, 1] = 0
     xyz[17, :, 0] = 0
     xyz[30:, :, 0] = 0
-    return RawSequence("holes", 0, xyz)
+    return Clip("holes", 0, xyz)
 
 
 def test_the_array_is_the_released_one_up_to_the_length():
@@ -146,9 +146,9 @@ def test_an_absent_body_stays_zero():
     """Its features are shared by all clips only if it is exactly zero; the shift must not move it."""
     xyz = clip().xyz.copy()
     xyz[:, :, 0] = 0
-    x, _ = made(RawSequence("one", 0, xyz))
+    x, _ = made(Clip("one", 0, xyz))
     assert not x[..., 1].any()
-    empty, _ = made(RawSequence("none", 0, np.zeros((5, 25, 2, 3), dtype=np.float32)))
+    empty, _ = made(Clip("none", 0, np.zeros((5, 25, 2, 3), dtype=np.float32)))
     assert not empty.any()
 
 

@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pstl.data.datasets.nwucla import SPEC
-from pstl.data.spec import RawSequence
+from pstl.contracts import Clip
+from pstl.data.datasets import nwucla
 from pstl.data.store import ArraySet, open_array, open_sequences, write_array, write_sequences
 from pstl.errors import UserError
 from pstl.files import replaced, write_json
 
+SPEC = nwucla.DATASET.spec
 JOINTS = 4
 
 
 def clip(name, frames=3, people=1, **fields):
     values = np.random.default_rng([frames, people]).normal(size=(frames, JOINTS, people, 3))
-    return RawSequence(name, fields.pop("label", 0), values.astype(np.float32), **fields)
+    return Clip(name, fields.pop("label", 0), values.astype(np.float32), **fields)
 
 
 def array(**changes):
@@ -58,7 +59,7 @@ def test_clips_of_any_length_and_number_of_people_come_back(tmp_path):
 def test_the_layout_in_memory_does_not_matter(tmp_path):
     """Readers transpose: values in another memory order are the same clip and must be stored as such."""
     straight = clip("a", 4, 2)
-    turned = RawSequence("a", 0, np.asfortranarray(straight.xyz))
+    turned = Clip("a", 0, np.asfortranarray(straight.xyz))
     write_sequences(tmp_path / "s", SPEC, JOINTS, [turned])
     np.testing.assert_array_equal(open_sequences(tmp_path / "s")[0].xyz, straight.xyz)
 
@@ -81,9 +82,7 @@ def test_a_clip_of_another_shape_is_refused(tmp_path, shape):
     with pytest.raises(
         UserError, match=r"clip odd: shape .*, expected \(frames >= 1, 4 joints, people, 3\)"
     ):
-        write_sequences(
-            tmp_path / "s", SPEC, JOINTS, [RawSequence("odd", 0, np.zeros(shape, np.float32))]
-        )
+        write_sequences(tmp_path / "s", SPEC, JOINTS, [Clip("odd", 0, np.zeros(shape, np.float32))])
 
 
 def test_a_name_that_occurs_twice_is_refused(tmp_path):
@@ -152,7 +151,7 @@ def test_a_test_clip_with_the_coordinates_of_a_training_clip_is_seen(tmp_path):
     """Copies between the sides make nearest neighbours look right: they must be found whatever their names and labels say."""
     first, second, other = clip("a", 5, 2), clip("b", 4), clip("c", 4)
     other.xyz[3, 0, 0, 0] += 1e-6
-    copy = RawSequence("d", 3, np.asfortranarray(first.xyz), subject=4)
+    copy = Clip("d", 3, np.asfortranarray(first.xyz), subject=4)
     write_sequences(tmp_path / "s", SPEC, JOINTS, [first, second, other, copy])
     content = open_sequences(tmp_path / "s").index["content"]
     splits = {"x": (np.array([0, 1]), np.array([3, 2])), "y": (np.array([1]), np.array([0, 2, 3]))}
@@ -234,7 +233,7 @@ def test_which_bodies_are_one_as_floats_is_kept(tmp_path):
         clip("a", 2, 2, bodies=numbers, merged=(1, 2, 1)),
         clip("b", 2, 2, bodies=numbers),
     )
-    write_sequences(tmp_path / "s", SPEC, JOINTS, iter([single, pair]), by_name=True)
+    write_sequences(tmp_path / "s", SPEC, JOINTS, iter([single, pair]), order=[1, 0])
     assert [s.merged for s in open_sequences(tmp_path / "s")] == [(1, 2, 1), ()]
     for wrong in (clip("a", 2, 2, bodies=numbers, merged=(1, 1)), clip("a", 2, 2, merged=(1, 1))):
         with pytest.raises(UserError, match="clip a: merged"):

@@ -8,25 +8,18 @@ import torch
 
 from pstl import config, skeletons
 from pstl.config import validated
-from pstl.data.datasets.synthetic import (
-    CLASSES,
-    SPEC,
-    Config,
-    clips,
-    expected,
-    fetch,
-    read,
-    simulate,
-)
+from pstl.contracts import Clip
+from pstl.data import parse
+from pstl.data.datasets.synthetic import CLASSES, DATASET, clip_names, simulate
 from pstl.data.formats import skeleton_txt
 from pstl.data.formats.skeleton_txt import Name
 from pstl.data.recipes import resize50
-from pstl.data.spec import RawSequence
 from pstl.errors import UserError
 from pstl.ops.neighbours import nearest
 from pstl.simulator.actions import ACTIONS
 
 ROOT = Path(__file__).parents[2]
+SPEC, Config = DATASET.spec, DATASET.Config
 TINY = Config(performers=2, cameras=2, repetitions=1, frames=(20, 30))
 
 
@@ -34,7 +27,7 @@ TINY = Config(performers=2, cameras=2, repetitions=1, frames=(20, 30))
 def tiny(tmp_path_factory):
     """A folder of the tiny data set."""
     folder = tmp_path_factory.mktemp("synthetic")
-    fetch(TINY, folder)
+    DATASET.make(TINY, folder)
     return folder
 
 
@@ -42,12 +35,12 @@ def tiny(tmp_path_factory):
 def whole():
     """Every clip of the default settings, as the sensor gives it."""
     cfg = Config()
-    return {name: simulate(cfg, name) for name in clips(cfg)}
+    return {name: simulate(cfg, name) for name in clip_names(cfg)}
 
 
 def test_the_same_seed_writes_the_same_bytes(tiny, tmp_path):
     """Results on this data set are compared by its checksum: a second machine must make the same files."""
-    fetch(TINY, tmp_path)
+    DATASET.make(TINY, tmp_path)
     files = sorted(path.name for path in tiny.iterdir())
     assert files == sorted(path.name for path in tmp_path.iterdir())
     assert all((tiny / name).read_bytes() == (tmp_path / name).read_bytes() for name in files)
@@ -55,7 +48,7 @@ def test_the_same_seed_writes_the_same_bytes(tiny, tmp_path):
 
 def test_another_seed_is_another_data_set(tiny, tmp_path):
     """Seeds that share clips would make repeated experiments dependent."""
-    fetch(TINY.model_copy(update={"seed": 1, "cameras": 1}), tmp_path)
+    DATASET.make(TINY.model_copy(update={"seed": 1, "cameras": 1}), tmp_path)
     assert not [
         path for path in tmp_path.iterdir() if path.read_bytes() == (tiny / path.name).read_bytes()
     ]
@@ -86,10 +79,10 @@ def test_noise_leaves_the_motion_alone():
 
 def test_counts_equal_what_is_expected(tiny):
     """parse compares the two: an expectation that is wrong, or a clip that is missing, stops the run here."""
-    sequences = list(read(tiny))
+    sequences = list(parse.clips(DATASET, tiny))
     for split, rule in SPEC.splits.items():
         sides = [rule(sequence) for sequence in sequences]
-        assert (sides.count("train"), sides.count("test")) == expected(TINY)[split]
+        assert (sides.count("train"), sides.count("test")) == DATASET.expected(TINY)[split]
 
 
 @pytest.mark.parametrize("performers", [2, 3, 12])
@@ -97,14 +90,14 @@ def test_counts_equal_what_is_expected(tiny):
 def test_expected_counts_add_up(performers, cameras):
     """Every clip is on one side of each split, whatever the size."""
     cfg = Config(performers=performers, cameras=cameras, actions=CLASSES[:3])
-    assert {sum(sides) for sides in expected(cfg).values()} == {len(clips(cfg))}
+    assert {sum(sides) for sides in DATASET.expected(cfg).values()} == {len(clip_names(cfg))}
 
 
 def test_splits_are_disjoint_by_performer_and_by_camera(tiny):
     """A performer on both sides of xsub, or a view on both sides of xview, and the score means nothing."""
     for split, group in (("xsub", "subject"), ("xview", "camera")):
         sides = {"train": set(), "test": set()}
-        for sequence in read(tiny):
+        for sequence in parse.clips(DATASET, tiny):
             sides[SPEC.splits[split](sequence)].add(getattr(sequence, group))
         assert sides["train"]
         assert sides["test"]
@@ -114,7 +107,7 @@ def test_splits_are_disjoint_by_performer_and_by_camera(tiny):
 def test_every_performer_does_every_action_before_every_camera():
     """A class that only some performers or cameras have is recognised by them instead of by its motion."""
     cfg = Config()
-    names = clips(cfg)
+    names = clip_names(cfg)
     assert len(names) == len(set(names)) == 12 * 3 * cfg.repetitions * 14
     cells = {(name.performer, name.camera, name.action) for name in names}
     assert len(cells) == 12 * 3 * 14
@@ -122,7 +115,7 @@ def test_every_performer_does_every_action_before_every_camera():
 
 def test_labels_and_people_come_from_the_name(tiny):
     """The file name is the only annotation."""
-    for sequence in read(tiny):
+    for sequence in parse.clips(DATASET, tiny):
         name = skeleton_txt.parse_name(sequence.name)
         assert (sequence.label + 1, sequence.subject, sequence.camera) == (
             name.action,
@@ -184,13 +177,13 @@ def test_coordinates_tell_less_than_two_in_five_actions():
     cfg = validated(
         Config, config.load(ROOT / "params.yaml").datasets["synthetic"], "datasets.synthetic"
     )
-    names = clips(cfg)
+    names = clip_names(cfg)
     recordings = [
-        RawSequence(str(n), n.action - 1, simulate(cfg, n).xyz, n.performer, n.camera, n.setup)
+        Clip(str(n), n.action - 1, simulate(cfg, n).xyz, n.performer, n.camera, n.setup)
         for n in names
     ]
-    x, _ = resize50.apply(
-        recordings, skeletons.load(SPEC.skeleton), SPEC.people, resize50.Config(frames=25)
+    x, _ = resize50.RECIPE.apply(
+        recordings, skeletons.load(SPEC.skeleton), SPEC.people, resize50.RECIPE.Config(frames=25)
     )
     flat = torch.from_numpy(x).flatten(1)
     y, train = (

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from pstl.contracts import Clip
 from pstl.data.datasets import _pku, synthetic
-from pstl.data.datasets.synthetic_untrimmed import SPEC, Config, expected, read_untrimmed, simulate
+from pstl.data.datasets.synthetic_untrimmed import DATASET, simulate
 from pstl.data.fetch import fetch
 from pstl.data.formats import pku_txt
 from pstl.data.formats.skeleton_txt import Name
-from pstl.data.parse import parse, parse_untrimmed
+from pstl.data.parse import parse, parse_untrimmed, recordings
 from pstl.data.recordings import open_recordings
-from pstl.data.spec import RawSequence
 from pstl.data.store import open_sequences
 from pstl.errors import UserError
 
@@ -24,7 +24,7 @@ QUIET = {
     "dropped_frame": 0,
     "tilt_deg": 0,
 }
-CFG = Config.model_validate(TINY)
+SPEC, CFG = DATASET.spec, DATASET.Config.model_validate(TINY)
 
 
 @pytest.fixture(scope="module")
@@ -62,28 +62,29 @@ def test_intervals_are_clips_too(raw, tmp_path):
     """Whoever wants to pre-train on them gets the counted clips."""
     parse(SPEC.name, TINY, raw, tmp_path / "s", jobs=1)
     clips = open_sequences(tmp_path / "s")
-    assert len(clips) == sum(expected(CFG)["xsub"]) == 3 * len(SPEC.classes)
+    assert len(clips) == sum(DATASET.expected(CFG)["xsub"]) == 3 * len(SPEC.classes)
     assert {clip.label for clip in clips} == set(range(len(SPEC.classes)))
 
 
 def test_people_are_those_of_the_trimmed_set():
     """An encoder from `synthetic` is tried here: its training performers must not be tested, so numbers must mean the same people."""
-    assert [SPEC.splits["xsub"](_pku.place(f"A01N{n:02d}-L")) for n in (1, 2, 3)] == [
+    assert [SPEC.splits["xsub"](_pku.clip_named(f"A01N{n:02d}-L")) for n in (1, 2, 3)] == [
         "train",
         "test",
         "train",
     ]
     assert [
-        synthetic.SPEC.splits["xsub"](RawSequence("", 0, pku_txt.NOTHING, subject=n))
+        synthetic.DATASET.spec.splits["xsub"](Clip("", 0, pku_txt.NOTHING, subject=n))
         for n in (1, 2, 3)
     ] == ["train", "test", "train"]
     bones = []
     for performer in (1, 2):
         name, coordinates, _ = simulate(
-            Config.model_validate(TINY | {"noise": QUIET}), performer, 1
+            DATASET.Config.model_validate(TINY | {"noise": QUIET}), performer, 1
         )
         there = synthetic.simulate(
-            synthetic.Config.model_validate({"noise": QUIET}), Name(1, 1, performer, 1, 1)
+            synthetic.DATASET.Config.model_validate({"noise": QUIET}),
+            Name(1, 1, performer, 1, 1),
         ).xyz
         bones.append(thigh(pku_txt.read(coordinates, name)))
         assert bones[-1] == pytest.approx(thigh(there), rel=1e-3)
@@ -98,4 +99,4 @@ def thigh(xyz):
 def test_a_folder_without_recordings_is_refused(tmp_path):
     """One line that says what to run."""
     with pytest.raises(UserError, match="python -m pstl fetch synthetic_untrimmed"):
-        list(read_untrimmed(tmp_path))
+        list(recordings(DATASET, tmp_path))

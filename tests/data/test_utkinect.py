@@ -7,17 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pstl.data import doctor
+from pstl.contracts import Clip
+from pstl.data import doctor, parse
 from pstl.data.datasets import utkinect
 from pstl.data.fetch import fetch
 from pstl.data.formats import utkinect_txt
-from pstl.data.parse import parse_untrimmed
-from pstl.data.spec import RawSequence
 from pstl.errors import UserError
 from pstl.skeletons import load
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-SKELETON = load(utkinect.SPEC.skeleton)
+SKELETON = load(utkinect.DATASET.spec.skeleton)
 J = SKELETON.joints
 LABELS = "s03_e01\nwalk: 10 14 \npush:  NaN NaN\nsitDown: 14 20\n\n"
 
@@ -33,7 +32,7 @@ def write(folder, times=(10, 12, 12, 14, 20, 24), labels=LABELS, width=1 + 3 * J
 
 def test_rows_are_found_by_their_time(tmp_path):
     """Column one is a time stamp with uneven steps: taken for an index, every interval would lie elsewhere."""
-    (recording,) = utkinect.read_untrimmed(write(tmp_path))
+    (recording,) = parse.recordings(utkinect.DATASET, write(tmp_path))
     assert recording.times.tolist() == [10, 12, 14, 20, 24]
     np.testing.assert_array_equal(
         recording.clip.xyz[:, 0, 0, 0], [0, 100, 300, 400, 500]
@@ -41,7 +40,7 @@ def test_rows_are_found_by_their_time(tmp_path):
     assert recording.clip.xyz.dtype == np.float32
     assert recording.actions == ((0, 10.0, 14.0), (1, 14.0, 20.0))
     assert recording.labels().tolist() == [0, 0, 1, 1, -1]  # the shared row belongs to what begins
-    walk, sit = utkinect.read(tmp_path)
+    walk, sit = parse.clips(utkinect.DATASET, tmp_path)
     assert (walk.name, walk.label, walk.subject, len(walk.xyz)) == ("s03_e01_walk", 0, 3, 3)
     assert (sit.name, len(sit.xyz)) == ("s03_e01_sitDown", 2)
 
@@ -63,16 +62,18 @@ def test_rows_are_found_by_their_time(tmp_path):
 def test_what_is_damaged_is_named(tmp_path, changes, message):
     """A label on the wrong line is not seen in any table of results."""
     with pytest.raises(UserError, match=message):
-        list(utkinect.read(write(tmp_path, **changes)))
+        list(parse.clips(utkinect.DATASET, write(tmp_path, **changes)))
 
 
 def test_every_performer_is_left_out_once():
     """Leave-one-out with a performer on both sides, or with nobody tested, would be an average over something else."""
     performers = range(1, 11)
     splits = {
-        name: rule for name, rule in utkinect.SPEC.splits.items() if name.startswith("without_")
+        name: rule
+        for name, rule in utkinect.DATASET.spec.splits.items()
+        if name.startswith("without_")
     }
-    clips = [RawSequence("", 0, np.zeros((1, J, 1, 3), np.float32), subject=n) for n in performers]
+    clips = [Clip("", 0, np.zeros((1, J, 1, 3), np.float32), subject=n) for n in performers]
     tested = [
         [n for n, clip in zip(performers, clips, strict=True) if rule(clip) == "test"]
         for rule in splits.values()
@@ -84,7 +85,7 @@ def test_every_performer_is_left_out_once():
 def test_an_empty_folder_says_what_to_run(tmp_path):
     """No recording at all is a folder that was never filled."""
     with pytest.raises(UserError, match="python -m pstl fetch utkinect"):
-        list(utkinect.read(tmp_path))
+        list(parse.clips(utkinect.DATASET, tmp_path))
 
 
 def test_half_a_table_is_refused(tmp_path):
@@ -92,7 +93,7 @@ def test_half_a_table_is_refused(tmp_path):
     path = write(tmp_path) / "joints_s03_e01.txt"
     path.write_text(path.read_text()[:-90])
     with pytest.raises(UserError, match=r"joints_s03_e01\.txt: not a table"):
-        utkinect_txt.read(path, J)
+        utkinect_txt.read(path.read_bytes(), str(path), J)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recordings(folder):
-    return list(utkinect.read_untrimmed(folder))
+    return list(parse.recordings(utkinect.DATASET, folder))
 
 
 def test_counts_are_those_of_the_release(folder, recordings):
@@ -115,12 +116,12 @@ def test_counts_are_those_of_the_release(folder, recordings):
     assert (
         sum(len(r.times) for r in recordings) == 15_318
     )  # 15,860 rows without those that repeat a frame number
-    clips = list(utkinect.read(folder))
+    clips = list(parse.clips(utkinect.DATASET, folder))
     classes = Counter(clip.label for clip in clips)
     assert [classes[c] for c in range(10)] == [20, 20, 20, 20, 19, 20, 20, 20, 20, 20]
-    for split, rule in utkinect.SPEC.splits.items():
+    for split, rule in utkinect.DATASET.spec.splits.items():
         side = Counter(map(rule, clips))
-        assert (side["train"], side["test"]) == utkinect.SPEC.expected[split]
+        assert (side["train"], side["test"]) == utkinect.DATASET.spec.expected[split]
     assert min(len(clip.xyz) for clip in clips) == 5
 
 
@@ -135,18 +136,22 @@ def test_the_original_list_is_read_as_the_corrected_one(folder, recordings, tmp_
     copy = tmp_path / "utkinect"
     shutil.copytree(folder, copy)
     next(copy.rglob("actionLabel_modified.txt")).unlink()
-    assert [r.actions for r in utkinect.read_untrimmed(copy)] == [r.actions for r in recordings]
+    assert [r.actions for r in parse.recordings(utkinect.DATASET, copy)] == [
+        r.actions for r in recordings
+    ]
     original = next(copy.rglob("actionLabel.txt"))
     rows = [line.strip() for line in original.read_text().splitlines() if line.strip()]
-    assert [rows[slip.row - 1] for slip in utkinect.SPEC.slips] == [
-        s.released for s in utkinect.SPEC.slips
+    assert [rows[slip.row - 1] for slip in utkinect.DATASET.spec.slips] == [
+        s.released for s in utkinect.DATASET.spec.slips
     ]
-    parse_untrimmed("utkinect", {}, copy, tmp_path / "r")
+    parse.parse_untrimmed("utkinect", {}, copy, tmp_path / "r")
     assert "row 52: the release's 'push: 2556 3622' is read as 'push: 3556 3622'" in caplog.text
     report = doctor.examine("utkinect", {}, copy, [])
     assert report["ok"]
-    assert len(report["notes"]) == len(utkinect.SPEC.slips) == 7
-    assert not utkinect.remarks(folder)
+    assert len(report["notes"]) == len(utkinect.DATASET.spec.slips) == 7
+    caplog.clear()
+    list(parse.recordings(utkinect.DATASET, folder))
+    assert not caplog.records
 
 
 def test_joint_order_is_the_anatomy(recordings):

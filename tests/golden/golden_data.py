@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from pstl.contracts import Clip, Recording
 from pstl.data import parse
 from pstl.data.fetch import fetch
 from pstl.data.formats import expmap_txt
-from pstl.data.spec import RawSequence, Recording
-from pstl.registry import load
+from pstl.registry import load, load_dataset
 from pstl.skeletons import load as load_skeleton
 
 PLACES = 24
@@ -131,19 +131,15 @@ FILES: dict[str, Callable[[Path], None]] = {
 UNTRIMMED = ("pkummd1", "pkummd2", "utkinect")
 
 
-def read_clips(name: str, raw: Path) -> list[RawSequence]:
-    return list(parse.clips(load("data.datasets", name), raw, 1, None))
+def read_clips(name: str, raw: Path) -> list[Clip]:
+    return list(parse.clips(load_dataset(name), raw))
 
 
 def read_untrimmed(name: str, raw: Path) -> list[Recording]:
-    module = load("data.datasets", name)
-    if hasattr(module, "read_untrimmed"):
-        return list(module.read_untrimmed(raw))
-    outcomes = parse.outcomes(module, raw, 1, "read_recording")
-    return list(parse.made_of(outcomes, raw, None))
+    return list(parse.recordings(load_dataset(name), raw))
 
 
-def described(clip: RawSequence, splits: dict[str, Any]) -> dict[str, Any]:
+def described(clip: Clip, splits: dict[str, Any]) -> dict[str, Any]:
     """One clip in words and checksums: what is read from text is the same to the last bit."""
     facts = {
         "label": clip.label,
@@ -171,7 +167,7 @@ def of_dataset(name: str, folder: Path) -> dict[str, Any]:
     copy.mkdir()
     FILES[name](copy)
     fetch(name, {}, raw, [copy])
-    splits = load("data.datasets", name).SPEC.splits
+    splits = load_dataset(name).spec.splits
     clips = sorted(read_clips(name, raw), key=lambda clip: clip.name)
     content: dict[str, Any] = {"clips": {clip.name: described(clip, splits) for clip in clips}}
     if name in UNTRIMMED:
@@ -200,10 +196,10 @@ def motion_capture() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     joints = load_skeleton("cmu38").joints
     angles = (rng.random((6, joints, 3)) - 0.5) * 2
-    cmu = load("data.datasets", "cmu")
+    cmu = load_dataset("cmu")
     return {
         "positions": in_numbers(expmap_txt.positions(angles)),
-        "first predicted frames": cmu.forecasts(200),
+        "first predicted frames": cmu.forecast_starts(200),
     }
 
 

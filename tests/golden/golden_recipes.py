@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from pstl.contracts import Clip
 from pstl.data.recipes import metres300, resize50, scaled300, spine300
-from pstl.data.spec import RawSequence
 from pstl.skeletons import load
 
 BODIES = {"kinect_v2": 2, "kinect_v1": 1}  # people kept
@@ -24,16 +24,16 @@ EXACT = {"metres300"}
 PLACES = 24  # values of each clip that are written down
 
 
-def clips(joints: int, seed: int) -> list[RawSequence]:
+def clips(joints: int, seed: int) -> list[Clip]:
     """What real recordings hold: holes, people who come late, crowds, one frame, more than 300."""
     rng = np.random.default_rng(seed)
 
-    def walk(name: str, frames: int, slots: int) -> RawSequence:
+    def walk(name: str, frames: int, slots: int) -> Clip:
         pose = rng.random((1, joints, slots, 3)) * [0.6, 1.8, 0.4] + [0, -0.9, 3.0]
         path = (rng.random((frames, 1, slots, 3)) - 0.5).cumsum(0) * 0.05
         shaking = (rng.random((frames, joints, slots, 3)) - 0.5) * 0.04
         xyz = (pose + path + shaking * (1 + np.arange(slots)[:, None])).astype(np.float32)
-        return RawSequence(name, 0, xyz, bodies=numbers(frames, slots))
+        return Clip(name, 0, xyz, bodies=numbers(frames, slots))
 
     def numbers(frames: int, slots: int) -> np.ndarray:
         return np.tile(np.arange(1, slots + 1, dtype=np.uint8), (frames, 1))
@@ -55,9 +55,9 @@ def clips(joints: int, seed: int) -> list[RawSequence]:
     swapped.bodies[20:] = swapped.bodies[20:, ::-1].copy()
 
     merged = walk("merged", 30, 3)
-    three = RawSequence("merged", 0, merged.xyz, bodies=merged.bodies, merged=(1, 1, 2))
-    untold = RawSequence("untold", 0, walk("untold", 25, 2).xyz)  # no ids of bodies
-    empty = RawSequence("empty", 0, np.zeros((5, joints, 1, 3), np.float32))
+    three = Clip("merged", 0, merged.xyz, bodies=merged.bodies, merged=(1, 1, 2))
+    untold = Clip("untold", 0, walk("untold", 25, 2).xyz)  # no ids of bodies
+    empty = Clip("empty", 0, np.zeros((5, joints, 1, 3), np.float32))
     return [plain, alone, crowd, long, single, late, holes, swapped, three, untold, empty]
 
 
@@ -77,7 +77,8 @@ def described(x: np.ndarray, exact: bool) -> dict[str, Any]:
 
 
 def array_of(variant: str, body: str) -> dict[str, Any]:
-    recipe, settings = VARIANTS[variant]
+    module, settings = VARIANTS[variant]
+    recipe = module.RECIPE
     skeleton, people = load(body), BODIES[body]
     sequences = clips(skeleton.joints, seed=people)
     x, length = recipe.apply(sequences, skeleton, people, recipe.Config(**settings))

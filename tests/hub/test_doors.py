@@ -11,6 +11,7 @@ import torch
 
 import pstl
 from pstl.config import Plugin
+from pstl.data import parse
 from pstl.data.datasets import msraction3d, nwucla, synthetic
 from pstl.data.formats import skeleton_txt
 from pstl.data.prepare import prepare
@@ -98,8 +99,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clips of one and of two people as .skeleton files, in two of which the people exchange their slots; read, and as arrays."""
     folder = tmp_path_factory.mktemp("doors")
     (folder / "raw").mkdir()
-    cfg = synthetic.Config.model_validate({"performers": 2, "cameras": 1, "repetitions": 1})
-    chosen = [name for name in synthetic.clips(cfg) if name.action in (1, 6, 13, 14)]
+    cfg = synthetic.DATASET.Config.model_validate({"performers": 2, "cameras": 1, "repetitions": 1})
+    chosen = [name for name in synthetic.clip_names(cfg) if name.action in (1, 6, 13, 14)]
     for name in chosen:
         found = synthetic.simulate(cfg, name)
         xyz, ids, tracking = (np.array(part) for part in (found.xyz, found.ids, found.tracking))
@@ -111,7 +112,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 tracking[20:, :, ::-1],
             )
         skeleton_txt.write(folder / f"raw/{name}.skeleton", xyz, ids, tracking)
-    write_sequences(folder / "sequences", synthetic.SPEC, 25, synthetic.read(folder / "raw"))
+    write_sequences(
+        folder / "sequences",
+        synthetic.DATASET.spec,
+        25,
+        parse.clips(synthetic.DATASET, folder / "raw"),
+    )
     prepared("synthetic", folder)
     return folder
 
@@ -277,11 +283,11 @@ def test_every_reader_leads_to_the_same_features(
     write(Path("raw"))
     write_sequences(
         "sequences",
-        dataset.SPEC,
-        load_skeleton(dataset.SPEC.skeleton).joints,
-        dataset.read(Path("raw")),
+        dataset.DATASET.spec,
+        load_skeleton(dataset.DATASET.spec.skeleton).joints,
+        parse.clips(dataset.DATASET, Path("raw")),
     )
-    prepared(dataset.SPEC.name, Path())
+    prepared(dataset.DATASET.spec.name, Path())
     for method in ("pstl", "psp"):
         longest = open_array(KINDS[method][1]).x.shape[2]
         theirs = features_of(card_of(method, longest, skeleton, people), Path(KINDS[method][1]))

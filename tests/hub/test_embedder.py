@@ -14,10 +14,10 @@ import torch
 
 import pstl
 from pstl.config import Plugin
+from pstl.contracts import Clip
 from pstl.data.datasets import synthetic
 from pstl.data.loader import Clips
 from pstl.data.prepare import prepare
-from pstl.data.spec import RawSequence
 from pstl.data.store import open_array, open_sequences, write_sequences
 from pstl.encoding.feature_file import open_features
 from pstl.encoding.features import extract, recalibrate
@@ -41,10 +41,10 @@ METHODS = {
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few simulated clips of different length, and what two recipes make of them."""
     folder = tmp_path_factory.mktemp("own")
-    cfg = synthetic.Config.model_validate({"performers": 2, "cameras": 1, "repetitions": 1})
-    names = [name for name in synthetic.clips(cfg) if name.action in (1, 6, 13)]
+    cfg = synthetic.DATASET.Config.model_validate({"performers": 2, "cameras": 1, "repetitions": 1})
+    names = [name for name in synthetic.clip_names(cfg) if name.action in (1, 6, 13)]
     clips = [
-        RawSequence(
+        Clip(
             str(n),
             n.action - 1,
             synthetic.simulate(cfg, n).xyz,
@@ -53,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for n in names
     ]
-    write_sequences(folder / "data/sequences/synthetic", synthetic.SPEC, 25, clips)
+    write_sequences(folder / "data/sequences/synthetic", synthetic.DATASET.spec, 25, clips)
     for card in METHODS.values():
         prepare(
             "synthetic",

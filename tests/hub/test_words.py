@@ -9,6 +9,7 @@ import torch
 
 import pstl
 from pstl import cli
+from pstl.data import parse
 from pstl.data.clip_files import is_clip
 from pstl.data.datasets import msraction3d, synthetic
 from pstl.data.formats.skeleton_txt import Name
@@ -41,7 +42,7 @@ def save(card: EncoderCard) -> None:
 
 
 def person(frames: int = 40) -> np.ndarray:
-    cfg = synthetic.Config.model_validate({"frames": (frames, frames)})
+    cfg = synthetic.DATASET.Config.model_validate({"frames": (frames, frames)})
     return synthetic.simulate(cfg, Name(1, 1, 1, 1, 1)).xyz[:, :, 0]
 
 
@@ -185,7 +186,10 @@ def test_a_stored_clip_has_the_body_of_its_data_set(monkeypatch: pytest.MonkeyPa
     rows = np.concatenate([person()[:, :20].reshape(-1, 3), np.ones((800, 1))], axis=1)
     np.savetxt("raw/a01_s01_e01_skeleton3D.txt", rows)
     write_sequences(
-        "data/sequences/msraction3d", msraction3d.SPEC, 20, msraction3d.read(Path("raw"))
+        "data/sequences/msraction3d",
+        msraction3d.DATASET.spec,
+        20,
+        parse.clips(msraction3d.DATASET, Path("raw")),
     )
     for clip in ("msraction3d/a01_s01_e01", "raw/a01_s01_e01_skeleton3D.txt"):
         assert [bone[:2] for bone in draw(clip).bones] == list(load_skeleton("msr20").edges)

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from pstl.config import Run
-from pstl.contracts import NotApplicable
+from pstl.contracts import Clip, NotApplicable, Recording
 from pstl.data.datasets import utkinect
 from pstl.data.recordings import write_recordings
-from pstl.data.spec import RawSequence, Recording
 from pstl.encoding.recorded import open_recorded
 from pstl.metrics.detection import Interval
 from pstl.skeletons import load
@@ -19,7 +18,7 @@ from pstl.tasks.detection import Config, Post, intervals
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
-SPEC = replace(utkinect.SPEC, classes=utkinect.SPEC.classes)
+SPEC = replace(utkinect.DATASET.spec, classes=utkinect.DATASET.spec.classes)
 J = load(SPEC.skeleton).joints
 RUN = Run(suite="s", dataset="utkinect", split="xsub", method="raw", stream="joint", seed=0)
 CPU = torch.device("cpu")
@@ -39,7 +38,7 @@ def recording(subject, rng, moved=None):
         actions.append((int(label) if moved is None else moved, float(2 * first), float(2 * last)))
         at = last
     return Recording(
-        RawSequence(f"s{subject:02d}", -1, xyz[:, :, None].astype(np.float32), subject=subject),
+        Clip(f"s{subject:02d}", -1, xyz[:, :, None].astype(np.float32), subject=subject),
         2.0 * np.arange(frames),
         tuple(actions),
     )
@@ -150,7 +149,7 @@ def test_intervals_are_in_the_recordings_own_time():
             [0.8, 0.1, 0.1],
         ]
     )
-    clip = Recording(RawSequence("v", -1, np.zeros((6, J, 1, 3), np.float32)), times, ())
+    clip = Recording(Clip("v", -1, np.zeros((6, J, 1, 3), np.float32)), times, ())
     found = intervals(scores, clip, Post(1, 1))
     assert [(p.video, p.label, p.start, p.end) for p in found] == [
         ("v", 1, 2.0, 4.0),
@@ -163,7 +162,7 @@ def test_intervals_are_in_the_recordings_own_time():
 def test_timelines_show_one_recording_in_its_own_frames() -> None:
     """The picture sets found beside true intervals: a wrong time base, class or recording would make good detections look bad."""
     times = np.array([100.0, 110.0, 120.0, 130.0, 140.0])
-    clip = RawSequence("s01", -1, np.zeros((5, 20, 1, 3), np.float32))
+    clip = Clip("s01", -1, np.zeros((5, 20, 1, 3), np.float32))
     watched = Recording(clip, times, ((1, 110.0, 130.0),))
     found = [Interval("s01", 2, 120.0, 140.0, 0.5), Interval("s02", 1, 100.0, 110.0, 0.9)]
     shown = detection.timeline(watched, found, ("walk", "sit"))

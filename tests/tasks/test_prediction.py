@@ -8,17 +8,15 @@ import torch
 from pydantic import ValidationError
 
 from pstl.config import Run
-from pstl.contracts import NotApplicable
+from pstl.contracts import Clip, NotApplicable, Recording
 from pstl.data.datasets import cmu, nwucla, synthetic
 from pstl.data.fetch import fetch
 from pstl.data.parse import parse
 from pstl.data.recordings import write_recordings
-from pstl.data.spec import RawSequence, Recording
 from pstl.encoding.recorded import open_recorded
 from pstl.errors import UserError
 from pstl.metrics import motion as metrics_motion
-from pstl.registry import load as load_plugin
-from pstl.registry import names
+from pstl.registry import load_dataset, names
 from pstl.skeletons import load
 from pstl.tasks import prediction
 from pstl.tasks.prediction import Config, face, forecasts
@@ -40,7 +38,7 @@ def recording(number, camera, frames=80, spec_name="nwucla"):
     xyz[:, 7, 1] += 0.5 * np.sin(t)
     xyz += rng.normal(size=3)  # people stand elsewhere
     return Recording(
-        RawSequence(f"r{number}", -1, xyz[:, :, None].astype(np.float32), camera=camera),
+        Clip(f"r{number}", -1, xyz[:, :, None].astype(np.float32), camera=camera),
         np.arange(frames) * 1.0,
         (),
     )
@@ -49,7 +47,7 @@ def recording(number, camera, frames=80, spec_name="nwucla"):
 def world(folder, encoder="raw", recordings=None):
     folder.mkdir(exist_ok=True)
     recordings = recordings or [recording(i, camera=1 if i < 8 else 3) for i in range(10)]
-    write_recordings(folder / "r", nwucla.SPEC, recordings)
+    write_recordings(folder / "r", nwucla.DATASET.spec, recordings)
     plugin = (
         {"name": encoder} if encoder == "raw" else {"name": encoder, "width": 2, "dropout": 0.5}
     )
@@ -215,12 +213,14 @@ def test_a_public_protocol_decides_the_test_windows(tmp_path):
     )
     encoder_file.save(tmp_path / "encoder.pt", card, encoder_file.build(card))
     clips = [
-        RawSequence(
+        Clip(
             side, -1, rng.normal(size=(150, 38, 1, 3)).astype(np.float32), listed={"standard": side}
         )
         for side in ("train", "test")
     ]
-    write_recordings(tmp_path / "r", cmu.SPEC, [Recording(c, np.arange(150.0), ()) for c in clips])
+    write_recordings(
+        tmp_path / "r", cmu.DATASET.spec, [Recording(c, np.arange(150.0), ()) for c in clips]
+    )
     run = RUN.model_copy(update={"dataset": "cmu", "split": "standard"})
     here = open_recorded(
         run, "released", tmp_path / "encoder.pt", tmp_path / "r", tmp_path / "p.last.pt", "", CPU
@@ -228,7 +228,7 @@ def test_a_public_protocol_decides_the_test_windows(tmp_path):
     for observe in (10, 50):
         cut = forecasts(here, config(observe=observe, predict=25, horizons=(1,)), here.test, "test")
         assert cut.seen.shape == (8, observe, 38, 3)
-        start = cmu.forecasts(150)[3]
+        start = cmu.DATASET.forecast_starts(150)[3]
         np.testing.assert_allclose(
             np.linalg.norm(cut.future[3, 0] - cut.seen[3, -1], axis=-1),
             np.linalg.norm(clips[1].xyz[start, :, 0] - clips[1].xyz[start - 1, :, 0], axis=-1),
@@ -254,9 +254,9 @@ def test_a_body_is_followed_through_its_slots():
     for frame, slots in enumerate(bodies):
         for slot, body in enumerate(slots):
             xyz[frame, :, slot] = 10 * body + 0.1 * frame if body else 0
-    followed = prediction.one_body(RawSequence("c", 0, xyz, bodies=bodies))
+    followed = prediction.one_body(Clip("c", 0, xyz, bodies=bodies))
     np.testing.assert_allclose(followed[:, 0, 0], 20 + 0.1 * np.arange(6), rtol=1e-6)
-    np.testing.assert_array_equal(prediction.one_body(RawSequence("c", 0, xyz)), xyz[:, :, 0])
+    np.testing.assert_array_equal(prediction.one_body(Clip("c", 0, xyz)), xyz[:, :, 0])
 
 
 def test_ntu_files_are_predicted(tmp_path):
@@ -305,12 +305,12 @@ def test_only_simulated_people_are_kept_for_the_report(tmp_path):
         ).motions
         == []
     )
-    cfg = synthetic.Config.model_validate(
+    cfg = synthetic.DATASET.Config.model_validate(
         {"performers": 2, "cameras": 1, "repetitions": 1, "frames": [40, 45]}
     )
-    chosen = [name for name in synthetic.clips(cfg) if name.action in (1, 2)]
+    chosen = [name for name in synthetic.clip_names(cfg) if name.action in (1, 2)]
     clips = [
-        RawSequence(
+        Clip(
             str(n),
             n.action - 1,
             synthetic.simulate(cfg, n).xyz,
@@ -321,7 +321,7 @@ def test_only_simulated_people_are_kept_for_the_report(tmp_path):
     ]
     write_recordings(
         tmp_path / "r",
-        synthetic.SPEC,
+        synthetic.DATASET.spec,
         [Recording(clip, np.arange(len(clip.xyz)) * 1.0, ()) for clip in clips],
     )
     card = EncoderCard(
@@ -363,9 +363,7 @@ def test_only_simulated_people_are_kept_for_the_report(tmp_path):
 
 def test_no_recorded_data_set_counts_as_simulated():
     """One wrong flag would publish coordinates of real people."""
-    assert [
-        name for name in names("data.datasets") if load_plugin("data.datasets", name).SPEC.simulated
-    ] == [
+    assert [name for name in names("data.datasets") if load_dataset(name).spec.simulated] == [
         "synthetic",
         "synthetic_untrimmed",
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pstl.data.spec import RawSequence, Recording
+from pstl.contracts import Clip, Recording
 from pstl.encoding import windows as sliding
 from pstl.registry import load as load_plugin
 from pstl.skeletons import load
@@ -30,7 +30,7 @@ def recording(frames=40, actions=(), seed=0):
     xyz[:, 7] = xyz[0, SKELETON.centre]
     xyz[:, 7, 1] += 0.01 * np.arange(1, frames + 1)
     return Recording(
-        RawSequence("r", -1, xyz[:, :, None], subject=1), np.arange(frames) * 2.0, tuple(actions)
+        Clip("r", -1, xyz[:, :, None], subject=1), np.arange(frames) * 2.0, tuple(actions)
     )
 
 
@@ -79,7 +79,7 @@ def test_a_window_is_seen_as_the_clip_it_is():
     """A window and the same frames as a clip of their own must give the same array, or pre-training saw something else."""
     made, whole = card(), recording(30)
     windows = sliding.cut([whole], 12, 6, made, "kinect_v1", 1)
-    clip = RawSequence("c", 0, whole.clip.xyz[6:18])
+    clip = Clip("c", 0, whole.clip.xyz[6:18])
     np.testing.assert_array_equal(
         windows.data.x[1], sliding.as_array([clip], made, "kinect_v1", 1).x[0]
     )
@@ -111,11 +111,11 @@ def test_rows_of_every_method_are_about_their_frames(method):
     still = np.broadcast_to(
         np.random.default_rng(0).normal(size=(J, 3)), (64, J, 3)
     ) + np.random.default_rng(1).normal(0, 0.02, (64, J, 3))
-    clips = [RawSequence("still", -1, still[:, :, None].astype(np.float32))]
+    clips = [Clip("still", -1, still[:, :, None].astype(np.float32))]
     for moment in (12, 32, 50):
         moved = still.copy()
         moved[moment - 2 : moment + 3, [6, 7, 10, 11]] += 0.3
-        clips.append(RawSequence(f"moved at {moment}", -1, moved[:, :, None].astype(np.float32)))
+        clips.append(Clip(f"moved at {moment}", -1, moved[:, :, None].astype(np.float32)))
     made = EncoderCard(method, {}, encoder_settings, {"name": recipe}, "kinect_v1", 1, 64, "joint")
     data = sliding.as_array(clips, made, "kinect_v1", 1)
     made = replace(made, frames=module.Method.frames(module.Config(), data.x.shape[2]))

@@ -1,44 +1,30 @@
-"""What NTU RGB+D 60 and 120 share: names, splits, missing clips, class names, and how a file becomes a clip."""
+"""What NTU RGB+D 60 and 120 share: names, splits, missing clips, class names, and how a file becomes
+a clip."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pstl.config import Frozen
+from pstl.contracts import Clip, Dataset, DatasetConfig, Member, Places
 from pstl.data.formats import skeleton_txt
-from pstl.data.spec import RawSequence, Remote, Rule
+from pstl.data.spec import Remote, Rule
 from pstl.errors import UserError
 
 FORM = "https://rose1.ntu.edu.sg/dataset/actionRecognition"
 DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
 OLD_SETUPS = 17  # of NTU-60; NTU-120 adds the others
 
+# Performers who are trained on in the cross-subject splits.
 SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
-SUBJECTS_120 = SUBJECTS_60 | frozenset(
-    (
-        45,
-        46,
-        47,
-        49,
-        50,
-        *range(52, 60),
-        70,
-        74,
-        78,
-        *range(80, 87),
-        89,
-        *range(91, 96),
-        97,
-        98,
-        100,
-        103,
-    )
-)
+ADDED = (45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84)
+LAST_ADDED = (85, 86, 89, 91, 92, 93, 94, 95, 97, 98, 100, 103)
+SUBJECTS_120 = SUBJECTS_60.union(ADDED, LAST_ADDED)
 
-# Set-up -> whom it filmed: 158 pairs in NTU-60, 318 in NTU-120. Of every pair there are 3 cameras x 2 replications x 60 actions, no
-# clip more and none less: so it is in the name lists that CTR-GCN uses, together with the missing ones.
+# Set-up -> whom it filmed: 158 pairs in NTU-60, 318 in NTU-120. Of every pair there are 3 cameras x
+# 2 replications x 60 actions, no clip more and none less: so it is in the name lists that CTR-GCN
+# uses, together with the missing ones.
 FILMED = {
     1: (1, 2, 3, 4, 5, 6, 7, 8),
     2: (3, 7, 8, 9, 10, 11, 12, 13, 14),
@@ -74,7 +60,8 @@ FILMED = {
     32: (8, 41, 43, 44, 67, 102, 103, 104, 105, 106),
 }  # fmt: skip
 
-# The authors' README gives these addresses for the skeletons alone. The MD5 sums are those of one third party (torch_skeleton).
+# The authors' README gives these addresses for the skeletons alone. The MD5 sums are those of one
+# third party (torch_skeleton).
 OLD = Remote(
     "nturgbd_skeletons_s001_to_s017.zip",
     url=f"{DRIVE}1CUZnBtYwifVXS21yVg62T-vrPVayso5H",
@@ -90,21 +77,44 @@ NEW = Remote(
     in_place=True,
 )
 HOW_TO_GET = (
-    f"the request form at {FORM} ('skeleton' of NTU RGB+D 60 and of the 120 extension); "
-    "who has accepted its terms (academic use, no redistribution) may also let fetch download what the authors publish: "
-    "set accept_terms: true under datasets: {name}: in params.yaml"
+    f"the request form at {FORM} ('skeleton' of NTU RGB+D 60 and of the 120 extension); who has "
+    "accepted its terms (academic use, no redistribution) may also let fetch download what the "
+    "authors publish: set accept_terms: true under datasets: {name}: in params.yaml"
 )
-LICENCE = "academic use on request, no redistribution; not one sample may be copied into a repository, a test or a bug report"
+LICENCE = (
+    "academic use on request, no redistribution; not one sample may be copied into a repository, "
+    "a test or a bug report"
+)
 
 
-class Config(Frozen):
-    """How to obtain and to check the recordings; none of it changes a clip."""
+class Ntu(Dataset):
+    """One file is one clip, and its name says all but the coordinates.   setups: its set-ups."""
 
-    accept_terms: bool = False  # the licence of the request form is accepted: fetch may download
-    skip_damaged: bool = False  # leave damaged files out and record them, instead of stopping
-    wrong_counts: Literal["error", "warn"] = (
-        "error"  # what a count means that is not that of the literature
-    )
+    class Config(DatasetConfig):
+        """How to obtain and to check the recordings."""
+
+        # The licence of the request form is accepted: fetch may download.
+        accept_terms: bool = False
+
+    setups: range
+
+    def members(self, places: Places) -> list[Member]:
+        """All files but the missing ones, which are not even opened."""
+        return [member for member in super().members(places) if is_usable(member.file)]
+
+    def read(self, member: Member, data: bytes, note: Any) -> list[Clip]:
+        """The one clip of a file: xyz (T, 25, M, 3), M bodies of its fullest frame.
+
+        Raises: UserError that names a damaged file, or one whose name is no clip's.
+        """
+        name = skeleton_txt.parse_name(member.file)
+        _check_name(name, member.file)
+        return [skeleton_txt.clip_of(name, skeleton_txt.read(data, member.file))]
+
+    def absent(self, files: Sequence[str]) -> list[str]:
+        """Clips that a complete copy has and these files lack, in order."""
+        expendable = missing().union(file.removesuffix(".skeleton") for file in files)
+        return [name for name in map(str, filmed(self.setups)) if name not in expendable]
 
 
 @cache
@@ -117,81 +127,64 @@ def missing() -> frozenset[str]:
 
 
 def filmed(setups: Iterable[int]) -> Iterator[skeleton_txt.Name]:
-    """Every clip of some set-ups, the missing ones too. Actions 1 to 60 are NTU-60's, and only its."""
+    """Every clip of some set-ups, the missing ones too. Actions 1 to 60 are NTU-60's alone."""
     for setup in setups:
-        actions = range(1, 61) if setup <= OLD_SETUPS else range(61, 121)
         for performer in FILMED[setup]:
-            for camera, replication, action in itertools.product((1, 2, 3), (1, 2), actions):
+            numbers = itertools.product((1, 2, 3), (1, 2), actions_of(setup))
+            for camera, replication, action in numbers:
                 yield skeleton_txt.Name(setup, camera, performer, replication, action)
 
 
-def wanted(file: str) -> bool:
-    """Whether a file is not among the missing ones, which are not even opened."""
+def actions_of(setup: int) -> range:
+    """The actions, from 1, that a set-up filmed."""
+    return range(1, 61) if setup <= OLD_SETUPS else range(61, 121)
+
+
+def is_usable(file: str) -> bool:
+    """Whether a file is not among the missing ones."""
     return file.removesuffix(".skeleton") not in missing()
 
 
-def place(name: str) -> RawSequence:
-    """A clip's label, performer, camera and set-up, all of which its name tells; without coordinates."""
+def clip_named(name: str) -> Clip:
+    """A clip's label, performer, camera and set-up, which its name tells; without coordinates."""
     n = skeleton_txt.parse_name(name)
-    return RawSequence(str(n), n.action - 1, skeleton_txt.NOTHING, n.performer, n.camera, n.setup)
+    return Clip(str(n), n.action - 1, skeleton_txt.NOTHING, n.performer, n.camera, n.setup)
 
 
-def read_member(file: str, data: bytes, notes: Any = None) -> list[RawSequence]:
-    """The one clip of a file: xyz (T, 25, M, 3) with as many body slots as its fullest frame has.
-
-    Raises: UserError that names a damaged file, or one whose name is no clip's.
-    """
-    n = skeleton_txt.parse_name(file)
-    _check_name(n, file)
-    found = skeleton_txt.read(data, file)
-    bodies, merged = skeleton_txt.numbered(found.ids), skeleton_txt.merged(found.ids)
-    return [
-        RawSequence(
-            str(n), n.action - 1, found.xyz, n.performer, n.camera, n.setup, bodies, merged=merged
-        )
-    ]
-
-
-def _check_name(n: skeleton_txt.Name, file: str) -> None:
+def _check_name(name: skeleton_txt.Name, file: str) -> None:
     """A class beyond the last, or before the first, would be trained on as if there were one.
 
     Raises: UserError that names the file, for numbers that no set-up of the releases has.
     """
-    actions = range(1, 61) if n.setup <= OLD_SETUPS else range(61, 121)
-    known = (range(1, 33), range(1, 4), range(1, 107), range(1, 3), actions)
-    for letter, number, numbers in zip("SCPRA", n, known, strict=True):
+    actions = actions_of(name.setup)
+    ranges = (range(1, 33), range(1, 4), range(1, 107), range(1, 3), actions)
+    for letter, number, numbers in zip("SCPRA", name, ranges, strict=True):
         if number not in numbers:
-            expected = f"{letter}{numbers[0]:03d} to {letter}{numbers[-1]:03d}"
-            place = f" in set-up S{n.setup:03d}" * (letter == "A")
+            expected = f"expected {letter}{numbers[0]:03d} to {letter}{numbers[-1]:03d}"
+            setup = f" in set-up S{name.setup:03d}" * (letter == "A")
+            problem = f"found {letter}{number:03d}, {expected}{setup}"
             raise UserError(
-                f"{file}: found {letter}{number:03d}, expected {expected}{place}; no clip of NTU RGB+D is called so, remove the file"
+                f"{file}: {problem}; no clip of NTU RGB+D is called so, remove the file"
             )
 
 
-def universe() -> Iterator[RawSequence]:
+def universe() -> Iterator[Clip]:
     """One clip of every set-up, performer and camera: splits tell no more apart."""
     for setup, performers in FILMED.items():
         for performer, camera in itertools.product(performers, (1, 2, 3)):
-            yield place(f"S{setup:03d}C{camera:03d}P{performer:03d}R001A001")
-
-
-def absent(files: Iterable[str], setups: Iterable[int]) -> list[str]:
-    """Clips of these set-ups that are not among the files, in order; the missing ones may be absent."""
-    expendable = missing().union(file.removesuffix(".skeleton") for file in files)
-    return [name for name in map(str, filmed(setups)) if name not in expendable]
+            yield clip_named(f"S{setup:03d}C{camera:03d}P{performer:03d}R001A001")
 
 
 def sparing(rule: Rule, tested: Rule) -> Rule:
-    """`rule` without the training clips that `tested`, a split of NTU-60, tests on: for encoders that are judged there.
+    """`rule` without the training clips that `tested`, a split of NTU-60, tests on.
 
-    All of NTU-60 is in NTU-120, under the same names.
+    For encoders that are judged there: all of NTU-60 is in NTU-120, under the same names.
     """
 
-    def spared(clip: RawSequence) -> str:
+    def spared(clip: Clip) -> str:
         side = rule(clip)
-        return (
-            "" if side == "train" and clip.setup <= OLD_SETUPS and tested(clip) == "test" else side
-        )
+        in_test = clip.setup <= OLD_SETUPS and tested(clip) == "test"
+        return "" if side == "train" and in_test else side
 
     return spared
 

@@ -1,30 +1,29 @@
-"""What both phases of PKU-MMD share: how an untrimmed recording, its labels and the lists of recordings become clips."""
+"""What both phases of PKU-MMD share: how an untrimmed recording, its labels and the lists of recordings
+become clips."""
 
-from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from pstl.config import Frozen
+from pstl.contracts import Clip, Dataset, Member, Notes, Places, Recording
 from pstl.data.formats import pku_txt
-from pstl.data.spec import DatasetSpec, RawSequence, Recording, Rule, Slip
+from pstl.data.spec import DatasetSpec, Remote, Rule, Slip
 from pstl.errors import UserError
 
 BLANK = " \t\r\n,\ufeff"  # what surrounds the values of a row in one copy or another
 PAGE = "https://www.icst.pku.edu.cn/struct/Projects/PKUMMD.html"
+SOURCE = (
+    "Liu, Hu, Li, Song and Liu, PKU-MMD: A Large Scale Benchmark for Continuous Multi-Modal Human "
+    "Action Understanding, 2017"
+)
 LICENCE = "research; on request from its authors, not to be passed on"
+# Folders of label files, whose names are those of the recordings.
+LABELS = r"(?i)(^|/)(train_)?label"
 
 
-class Config(Frozen):
-    """How to check the recordings; none of it changes a clip."""
-
-    skip_damaged: bool = False  # leave damaged files out and record them, instead of stopping
-    wrong_counts: Literal["error", "warn"] = (
-        "error"  # what a count means that is not that of the literature
-    )
-
-
-class Note(NamedTuple):
+@dataclass(frozen=True)
+class Note:
     """What other files say of one recording.
 
     listed: split -> side, where the release's lists are there.
@@ -39,47 +38,136 @@ class Note(NamedTuple):
 def how_to_get(suffix: str) -> str:
     """What to ask for."""
     return (
-        f"what is given on request by e-mail to the maintainers named on {PAGE}: Skeleton{suffix}.7z, "
-        f"Label_PKUMMD{suffix}.7z and the two files of the folder Split"
+        f"what is given on request by e-mail to the maintainers named on {PAGE}: "
+        f"Skeleton{suffix}.7z, Label_PKUMMD{suffix}.7z and the two files of the folder Split"
     )
 
 
+def remotes(suffix: str, members: str, lists: Iterable[tuple[str, str]]) -> tuple[Remote, ...]:
+    """The archives of one phase and its lists of recordings, which are also known by rule.
+
+    members: names of the recordings' files, and of their label files.
+    lists: the name of each list, and its other name.
+    """
+    skeleton, labels = f"Skeleton{suffix}", f"Label_PKUMMD{suffix}"
+    recordings = Remote(
+        f"{skeleton}.7z",
+        members=members,
+        not_folder=LABELS,
+        in_place=True,
+        aliases=(f"{skeleton}.zip",),
+    )
+    label_files = Remote(
+        f"{labels}.7z",
+        members=members,
+        folder=LABELS,
+        in_place=True,
+        aliases=(f"{labels}.zip",),
+        notes=True,
+    )
+    sides = [
+        Remote(name, aliases=(other,), in_place=True, notes=True, optional=True)
+        for name, other in lists
+    ]
+    return (recordings, label_files, *sides)
+
+
+class Pku(Dataset):
+    """Untrimmed recordings; every labelled interval is a clip."""
+
+    untrimmed = True
+
+    def notes(self, places: Places, members: Sequence[Member]) -> Notes:
+        """Label files, and the release's lists of recordings where they are."""
+        texts = {}
+        for remote in self.spec.remotes:
+            if remote.notes:
+                texts[remote.filename] = places.texts(places.of(remote))
+        return notes(self.spec, texts, [member.file for member in members])
+
+    def read(self, member: Member, data: bytes, note: Note | None) -> list[Clip]:
+        """Every labelled interval as a clip: xyz (T, 25, 1 or 2, 3).
+
+        They are named like `0291-L_007`, numbered as in the label file.
+        """
+        file, note = member.file, _readable(member.file, note)
+        xyz = pku_txt.read(data, file)
+        clips = []
+        for number, interval in enumerate(note.intervals, 1):
+            rows = pku_txt.cut(xyz, interval, file)
+            if not rows[:, :, 1].any():
+                rows = rows[:, :, :1]
+            name = f"{file.removesuffix('.txt')}_{number:03d}"
+            clips.append(_clip(name, interval.label - 1, rows, note))
+        return clips
+
+    def read_recording(self, member: Member, data: bytes, note: Note | None) -> Recording:
+        """The whole recording, xyz (T, 25, 2, 3); times are row numbers from 1.
+
+        Intervals are as labelled, clamped to the recording.
+        """
+        file, note = member.file, _readable(member.file, note)
+        xyz = pku_txt.read(data, file)
+        actions = []
+        for interval in note.intervals:
+            first = max(interval.start, 1)
+            last = first + len(pku_txt.cut(xyz, interval, file)) - 1
+            actions.append((interval.label - 1, float(first), float(last)))
+        clip = _clip(file.removesuffix(".txt"), -1, xyz, note)
+        times = np.arange(1, len(xyz) + 1, dtype=np.float64)
+        return Recording(clip, times, tuple(actions))
+
+
 def notes(
-    spec: DatasetSpec, texts: Mapping[str, Mapping[str, str]], recordings: list[str]
-) -> tuple[dict[str, Note], list[str]]:
-    """File of a recording -> its Note, and what a user should hear of, a line each.
+    spec: DatasetSpec, texts: Mapping[str, Mapping[str, str]], recordings: Sequence[str]
+) -> Notes:
+    """A Note for every recording that has labels.
 
     texts: remote -> file -> content; split files are those of the remotes named like "cross-...".
-    recordings: files there are. A recording without labels gets no Note.
+    recordings: files there are.
     Raises: UserError that names a split file that cannot be read.
     """
+    sides, remarks = _sides(spec, texts, recordings)
     labels = next(files for remote, files in texts.items() if remote.startswith("Label"))
-    sides, said = {}, []
-    for split, key in (("xsub", "subject"), ("xview", "view")):
-        for file, text in next(
-            (files for remote, files in texts.items() if key in remote), {}
-        ).items():
-            sides[split] = pku_txt.read_split(text, file)
-            said += differences(split, file, sides[split], spec.splits[split], recordings)
-    known = {}
-    classes = len(spec.classes)
+    by_file: dict[str, Note] = {}
     for file in sorted(set(recordings) & set(labels)):
         name = file.removesuffix(".txt")
         listed = {split: side.get(name, "") for split, side in sides.items()}
-        text, slips = mended(labels[file], file, spec.slips)
-        said += slips
+        text, mistakes = mended(labels[file], file, spec.slips)
+        remarks += mistakes
         try:
-            known[file] = Note(pku_txt.read_labels(text, f"label file {file}", classes), listed)
+            intervals = pku_txt.read_labels(text, f"label file {file}", len(spec.classes))
+            by_file[file] = Note(intervals, listed)
         except UserError as error:
-            known[file] = Note([], listed, str(error))
-    alone = sorted(set(labels) - set(recordings))
-    silent = sorted(file for file, note in known.items() if not note.intervals and not note.damage)
-    twice = sorted(file for file, note in known.items() if has_repeats(note.intervals))
-    said += [f"{len(alone)} label files have no recording, e.g. {alone[0]}"] if alone else []
-    said += [f"{len(silent)} label files hold no interval, e.g. {silent[0]}"] if silent else []
+            by_file[file] = Note([], listed, str(error))
+    return Notes(by_file, remarks + _odd_labels(by_file, set(labels) - set(recordings)))
+
+
+def _sides(
+    spec: DatasetSpec, texts: Mapping[str, Mapping[str, str]], recordings: Sequence[str]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """split -> recording -> side, as the release lists them; and how that differs from the rules."""
+    sides, remarks = {}, list[str]()
+    for split, word in (("xsub", "subject"), ("xview", "view")):
+        files = next((files for remote, files in texts.items() if word in remote), {})
+        for file, text in files.items():
+            sides[split] = pku_txt.read_split(text, file)
+            remarks += differences(split, file, sides[split], spec.splits[split], recordings)
+    return sides, remarks
+
+
+def _odd_labels(by_file: Mapping[str, Note], alone: set[str]) -> list[str]:
+    """What a user should hear of label files.   alone: those without a recording."""
+    silent = [file for file, note in by_file.items() if not note.intervals and not note.damage]
+    twice = [file for file, note in by_file.items() if has_repeats(note.intervals)]
+    lines = []
+    if alone:
+        lines.append(f"{len(alone)} label files have no recording, e.g. {min(alone)}")
+    if silent:
+        lines.append(f"{len(silent)} label files hold no interval, e.g. {silent[0]}")
     if twice:
-        said.append(f"{len(twice)} label files hold an interval twice, e.g. {twice[0]}: two clips")
-    return known, said
+        lines.append(f"{len(twice)} label files hold an interval twice, e.g. {twice[0]}: two clips")
+    return lines
 
 
 def has_repeats(intervals: list[pku_txt.Interval]) -> bool:
@@ -92,15 +180,15 @@ def mended(text: str, file: str, slips: Iterable[Slip]) -> tuple[str, list[str]]
 
     A copy in which somebody has corrected them is left as it is.
     """
-    lines, said = text.splitlines(keepends=True), []
+    lines, remarks = text.splitlines(keepends=True), []
     rows = [number for number, line in enumerate(lines) if line.strip(BLANK)]
     for slip in slips:
         if slip.file == file and slip.row <= len(rows):
             number = rows[slip.row - 1]
             if _values(lines[number]) == _values(slip.released):
                 lines[number] = slip.read + "\n"
-                said.append(str(slip))
-    return "".join(lines), said
+                remarks.append(str(slip))
+    return "".join(lines), remarks
 
 
 def _values(line: str) -> list[str]:
@@ -108,12 +196,12 @@ def _values(line: str) -> list[str]:
 
 
 def differences(
-    split: str, file: str, listed: Mapping[str, str], rule: Rule, recordings: list[str]
+    split: str, file: str, listed: Mapping[str, str], rule: Rule, recordings: Sequence[str]
 ) -> list[str]:
     """How the release's list differs from the rule the literature states. The list is what counts."""
-    other = [name for name, side in sorted(listed.items()) if rule(place(name)) != side]
-    unnamed = sorted({f.removesuffix(".txt") for f in recordings} - set(listed))
-    absent = sorted(set(listed) - {f.removesuffix(".txt") for f in recordings})
+    present = {recording.removesuffix(".txt") for recording in recordings}
+    other = [name for name, side in sorted(listed.items()) if rule(clip_named(name)) != side]
+    unnamed, absent = sorted(present - set(listed)), sorted(set(listed) - present)
     lines = []
     if other:
         what = f"are on another side than the rule of {split} says; the file is followed"
@@ -127,51 +215,22 @@ def differences(
     return lines
 
 
-def place(name: str) -> RawSequence:
-    """What the name of a recording, or of a clip cut from it, tells; without label and coordinates."""
+def clip_named(name: str) -> Clip:
+    """What the name of a recording, or of a clip cut from it, tells; no label, no coordinates."""
+    return _clip(name, -1, pku_txt.NOTHING, Note([], {}))
+
+
+def _clip(name: str, label: int, xyz: np.ndarray, note: Note) -> Clip:
     n = pku_txt.parse_name(name.partition("_")[0])
-    return RawSequence(
-        name, -1, pku_txt.NOTHING, n.subject, pku_txt.VIEWS[n.view], n.recording or n.action
-    )
+    numbers = (n.subject, pku_txt.VIEWS[n.view], n.recording or n.action)
+    return Clip(name, label, xyz, *numbers, listed=note.listed)
 
 
-def read_member(file: str, data: bytes, note: Note | None) -> list[RawSequence]:
-    """Every labelled interval of a recording as a clip: xyz (T, 25, 1 or 2, 3), named like `0291-L_007`, numbered as in the label file.
-
-    Raises: UserError that names the file.
-    """
-    recording, n = pku_txt.read(data, file), place(file.removesuffix(".txt"))
-    clips = []
-    note = _known(file, note)
-    for number, interval in enumerate(note.intervals, 1):
-        xyz = pku_txt.cut(recording, interval, file)
-        xyz = xyz if xyz[:, :, 1].any() else xyz[:, :, :1]
-        name = f"{n.name}_{number:03d}"
-        clips.append(
-            RawSequence(
-                name, interval.label - 1, xyz, n.subject, n.camera, n.setup, listed=note.listed
-            )
-        )
-    return clips
-
-
-def read_recording(file: str, data: bytes, note: Note | None) -> list[Recording]:
-    """The whole recording, xyz (T, 25, 2, 3); times are row numbers from 1, intervals as labelled, clamped to the recording."""
-    xyz, n, note = pku_txt.read(data, file), place(file.removesuffix(".txt")), _known(file, note)
-    actions = []
-    for interval in note.intervals:
-        first = max(interval.start, 1)
-        last = first + len(pku_txt.cut(xyz, interval, file)) - 1
-        actions.append((interval.label - 1, float(first), float(last)))
-    clip = RawSequence(n.name, -1, xyz, n.subject, n.camera, n.setup, listed=note.listed)
-    return [Recording(clip, np.arange(1, len(xyz) + 1, dtype=np.float64), tuple(actions))]
-
-
-def _known(file: str, note: Note | None) -> Note:
+def _readable(file: str, note: Note | None) -> Note:
+    """The note of a recording. Raises: UserError if its labels are not known."""
     if note is None:
-        raise UserError(
-            f"{file}: has no label file, so its actions are not known; get Label_PKUMMD again"
-        )
+        lack = "has no label file, so its actions are not known"
+        raise UserError(f"{file}: {lack}; get Label_PKUMMD again")
     if note.damage:
         raise UserError(note.damage)
     return note

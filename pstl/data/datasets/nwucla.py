@@ -1,81 +1,79 @@
-"""Northwestern-UCLA Multiview Action 3D, as the `all_sqe` skeleton release that Shift-GCN, CTR-GCN and their successors use."""
+"""Northwestern-UCLA Multiview Action 3D, as the `all_sqe` skeleton release that Shift-GCN, CTR-GCN and
+their successors use."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
-from pstl.config import Frozen
+from pstl.contracts import Clip, Dataset, Member
 from pstl.data.formats import ucla_json
-from pstl.data.spec import DatasetSpec, RawSequence, Remote, by_camera
-from pstl.errors import UserError
+from pstl.data.spec import DatasetSpec, Remote, by_camera
 from pstl.skeletons import load
 
-# Action code of the file name -> 1-based label inside the file. The recordings have no a07 and no a10.
+# Action code of the file name -> 1-based label inside the file. There is no a07 and no a10.
 LABELS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 7, 9: 8, 11: 9, 12: 10}
 
 
-class Config(Frozen):
-    """Nothing to choose."""
+def without_twins(clip: Clip) -> str:
+    """The cross-view split without the training clips that the release repeats as test clips.
 
-
-def without_twins(clip: RawSequence) -> str:
-    """The cross-view split without the training clips that the release repeats as test clips: view 2 of a02 and a03."""
+    They are view 2 of a02 and a03.
+    """
     if clip.camera == 2 and clip.name[:3] in ("a02", "a03"):
         return ""
     return "train" if clip.camera in (1, 2) else "test"
 
 
-SPEC = DatasetSpec(
-    name="nwucla",
-    classes=(
-        "pick up with one hand",
-        "pick up with two hands",
-        "drop trash",
-        "walk around",
-        "sit down",
-        "stand up",
-        "donning",
-        "doffing",
-        "throw",
-        "carry",
-    ),
-    skeleton="kinect_v1",
-    people=1,
-    units="metres, camera space, y up",
-    # Some papers write 1018 training clips; the list inside CTR-GCN's feeder and the files agree on 1020.
-    # All 95 view-3 clips of a02 and a03 hold the coordinates of view 2, digit for digit (counted in the release): a fifth of
-    # the test side is also in training. xview keeps the field's split and says so; xview_disjoint leaves the twins out of training.
-    splits={"xview": by_camera(train=(1, 2), test=(3,)), "xview_disjoint": without_twins},
-    expected={"xview": (1020, 464), "xview_disjoint": (925, 464)},
-    overlap={"xview": 95},
-    remotes=(
-        Remote(
-            "all_sqe.zip",
-            url="https://www.dropbox.com/s/10pcm4pksjy6mkq/all_sqe.zip?dl=1",
-            # The published archive's SHA-256 was never published; a third party gives its MD5 (docs/datasets.md). This one is
-            # of the same 1484 files packed again: sorted, time stamps 1980-01-01, deflate level 9.
-            sha256=("5ffcb191cdb8d579e6ecd49bce82c08265e2e416246fae7ebf8fd212f10e383e",),
-            size=14_250_812,
-            members=ucla_json.NAME,
+class Nwucla(Dataset):
+    """1,484 clips of ten actions, ten performers and three cameras, one file each."""
+
+    spec = DatasetSpec(
+        name="nwucla",
+        classes=(
+            "pick up with one hand",
+            "pick up with two hands",
+            "drop trash",
+            "walk around",
+            "sit down",
+            "stand up",
+            "donning",
+            "doffing",
+            "throw",
+            "carry",
         ),
-    ),
-    source="Wang, Nie, Xia, Wu and Zhu, Cross-view Action Modeling, Learning and Recognition, CVPR 2014",
-    licence="academic research, cite the paper; no licence text travels with the data, do not redistribute",
-    how_to_get="the folder all_sqe of a copy used with CTR-GCN or Shift-GCN (data/NW-UCLA)",
-)
+        skeleton="kinect_v1",
+        people=1,
+        units="metres, camera space, y up",
+        # Some papers write 1018 training clips; the list inside CTR-GCN's feeder and the files
+        # agree on 1020. All 95 view-3 clips of a02 and a03 hold the coordinates of view 2, digit
+        # for digit (counted in the release): a fifth of the test side is also in training. xview
+        # keeps the field's split and says so; xview_disjoint leaves the twins out of training.
+        splits={"xview": by_camera(train=(1, 2), test=(3,)), "xview_disjoint": without_twins},
+        expected={"xview": (1020, 464), "xview_disjoint": (925, 464)},
+        overlap={"xview": 95},
+        remotes=(
+            Remote(
+                "all_sqe.zip",
+                url="https://www.dropbox.com/s/10pcm4pksjy6mkq/all_sqe.zip?dl=1",
+                # The published archive's SHA-256 was never published; a third party gives its MD5
+                # (docs/datasets.md). This one is of the same 1484 files packed again: sorted, time
+                # stamps 1980-01-01, deflate level 9.
+                sha256=("5ffcb191cdb8d579e6ecd49bce82c08265e2e416246fae7ebf8fd212f10e383e",),
+                size=14_250_812,
+                members=ucla_json.NAME,
+            ),
+        ),
+        source="Wang, Nie, Xia, Wu and Zhu, Cross-view Action Modeling, Learning and Recognition, "
+        "CVPR 2014",
+        licence="academic research, cite the paper; no licence text travels with the data, do not "
+        "redistribute",
+        how_to_get="the folder all_sqe of a copy used with CTR-GCN or Shift-GCN (data/NW-UCLA)",
+    )
+
+    def read(self, member: Member, data: bytes, note: Any) -> list[Clip]:
+        """The one clip of a file; xyz (T >= 1, 20, 1, 3). Two clips have a single frame."""
+        joints = load(self.spec.skeleton).joints
+        xyz, label = ucla_json.read(data, member.where, joints, LABELS)
+        name, title = ucla_json.parse_name(member.file), member.file.removesuffix(".json")
+        return [Clip(title, label, xyz, subject=name.subject, camera=name.camera)]
 
 
-def read(folder: Path) -> Iterator[RawSequence]:
-    """Every clip below `folder`, sorted by name; xyz (T >= 1, 20, 1, 3). Two clips have a single frame.
-
-    Raises: UserError naming the file that is damaged, or the folder if it holds no clip.
-    """
-    joints = load(SPEC.skeleton).joints
-    paths = sorted(folder.rglob("a*_s*_e*_v*.json"), key=lambda path: path.name)
-    if not paths:
-        raise UserError(
-            f"{folder}: no clips named aAA_sSS_eEE_vVV.json; run 'python -m pstl fetch nwucla --out {folder}'"
-        )
-    for path in paths:
-        xyz, label = ucla_json.read(path, joints, LABELS)
-        name = ucla_json.parse_name(path)
-        yield RawSequence(path.stem, label, xyz, subject=name.subject, camera=name.camera)
+DATASET = Nwucla()

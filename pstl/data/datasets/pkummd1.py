@@ -1,90 +1,57 @@
 """PKU-MMD, phase I: 1,076 long recordings of 66 performers, 51 actions, three views."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 
+from pstl.contracts import Clip
 from pstl.data.datasets import _pku
-from pstl.data.datasets._pku import Config, Note, place, read_member, read_recording
 from pstl.data.formats import pku_txt
-from pstl.data.spec import DatasetSpec, RawSequence, Remote, Slip, as_listed, by_camera
+from pstl.data.spec import DatasetSpec, Slip, as_listed, by_camera
 
-__all__ = ["SPEC", "Config", "absent", "notes", "place", "read_member", "read_recording"]
-
-LABELS = (
-    r"(?i)(^|/)(train_)?label"  # folders of label files, whose names are those of the recordings
-)
-MEMBERS = r"\d{4}-[LMR]\.txt"
 TESTED = range(291, 335)  # recordings of the nine performers of the cross-subject test
 # 359 numbers in three views, of which one recording of view R is absent from the release.
 NUMBERS = (*range(2, 247), *range(251, 365))
+LISTS = (("cross-subject.txt", "cross_subject.txt"), ("cross-view.txt", "cross_view.txt"))
 NEIGHBOURS = "its neighbours are 4688 to 4812 and 5050 to 5153"
 SLIP = Slip("0043-L.txt", 21, "1,4925,4036,2", "1,4925,5036,2", NEIGHBOURS)
 
 
-def by_recording(clip: RawSequence) -> str:
-    """The cross-subject split by number: what the release's list says in the copies found."""
+def by_recording(clip: Clip) -> str:
+    """The cross-subject split by number: what the release's list says in the copies seen."""
     return "test" if clip.setup in TESTED else "train"
 
 
-SPEC = DatasetSpec(
-    name="pkummd1",
-    classes=_pku.CLASSES,
-    skeleton="kinect_v2",
-    people=2,
-    units="metres, camera space, y up",
-    splits={
-        "xsub": as_listed("xsub", by_recording),
-        "xview": as_listed("xview", by_camera(train=(2, 3), test=(1,))),
-    },
-    # 21,545 in all, as the paper counts. Of these sides the first are usually quoted, the second
-    # counted in the released labels.
-    expected={"xsub": (18_841, 2_704), "xview": (14_372, 7_173)},
-    slips=(SLIP,),
-    remotes=(
-        Remote(
-            "Skeleton.7z",
-            members=MEMBERS,
-            not_folder=LABELS,
-            in_place=True,
-            aliases=("Skeleton.zip",),
-        ),
-        Remote(
-            "Label_PKUMMD.7z",
-            members=MEMBERS,
-            folder=LABELS,
-            in_place=True,
-            aliases=("Label_PKUMMD.zip",),
-            notes=True,
-        ),
-        Remote(
-            "cross-subject.txt",
-            aliases=("cross_subject.txt",),
-            in_place=True,
-            notes=True,
-            optional=True,
-        ),
-        Remote(
-            "cross-view.txt", aliases=("cross_view.txt",), in_place=True, notes=True, optional=True
-        ),
-    ),
-    source="Liu, Hu, Li, Song and Liu, PKU-MMD: A Large Scale Benchmark for Continuous Multi-Modal Human Action Understanding, 2017",
-    licence=_pku.LICENCE,
-    how_to_get=_pku.how_to_get(""),
-)
+class Pkummd1(_pku.Pku):
+    """Recordings are numbered; their performers are not."""
+
+    spec = DatasetSpec(
+        name="pkummd1",
+        classes=_pku.CLASSES,
+        skeleton="kinect_v2",
+        people=2,
+        units="metres, camera space, y up",
+        splits={
+            "xsub": as_listed("xsub", by_recording),
+            "xview": as_listed("xview", by_camera(train=(2, 3), test=(1,))),
+        },
+        # 21,545 in all, as the paper counts. Of these sides the first are usually quoted, the
+        # second counted in the released labels.
+        expected={"xsub": (18_841, 2_704), "xview": (14_372, 7_173)},
+        slips=(SLIP,),
+        remotes=_pku.remotes("", r"\d{4}-[LMR]\.txt", LISTS),
+        source=_pku.SOURCE,
+        licence=_pku.LICENCE,
+        how_to_get=_pku.how_to_get(""),
+    )
+
+    def absent(self, files: Sequence[str]) -> list[str]:
+        """Recordings that a complete copy has and these files lack.
+
+        Which one of view R the release itself lacks, nobody says.
+        """
+        present = {file.removesuffix(".txt") for file in files}
+        names = [f"{number:04d}-{view}" for number in NUMBERS for view in pku_txt.VIEWS]
+        lacking = [name for name in names if name not in present]
+        return [] if len(lacking) == 1 and lacking[0].endswith("R") else lacking
 
 
-def notes(
-    texts: Mapping[str, Mapping[str, str]], recordings: list[str]
-) -> tuple[dict[str, Note], list[str]]:
-    """See _pku.notes."""
-    return _pku.notes(SPEC, texts, recordings)
-
-
-def absent(files: Iterable[str]) -> list[str]:
-    """Recordings that a complete copy has and these files lack.
-
-    Which one of view R the release itself lacks, nobody says.
-    """
-    there = {file.removesuffix(".txt") for file in files}
-    names = [f"{number:04d}-{view}" for number in NUMBERS for view in pku_txt.VIEWS]
-    lacking = [name for name in names if name not in there]
-    return [] if len(lacking) == 1 and lacking[0].endswith("R") else lacking
+DATASET = Pkummd1()

@@ -1,15 +1,16 @@
-"""UTKinect-Action3D: ten performers do ten actions in one continuous recording, twice; untrimmed with timed labels, and cut."""
+"""UTKinect-Action3D: ten performers do ten actions in one continuous recording, twice; untrimmed with
+timed labels, and cut."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pstl.config import Frozen
+from pstl.contracts import Clip, Dataset, Member, Notes, Places, Recording
 from pstl.data.formats import utkinect_txt
-from pstl.data.spec import DatasetSpec, RawSequence, Recording, Remote, Slip, by_subject
+from pstl.data.spec import DatasetSpec, Remote, Slip, by_subject
 from pstl.errors import UserError
 from pstl.skeletons import load
 
@@ -42,109 +43,133 @@ SLIPS = (
 PERFORMERS = range(1, 11)
 
 
-class Config(Frozen):
-    """Nothing to choose."""
-
-
 def slip(row: int, recording: str, action: str, released: Ends, read: Ends) -> Slip:
     """A row of SLIPS as the spec has it."""
     first, last = (f"{action}: {ends[0]} {ends[1]}" for ends in (released, read))
     return Slip(ORIGINAL, row, first, last, f"of {recording}, as a public mirror corrects it")
 
 
-SPEC = DatasetSpec(
-    name="utkinect",
-    classes=(
-        "walk",
-        "sit down",
-        "stand up",
-        "pick up",
-        "carry",
-        "throw",
-        "push",
-        "pull",
-        "wave hands",
-        "clap hands",
-    ),
-    skeleton="kinect_v1",
-    people=1,
-    units="metres, camera space, y up; times are numbers of colour frames",
-    # There is no official detection protocol. xsub: s01-s05 train, s06-s10 test; without_sNN: NN is tested, the nine others train.
-    splits={"xsub": by_subject(train=range(1, 6))}
-    | {
-        f"without_s{n:02d}": by_subject(train=[p for p in PERFORMERS if p != n]) for n in PERFORMERS
-    },
-    expected={"xsub": (100, 99)}
-    | {f"without_s{n:02d}": (180, 19) if n == 10 else (179, 20) for n in PERFORMERS},
-    remotes=(
-        Remote(
-            "utkinect_joints.zip",
-            # Of the files of a public mirror (github: JeslieHCI/UTKinect_3, 590aede4, data/UTKinect/joints), packed again.
-            sha256=("feec7592985896216663892b1b75e0c5f100d7e142eb9c2a816a7d5c9db6e58d",),
-            size=3_726_601,
-            members=rf"{utkinect_txt.NAME}|actionLabel(_modified)?\.txt",
-        ),
-    ),
-    source="Xia, Chen and Aggarwal, View Invariant Human Action Recognition Using Histograms of 3D Joints, CVPR Workshops 2012",
-    licence="research, cite the paper; terms of the original page unverified, do not redistribute",
-    slips=tuple(slip(*row) for row in SLIPS),
-    how_to_get=f"the folder joints of a copy of UTKinect-Action3D, with {ORIGINAL} or the corrected {LABELS}",
-)
-
-
-def read_untrimmed(folder: Path) -> Iterator[Recording]:
-    """The 20 recordings, sorted by name; xyz (T, 20, 1, 3), one row each 2 to 10 colour frames, some gaps of seconds.
-
-    Raises: UserError naming the file that is damaged or has no labels, or the folder if it holds no recording.
-    """
-    joints = load(SPEC.skeleton).joints
-    paths = {path.name: path for path in sorted(folder.rglob("*.txt"))}
-    recordings = [name for name in sorted(paths) if re.fullmatch(utkinect_txt.NAME, name)]
-    lists = [paths[name] for name in (LABELS, ORIGINAL) if name in paths]
-    if not recordings or not lists:
-        lack = f"no joints_sSS_eEE.txt, or neither {LABELS} nor {ORIGINAL}"
-        raise UserError(f"{folder}: {lack}; run 'python -m pstl fetch utkinect --out {folder}'")
-    actions, _ = _mended(utkinect_txt.read_labels(lists[0], NAMES), lists[0].name)
-    for name in recordings:
-        title = name.removeprefix("joints_").removesuffix(".txt")
-        if title not in actions:
-            lack = f"no labels of {title}"
-            raise UserError(f"{lists[0]}: {lack}; replace the file by the one in the archive")
-        times, xyz = utkinect_txt.read(paths[name], joints)
-        yield Recording(
-            RawSequence(title, -1, xyz, subject=int(title[1:3])), times, tuple(actions[title])
-        )
-
-
-def read(folder: Path) -> Iterator[RawSequence]:
-    """The 199 labelled intervals as clips `sSS_eEE_<class>`, both ends included; neighbours may share their rows."""
-    for recording in read_untrimmed(folder):
-        for label, start, end in recording.actions:
-            there = (recording.times >= start) & (recording.times <= end)
-            if not there.any():
-                raise UserError(
-                    f"{folder}: no row of {recording.clip.name} from {start:g} to {end:g}; replace the recording"
-                )
-            clip, name = recording.clip, f"{recording.clip.name}_{NAMES[label]}"
-            yield replace(clip, name=name, label=label, xyz=np.ascontiguousarray(clip.xyz[there]))
-
-
-def remarks(folder: Path) -> list[str]:
-    """What a user should hear of the files of a folder: the slips that are mended in reading it."""
-    names = {path.name: path for path in folder.rglob("actionLabel*.txt")}
-    if LABELS in names or ORIGINAL not in names:
-        return []
-    return _mended(utkinect_txt.read_labels(names[ORIGINAL], NAMES), ORIGINAL)[1]
-
-
-def _mended(actions: Actions, file: str) -> tuple[Actions, list[str]]:
+def mended(actions: Actions, file: str) -> tuple[Actions, list[str]]:
     """Labels with the slips of the original list as they are meant, and a line for each."""
-    mended, said = dict(actions), []
+    mended, remarks = dict(actions), []
     for row in SLIPS if file == ORIGINAL else ():
         _, recording, action, released, read = row
         wrong, right = ((NAMES.index(action), float(a), float(b)) for a, b in (released, read))
         if wrong in mended.get(recording, ()):
-            others = [each for each in mended[recording] if each != wrong]
-            mended[recording] = sorted([*others, right], key=lambda each: each[1:])
-            said.append(str(slip(*row)))
-    return mended, said
+            others = [interval for interval in mended[recording] if interval != wrong]
+            mended[recording] = sorted([*others, right], key=lambda interval: interval[1:])
+            remarks.append(str(slip(*row)))
+    return mended, remarks
+
+
+def without(performer: int) -> str:
+    """The split that tests on one performer."""
+    return f"without_s{performer:02d}"
+
+
+class Utkinect(Dataset):
+    """20 recordings and 199 labelled intervals."""
+
+    spec = DatasetSpec(
+        name="utkinect",
+        classes=(
+            "walk",
+            "sit down",
+            "stand up",
+            "pick up",
+            "carry",
+            "throw",
+            "push",
+            "pull",
+            "wave hands",
+            "clap hands",
+        ),
+        skeleton="kinect_v1",
+        people=1,
+        units="metres, camera space, y up; times are numbers of colour frames",
+        # There is no official detection protocol. xsub: s01-s05 train, s06-s10 test; without_sNN:
+        # NN is tested, the nine others train.
+        splits={"xsub": by_subject(train=range(1, 6))}
+        | {without(n): by_subject(train={*PERFORMERS} - {n}) for n in PERFORMERS},
+        expected={"xsub": (100, 99)}
+        | {without(n): (180, 19) if n == 10 else (179, 20) for n in PERFORMERS},
+        remotes=(
+            Remote(
+                "utkinect_joints.zip",
+                # Of the files of a public mirror, packed again (github: JeslieHCI/UTKinect_3,
+                # 590aede4, data/UTKinect/joints).
+                sha256=("feec7592985896216663892b1b75e0c5f100d7e142eb9c2a816a7d5c9db6e58d",),
+                size=3_726_601,
+                members=rf"{utkinect_txt.NAME}|actionLabel(_modified)?\.txt",
+            ),
+        ),
+        source="Xia, Chen and Aggarwal, View Invariant Human Action Recognition Using Histograms "
+        "of 3D Joints, CVPR Workshops 2012",
+        licence="research, cite the paper; terms of the original page unverified, do not "
+        "redistribute",
+        slips=tuple(slip(*row) for row in SLIPS),
+        how_to_get="the folder joints of a copy of UTKinect-Action3D, with "
+        f"{ORIGINAL} or the corrected {LABELS}",
+    )
+    untrimmed = True
+
+    def members(self, places: Places) -> list[Member]:
+        """The recordings.   Raises: UserError if there are none, or no list of labels."""
+        members = [m for m in places.below("**/*.txt") if re.fullmatch(utkinect_txt.NAME, m.file)]
+        if not members or not _label_list(places):
+            lack = f"no joints_sSS_eEE.txt, or neither {LABELS} nor {ORIGINAL}"
+            fetch = f"run 'python -m pstl fetch utkinect --out {places.raw}'"
+            raise UserError(f"{places.raw}: {lack}; {fetch}")
+        return members
+
+    def notes(self, places: Places, members: Sequence[Member]) -> Notes:
+        """The intervals of every recording, and the slips that are mended in reading them.
+
+        Raises: UserError naming a recording without labels.
+        """
+        labels = _label_list(places)[0]
+        text = places.texts([labels])[labels.file]
+        actions, remarks = mended(utkinect_txt.read_labels(text, labels.where, NAMES), labels.file)
+        by_file = {}
+        for member in members:
+            if _title(member) not in actions:
+                lack = f"no labels of {_title(member)}"
+                again = "replace the file by the one in the archive"
+                raise UserError(f"{labels.where}: {lack}; {again}")
+            by_file[member.file] = tuple(actions[_title(member)])
+        return Notes(by_file, remarks)
+
+    def read_recording(self, member: Member, data: bytes, note: Any) -> Recording:
+        """xyz (T, 20, 1, 3), one row each 2 to 10 colour frames, some gaps of seconds."""
+        joints, title = load(self.spec.skeleton).joints, _title(member)
+        times, xyz = utkinect_txt.read(data, member.where, joints)
+        return Recording(Clip(title, -1, xyz, subject=int(title[1:3])), times, note)
+
+    def read(self, member: Member, data: bytes, note: Any) -> list[Clip]:
+        """The labelled intervals as clips `sSS_eEE_<class>`, both ends included.
+
+        Neighbours may share their rows.
+        """
+        recording = self.read_recording(member, data, note)
+        clip, clips = recording.clip, []
+        for label, start, end in recording.actions:
+            rows = (recording.times >= start) & (recording.times <= end)
+            if not rows.any():
+                lack = f"no row of {clip.name} from {start:g} to {end:g}"
+                raise UserError(f"{member.where}: {lack}; replace the recording")
+            name, xyz = f"{clip.name}_{NAMES[label]}", np.ascontiguousarray(clip.xyz[rows])
+            clips.append(replace(clip, name=name, label=label, xyz=xyz))
+        return clips
+
+
+def _label_list(places: Places) -> list[Member]:
+    """The lists of labels that are there, the corrected one first."""
+    return [*places.below(f"**/{LABELS}"), *places.below(f"**/{ORIGINAL}")]
+
+
+def _title(member: Member) -> str:
+    """`sSS_eEE` of a recording."""
+    return member.file.removeprefix("joints_").removesuffix(".txt")
+
+
+DATASET = Utkinect()

@@ -1,7 +1,7 @@
-"""MSR Action3D texts: `aAA_sSS_eEE_skeleton3D.txt`, a row `x y z confidence` a joint, the frames' rows one after the other."""
+"""MSR Action3D texts: `aAA_sSS_eEE_skeleton3D.txt`, a row `x y z confidence` a joint, the frames' rows
+one after the other."""
 
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,21 +21,28 @@ class Name(NamedTuple):
     repetition: int
 
 
-def parse_name(path: Path) -> Name:
-    """Raises: UserError for a file that is not called like a clip."""
-    found = re.fullmatch(NAME, path.name)
-    if not found:
-        raise UserError(f"{path}: expected a name like a01_s01_e01_skeleton3D.txt")
-    return Name(*map(int, found.groups()))
+def parse_name(name: str) -> Name:
+    """The numbers in a file's name, with or without folders before it.
+
+    Raises: UserError for a file that is not called like a clip.
+
+    >>> parse_name("a01_s02_e03_skeleton3D.txt")
+    Name(action=1, subject=2, repetition=3)
+    """
+    match = re.fullmatch(NAME, name.rpartition("/")[2])
+    if not match:
+        raise UserError(f"{name}: expected a name like a01_s01_e01_skeleton3D.txt")
+    return Name(*map(int, match.groups()))
 
 
-def read(path: Path, joints: int) -> np.ndarray:
-    """One clip as (T >= 1, joints, 1, 3) float32, metres; the confidences are not kept. A frame in which nobody was found is all zero.
+def read(data: bytes, name: str, joints: int) -> np.ndarray:
+    """One clip as (T >= 1, joints, 1, 3) float32, metres; the confidences are not kept.
 
+    A frame in which nobody was seen is all zero.
     Raises: UserError naming the file and what is wrong.
     """
     rows = f"4 columns and {joints} rows a frame"
-    table = number_table.read(reading.content(path), str(path), LAYOUT, rows)
+    table = number_table.read(data, name, LAYOUT, rows)
     if len(table) % joints:
-        raise UserError(f"{path}: table of {table.shape}, expected {rows}; {reading.REPAIR}")
+        raise UserError(f"{name}: table of {table.shape}, expected {rows}; {reading.REPAIR}")
     return np.ascontiguousarray(table[:, :3].reshape(-1, joints, 1, 3))

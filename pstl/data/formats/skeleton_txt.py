@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pstl.contracts import Clip
 from pstl.data import reading
 from pstl.data.formats._digits import WORD, NotANumber, Words, words
 from pstl.data.formats._skeleton_frames import CHUNK, HEADER, ROW, check_lines, not_a_number, walk
@@ -92,6 +93,14 @@ def read(source: str | Path | bytes, name: str = "") -> Recording:
         return _gather(values, frames, bodies, len(data), name)
     except NotANumber as wrong:
         raise not_a_number(wrong.word, "a number", name) from None
+
+
+def clip_of(name: Name, skeletons: Recording) -> Clip:
+    """A file as a clip; its name says all but the coordinates."""
+    numbers = (name.performer, name.camera, name.setup)
+    bodies, one_as_floats = numbered(skeletons.ids), merged(skeletons.ids)
+    label = name.action - 1
+    return Clip(str(name), label, skeletons.xyz, *numbers, bodies, merged=one_as_floats)
 
 
 def numbered(ids: np.ndarray) -> np.ndarray:

@@ -8,11 +8,14 @@ SMALL = 1e-6  # a rotation with a smaller axis or angle is none
 
 
 def turn(line: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The rotation about their common normal that takes the direction of `line` (3,) to the unit vector `target` (3,).
+    """The rotation about their common normal that takes the direction of `line` (3,) to the unit
+    vector `target` (3,).
 
-    Returns: (3, 3) for column vectors; the identity if the axis or the angle is below 1e-6, so also for opposite vectors.
+    Returns: (3, 3) for column vectors; the identity if the axis or the angle is below 1e-6, so also
+    for opposite vectors.
     """
-    # Plain numbers: on three of them an array operation costs ten times its arithmetic, and there are two lines in every clip.
+    # Plain numbers: on three of them an array operation costs ten times its arithmetic, and there
+    # are two lines in every clip.
     (x, y, z), (a, b, c) = line.tolist(), target.tolist()
     u, v, w = y * c - z * b, z * a - x * c, x * b - y * a
     norm, across = math.hypot(x, y, z), math.hypot(u, v, w)
@@ -35,5 +38,4 @@ def turn(line: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def turned(x: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """Every vector of x (..., 3) turned, as one matrix product."""
-    found: np.ndarray = (x.reshape(-1, 3) @ rotation.T).reshape(x.shape)
-    return found
+    return np.asarray((x.reshape(-1, 3) @ rotation.T).reshape(x.shape))

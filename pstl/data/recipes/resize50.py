@@ -1,4 +1,5 @@
-"""PSTL's arrays, from the AimCLR pipeline: first two body slots, centred, 50 frames, shoulders parallel to x (PSTL spec 2.4)."""
+"""PSTL's arrays, from the AimCLR pipeline: first two body slots, centred, 50 frames, shoulders parallel
+to x (PSTL spec 2.4)."""
 
 from collections.abc import Sequence
 
@@ -6,45 +7,62 @@ import numpy as np
 from pydantic import Field
 
 from pstl.config import Frozen
-from pstl.data.spec import RawSequence
+from pstl.contracts import Clip, Recipe
 from pstl.skeletons import Skeleton
 
-LONGEST = 300  # frames of the released arrays; of longer clips, which only PKU-MMD has, the middle is kept (PSTL spec 2.3)
-# For messages: which bodies and which frames are kept where there are more.
-CHOICE, CUT = "the first in the file's order", "the middle"
-BLOCK = 8  # bodies worked on at once: what is in between stays in the cache, and is not asked of the system anew
+# Frames of the released arrays; of longer clips, which only PKU-MMD has, the middle is kept
+# (PSTL spec 2.3).
+LONGEST = 300
+# Bodies worked on at once: what is in between stays in the cache.
+BLOCK = 8
 
 
-class Config(Frozen):
-    """The released value."""
+class Resize50(Recipe):
+    """No body is chosen or tracked: slots are taken as they stand in the file (PSTL spec 2.1)."""
 
-    frames: int = Field(50, ge=2)
+    class Config(Frozen):
+        """The released value."""
+
+        frames: int = Field(50, ge=2)
+
+    longest = LONGEST
+    kept_bodies, kept_frames = "the first in the file's order", "the middle"
+
+    def apply(
+        self, clips: Sequence[Clip], skeleton: Skeleton, people: int, cfg: Config
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Clips as (N, 3, frames, V, M) float32, and their used lengths (N,) int64.
+
+        Metres relative to the centre joint.
+        """
+        kept = [middle(clip.xyz) for clip in clips]
+        length = np.array([used_length(xyz) for xyz in kept], dtype=np.int64)
+        x = np.zeros((len(clips), 3, cfg.frames, skeleton.joints, people), dtype=np.float32)
+        bodies = []
+        for i, xyz in enumerate(kept):
+            bodies += [(i, slot) for slot in range(min(xyz.shape[2], people))]
+        for first in range(0, len(bodies), BLOCK):
+            clip, slot = np.array(bodies[first : first + BLOCK]).T
+            frames = [kept[i][:, :, m] for i, m in zip(clip, slot, strict=True)]
+            y = resize(frames, length[clip], cfg.frames)
+            # Centring commutes with the resize, so it is done on the few frames that remain.
+            y = y - y[..., skeleton.centre : skeleton.centre + 1]
+            x[clip, ..., slot] = face_forward(y, skeleton.shoulders)
+        return x, length
+
+    def frames(self, cfg: Config) -> int:
+        """As set."""
+        return cfg.frames
 
 
-def apply(
-    clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config
-) -> tuple[np.ndarray, np.ndarray]:
-    """Clips as (N, 3, frames, V, M) float32, metres relative to the centre joint, and their used lengths (N,) int64.
+def used_length(xyz: np.ndarray) -> int:
+    """The number of frames in which joint 0 of slot 0 is not zero (PSTL spec 2.4.1).
 
-    No body is chosen or tracked: slots are taken as they stand in the file (PSTL spec 2.1).
+    xyz: (T, V, M, 3).
+    That many FIRST frames are used: a count, not an index. A clip without any such frame would
+    crash the released code; here all its frames are used.
     """
-    kept = [middle(clip.xyz) for clip in clips]
-    # The used length counts frames in which joint 0 of slot 0 is not zero and takes that many FIRST frames: a count, not an
-    # index (PSTL spec 2.4.1). A clip without any such frame would crash the released code; here all its frames are used.
-    length = np.array(
-        [np.count_nonzero(xyz[:, 0, 0].any(axis=1)) or len(xyz) for xyz in kept], dtype=np.int64
-    )
-    x = np.zeros((len(clips), 3, cfg.frames, skeleton.joints, people), dtype=np.float32)
-    bodies = [(i, slot) for i, xyz in enumerate(kept) for slot in range(min(xyz.shape[2], people))]
-    for first in range(0, len(bodies), BLOCK):
-        clip, slot = np.array(bodies[first : first + BLOCK]).T
-        # Centring commutes with the resize, so it is done on the few frames that remain.
-        y = resize(
-            [kept[i][:, :, m] for i, m in zip(clip, slot, strict=True)], length[clip], cfg.frames
-        )
-        y = y - y[..., skeleton.centre : skeleton.centre + 1]
-        x[clip, ..., slot] = face_forward(y, skeleton.shoulders)
-    return x, length
+    return int(np.count_nonzero(xyz[:, 0, 0].any(axis=1))) or len(xyz)
 
 
 def middle(xyz: np.ndarray) -> np.ndarray:
@@ -54,19 +72,21 @@ def middle(xyz: np.ndarray) -> np.ndarray:
 
 
 def resize(bodies: Sequence[np.ndarray], length: np.ndarray, frames: int) -> np.ndarray:
-    """Linear resampling of the first `length` frames of every body: half-pixel centres, no anti-aliasing, clamped edges.
+    """Linear resampling of the first `length` frames of every body: half-pixel centres, no
+    anti-aliasing, clamped edges.
 
     bodies: (T, V, 3) each.   length: (B,) >= 1.   Returns: (B, 3, frames, V) float32.
-    Same as F.interpolate(mode="linear", align_corners=False) and as OpenCV's bilinear resize along time (PSTL spec 2.4.3).
+    Same as F.interpolate(mode="linear", align_corners=False) and as OpenCV's bilinear resize along
+    time (PSTL spec 2.4.3).
     """
     position = (np.arange(frames) + 0.5) * (length[:, None] / frames) - 0.5
     before = np.floor(position)
     weight = (position - before).astype(np.float32)[:, :, None, None]
     last = length[:, None] - 1
-    i0, i1 = (np.clip(before + step, 0, last).astype(np.int64) for step in (0, 1))
-    low, high = (
-        np.stack([body[i] for body, i in zip(bodies, index, strict=True)]) for index in (i0, i1)
-    )
+    first = np.clip(before, 0, last).astype(np.int64)
+    second = np.clip(before + 1, 0, last).astype(np.int64)
+    low = np.stack([body[i] for body, i in zip(bodies, first, strict=True)])
+    high = np.stack([body[i] for body, i in zip(bodies, second, strict=True)])
     low *= 1 - weight
     high *= weight
     low += high
@@ -77,7 +97,8 @@ def face_forward(x: np.ndarray, shoulders: tuple[int, int]) -> np.ndarray:
     """Turn every frame of every body about the vertical axis until the shoulder line is parallel to x.
 
     x: (B, 3, T, V).   Returns: same shape, float32; absent (all-zero) bodies stay zero.
-    The sense of rotation is chosen once per body and clip, from the sign of the summed depth difference (PSTL spec 2.4.4).
+    The sense of rotation is chosen once per body and clip, from the sign of the summed depth
+    difference (PSTL spec 2.4.4).
     """
     left, right = shoulders
     line = (x[..., right] - x[..., left]).astype(np.float64)  # (B, 3, T)
@@ -88,3 +109,6 @@ def face_forward(x: np.ndarray, shoulders: tuple[int, int]) -> np.ndarray:
     turned[:, 0] = cos * x[:, 0] - sin * x[:, 2]
     turned[:, 2] = sin * x[:, 0] + cos * x[:, 2]
     return turned
+
+
+RECIPE = Resize50()

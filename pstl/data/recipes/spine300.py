@@ -1,59 +1,57 @@
-"""SCD-Net's arrays, from the CMD pipeline: the liveliest bodies, no empty frames, centred on the spine, two rotations (SCD-Net spec 2.1)."""
+"""SCD-Net's arrays, from the CMD pipeline: the liveliest bodies, no empty frames, centred on the spine,
+two rotations (SCD-Net spec 2.1)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from pstl.config import Frozen
+from pstl.contracts import Clip, Recipe
 from pstl.data.recipes._rotation import turn, turned
-from pstl.data.spec import RawSequence
 from pstl.skeletons import Skeleton
 
-LONGEST = (
-    300  # frames; longer recordings lose their end, and their length with it (SCD-Net spec 2.2)
-)
-# For messages: which bodies and which frames are kept where there are more.
-CHOICE, CUT = "those of the first four that spread most", "the first"
+# Frames; longer recordings lose their end, and their length with it (SCD-Net spec 2.2).
+LONGEST = 300
 SLOTS = 4  # body slots looked at, in file order
 
 
-class Config(Frozen):
-    """Nothing to set."""
+class Spine300(Recipe):
+    """Origin: the first body's spine in each frame; axes: of its first frame."""
 
+    longest = LONGEST
+    kept_bodies, kept_frames = "those of the first four that spread most", "the first"
 
-def apply(
-    clips: Sequence[RawSequence], skeleton: Skeleton, people: int, cfg: Config
-) -> tuple[np.ndarray, np.ndarray]:
-    """Clips as (N, 3, T, V, M) float32, metres relative to the first body's spine in each frame, and their lengths (N,) int64.
+    def apply(
+        self, clips: Sequence[Clip], skeleton: Skeleton, people: int, cfg: Frozen
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Clips as (N, 3, T, V, M) float32, metres, and their lengths (N,) int64.
 
-    T is the length of the longest clip here, at most 300. The released arrays always have 300 frames, the rest filled by repetition;
-    no step that follows reads beyond a clip's length, so what is left out here is never missed. It is zero.
-    """
-    length = np.array([min(len(clip.xyz), LONGEST) for clip in clips], dtype=np.int64)
-    x = np.zeros((len(clips), 3, int(length.max()), skeleton.joints, people), dtype=np.float32)
-    for i, clip in enumerate(clips):
-        bodies = [fill(body) for body in liveliest(clip.xyz[:LONGEST], people)]
-        x[i, :, : length[i], :, : len(bodies)] = upright(
-            centre(np.stack(bodies), skeleton), skeleton
-        ).transpose(3, 1, 2, 0)
-    return x, length
+        T is the length of the longest clip here, at most 300. The released arrays always have 300
+        frames, the rest filled by repetition; no step that follows reads beyond a clip's length, so
+        what is left out here is never missed. It is zero.
+        """
+        length = np.array([min(len(clip.xyz), LONGEST) for clip in clips], dtype=np.int64)
+        x = np.zeros((len(clips), 3, int(length.max()), skeleton.joints, people), dtype=np.float32)
+        for i, clip in enumerate(clips):
+            bodies = np.stack([fill(body) for body in liveliest(clip.xyz[:LONGEST], people)])
+            bodies = upright(centre(bodies, skeleton), skeleton)
+            x[i, :, : length[i], :, : len(bodies)] = bodies.transpose(3, 1, 2, 0)
+        return x, length
 
 
 def liveliest(xyz: np.ndarray, people: int) -> list[np.ndarray]:
-    """The bodies that spread most, most first, without absent ones unless all are.   (T, V, slots, 3) -> at most `people` (T, V, 3).
+    """The bodies that spread most, most first, without absent ones unless all are.
 
     A body's spread is std(x) + std(y) + std(z) over all joints of its frames that are not empty.
+    xyz: (T, V, slots, 3).   Returns: from 1 to `people` arrays (T, V, 3).
     """
     bodies = [np.ascontiguousarray(xyz[:, :, slot]) for slot in range(min(xyz.shape[2], SLOTS))]
     if len(bodies) == 1:
         return bodies
-    frames = [(body, recorded(body)) for body in bodies]
-    spread = [
-        (sum(body[there].reshape(-1, 3).T.copy().std(1)), body)
-        for body, there in frames
-        if there.any()
-    ]
-    return [body for _, body in sorted(spread, key=lambda one: -one[0])][:people] or bodies[:1]
+    present = [body for body in bodies if body.any()]
+    spread = [sum(body[recorded(body)].reshape(-1, 3).T.copy().std(1)) for body in present]
+    order = np.argsort([-value for value in spread], kind="stable")
+    return [present[i] for i in order[:people]] or bodies[:1]
 
 
 def recorded(body: np.ndarray) -> np.ndarray:
@@ -62,36 +60,40 @@ def recorded(body: np.ndarray) -> np.ndarray:
 
 
 def fill(body: np.ndarray) -> np.ndarray:
-    """One body without a late start and an early end; an absent body stays zero.   (T, V, 3) -> same shape.
+    """One body without a late start and an early end.   (T, V, 3) -> same shape.
 
-    If the first frame is empty, all frames that are not empty move to the front. Then the trailing empty frames repeat what
-    stands before them, from its beginning. Empty frames in between are left as they are.
+    If the first frame is empty, all frames that are not empty move to the front. Then the trailing
+    empty frames repeat what stands before them, from its beginning. Empty frames in between are
+    left as they are; an absent body stays zero.
     """
-    there = recorded(body)
-    if there.all() or not there.any():
+    present = recorded(body)
+    if present.all() or not present.any():
         return body
-    if not there[0]:
-        kept = body[there]
+    if not present[0]:
+        kept = body[present]
         last = len(kept)
     else:
-        last = int(np.flatnonzero(there)[-1]) + 1
+        last = int(np.flatnonzero(present)[-1]) + 1
         kept = body[:last]
     return kept[np.arange(len(body)) % last]
 
 
 def centre(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Subtract the first body's middle of the spine in every frame from all that is not zero.   (M, T, V, 3) -> same shape."""
+    """Subtract the first body's middle of the spine in every frame from all that is not zero.
+
+    (M, T, V, 3) -> same shape.
+    """
     middle = bodies[:1, :, skeleton.spine[1]][:, :, None]
-    total = (
-        bodies[..., 0] + bodies[..., 1] + bodies[..., 2]
-    )  # sum() along three values takes ten times as long
+    # sum() along three values takes ten times as long.
+    total = bodies[..., 0] + bodies[..., 1] + bodies[..., 2]
     return (bodies - middle) * (total != 0)[..., None]
 
 
 def upright(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Two rotations of the whole clip, both measured in frame 0 of the first body: its spine onto +z, then its shoulders onto +x.
+    """Two rotations of the whole clip, both measured in frame 0 of the first body.
 
-    The second one may tilt the first a little: its axis is free (SCD-Net spec 2.1).   (M, T, V, 3) -> same shape, float32.
+    Its spine onto +z, then its shoulders onto +x. The second one may tilt the first a little: its
+    axis is free (SCD-Net spec 2.1).   (M, T, V, 3) -> same shape, float32.
     """
     for (start, end), target in (
         (skeleton.spine, (0.0, 0.0, 1.0)),
@@ -100,3 +102,6 @@ def upright(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
         line = (bodies[0, 0, end] - bodies[0, 0, start]).astype(np.float64)
         bodies = turned(bodies, turn(line, np.array(target))).astype(np.float32)
     return bodies
+
+
+RECIPE = Spine300()
