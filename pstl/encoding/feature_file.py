@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from pstl.data.numpy_file import load_npz, save_npz
 from pstl.data.store_shape import check_range
+from pstl.errors import UserError
 from pstl.files import Kind, check_shape, parsed, reading
 
 MAKE = "run 'python -m pstl features' again"
@@ -34,6 +35,12 @@ class FeatureSet:
     y_test: np.ndarray
     unseen: np.ndarray
     meta: dict[str, Any]
+
+    def check_sides(self, task: str, least: int = 1) -> None:
+        """Raises: UserError if there are fewer than `least` training clips, or no test clips."""
+        if len(self.train) < least or not len(self.test):
+            clips = f"{len(self.train)} training and {len(self.test)} test clips"
+            raise UserError(f"{task}: {clips}; expected at least {least} and 1")
 
 
 class FeaturesMeta(BaseModel):

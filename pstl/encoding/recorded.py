@@ -131,12 +131,6 @@ def cached(features: Callable[[Tensor, Tensor], Tensor], clips: Clips) -> np.nda
     return found
 
 
-def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both with the training features' mean 0 and deviation 1 in each of D: encoders differ in scale by orders of magnitude."""
-    mean, deviation = train.mean((0, 1)), train.std((0, 1))
-    return (train - mean) / (deviation + 1e-6), (test - mean) / (deviation + 1e-6)
-
-
 def as_clips(features: np.ndarray, y: np.ndarray, device: torch.device) -> Clips:
     """Cached features (N, R, D) as clips (N, D, R, 1, 1), so that the loop that trains every method trains a head on them, too."""
     x = np.ascontiguousarray(features.transpose(0, 2, 1))[..., None, None]

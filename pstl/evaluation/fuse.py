@@ -16,8 +16,8 @@ from pstl.evaluation import result_file
 from pstl.evaluation.cell import named, no_scores
 from pstl.evaluation.scores import DATA, Scores, difference
 from pstl.evaluation.scores import read as read_scores
-from pstl.metrics.classification import top_k
-from pstl.metrics.clips import ClipMetrics, accuracies, on_clips
+from pstl.metrics.classification import classification_metrics, top_k
+from pstl.metrics.clips import ClipMetrics, on_clips
 from pstl.provenance import git_hash
 from pstl.train.hardware import peak_memory
 
@@ -104,7 +104,7 @@ def _fused(
 
     def measure(kept: torch.Tensor) -> dict[str, float]:
         top1_equal = float(top_k(equal[kept], y[kept], 1))
-        return accuracies(fused[kept], y[kept]) | {"top1_equal": top1_equal}
+        return classification_metrics(fused[kept], y[kept]) | {"top1_equal": top1_equal}
 
     summed = [f"{stream}={weight:g}" for stream, weight in weights.items()]
     setting = ";".join(filter(None, [asked, *summed]))

@@ -1,9 +1,12 @@
 """Accuracy, confusion and F1 of class scores, exact over samples."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pstl.metrics.clips import ClipMetrics, on_clips
 from pstl.metrics.metric import Metric
+from pstl.ops.finite import check_rows
 
 TOP1 = Metric("top1", title="Top-1 accuracy in percent", share_of_clips=True, unseen_shown=True)
 TOP1_BEST = Metric("top1_best", label="top1, best epoch")
@@ -52,3 +55,28 @@ def macro_f1(matrix: Tensor) -> Tensor:
     right, asked, said = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
     f1 = 2 * right.double() / (asked + said).clamp(min=1)
     return 100 * f1[(asked + said) > 0].mean()
+
+
+def classification_metrics(scores: Tensor, y: Tensor) -> dict[str, float]:
+    """top1, top5 and macro_f1 in percent.
+
+    scores: (N, classes), y: (N,).
+    Raises: UserError for scores that are not finite: what is compared with NaN is false, and that
+    would be an accuracy.
+    """
+    check_rows(
+        scores.detach().cpu().numpy(),
+        "scores of the test clips",
+        "clip {}".format,
+        "lower the rate at which this task trains",
+    )
+    accuracy = {f"top{k}": float(top_k(scores, y, k)) for k in (1, 5)}
+    return accuracy | {"macro_f1": float(macro_f1(confusion(scores, y)))}
+
+
+def classified_clips(scores: Tensor, y: Tensor, unseen: np.ndarray) -> ClipMetrics:
+    """The same of all test clips, and of those that repeat no training clip.
+
+    scores: (N, classes), y: (N,), unseen: (N,) bool.
+    """
+    return on_clips(lambda clips: classification_metrics(scores[clips], y[clips]), unseen)

@@ -14,7 +14,7 @@ from pstl.data.loader import Clips, in_order
 from pstl.encoding.features import BATCH, encode_view, recalibrate
 from pstl.encoding.pretrained import Pretrained
 from pstl.errors import UserError
-from pstl.metrics.clips import measures
+from pstl.metrics.classification import classified_clips
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.collective import gather
 from pstl.registry import load as load_plugin
@@ -103,7 +103,7 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     curve[-1] |= looks.record(scores, y, world.unseen, states)
     metrics = {}
     for norm, accuracy in states.items():
-        metrics[norm] = measures(scores[norm], y, world.unseen)
+        metrics[norm] = classified_clips(scores[norm], y, world.unseen)
         metrics[norm] |= looks.at(curve, cfg.epochs_shown, accuracy)
         if cfg.test_every:
             metrics[norm] |= looks.best(curve, accuracy)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from pstl.metrics.clips import accuracies, on_clips
+from pstl.metrics.classification import classification_metrics
+from pstl.metrics.clips import on_clips
 from pstl.metrics.metric import UNSEEN
 
 Record = dict[str, float]
@@ -35,7 +36,8 @@ def record(
 
     def top1(kept: Tensor) -> Record:
         return {
-            name: accuracies(scores[norm][kept], y[kept])["top1"] for norm, name in named.items()
+            name: classification_metrics(scores[norm][kept], y[kept])["top1"]
+            for norm, name in named.items()
         }
 
     return on_clips(top1, unseen)

@@ -13,8 +13,7 @@ from pstl.data.loader import Clips, in_order
 from pstl.encoding.features import BATCH, encode, recalibrate
 from pstl.encoding.pretrained import Pretrained
 from pstl.errors import UserError
-from pstl.metrics.classification import LOOKS
-from pstl.metrics.clips import measures
+from pstl.metrics.classification import LOOKS, classified_clips
 from pstl.modules import BaseEncoder
 from pstl.ops.finite import check_rows
 from pstl.registry import load as load_plugin
@@ -69,7 +68,7 @@ class Classify(Task[Pretrained, Config]):
 
         metrics = {}
         for norm, accuracy in states.items():
-            metrics[norm] = measures(scores[norm], y, world.unseen)
+            metrics[norm] = classified_clips(scores[norm], y, world.unseen)
             if len(curve) > 1:
                 metrics[norm] |= looks.best(curve, accuracy)
         own = metrics.pop(world.batch_norm)

@@ -14,8 +14,8 @@ from pstl.config import Count, Frozen, TrainSettings
 from pstl.contracts import Batch, Losses, NotApplicable, Recording, Result, Task
 from pstl.data.loader import Clips, in_order
 from pstl.encoding import windows
-from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached, standardised
-from pstl.encoding.standardise import Standard
+from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached
+from pstl.encoding.standardise import FeatureStandardiser
 from pstl.metrics.detection import Interval, greedy, pkummd
 from pstl.metrics.metric import Metric
 from pstl.modules import BaseEncoder, BaseMethod
@@ -290,7 +290,9 @@ def window_scores(
         encoder, world.card, rows[2], at, len(spec.classes), cfg.background, world.run.seed
     ).to(world.device)
     if cfg.tune == "head":
-        features = standardised(cached(detector.rows, clips), cached(detector.rows, shown))
+        features = detector.standard.standardised(
+            cached(detector.rows, clips), cached(detector.rows, shown)
+        )
         detector.frozen = True
         detector.encoder.requires_grad_(False)
         clips, shown = (
@@ -321,7 +323,7 @@ class Detector(BaseMethod):
     ) -> None:
         nn.Module.__init__(self)
         self.encoder, self.card, self.frozen = encoder, card, False
-        self.standard = Standard(width)
+        self.standard = FeatureStandardiser(width)
         self.head = nn.Linear(width, classes + 1)
         nn.init.xavier_normal_(self.head.weight, generator=torch_generator(seed, "detection"))
         nn.init.zeros_(self.head.bias)

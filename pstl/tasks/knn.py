@@ -1,7 +1,5 @@
 """k nearest neighbours among the training clips (PSTL spec 11: k = 1, cosine)."""
 
-from typing import Literal
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -9,19 +7,20 @@ from torch import Tensor
 from pstl.config import Frozen
 from pstl.contracts import Result, Task
 from pstl.encoding.feature_file import FeatureSet
-from pstl.metrics.classification import MACRO_F1, TOP1
-from pstl.metrics.clips import accuracies, check_sides, distance, normalised, on_clips
+from pstl.encoding.standardise import Normalisation, normalised
+from pstl.metrics.classification import MACRO_F1, TOP1, classification_metrics
+from pstl.metrics.clips import on_clips
 from pstl.ops.neighbours import nearest
+from pstl.tasks._neighbours import Distance, distance_setting
 
 
 class Config(Frozen):
     """The field's usual choice."""
 
     k: int = Field(1, ge=1)
-    metric: Literal["cosine", "euclidean"] = "cosine"
-    normalise: Literal["none", "centred", "standardised"] = (
-        "none"  # by mean, or mean and deviation, of each feature's training clips
-    )
+    metric: Distance = "cosine"
+    # By the training clips: mean of each feature, or mean and deviation.
+    normalise: Normalisation = "none"
 
 
 class NearestNeighbours(Task[FeatureSet, Config]):
@@ -37,7 +36,7 @@ class NearestNeighbours(Task[FeatureSet, Config]):
 
         The scores are the votes, so that streams are fused by voting.
         """
-        check_sides("knn", features.train, features.test)
+        features.check_sides("knn")
         train, test = (
             side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
         )
@@ -51,7 +50,7 @@ class NearestNeighbours(Task[FeatureSet, Config]):
         scores = votes(y[index], closeness, len(features.meta["classes"]))
 
         def measure(kept: Tensor) -> dict[str, float]:
-            found = accuracies(scores[kept], y_test[kept])
+            found = classification_metrics(scores[kept], y_test[kept])
             return {
                 name: found[name] for name in ("top1", "macro_f1")
             }  # k neighbours name k classes at most
@@ -59,7 +58,7 @@ class NearestNeighbours(Task[FeatureSet, Config]):
         metrics = on_clips(measure, features.unseen)
         return Result(
             metrics,
-            setting=f"k={cfg.k};{distance(cfg.metric, cfg.normalise)}",
+            setting=f"k={cfg.k};{distance_setting(cfg.metric, cfg.normalise)}",
             scores=scores.cpu().numpy(),
         )
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from pstl.config import Epochs, Factor, Frozen
 from pstl.contracts import Result, Task
 from pstl.encoding.feature_file import FeatureSet
-from pstl.metrics.classification import LOOKS
-from pstl.metrics.clips import accuracies, check_sides, on_clips
+from pstl.metrics.classification import LOOKS, classification_metrics
+from pstl.metrics.clips import on_clips
 from pstl.rng import torch_generator
 from pstl.tasks._head import Initial, linear
 from pstl.tasks._looks import best_of
@@ -51,7 +51,7 @@ class Linear(Task[FeatureSet, Config]):
         """
         train, test = (torch.from_numpy(f).to(device) for f in (features.train, features.test))
         y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
-        check_sides("linear", features.train, features.test)
+        features.check_sides("linear")
         rng = torch_generator(seed, "linear")
         layer = linear(train.shape[1], len(features.meta["classes"]), cfg.initial, rng).to(device)
         optimiser, schedule = _optimiser(layer, cfg)
@@ -73,7 +73,7 @@ class Linear(Task[FeatureSet, Config]):
 
         def measure(kept: Tensor) -> dict[str, float]:
             by_epoch = dict(enumerate((100 * every[:, kept].mean(1)).tolist(), 1))
-            return accuracies(scores[kept], y_test[kept]) | best_of(by_epoch)
+            return classification_metrics(scores[kept], y_test[kept]) | best_of(by_epoch)
 
         curve = [
             {"epoch": i, "top1": value} for i, value in enumerate((100 * every.mean(1)).tolist())

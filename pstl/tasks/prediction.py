@@ -13,8 +13,8 @@ from pstl.config import Frozen, TrainSettings
 from pstl.contracts import Batch, Clip, Losses, NotApplicable, Result, Task
 from pstl.data.loader import Clips, in_order
 from pstl.encoding import windows
-from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached, standardised
-from pstl.encoding.standardise import Standard
+from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached
+from pstl.encoding.standardise import FeatureStandardiser
 from pstl.errors import UserError
 from pstl.metrics.metric import Metric
 from pstl.metrics.motion import joint_errors
@@ -235,7 +235,7 @@ def predict(
         world.device
     )
     if tune == "head":
-        features = standardised(
+        features = predictor.standard.standardised(
             cached(predictor.features, clips), cached(predictor.features, shown)
         )
         predictor.frozen = True
@@ -278,7 +278,7 @@ class Predictor(BaseMethod):
             False,
             (cfg.predict, joints, 3),
         )
-        self.standard = Standard(encoder.width)
+        self.standard = FeatureStandardiser(encoder.width)
         out = nn.Linear(cfg.hidden or encoder.width, cfg.predict * joints * 3)
         nn.init.zeros_(out.weight)
         nn.init.zeros_(out.bias)

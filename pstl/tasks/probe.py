@@ -15,8 +15,8 @@ from torch import Tensor
 from pstl.config import Factor, Frozen
 from pstl.contracts import Result, Task
 from pstl.encoding.feature_file import FeatureSet
-from pstl.metrics.classification import ACCURACIES
-from pstl.metrics.clips import check_sides, measures, standardised
+from pstl.encoding.standardise import standardised
+from pstl.metrics.classification import ACCURACIES, classified_clips
 from pstl.rng import numpy_generator
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Probe(Task[FeatureSet, Config]):
         The seed decides the folds only. The curve has a record per strength: its accuracy on held-out clips, and which was chosen.
         Raises: UserError if a side of the split has no clips, or the training side fewer than folds.
         """
-        check_sides("probe", features.train, features.test, least=cfg.folds)
+        features.check_sides("probe", least=cfg.folds)
         train, test, spread = turned(
             *(side.to(device) for side in standardised(features.train, features.test))
         )
@@ -80,7 +80,7 @@ class Probe(Task[FeatureSet, Config]):
         curve[chosen]["chosen"] = 1.0
         scores = logits(test, best[1][:, None])[:, 0]
         return Result(
-            measures(scores, y_test, features.unseen),
+            classified_clips(scores, y_test, features.unseen),
             scores=scores.float().cpu().numpy(),
             curve=curve,
         )

@@ -1,26 +1,25 @@
 """Retrieval: test clips query the training clips; a hit has the query's class."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from pstl.config import Count, Frozen
 from pstl.contracts import Result, Task
 from pstl.encoding.feature_file import FeatureSet
-from pstl.metrics.clips import check_sides, distance, normalised, on_clips
+from pstl.encoding.standardise import Normalisation, normalised
+from pstl.metrics.clips import on_clips
 from pstl.metrics.retrieval import MEAN_AVERAGE_PRECISION, RECALL, RECALL_AT_1, precision_at
 from pstl.ops.ranking import hit_ranks
+from pstl.tasks._neighbours import Distance, distance_setting
 
 
 class Config(Frozen):
     """Cosine, as in the field."""
 
     ranks: tuple[Count, ...] = (1, 5, 10)
-    metric: Literal["cosine", "euclidean"] = "cosine"
-    normalise: Literal["none", "centred", "standardised"] = (
-        "none"  # by mean, or mean and deviation, of each feature's training clips
-    )
+    metric: Distance = "cosine"
+    # By the training clips: mean of each feature, or mean and deviation.
+    normalise: Normalisation = "none"
 
 
 class Retrieval(Task[FeatureSet, Config]):
@@ -35,7 +34,7 @@ class Retrieval(Task[FeatureSet, Config]):
 
         Exact, computed in blocks of queries; of equally near clips the one with the lower number comes first.
         """
-        check_sides("retrieval", features.train, features.test)
+        features.check_sides("retrieval")
         gallery, queries = (
             side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
         )
@@ -52,7 +51,7 @@ class Retrieval(Task[FeatureSet, Config]):
             return {name: 100 * float(values.mean()) for name, values in shares.items()}
 
         return Result(
-            on_clips(measure, features.unseen), setting=distance(cfg.metric, cfg.normalise)
+            on_clips(measure, features.unseen), setting=distance_setting(cfg.metric, cfg.normalise)
         )
 
 

@@ -8,8 +8,7 @@ import torch
 from ops.search_references import average_precision, crowded, majority, order
 
 from pstl.encoding.feature_file import FeatureSet
-from pstl.metrics.classification import confusion, macro_f1, top_k
-from pstl.metrics.clips import measures
+from pstl.metrics.classification import classified_clips, confusion, macro_f1, top_k
 from pstl.metrics.motion import joint_errors
 from pstl.tasks import knn, retrieval
 
@@ -81,7 +80,7 @@ def test_accuracies_are_those_of_the_definition_where_scores_tie():
         assert confusion(*ours).tolist() == counts
         assert float(macro_f1(confusion(*ours))) == pytest.approx(100 * mean_f1(counts))
         unseen = rng.random(len(y)) < 0.5
-        found = measures(*ours, unseen)
+        found = classified_clips(*ours, unseen)
         assert found["top1"] == pytest.approx(float(top_k(*ours, 1)))
         assert ("top1_unseen" in found) == (0 < unseen.sum() < len(y))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from pstl.encoding.standardise import Standard
+from pstl.encoding.standardise import FeatureStandardiser
 
 
 def rows(clips=40, seed=0):
@@ -15,7 +15,7 @@ def rows(clips=40, seed=0):
 
 def test_training_and_test_see_one_scale():
     """A head trained on one scale and tested on another would be wrong by their ratio: after fit() both are those of all clips."""
-    standard, x = Standard(4), rows()
+    standard, x = FeatureStandardiser(4), rows()
     trained = standard(x)
     standard.fit(x.numpy())
     tested = standard.eval()(x)
@@ -26,7 +26,7 @@ def test_training_and_test_see_one_scale():
 
 def test_a_test_clip_does_not_depend_on_its_neighbours():
     """By the batch in test, a score would depend on who is tested together."""
-    standard = Standard(4)
+    standard = FeatureStandardiser(4)
     standard.fit(rows().numpy())
     x = rows(seed=1)
     torch.testing.assert_close(standard.eval()(x)[:1], standard(x[:1]))
@@ -34,7 +34,7 @@ def test_a_test_clip_does_not_depend_on_its_neighbours():
 
 def test_a_single_row_can_be_trained_on():
     """The last batch of an epoch may hold one clip: it has no spread, and must not become NaN."""
-    standard = Standard(4)
+    standard = FeatureStandardiser(4)
     x = rows(1)[:, :1].requires_grad_()
     standard(x).sum().backward()
     assert torch.isfinite(x.grad).all()
@@ -44,5 +44,5 @@ def test_a_single_row_can_be_trained_on():
 def test_gradients_reach_the_encoder():
     """Detached features would leave a tuned encoder as it was."""
     x = rows().requires_grad_()
-    (Standard(4)(x) ** 3).sum().backward()
+    (FeatureStandardiser(4)(x) ** 3).sum().backward()
     assert x.grad[..., :3].abs().max() > 1
