@@ -1,17 +1,87 @@
 """Whether every plug-in keeps its contract (pstl/contracts.py). Imports them all, and so torch."""
 
+from types import ModuleType
 from typing import Any
 
 from pstl.config import Frozen
-from pstl.contracts import READS, Task
+from pstl.contracts import READS, Importer, Task, Wants
 from pstl.errors import UserError
 from pstl.metrics.metric import Metric, Metrics
-from pstl.registry import TaskTraits, load, names, task_traits
+from pstl.modules import BaseEncoder, BaseMethod
+from pstl.ops.streams import STREAMS
+from pstl.registry import TaskTraits, keywords, load, names, task_traits
 
 
 def check_contracts() -> None:
     """Raises: UserError naming the first plug-in that breaks its contract, and how."""
+    for name in names("backbones"):
+        _check_encoder(name, load("backbones", name))
+    for name in names("methods"):
+        _check_method(name, load("methods", name))
+    for name in names("importers"):
+        _check_importer(name, load("importers", name))
     check_tasks()
+
+
+def _check_encoder(name: str, module: ModuleType) -> None:
+    where = f"pstl/backbones/{name}.py"
+    _exported(where, module, "Config", Frozen)
+    encoder = _exported(where, module, "Encoder", BaseEncoder)
+    _overrides(where, encoder, BaseEncoder, ("forward",))
+
+
+def _check_method(name: str, module: ModuleType) -> None:
+    where = f"pstl/methods/{name}.py"
+    _exported(where, module, "Config", Frozen)
+    method = _exported(where, module, "Method", BaseMethod)
+    wants = vars(method).get("wants", Wants())
+    if not isinstance(wants, Wants):
+        raise UserError(f"{where}: wants is {wants!r}, expected Wants(...)")
+    try:
+        read = Wants(**keywords("methods", name, "Method", "wants"))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: wants holds more than literals of Wants ({error})") from None
+    if read != method.wants:
+        raise UserError(
+            f"{where}: wants is {method.wants}, but its source reads {read}; "
+            "write it with literals in the class Method"
+        )
+    if wants.only_stream and wants.only_stream not in STREAMS:
+        raise UserError(
+            f"{where}: only_stream is {wants.only_stream!r}; known: {', '.join(STREAMS)}"
+        )
+    if wants.only_stream and not wants.only_stream_reason:
+        raise UserError(f"{where}: only_stream without only_stream_reason; say why")
+
+
+def _check_importer(name: str, module: ModuleType) -> None:
+    where = f"pstl/importers/{name}.py"
+    importer = vars(module).get("IMPORTER")
+    if not isinstance(importer, Importer):
+        raise UserError(
+            f"{where}: IMPORTER is {importer!r}, expected an object of a class of Importer"
+        )
+    if not vars(type(importer)).get("anchor"):
+        raise UserError(f"{where}: no anchor; name a weight that every such encoder has")
+    _overrides(where, type(importer), Importer, ("read", "official_name"))
+    if name not in names("methods"):
+        raise UserError(f"{where}: imports for {name!r}, which is no method; name it after one")
+
+
+def _exported(where: str, module: ModuleType, name: str, base: type) -> Any:
+    """The class that a plug-in must export. Raises: UserError if it does not."""
+    exported = vars(module).get(name)
+    if not isinstance(exported, type) or not issubclass(exported, base):
+        is_what = "there is none" if exported is None else f"it is {exported!r}"
+        raise UserError(f"{where}: {name}: expected a class of {base.__name__}, {is_what}")
+    return exported
+
+
+def _overrides(where: str, cls: type, base: type, methods: tuple[str, ...]) -> None:
+    """Raises: UserError if one of these is still the base's, which does nothing."""
+    for name in methods:
+        if getattr(cls, name) is getattr(base, name):
+            raise UserError(f"{where}: {cls.__name__} has no {name}(); see {base.__name__}")
 
 
 def check_tasks() -> None:

@@ -1,4 +1,4 @@
-"""Encoders and methods as torch modules: the contracts of pstl/contracts.py with a network inside."""
+"""Encoders and methods as torch modules: the contracts of pstl/contracts.py and a network."""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
-"""CTR-GCN blocks with the sensible fusions: units of SCD-Net's stems (Chen et al., ICCV 2021; SCD-Net spec 4.1).
+"""CTR-GCN blocks with the sensible fusions.
 
-Inside, bodies are (P, C, V, T), time last, so that the three value maps of a graph unit lie as one (3 V, T) matrix per channel.
-A row may stand for several equal bodies; `count` (P,) says for how many. Then batch norms weigh it so; None: each row is one body.
+Units of SCD-Net's stems (Chen et al., ICCV 2021; SCD-Net spec 4.1).
+
+Inside, bodies are (P, C, V, T), time last, so that the three value maps of a graph unit lie as one
+(3 V, T) matrix per channel. A row may stand for several equal bodies; `count` (P,) says for how
+many. Then batch norms weigh it so; None: each row is one body.
 """
 
 import torch
@@ -10,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.ops.collective import all_sum
-from pstl.ops.norm import weighted_batch_norm
+from pstl.ops.norm import update_running, weighted_batch_norm
 
 SUBSETS = 3
 KERNEL = 5  # frames of the temporal convolutions
@@ -19,18 +22,19 @@ BRANCHES = len(DILATIONS) + 2  # of a temporal unit: and one of max-pooling, one
 
 
 class GraphUnit(nn.Module):
-    """Graph convolution whose topology is refined per clip and channel.   (P, C, V, T) -> (P, D, V, T).
+    """Graph convolution whose topology is refined per clip and channel.
 
-    Three exact fusions (SCD-Net spec 10): relations are computed from the time mean of x, because a 1x1 convolution and a mean commute;
-    the value convolutions of the subsets are one; their three products with the graphs are one product over 3 V sources.
+    (P, C, V, T) -> (P, D, V, T).
+    Three exact fusions (SCD-Net spec 10): relations are computed from the time mean of x, because a
+    1x1 convolution and a mean commute; the value convolutions of the subsets are one; their three
+    products with the graphs are one product over 3 V sources.
     """
 
     def __init__(self, c_in: int, c_out: int, topology: Tensor) -> None:
         super().__init__()
         self.relations = max(1, c_in // 8) if c_in > 3 else 8
-        self.relate = nn.Conv1d(
-            c_in, 2 * SUBSETS * self.relations, 1
-        )  # [receiver or source, subset, relation]
+        # [receiver or source, subset, relation].
+        self.relate = nn.Conv1d(c_in, 2 * SUBSETS * self.relations, 1)
         self.relation_weight = nn.Parameter(torch.empty(SUBSETS, c_out, self.relations))
         self.relation_bias = nn.Parameter(torch.zeros(SUBSETS, c_out, 1))
         self.value = nn.Conv2d(c_in, c_out * SUBSETS, 1)  # [channel, subset]
@@ -60,22 +64,24 @@ class GraphUnit(nn.Module):
         )
 
     def graphs(self, x: Tensor) -> Tensor:
-        """The subsets' graphs side by side along their sources.   (P, C, V, T) -> (P, D, V, 3 V)."""
+        """The subsets' graphs side by side along their sources.
+
+        (P, C, V, T) -> (P, D, V, 3 V).
+        """
         p, _, v, _ = x.shape
         receiver, source = self.relate(x.mean(3)).view(p, 2, SUBSETS, self.relations, v).unbind(1)
-        relation = torch.tanh(receiver[..., :, None] - source[..., None, :]).flatten(
-            3
-        )  # (P, 3, r, V V)
+        # (P, 3, r, V V).
+        relation = torch.tanh(receiver[..., :, None] - source[..., None, :]).flatten(3)
         shared = self.alpha * self.relation_bias + self.topology.flatten(1)[:, None]  # (3, D, V V)
-        graphs = shared + torch.matmul(
-            self.alpha * self.relation_weight, relation
-        )  # (P, 3, D, V V)
+        # (P, 3, D, V V).
+        graphs = shared + torch.matmul(self.alpha * self.relation_weight, relation)
         return graphs.view(p, SUBSETS, -1, v, v).permute(0, 2, 3, 1, 4).flatten(3)
 
 
 class TemporalUnit(nn.Module):
-    """Four parallel views of time: two dilated convolutions, a maximum, the frame itself.   (P, D, V, T) -> same shape.
+    """Four parallel views of time: two dilated convolutions, a maximum, the frame itself.
 
+    (P, D, V, T) -> same shape.
     The branches' input convolutions and their norms are one each (exact, SCD-Net spec 10).
     """
 
@@ -88,9 +94,8 @@ class TemporalUnit(nn.Module):
             nn.Conv2d(part, part, (1, KERNEL), dilation=(1, d), padding=(0, KERNEL // 2 * d))
             for d in DILATIONS
         )
-        self.norms = nn.ModuleList(
-            nn.BatchNorm2d(part) for _ in range(BRANCHES - 1)
-        )  # the plain branch has none
+        # The plain branch has none.
+        self.norms = nn.ModuleList(nn.BatchNorm2d(part) for _ in range(BRANCHES - 1))
         kaiming_fan_out(self.enter.weight, part)
         nn.init.zeros_(self.enter.bias)  # type: ignore[arg-type]
         for conv in self.convs:
@@ -110,7 +115,10 @@ class TemporalUnit(nn.Module):
 
 
 class Block(nn.Module):
-    """Graph unit, temporal unit, and an outer residual except in the first block.   (P, C, V, T) -> (P, D, V, T)."""
+    """Graph unit, temporal unit, and an outer residual except in the first block.
+
+    (P, C, V, T) -> (P, D, V, T).
+    """
 
     def __init__(self, c_in: int, c_out: int, topology: Tensor, residual: bool) -> None:
         super().__init__()
@@ -129,7 +137,9 @@ class Block(nn.Module):
 
 
 def kaiming_fan_out(weight: Tensor, fan_out: int) -> None:
-    """Kaiming normal, fan-out mode, with the fan-out of one of the convolutions that are fused in `weight`."""
+    """Kaiming normal, fan-out mode, with the fan-out of one of the convolutions that are fused in
+    `weight`.
+    """
     nn.init.normal_(weight, 0.0, (2 / fan_out) ** 0.5)
 
 
@@ -139,9 +149,11 @@ def initialise_conv(conv: nn.Conv2d) -> None:
 
 
 def normalise(norm: nn.Module, x: Tensor, count: Tensor | None) -> Tensor:
-    """Batch norm of rows that stand for `count` equal bodies each, equal to a plain one of all those bodies up to rounding.
+    """Batch norm of rows that stand for `count` equal bodies each, equal to a plain one of all
+    those bodies up to rounding.
 
-    x: (P, C, V, T), count: (P,) or None.   Returns: same shape and dtype. The batch is that of all processes.
+    x: (P, C, V, T), count: (P,) or None.
+    Returns: same shape and dtype. The batch is that of all processes.
     """
     assert isinstance(norm, _BatchNorm)
     if count is None or not norm.training:
@@ -151,15 +163,3 @@ def normalise(norm: nn.Module, x: Tensor, count: Tensor | None) -> Tensor:
     total = all_sum(count.to(variance.dtype).sum()) * (x.shape[2] * x.shape[3])
     update_running(norm, mean, variance * total / (total - 1))
     return y
-
-
-@torch.no_grad()
-def update_running(norm: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
-    """What a batch norm in training mode does to its running statistics; without a momentum they are cumulative averages."""
-    norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-    if norm.momentum is None:
-        step = 1 / norm.num_batches_tracked  # type: ignore[operator]
-    else:
-        step = torch.full_like(mean, norm.momentum)
-    norm.running_mean.lerp_(mean, step)  # type: ignore[union-attr]
-    norm.running_var.lerp_(variance, step)  # type: ignore[union-attr]

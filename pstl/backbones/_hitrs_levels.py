@@ -1,4 +1,7 @@
-"""The three transformers of Hi-TRS: over the joints of a frame, over the frames of a clip, over the clips of a video (Hi-TRS spec 2)."""
+"""The three transformers of Hi-TRS.
+
+Over the joints of a frame, over the frames of a clip, over the clips of a video (Hi-TRS spec 2).
+"""
 
 import math
 
@@ -12,7 +15,10 @@ BASE = 10_000.0  # of the sinusoids
 
 
 class Layer(nn.Module):
-    """Pre-norm transformer layer: no bias in the attention, no dropout on its weights.   (N, tokens, width) -> same shape."""
+    """Pre-norm transformer layer: no bias in the attention, no dropout on its weights.
+
+    (N, tokens, width) -> same shape.
+    """
 
     def __init__(
         self, width: int, hidden: int, heads: int, head_width: int, dropout: float
@@ -28,10 +34,12 @@ class Layer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, open_: Tensor | None = None, last_only: bool = False) -> Tensor:
-        """open_: bool, True where attention is allowed, broadcast to (N, heads, tokens, tokens); None: everywhere.
+        """open_: bool, True where attention is allowed, broadcast to (N, heads, tokens, tokens);
+        None: everywhere.
 
-        last_only: give back the last token alone, (N, 1, width). It must be allowed to see what the others see; queries, projection
-        and feed-forward of the other tokens are then not computed, because nobody reads them.
+        last_only: give back the last token alone, (N, 1, width). It must be allowed to see what the
+        others see; queries, projection and feed-forward of the other tokens are then not computed,
+        because nobody reads them.
         """
         y = self.attend_norm(x)
         if last_only:
@@ -44,9 +52,8 @@ class Layer(nn.Module):
         y = F.scaled_dot_product_attention(
             self._by_head(query), self._by_head(key), self._by_head(value), attn_mask=open_
         )
-        x = x + self.dropout(
-            self.attend_out(y.transpose(1, 2).flatten(2))
-        )  # the sum stays float32 under autocast
+        # The sum stays float32 under autocast.
+        x = x + self.dropout(self.attend_out(y.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.feed_out(F.gelu(self.feed_in(self.feed_norm(x)))))
 
     def _by_head(self, x: Tensor) -> Tensor:
@@ -84,9 +91,11 @@ class FrameLevel(Level):
 
 
 class ClipLevel(Level):
-    """C-TRS: attention across the frames of one clip, and one token that sums it up.   (P, window, V, width / 2) -> (P, width).
+    """C-TRS: attention across the frames of one clip, and one token that sums it up.
 
-    A joint sees itself, the joints of the other frames and the token, but no other joint of its own frame; the token sees all.
+    (P, window, V, width / 2) -> (P, width).
+    A joint sees itself, the joints of the other frames and the token, but no other joint of its own
+    frame; the token sees all.
     """
 
     def __init__(self, joints: int, window: int, width: int, **sizes: float) -> None:
@@ -99,15 +108,15 @@ class ClipLevel(Level):
 
     def forward(self, x: Tensor) -> Tensor:
         y = (self.enter(x) + self.positions).flatten(1, 2)
-        y = torch.cat(
-            [y, self.token.to(y.dtype).expand(len(y), 1, -1)], dim=1
-        )  # the token comes last and has no position
+        # The token comes last and has no position.
+        y = torch.cat([y, self.token.to(y.dtype).expand(len(y), 1, -1)], dim=1)
         return self.run(y, self.open, last_only=True)[:, 0]
 
 
 class VideoLevel(Level):
-    """V-TRS: attention across the clips of one video, and one token that sums it up.   (B, W, width / 2) -> (B, W + 1, width).
+    """V-TRS: attention across the clips of one video, and one token that sums it up.
 
+    (B, W, width / 2) -> (B, W + 1, width).
     The token comes last. real: (B, W) bool, False for clips that only fill up; nobody sees them.
     """
 
@@ -124,7 +133,10 @@ class VideoLevel(Level):
 
 
 def sinusoid(count: int, width: int) -> Tensor:
-    """Sinusoids of `count` places, even channels sine, odd ones cosine.   Returns: (count, width)."""
+    """Sinusoids of `count` places, even channels sine, odd ones cosine.
+
+    Returns: (count, width).
+    """
     angle = torch.arange(count)[:, None] * torch.exp(
         torch.arange(0, width, 2) * (-math.log(BASE) / width)
     )
@@ -132,13 +144,18 @@ def sinusoid(count: int, width: int) -> Tensor:
 
 
 def clip_positions(window: int, joints: int, width: int) -> Tensor:
-    """The first half of the channels tells the joint, the second half the frame.   Returns: (window, joints, width)."""
+    """The first half of the channels tells the joint, the second half the frame.
+
+    Returns: (window, joints, width).
+    """
     joint, frame = sinusoid(joints, width // 2), sinusoid(window, width // 2)
     return torch.cat([joint.expand(window, -1, -1), frame[:, None].expand(-1, joints, -1)], dim=2)
 
 
 def clip_mask(window: int, joints: int) -> Tensor:
-    """Who may attend to whom in a clip: (tokens, tokens) bool, tokens = window * joints + 1, True where allowed."""
+    """Who may attend to whom in a clip: (tokens, tokens) bool, tokens = window * joints + 1, True
+    where allowed.
+    """
     frame = torch.arange(window).repeat_interleave(joints)
     among = (frame[:, None] != frame) | torch.eye(window * joints, dtype=torch.bool)
     return F.pad(among, (0, 1, 0, 1), value=True)

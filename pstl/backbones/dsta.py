@@ -1,4 +1,6 @@
-"""PSP's encoder: DSTA-Net (Shi et al., ACCV 2020) with attention over joints and convolution over frames (PSP spec 3)."""
+"""PSP's encoder: DSTA-Net (Shi et al., ACCV 2020) with attention over joints and convolution over
+frames (PSP spec 3).
+"""
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from torch import Tensor, nn
 from pstl.config import Frozen
 from pstl.contracts import Features
 from pstl.modules import BaseEncoder
+from pstl.ops.bodies import merge_absent
 from pstl.skeletons import Skeleton
 
 WIDTHS = (1, 1, 2, 2, 4, 4, 4, 4)  # of each block, times Config.width
@@ -17,40 +20,44 @@ SLOPE = 0.1  # of every leaky ReLU
 
 
 class Config(Frozen):
-    """Defaults are the released PSP code's values (PSP spec 3): 4,200,896 parameters for 25 joints."""
+    """Defaults are the released code's values (PSP spec 3): 4,200,896 parameters for 25 joints."""
 
-    width: int = Field(
-        default=64, multiple_of=4, gt=0
-    )  # of the first blocks; features have four times as many numbers
+    # Of the first blocks; features have four times as many numbers.
+    width: int = Field(default=64, multiple_of=4, gt=0)
     heads: int = Field(default=4, ge=1)  # DSTA-Net itself has 3
 
 
 class SpatialAttention(nn.Module):
-    """Each head's map mixes joints, the same one in all frames of a clip.   (P, C, T, V) -> (P, heads * C, T, V)."""
+    """Each head's map mixes joints, the same one in all frames of a clip.
+
+    (P, C, T, V) -> (P, heads * C, T, V).
+    """
 
     def __init__(self, c_in: int, width: int, heads: int, joints: int) -> None:
         super().__init__()
         self.heads, self.width = heads, width
         self.relate = nn.Conv2d(c_in, 2 * heads * width, 1)  # queries, then keys
         self.scale = nn.Parameter(torch.ones(heads, 1, 1))  # alpha
-        self.graph = nn.Parameter(
-            torch.full((heads, joints, joints), 1 / joints)
-        )  # G, learnt, the same for all clips
+        # G, learnt, the same for all clips.
+        self.graph = nn.Parameter(torch.full((heads, joints, joints), 1 / joints))
         self.register_buffer("position", sinusoid(c_in, joints), persistent=False)
         self.position: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         p, c, t, v = x.shape
-        y = torch.matmul(
-            x.reshape(p, 1, c * t, v), self.maps(x).to(x.dtype)
-        )  # sums over the map's first index
+        # Sums over the map's first index.
+        y = torch.matmul(x.reshape(p, 1, c * t, v), self.maps(x).to(x.dtype))
         return y.view(p, self.heads * c, t, v)
 
     def maps(self, x: Tensor) -> Tensor:
-        """tanh of the mean product of queries and keys over channels and frames; no softmax.   Returns: (P, heads, V, V)."""
+        """tanh of the mean product of queries and keys over channels and frames; no softmax.
+
+        Returns: (P, heads, V, V).
+        """
         p, _, t, v = x.shape
         weight, bias = self.relate.weight, self.relate.bias
-        # The position is added to queries and keys only and is the same in all frames: W (x + e) + b = W x + (W e + b).
+        # The position is added to queries and keys only and is the same in all frames: W (x + e) +
+        # b = W x + (W e + b).
         offset = F.conv2d(self.position.to(x.dtype)[None, :, None], weight, bias)
         query, key = (
             (F.conv2d(x, weight) + offset).view(p, 2, self.heads, self.width * t, v).unbind(1)
@@ -63,7 +70,10 @@ class SpatialAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention over joints, a pointwise layer, convolution over frames, each with a residual.   (P, C, T, V) -> (P, C', T', V)."""
+    """Attention over joints, a pointwise layer, convolution over frames, each with a residual.
+
+    (P, C, T, V) -> (P, C', T', V).
+    """
 
     def __init__(self, c_in: int, c_out: int, stride: int, heads: int, joints: int) -> None:
         super().__init__()
@@ -82,16 +92,19 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         first, second, third = self.shortcuts or (nn.Identity(),) * 3
-        # Each sum is overwritten: kept beside its own ReLU for the backward pass, it would be an eighth of all that is kept.
+        # Each sum is overwritten: kept beside its own ReLU for the backward pass, it would be an
+        # eighth of all that is kept.
         y = F.leaky_relu(self.mix(self.attention(x)) + first(x), SLOPE, inplace=True)
-        y = F.leaky_relu(
-            self.feed(y) + second(x), SLOPE, inplace=True
-        )  # again from the block's input (PSP spec 3.6)
+        # Again from the block's input (PSP spec 3.6).
+        y = F.leaky_relu(self.feed(y) + second(x), SLOPE, inplace=True)
         return F.leaky_relu(self.time(y) + third(y), SLOPE, inplace=True)
 
 
 class Trunk(nn.Module):
-    """Bodies to maps that keep joints and frames.   (P, 3, T, V) -> (P, 4 * width, ceil(T / 4), V)."""
+    """Bodies to maps that keep joints and frames.
+
+    (P, 3, T, V) -> (P, 4 * width, ceil(T / 4), V).
+    """
 
     def __init__(self, cfg: Config, joints: int) -> None:
         super().__init__()
@@ -111,10 +124,12 @@ class Trunk(nn.Module):
 
 
 class Encoder(BaseEncoder):
-    """(N, 3, T, V, M) -> clip (N, 4 * width), frames (N, ceil(T / 4), 4 * width), both averaged over all M body slots.
+    """(N, 3, T, V, M) -> clip (N, 4 * width), frames (N, ceil(T / 4), 4 * width), both averaged
+    over all M body slots.
 
-    An absent (all-zero) body counts like a present one, in the mean and in batch norm (PSP spec 10.9). A dropped joint is one whose
-    coordinates are zero: the learnt maps are tied to the number of joints.
+    An absent (all-zero) body counts like a present one, in the mean and in batch norm (PSP spec
+    10.9). A dropped joint is one whose coordinates are zero: the learnt maps are tied to the number
+    of joints.
     """
 
     def __init__(self, cfg: Config, skeleton: Skeleton, people: int, frames: int) -> None:
@@ -127,30 +142,22 @@ class Encoder(BaseEncoder):
             x = x.index_fill(3, drop, 0)
         n, m = x.shape[0], x.shape[4]
         maps = self.maps(x)
-        wide = maps.to(
-            torch.promote_types(maps.dtype, torch.float32)
-        )  # clips differ by less than bf16 resolves
+        # Clips differ by less than bf16 resolves.
+        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
         frames = wide.mean(3).view(n, m, self.width, -1).mean(1).transpose(1, 2)
         return Features(frames.mean(1), frames)
 
     def maps(self, x: Tensor) -> Tensor:
-        """Every body's map, the bodies of a clip one after the other.   (N, 3, T, V, M) -> (N M, width, T', V)."""
-        y = x.permute(0, 4, 1, 2, 3).flatten(0, 1).contiguous()
-        if (
-            self.training or self.trunk.stem[1].training
-        ):  # the norms count absent bodies, also when they are recalibrated
-            return self.trunk(y)
-        return self._maps_of_present(y)
+        """Every body's map, the bodies of a clip one after the other.
 
-    def _maps_of_present(self, bodies: Tensor) -> Tensor:
-        """In evaluation every absent body has the same map: encode one of them and copy the result."""
-        present = bodies.flatten(1).any(1)
-        if bool(present.all()):
-            return self.trunk(bodies)
-        y = self.trunk(torch.cat([bodies[present], torch.zeros_like(bodies[:1])]))
-        source = torch.full((len(bodies),), len(y) - 1, device=bodies.device)
-        source[present] = torch.arange(len(y) - 1, device=bodies.device)
-        return y[source]
+        (N, 3, T, V, M) -> (N M, width, T', V).
+        """
+        y = x.permute(0, 4, 1, 2, 3).flatten(0, 1).contiguous()
+        # The norms count absent bodies, also when they are recalibrated.
+        if self.training or self.trunk.stem[1].training:
+            return self.trunk(y)
+        bodies, source = merge_absent(y)
+        return self.trunk(bodies)[source]
 
 
 def normed(conv: nn.Conv2d) -> nn.Sequential:
@@ -158,14 +165,19 @@ def normed(conv: nn.Conv2d) -> nn.Sequential:
 
 
 def sinusoid(channels: int, joints: int) -> Tensor:
-    """PE[2k, v] = sin(v 10000^(-2k / channels)), PE[2k + 1, v] = cos of the same (PSP spec 3.1).   Returns: (channels, joints)."""
+    """PE[2k, v] = sin(v 10000^(-2k / channels)), PE[2k + 1, v] = cos of the same (PSP spec 3.1).
+
+    Returns: (channels, joints).
+    """
     rate = 10_000 ** (-torch.arange(0, channels, 2, dtype=torch.float64) / channels)
     angle = torch.arange(joints, dtype=torch.float64) * rate[:, None]
     return torch.stack([angle.sin(), angle.cos()], dim=1).flatten(0, 1).float()
 
 
 def initialise(module: nn.Module) -> None:
-    """Convolutions Kaiming-normal by fan-out with torch's default biases, linear layers Xavier-normal with zero biases (PSP spec 3)."""
+    """Convolutions Kaiming-normal by fan-out with torch's default biases, linear layers
+    Xavier-normal with zero biases (PSP spec 3).
+    """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out")

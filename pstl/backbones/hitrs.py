@@ -1,4 +1,6 @@
-"""Hi-TRS's encoder: a transformer for frames, one for clips and one for the video of each person (Chen et al., ECCV 2022, Hi-TRS spec 2)."""
+"""Hi-TRS's encoder: a transformer for frames, one for clips and one for the video of each person
+(Chen et al., ECCV 2022, Hi-TRS spec 2).
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,20 +15,18 @@ from pstl.config import Frozen
 from pstl.contracts import Features
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder
-from pstl.ops import windows
+from pstl.ops import bodies, windows
 from pstl.skeletons import Skeleton
 
-TOKENS_AT_ONCE = (
-    2**17
-)  # without gradients, levels run in parts of so many tokens, so that memory stays bounded
+# Without gradients, levels run in parts of so many tokens, so that memory stays bounded.
+TOKENS_AT_ONCE = 2**17
 
 
 class Config(Frozen):
     """Defaults are the released code's values (Hi-TRS spec 1.3, 2)."""
 
-    width: int = Field(
-        default=128, multiple_of=4, gt=0
-    )  # of a joint in a frame; clips have twice, videos four times as many
+    # Of a joint in a frame; clips have twice, videos four times as many.
+    width: int = Field(default=128, multiple_of=4, gt=0)
     heads: int = Field(default=8, gt=0)
     head_width: int = Field(default=64, gt=0)  # at every level
     layers: int = Field(default=3, ge=1)  # at every level
@@ -34,16 +34,17 @@ class Config(Frozen):
     window: int = Field(default=7, ge=1)  # frames of a clip
     stride: int = Field(default=7, ge=1)  # frames between the centres of neighbouring clips
     dilation: int = Field(default=2, ge=1)  # frames between neighbouring frames of a clip
-    clips: int = Field(
-        default=200, ge=1
-    )  # of the longest video; training on 300 frames leaves places from 43 on as they were drawn
+    # Of the longest video; training on 300 frames leaves places from 43 on as they were drawn.
+    clips: int = Field(default=200, ge=1)
 
 
 class Layout(NamedTuple):
     """Which rows each level computes for a batch of bodies, absent ones merged.
 
-    frames: (F,) into the N M T frames of the bodies.   clips: (P, window) into the F frames and, last, a frame of zeros.
-    videos: (B, W) into the P clips, and which of them are real.   source: (N M,) into the B videos.
+    frames: (F,) into the N M T frames of the bodies.
+    clips: (P, window) into the F frames and, last, a frame of zeros.
+    videos: (B, W) into the P clips, and which of them are real.
+    source: (N M,) into the B videos.
     """
 
     frames: Tensor
@@ -54,10 +55,14 @@ class Layout(NamedTuple):
 
 
 class Encoder(BaseEncoder):
-    """(N, 3, T, V, M) -> clip (N, 4 width), frames (N, ceil(T / stride), 4 width), row k about frame k * stride. Any T and M.
+    """(N, 3, T, V, M) -> clip (N, 4 width), frames (N, ceil(T / stride), 4 width), row k about
+    frame k * stride.
 
-    Bodies are encoded one by one and averaged, absent ones (all zero) included; a clip with fewer slots than `people` counts as
-    having absent bodies in the others. All absent bodies of one length are equal, so they are encoded once (up to dropout).
+    Any T and M.
+
+    Bodies are encoded one by one and averaged, absent ones (all zero) included; a clip with fewer
+    slots than `people` counts as having absent bodies in the others. All absent bodies of one
+    length are equal, so they are encoded once (up to dropout).
     """
 
     def __init__(self, cfg: Config, skeleton: Skeleton, people: int, frames: int) -> None:
@@ -83,27 +88,28 @@ class Encoder(BaseEncoder):
         length: Tensor | None = None,
         present: Tensor | None = None,
     ) -> Features:
-        """length: (N,) frames that count; None: all T.   present: (N, M) bool, False only for bodies that are all zero.
+        """length: (N,) frames that count; None: all T.
 
+        present: (N, M) bool, False only for bodies that are all zero.
         On a GPU give both on the CPU: otherwise they are fetched, which synchronises.
         """
         n, _, t, v, m = x.shape
         if v != self.joints:
             raise ShapeError(
-                f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {self.joints}, M) for this encoder"
+                f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {self.joints}, "
+                "M) for this encoder"
             )
         if drop is not None:
             x = x.index_fill(3, drop, 0)
         length = torch.full((n,), t) if length is None else length.cpu()
-        present = (x.ne(0).any(3).any(2).any(1) if present is None else present).cpu()
+        present = (bodies.present(x) if present is None else present).cpu()
         present = F.pad(present, (0, max(0, self.people - m)))
         layout = self.layout(length, present, m, t, x.device)
         frames = x.permute(0, 4, 2, 3, 1).flatten(0, 2).index_select(0, layout.frames)  # (F, V, 3)
         joints = self.encode_frames(frames)
         tokens = self.encode_clips(joints, layout.clips)
-        video = self.video_level(
-            tokens[layout.videos], layout.real
-        )  # (B, W + 1, D), the video's token last
+        # (B, W + 1, D), the video's token last.
+        video = self.video_level(tokens[layout.videos], layout.real)
         video = (
             video.to(torch.promote_types(video.dtype, torch.float32))
             * F.pad(layout.real, (0, 1), value=True)[..., None]
@@ -114,19 +120,24 @@ class Encoder(BaseEncoder):
     def layout(
         self, length: Tensor, present: Tensor, slots: int, t: int, device: torch.device
     ) -> Layout:
-        """length: (N,), present: (N, M or more) bool, both on the CPU; slots: M.   Raises: ShapeError for a video with too many clips."""
+        """length: (N,), present: (N, M or more) bool, both on the CPU; slots: M.
+
+        Raises: ShapeError for a video with too many clips.
+        """
         n, m = present.shape
         count = windows.window_count(length, self.cfg.stride)
         if int(count.max()) > self.cfg.clips or int(length.min()) < 1:
             raise ShapeError(
-                f"clips of {int(length.min())} to {int(length.max())} frames: this encoder takes 1 to {self.cfg.clips * self.cfg.stride}; "
+                f"clips of {int(length.min())} to {int(length.max())} frames: "
+                f"this encoder takes 1 to {self.cfg.clips * self.cfg.stride}; "
                 "cut the recording into windows"
             )
         clip, slot = present.nonzero(as_tuple=True)
         here = windows.pack(length[clip])
         frames = (clip * slots + slot)[here.sequence] * t + here.frame
         rows = self.clip_rows(length[clip], here.start, outside=len(frames))
-        # One row for all absent bodies with one number of clips: each of their clips is the one of zeros, which comes last.
+        # One row for all absent bodies with one number of clips: each of their clips is the one of
+        # zeros, which comes last.
         some_absent = ~present.all(1)
         counts_absent, which = count[some_absent].unique(return_inverse=True)
         videos, real = windows.padded(torch.cat([count[clip], counts_absent]))
@@ -145,7 +156,11 @@ class Encoder(BaseEncoder):
         )
 
     def clip_rows(self, length: Tensor, start: Tensor, outside: int) -> Tensor:
-        """Rows of all clips of packed bodies, one body after the other.   length, start: (B,) on the CPU.   Returns: (P, window)."""
+        """Rows of all clips of packed bodies, one body after the other.
+
+        length, start: (B,) on the CPU.
+        Returns: (P, window).
+        """
         centres = windows.pack(windows.window_count(length, self.cfg.stride))
         frames = windows.frames_around(
             centres.frame * self.cfg.stride, self.cfg.window, self.cfg.dilation
@@ -153,7 +168,11 @@ class Encoder(BaseEncoder):
         return windows.rows_of(frames, start[centres.sequence], length[centres.sequence], outside)
 
     def encode_frames(self, x: Tensor) -> Tensor:
-        """Joints of packed frames (F, V, 3), and of one frame of zeros, which stands for all that lie outside.   -> (F + 1, V, width)."""
+        """Joints of packed frames (F, V, 3), and of one frame of zeros, which stands for all that
+        lie outside.
+
+        -> (F + 1, V, width).
+        """
         return in_parts(self.frame_level, torch.cat([x, x.new_zeros(1, *x.shape[1:])]), self.joints)
 
     def encode_clips(self, joints: Tensor, rows: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""No encoder at all: the stream's numbers are the features. The floor every learned encoder must leave behind."""
+"""No encoder at all: the stream's numbers are the features.
+
+The floor every learned encoder must leave behind.
+"""
 
 from torch import Tensor
 
@@ -13,7 +16,10 @@ class Config(Frozen):
 
 
 class Encoder(BaseEncoder):
-    """(N, C, T, V, M) -> clip (N, C T V M), frames (N, T, C V M); the width shrinks with the joints that are dropped."""
+    """(N, C, T, V, M) -> clip (N, C T V M), frames (N, T, C V M).
+
+    The width shrinks with the joints that are dropped.
+    """
 
     can_drop = True
 

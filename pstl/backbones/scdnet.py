@@ -1,4 +1,6 @@
-"""SCD-Net's encoder: two CTR-GCN stems, each with a transformer over frames or over joints (Wu et al., AAAI 2024, SCD-Net spec 4)."""
+"""SCD-Net's encoder: two CTR-GCN stems, each with a transformer over frames or over joints (Wu et
+al., AAAI 2024, SCD-Net spec 4).
+"""
 
 from typing import NamedTuple
 
@@ -12,13 +14,16 @@ from pstl.config import Count, Frozen
 from pstl.contracts import Features
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder
+from pstl.ops import bodies
 from pstl.ops.dropout import Dropout
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import directed_partition
 
 
 class Config(Frozen):
-    """Defaults are the released code's values (SCD-Net spec 4): 74,447,664 parameters for two people of 25 joints."""
+    """Defaults are the released code's values (SCD-Net spec 4): 74,447,664 parameters for two
+    people of 25 joints.
+    """
 
     width: Count = 2048  # of the tokens; clip features have twice as many numbers
     heads: Count = 8
@@ -36,7 +41,9 @@ class Config(Frozen):
 class Merged(NamedTuple):
     """Bodies of a batch with the absent ones, which are all equal, kept once per slot.
 
-    rows: (P,) index into the N M bodies.   source: (N M,) which row each body is.   times: (P,) bodies each row stands for.
+    rows: (P,) index into the N M bodies.
+    source: (N M,) which row each body is.
+    times: (P,) bodies each row stands for.
     """
 
     rows: Tensor
@@ -48,14 +55,18 @@ def merge_absent(present: Tensor, device: torch.device) -> Merged:
     """present: (N, M) bool on the CPU.   Returns: tensors on `device`; no synchronisation."""
     n, m = present.shape
     body = torch.arange(n * m)
-    # Present bodies name themselves, absent ones the first absent body of their slot: batch norm of the input is per slot.
+    # Present bodies name themselves, absent ones the first absent body of their slot: batch norm of
+    # the input is per slot.
     name = torch.where(present.flatten(), body, (~present).int().argmax(0).repeat(n) * m + body % m)
     rows, source, count = name.unique(return_inverse=True, return_counts=True)
     return Merged(*(value.to(device, non_blocking=True) for value in (rows, source, count.float())))
 
 
 class Stem(nn.Module):
-    """Three CTR-GCN blocks without strides.   x: (N, 3, T, V, M) -> (P, width, V, T) of merged bodies."""
+    """Three CTR-GCN blocks without strides.
+
+    x: (N, 3, T, V, M) -> (P, width, V, T) of merged bodies.
+    """
 
     def __init__(self, width: int, skeleton: Skeleton, people: int) -> None:
         super().__init__()
@@ -68,9 +79,8 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor, merged: Merged | None) -> Tensor:
         n, c, t, v, m = x.shape
-        x = self.input_norm(
-            x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t)
-        )  # body slowest, coordinate fastest
+        # Body slowest, coordinate fastest.
+        x = self.input_norm(x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t))
         x = x.view(n * m, v, c, t).transpose(1, 2)
         if merged is not None:
             x = x.index_select(0, merged.rows)
@@ -97,9 +107,8 @@ class TokenLayer(nn.Module):
         nn.init.zeros_(self.attend_out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x.to(
-            torch.promote_types(x.dtype, torch.float32)
-        )  # sums and norms in float32 also under autocast
+        # Sums and norms in float32 also under autocast.
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
         x = self.attend_norm(wide + self.dropout(self.attention(x)))
         return self.feed_norm(
             x + self.dropout(self.feed_out(self.dropout(torch.relu(self.feed_in(x)))))
@@ -117,10 +126,12 @@ class TokenLayer(nn.Module):
 
 
 class Encoder(BaseEncoder):
-    """(N, 3, frames, V, M) -> clip (N, 2 * width), temporal half first; frames (N, frames, width), the temporal tokens.
+    """(N, 3, frames, V, M) -> clip (N, 2 * width), temporal half first.
 
-    Tied to its number of frames, joints and people by the token layers; people beyond those of a clip are added as absent.
-    A dropped joint is one whose coordinates are zero.
+    Frames (N, frames, width), the temporal tokens.
+
+    Tied to its number of frames, joints and people by the token layers; people beyond those of a
+    clip are added as absent. A dropped joint is one whose coordinates are zero.
     """
 
     def __init__(self, cfg: Config, skeleton: Skeleton, people: int, frames: int) -> None:
@@ -142,16 +153,17 @@ class Encoder(BaseEncoder):
     def forward(
         self, x: Tensor, drop: Tensor | None = None, present: Tensor | None = None
     ) -> Features:
-        """present: (N, M) bool on the CPU, False only for bodies that are all zero; None: found in x, which synchronises a GPU."""
+        """present: (N, M) bool on the CPU, False only for bodies that are all zero; None.
+
+        Found in x, which synchronises a GPU.
+        """
         x, present = self._fitted(x, present)
         if drop is not None:
             x = x.index_fill(3, drop, 0)
         n, _, t, v, m = x.shape
         merged = None
         if m > 1:
-            merged = merge_absent(
-                x.ne(0).any(3).any(2).any(1).cpu() if present is None else present, x.device
-            )
+            merged = merge_absent(bodies.present(x).cpu() if present is None else present, x.device)
         source = torch.arange(n, device=x.device) if merged is None else merged.source
 
         y = self.temporal_stem(x, merged).index_select(0, source)  # (N M, C, V, T)
@@ -159,18 +171,21 @@ class Encoder(BaseEncoder):
         temporal = self.temporal_layer(self.temporal_tokens(y))
 
         y = self.spatial_stem(x, merged).permute(0, 2, 3, 1).flatten(2)  # (P, V, T C)
-        y = self.spatial_tokens(y).index_select(
-            0, source
-        )  # token by token, so once for all absent bodies, too
+        # Token by token, so once for all absent bodies, too.
+        y = self.spatial_tokens(y).index_select(0, source)
         spatial = self.spatial_layer(y.reshape(n, m * v, -1))
         return Features(torch.cat([temporal.amax(1), spatial.amax(1)], dim=1), temporal)
 
     def _fitted(self, x: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Absent people added where a clip has fewer slots. Raises: ShapeError for anything else."""
+        """Absent people added where a clip has fewer slots.
+
+        Raises: ShapeError for anything else.
+        """
         t, v, m = self.expected
         if x.shape[2:4] != (t, v) or x.shape[4] > m:
             raise ShapeError(
-                f"clips of shape {tuple(x.shape)}: expected (N, 3, {t}, {v}, {m} or fewer people) for this encoder"
+                f"clips of shape {tuple(x.shape)}: expected (N, 3, {t}, {v}, "
+                f"{m} or fewer people) for this encoder"
             )
         if missing := m - x.shape[4]:
             x, present = (

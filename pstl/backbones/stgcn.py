@@ -1,4 +1,6 @@
-"""ST-GCN at quarter width, the encoder of PSTL (Yan et al., AAAI 2018; Zhou et al., AAAI 2023, PSTL spec 4)."""
+"""ST-GCN at quarter width, the encoder of PSTL (Yan et al., AAAI 2018; Zhou et al., AAAI 2023, PSTL
+spec 4).
+"""
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from torch import Tensor, nn
 from pstl.config import Count, Frozen
 from pstl.contracts import Features
 from pstl.modules import BaseEncoder
+from pstl.ops.bodies import merge_absent
 from pstl.ops.dropout import Dropout
 from pstl.ops.norm import LastNorm
 from pstl.skeletons import Skeleton
@@ -19,7 +22,7 @@ STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 
 
 class Config(Frozen):
-    """Defaults are the released PSTL code's values (PSTL spec 4): 821,380 parameters for 25 joints."""
+    """Defaults are the released code's values (PSTL spec 4): 821,380 parameters for 25 joints."""
 
     width: Count = 16
     dropout: float = Field(0.5, ge=0, lt=1)  # of every block but the first; active in pre-training
@@ -103,9 +106,11 @@ def convolve_frames(x: Tensor, convolution: nn.Conv2d, stride: int) -> Tensor:
 
 
 class Encoder(BaseEncoder):
-    """(N, 3, T, V, M) -> clip (N, 16 * width), frames (N, T // 4, 16 * width), both averaged over all M body slots.
+    """(N, 3, T, V, M) -> clip (N, 16 * width), frames (N, T // 4, 16 * width), both averaged over
+    all M body slots.
 
-    An absent (all-zero) body counts like a present one: its constant features are part of the mean (PSTL spec 4.5).
+    An absent (all-zero) body counts like a present one: its constant features are part of the mean
+    (PSTL spec 4.5).
     """
 
     can_drop = True
@@ -132,22 +137,22 @@ class Encoder(BaseEncoder):
     def forward(self, x: Tensor, drop: Tensor | None = None) -> Features:
         n, m = x.shape[0], x.shape[4]
         bodies = x.permute(0, 4, 3, 1, 2).flatten(0, 1)  # (N M, V, 3, T)
-        if (
-            self.input_norm.training or m == 1
-        ):  # not self.training: recalibrating the norms counts absent bodies, as training does
-            clip, frames = self._encode(bodies, drop)
-        else:
-            clip, frames = self._encode_present(bodies, drop)
+        source: Tensor | slice = slice(None)
+        # Not self.training: recalibrating the norms counts absent bodies, as training does.
+        if not self.input_norm.training and m > 1:
+            bodies, source = merge_absent(bodies)
+        clip, frames = self._encode(bodies, drop)
+        clip, frames = clip[source], frames[source]
         return Features(clip.view(n, m, -1).mean(1), frames.view(n, m, *frames.shape[1:]).mean(1))
 
     def _encode(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:
         p, v, c, t = bodies.shape
-        x = (
-            self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t).permute(1, 0, 3, 2)
-        )  # (V, P, T, 3)
+        # (V, P, T, 3).
+        x = self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t).permute(1, 0, 3, 2)
         graphs = torch.stack(list(self.importance)) * self.graph  # (blocks, 3, V, V)
         if drop is not None and len(drop):
-            # Joints are deleted after the input norm, with their rows and columns of the graph; nothing is re-normalised (PSTL spec 6.2).
+            # Joints are deleted after the input norm, with their rows and columns of the graph;
+            # nothing is re-normalised (PSTL spec 6.2).
             dropped = set(drop.tolist())
             kept = torch.tensor([j for j in range(v) if j not in dropped], device=x.device)
             x = x.index_select(0, kept)
@@ -155,18 +160,7 @@ class Encoder(BaseEncoder):
         x = x.contiguous()
         for block, graph in zip(self.blocks, graphs, strict=True):
             x = block(x, graph)
-        # Clips differ by about a hundredth of the pooled values: bf16 has 8 bits for them, so pooling is always float32.
+        # Clips differ by about a hundredth of the pooled values: bf16 has 8 bits for them, so
+        # pooling is always float32.
         frames = x.to(torch.promote_types(x.dtype, torch.float32)).mean(0)  # (P, T', D)
         return frames.mean(1), frames
-
-    def _encode_present(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:
-        """In evaluation every absent body has the same features: encode one of them and copy the result."""
-        present = bodies.flatten(1).any(1)
-        if bool(present.all()):
-            return self._encode(bodies, drop)
-        clip, frames = self._encode(
-            torch.cat([bodies[present], torch.zeros_like(bodies[:1])]), drop
-        )
-        source = torch.full((len(bodies),), len(clip) - 1, device=bodies.device)
-        source[present] = torch.arange(len(clip) - 1, device=bodies.device)
-        return clip[source], frames[source]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pstl.contracts import Batch
 from pstl.data.store import ArraySet
+from pstl.ops import bodies
 from pstl.rng import torch_generator
 
 SHARE_OF_FREE_MEMORY = 0.5  # of the device that the array may take
@@ -82,8 +83,8 @@ class Clips:
 
 
 def present(x: Tensor) -> Tensor:
-    """Which bodies are there at all.   x: (N, C, T, V, M).   Returns: (N, M) bool on the CPU."""
-    return torch.cat([part.ne(0).any(3).any(2).any(1) for part in x.split(1024)]).cpu()
+    """Which bodies are not all zero.   x: (N, C, T, V, M).   Returns: (N, M) bool on the CPU."""
+    return torch.cat([bodies.present(part) for part in x.split(1024)]).cpu()
 
 
 def shuffled(count: int, batch_size: int, drop_last: bool, seed: int, epoch: int) -> list[Tensor]:

@@ -1,28 +1,24 @@
 """What a task on whole recordings gets: the encoder, and the recordings of one split at native length."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pstl.config import Run, TrainSettings, digest
-from pstl.data.loader import Clips, in_order
+from pstl.contracts import Source
+from pstl.data.loader import Clips
 from pstl.data.recordings import RecordingStore, open_recordings
 from pstl.data.store import ArraySet
 from pstl.encoding.features import adapted, recalibrate
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder, BaseTrainable
-from pstl.ops.finite import check_rows
 from pstl.rng import derive
 from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.loop import Session, train
-
-BATCH = 256  # clips encoded at once
 
 
 @dataclass(frozen=True)
@@ -68,11 +64,17 @@ class Recorded:
             recalibrate(self.card, encoder, clips)
         encoder.eval()
 
-    def fit(self, method: BaseTrainable, clips: Clips, settings: TrainSettings, what: str) -> None:
-        """Train with the loop that trains every method; what is finished is kept until done() and not repeated."""
+    def fit(
+        self, trainable: BaseTrainable, source: Source, settings: TrainSettings, what: str
+    ) -> None:
+        """Train with the loop that trains every method.
+
+        What is finished is kept until done() and not repeated.
+        """
         torch.manual_seed(derive(self.run.seed, "fit", *what.encode()))
         name, shaped = f"{self.run}: {what}", digest([self.digest, what])
-        train(method, clips, settings, Session(name, self.run.seed, self._last(what), shaped))
+        session = Session(name, self.run.seed, self._last(what), shaped)
+        train(trainable, source, settings, session)
 
     def done(self) -> None:
         """Remove what was kept for an interruption."""
@@ -118,23 +120,3 @@ def open_recorded(
         whole,
         device,
     )
-
-
-@torch.inference_mode()
-def cached(features: Callable[[Tensor, Tensor], Tensor], clips: Clips) -> np.ndarray:
-    """Features (N, R, D) of all clips in file order; the encoder's mode is left alone.   features: (x, length) -> (n, R, D)."""
-    parts = (
-        clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH)
-    )
-    found = torch.cat([features(x, length).float().cpu() for x, length, _ in parts]).numpy()
-    check_rows(found, "features", clips.name)
-    return found
-
-
-def as_clips(features: np.ndarray, y: np.ndarray, device: torch.device) -> Clips:
-    """Cached features (N, R, D) as clips (N, D, R, 1, 1), so that the loop that trains every method trains a head on them, too."""
-    x = np.ascontiguousarray(features.transpose(0, 2, 1))[..., None, None]
-    data = ArraySet(
-        x, y, np.full(len(x), x.shape[2]), np.arange(len(x), dtype=np.uint64), [], {}, {}
-    )
-    return Clips(data, np.arange(len(x)), device, labelled=True)

@@ -1,4 +1,6 @@
-"""SCD-Net's checkpoints: encoder_q.encoder.*, encoder_k.*, queues, under "state_dict" (SCD-Net spec 4)."""
+"""SCD-Net's checkpoints: encoder_q.encoder.*, encoder_k.*, queues, under "state_dict" (SCD-Net spec
+4).
+"""
 
 from typing import NamedTuple
 

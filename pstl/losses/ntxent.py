@@ -1,4 +1,7 @@
-"""NT-Xent, the symmetric contrastive loss of SimCLR (Chen et al., ICML 2020), as PSP uses it between streams (PSP spec 6)."""
+"""NT-Xent, the symmetric contrastive loss of SimCLR, as PSP uses it between streams.
+
+Source: Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709; PSP spec 6.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +11,13 @@ from pstl.errors import ShapeError
 
 
 def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
-    """-log of the positive pair's share in the softmax of cosine similarities over temperature, averaged over all 2 N rows.
+    """-log of the positive pair's share in the softmax, averaged over all 2 N rows.
 
-    a, b: (..., N, D), row i of a and row i of b are a pair; every other row of both is a negative. Leading dimensions are
-    separate problems solved by one product.   Returns: (...), float32 also under autocast.
+    The softmax is of cosine similarities over temperature.
+
+    a, b: (..., N, D), row i of a and row i of b are a pair; every other row of both is a negative.
+    Leading dimensions are separate problems solved by one product.
+    Returns: (...), float32 also under autocast.
     """
     if a.shape != b.shape or a.dim() < 2:
         raise ShapeError(

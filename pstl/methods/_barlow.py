@@ -14,7 +14,7 @@ from pstl.skeletons import Skeleton
 
 
 class BarlowConfig(Frozen):
-    """Zhou et al., AAAI 2023. Defaults are the released code's values (spec sections 5 to 7)."""
+    """Zhou et al., AAAI 2023. Defaults are the released code's values (PSTL spec 5 to 7)."""
 
     projector_width: Count = 6144
     off_diagonal_weight: NotNegative = 2e-4  # lambda
@@ -23,9 +23,8 @@ class BarlowConfig(Frozen):
     rotation_deg: NotNegative = 30.0  # of the main axis
     small_rotation_deg: NotNegative = 1.0  # of the two other axes
     flip_probability: Share = 0.5
-    per_sample: bool = (
-        False  # released: one draw per batch and view; True is another method, kept for ablation
-    )
+    # Released: one draw per batch and view; True is another method, kept for ablation.
+    per_sample: bool = False
 
 
 class BarlowMethod(BaseMethod):
@@ -47,21 +46,24 @@ class BarlowMethod(BaseMethod):
         )
 
     def view(self, x: Tensor, rng: Generator) -> Tensor:
-        """One weak view: crop, shear, rotate, swap sides, in this order (PSTL spec 6.1).   x: (N, 3, T, V, M) -> same shape."""
+        """One weak view: crop, shear, rotate, swap sides, in this order (PSTL spec 6.1).
+
+        x: (N, 3, T, V, M) -> same shape.
+        """
         return weak_view(self.cfg, x, self.problem.skeleton, rng)
 
     def features(self, x: Tensor, drop: Tensor | None = None) -> Tensor:
         """Clip features of the global batch.   (N_rank, 3, T, V, M) -> (N, D)."""
         h = gather(self.encoder(x, drop).clip)
         if len(h) < 2:
-            raise UserError(
-                "a batch of one clip cannot be standardised; choose a batch_size that leaves no remainder of 1, or drop_last"
-            )
+            remedy = "choose a batch_size that leaves no remainder of 1, or drop_last"
+            raise UserError(f"a batch of one clip cannot be standardised; {remedy}")
         return h
 
     def project(self, *views: Tensor) -> list[Tensor]:
-        """Standardised projections of each view's clip features.   (N, D) each -> (N, projector_width) each.
+        """Standardised projections of each view's clip features.
 
+        (N, D) each -> (N, projector_width) each.
         The views pass each linear layer together, because its weights are far larger than a batch
         and are read once; batch norm sees one view at a time, as in the released code.
         """
@@ -73,16 +75,18 @@ class BarlowMethod(BaseMethod):
         return [standardise(z) for z in h.chunk(len(views))]
 
     def barlow(self, za: Tensor, zb: Tensor) -> Tensor:
+        """The loss of two standardised projections (N, projector_width)."""
         return barlow_twins(za, zb, self.cfg.off_diagonal_weight)
 
 
 def weak_view(cfg: BarlowConfig, x: Tensor, skeleton: Skeleton, rng: Generator) -> Tensor:
-    """See BarlowMethod.view. Shear and the three rotations act as one 3x3 matrix: p' = p S Rx Ry Rz."""
+    """See BarlowMethod.view.   x: (N, 3, T, V, M) -> same shape.
+
+    Shear and the three rotations act as one 3x3 matrix: p' = p S Rx Ry Rz.
+    """
     draws = x.shape[0] if cfg.per_sample else 1
     x = augment.crop(x, cfg.padding_ratio, rng, cfg.per_sample)
-    matrix = augment.shear(draws, cfg.shear_amplitude, rng) @ augment.rotation(
-        draws, cfg.rotation_deg, cfg.small_rotation_deg, rng
-    )
-    return augment.swap_sides(
-        augment.transform(x, matrix), skeleton.mirror, cfg.flip_probability, rng, cfg.per_sample
-    )
+    shear = augment.shear(draws, cfg.shear_amplitude, rng)
+    rotation = augment.rotation(draws, cfg.rotation_deg, cfg.small_rotation_deg, rng)
+    x = augment.transform(x, shear @ rotation)
+    return augment.swap_sides(x, skeleton.mirror, cfg.flip_probability, rng, cfg.per_sample)

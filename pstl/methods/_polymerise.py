@@ -1,4 +1,7 @@
-"""Pyramid Polymerizing Attention among body regions, parts and joints, coarse maps added into finer ones (PSP spec 5)."""
+"""Pyramid Polymerizing Attention among body regions, parts and joints (PSP spec 5).
+
+The coarse maps of attention are added into the finer ones.
+"""
 
 import numpy as np
 import torch
@@ -10,7 +13,7 @@ from pstl.skeletons.pyramid import Pyramid
 
 
 class Level(nn.Module):
-    """Attention among the nodes of one level, whose map may be replaced by a polymerised one before it is used."""
+    """Attention among the nodes of one level, by its own map or a polymerised one."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -19,32 +22,36 @@ class Level(nn.Module):
         self.mix = nn.Sequential(nn.Conv2d(width, width, 1), nn.BatchNorm2d(width))
 
     def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (P, C, T, W).   Returns: own map (P, heads, W, W), tanh without softmax or scale; values (P, heads, C T / heads, W)."""
+        """The level's own map, tanh without softmax or scale, and its values.
+
+        x: (P, C, T, W).   Returns: (P, heads, W, W) and (P, heads, C T / heads, W).
+        """
         p, c, t, w = x.shape
         query, key, value = self.relate(x).view(p, 3, self.heads, c // self.heads * t, w).unbind(1)
         return torch.tanh(query.mT @ key / (c // self.heads * t)), value
 
     def gather(self, x: Tensor, attention: Tensor, value: Tensor) -> Tensor:
-        """y[.., u] = sum_v attention[u, v] value[.., v], mixed, and the level's input as a residual.   Returns: (P, C, T, W)."""
+        """y[.., u] = sum_v attention[u, v] value[.., v], mixed, with x as a residual.
+
+        x: (P, C, T, W).   Returns: the same shape.
+        """
         return F.leaky_relu(self.mix((value @ attention.mT).reshape(x.shape)) + x, SLOPE)
 
 
 class Polymerise(nn.Module):
     """Maps of bodies (P, C, T, V) -> pooled features (3, P, C): body, part, joint.
 
-    recursive: the joints receive the polymerised map of the parts, and the body's only through it, as the abstract may be read;
-    the released code adds the own maps of both (PSP spec 5).
+    recursive: the joints receive the polymerised map of the parts, and the body's only through it,
+    as the abstract may be read; the released code adds the own maps of both (PSP spec 5).
     """
 
     def __init__(self, width: int, heads: int, pyramid: Pyramid, recursive: bool) -> None:
         super().__init__()
         self.body, self.part, self.joint = (Level(width, heads) for _ in range(3))
         self.recursive = recursive
-        self.body_to_part, self.part_to_joint, self.body_to_joint = (
-            pyramid.body_to_part,
-            pyramid.part_to_joint,
-            pyramid.body_to_joint,
-        )
+        self.body_to_part = pyramid.body_to_part
+        self.part_to_joint = pyramid.part_to_joint
+        self.body_to_joint = pyramid.body_to_joint
         tables = {
             "body_of": pyramid.body_of,
             "part_of": pyramid.part_of,
@@ -62,20 +69,20 @@ class Polymerise(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(
-            x.device.type, enabled=False
-        ):  # small beside the encoder, and tanh of small numbers
-            x = x.to(torch.promote_types(x.dtype, torch.float32))
-            inputs = x @ self.body_mean.to(x.dtype), x @ self.part_mean.to(x.dtype), x
-            levels = self.body, self.part, self.joint
-            own, values = zip(
-                *(level.attend(nodes) for level, nodes in zip(levels, inputs, strict=True)),
-                strict=True,
-            )
-            maps = self.polymerised(*own)
+        """(P, C, T, V) -> (3, P, C), at least float32."""
+        # Small beside the encoder, and tanh of small numbers: never in bf16.
+        with torch.autocast(x.device.type, enabled=False):
+            joints = x.to(torch.promote_types(x.dtype, torch.float32))
+            bodies = joints @ self.body_mean.to(joints.dtype)
+            parts = joints @ self.part_mean.to(joints.dtype)
+            body_map, body_values = self.body.attend(bodies)
+            part_map, part_values = self.part.attend(parts)
+            joint_map, joint_values = self.joint.attend(joints)
+            body_map, part_map, joint_map = self.polymerised(body_map, part_map, joint_map)
             outputs = (
-                level.gather(*given)
-                for level, *given in zip(levels, inputs, maps, values, strict=True)
+                self.body.gather(bodies, body_map, body_values),
+                self.part.gather(parts, part_map, part_values),
+                self.joint.gather(joints, joint_map, joint_values),
             )
             return torch.stack([y.mean((2, 3)) for y in outputs])
 
@@ -84,28 +91,25 @@ class Polymerise(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Own maps (P, heads, W, W) of each level -> the maps that are used."""
         part_used = part + self.body_to_part * spread(body, self.body_of_part_pairs)
-        if self.recursive:
-            return (
-                body,
-                part_used,
-                joint + self.part_to_joint * spread(part_used, self.part_of_pairs),
-            )
-        joint_used = (
-            joint
-            + self.part_to_joint * spread(part, self.part_of_pairs)
-            + self.body_to_joint * spread(body, self.body_of_pairs)
-        )
+        from_part = part_used if self.recursive else part
+        joint_used = joint + self.part_to_joint * spread(from_part, self.part_of_pairs)
+        if not self.recursive:
+            joint_used = joint_used + self.body_to_joint * spread(body, self.body_of_pairs)
         return body, part_used, joint_used
 
 
 def pairs(group_of: np.ndarray) -> Tensor:
-    """Where the groups of every pair of nodes stand in a flat map of groups.   group_of: (W,).   Returns: (W, W) int64."""
+    """Where the groups of every pair of nodes stand in a flat map of groups.
+
+    group_of: (W,).
+    Returns: (W, W) int64.
+    """
     group = torch.from_numpy(group_of)
     return group[:, None] * (int(group.max()) + 1) + group[None, :]
 
 
 def spread(coarse: Tensor, where: Tensor) -> Tensor:
-    """Each entry of a coarse map copied to all pairs of finer nodes inside its groups, in one gather.
+    """Each entry of a coarse map copied to all pairs of finer nodes inside its groups.
 
     coarse: (P, heads, G, G).   where: (W, W), see pairs().   Returns: (P, heads, W, W).
     """

@@ -1,8 +1,10 @@
-"""Hi-TRS: Hierarchically Self-Supervised Transformer for Human Skeleton Representation Learning (Chen et al., ECCV 2022).
+"""Hi-TRS: Hierarchically Self-Supervised Transformer for Human Skeleton Representation Learning.
 
-Follows the released code (spec). One pass over the masked sequence of one person feeds four tasks: restore the masked joints, tell
-whether two frames of a clip, or two clips of the video, were exchanged, and find the video's last clip among those of the batch.
-Run: python -m pstl bench --method hitrs
+Chen et al., ECCV 2022, https://arxiv.org/abs/2207.09644; follows the released code (Hi-TRS spec 1
+to 4). One pass over the masked sequence of one person feeds four tasks: restore the masked joints,
+tell whether two frames of a clip, or two clips of the video, were exchanged, and find the video's
+last clip among those of the batch.
+Run: snakemake --cores all --config suite=ntu60
 """
 
 from dataclasses import replace
@@ -19,18 +21,20 @@ from pstl.contracts import Batch, Losses, Problem, Wants
 from pstl.errors import UserError
 from pstl.losses.infonce import batch_logits
 from pstl.modules import BaseEncoder, BaseMethod
-from pstl.ops import augment, masks, time, windows
+from pstl.ops import augment, bodies, masks, time, windows
 from pstl.ops.collective import all_sum, gather, place
 from pstl.ops.streams import convert
 from pstl.skeletons import Skeleton
 
 
 class Config(Frozen):
-    """Defaults are the released code's values (spec sections 1.4 and 3), for 25 joints where they are shares of a skeleton."""
+    """Defaults are the released code's values (Hi-TRS spec 1.4, 3).
 
-    probability: float = Field(
-        default=0.5, ge=0, le=1
-    )  # of one transform in space and one in time, each of them equally likely
+    Shares of a skeleton are the paper's numbers of joints divided by its 25 joints.
+    """
+
+    # Of one transform in space and one in time, each of them equally likely.
+    probability: float = Field(default=0.5, ge=0, le=1)
     scale: Share = 0.2  # factor ~ U(1 - scale, 1 + scale)
     noisy_joints: Share = 0.2  # 5 of 25 joints are moved
     noise: NotNegative = 0.2  # metres
@@ -44,9 +48,11 @@ class Config(Frozen):
 class Parts(NamedTuple):
     """What the three levels give for one batch of B bodies.
 
-    restored, original: (K, 3) selected joints.   pair: (2 B, D_C) tokens of one clip of each, as it is, then with two frames exchanged.
+    restored, original: (K, 3) selected joints.
+    pair: (2 B, D_C) tokens of one clip of each, as it is, then with two frames exchanged.
     valid: (B,) bool, bodies that move, without which there is no such clip.
-    order: (2 B, D_V) tokens of the video, as it is, then with two clips exchanged.   last: (B, D_C) token of the clip not in it.
+    order: (2 B, D_V) tokens of the video, as it is, then with two clips exchanged.
+    last: (B, D_C) token of the clip not in it.
     """
 
     restored: Tensor
@@ -55,6 +61,19 @@ class Parts(NamedTuple):
     valid: Tensor
     order: Tensor
     last: Tensor
+
+
+class Draws(NamedTuple):
+    """The random numbers of one step, on the CPU, for B bodies of T frames and V joints.
+
+    joints: (B, T, V) float64, which are masked and how.   clip: (B, T), which clip is chosen.
+    frames, clips: (B, 2), which two are exchanged.
+    """
+
+    joints: Tensor
+    clip: Tensor
+    frames: Tensor
+    clips: Tensor
 
 
 class Method(BaseMethod):
@@ -67,26 +86,27 @@ class Method(BaseMethod):
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__(cfg, encoder, problem)
         if not isinstance(encoder, Encoder):
-            raise UserError(
-                "hitrs: its losses need the three levels of the encoder 'hitrs'; set encoder: {name: hitrs}"
-            )
+            needed = "its losses need the three levels of the encoder 'hitrs'"
+            raise UserError(f"hitrs: {needed}; set encoder: {{name: hitrs}}")
         clip = encoder.width // 2
-        self.pose_head, self.clip_head = nn.Linear(clip // 2, 3), nn.Linear(clip, 2)
-        self.order_head, self.last_head = (
-            nn.Linear(encoder.width, 2),
-            nn.Linear(encoder.width, clip),
-        )
-        # Longer than this by the released code's bound: then three clips are left after the largest crop, two of them to exchange.
+        self.pose_head = nn.Linear(clip // 2, 3)
+        self.clip_head = nn.Linear(clip, 2)
+        self.order_head = nn.Linear(encoder.width, 2)
+        self.last_head = nn.Linear(encoder.width, clip)
+        # Longer than this by the released code's bound: then three clips are left after the largest
+        # crop, two of them to exchange.
         shortest = int(2 * encoder.cfg.stride / (1 - cfg.crop) + 1) + 1
         self.wants = replace(self.wants, shortest=shortest)
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
+        """One step's losses; items of the batch are bodies, M = 1."""
         length = batch.length.cpu() if batch.host_length is None else batch.host_length
         x, length = self.augmented(self.cfg, batch.x, length, rng)
         x = self.as_stream(x, self.problem.skeleton, self.problem.stream)
         return self.losses(self.parts(x[..., 0].permute(0, 2, 3, 1), length, rng))
 
     def sharded(self) -> list[nn.Module]:
+        """The three levels."""
         return [self.encoder.frame_level, self.encoder.clip_level, self.encoder.video_level]
 
     @staticmethod
@@ -98,165 +118,169 @@ class Method(BaseMethod):
     def augmented(
         cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator
     ) -> tuple[Tensor, Tensor]:
-        """Half of the clips transformed once in space and once in time (Hi-TRS spec 1.4), with fine-tuning as with pre-training.
+        """Half of the clips transformed once in space and once in time (Hi-TRS spec 1.4).
 
-        x: (N, 3, T, V, M), length: (N,).   Returns: both, length on its own device; frames beyond it mean nothing. Absent people stay
-        absent. Drawn for the whole batch of all processes, so that ranks together equal one.
+        Fine-tuning does so, too. Absent people stay absent. Drawn for the whole batch of all
+        processes, so that ranks together equal one.
+        x: (N, 3, T, V, M), length: (N,).
+        Returns: both, length on its own device; frames beyond it mean nothing.
         """
         assert isinstance(cfg, Config)
         first, total = place(x)
-        here, joints = slice(first, first + len(x)), x.shape[3]
+        here = slice(first, first + len(x))
         coin, space, moment, factor, share, ratio, cut = torch.rand(7, total, generator=rng)
-        shear = augment.shear(total, cfg.shear, rng)
-        offset = augment.joint_offsets(
-            total, joints, max(1, round(cfg.noisy_joints * joints)), cfg.noise, rng
-        )
-        chosen = coin < cfg.probability
-        kind, in_time = (space * 3).long(), moment < 0.5
-        scale = (1 + cfg.scale * (2 * factor - 1))[:, None, None] * torch.eye(3)
-        matrix = augment.only_where(chosen & (kind == 0), scale) @ augment.only_where(
-            chosen & (kind == 1), shear
-        )
-        offset = (offset * (chosen & (kind == 2))[:, None, None])[here].to(x, non_blocking=True)
-        there = (
-            x.ne(0).any(3).any(2).any(1).to(x.dtype)
-        )  # (N, M): without a body there is nothing to move
-        x = (
-            augment.transform(x, matrix[here])
-            + torch.einsum("ncv,nm->ncvm", offset, there)[:, :, None]
-        )
+        chosen, in_time = coin < cfg.probability, moment < 0.5
+
+        matrix, offset = transforms(cfg, chosen, space, factor, x.shape[3], rng)
+        offset = offset[here].to(x, non_blocking=True)
+        present = bodies.present(x).to(x.dtype)  # without a body there is nothing to move
+        moved = torch.einsum("ncv,nm->ncvm", offset, present)[:, :, None]
+        x = augment.transform(x, matrix[here]) + moved
 
         share, ratio = share * (chosen & in_time), ratio * cfg.crop * (chosen & ~in_time)
-        removed = (length * ratio[here].to(length.device, non_blocking=True)).round().long()
-        start = (cut[here].to(length.device, non_blocking=True) * (removed + 1)).long()
-        frames, share, start = (
-            value.to(x.device, non_blocking=True) for value in (length, share[here], start)
-        )
+        ratio, cut = (draw[here].to(length.device, non_blocking=True) for draw in (ratio, cut))
+        removed = (length * ratio).round().long()
+        start = (cut * (removed + 1)).long()
+        frames, share, start = to_device(x, length, share[here], start)
         return time.earlier(time.between(x, frames, share), start), length - removed
 
     def parts(self, x: Tensor, length: Tensor, rng: Generator) -> Parts:
-        """The pass over the masked sequences.   x: (B, T, V, 3) as the stream, length: (B,) on the CPU."""
-        encoder, (b, t), (first, total) = self.encoder, x.shape[:2], place(x)
-        here = slice(first, first + b)
-        draw = torch.rand(total, t, x.shape[2], generator=rng, dtype=torch.float64)[here]
-        preference, frame_draw, clip_draw = (
-            torch.rand(total, n, generator=rng)[here] for n in (t, 2, 2)
-        )
+        """The pass over the masked sequences.
+
+        x: (B, T, V, 3) as the stream, length: (B,) on the CPU.
+        """
+        draws = draw(x, rng)
         packed = windows.pack(length)
-        on_device = windows.Packed(*(index.to(x.device, non_blocking=True) for index in packed))
-        lengths = length.to(x.device, non_blocking=True)
+        on_device = windows.Packed(*to_device(x, *packed))
         original = x[on_device.sequence, on_device.frame]  # (F, V, 3)
-        masked, selected = masks.disguise(
-            original, packed, length, self.cfg.masked, draw[packed.sequence, packed.frame]
-        )
-        joints = encoder.encode_frames(masked)
-        restored = self.pose_head(joints.flatten(0, 1).index_select(0, selected))
+        numbers = draws.joints[packed.sequence, packed.frame]
+        masked, selected = masks.corrupt_joints(original, packed, length, self.cfg.masked, numbers)
+        joints = self.encoder.encode_frames(masked)
 
-        # All clips of all bodies, then one clip of each as it is and with two frames exchanged: one call for everything.
-        rows = encoder.clip_rows(length, packed.start, len(original)).to(
-            x.device, non_blocking=True
-        )
-        centre, valid = moving_clip(
-            original,
-            on_device,
-            lengths,
-            preference.to(x.device, non_blocking=True),
-            encoder.cfg.window,
-            encoder.cfg.dilation,
-        )
-        around = windows.frames_around(centre, encoder.cfg.window, encoder.cfg.dilation)
-        clip = windows.rows_of(around, on_device.start, lengths, len(original))
-        places = windows.distant_pair(torch.full((b,), encoder.cfg.window), frame_draw).to(
-            x.device, non_blocking=True
-        )
-        tokens = encoder.encode_clips(
-            joints, torch.cat([rows, clip, windows.swapped(clip, places)])
+        # All clips of all bodies, then one clip of each as it is and with two frames exchanged: one
+        # call for everything.
+        (rows,) = to_device(x, self.encoder.clip_rows(length, packed.start, len(original)))
+        pair, valid = self.clip_pair(original, on_device, length, draws)
+        tokens = self.encoder.encode_clips(joints, torch.cat([rows, pair]))
+        order, last = self.video_pair(tokens, length, draws)
+        return Parts(
+            restored=self.pose_head(joints.flatten(0, 1).index_select(0, selected)),
+            original=original.flatten(0, 1).index_select(0, selected),
+            pair=tokens[len(rows) :],
+            valid=valid,
+            order=order,
+            last=tokens[last].detach(),
         )
 
-        count = windows.window_count(length, encoder.cfg.stride)
+    def clip_pair(
+        self, original: Tensor, packed: windows.Packed, length: Tensor, draws: Draws
+    ) -> tuple[Tensor, Tensor]:
+        """One moving clip of each body as it is, and with two of its frames exchanged.
+
+        original: (F, V, 3) packed frames.   length: (B,) on the CPU.
+        Returns: rows (2 B, window) of packed frames; valid (B,) bool, see windows.moving_clip().
+        """
+        cfg = self.encoder.cfg
+        places = windows.distant_pair(torch.full((len(length),), cfg.window), draws.frames)
+        lengths, preference, places = to_device(original, length, draws.clip, places)
+        centre, valid = windows.moving_clip(
+            original, packed, lengths, preference, cfg.window, cfg.dilation
+        )
+        around = windows.frames_around(centre, cfg.window, cfg.dilation)
+        clip = windows.rows_of(around, packed.start, lengths, len(original))
+        return torch.cat([clip, windows.swapped(clip, places)]), valid
+
+    def video_pair(self, tokens: Tensor, length: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Each video without its last clip as it is, and with two of its clips exchanged.
+
+        tokens: (P, D_C) of all clips, one body after the other.   length: (B,) on the CPU.
+        Returns: tokens (2 B, D_V) of the videos; numbers (B,) of their last clips.
+        """
+        count = windows.window_count(length, self.encoder.cfg.stride)
         videos, real = windows.padded(count)
         videos, real = videos[:, :-1], real[:, 1:]  # without the last clip of each
-        both = torch.cat(
-            [videos, windows.swapped(videos, windows.distant_pair(count - 1, clip_draw))]
+        exchanged = windows.swapped(videos, windows.distant_pair(count - 1, draws.clips))
+        both, real, last = to_device(
+            tokens, torch.cat([videos, exchanged]), real, count.cumsum(0) - 1
         )
-        both, real, last = (
-            index.to(x.device, non_blocking=True) for index in (both, real, count.cumsum(0) - 1)
-        )
-        order = encoder.video_level(tokens[both], real.repeat(2, 1), token_only=True)[:, 0]
-        return Parts(
-            restored,
-            original.flatten(0, 1).index_select(0, selected),
-            tokens[len(rows) :],
-            valid,
-            order,
-            tokens[last].detach(),
-        )
+        order = self.encoder.video_level(tokens[both], real.repeat(2, 1), token_only=True)
+        return order[:, 0], last
 
     def losses(self, parts: Parts) -> Losses:
-        """Their sum, each term, and in percent how often the three choices are right (Hi-TRS spec 3). Means over the batch of all processes."""
+        """Their sum and each term, and in percent how often the three choices are right.
+
+        Means over the batch of all processes (Hi-TRS spec 3).
+        """
         scale = self.cfg.magnification
         distance = F.smooth_l1_loss(scale * parts.restored, scale * parts.original, reduction="sum")
         pose = mean_of(distance, torch.tensor(parts.restored.numel(), device=distance.device))
         clip, clip_right = unchanged_or_not(self.clip_head(parts.pair), parts.valid)
-        order, order_right = unchanged_or_not(
-            self.order_head(parts.order), torch.ones_like(parts.valid)
-        )
-        similarity = batch_logits(
-            gather(self.last_head(parts.order[: len(parts.last)])),
-            gather(parts.last),
-            self.cfg.temperature,
-        )
+        all_valid = torch.ones_like(parts.valid)
+        order, order_right = unchanged_or_not(self.order_head(parts.order), all_valid)
+        predicted = gather(self.last_head(parts.order[: len(parts.last)]))
+        similarity = batch_logits(predicted, gather(parts.last), self.cfg.temperature)
         target = torch.arange(len(similarity), device=similarity.device)
-        last, last_right = (
-            F.cross_entropy(similarity, target),
-            100 * (similarity.argmax(1) == target).float().mean(),
-        )
+        last = F.cross_entropy(similarity, target)
+        last_right = 100 * (similarity.argmax(1) == target).float().mean()
         return {
-            "loss": pose + clip + order + last, "pose": pose, "clip": clip, "order": order, "last": last,
-            "clip_right": clip_right, "order_right": order_right, "last_right": last_right,
-        }  # fmt: skip
+            "loss": pose + clip + order + last,
+            "pose": pose,
+            "clip": clip,
+            "order": order,
+            "last": last,
+            "clip_right": clip_right,
+            "order_right": order_right,
+            "last_right": last_right,
+        }
 
 
-def moving_clip(
-    x: Tensor,
-    packed: windows.Packed,
-    length: Tensor,
-    preference: Tensor,
-    window: int,
-    dilation: int,
+def transforms(
+    cfg: Config, chosen: Tensor, space: Tensor, factor: Tensor, joints: int, rng: Generator
 ) -> tuple[Tensor, Tensor]:
-    """One of each body's clips in which something moves, all equally likely; clips are centred on every frame (Hi-TRS spec 3.2).
+    """What each clip undergoes in space: a scale, a shear, or offsets of some joints.
 
-    x: (F, V, 3) packed frames before masking.   preference: (B, T) in [0, 1): the clip with the largest is taken.
-    Returns: centre (B,) int64; valid (B,) bool, False if nothing moves (then the centre means nothing). All on the device.
+    chosen: (N,) bool.   space, factor: (N,) in [0, 1), which of the three, and how large a scale.
+    Returns: matrices (N, 3, 3) and offsets (N, 3, V) on the CPU.
     """
-    activity = x.new_zeros(
-        len(x) + 1
-    )  # since the frame before, 0 in the first frame of a body and outside
-    activity[1:-1] = (x[1:] - x[:-1]).abs().sum((1, 2))
-    activity = activity.index_fill(0, packed.start, 0.0)
-    around = windows.frames_around(packed.frame, window, dilation)
-    rows = windows.rows_of(around, packed.start[packed.sequence], length[packed.sequence], len(x))
-    moving = activity[rows].sum(1) > 0
-    liked = torch.where(moving, preference[packed.sequence, packed.frame], -1.0)
-    best = (
-        torch.full_like(preference, -1.0).index_put((packed.sequence, packed.frame), liked).max(1)
-    )
-    return best.indices, best.values >= 0
+    shear = augment.shear(len(chosen), cfg.shear, rng)
+    noisy = max(1, round(cfg.noisy_joints * joints))
+    offset = augment.joint_offsets(len(chosen), joints, noisy, cfg.noise, rng)
+    kind = (space * 3).long()
+    scale = (1 + cfg.scale * (2 * factor - 1))[:, None, None] * torch.eye(3)
+    scaled = augment.only_where(chosen & (kind == 0), scale)
+    sheared = augment.only_where(chosen & (kind == 1), shear)
+    return scaled @ sheared, offset * (chosen & (kind == 2))[:, None, None]
+
+
+def draw(x: Tensor, rng: Generator) -> Draws:
+    """All random numbers of a step, for the bodies here; drawn for those of all processes.
+
+    x: (B, T, V, 3).
+    """
+    (b, t, v), (first, total) = x.shape[:3], place(x)
+    here = slice(first, first + b)
+    joints = torch.rand(total, t, v, generator=rng, dtype=torch.float64)[here]
+    others = [torch.rand(total, n, generator=rng)[here] for n in (t, 2, 2)]
+    return Draws(joints, *others)
+
+
+def to_device(x: Tensor, *values: Tensor) -> list[Tensor]:
+    """The values on x's device, without waiting for them."""
+    return [value.to(x.device, non_blocking=True) for value in values]
 
 
 def unchanged_or_not(logits: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and percent right; the first half is unchanged (class 1), the second is not (class 0).
+    """Cross-entropy and percent right.
 
+    The first half is unchanged (class 1), the second is not (class 0).
     logits: (2 B, 2), valid: (B,) bool, others do not count.   Returns: two scalars.
     """
     target = torch.ones(len(logits), dtype=torch.int64, device=logits.device)
     target[len(valid) :] = 0
     counts = valid.repeat(2)
-    loss = mean_of((F.cross_entropy(logits, target, reduction="none") * counts).sum(), counts.sum())
-    return loss, 100 * mean_of(
-        ((logits.argmax(1) == target) & counts).sum().to(logits.dtype), counts.sum()
-    )
+    loss = (F.cross_entropy(logits, target, reduction="none") * counts).sum()
+    right = ((logits.argmax(1) == target) & counts).sum().to(logits.dtype)
+    return mean_of(loss, counts.sum()), 100 * mean_of(right, counts.sum())
 
 
 def mean_of(total: Tensor, count: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
-"""PSP: Pyramid Self-attention Polymerization Learning for Semi-supervised Skeleton-based Action Recognition (Xu and Shu, 2023).
+"""PSP: Pyramid Self-attention Polymerization Learning for Semi-supervised Action Recognition.
 
-Follows the released code, which trains in one stage (PSP spec 7); the body of the paper was not available. Where no source says
-anything the setting that holds our choice says so. The share of labels and the make-up of a batch are the run's: `labels` and `train`.
-Run: snakemake --cores --config suite=nwucla_semi
+Xu and Shu, 2023, https://arxiv.org/abs/2302.02327; follows the released code, which trains in one
+stage (PSP spec 7); the body of the paper was not available. Where no source says anything the
+setting that holds our choice says so. The share of labels and the make-up of a batch are the run's:
+`labels` and `train`.
+Run: snakemake --cores all --config suite=nwucla_semi
 """
 
 from collections.abc import Callable
@@ -25,24 +27,30 @@ from pstl.skeletons import Skeleton, pyramid
 
 
 class Config(Frozen):
-    """Defaults are the released code's values for NTU-60 (spec sections 2, 5 and 6); it publishes none for other data."""
+    """Defaults are the released code's values for NTU-60 (PSP spec 2, 5, 6).
 
-    frames: int = Field(
-        default=50, ge=1
-    )  # of a view; also for NW-UCLA, where it is our choice (PSP spec 9): what the siblings' code takes
+    It publishes none for other data.
+    """
+
+    # Of a view; also for NW-UCLA, where it is our choice (PSP spec 9): what the siblings' code
+    # takes.
+    frames: int = Field(default=50, ge=1)
     heads: int = Field(default=4, ge=1)  # of the pyramid's attention
     recursive: bool = False  # True: an ablation, see Polymerise
     temperature: float = Field(default=0.07, gt=0)
-    # Each stream of a view is turned about z, which is up in scaled300, by up to this much either way; the released code turns nothing.
-    # Ours, for cross-view data: where a body faces is read from two joints of frame 0 and is off by some 30 degrees in NW-UCLA.
+    # Each stream of a view is turned about z, which is up in scaled300, by up to this much either
+    # way; the released code turns nothing. Ours, for cross-view data: where a body faces is read
+    # from two joints of frame 0 and is off by some 30 degrees in NW-UCLA.
     turn_deg: float = Field(default=0, ge=0, le=180)
-    contrast_weight: float = Field(
-        default=0.2, ge=0
-    )  # lambda; 0 is supervised training: clips without label are not looked at
+    # Lambda; 0 is supervised training: clips without label are not looked at.
+    contrast_weight: float = Field(default=0.2, ge=0)
 
 
 class Method(BaseMethod):
-    """Cross-entropy on labelled clips; on all clips each level of the joint stream against that of the motion stream."""
+    """Cross-entropy on labelled clips.
+
+    On all clips each level of the joint stream against that of the motion stream.
+    """
 
     cfg: Config
     wants = Wants(
@@ -57,54 +65,48 @@ class Method(BaseMethod):
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__(cfg, encoder, problem)
         if not isinstance(encoder, Encoder):
-            raise UserError(
-                "psp: its attention needs the joints of the encoder 'dsta'; set encoder: {name: dsta}"
-            )
+            needed = "its attention needs the joints of the encoder 'dsta'"
+            raise UserError(f"psp: {needed}; set encoder: {{name: dsta}}")
         if problem.stream != self.wants.only_stream:
             missing = f"{self.wants.only_stream_reason}, and has no stream {problem.stream!r}"
             raise UserError(f"{missing}; set streams: [{self.wants.only_stream}]")
         if encoder.width % cfg.heads:
-            raise UserError(
-                f"psp: {encoder.width} features cannot be shared by {cfg.heads} heads; set settings.heads"
-            )
+            shared = f"{encoder.width} features cannot be shared by {cfg.heads} heads"
+            raise UserError(f"psp: {shared}; set settings.heads")
         self.encoder: Encoder = encoder
-        self.polymerise = Polymerise(
-            encoder.width, cfg.heads, pyramid.build(problem.skeleton), cfg.recursive
-        )
-        self.projector = nn.Sequential(
-            nn.Linear(encoder.width, encoder.width),
-            nn.ReLU(),
-            nn.Linear(encoder.width, encoder.width),
-        )
-        self.classifier = nn.Linear(encoder.width, problem.classes)
+        width, levels = encoder.width, pyramid.build(problem.skeleton)
+        self.polymerise = Polymerise(width, cfg.heads, levels, cfg.recursive)
+        self.projector = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        self.classifier = nn.Linear(width, problem.classes)
         initialise(self.projector)
         initialise(self.classifier)
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
+        """One step's losses; the first `batch.labelled` clips have classes."""
         if not batch.labelled or batch.y is None:
-            raise UserError(
-                "psp: a batch without labelled clips of its own; set train.labelled_batch"
-            )
-        n = batch.labelled  # the first n clips have classes
+            missing = "a batch without labelled clips of its own"
+            raise UserError(f"psp: {missing}; set train.labelled_batch")
+        n = batch.labelled
         if not self.cfg.contrast_weight:
             return self.supervised(batch, rng)
-        views = [
-            self.view(batch.x[part], batch.length[part], rng) for part in (slice(n), slice(n, None))
-        ]
-        maps = self.encoder.maps(
-            torch.cat([x for streams in views for x in streams])
-        )  # once, so that all enter one batch norm
-        joint, motion, joint_u, motion_u = maps.split(
-            [len(x) * x.shape[4] for streams in views for x in streams]
-        )
+        labelled = self.view(batch.x[:n], batch.length[:n], rng)
+        others = self.view(batch.x[n:], batch.length[n:], rng)
+        views = [*labelled, *others]
+        # In one pass, so that all enter one batch norm.
+        maps = self.encoder.maps(torch.cat(views))
+        bodies = [len(x) * x.shape[4] for x in views]
+        joint, motion, joint_u, motion_u = maps.split(bodies)
 
         classes = self.classes(joint, motion, batch.y[:n])
-        body, part, whole = self.contrast(self.levels(joint_u), self.levels(motion_u))
-        loss = classes + self.cfg.contrast_weight * (body + part + whole)
-        return {"loss": loss, "classes": classes, "body": body, "part": part, "joint": whole}
+        body, part, joints = self.contrast(self.levels(joint_u), self.levels(motion_u))
+        loss = classes + self.cfg.contrast_weight * (body + part + joints)
+        return {"loss": loss, "classes": classes, "body": body, "part": part, "joint": joints}
 
     def supervised(self, batch: Batch, rng: Generator) -> Losses:
-        """The labelled clips alone, which not even batch norm sees others beside: what the rest of PSP must beat."""
+        """The labelled clips alone, which not even batch norm sees others beside.
+
+        What the rest of PSP must beat.
+        """
         assert batch.y is not None
         n = batch.labelled
         joint, motion = self.view(batch.x[:n], batch.length[:n], rng)
@@ -113,41 +115,43 @@ class Method(BaseMethod):
         return {"loss": loss, "classes": loss}
 
     def classes(self, joint: Tensor, motion: Tensor, y: Tensor) -> Tensor:
-        """Cross-entropy of labelled clips.   joint, motion: their maps (n M, C, T', V).   y: (n,)."""
-        return F.cross_entropy(
-            self.logits(gather(self.pool(joint)), gather(self.pool(motion))), gather(y)
-        )
+        """Cross-entropy of labelled clips.
+
+        joint, motion: their maps (n M, C, T', V).   y: (n,).
+        """
+        logits = self.logits(gather(self.pool(joint)), gather(self.pool(motion)))
+        return F.cross_entropy(logits, gather(y))
 
     def sharded(self) -> list[nn.Module]:
+        """The encoder's trunk and the pyramid's attention."""
         return [self.encoder.trunk, self.polymerise]
 
     def view(self, x: Tensor, length: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
-        """Joint and motion, their frames drawn independently (PSP spec 2.2), and with `turn_deg` their turns too; no other augmentation.
+        """Joint and motion of frames that are drawn independently (PSP spec 2.2).
 
-        Drawn for the global batch, so that ranks together equal one process.   Returns: (n, 3, frames, V, M) each.
+        With `turn_deg` their turns are, too; there is no other augmentation. Drawn for the global
+        batch, so that ranks together equal one process.
+        x: (n, 3, T, V, M), length: (n,).   Returns: (n, 3, frames, V, M) each.
         """
-        first, total = place(x)
-        keys = torch.rand(
-            2, total, sampling.candidates(x.shape[2], self.cfg.frames), generator=rng
-        )[:, first : first + len(x)]
-        index = [
-            sampling.random_frames(length, k, self.cfg.frames)
-            for k in keys.to(x.device, non_blocking=True)
-        ]
-        views = sampling.take(x, index[0]), sampling.take_motion(x, length, index[1])
+        frames, (first, total) = self.cfg.frames, place(x)
+        here = slice(first, first + len(x))
+        keys = torch.rand(2, total, sampling.candidates(x.shape[2], frames), generator=rng)
+        joint_keys, motion_keys = keys[:, here].to(x.device, non_blocking=True)
+        joint = sampling.take(x, sampling.sampled_frames(length, joint_keys, frames))
+        index = sampling.sampled_frames(length, motion_keys, frames)
+        motion = sampling.take_motion(x, length, index)
         if not self.cfg.turn_deg:
-            return views
-        angle = self.cfg.turn_deg * (
-            2 * torch.rand(2, total, generator=rng)[:, first : first + len(x)] - 1
-        )
-        joint, motion = (
-            augment.transform(view, augment.about_z(a))
-            for view, a in zip(views, angle, strict=True)
-        )
-        return joint, motion
+            return joint, motion
+        draw = torch.rand(2, total, generator=rng)[:, here]
+        joint_angle, motion_angle = self.cfg.turn_deg * (2 * draw - 1)
+        joint = augment.transform(joint, augment.about_z(joint_angle))
+        return joint, augment.transform(motion, augment.about_z(motion_angle))
 
     def pool(self, maps: Tensor) -> Tensor:
-        """h: mean over persons, frames and joints.   (n M, C, T', V) -> (n, C), at least float32."""
+        """h: mean over persons, frames and joints.
+
+        (n M, C, T', V) -> (n, C), at least float32.
+        """
         wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
         return wide.mean((2, 3)).unflatten(0, (-1, self.problem.people)).mean(1)
 
@@ -157,20 +161,26 @@ class Method(BaseMethod):
         return y
 
     def levels(self, maps: Tensor) -> Tensor:
-        """Attention outputs of one stream, averaged over persons.   (n M, C, T', V) -> (3, n, C): body, part, joint."""
+        """Attention outputs of one stream, averaged over persons.
+
+        (n M, C, T', V) -> (3, n, C): body, part, joint.
+        """
         y: Tensor = self.polymerise(maps)
         return y.unflatten(1, (-1, self.problem.people)).mean(2)
 
     def contrast(self, joint: Tensor, motion: Tensor) -> tuple[Tensor, ...]:
-        """The coarse-to-fine contrastive losses of body, part and joint (PSP spec 6).   joint, motion: (3, n, C)."""
-        z = self.projector(torch.cat([joint, motion])).transpose(
-            0, 1
-        )  # one projector for all levels and both streams
+        """The coarse-to-fine contrastive losses of body, part and joint (PSP spec 6).
+
+        joint, motion: (3, n, C).
+        """
+        # One projector for all levels and both streams.
+        z = self.projector(torch.cat([joint, motion])).transpose(0, 1)
         z_joint, z_motion = gather(z).transpose(0, 1).chunk(2)
         return tuple(nt_xent(z_joint, z_motion, self.cfg.temperature))
 
     @staticmethod
     def frames(cfg: Frozen, recorded: int) -> int:
+        """The view's frames, whatever was recorded."""
         assert isinstance(cfg, Config)
         return cfg.frames
 
@@ -192,6 +202,9 @@ class Method(BaseMethod):
 
     @staticmethod
     def classify(encode: Callable[[str], Tensor], classifier: nn.Linear) -> Tensor:
-        """The sum of both streams' logits.   encode(stream): clip features (N, D).   Returns: (N, classes)."""
+        """The sum of both streams' logits.
+
+        encode(stream): clip features (N, D).   Returns: (N, classes).
+        """
         scores: Tensor = classifier(encode("joint")) + classifier(encode("motion"))
         return scores

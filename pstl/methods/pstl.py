@@ -1,7 +1,8 @@
-"""PSTL: Self-supervised Action Representation Learning from Partial Spatio-Temporal Skeleton Sequences (Zhou et al., AAAI 2023).
+"""PSTL: Self-supervised Action Representation Learning from Partial Spatio-Temporal Sequences.
 
-Follows the released code where paper and code differ (PSTL spec 14): masks are removals, one random draw per batch and view.
-Run: snakemake --cores --config suite=nwucla
+Zhou et al., AAAI 2023, https://arxiv.org/abs/2302.09018; follows the released code where paper and
+code differ (PSTL spec 14): masks are removals, one random draw per batch and view.
+Run: snakemake --cores all --config suite=nwucla
 """
 
 from typing import Literal
@@ -18,33 +19,39 @@ JOINTS_OF_PAPER, FRAMES_OF_PAPER = 25, 50
 
 
 class Config(BarlowConfig):
-    """Defaults are the released code's values (spec sections 6 and 7); every mask can be switched off for ablation."""
+    """Defaults are the released code's values (PSTL spec 6, 7).
 
-    # K_s for 25 joints, scaled with the skeleton; draws, not distinct joints: see masks.central_joints
+    Every mask can be switched off for ablation.
+    """
+
+    # K_s for 25 joints, scaled with the skeleton; draws, not distinct joints, see central_joints().
     masked_joints: int = Field(default=8, ge=0)
-    # K_t for 50 frames, scaled with the clip: as many go by speed and as many again at random
+    # K_t for 50 frames, scaled with the clip: as many go by speed and as many again at random.
     masked_frames: int = Field(default=10, ge=0)
     joint_choice: Literal["central", "random"] = "central"  # random: the ablation of CSM
 
 
 class Method(BarlowMethod):
-    """Anchor against a view without fast frames (MATM) and against a view without central joints (CSM)."""
+    """Anchor against a view without fast frames (MATM), and one without central joints (CSM)."""
 
     cfg: Config
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
-        skeleton = self.problem.skeleton
+        """One step's losses: three weak views, two of which lose frames or joints."""
+        cfg, skeleton = self.cfg, self.problem.skeleton
         x = convert(batch.x, skeleton, self.problem.stream)
-        whole, brief, partial = (self.view(x, rng) for _ in range(3))
-        brief = masks.drop_fast_frames(
-            brief, round(self.cfg.masked_frames * x.shape[2] / FRAMES_OF_PAPER), rng
-        )  # MATM
-        choose = masks.central_joints if self.cfg.joint_choice == "central" else masks.random_joints
-        dropped = choose(
-            skeleton, round(self.cfg.masked_joints * skeleton.joints / JOINTS_OF_PAPER), rng
-        )  # CSM
-        views = self.features(whole), self.features(brief), self.features(partial, dropped)
-        z, z_brief, z_partial = self.project(*views)
-        temporal = self.barlow(z, z_brief)
-        spatial = self.barlow(z, z_partial)
+        anchor, temporal_view, spatial_view = (self.view(x, rng) for _ in range(3))
+
+        frames = round(cfg.masked_frames * x.shape[2] / FRAMES_OF_PAPER)
+        temporal_view = masks.drop_fast_frames(temporal_view, frames, rng)  # MATM
+        joints = round(cfg.masked_joints * skeleton.joints / JOINTS_OF_PAPER)
+        choose = masks.central_joints if cfg.joint_choice == "central" else masks.random_joints
+        dropped = choose(skeleton, joints, rng)  # CSM
+
+        h = self.features(anchor)
+        h_temporal = self.features(temporal_view)
+        h_spatial = self.features(spatial_view, dropped)
+        z, z_temporal, z_spatial = self.project(h, h_temporal, h_spatial)
+        temporal = self.barlow(z, z_temporal)
+        spatial = self.barlow(z, z_spatial)
         return {"loss": temporal + spatial, "temporal": temporal, "spatial": spatial}

@@ -1,4 +1,7 @@
-"""An encoder that was never trained: the floor. Use it with `epochs: 0`, and with its batch norms recalibrated."""
+"""An encoder that was never trained: the floor.
+
+Use it with `epochs: 0`, and with its batch norms recalibrated.
+"""
 
 from pstl.config import Frozen
 from pstl.modules import BaseMethod

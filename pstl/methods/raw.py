@@ -1,4 +1,7 @@
-"""The recipe's coordinates as features: what posture alone gives. Use it with `encoder: raw` and `epochs: 0`."""
+"""The recipe's coordinates as features: what posture alone gives.
+
+Use it with `encoder: raw` and `epochs: 0`.
+"""
 
 from pstl.config import Frozen
 from pstl.modules import BaseMethod

@@ -1,8 +1,9 @@
-"""SCD-Net: Spatiotemporal Clues Disentanglement Network for Self-supervised Skeleton-based Action Recognition (Wu et al., AAAI 2024).
+"""SCD-Net: Spatiotemporal Clues Disentanglement Network for Self-supervised Action Recognition.
 
-Follows the released code (spec): no positional encoding, cross-level terms only, view 1 is always the query. Where the code's
+Wu et al., AAAI 2024, https://arxiv.org/abs/2309.05834; follows the released code: no positional
+encoding, cross-level terms only, view 1 is always the query (SCD-Net spec 3 to 6). Where the code's
 spatial mask depends on how a library sorts ties, they are broken at random here (SCD-Net spec 3.1).
-Run: snakemake --cores --config suite=nwucla
+Run: snakemake --cores all --config suite=nwucla
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from pstl.config import Count, Frozen, NotNegative, Share
 from pstl.contracts import Batch, Losses, Problem
 from pstl.errors import UserError
 from pstl.losses.infonce import info_nce
-from pstl.methods._momentum import Queue, follow, twin_of
+from pstl.methods._momentum import Queue, momentum_encoder, momentum_update
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import augment, masks, time
 from pstl.ops.collective import gather, place
@@ -25,14 +26,16 @@ from pstl.ops.streams import convert
 
 
 class Config(Frozen):
-    """Defaults are the released code's values (spec sections 3 to 5), which are for 25 joints where they are shares of a skeleton."""
+    """Defaults are the released code's values (SCD-Net spec 3 to 5).
+
+    Shares of a skeleton are the paper's numbers of joints divided by its 25 joints.
+    """
 
     frames: int = Field(default=64, ge=1)  # of a view; no crop is shorter, unless the clip is
     shortest_crop: float = Field(default=0.1, gt=0, le=1)  # share of the clip
     clean_share: float = Field(default=0.95, gt=0, le=1)  # centred part that is encoded downstream
-    probability: float = Field(
-        default=0.5, ge=0, le=1
-    )  # of each of: rotation, exchange of sides, shear, spatial mask, temporal mask
+    # Of each of: rotation, exchange of sides, shear, spatial mask, temporal mask.
+    probability: float = Field(default=0.5, ge=0, le=1)
     rotation_deg: NotNegative = 30.0  # of the main axis
     small_rotation_deg: NotNegative = 1.0  # of the two other axes
     shear_amplitude: NotNegative = 1.0
@@ -47,64 +50,74 @@ class Config(Frozen):
 
 
 class Projectors(nn.Module):
-    """One for each of v_t, v_s and v_g = [v_t; v_s].   (N, 2 W) -> three (N, projection), rows of unit length."""
+    """One for each of v_t, v_s and v_g = [v_t; v_s].
+
+    (N, 2 W) -> three (N, projection), rows of unit length.
+    """
 
     def __init__(self, width: int, projection: int) -> None:
         super().__init__()
         self.width = width // 2
-        self.temporal, self.spatial, self.both = (
-            nn.Sequential(
-                nn.Linear(features, self.width), nn.ReLU(), nn.Linear(self.width, projection)
-            )
-            for features in (self.width, self.width, width)
-        )
+        self.temporal = projector(self.width, self.width, projection)
+        self.spatial = projector(self.width, self.width, projection)
+        self.both = projector(width, self.width, projection)
         for parameter in self.parameters():
             if parameter.dim() == 2:
                 nn.init.xavier_uniform_(parameter)
 
     def forward(self, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """z_t, z_s, z_g of clip features (N, 2 W), the temporal half first."""
         z = self.temporal(v[:, : self.width]), self.spatial(v[:, self.width :]), self.both(v)
         z_t, z_s, z_g = (F.normalize(part.float(), dim=1) for part in z)
         return z_t, z_s, z_g
 
 
+def projector(features: int, hidden: int, projection: int) -> nn.Sequential:
+    """(N, features) -> (N, projection)."""
+    return nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, projection))
+
+
 class Method(BaseMethod):
-    """Query network, its momentum twin, and a queue of past keys for each of the temporal, spatial and global levels."""
+    """Query network, its momentum encoder, and a queue of past keys for each level.
+
+    The levels are temporal, spatial and global.
+    """
 
     cfg: Config
 
     def __init__(self, cfg: Config, encoder: BaseEncoder, problem: Problem) -> None:
         super().__init__(cfg, encoder, problem)
         if cfg.frames % cfg.cubes or cfg.masked_cubes > cfg.cubes:
-            raise UserError(
-                f"scdnet: {cfg.masked_cubes} of {cfg.cubes} cubes in {cfg.frames} frames; frames must be a multiple of cubes"
-            )
+            masked = f"{cfg.masked_cubes} of {cfg.cubes} cubes in {cfg.frames} frames"
+            raise UserError(f"scdnet: {masked}; frames must be a multiple of cubes")
         if not isinstance(encoder, Encoder):
-            raise UserError(
-                "scdnet: its losses need the temporal and spatial halves of the encoder 'scdnet'; set encoder: {name: scdnet}"
-            )
+            needed = "its losses need the temporal and spatial halves of the encoder 'scdnet'"
+            raise UserError(f"scdnet: {needed}; set encoder: {{name: scdnet}}")
         self.projectors = Projectors(encoder.width, cfg.projection)
-        self.key_encoder, self.key_projectors = twin_of(encoder), twin_of(self.projectors)
-        self.queues = nn.ModuleList(
-            Queue(cfg.queue, cfg.projection) for _ in range(3)
-        )  # temporal, spatial, global
+        self.key_encoder = momentum_encoder(encoder)
+        self.key_projectors = momentum_encoder(self.projectors)
+        # Temporal, spatial, global.
+        self.queues = nn.ModuleList(Queue(cfg.queue, cfg.projection) for _ in range(3))
         self.new_keys: list[tuple[Tensor, ...]] = []  # since the last optimiser step
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
+        """One step's losses; its keys enter the queues in after_step()."""
         query_view, key_view = self.view(batch, rng), self.view(batch, rng)
         query = self.query(query_view, batch.present)
         if not self.new_keys:  # once per optimiser step, before its keys
-            self.follow()
+            self.momentum_update()
         key = self.key(key_view, batch.present)
         self.new_keys.append(key)
         return self.contrast(query, key)
 
     def sharded(self) -> list[nn.Module]:
+        """Both encoders."""
         return [self.encoder, self.key_encoder]
 
     def view(self, batch: Batch, rng: Generator) -> Tensor:
-        """One random view per clip (SCD-Net spec 3); drawn for the global batch, so that ranks together equal one process.
+        """One random view per clip: crop, rotate, shear, exchange sides, mask (SCD-Net spec 3).
 
+        Drawn for the global batch, so that ranks together equal one process.
         Returns: (N, 3, frames, V, M).
         """
         cfg, skeleton = self.cfg, self.problem.skeleton
@@ -116,74 +129,76 @@ class Method(BaseMethod):
         )
         scale = 1 - scale * (1 - cfg.shortest_crop)
         scale, start = (draw[here].to(batch.x.device, non_blocking=True) for draw in (scale, start))
-        x = time.resize_span(
-            batch.x, time.random_span(batch.length, scale, start, cfg.frames), cfg.frames
-        )
+        span = time.random_span(batch.length, scale, start, cfg.frames)
+        x = time.resize_span(batch.x, span, cfg.frames)
         x = convert(x, skeleton, self.problem.stream)
 
         rotation = augment.rotation(total, cfg.rotation_deg, cfg.small_rotation_deg, rng)
         shear = augment.shear(total, cfg.shear_amplitude, rng)
-        x = augment.transform(
-            x, (augment.only_where(rotated, rotation) @ augment.only_where(sheared, shear))[here]
-        )
+        matrix = augment.only_where(rotated, rotation) @ augment.only_where(sheared, shear)
+        x = augment.transform(x, matrix[here])
         x = augment.swap_sides_where(x, skeleton.mirror, swapped[here])
 
-        seeds, masked = (
-            max(1, round(share * skeleton.joints)) for share in (cfg.seed_joints, cfg.masked_joints)
-        )
-        joints = (
-            masks.structure_guided_joints(skeleton, seeds, masked, total, rng)
-            & joints_masked[:, None]
-        )
-        frames = (
-            masks.frame_cubes(cfg.frames, cfg.cubes, cfg.masked_cubes, total, rng)
-            & frames_masked[:, None]
-        )
+        seeds = max(1, round(cfg.seed_joints * skeleton.joints))
+        masked = max(1, round(cfg.masked_joints * skeleton.joints))
+        joints = masks.structure_guided_joints(skeleton, seeds, masked, total, rng)
+        joints &= joints_masked[:, None]
+        frames = masks.frame_cubes(cfg.frames, cfg.cubes, cfg.masked_cubes, total, rng)
+        frames &= frames_masked[:, None]
         return masks.zero_fill(x, joints[here], frames[here])
 
     def query(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
-        """z_t, z_s, z_g of the global batch, with gradients."""
-        return tuple(gather(z) for z in self.projectors(self.encoder(x, present=present).clip))
+        """z_t, z_s, z_g of the global batch, (N, projection) each, with gradients."""
+        features = self.encoder(x, present=present).clip
+        return tuple(gather(z) for z in self.projectors(features))
 
     @torch.no_grad()
     def key(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
-        return tuple(
-            gather(z) for z in self.key_projectors(self.key_encoder(x, present=present).clip)
-        )
+        """The same by the momentum encoder, without gradients."""
+        features = self.key_encoder(x, present=present).clip
+        return tuple(gather(z) for z in self.key_projectors(features))
 
-    def follow(self) -> None:
-        """Momentum update of the key network."""
-        follow(self.key_encoder, self.encoder, self.cfg.momentum)
-        follow(self.key_projectors, self.projectors, self.cfg.momentum)
+    def momentum_update(self) -> None:
+        """Move the key network towards the query network."""
+        momentum_update(self.key_encoder, self.encoder, self.cfg.momentum)
+        momentum_update(self.key_projectors, self.projectors, self.cfg.momentum)
 
     def contrast(self, query: tuple[Tensor, ...], key: tuple[Tensor, ...]) -> Losses:
         """The four cross-level terms (SCD-Net spec 5): t to g, s to g, g to t, g to s."""
         (q_t, q_s, q_g), (k_t, k_s, k_g) = query, key
         queue_t, queue_s, queue_g = self.negatives()
-        t_g, s_g = info_nce(
-            torch.stack([q_t, q_s]), k_g, queue_g, self.cfg.temperature
-        )  # they share keys and negatives
+        # They share keys and negatives.
+        t_g, s_g = info_nce(torch.stack([q_t, q_s]), k_g, queue_g, self.cfg.temperature)
         g_t = info_nce(q_g, k_t, queue_t, self.cfg.temperature)
         g_s = info_nce(q_g, k_s, queue_s, self.cfg.temperature)
         return {"loss": t_g + s_g + g_t + g_s, "t_g": t_g, "s_g": s_g, "g_t": g_t, "g_s": g_s}
 
     def negatives(self) -> Iterator[Tensor]:
+        """Past keys (queue, projection) of each level."""
         return (queue.keys for queue in self.queues)  # type: ignore[misc]
 
     def after_step(self) -> None:
-        """The keys enter the queues after the logits, so that none is its own negative, and after the backward pass that reads them."""
+        """Put the keys into the queues.
+
+        After the logits, so that none is its own negative, and after the backward pass, which reads
+        the queues.
+        """
         for queue, keys in zip(self.queues, zip(*self.new_keys, strict=True), strict=True):
             queue.enqueue(torch.cat(keys))  # type: ignore[operator]
         self.new_keys.clear()
 
     @staticmethod
     def frames(cfg: Frozen, recorded: int) -> int:
+        """The view's frames, whatever was recorded."""
         assert isinstance(cfg, Config)
         return cfg.frames
 
     @staticmethod
     def clean(cfg: Frozen, x: Tensor, length: Tensor) -> Tensor:
-        """The centred 95 % of each clip in 64 frames (SCD-Net spec 3.3).   (N, 3, T, V, M) -> (N, 3, frames, V, M)."""
+        """The centred 95 % of each clip in 64 frames (SCD-Net spec 3.3).
+
+        (N, 3, T, V, M) -> (N, 3, frames, V, M).
+        """
         assert isinstance(cfg, Config)
         return time.resize_span(x, time.centred_span(length, cfg.clean_share), cfg.frames)
 
@@ -191,9 +206,11 @@ class Method(BaseMethod):
     def augmented(
         cls, cfg: Frozen, x: Tensor, length: Tensor, rng: Generator
     ) -> tuple[Tensor, Tensor]:
-        """A random half or more of each clip in 64 frames, as CMD fine-tunes (SCD-Net spec 3.3, 7.3).   View in the shape of `clean`, length."""
+        """A random half or more of each clip in 64 frames, as CMD fine-tunes.
+
+        Source: SCD-Net spec 3.3, 7.3.   Returns: a view in the shape of `clean`, and length.
+        """
         assert isinstance(cfg, Config)
-        scale, place = torch.rand(2, len(x), generator=rng).to(x.device, non_blocking=True)
-        return time.resize_span(
-            x, time.random_span(length, 0.5 + 0.5 * scale, place, cfg.frames), cfg.frames
-        ), length
+        scale, start = torch.rand(2, len(x), generator=rng).to(x.device, non_blocking=True)
+        span = time.random_span(length, 0.5 + 0.5 * scale, start, cfg.frames)
+        return time.resize_span(x, span, cfg.frames), length

@@ -1,6 +1,8 @@
-"""SkeletonBT, PSTL's baseline: Barlow Twins on two weak views, nothing masked (named in the figure of Zhou et al., AAAI 2023).
+"""SkeletonBT, PSTL's baseline: Barlow Twins on two weak views, nothing masked (named in the figure
+of Zhou et al., AAAI 2023).
 
-Its exact structure was not published; this is PSTL without MATM and CSM, everything else equal (PSTL spec 1).
+Its exact structure was not published; this is PSTL without MATM and CSM, everything else equal
+(PSTL spec 1).
 """
 
 from torch import Generator

@@ -1,4 +1,7 @@
-"""The same encoder trained with all labels from a random start: what its capacity allows (PSTL's fine-tuning recipe, PSTL spec 9)."""
+"""The same encoder trained with all labels from a random start.
+
+What its capacity allows (PSTL's fine-tuning recipe, PSTL spec 9).
+"""
 
 import torch.nn.functional as F
 from torch import Generator, nn

@@ -1,4 +1,6 @@
-"""Batched random views. Draws come from a CPU generator: no device synchronisation, and the same draws on every device.
+"""Batched random views.
+
+Draws come from a CPU generator: no device synchronisation, and the same draws on every device.
 
 `per_sample=False` is what the released PSTL code does: one draw for the whole batch (PSTL spec 6).
 """
@@ -10,7 +12,7 @@ from torch import Generator, Tensor
 
 
 def crop(x: Tensor, padding_ratio: int, rng: Generator, per_sample: bool = False) -> Tensor:
-    """Temporal crop after symmetric padding by T // padding_ratio frames at both ends (the edge frame is repeated).
+    """Temporal crop after padding by T // padding_ratio frames at both ends, edge frames repeated.
 
     x: (N, C, T, V, M).   Returns: same shape.   Source: PSTL code (PSTL spec 6.1): padding_ratio 6.
     """
@@ -28,7 +30,7 @@ def crop(x: Tensor, padding_ratio: int, rng: Generator, per_sample: bool = False
 
 
 def shear(draws: int, amplitude: float, rng: Generator) -> Tensor:
-    """Matrices with unit diagonal and off-diagonals ~ U(-amplitude, amplitude), for row vectors: p' = p S.
+    """Shears: unit diagonal, off-diagonals ~ U(-amplitude, amplitude); for row vectors, p' = p S.
 
     Returns: (draws, 3, 3) on the CPU.   Source: PSTL code (PSTL spec 6.1): amplitude 1.
     """
@@ -38,9 +40,12 @@ def shear(draws: int, amplitude: float, rng: Generator) -> Tensor:
 
 
 def rotation(draws: int, main_deg: float, other_deg: float, rng: Generator) -> Tensor:
-    """Rotations about x, then y, then z: the main axis by U(0, main_deg), the other two by U(0, other_deg) degrees.
+    """Rotations about x, then y, then z.
 
-    Returns: (draws, 3, 3) on the CPU, for row vectors: p' = p R.   Source: PSTL code (PSTL spec 6.1): 30 and 1 degrees.
+    The main axis by U(0, main_deg), the other two by U(0, other_deg) degrees.
+
+    Returns: (draws, 3, 3) on the CPU, for row vectors: p' = p R.
+    Source: PSTL code (PSTL spec 6.1): 30 and 1 degrees.
     """
     main = torch.randint(0, 3, (draws, 1), generator=rng)
     span = torch.where(torch.arange(3) == main, main_deg, other_deg)
@@ -56,8 +61,10 @@ def rotation(draws: int, main_deg: float, other_deg: float, rng: Generator) -> T
 
 
 def about_z(angle_deg: Tensor) -> Tensor:
-    """Rotations about z, from x towards y.   angle_deg: (N,).   Returns: (N, 3, 3), for row vectors: p' = p R.
+    """Rotations about z, from x towards y.
 
+    angle_deg: (N,).
+    Returns: (N, 3, 3), for row vectors: p' = p R.
     >>> (torch.tensor([1.0, 0.0, 5.0]) @ about_z(torch.tensor([90.0]))[0]).round().abs().tolist()
     [0.0, 1.0, 5.0]
     """
@@ -116,7 +123,8 @@ def swap_sides_where(x: Tensor, mirror: tuple[int, ...], chosen: Tensor) -> Tens
 def joint_offsets(draws: int, joints: int, count: int, amplitude: float, rng: Generator) -> Tensor:
     """Offsets ~ U(-amplitude, amplitude) for `count` random joints, zero for the others.
 
-    Returns: (draws, 3, joints) on the CPU.   Source: Hi-TRS code (Hi-TRS spec 1.4): 5 of 25 joints, 0.2 m.
+    Returns: (draws, 3, joints) on the CPU.
+    Source: Hi-TRS code (Hi-TRS spec 1.4): 5 of 25 joints, 0.2 m.
     """
     chosen = torch.rand(draws, joints, generator=rng).topk(count, dim=1).indices
     moved = torch.zeros(draws, 1, joints).scatter_(2, chosen[:, None], 1.0)

@@ -29,9 +29,10 @@ def gather(x: Tensor) -> Tensor:
 
 
 def place(x: Tensor) -> tuple[int, int]:
-    """Number of the first of this process's rows among those of all processes in rank order, and how many there are in all.
+    """Where this process's rows begin among those of all in rank order, and how many those are.
 
-    x: (n_rank, ...). With it random draws can be made for the whole batch and used for the rows that are here.
+    x: (n_rank, ...). With it random draws can be made for the whole batch and used for the rows
+    that are here.
     """
     if world() == 1:
         return 0, x.shape[0]
@@ -43,7 +44,11 @@ def place(x: Tensor) -> tuple[int, int]:
 
 
 def all_sum(x: Tensor) -> Tensor:
-    """Sum over processes, with gradients.   x: any shape, equal on all ranks.   Returns: same shape."""
+    """Sum over processes, with gradients.
+
+    x: any shape, equal on all ranks.
+    Returns: same shape.
+    """
     if world() == 1:
         return x
     total: Tensor = _Sum.apply(x)
@@ -51,7 +56,10 @@ def all_sum(x: Tensor) -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    """(n, ...) -> (world, n, ...); every rank's loss contributes to the gradient of every rank's rows."""
+    """(n, ...) -> (world, n, ...).
+
+    Every rank's loss contributes to the gradient of every rank's rows.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

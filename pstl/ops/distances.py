@@ -1,7 +1,7 @@
-"""Distances between rows, and products of matrices that nearly tell them, with a bound on their error.
+"""Distances between rows, and products of matrices that nearly tell them, with their error bound.
 
-Cosine is the distance between directions: |u - w|^2 = 2 - 2 cos. So both metrics are one problem, and
-close directions keep all digits of their distance, where a cosine of 1 - 1e-17 has lost them.
+Cosine is the distance between directions: |u - w|^2 = 2 - 2 cos. So both metrics are one problem,
+and close directions keep all digits of their distance, where a cosine of 1 - 1e-17 has lost them.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ TIE = 2.0**-48  # distances closer than this are equal: ten times the rounding o
 class Comparison:
     """Queries (Q, D) and a gallery (G, D) of at least one row, compared by "cosine" or "euclidean".
 
-    A row of zeros has no direction: its cosine with everything is 0. Products are of rows around the
-    gallery's mean, so that what all rows have in common costs no digits.
+    A row of zeros has no direction: its cosine with everything is 0. Products are of rows around
+    the gallery's mean, so that what all rows have in common costs no digits.
     right: (G, width) factors of the gallery, in `order` if one is given.
     """
 
@@ -57,7 +57,8 @@ class Comparison:
 
         left @ right.T is larger where the distance is smaller, and certainly so where two products
         differ by more than the margin: in any order of summation a product of n terms is wrong by
-        less than n roundings of the sum of its absolute terms (Higham, Accuracy and Stability, 3.1).
+        less than n roundings of the sum of its absolute terms (Higham, Accuracy and Stability,
+        3.1).
         """
         rows = self._around(self.queries[chosen], 1)
         far = torch.linalg.vector_norm(rows, dim=1, keepdim=True) + self.radius
@@ -66,7 +67,11 @@ class Comparison:
         return torch.cat([rows, torch.ones_like(far)], 1).to(self.right.dtype), margin
 
     def distance(self, query: Tensor, other: Tensor) -> Tensor:
-        """Distances of pairs.   query, other: (n,) numbers of queries and of gallery rows.   (n,) float64."""
+        """Distances of pairs.
+
+        query, other: (n,) numbers of queries and of gallery rows.
+        (n,) float64.
+        """
         made = [torch.zeros(0, dtype=torch.double, device=self.gallery.device)]
         for part in slices(len(query), self.gallery.shape[1], CHUNK_ELEMENTS):
             own, others = self.queries[query[part]], self.gallery[other[part]]
@@ -90,7 +95,7 @@ class Comparison:
         return order, distance
 
     def order(self, key: Tensor, distance: Tensor, number: Tensor) -> Tensor:
-        """Order of pairs (n,) by a key, then by distance, then, where distances are equal, by number."""
+        """Order of pairs (n,) by a key, then by distance; equal distances by number."""
         order = lexsort(distance, key)
         key, distance = key[order], distance[order]
         apart = distance.diff() > self.equal(distance[1:])
@@ -107,7 +112,7 @@ class Comparison:
 
     @cached_property
     def _distinct(self) -> tuple[Tensor, Tensor]:
-        """What is compared of the gallery, each row once, and the place in it of every row, (G,)."""
+        """What is compared of the gallery, each row once, and where in it every row is, (G,)."""
         rows, which = torch.unique(self.gallery, dim=0, return_inverse=True)
         return self._rows(rows, 0), which
 

@@ -1,4 +1,7 @@
-"""Dropout whose random bits cost little on a CPU, where torch's own draws one Mersenne number per element (a sixth of a PSTL step)."""
+"""Dropout whose random bits cost little on a CPU.
+
+Torch's own draws one Mersenne number per element there, which is a sixth of a PSTL step.
+"""
 
 from typing import Any
 
@@ -10,7 +13,10 @@ LEVELS = 2**16  # a lane's 16 bits decide one element, so the rate is exact to 1
 
 
 class Dropout(nn.Dropout):
-    """Same distribution and module behaviour as nn.Dropout; on a GPU it is nn.Dropout. Draws from torch's global generator."""
+    """Same distribution and module behaviour as nn.Dropout; on a GPU it is nn.Dropout.
+
+    Draws from torch's global generator.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu" or not self.training or self.p == 0:
@@ -20,7 +26,7 @@ class Dropout(nn.Dropout):
 
 
 class _Keep(torch.autograd.Function):
-    """x where `kept`, times a number, else 0; keeps one byte an element for the gradient, not four."""
+    """x where `kept`, times a number, else 0; one byte an element is kept for the gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:

@@ -1,8 +1,8 @@
 """Numbers that can be trusted: finite, and so small that their squares are finite too.
 
-What is compared with NaN is false, so an encoder that gives NaN for every clip still gets an accuracy.
-It is looked for where numbers leave: features and scores as they are made, weights once an epoch, every
-file as it is written and read. Free of torch.
+What is compared with NaN is false, so an encoder that gives NaN for every clip still gets an
+accuracy. It is looked for where numbers leave: features and scores as they are made, weights once
+an epoch, every file as it is written and read. Free of torch.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,10 @@ DIVERGED = f"the weights have diverged or are damaged: {AGAIN}"
 
 
 def stray(values: np.ndarray) -> int | None:
-    """Index of the first of values (N, ...) that holds NaN, infinity or more than LARGEST; None: none does."""
+    """Index of the first of values (N, ...) that holds NaN, infinity or more than LARGEST.
+
+    Returns: None if none does.
+    """
     if values.dtype.kind != "f" or not values.size:
         return None
     if np.maximum(values.max(), -values.min()) <= LARGEST:  # false for NaN; no copy of gigabytes

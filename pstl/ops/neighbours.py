@@ -1,4 +1,7 @@
-"""The nearest rows of a gallery, exactly: products in float32 leave candidates, distances in float64 decide."""
+"""The nearest rows of a gallery, exactly.
+
+Products in float32 leave candidates, distances in float64 decide.
+"""
 
 import torch
 from torch import Tensor
@@ -52,7 +55,9 @@ class Search:
         return torch.cat(places), torch.cat(values)
 
     def pairs(self, dtype: torch.dtype) -> Comparison:
-        """With products in this type; float64 is made only where float32 leaves too many candidates."""
+        """With products in this type; float64 is made only where float32 leaves too many
+        candidates.
+        """
         if dtype not in self.kept:
             self.kept[dtype] = Comparison(*self.given, dtype)
         return self.kept[dtype]
@@ -98,7 +103,7 @@ class Search:
         return number[order][first], distance[order][first]
 
     def tiles(self, right: Tensor) -> list[tuple[int, Tensor]]:
-        """Factors of the gallery in parts of whole groups, each with the number of its first row."""
+        """Factors of the gallery in parts of whole groups, each with its first row's number."""
         step = self.group * max(1, 2 * self.side // self.group)
         parts = [(start, right[start : start + step]) for start in range(0, len(right), step)]
         start, last = parts[-1]

@@ -1,9 +1,13 @@
-"""Batch norms that torch lacks: of channels that lie last, and of rows that stand for several equal ones."""
+"""Batch norms that torch lacks.
+
+Of channels that lie last, and of rows that stand for several equal ones.
+"""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.ops.collective import all_sum, world
 
@@ -22,7 +26,7 @@ class LastNorm(nn.BatchNorm2d):
             rows_of_images = x.flatten(0, 1).permute(0, 2, 1)[:, :, None]  # (V P, C, 1, T)
             return super().forward(rows_of_images)[:, :, 0].permute(0, 2, 1).reshape(x.shape)
         y, mean, variance, count = _LastNorm.apply(x, self.weight, self.bias, self.eps)
-        self._remember(mean, variance * count / (count - 1))
+        update_running(self, mean, variance * count / (count - 1))
         normalised: Tensor = y
         return normalised
 
@@ -32,18 +36,51 @@ class LastNorm(nn.BatchNorm2d):
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
         return torch.addcmul(self.bias - self.running_mean * scale, x, scale).to(x.dtype)
 
-    @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        """As nn.BatchNorm2d does; a momentum of None is the average over all batches so far."""
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.num_batches_tracked is not None
-        self.num_batches_tracked.add_(1)
-        step = self.momentum
-        if step is None:
-            step = 1 / float(self.num_batches_tracked)
-        self.running_mean.lerp_(mean.to(self.running_mean), step)
-        self.running_var.lerp_(variance.to(self.running_var), step)
+
+class GlobalNorm(_BatchNorm):
+    """A batch norm over the batch of all processes; torch's own SyncBatchNorm needs a GPU."""
+
+    @classmethod
+    def of(cls, norm: _BatchNorm) -> "GlobalNorm":
+        """The same norm, with its parameters and statistics, over all processes."""
+        synchronised = cls(norm.num_features, norm.eps, norm.momentum, norm.affine)
+        synchronised.__dict__.update(norm.__dict__)
+        return synchronised
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Any shape (N, C, ...) will do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        over = [d for d in range(x.dim()) if d != 1]
+        shape = [1, -1] + [1] * (x.dim() - 2)
+        count = all_sum(x.new_tensor([x.numel() / x.shape[1]]))
+        mean = all_sum(x.sum(over)) / count
+        centred = x - mean.view(shape)
+        variance = all_sum(centred.square().sum(over)) / count
+        if self.track_running_stats:
+            update_running(self, mean, variance * count / (count - 1))
+        y = centred * torch.rsqrt(variance + self.eps).view(shape)
+        return y * self.weight.view(shape) + self.bias.view(shape) if self.affine else y
+
+
+@torch.no_grad()
+def update_running(norm: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
+    """What a batch norm in training does to its running statistics; no synchronisation.
+
+    A momentum of None is the average over all batches so far.
+    mean, variance: (C,) of this batch, the variance unbiased.
+    """
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked is not None
+    norm.num_batches_tracked.add_(1)
+    step: float | Tensor = norm.momentum or 0.0
+    if norm.momentum is None:
+        step = 1 / norm.num_batches_tracked.to(norm.running_mean)
+    norm.running_mean.lerp_(mean.to(norm.running_mean), step)
+    norm.running_var.lerp_(variance.to(norm.running_var), step)
 
 
 class _LastNorm(torch.autograd.Function):
@@ -84,19 +121,20 @@ class _LastNorm(torch.autograd.Function):
 def weighted_batch_norm(
     x: Tensor, count: Tensor, weight: Tensor, bias: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch norm in training mode where row i counts `count[i]` times, over the batch of all processes.
+    """Batch norm in training mode where row i counts `count[i]` times, over all processes.
 
     x: (P, C, ...), count: (P,), weight, bias: (C,).
-    Returns: y of x's shape and dtype; mean and biased variance per channel (C,), at least float32, without gradients.
-    Equal to repeating every row and using an ordinary batch norm, gradients included (the gradient of a row is the sum of
-    those of its copies), at the cost of the rows that are there (SCD-Net spec 10).
+    Returns: y of x's shape and dtype; mean and biased variance per channel (C,), at least float32,
+    without gradients. Equal to repeating every row and using an ordinary batch norm, gradients
+    included (the gradient of a row is the sum of those of its copies), at the cost of the rows that
+    are there (SCD-Net spec 10).
     """
     y, mean, variance = _WeightedNorm.apply(x, count, weight, bias, eps)
     return y, mean, variance
 
 
 class _WeightedNorm(torch.autograd.Function):
-    """By hand, because autograd's own chain of elementwise steps takes three times as long on a CPU."""
+    """By hand: autograd's chain of elementwise steps takes three times as long on a CPU."""
 
     @staticmethod
     def forward(
@@ -125,7 +163,8 @@ class _WeightedNorm(torch.autograd.Function):
             flat = gradient.flatten(2).to(centred.dtype)
             for_bias = flat.sum((0, 2))
             for_weight = torch.linalg.vecdot(flat, centred).sum(0) * scale
-            # d x = weight scale (g - count / n (sum g + normalised x * sum(g normalised x))), sums over all processes
+            # d x = weight scale (g - count / n (sum g + normalised x * sum(g normalised x))), sums
+            # over all processes
             slope = -share * weight * scale.square() * all_sum(for_weight)  # (P, C)
             offset = -share * weight * scale * all_sum(for_bias)
             for_x = torch.addcmul(offset[:, :, None], centred, slope[:, :, None])

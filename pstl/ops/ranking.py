@@ -1,4 +1,7 @@
-"""Ranks of the gallery rows of a query's class: values are sorted, not rows; distances decide where values cannot."""
+"""Ranks of the gallery rows of a query's class: values are sorted, not rows.
+
+Distances decide where values cannot.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,16 +13,15 @@ from pstl.ops import neighbours
 from pstl.ops.distances import Comparison, product, slices
 
 MOST_QUERIES = 256  # at once: more are no faster
-STEPS = (
-    2.0**30
-)  # into which the largest possible product is cut: whole numbers are sorted in half the time
+# Into which the largest possible product is cut: whole numbers are sorted in half the time.
+STEPS = 2.0**30
 FEW = 2  # doubtful ranks of a query for which nothing else is prepared
 
 
 def hit_ranks(
     queries: Tensor, wanted: Tensor, gallery: Tensor, classes: Tensor, metric: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Ranks, from 1, of the gallery rows of each query's class, in the order of neighbours.nearest().
+    """Ranks, from 1, of the gallery rows of each query's class, in neighbours.nearest()'s order.
 
     queries: (Q, D), wanted: (Q,) classes, gallery: (G, D), classes: (G,); metric as there.
     Yields: numbers of some queries, (n,), and ranks (n, hits) float64, ascending; infinity fills up
@@ -34,8 +36,10 @@ def hit_ranks(
 
 
 class Asked(NamedTuple):
-    """Queries, (n,) numbers; their products with the sorted gallery, (n, G), and the margin of these,
-    (n, 1), both in steps; where in the gallery their class begins and ends, (n, 1) each.
+    """Queries that are ranked together.
+
+    queries: (n,) their numbers.   near: (n, G) their products with the sorted gallery, in steps.
+    margin: (n, 1) of these, in steps.   first, end: (n, 1) where in the gallery their class is.
     """
 
     queries: Tensor
@@ -80,7 +84,9 @@ class Ranking:
         return rank.double().masked_fill_(column >= end, torch.inf)
 
     def ranks(self, asked: Asked, column: Tensor) -> Tensor:
-        """Ranks (n, hits) of products of these columns, of the largest first; beyond `end` anything.
+        """Ranks (n, hits) of products of these columns, of the largest first.
+
+        Beyond `end` anything.
 
         Whole steps are sorted, and only ranks that this leaves in doubt cost more.
         """
@@ -111,7 +117,10 @@ class Ranking:
         return rank
 
     def settle(self, asked: Asked, value: Tensor, rank: Tensor, window: Tensor) -> None:
-        """Put right the ranks (n, hits) which so many others may share; where it is 0, the rank is certain."""
+        """Put right the ranks (n, hits) which so many others may share.
+
+        Where it is 0, the rank is certain.
+        """
         total, width = self.pairs.right.shape
         doubtful = window > 0
         if not bool(doubtful.any()):
@@ -127,7 +136,9 @@ class Ranking:
             rank[row[part], hit[part]] = found
 
     def one_by_one(self, asked: Asked, value: Tensor, hit: Tensor) -> Tensor:
-        """Ranks (n,) of single hits, (n, 1) of the products `value` (n, hits): those certainly above are
+        """Ranks (n,) of single hits, (n, 1) of the products `value` (n, hits).
+
+        Those certainly above are
         counted, and those too close are put in order.
         """
         mine = value.gather(1, hit)

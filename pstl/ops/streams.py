@@ -12,13 +12,16 @@ STREAMS = ("joint", "bone", "motion")
 def convert(x: Tensor, skeleton: Skeleton, stream: str, from_previous: bool = False) -> Tensor:
     """Joint positions as the wanted stream.
 
-    from_previous: motion is that since the frame before, as in Hi-TRS; otherwise that to the next frame.
-    x: (N, 3, T, V, M) metres.   Returns: same shape; metres (joint, bone) or metres per frame (motion).
+    from_previous: motion is that since the frame before, as in Hi-TRS; otherwise that to the next
+    frame.
+    x: (N, 3, T, V, M) metres.
+    Returns: same shape; metres (joint, bone) or metres per frame (motion).
     Raises: UserError for an unknown stream, ShapeError if V differs from the skeleton.
     """
     if x.dim() != 5 or x.shape[3] != skeleton.joints:
         raise ShapeError(
-            f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {skeleton.joints}, M) for skeleton {skeleton.name}"
+            f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {skeleton.joints}, "
+            f"M) for skeleton {skeleton.name}"
         )
     if stream == "joint":
         return x
@@ -41,9 +44,13 @@ def bone(x: Tensor, parents: tuple[int, ...]) -> Tensor:
 
 
 def motion(x: Tensor) -> Tensor:
-    """Displacement to the next frame; the last frame is zero, so the length is kept and one frame is enough.
+    """Displacement to the next frame.
 
-    x: (N, 3, T, V, M) metres.   Returns: same shape, metres per frame.   Source: PSTL code (PSTL spec 2.5).
+    The last frame is zero, so the length is kept and one frame is enough.
+
+    x: (N, 3, T, V, M) metres.
+    Returns: same shape, metres per frame.
+    Source: PSTL code (PSTL spec 2.5).
 
     >>> motion(torch.tensor([0., 1., 3.]).view(1, 1, 3, 1, 1)).flatten().tolist()
     [1.0, 2.0, 0.0]
@@ -54,9 +61,13 @@ def motion(x: Tensor) -> Tensor:
 
 
 def motion_from_previous(x: Tensor) -> Tensor:
-    """Displacement since the frame before; the first frame is zero. What follows a clip's end does not reach back into it.
+    """Displacement since the frame before; the first frame is zero.
 
-    x: (N, 3, T, V, M) metres.   Returns: same shape, metres per frame.   Source: Hi-TRS code (Hi-TRS spec 1.2).
+    What follows a clip's end does not reach back into it.
+
+    x: (N, 3, T, V, M) metres.
+    Returns: same shape, metres per frame.
+    Source: Hi-TRS code (Hi-TRS spec 1.2).
 
     >>> motion_from_previous(torch.tensor([0., 1., 3.]).view(1, 1, 3, 1, 1)).flatten().tolist()
     [0.0, 1.0, 2.0]

@@ -1,16 +1,18 @@
-"""Scores along time: from a window's feature rows to frames, from overlapping windows to a recording, from frames to intervals."""
+"""Scores along time: from feature rows to frames, from windows to recordings, to intervals."""
 
 import torch
 from torch import Tensor
 
 
 def window_starts(total: int, window: int, stride: int) -> Tensor:
-    """First frames of windows that cover a recording: every `stride` frames, and one that ends with the last frame.
+    """First frames of windows that cover a recording.
+
+    Every `stride` frames, and one that ends with the last frame.
 
     Returns: (n,) int64, rising; one window if the recording is not longer.
 
-    >>> window_starts(10, 4, 3).tolist(), window_starts(3, 4, 3).tolist(), window_starts(11, 4, 3).tolist()
-    ([0, 3, 6], [0], [0, 3, 6, 7])
+    >>> [window_starts(total, 4, 3).tolist() for total in (10, 3, 11)]
+    [[0, 3, 6], [0], [0, 3, 6, 7]]
     """
     last = max(0, total - window)
     starts = torch.arange(0, last + 1, stride)
@@ -18,7 +20,9 @@ def window_starts(total: int, window: int, stride: int) -> Tensor:
 
 
 def spread(scores: Tensor, at: Tensor, frames: int) -> Tensor:
-    """Linear interpolation of rows to frames; before the first and behind the last row their scores stay.
+    """Linear interpolation of rows to frames.
+
+    Before the first and behind the last row their scores stay.
 
     scores: (n, R, C).   at: (R,) rising, the frame each row is about.   Returns: (n, frames, C).
 
@@ -34,11 +38,14 @@ def spread(scores: Tensor, at: Tensor, frames: int) -> Tensor:
 
 
 def overlap_mean(scores: Tensor, start: Tensor, total: int) -> Tensor:
-    """Mean over the windows that show a frame.   scores: (n, L, C), start: (n,) first frame of each.   Returns: (total, C).
+    """Mean over the windows that show a frame.
 
+    scores: (n, L, C), start: (n,) first frame of each.
+    Returns: (total, C).
     Frames of a window behind `total` are left out; what no window shows is 0.
 
-    >>> overlap_mean(torch.tensor([[[1.], [1.]], [[3.], [5.]]]), torch.tensor([0, 1]), 3).flatten().tolist()
+    >>> scores, start = torch.tensor([[[1.], [1.]], [[3.], [5.]]]), torch.tensor([0, 1])
+    >>> overlap_mean(scores, start, 3).flatten().tolist()
     [1.0, 2.0, 5.0]
     """
     length = scores.shape[1]
@@ -52,8 +59,10 @@ def overlap_mean(scores: Tensor, start: Tensor, total: int) -> Tensor:
 
 
 def smooth(scores: Tensor, width: int) -> Tensor:
-    """Mean over `width` (odd) neighbouring frames, fewer at the ends.   scores: (T, C).   Returns: same shape.
+    """Mean over `width` (odd) neighbouring frames, fewer at the ends.
 
+    scores: (T, C).
+    Returns: same shape.
     >>> smooth(torch.tensor([[3.], [0.], [3.]]), 3).flatten().tolist()
     [1.5, 2.0, 1.5]
     """
@@ -67,8 +76,10 @@ def smooth(scores: Tensor, width: int) -> Tensor:
 
 
 def runs(labels: Tensor) -> Tensor:
-    """Stretches of equal labels.   labels: (T,).   Returns: (n, 3) int64: label, first frame, last frame.
+    """Stretches of equal labels.
 
+    labels: (T,).
+    Returns: (n, 3) int64: label, first frame, last frame.
     >>> runs(torch.tensor([0, 0, 2, 2, 2, 0])).tolist()
     [[0, 0, 1], [2, 2, 4], [0, 5, 5]]
     """

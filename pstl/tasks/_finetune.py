@@ -9,19 +9,19 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.config import Frozen, TrainSettings, validated
-from pstl.contracts import Batch, Losses, NotApplicable, Problem, Result
+from pstl.contracts import Batch, Losses, NotApplicable, Result
 from pstl.data.loader import Clips, in_order
 from pstl.encoding.features import BATCH, encode_view, recalibrate
 from pstl.encoding.pretrained import Pretrained
 from pstl.errors import UserError
 from pstl.metrics.classification import classified_clips
-from pstl.modules import BaseEncoder, BaseMethod
+from pstl.modules import BaseEncoder, BaseTrainable
 from pstl.ops.collective import gather
 from pstl.registry import load as load_plugin
 from pstl.rng import derive
 from pstl.tasks import _looks as looks
 from pstl.tasks._head import Initial, linear
-from pstl.train import checkpoint, encoder_file
+from pstl.train import checkpoint
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.loop import Session, epochs_of, train
 
@@ -72,16 +72,8 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     if cfg.frozen:
         world.renew()  # what is frozen works with its statistics in training, too
     labelled, test = world.clips(world.train, labelled=True), world.clips(world.test, labelled=True)
-    problem = Problem(
-        encoder_file.skeleton_of(world.card),
-        world.card.people,
-        world.card.frames,
-        world.classes,
-        world.card.stream,
-    )
-    classifier = Classifier(cfg, world.encoder, problem, world.card, derive(seed, "finetune")).to(
-        device
-    )
+    head_seed = derive(seed, "finetune")
+    classifier = Classifier(cfg, world.encoder, world.card, world.classes, head_seed).to(device)
     y, states = classes_of(test), looks.states(world.batch_norm)
     last = epochs_of(cfg.train, len(labelled))  # looked at at the end, also after an interruption
     if max(cfg.epochs_shown, default=1) > last:
@@ -112,18 +104,16 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     return Result(own, scores=scores[world.batch_norm].cpu().numpy(), curve=curve, norms=metrics)
 
 
-class Classifier(BaseMethod):
+class Classifier(BaseTrainable):
     """A pre-trained encoder and a linear layer on its clip features, cross-entropy. Trained by the loop that trains every method."""
 
-    cfg: Config
-    classifier: nn.Linear
-
     def __init__(
-        self, cfg: Config, encoder: BaseEncoder, problem: Problem, card: EncoderCard, seed: int
+        self, cfg: Config, encoder: BaseEncoder, card: EncoderCard, classes: int, seed: int
     ) -> None:
-        super().__init__(cfg, encoder, problem)
+        super().__init__()
+        self.cfg, self.encoder = cfg, encoder
         rng = torch.Generator().manual_seed(seed)
-        self.classifier = linear(encoder.width, problem.classes, cfg.initial, rng)
+        self.classifier = linear(encoder.width, classes, cfg.initial, rng)
         module = load_plugin("methods", card.method)
         self.card, self.views, self.view_cfg = (
             card,
@@ -134,6 +124,9 @@ class Classifier(BaseMethod):
         for part in self.still:
             for parameter in part.parameters() if isinstance(part, nn.Module) else [part]:
                 parameter.requires_grad_(False)
+
+    def sharded(self) -> list[nn.Module]:
+        return [self.encoder]
 
     def train(self, mode: bool = True) -> "Classifier":
         """Frozen parts stay in evaluation mode: neither their statistics nor their dropout move."""

@@ -12,17 +12,20 @@ from torch import Generator, Tensor, nn
 
 from pstl.config import Count, Frozen, TrainSettings
 from pstl.contracts import Batch, Losses, NotApplicable, Recording, Result, Task
-from pstl.data.loader import Clips, in_order
 from pstl.encoding import windows
-from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached
-from pstl.encoding.standardise import FeatureStandardiser
+from pstl.encoding.heads import (
+    FeatureRows,
+    Head,
+    TunedEncoder,
+    cached,
+    outputs_of,
+)
+from pstl.encoding.recorded import Recorded
 from pstl.metrics.detection import Interval, greedy, pkummd
 from pstl.metrics.metric import Metric
-from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
 from pstl.ops.timeline import overlap_mean, runs, smooth, spread
 from pstl.rng import numpy_generator, torch_generator
-from pstl.train.encoder_file import EncoderCard
 
 METRICS = (
     Metric("f1"),
@@ -269,114 +272,81 @@ def window_scores(
 ) -> Scores:
     """Train on the windows of some recordings, score the frames of others."""
     spec = world.store.spec
-    cut = [
-        windows.cut(
-            [world.store[i] for i in side],
-            cfg.window,
-            cfg.stride,
-            world.card,
-            spec.skeleton,
-            spec.people,
-        )
-        for side in (train, test)
-    ]
-    clips, shown = world.clips(cut[0].data, labelled=True), world.clips(cut[1].data)
+    train_windows, test_windows = (_windows_of(world, cfg, side) for side in (train, test))
+    clips, shown = world.clips(train_windows.data, labelled=True), world.clips(test_windows.data)
     encoder = world.copy()
     world.renew(encoder, clips)
     with torch.inference_mode():
-        rows = windows.encode(world.card, encoder, *clips.take(torch.arange(1))[:2]).frames.shape
-    at = windows.row_times(world.card, encoder, cfg.window, clips.x.shape[2], rows[1])
-    detector = Detector(
-        encoder, world.card, rows[2], at, len(spec.classes), cfg.background, world.run.seed
-    ).to(world.device)
-    if cfg.tune == "head":
-        features = detector.standard.standardised(
-            cached(detector.rows, clips), cached(detector.rows, shown)
-        )
-        detector.frozen = True
-        detector.encoder.requires_grad_(False)
-        clips, shown = (
-            as_clips(f, w.data.y, world.device) for f, w in zip(features, cut, strict=True)
-        )
-    world.fit(detector, clips, cfg.train, what)
+        x, length, _ = clips.take(torch.arange(1))
+        rows, width = windows.encode(world.card, encoder, x, length).frames.shape[1:]
+    at = windows.row_times(world.card, encoder, cfg.window, clips.x.shape[2], rows)
+    head = FrameClassifier(width, at, len(spec.classes), cfg.background, world.run.seed)
+    detector = TunedEncoder(encoder, world.card, head, width, "frames").to(world.device)
     if cfg.tune == "all":
-        world.renew(detector.encoder, clips)
+        world.fit(detector, clips, cfg.train, what)
+        world.renew(encoder, clips)
         detector.renew(clips)
-    return _frames(detector, shown, cut[1])
+        scores = outputs_of(detector, shown)
+    else:
+        sides = cached(detector.rows, clips), cached(detector.rows, shown)
+        features = detector.standard.standardised(*sides)
+        train_rows = FeatureRows(features[0], train_windows.data.y, world.device)
+        test_rows = FeatureRows(features[1], test_windows.data.y, world.device)
+        world.fit(head, train_rows, cfg.train, what)
+        scores = outputs_of(head, test_rows)
+    probabilities = scores.softmax(2)
+    check_rows(probabilities.cpu().numpy(), "scores of the test windows", shown.name)
+    return _frames(probabilities, head.at, test_windows)
 
 
-class Detector(BaseMethod):
-    """A linear layer on standardised feature rows: cross-entropy with the label of the frame each row is about.
+def _windows_of(world: Recorded, cfg: Config, recordings: np.ndarray) -> windows.Windows:
+    """Windows of some recordings, by their numbers."""
+    spec = world.store.spec
+    chosen = [world.store[i] for i in recordings]
+    return windows.cut(chosen, cfg.window, cfg.stride, world.card, spec.skeleton, spec.people)
 
-    frozen: clips are cached, standardised rows (N, D, R, 1, 1), and the encoder is neither run nor trained.
+
+class FrameClassifier(Head):
+    """A linear layer on feature rows: cross-entropy with the label of the frame each is about.
+
+    width: D.   at: (R,) the frame of a window that each row is about.
+    background: its weight in the loss; actions have 1.
     """
 
-    def __init__(
-        self,
-        encoder: BaseEncoder,
-        card: EncoderCard,
-        width: int,
-        at: Tensor,
-        classes: int,
-        background: float,
-        seed: int,
-    ) -> None:
-        nn.Module.__init__(self)
-        self.encoder, self.card, self.frozen = encoder, card, False
-        self.standard = FeatureStandardiser(width)
-        self.head = nn.Linear(width, classes + 1)
-        nn.init.xavier_normal_(self.head.weight, generator=torch_generator(seed, "detection"))
-        nn.init.zeros_(self.head.bias)
+    def __init__(self, width: int, at: Tensor, classes: int, background: float, seed: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, classes + 1)
+        nn.init.xavier_normal_(self.linear.weight, generator=torch_generator(seed, "detection"))
+        nn.init.zeros_(self.linear.bias)
+        weight = torch.tensor([background] + [1.0] * classes)
         self.register_buffer("at", at, persistent=False)
-        self.register_buffer(
-            "weight", torch.tensor([background] + [1.0] * classes), persistent=False
-        )
+        self.register_buffer("weight", weight, persistent=False)
         self.at: Tensor
         self.weight: Tensor
 
-    def sharded(self) -> list[nn.Module]:
-        return [] if self.frozen else [self.encoder]
-
-    def rows(self, x: Tensor, length: Tensor) -> Tensor:
-        """Feature rows (N, R, D) of clips as the recipe made them, or of cached ones."""
-        return (
-            x[..., 0, 0].transpose(1, 2)
-            if self.frozen
-            else windows.encode(self.card, self.encoder, x, length).frames
-        )
-
-    def renew(self, clips: Clips) -> None:
-        """Standardise by all these clips: the encoder has changed with every batch."""
-        self.eval()
-        self.standard.fit(cached(self.rows, clips))
-
-    def scores(self, x: Tensor, length: Tensor) -> Tensor:
-        """(N, R, 1 + classes)."""
-        rows = self.rows(x, length)
-        return self.head(rows if self.frozen else self.standard(rows))
+    def outputs(self, batch: Batch) -> Tensor:
+        """Scores (N, R, 1 + classes) of feature rows, background first."""
+        scores: Tensor = self.linear(batch.x)
+        return scores
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
-        assert batch.y is not None  # the clips carry them
-        scores = self.scores(batch.x, batch.length)
-        wanted = batch.y[:, self.at.round().long()]
-        return {"loss": F.cross_entropy(scores.flatten(0, 1), wanted.flatten(), weight=self.weight)}
+        assert batch.y is not None  # the windows carry them
+        scores, y = self.outputs(batch), batch.y[:, self.at.round().long()]
+        return {"loss": F.cross_entropy(scores.flatten(0, 1), y.flatten(), weight=self.weight)}
 
 
-@torch.inference_mode()
-def _frames(detector: Detector, clips: Clips, cuts: windows.Windows) -> Scores:
-    """Probabilities of every frame of every recording: rows to frames, then the mean over windows that overlap."""
-    detector.eval()
-    parts = (
-        clips.take(torch.arange(part.start, part.stop)) for part in in_order(len(clips), BATCH)
-    )
-    rows = torch.cat([detector.scores(x, length).float().softmax(2) for x, length, _ in parts])
-    check_rows(rows.cpu().numpy(), "scores of the test windows", clips.name)
-    frames, start = spread(rows, detector.at, cuts.frames), torch.from_numpy(cuts.start)
-    mine = (torch.from_numpy(cuts.recording == number) for number in range(len(cuts.total)))
-    return [
-        overlap_mean(frames[m.to(frames.device)], start[m], total)
-        for m, total in zip(mine, cuts.total, strict=True)
-    ]
+def _frames(rows: Tensor, at: Tensor, cuts: windows.Windows) -> Scores:
+    """Probabilities of every frame of every recording.
+
+    Rows (n, R, 1 + classes) become frames, then the mean is taken over windows that overlap.
+    """
+    frames, start = spread(rows, at, cuts.frames), torch.from_numpy(cuts.start)
+    recording = torch.from_numpy(cuts.recording)
+    scores = []
+    for number, total in enumerate(cuts.total):
+        chosen = recording == number
+        scores.append(overlap_mean(frames[chosen.to(frames.device)], start[chosen], total))
+    return scores
 
 
 TASK = Detection()

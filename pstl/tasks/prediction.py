@@ -11,20 +11,24 @@ from torch import Generator, Tensor, nn
 
 from pstl.config import Frozen, TrainSettings
 from pstl.contracts import Batch, Clip, Losses, NotApplicable, Result, Task
-from pstl.data.loader import Clips, in_order
+from pstl.data.loader import Clips
 from pstl.encoding import windows
-from pstl.encoding.recorded import BATCH, Recorded, as_clips, cached
-from pstl.encoding.standardise import FeatureStandardiser
+from pstl.encoding.heads import (
+    FeatureRows,
+    Head,
+    TunedEncoder,
+    cached,
+    outputs_of,
+)
+from pstl.encoding.recorded import Recorded
 from pstl.errors import UserError
 from pstl.metrics.metric import Metric
 from pstl.metrics.motion import joint_errors
-from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import check_rows
 from pstl.registry import load_dataset
 from pstl.rng import torch_generator
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
-from pstl.train.encoder_file import EncoderCard
 
 METRICS = (
     Metric(
@@ -227,106 +231,61 @@ def face(xyz: np.ndarray, frame: int, skeleton: Skeleton) -> np.ndarray:
 def predict(
     world: Recorded, cfg: Config, train: Forecasts, test: Forecasts, tune: str, fresh: bool
 ) -> np.ndarray:
-    """Train on some windows and predict others.   Returns: (N_test, predict, V, 3) offsets to the last pose seen, metres."""
-    clips, shown = (_clips(world, side) for side in (train, test))
+    """Train on some windows and predict others.
+
+    Returns: (N_test, predict, V, 3) offsets to the last pose seen, metres.
+    """
+    clips, shown = _clips(world, train), _clips(world, test)
     encoder = world.copy(fresh)
     world.renew(encoder, clips)
-    predictor = Predictor(encoder, world.card, cfg, train.future.shape[2], world.run.seed).to(
-        world.device
-    )
-    if tune == "head":
-        features = predictor.standard.standardised(
-            cached(predictor.features, clips), cached(predictor.features, shown)
-        )
-        predictor.frozen = True
-        encoder.requires_grad_(False)
-        clips, shown = (
-            as_clips(f, _targets(side), world.device)
-            for f, side in zip(features, (train, test), strict=True)
-        )
-    world.fit(predictor, clips, cfg.train, "from scratch" if fresh else "pre-trained")
+    width, what = encoder.width, "from scratch" if fresh else "pre-trained"
+    head = OffsetHead(cfg, width, train.future.shape[2], world.run.seed)
+    predictor = TunedEncoder(encoder, world.card, head, width, "clip", cfg.dropout)
+    predictor.to(world.device)
     if tune == "all":
+        world.fit(predictor, clips, cfg.train, what)
         world.renew(encoder, clips)
         predictor.renew(clips)
-    predictor.eval()
-    with torch.inference_mode():
-        parts = (
-            shown.take(torch.arange(part.start, part.stop)) for part in in_order(len(shown), BATCH)
-        )
-        offsets = torch.cat(
-            [predictor.offsets(x, length).float().cpu() for x, length, _ in parts]
-        ).numpy()
-    check_rows(offsets, "predictions", shown.name)
-    return offsets
+        offsets = outputs_of(predictor, shown)
+    else:
+        sides = cached(predictor.rows, clips), cached(predictor.rows, shown)
+        features = predictor.standard.standardised(*sides)
+        world.fit(head, FeatureRows(features[0], _targets(train), world.device), cfg.train, what)
+        offsets = outputs_of(head, FeatureRows(features[1], _targets(test), world.device))
+    predicted = offsets.cpu().numpy()
+    check_rows(predicted, "predictions", shown.name)
+    return predicted
 
 
-class Predictor(BaseMethod):
-    """A head on the video feature; the loss is the mean distance of the joints from where they should be, in metres.
+class OffsetHead(Head):
+    """Offsets of every joint to the last pose seen, off the video feature.
 
-    The head's last layer begins at zero, so training begins at the baseline `zero velocity`. It reads standardised features.
-    frozen: clips are cached, standardised features (N, D, 1, 1, 1), and the encoder is neither run nor trained.
+    The loss is the mean distance of the joints from where they should be, in metres. The last layer
+    begins at zero, so training begins at the baseline `zero velocity`.
     """
 
-    def __init__(
-        self, encoder: BaseEncoder, card: EncoderCard, cfg: Config, joints: int, seed: int
-    ) -> None:
-        nn.Module.__init__(self)
-        self.dropout = cfg.dropout
-        self.encoder, self.card, self.frozen, self.shape = (
-            encoder,
-            card,
-            False,
-            (cfg.predict, joints, 3),
-        )
-        self.standard = FeatureStandardiser(encoder.width)
-        out = nn.Linear(cfg.hidden or encoder.width, cfg.predict * joints * 3)
+    def __init__(self, cfg: Config, width: int, joints: int, seed: int) -> None:
+        super().__init__()
+        self.shape = (cfg.predict, joints, 3)
+        out = nn.Linear(cfg.hidden or width, cfg.predict * joints * 3)
         nn.init.zeros_(out.weight)
         nn.init.zeros_(out.bias)
-        self.head: nn.Module = out
+        self.layers: nn.Module = out
         if cfg.hidden:
-            first = nn.Linear(encoder.width, cfg.hidden)
+            first = nn.Linear(width, cfg.hidden)
             nn.init.xavier_normal_(first.weight, generator=torch_generator(seed, "prediction"))
             nn.init.zeros_(first.bias)
-            self.head = nn.Sequential(first, nn.GELU(), out)
+            self.layers = nn.Sequential(first, nn.GELU(), out)
 
-    def train(self, mode: bool = True) -> "Predictor":
-        """Dropout stays off unless the settings want it."""
-        super().train(mode)
-        for module in self.encoder.modules():
-            if isinstance(module, nn.Dropout) and not self.dropout:
-                module.eval()
-        return self
-
-    def sharded(self) -> list[nn.Module]:
-        return [] if self.frozen else [self.encoder]
-
-    def features(self, x: Tensor, length: Tensor) -> Tensor:
-        """(N, 1, D) video features of clips as the recipe made them, or cached ones."""
-        return (
-            x[..., 0, 0].transpose(1, 2)
-            if self.frozen
-            else windows.encode(self.card, self.encoder, x, length).clip[:, None]
-        )
-
-    def offsets(self, x: Tensor, length: Tensor) -> Tensor:
-        """(N, predict, V, 3) metres."""
-        features = self.features(x, length)
-        return self.head(features if self.frozen else self.standard(features)).view(
-            len(x), *self.shape
-        )
-
-    def renew(self, clips: Clips) -> None:
-        """Standardise by all these clips: the encoder has changed with every batch."""
-        self.eval()
-        self.standard.fit(cached(self.features, clips))
+    def outputs(self, batch: Batch) -> Tensor:
+        """(N, 1, D) -> (N, predict, V, 3) metres."""
+        offsets: Tensor = self.layers(batch.x)
+        return offsets.view(len(batch.x), *self.shape)
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
-        assert batch.y is not None  # the clips carry them
-        return {
-            "loss": torch.linalg.vector_norm(
-                self.offsets(batch.x, batch.length) - batch.y, dim=-1
-            ).mean()
-        }
+        assert batch.y is not None  # the windows carry them
+        distance = torch.linalg.vector_norm(self.outputs(batch) - batch.y, dim=-1)
+        return {"loss": distance.mean()}
 
 
 def _clips(world: Recorded, side: Forecasts) -> Clips:

@@ -1,4 +1,6 @@
-"""Which clips make a batch, as a pure function of seed, epoch and step, so that a resumed run draws what an uninterrupted one does."""
+"""Which clips make a batch, as a pure function of seed, epoch and step, so that a resumed run draws
+what an uninterrupted one does.
+"""
 
 import math
 from typing import NamedTuple
@@ -17,7 +19,11 @@ FEWEST = 4  # labelled clips of a batch, where a fraction says how many
 
 
 class Members(NamedTuple):
-    """Indices of one batch (CPU).   labelled: drawn among the labelled clips, None without such a part.   others: (n,)."""
+    """Indices of one batch (CPU).
+
+    labelled: drawn among the labelled clips, None without such a part.
+    others: (n,).
+    """
 
     labelled: Tensor | None
     others: Tensor
@@ -35,7 +41,8 @@ def of_epoch(clips: Source, train: TrainSettings, seed: int, epoch: int) -> list
         return [Members(None, index) for index in others]
     if not len(clips.labelled):
         raise UserError(
-            "train.labelled_batch is set, but no clip has a label; use a method that needs labels, or remove it"
+            "train.labelled_batch is set, but no clip has a label; use a method that needs labels, "
+            "or remove it"
         )
     rows = cycled(
         len(clips.labelled),
@@ -64,14 +71,15 @@ def trained_on(batches: int, train: TrainSettings) -> int:
 def labelled_size(train: TrainSettings, clips: Source) -> int:
     """How many labelled clips stand before each batch."""
     if train.labelled_batch == "fraction":
-        return max(
-            FEWEST, math.floor(train.batch_size * clips.share + 0.5 + 1e-9)
-        )  # 0.35 * 90 is 31.499...
+        # 0.35 * 90 is 31.499...
+        return max(FEWEST, math.floor(train.batch_size * clips.share + 0.5 + 1e-9))
     return train.labelled_batch
 
 
 def cycled(count: int, size: int, first: int, steps: int, seed: int, purpose: str) -> list[Tensor]:
-    """Batches first .. first + steps - 1 of an endless series: pass after pass in new order, the short batch at a pass's end left out.
+    """Batches first .. first + steps - 1 of an endless series.
+
+    Pass after pass in new order, the short batch at a pass's end left out.
 
     Returns: `steps` tensors of min(size, count) indices.
     """
@@ -86,7 +94,7 @@ def cycled(count: int, size: int, first: int, steps: int, seed: int, purpose: st
 
 
 def make(source: Source, members: Members) -> Batch:
-    """This rank's share of a batch: of the labelled part and of the others, where there are both."""
+    """This rank's share of a batch: of the labelled part and of the others."""
     others = share(members.others)
     if members.labelled is None:
         return source.batch(others)

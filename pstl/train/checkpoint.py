@@ -1,4 +1,6 @@
-"""last.pt: everything that is needed to go on after an interruption, written whole or not at all, by one process at a time."""
+"""last.pt: everything that is needed to go on after an interruption, written whole or not at all,
+by one process at a time.
+"""
 
 import io
 import logging
@@ -34,7 +36,8 @@ def save(
     method: nn.Module,
     optimiser: torch.optim.Optimizer,
 ) -> None:
-    """`epoch` is the number of finished epochs, `settings` the digest of everything that shapes the run.
+    """`epoch` is the number of finished epochs, `settings` the digest of everything that shapes the
+    run.
 
     The checkpoint before it stays beside it, in case this one cannot be read later.
     """
@@ -57,8 +60,8 @@ def resume(
     """Load `path`, or where it is damaged the checkpoint before it, into method and optimiser.
 
     Returns: finished epochs and the history; (0, []) if there is no checkpoint.
-    Raises: UserError if another process is training from this file, or if no checkpoint here can be read, or if it belongs to other
-    settings.
+    Raises: UserError if another process is training from this file, or if no checkpoint here can be
+    read, or if it belongs to other settings.
     """
     if rank() == 0:
         lock(path)
@@ -68,7 +71,8 @@ def resume(
     used, state = newest
     if state.get("settings") != settings:
         raise UserError(
-            f"{path}: checkpoint of other settings (found {state.get('settings')}, expected {settings}); "
+            f"{path}: checkpoint of other settings (found {state.get('settings')}, "
+            f"expected {settings}); "
             "restore the settings to go on with it, or delete it to start afresh"
         )
     with reading(used, WEIGHTS):
@@ -79,7 +83,9 @@ def resume(
 
 
 def discard(path: Path) -> None:
-    """Remove a checkpoint that is no longer needed, with the one before it, and let others train there."""
+    """Remove a checkpoint that is no longer needed, with the one before it, and let others train
+    there.
+    """
     for each in (path, previous(path)):
         each.unlink(missing_ok=True)
     release(path)
@@ -130,7 +136,10 @@ def _owner(file: Path) -> str:
 
 
 def _newest(path: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The newest readable checkpoint and its file, None if there is none. Says so if it is not the last one."""
+    """The newest readable checkpoint and its file, None if there is none.
+
+    Says so if it is not the last one.
+    """
     older = previous(path)
     if not os.path.lexists(path):
         return (older, read(older)) if os.path.lexists(older) else None
@@ -151,14 +160,20 @@ def _newest(path: Path) -> tuple[Path, dict[str, Any]] | None:
 
 
 def packed(content: dict[str, Any]) -> bytes:
-    """Tensors and plain values as the bytes of a file. Not written by torch itself, whose message hides that a disk is full."""
+    """Tensors and plain values as the bytes of a file.
+
+    Not written by torch itself, whose message hides that a disk is full.
+    """
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """A file of tensors and plain values, never of code. Raises: UserError if it is missing, damaged or holds anything else."""
+    """A file of tensors and plain values, never of code.
+
+    Raises: UserError if it is missing, damaged or holds anything else.
+    """
     with reading(path, WEIGHTS):
         if broken := _wrong_checksum(path):
             raise ValueError(f"checksum of {broken} is wrong")
@@ -169,7 +184,10 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def _wrong_checksum(path: str | Path) -> str | None:
-    """Name of a part whose bytes are not those that were written; torch would load it without complaint."""
+    """Name of a part whose bytes are not those that were written.
+
+    Torch would load it without complaint.
+    """
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as parts:

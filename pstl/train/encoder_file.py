@@ -1,4 +1,6 @@
-"""encoder.pt: weights, and everything needed to use them on other clips without the run that made them."""
+"""encoder.pt: weights, and everything needed to use them on other clips without the run that made
+them.
+"""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,7 +27,10 @@ DAMAGED = f"they have diverged or are damaged: {AGAIN}"
 
 @dataclass(frozen=True)
 class EncoderCard:
-    """What an encoder is and expects: clips (N, 3, frames, V, people) of one skeleton, made by `recipe`, as `stream`."""
+    """What an encoder is and expects.
+
+    Clips (N, 3, frames, V, people) of one skeleton, made by `recipe`, as `stream`.
+    """
 
     method: str
     settings: dict[str, Any]
@@ -54,7 +59,9 @@ def skeleton_of(card: EncoderCard) -> Skeleton:
 def save(
     path: str | Path, card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear | None = None
 ) -> None:
-    """Write weights and card, and the classifier of a method that has one; the file appears whole or not at all.
+    """Write weights and card, and the classifier of a method that has one.
+
+    The file appears whole or not at all.
 
     Raises: UserError naming a weight that is not finite.
     """
@@ -70,12 +77,14 @@ def save(
 def load(path: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     """Read encoder.pt, in evaluation mode, on the CPU.
 
-    Raises: UserError if the file is damaged, of another format, or if a weight is missing, superfluous, of another shape or not finite.
+    Raises: UserError if the file is damaged, of another format, or if a weight is missing,
+    superfluous, of another shape or not finite.
     """
     content = read(path)
     if content.get("format") != FORMAT:
         raise UserError(
-            f"{path}: not an encoder file of format {FORMAT}; convert released weights with 'python -m pstl import-weights'"
+            f"{path}: not an encoder file of format {FORMAT}; "
+            "convert released weights with 'python -m pstl import-weights'"
         )
     with reading(path, ENCODER):
         card = EncoderCard(**content["card"])
@@ -103,14 +112,18 @@ def linear(state: dict[str, torch.Tensor]) -> nn.Linear:
 
 
 def load_state(encoder: BaseEncoder, state: dict[str, torch.Tensor], where: str) -> None:
-    """Strict loading. Raises: UserError naming the first weight that does not fit, or is not finite."""
+    """Strict loading.
+
+    Raises: UserError naming the first weight that does not fit, or is not finite.
+    """
     own = encoder.state_dict()
     for name in sorted(own.keys() | state.keys()):
         found = "nothing" if name not in state else tuple(state[name].shape)
         wanted = "nothing" if name not in own else tuple(own[name].shape)
         if found != wanted:
             raise UserError(
-                f"{where}: weight {name!r}: found {found}, expected {wanted}; these weights belong to another encoder or skeleton"
+                f"{where}: weight {name!r}: found {found}, expected {wanted}; "
+                "these weights belong to another encoder or skeleton"
             )
     _check_state(state, where)
     encoder.load_state_dict(state)

@@ -1,7 +1,9 @@
-"""One pre-training in several processes of this machine, by torchrun; on a machine with GPUs each has its own device.
+"""One pre-training in several processes of this machine, by torchrun.
 
-A process that dies takes the others with it: they would wait for it for ever. What was finished is in last.pt, and the next call,
-with any number of processes, goes on from there.
+On a machine with GPUs each has its own device.
+
+A process that dies takes the others with it: they would wait for it for ever. What was finished is
+in last.pt, and the next call, with any number of processes, goes on from there.
 """
 
 import logging
@@ -33,16 +35,16 @@ def run_as_processes(arguments: Sequence[str], gpus: int | None) -> bool:
 def launch(arguments: Sequence[str], processes: int) -> None:
     """Run `python -m pstl <arguments>` in `processes` processes and wait.
 
-    Raises: UserError saying which process ended how; SystemExit(2) if one of them has said itself what the user can do.
+    Raises: UserError saying which process ended how; SystemExit(2) if one of them has said itself
+    what the user can do.
     """
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
     environment.set_defaults({"OMP_NUM_THREADS": "1"})
-    logging.getLogger("torch.distributed.elastic").setLevel(
-        logging.CRITICAL
-    )  # it reports a failure in forty lines
+    # It reports a failure in forty lines.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     options = parse_args(
         [
             "--standalone",
@@ -70,12 +72,16 @@ def launch(arguments: Sequence[str], processes: int) -> None:
             else f"ended with code {failure.exitcode}"
         )
         raise UserError(
-            f"process {number + 1} of {processes} was {how}, so the others were ended; run again to go on from the last checkpoint"
+            f"process {number + 1} of {processes} was {how}, so the others were ended; "
+            "run again to go on from the last checkpoint"
         ) from None
 
 
 def follow_parent() -> None:
-    """End this process when torchrun, which started it, is gone: nobody could end it any more. Linux only."""
+    """End this process when torchrun, which started it, is gone: nobody could end it any more.
+
+    Linux only.
+    """
     if not sys.platform.startswith("linux"):
         return
     import ctypes

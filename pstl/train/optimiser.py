@@ -10,7 +10,10 @@ from pstl.errors import UserError
 
 
 def build(module: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:
-    """Every parameter that receives gradients; fused kernels, the update is memory-bound. Raises: UserError, see groups()."""
+    """Every parameter that receives gradients; fused kernels, the update is memory-bound.
+
+    Raises: UserError, see groups().
+    """
     parameters = groups(module, train.no_decay)
     if train.optimiser == "sgd":
         return torch.optim.SGD(
@@ -21,14 +24,15 @@ def build(module: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:
             nesterov=train.nesterov,
             fused=True,
         )
-    kind = (
-        torch.optim.Adam if train.optimiser == "adam" else torch.optim.AdamW
-    )  # adam: decay is added to the gradient
+    # adam: decay is added to the gradient.
+    kind = torch.optim.Adam if train.optimiser == "adam" else torch.optim.AdamW
     return kind(parameters, lr=train.lr, weight_decay=train.weight_decay, fused=True)
 
 
 def groups(module: nn.Module, no_decay: tuple[str, ...]) -> list[dict[str, Any]]:
-    """One group, or two if some parameters have no weight decay: those with a word of `no_decay` in their name.
+    """One group, or two if some parameters have no weight decay.
+
+    Those with a word of `no_decay` in their name.
 
     Raises: UserError for a word that is in no name.
     """
@@ -36,7 +40,8 @@ def groups(module: nn.Module, no_decay: tuple[str, ...]) -> list[dict[str, Any]]
     for word in no_decay:
         if not any(word in name for name, _ in named):
             raise UserError(
-                f"train.no_decay: no parameter has {word!r} in its name; known are e.g. {', '.join(n for n, _ in named[:3])}"
+                f"train.no_decay: no parameter has {word!r} in its name; "
+                f"known are e.g. {', '.join(n for n, _ in named[:3])}"
             )
     spared = [p for name, p in named if any(word in name for word in no_decay)]
     decayed = [p for name, p in named if not any(word in name for word in no_decay)]

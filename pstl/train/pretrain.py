@@ -34,12 +34,17 @@ def pretrain(
     device: torch.device,
     labels: str | Path | None = None,
 ) -> None:
-    """Train one run's method on the training clips of its split; write encoder.pt, curve.jsonl and run.json.
+    """Train one run's method on the training clips of its split.
 
-    labels: file of the labelled clips, for a method of which only a fraction of labels is to be seen; its draw is the run's seed.
+    Write encoder.pt, curve.jsonl and run.json.
 
-    An interrupted call goes on from last.pt beside `out`, at most one epoch is lost; last.pt goes when encoder.pt is there.
-    Raises: UserError for a checkpoint of other settings, an unknown split, or a loss that is no longer finite.
+    labels: file of the labelled clips, for a method of which only a fraction of labels is to be
+    seen; its draw is the run's seed.
+
+    An interrupted call goes on from last.pt beside `out`, at most one epoch is lost; last.pt goes
+    when encoder.pt is there.
+    Raises: UserError for a checkpoint of other settings, an unknown split, or a loss that is no
+    longer finite.
     """
     out, section, data = (
         Path(out),
@@ -47,7 +52,8 @@ def pretrain(
         open_array(array, verify=True),
     )
     device = distributed.start(device)
-    # Before anything is derived from them: what was trained in one format is not continued in another.
+    # Before anything is derived from them: what was trained in one format is not continued in
+    # another.
     section = section.model_copy(update={"train": precision.chosen(section.train, device)})
     known = known_labels(data, run, section, labels)
     card = card_of(run, section, data, known)
@@ -65,20 +71,25 @@ def pretrain(
 def known_labels(
     data: ArraySet, run: Run, section: MethodSettings, labels: str | Path | None
 ) -> np.ndarray | None:
-    """Indices of the clips whose labels the run may see; None: all, or none for a method that needs none.
+    """Indices of the clips whose labels the run may see; None.
 
-    Raises: UserError for a file without a fraction or the other way round, or of another split, rule or draw.
+    All, or none for a method that needs none.
+
+    Raises: UserError for a file without a fraction or the other way round, or of another split,
+    rule or draw.
     """
     right = paths.labels(run.dataset, run.split, section.label_rule, run.seed)
     if section.labels is None:
         if labels is not None:
             raise UserError(
-                f"{run}: --labels {labels}, but methods.{run.method} names no fraction; add 'labels: 0.05' to it"
+                f"{run}: --labels {labels}, but methods.{run.method} names no fraction; "
+                "add 'labels: 0.05' to it"
             )
         return None
     if labels is None:
         raise UserError(
-            f"{run}: methods.{run.method} sees {section.labels:g} of the labels; pass --labels {right}"
+            f"{run}: methods.{run.method} sees {section.labels:g} of the labels; "
+            f"pass --labels {right}"
         )
     if not load_plugin("methods", section.method).Method.wants.labels:
         raise UserError(
@@ -100,9 +111,12 @@ def training_clips(
     device: torch.device,
     known: np.ndarray | None = None,
 ) -> Clips:
-    """The training side of the run's split, as the method wants it; labels come along only for methods that ask for them.
+    """The training side of the run's split, as the method wants it.
 
-    known: clips whose labels may be seen; a method that learns nothing from clips without label gets no others.
+    Labels come along only for methods that ask for them.
+
+    known: clips whose labels may be seen; a method that learns nothing from clips without label
+    gets no others.
     """
     if run.split not in data.splits:
         raise UserError(
@@ -114,7 +128,8 @@ def training_clips(
             (run.dataset, section.recipe.model_dump()),
         )
         raise UserError(
-            f"run {run}: array of {found}, expected {wanted}; pass the array that 'python -m pstl prepare' made for this recipe"
+            f"run {run}: array of {found}, expected {wanted}; "
+            "pass the array that 'python -m pstl prepare' made for this recipe"
         )
     chosen = data.splits[run.split][0] if known is None or method.wants.unlabelled_clips else known
     clips = Clips(
@@ -129,7 +144,8 @@ def training_clips(
     )
     if not len(clips):
         raise UserError(
-            f"run {run}: no training clip has {method.wants.shortest} frames and a body in it; {section.method} needs both"
+            f"run {run}: no training clip has {method.wants.shortest} frames and a body in it; "
+            f"{section.method} needs both"
         )
     return clips
 
@@ -148,9 +164,15 @@ def card_of(
     ]
     settings_digest = digest(shaping if known is None else [*shaping, known.tolist()])
     provenance: dict[str, Any] = {
-        "run": str(run), "run_id": digest([str(run), settings_digest]), "settings_digest": settings_digest,
-        "data_checksum": data.meta["checksum"], "dataset": run.dataset, "split": run.split, "seed": run.seed, "git": git_hash(),
-    }  # fmt: skip
+        "run": str(run),
+        "run_id": digest([str(run), settings_digest]),
+        "settings_digest": settings_digest,
+        "data_checksum": data.meta["checksum"],
+        "dataset": run.dataset,
+        "split": run.split,
+        "seed": run.seed,
+        "git": git_hash(),
+    }
     if known is not None:
         assert section.labels is not None  # else there is no file to know them from
         provenance["labelled"] = draws.record(
@@ -185,7 +207,10 @@ def build_method(run: Run, section: MethodSettings, card: EncoderCard, classes: 
 def kept_of(
     settings: TrainSettings, card: EncoderCard, method: BaseMethod, out: Path
 ) -> Callable[[History], None]:
-    """What pre-training writes after every epoch: the curve so far, and the encoder where a snapshot is due."""
+    """What pre-training writes after every epoch.
+
+    The curve so far, and the encoder where a snapshot is due.
+    """
 
     def keep(history: History) -> None:
         curve.write(out.with_name("curve.jsonl"), history)
@@ -206,10 +231,18 @@ def finish(
     """Write curve.jsonl, run.json, snapshots.zip, then encoder.pt, and only then remove last.pt."""
     curve.write(out.with_name("curve.jsonl"), history)
     facts: dict[str, Any] = {
-        **card.provenance, "settings": section.model_dump(mode="json"), "device": device_name(device), "peak_mb": peak_memory(device),
-        "seconds": sum(h["seconds"] for h in history), "versions": versions(), "machine": machine(), "finished": True,
-        "parameters": sum(p.numel() for p in method.encoder.parameters()), "recipe": card.recipe, "stream": card.stream,
-    }  # fmt: skip
+        **card.provenance,
+        "settings": section.model_dump(mode="json"),
+        "device": device_name(device),
+        "peak_mb": peak_memory(device),
+        "seconds": sum(epoch["seconds"] for epoch in history),
+        "versions": versions(),
+        "machine": machine(),
+        "finished": True,
+        "parameters": sum(p.numel() for p in method.encoder.parameters()),
+        "recipe": card.recipe,
+        "stream": card.stream,
+    }
     write_json(out.with_name("run.json"), facts)
     every, epochs = section.train.snapshot_every, len(history)
     snapshots.pack(out, card, range(every, epochs + 1, every) if every else ())

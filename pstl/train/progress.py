@@ -1,4 +1,7 @@
-"""Progress lines for people and log files alike: loss, clips per second, time left. No terminal tricks, no host sync."""
+"""Progress lines for people and log files alike: loss, clips per second, time left.
+
+No terminal tricks, no host sync.
+"""
 
 import logging
 import time
@@ -8,7 +11,10 @@ EVERY = 20.0  # seconds between lines inside a long epoch
 
 
 class Progress:
-    """Counts clips of one run from epoch `first` on; speaks at the end of each epoch, and inside long ones."""
+    """Counts clips of one run from epoch `first` on.
+
+    Speaks at the end of each epoch, and inside long ones.
+    """
 
     def __init__(self, what: str, first: int, epochs: int, clips: int) -> None:
         self.what, self.first, self.epochs, self.clips = what, first, epochs, clips
@@ -34,7 +40,10 @@ class Progress:
             )
 
     def end_of_epoch(self, epoch: int, loss: float) -> dict[str, float]:
-        """Returns: what the epoch took: seconds, clips_per_second, and cpu_percent of this process (200: two cores were busy)."""
+        """Returns: what the epoch took.
+
+        Seconds, clips_per_second, and cpu_percent of this process (200: two cores were busy).
+        """
         self.spoken = now = time.monotonic()
         seconds = max(now - self.epoch_started, 1e-9)
         rate, busy = self.clips / seconds, 100 * (time.process_time() - self.busy) / seconds

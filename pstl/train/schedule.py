@@ -6,11 +6,14 @@ from pstl.config import TrainSettings
 
 
 def learning_rate(train: TrainSettings, epoch: int, step: int = 0) -> float:
-    """Rate for the 0-based `epoch`, or for the 0-based optimiser `step` of the whole run if there are decay_steps.
+    """Rate for the 0-based `epoch`, or for the 0-based optimiser `step` of the whole run if there
+    are decay_steps.
 
-    Source: PSTL spec 7 (cosine, warm-up), SCD-Net spec 6 (step), Hi-TRS spec 4 (linear by steps), PSP spec 7.
+    Source: PSTL spec 7 (cosine, warm-up), SCD-Net spec 6 (step), Hi-TRS spec 4 (linear by steps),
+    PSP spec 7.
 
-    QUIRK(PSTL spec 7): with a warm-up that starts at 0, epoch 0 trains with rate 0; only batch-norm statistics and Adam's moments move.
+    QUIRK(PSTL spec 7): with a warm-up that starts at 0, epoch 0 trains with rate 0; only batch-norm
+    statistics and Adam's moments move.
     """
     if train.decay_steps:
         return _by_step(train, step)

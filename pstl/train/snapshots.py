@@ -1,7 +1,7 @@
 """snapshots.zip: encoders of a training on its way, classifiers included, for figures over epochs.
 
-While a run trains they lie in the folder `snapshots` beside its encoder, which an interruption leaves
-alone; at the end they become one file. Training itself tests nothing.
+While a run trains they lie in the folder `snapshots` beside its encoder, which an interruption
+leaves alone; at the end they become one file. Training itself tests nothing.
 """
 
 import logging
@@ -52,9 +52,8 @@ def pack(out: Path, card: EncoderCard, due: Sequence[int]) -> None:
         log.warning("%s: no snapshot after epochs %s", out.parent, ", ".join(map(str, lost)))
     with atomic(out.with_name("snapshots.zip")) as new, zipfile.ZipFile(new, "w") as archive:
         for epochs in sorted(set(due) - set(lost)):
-            entry = zipfile.ZipInfo(
-                files[epochs].name, (1980, 1, 1, 0, 0, 0)
-            )  # the same bytes on any day
+            # The same bytes on any day.
+            entry = zipfile.ZipInfo(files[epochs].name, (1980, 1, 1, 0, 0, 0))
             with archive.open(entry, "w") as target, open(files[epochs], "rb") as source:
                 shutil.copyfileobj(source, target)
 

@@ -1,4 +1,4 @@
-"""What may be kept of a training: weights, statistics and averages of gradients, if all are finite."""
+"""What may be kept of a training: weights, statistics and moments, if all are finite."""
 
 from collections.abc import Iterator, Mapping
 

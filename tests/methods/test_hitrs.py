@@ -266,7 +266,7 @@ def test_masked_joints_are_as_many_and_as_the_paper_says():
     counts, sources = torch.zeros(4), []
     for draw in range(60):
         u = torch.rand(72, 25, dtype=torch.float64, generator=torch.Generator().manual_seed(draw))
-        x, selected = masks.disguise(code, packed, length, 0.15, u)
+        x, selected = masks.corrupt_joints(code, packed, length, 0.15, u)
         changed = (x != code).any(2)
         hidden = (x == 1).all(2)
         assert set((changed.flatten().nonzero()[:, 0]).tolist()) <= set(selected.tolist())
@@ -297,7 +297,7 @@ def test_a_clip_that_moves_is_chosen_uniformly():
     seen = [[], []]
     for i in range(400):
         preference = torch.rand(3, 30, generator=torch.Generator().manual_seed(i))
-        centre, valid = hitrs.moving_clip(x, packed, length, preference, 7, 2)
+        centre, valid = windows.moving_clip(x, packed, length, preference, 7, 2)
         assert valid.tolist() == [True, False, True]
         seen[0].append(int(centre[0]))
         seen[1].append(int(centre[2]))
@@ -319,7 +319,9 @@ def slow_parts(method, x, length, rng):
     for i, frames in enumerate(length.tolist()):
         body = x[i, :frames]
         one = torch.tensor([frames])
-        masked, selected = masks.disguise(body, windows.pack(one), one, 0.15, draw[i, :frames])
+        masked, selected = masks.corrupt_joints(
+            body, windows.pack(one), one, 0.15, draw[i, :frames]
+        )
         edge = torch.zeros(6, v, 3, dtype=x.dtype)
         joints = encoder.frame_level(torch.cat([edge, masked, edge]))
         restored.append(method.pose_head(joints[6:-6].flatten(0, 1)[selected]))

@@ -18,7 +18,7 @@ from pstl.errors import UserError
 from pstl.hub.embed_arrays import embed, import_weights
 from pstl.losses.infonce import logits
 from pstl.methods import scdnet
-from pstl.methods._momentum import Queue, follow
+from pstl.methods._momentum import Queue, momentum_update
 from pstl.ops.streams import STREAMS, convert
 from pstl.rng import torch_generator
 from pstl.skeletons import load
@@ -147,7 +147,7 @@ def test_a_step_of_the_released_model(released):
     method, vectors = released
     with torch.no_grad():
         query = method.query(torch.from_numpy(vectors["x"]))
-        method.follow()
+        method.momentum_update()
         key = method.key(torch.from_numpy(vectors["k"]))
         losses = method.contrast(query, key)
     for z, name in zip(query, ("zt", "zs", "zi"), strict=True):
@@ -282,7 +282,7 @@ def test_one_call_follows_like_a_loop():
     expected = [
         0.9 * a + 0.1 * b for a, b in zip(twin.parameters(), network.parameters(), strict=True)
     ]
-    follow(twin, network, 0.9)
+    momentum_update(twin, network, 0.9)
     torch.testing.assert_close(list(twin.parameters()), expected)
     assert not twin[1].running_mean.any()
 

@@ -12,7 +12,7 @@ def drawn(lengths, frames, seed=0, longest=None):
         sampling.candidates(longest or max(lengths), frames),
         generator=torch.Generator().manual_seed(seed),
     )
-    return sampling.random_frames(length, keys, frames)
+    return sampling.sampled_frames(length, keys, frames)
 
 
 def test_long_clips_lose_frames_and_short_ones_repeat_them():

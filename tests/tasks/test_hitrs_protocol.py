@@ -42,7 +42,7 @@ def classifier(cfg, encoder):
     skeleton = load("kinect_v1")
     card = EncoderCard("hitrs", {}, {}, {}, "kinect_v1", PEOPLE, FRAMES, "joint")
     problem = Problem(skeleton, PEOPLE, FRAMES, CLASSES, "joint")
-    return Classifier(cfg, encoder, problem, card, seed=0)
+    return Classifier(cfg, encoder, card, problem.classes, seed=0)
 
 
 def steep(model):

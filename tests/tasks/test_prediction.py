@@ -13,6 +13,7 @@ from pstl.data.datasets import cmu, nwucla, synthetic
 from pstl.data.fetch import fetch
 from pstl.data.parse import parse
 from pstl.data.recordings import write_recordings
+from pstl.encoding.heads import TunedEncoder
 from pstl.encoding.recorded import open_recorded
 from pstl.errors import UserError
 from pstl.metrics import motion as metrics_motion
@@ -155,9 +156,9 @@ def test_dropout_is_off_unless_wanted(tmp_path, wanted):
         "stgcn",
         [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)],
     )
-    predictor = prediction.Predictor(
-        here.copy(), here.card, config(dropout=wanted), SKELETON.joints, 0
-    ).train()
+    encoder = here.copy()
+    head = prediction.OffsetHead(config(), encoder.width, SKELETON.joints, 0)
+    predictor = TunedEncoder(encoder, here.card, head, encoder.width, "clip", wanted).train()
     states = {m.training for m in predictor.encoder.modules() if type(m).__name__ == "Dropout"}
     assert states == {wanted}
     assert predictor.encoder.input_norm.training
@@ -380,13 +381,13 @@ def test_the_head_reads_standardised_features(tmp_path):
     clips = prediction._clips(here, forecasts(here, cfg, here.train, "training"))
     encoder = here.copy()
     here.renew(encoder, clips)
-    predictor = prediction.Predictor(encoder, here.card, cfg, SKELETON.joints, 0)
+    head = prediction.OffsetHead(cfg, encoder.width, SKELETON.joints, 0)
+    predictor = TunedEncoder(encoder, here.card, head, encoder.width, "clip")
     predictor.renew(clips)
     with torch.no_grad():
-        predictor.head.weight.copy_(torch.eye(*predictor.head.weight.shape))
-        offsets = predictor.offsets(*clips.take(torch.arange(len(clips)))[:2]).flatten(1)[
-            :, : here.encoder.width
-        ]
+        head.layers.weight.copy_(torch.eye(*head.layers.weight.shape))
+        offsets = predictor.outputs(clips.batch(torch.arange(len(clips)))).flatten(1)
+        offsets = offsets[:, : here.encoder.width]
     alive = offsets.std(0) > 0.5  # a unit that is off for every clip stays at zero
     assert alive.any()
     torch.testing.assert_close(offsets.mean(0), torch.zeros(here.encoder.width), atol=1e-3, rtol=0)
