@@ -46,15 +46,17 @@ def slow_block(x, block):
 
 
 def test_no_shortcut_changes_a_number():
-    """Positions folded into the bias, products of all frames at once: the plain network's values."""
+    """Positions folded into the bias, products of all frames at once.
+
+    The plain network's values.
+    """
     encoder = tiny().double().eval()
     x = torch.randn(3, 3, 50, 20, dtype=torch.double)
     y = encoder.trunk.stem(x)
     for block in encoder.trunk.blocks:
         y = slow_block(y, block)
-    torch.testing.assert_close(
-        encoder.trunk(x), y, atol=1e-6, rtol=1e-5
-    )  # the position table is float32
+    # The position table is float32.
+    torch.testing.assert_close(encoder.trunk(x), y, atol=1e-6, rtol=1e-5)
 
 
 def test_parameter_counts_are_the_papers():
@@ -77,7 +79,10 @@ def test_shapes_for_every_body(name, people, frames):
 
 
 def test_absent_bodies_are_encoded_once_and_count_like_present_ones():
-    """The mean is over all slots (PSP spec 10.9); most clips have one person, so half of the work is saved in evaluation."""
+    """The mean is over all slots (PSP spec 10.9).
+
+    Most clips have one person, so half of the work is saved in evaluation.
+    """
     encoder, x = tiny("kinect_v2", 2).eval(), torch.randn(4, 3, 50, 25, 2)
     x[::2, ..., 1] = 0
     rows = []

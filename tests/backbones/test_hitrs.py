@@ -27,7 +27,10 @@ def tiny(name="kinect_v2", people=2, **cfg):
 
 
 def clips(name="kinect_v2", people=2):
-    """Five recordings of 1 to 50 frames, zero beyond them; the even ones have one person, in the first slot or in the second."""
+    """Five recordings of 1 to 50 frames, zero beyond them.
+
+    The even ones have one person, in the first slot or in the second.
+    """
     x = torch.randn(
         5,
         3,
@@ -46,11 +49,13 @@ def clips(name="kinect_v2", people=2):
     return x, length
 
 
-# --- the same in the released code's steps: nothing packed, merged, fused or left out -------------------------------------
+# --- the same in the released code's steps: nothing packed, merged, fused or left out -------------
 
 
 def slow_layer(x, layer, blocked=None):
-    """Attention with explicit matrices, one head after the other; blocked: (tokens, tokens), True where forbidden."""
+    """Attention with explicit matrices, one head after the other; blocked: (tokens, tokens), True
+    where forbidden.
+    """
     y, inner = layer.attend_norm(x), layer.inner // layer.heads
     query, key, value = (y @ weight.T for weight in layer.attend_in.weight.chunk(3))
     heads = []
@@ -122,7 +127,9 @@ def slow_body(x, encoder):
 
 @pytest.mark.parametrize(("name", "people"), [("kinect_v2", 2), ("kinect_v1", 1)])
 def test_packed_features_are_those_of_every_body_alone(name, people):
-    """Packing, one frame of zeros for all edges, absent people encoded once, token-only layers, fused attention: no number changes."""
+    """Packing, one frame of zeros for all edges, absent people encoded once, token-only layers,
+    fused attention: no number changes.
+    """
     encoder, (x, length) = tiny(name, people), clips(name, people)
     with torch.no_grad():
         features = encoder(x, length=length)
@@ -138,7 +145,9 @@ def test_packed_features_are_those_of_every_body_alone(name, people):
 
 
 def test_levels_compute_real_frames_clips_and_people_only(monkeypatch):
-    """Padding must cost nothing: recorded frames and one of zeros, real clips and one of zeros, bodies and one per number of clips."""
+    """Padding must cost nothing: recorded frames and one of zeros, real clips and one of zeros,
+    bodies and one per number of clips.
+    """
     encoder, (x, length) = tiny(), clips()
     rows = {}
     for level in ("frame_level", "clip_level", "video_level"):
@@ -159,7 +168,10 @@ def test_levels_compute_real_frames_clips_and_people_only(monkeypatch):
 
 
 def test_parts_are_the_whole(monkeypatch):
-    """Bounded memory must not change features: parts of a few rows against one part, and against the pass that keeps gradients."""
+    """Bounded memory must not change features.
+
+    Parts of a few rows against one part, and against the pass that keeps gradients.
+    """
     encoder, (x, length) = tiny(), clips()
     whole = encoder(x, length=length).clip.detach()
     with torch.no_grad():
@@ -185,7 +197,9 @@ def test_what_lies_beyond_a_clip_is_never_read():
 
 
 def test_missing_slots_are_absent_people():
-    """A recording with one slot, in a data set of two people, is averaged with an absent body as in the released code (Hi-TRS spec 5)."""
+    """A recording with one slot, in a data set of two people, is averaged with an absent body as in
+    the released code (Hi-TRS spec 5).
+    """
     encoder, (x, length) = tiny(), clips()
     with torch.no_grad():
         torch.testing.assert_close(
@@ -206,7 +220,9 @@ def test_frames_do_not_see_each_other_below_the_clip_level():
 
 
 def test_a_joint_sees_no_other_joint_of_its_frame():
-    """Diagonal blocks closed but for the diagonal, everything else open: C-TRS mixes over time only (Hi-TRS spec 2)."""
+    """Diagonal blocks closed but for the diagonal, everything else open: C-TRS mixes over time only
+    (Hi-TRS spec 2).
+    """
     open_ = clip_mask(7, 25)
     assert open_.shape == (176, 176)
     assert open_[-1].all()
@@ -218,7 +234,10 @@ def test_a_joint_sees_no_other_joint_of_its_frame():
 
 
 def test_positions_start_as_sinusoids():
-    """Even channels sine, odd cosine; in clips the first half tells the joint, the second the frame (Hi-TRS spec 2)."""
+    """Even channels sine, odd cosine.
+
+    In clips the first half tells the joint, the second the frame (Hi-TRS spec 2).
+    """
     for p, i in ((0, 0), (5, 2), (24, 7)):
         angle = p / 10_000 ** (i // 2 * 2 / 8)
         assert float(sinusoid(25, 8)[p, i]) == pytest.approx(
@@ -244,7 +263,10 @@ def test_parameter_counts_are_the_papers():
 
 
 def test_impossible_clips_are_refused():
-    """More clips than the table of positions holds, or another skeleton: one line that says what to do."""
+    """More clips than the table of positions holds, or another skeleton.
+
+    One line that says what to do.
+    """
     with pytest.raises(ShapeError, match="cut the recording"):
         tiny(clips=3)(torch.zeros(1, 3, 22, 25, 1, dtype=torch.float64))
     with pytest.raises(ShapeError, match="expected"):
@@ -252,7 +274,10 @@ def test_impossible_clips_are_refused():
 
 
 def test_bf16_keeps_the_difference_between_clips():
-    """Residual sums stay in float32, features are float32: clips differ by less than bf16 resolves."""
+    """Residual sums stay in float32, features are float32.
+
+    Clips differ by less than bf16 resolves.
+    """
     encoder, (x, length) = tiny().float(), clips()
     with torch.no_grad():
         plain = encoder(x.float(), length=length).clip

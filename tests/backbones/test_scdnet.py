@@ -33,7 +33,10 @@ def bodies(n=6, name="kinect_v2", people=2):
 
 
 def slow_unit(x, u):
-    """One released GCN unit, subset by subset: full-resolution relations, then their time mean.   x: (P, C, T, V)."""
+    """One released GCN unit, subset by subset: full-resolution relations, then their time mean.
+
+    x: (P, C, T, V).
+    """
     d, r = u.norm.num_features, u.relations
     receiver, source = u.relate.weight.view(2, 3, r, -1, 1, 1)
     bias = u.relate.bias.view(2, 3, r)
@@ -110,9 +113,13 @@ def slow_layer(x, layer):
         width, layer.heads, layer.feed_in.out_features, 0.0, batch_first=True
     ).to(x.dtype)
     pairs = {
-        "self_attn.in_proj_": layer.attend_in, "self_attn.out_proj.": layer.attend_out, "norm1.": layer.attend_norm,
-        "linear1.": layer.feed_in, "linear2.": layer.feed_out, "norm2.": layer.feed_norm,
-    }  # fmt: skip
+        "self_attn.in_proj_": layer.attend_in,
+        "self_attn.out_proj.": layer.attend_out,
+        "norm1.": layer.attend_norm,
+        "linear1.": layer.feed_in,
+        "linear2.": layer.feed_out,
+        "norm2.": layer.feed_norm,
+    }
     weights = {
         old + name: value
         for old, module in pairs.items()
@@ -125,9 +132,8 @@ def slow(x, encoder):
     """The whole encoder as SCD-Net spec 4.1 and 4.2 tell it: every body encoded, nothing fused."""
     y = slow_stem(x, encoder.temporal_stem).permute(0, 3, 1, 4, 2).flatten(2)  # (N, T, M V C)
     temporal = slow_layer(encoder.temporal_tokens(y), encoder.temporal_layer)
-    y = (
-        slow_stem(x, encoder.spatial_stem).permute(0, 1, 4, 3, 2).flatten(3).flatten(1, 2)
-    )  # (N, M V, T C)
+    # (N, M V, T C).
+    y = slow_stem(x, encoder.spatial_stem).permute(0, 1, 4, 3, 2).flatten(3).flatten(1, 2)
     spatial = slow_layer(encoder.spatial_tokens(y), encoder.spatial_layer)
     return torch.cat([temporal.max(1).values, spatial.max(1).values], 1)
 
@@ -135,7 +141,10 @@ def slow(x, encoder):
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("name", "people"), [("kinect_v2", 2), ("kinect_v1", 1)])
 def test_no_shortcut_changes_a_number(training, name, people):
-    """Time means first, fused products and convolutions, absent bodies once: outputs and gradients of the plain network."""
+    """Time means first, fused products and convolutions, absent bodies once.
+
+    Outputs and gradients of the plain network.
+    """
     encoder, x = tiny(name, people).double().train(training), bodies(6, name, people).double()
     ours, theirs = encoder(x).clip, slow(x, encoder)
     torch.testing.assert_close(ours, theirs)
@@ -193,7 +202,9 @@ def test_shapes_for_every_body(name, people):
 
 
 def test_a_clip_with_fewer_people_has_absent_ones():
-    """Transfer to a one-person data set must see the features of the same clip with an empty second slot."""
+    """Transfer to a one-person data set must see the features of the same clip with an empty second
+    slot.
+    """
     encoder, x = tiny().eval(), bodies(4)
     x[..., 1] = 0
     torch.testing.assert_close(encoder(x[..., :1]).clip, encoder(x).clip)
@@ -203,7 +214,9 @@ def test_a_clip_with_fewer_people_has_absent_ones():
 
 
 def test_released_features(shared):
-    """The released network's clip features on the same input, before any import code is involved in how they are read."""
+    """The released network's clip features on the same input, before any import code is involved in
+    how they are read.
+    """
     from pstl.train.checkpoint import read
     from tests.official import imported
 
@@ -223,13 +236,17 @@ def test_released_features(shared):
 
 
 def test_order_of_tokens_is_of_no_account():
-    """No positional encoding: what knows about order is the content of the tokens (SCD-Net spec 4.2, 11)."""
+    """No positional encoding: what knows about order is the content of the tokens (SCD-Net spec
+    4.2, 11).
+    """
     layer, x = tiny().eval().temporal_layer, torch.randn(2, 64, 16)
     torch.testing.assert_close(layer(x[:, torch.randperm(64)]).amax(1), layer(x).amax(1))
 
 
 def test_a_graph_unit_begins_as_its_shortcut():
-    """BN scale 1e-6 and alpha 0: the graph branch grows from nothing, which is how the released stems train (SCD-Net spec 4.1, 11)."""
+    """BN scale 1e-6 and alpha 0: the graph branch grows from nothing, which is how the released
+    stems train (SCD-Net spec 4.1, 11).
+    """
     unit = GraphUnit(3, 8, torch.from_numpy(directed_partition(load("kinect_v2"))))
     x = torch.randn(4, 3, 25, 64)
     torch.testing.assert_close(
@@ -239,12 +256,20 @@ def test_a_graph_unit_begins_as_its_shortcut():
 
 
 def test_fused_weights_start_like_separate_ones():
-    """Kaiming fan-out of ONE convolution: fused ones would start weaker by the root of their number (SCD-Net spec 4.1)."""
+    """Kaiming fan-out of ONE convolution.
+
+    Fused ones would start weaker by the root of their number (SCD-Net spec 4.1).
+    """
     torch.manual_seed(0)
     block = Block(64, 256, torch.zeros(3, 25, 25), residual=True)
     expected = {
-        "graph.relate": 8, "graph.value": 256, "graph.shortcut": 256, "time.enter": 64, "time.convs.0": 64 * 5, "residual": 256,
-    }  # fmt: skip
+        "graph.relate": 8,
+        "graph.value": 256,
+        "graph.shortcut": 256,
+        "time.enter": 64,
+        "time.convs.0": 64 * 5,
+        "residual": 256,
+    }
     for name, fan_out in expected.items():
         module = block.get_submodule(name)
         assert float(module.weight.detach().std()) == pytest.approx(
@@ -257,9 +282,8 @@ def test_fused_weights_start_like_separate_ones():
     assert float(block.time.enter_norm.weight.detach().std()) == pytest.approx(0.02, rel=0.3)
     assert (block.graph.shortcut_norm.weight == 1).all()
     matrices = tiny(width=64, heads=8).spatial_tokens[3].weight
-    assert float(matrices.detach().abs().max()) == pytest.approx(
-        (6 / 128) ** 0.5, rel=0.05
-    )  # Xavier-uniform
+    # Xavier-uniform.
+    assert float(matrices.detach().abs().max()) == pytest.approx((6 / 128) ** 0.5, rel=0.05)
 
 
 def test_bf16_stays_close():

@@ -37,7 +37,9 @@ def test_shapes_for_both_skeletons(name, people):
 
 
 def test_dropped_joints_have_no_influence():
-    """Removal is removal: what the lost joints did must not matter, in the features or in the graph."""
+    """Removal is removal: what the lost joints did must not matter, in the features or in the
+    graph.
+    """
     net, x, drop = encoder(width=4).eval(), torch.randn(2, 3, 50, 25, 2), torch.tensor([0, 7, 20])
     y = x.clone()
     y[:, :, :, drop] += 10
@@ -70,7 +72,9 @@ def test_persons_may_change_places():
 
 @pytest.mark.parametrize(("c_in", "c_out"), [(3, 16), (8, 8), (16, 4)])
 def test_graph_convolution_is_the_published_sum(c_in, c_out):
-    """Whichever product comes first, the sum over subsets and neighbours is the same, gradients too."""
+    """Whichever product comes first, the sum over subsets and neighbours is the same, gradients
+    too.
+    """
     torch.manual_seed(0)
     v, p, t = 7, 2, 5
     inputs = [

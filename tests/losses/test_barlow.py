@@ -14,7 +14,10 @@ def plain(za, zb, weight):
 
 @pytest.mark.parametrize(("n", "width"), [(8, 40), (40, 8), (16, 16)])
 def test_loss_and_gradient_equal_the_published_formula(n, width):
-    """The small-Gram form is exact algebra: value and gradient agree in float64 with the D x D form."""
+    """The small-Gram form is exact algebra.
+
+    Value and gradient agree in float64 with the D x D form.
+    """
     za, zb = (
         standardise(torch.randn(n, width, dtype=torch.double)).double().requires_grad_()
         for _ in range(2)
@@ -29,9 +32,8 @@ def test_loss_and_gradient_equal_the_published_formula(n, width):
 
 def test_identical_decorrelated_views_cost_nothing():
     """The minimum of the loss is a cross-correlation equal to the identity."""
-    z = (
-        torch.linalg.qr(torch.randn(64, 8, dtype=torch.double) - 0).Q * 8
-    )  # columns orthogonal, mean square 1
+    # Columns orthogonal, mean square 1.
+    z = torch.linalg.qr(torch.randn(64, 8, dtype=torch.double) - 0).Q * 8
     assert float(barlow_twins(z, z, 1.0)) == pytest.approx(0, abs=1e-12)
 
 

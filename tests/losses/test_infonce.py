@@ -27,7 +27,10 @@ def slow(query, key, negatives, temperature):
 
 
 def test_value_is_the_definition():
-    """-log of the positive's share, averaged over clips; the temperature divides every similarity."""
+    """-log of the positive's share, averaged over clips.
+
+    The temperature divides every similarity.
+    """
     q, k, negatives = rows(6, 8), rows(7, 8)[:6], rows(40, 8)
     assert float(info_nce(q, k, negatives, 0.2)) == pytest.approx(
         slow(q, k, negatives, 0.2), rel=1e-5
@@ -38,7 +41,10 @@ def test_value_is_the_definition():
 
 
 def test_one_product_for_shared_negatives_changes_nothing():
-    """Temporal and spatial queries share keys and queue; together they must give what they give apart."""
+    """Temporal and spatial queries share keys and queue.
+
+    Together they must give what they give apart.
+    """
     q, k, negatives = rows(2, 5, 8), rows(5, 8), rows(30, 8)
     together = info_nce(q, k, negatives, 0.2)
     apart = torch.stack([info_nce(part, k, negatives, 0.2) for part in q])
@@ -46,7 +52,10 @@ def test_one_product_for_shared_negatives_changes_nothing():
 
 
 def test_no_information_costs_the_logarithm_of_the_choices():
-    """At random initialisation a term is near ln(8193) = 9.01 (SCD-Net spec 5): the loss curve's known starting point."""
+    """At random initialisation a term is near ln(8193) = 9.01 (SCD-Net spec 5).
+
+    The loss curve's known starting point.
+    """
     zero = torch.zeros(3, 4)
     assert float(info_nce(zero, zero, torch.zeros(8192, 4), 0.2)) == pytest.approx(9.011, abs=1e-3)
 
@@ -60,13 +69,14 @@ def test_the_positive_stands_first():
 
 
 def test_autocast_does_not_round_the_similarities():
-    """bf16 has three digits; divided by a temperature of 0.07 the error would be of the order of the loss."""
+    """bf16 has three digits; divided by a temperature of 0.07 the error would be of the order of
+    the loss.
+    """
     q, k, negatives = rows(6, 8), rows(7, 8)[:6], rows(40, 8)
     exact = q @ negatives.T / 0.2
     with torch.autocast("cpu", torch.bfloat16):
-        assert not torch.allclose(
-            (q @ negatives.T).float() / 0.2, exact, atol=1e-3
-        )  # what would happen without care
+        # What would happen without care.
+        assert not torch.allclose((q @ negatives.T).float() / 0.2, exact, atol=1e-3)
         torch.testing.assert_close(logits(q, k, negatives, 0.2)[:, 1:], exact)
 
 
@@ -77,7 +87,10 @@ def test_shapes_that_do_not_fit_are_refused():
 
 
 def test_batch_logits_are_scaled_cosines():
-    """In-batch InfoNCE is the cross-entropy of these against the diagonal: the Hi-TRS last-clip loss (Hi-TRS spec 3.4)."""
+    """In-batch InfoNCE is the cross-entropy of these against the diagonal.
+
+    The Hi-TRS last-clip loss (Hi-TRS spec 3.4).
+    """
     query, key = torch.randn(5, 7) * 3, torch.randn(5, 7)
     expected = [[float(F.cosine_similarity(q, k, dim=0)) / 0.07 for k in key] for q in query]
     torch.testing.assert_close(

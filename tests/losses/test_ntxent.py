@@ -19,7 +19,9 @@ def naive(a, b, temperature):
 
 
 def test_the_formula():
-    """Both directions, the row itself left out, the other stream's row of the same clip as the positive."""
+    """Both directions, the row itself left out, the other stream's row of the same clip as the
+    positive.
+    """
     a, b = torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(0)).double()
     assert float(nt_xent(a, b, 0.07)) == pytest.approx(naive(a, b, 0.07))
 

@@ -37,7 +37,9 @@ def tiny(name="kinect_v2", stream="joint", encoder=TINY, **cfg):
 
 
 def batch(n=5, name="kinect_v2", frames=50):
-    """People who stand somewhere and swing at a pace of their own; 19 to `frames` recorded frames, zero beyond them."""
+    """People who stand somewhere and swing at a pace of their own; 19 to `frames` recorded frames,
+    zero beyond them.
+    """
     rng, joints = torch.Generator().manual_seed(1), load(name).joints
     place, size, phase = (torch.randn(n, 3, 1, joints, 1, generator=rng) for _ in range(3))
     pace = torch.linspace(0.1, 0.6, n).view(n, 1, 1, 1, 1)
@@ -53,11 +55,14 @@ def frames_of(data):
     return data.x[..., 0].permute(0, 2, 3, 1)
 
 
-# --- the released code ------------------------------------------------------------------------------------------------
+# --- the released code ----------------------------------------------------------------------------
 
 
 def close(ours, theirs):
-    """The tolerance of the parity vectors is a hundredth of the spread between clips; we ask for a thousandth of that."""
+    """The tolerance of the parity vectors is a hundredth of the spread between clips.
+
+    We ask for a thousandth of that.
+    """
     return np.abs(np.asarray(ours) - theirs).max() <= 1e-5 * theirs.std(axis=0).max()
 
 
@@ -81,7 +86,7 @@ def test_embed_gives_the_released_features(shared, tmp_path):
 
 
 def test_clip_tokens_and_pose_head_of_the_released_model(shared):
-    """The levels below the video, absent people included, and the head that restores masked joints."""
+    """Levels below the video, absent people included, and the head that restores masked joints."""
     content, vectors = (
         read(shared / "parity/hitrs_official.pt"),
         np.load(shared / "parity/hitrs.npz"),
@@ -135,7 +140,7 @@ def test_parameter_counts_are_the_papers():
     assert sum(p.numel() for p in method.parameters()) == 7_051_143
 
 
-# --- views --------------------------------------------------------------------------------------------------------------
+# --- views ----------------------------------------------------------------------------------------
 
 
 def views(n=3000, frames=20, **cfg):
@@ -151,24 +156,26 @@ def views(n=3000, frames=20, **cfg):
 
 
 def test_half_of_the_views_are_augmented_once_in_space_and_once_in_time():
-    """Probability 0.5, then one of three in space and one of two in time, each as likely (Hi-TRS spec 1.4)."""
+    """Probability 0.5, then one of three in space and one of two in time, each as likely (Hi-TRS
+    spec 1.4).
+    """
     view, length, x = views()
     cropped, untouched = length < 20, (view == x).flatten(1).all(1)
     assert float(untouched.float().mean()) == pytest.approx(0.5, abs=0.03)
-    assert float(cropped.float().mean()) == pytest.approx(
-        0.25 * 0.875, abs=0.03
-    )  # one crop in eight removes no frame
+    # One crop in eight removes no frame.
+    assert float(cropped.float().mean()) == pytest.approx(0.25 * 0.875, abs=0.03)
     straight, uncropped = x[0, :, :, :, 0], ~cropped & ~untouched
-    in_space = (
-        view[uncropped][:, :, -1, :, 0] - straight[:, -1]
-    ).abs() > 1e-6  # the last frame is never interpolated
+    # The last frame is never interpolated.
+    in_space = (view[uncropped][:, :, -1, :, 0] - straight[:, -1]).abs() > 1e-6
     joints = in_space.any(1).sum(1)
     assert set(joints.tolist()) <= {0, 5, 25}
     assert float((joints == 5).float().mean()) == pytest.approx(1 / 3, abs=0.05)
 
 
 def test_transforms_in_space_are_the_papers():
-    """Scale by 0.8 to 1.2, shear with ones on the diagonal and up to 0.5 beside it, five joints by up to 0.2 m for the whole clip."""
+    """Scale by 0.8 to 1.2, shear with ones on the diagonal and up to 0.5 beside it, five joints by
+    up to 0.2 m for the whole clip.
+    """
     view, length, x = views()
     kept = length == 20
     last, plain = view[kept][:, :, -1, :, 0], x[0, :, -1, :, 0]
@@ -188,7 +195,10 @@ def test_transforms_in_space_are_the_papers():
 
 
 def test_transforms_in_time_are_the_papers():
-    """A crop cuts up to a fifth, anywhere at either end; interpolation keeps length and last frame (Hi-TRS spec 1.4)."""
+    """A crop cuts up to a fifth, anywhere at either end.
+
+    Interpolation keeps length and last frame (Hi-TRS spec 1.4).
+    """
     view, length, x = views(scale=0.0, shear=0.0, noise=0.0)
     assert set(length.tolist()) == {16, 17, 18, 19, 20}
     start = view[:, 0, 0, 0, 0] - 1
@@ -204,7 +214,7 @@ def test_transforms_in_time_are_the_papers():
 
 
 def test_three_windows_are_left_of_the_shortest_recording():
-    """The clip order needs two clips and a third to be found; 19 frames at least (Hi-TRS spec 1.4)."""
+    """The clip order needs two clips and a third to be found: 19 frames (Hi-TRS spec 1.4)."""
     method = tiny()
     assert method.wants.shortest == 19
     t = method.wants.shortest
@@ -213,7 +223,10 @@ def test_three_windows_are_left_of_the_shortest_recording():
 
 
 def test_two_people_are_moved_alike_and_absent_ones_not_at_all():
-    """In fine-tuning both bodies of a clip undergo one transform; an absent one must stay exactly zero (Hi-TRS spec 1.4)."""
+    """In fine-tuning both bodies of a clip undergo one transform.
+
+    An absent one must stay exactly zero (Hi-TRS spec 1.4).
+    """
     one = batch(64).x
     x = torch.cat([one, one], dim=4)
     x[::2, ..., 1] = 0
@@ -226,7 +239,10 @@ def test_two_people_are_moved_alike_and_absent_ones_not_at_all():
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_streams_are_made_after_the_augmentation(stream):
-    """Motion is that since the frame before: zero in the first frame of a crop, and the end does not jump to the padding (Hi-TRS spec 1.2)."""
+    """Motion is that since the frame before.
+
+    Zero in the first frame of a crop, and the end does not jump to the padding (Hi-TRS spec 1.2).
+    """
     n, method = 64, tiny(stream=stream, scale=0.0, shear=0.0, noise=0.0)
     data = Batch(views(n)[2].expand(n, -1, -1, -1, -1).clone(), torch.full((n,), 20))
     view, length = method.augmented(method.cfg, data.x, data.length, torch_generator(0, "test"))
@@ -253,16 +269,17 @@ def test_nothing_beyond_a_recording_is_read():
     assert torch.equal(*losses)
 
 
-# --- tasks --------------------------------------------------------------------------------------------------------------
+# --- tasks ----------------------------------------------------------------------------------------
 
 
 def test_masked_joints_are_as_many_and_as_the_paper_says():
-    """15 % of the joints; of these 80 % become (1, 1, 1), 10 % another joint of another frame of the same body, 10 % stay (Hi-TRS spec 3.1)."""
+    """15 % of the joints; of these 80 % become (1, 1, 1), 10 % another joint of another frame of
+    the same body, 10 % stay (Hi-TRS spec 3.1).
+    """
     length = torch.tensor([30, 2, 40])
     packed = windows.pack(length)
-    code = (
-        torch.arange(72 * 25.0).view(72, 25, 1).expand(-1, -1, 3) + 10
-    )  # each joint tells where it comes from
+    # Each joint tells where it comes from.
+    code = torch.arange(72 * 25.0).view(72, 25, 1).expand(-1, -1, 3) + 10
     counts, sources = torch.zeros(4), []
     for draw in range(60):
         u = torch.rand(72, 25, dtype=torch.float64, generator=torch.Generator().manual_seed(draw))
@@ -285,13 +302,16 @@ def test_masked_joints_are_as_many_and_as_the_paper_says():
 
 
 def test_a_clip_that_moves_is_chosen_uniformly():
-    """A clip without motion cannot tell whether its frames were exchanged; one without any is no item of the loss (Hi-TRS spec 3.2)."""
+    """A clip without motion cannot tell whether its frames were exchanged.
+
+    One without any is no item of the loss (Hi-TRS spec 3.2).
+    """
     length = torch.tensor([30, 30, 30])
     packed = windows.pack(length)
     x = torch.zeros(90, 4, 3)
-    x[20:30] = (
-        1.0  # body 0 moves once, between its frames 19 and 20; body 1 starts elsewhere and stands still; body 2 walks
-    )
+    # Body 0 moves once, between its frames 19 and 20; body 1 starts elsewhere and stands still;
+    # body 2 walks.
+    x[20:30] = 1.0
     x[30:60] = 5.0
     x[60:] = torch.arange(30.0)[:, None, None]
     seen = [[], []]
@@ -307,7 +327,9 @@ def test_a_clip_that_moves_is_chosen_uniformly():
 
 
 def slow_parts(method, x, length, rng):
-    """The four tasks one body and one clip at a time, with the same draws; C-TRS called anew for each of them."""
+    """The four tasks one body and one clip at a time, with the same draws; C-TRS called anew for
+    each of them.
+    """
     encoder, (b, t, v) = method.encoder, x.shape[:3]
     draw = torch.rand(b, t, v, generator=rng, dtype=torch.float64)
     preference, frame_draw, clip_draw = (torch.rand(b, n, generator=rng) for n in (t, 2, 2))
@@ -359,7 +381,10 @@ def slow_parts(method, x, length, rng):
 
 @pytest.mark.parametrize(("name", "stream"), [("kinect_v2", "joint"), ("kinect_v1", "motion")])
 def test_one_pass_gives_what_separate_passes_give(name, stream, monkeypatch):
-    """Packed bodies, one C-TRS call for three tasks, token-only last layers: tokens and gradients are those of each body alone."""
+    """Packed bodies, one C-TRS call for three tasks, token-only last layers.
+
+    Tokens and gradients are those of each body alone.
+    """
     method, data = tiny(name, stream).double(), batch(4, name)
     data.x[3] = data.x[3, :, :1]  # stands still: in the motion stream as well as in this one
     x = frames_of(data._replace(x=method.as_stream(data.x.double(), load(name), stream)))
@@ -387,7 +412,9 @@ def test_one_pass_gives_what_separate_passes_give(name, stream, monkeypatch):
 
 
 def test_the_losses_are_the_papers():
-    """Smooth L1 of coordinates times ten, two binary choices (unchanged is class 1), InfoNCE at 0.07 within the batch, weights 1."""
+    """Smooth L1 of coordinates times ten, two binary choices (unchanged is class 1), InfoNCE at
+    0.07 within the batch, weights 1.
+    """
     method = tiny()
     torch.manual_seed(1)
     pair, order, last = (
@@ -421,7 +448,10 @@ def test_the_losses_are_the_papers():
 
 
 def test_keys_have_no_gradient():
-    """The last clip's token is a target: were it to learn, the easiest answer would be one token for all (Hi-TRS spec 3.4)."""
+    """The last clip's token is a target.
+
+    Were it to learn, the easiest answer would be one token for all (Hi-TRS spec 3.4).
+    """
     data = batch()
     parts = tiny().parts(frames_of(data), data.length, torch_generator(0, "test"))
     assert parts.order.requires_grad
@@ -432,7 +462,10 @@ def test_keys_have_no_gradient():
     ("name", "stream"), [("kinect_v1", "motion"), ("kinect_v2", "bone"), ("kinect_v2", "joint")]
 )
 def test_a_few_steps_lower_the_loss(name, stream):
-    """Sixty steps on eight people: joints are restored and last clips found better than by chance, on every sensor and stream."""
+    """Sixty steps on eight people.
+
+    Joints are restored and last clips found better than by chance, on every sensor and stream.
+    """
     method = tiny(name, stream).train()
     optim = optimiser.build(method, TrainSettings(epochs=1, optimiser="adamw", lr=4e-3))
     data, curve = batch(8, name, 40), []
@@ -480,7 +513,7 @@ def test_other_encoders_are_refused():
         )
 
 
-# --- two processes ------------------------------------------------------------------------------------------------------
+# --- two processes --------------------------------------------------------------------------------
 
 
 def one_step():
@@ -501,5 +534,7 @@ def one_step():
 
 @pytest.mark.slow
 def test_two_ranks_are_one_process(tmp_path):
-    """Draws for the whole batch, one pool of last clips, means over all bodies; 7 do not divide by two and one stands still."""
+    """Draws for the whole batch, one pool of last clips, means over all bodies; 7 do not divide by
+    two and one stands still.
+    """
     ranks.compare(one_step, tmp_path, atol=1e-8, rtol=1e-6)

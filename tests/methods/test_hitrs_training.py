@@ -21,14 +21,27 @@ from pstl.train import pretrain as pretraining
 CPU = torch.device("cpu")
 RUN = "tiny/nwucla/xview/hitrs/motion/s0"
 TRAIN = {
-    "epochs": 9, "max_steps": 3, "batch_size": 6, "accumulate": 2, "optimiser": "adamw", "lr": 1e-3, "weight_decay": 0.01,
-    "no_decay": ["bias", "norm", "positions", "token"], "clip_norm": 1.0, "schedule": "linear", "warmup_steps": 1, "decay_steps": 9,
-}  # fmt: skip
+    "epochs": 9,
+    "max_steps": 3,
+    "batch_size": 6,
+    "accumulate": 2,
+    "optimiser": "adamw",
+    "lr": 1e-3,
+    "weight_decay": 0.01,
+    "no_decay": ["bias", "norm", "positions", "token"],
+    "clip_norm": 1.0,
+    "schedule": "linear",
+    "warmup_steps": 1,
+    "decay_steps": 9,
+}
 
 
 @pytest.fixture
 def world(tmp_path):
-    """params.yaml and 24 walks of 12 to 60 frames of one or two people, zero beyond; the first 16 are for training."""
+    """params.yaml and 24 walks of 12 to 60 frames of one or two people, zero beyond.
+
+    The first 16 are for training.
+    """
     x = np.random.default_rng(0).normal(size=(24, 3, 60, 20, 2)).cumsum(2).astype(np.float32) * 0.05
     length = np.linspace(12, 60, 24).astype(np.int64)
     x[::3, ..., 1] = 0
@@ -89,7 +102,9 @@ def weights(path):
 
 
 def test_from_array_to_accuracies(world):
-    """Pre-train, extract, probe: the features are those of every recording's own frames, in the paper's motion stream."""
+    """Pre-train, extract, probe: the features are those of every recording's own frames, in the
+    paper's motion stream.
+    """
     pretrain(world, world / "run/encoder.pt")
     curve = [json.loads(line) for line in (world / "run/curve.jsonl").read_text().splitlines()]
     assert curve[-1]["step"] == 3
@@ -140,7 +155,10 @@ def test_from_array_to_accuracies(world):
 
 
 def test_its_fine_tuning_protocol_trains_the_encoder(world):
-    """The paper's protocol: augmented recordings of any length, every weight; a clip of 12 frames is no reason to stop."""
+    """The paper's protocol: augmented recordings of any length, every weight.
+
+    A clip of 12 frames is no reason to stop.
+    """
     pretrain(world, world / "run/encoder.pt")
     text = yaml.safe_load((world / "params.yaml").read_text())
     train = {
@@ -175,7 +193,10 @@ def test_its_fine_tuning_protocol_trains_the_encoder(world):
 
 
 def test_items_are_bodies_of_long_enough_recordings(world):
-    """19 frames at least, each person for itself, absent ones never: the released pre-training set (Hi-TRS spec 1.1, 1.4)."""
+    """19 frames at least, each person for itself, absent ones never.
+
+    The released pre-training set (Hi-TRS spec 1.1, 1.4).
+    """
     params, run, data = load(world / "params.yaml"), Run.parse(RUN), open_array(world / "array")
     section = params.method("tiny", "hitrs")
     method = pretraining.build_method(run, section, pretraining.card_of(run, section, data), 3)
@@ -210,7 +231,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(world, monkeypatch):
 
 
 def test_a_trace_counts_real_steps(world):
-    """Accuracy against steps: items are bodies and the last epoch is cut short, so only the run's own curve knows the steps."""
+    """Accuracy against steps: items are bodies and the last epoch is cut short, so only the run's
+    own curve knows the steps.
+    """
     text = yaml.safe_load((world / "params.yaml").read_text())
     text["methods"]["hitrs"]["train"] |= {"snapshot_every": 1}
     (world / "params.yaml").write_text(yaml.safe_dump(text))
@@ -258,7 +281,10 @@ def test_bf16_stays_near_float32(world):
 
 @pytest.mark.slow
 def test_torchrun_gives_the_encoder_of_one_process(world):
-    """The command a cluster runs. Dropout is off, because each rank draws its own; plain SGD, because Adam magnifies rounding."""
+    """The command a cluster runs.
+
+    Dropout is off, because each rank draws its own; plain SGD, because Adam magnifies rounding.
+    """
     text = yaml.safe_load((world / "params.yaml").read_text())
     text["methods"]["hitrs"]["train"] |= {"optimiser": "sgd"}
     text["methods"]["hitrs"]["encoder"] |= {"dropout": 0.0}

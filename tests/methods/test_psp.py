@@ -45,7 +45,7 @@ def batch(labelled=4, others=6, name="kinect_v1", people=1, frames=70):
     return Batch(x, length, y, labelled=labelled)
 
 
-# --- the released code ------------------------------------------------------------------------------------------------
+# --- the released code ----------------------------------------------------------------------------
 
 
 # What stands behind the encoder in a released checkpoint, and in a Method of ours.
@@ -82,19 +82,24 @@ def released(shared):
         50,
     )
     method = tiny("kinect_v2", 2, width=16, classes=60).eval()
+    # strict: all of it.
     method.load_state_dict(
         {f"encoder.{k}": v for k, v in weights.items()} | released_heads(content["model"])
-    )  # strict: all of it
+    )
     return method, np.load(shared / "parity/psp.npz")
 
 
 def close(ours, theirs, limit=2e-4):
-    """Largest difference over the spread between clips: float32 noise, where the vectors' own tolerance is 1e-2."""
+    """Largest difference over the spread between clips: float32 noise, where the vectors' own
+    tolerance is 1e-2.
+    """
     return np.abs(np.asarray(ours.detach()) - theirs).max() <= limit * theirs.std(axis=0).max()
 
 
 def test_import_and_embed_give_the_released_features(shared, tmp_path):
-    """Both streams' encoder averages and, with the classifier that comes along, the logits, through the commands a user types."""
+    """Both streams' encoder averages and, with the classifier that comes along, the logits, through
+    the commands a user types.
+    """
     vectors = np.load(shared / "parity/psp.npz")
     np.save(tmp_path / "x.npy", vectors["x"])
     card = import_weights("psp", shared / "parity/psp_official.state", tmp_path / "encoder.pt")
@@ -114,7 +119,10 @@ def test_import_and_embed_give_the_released_features(shared, tmp_path):
 
 
 def test_all_outputs_of_the_released_model(released):
-    """Averages, logits, six attention outputs, six projections: encoder, polymerised maps, residuals and the shared projector."""
+    """Averages, logits, six attention outputs, six projections.
+
+    Encoder, polymerised maps, residuals and the shared projector.
+    """
     method, vectors = released
     with torch.no_grad():
         maps = {
@@ -137,7 +145,9 @@ def test_all_outputs_of_the_released_model(released):
 
 @pytest.mark.parametrize("change", ["recursive", "weights", "transposed"])
 def test_parity_would_notice_another_attention(released, change):
-    """The vectors must tell the code's additive maps from other readings, or agreeing with them means nothing."""
+    """The vectors must tell the code's additive maps from other readings, or agreeing with them
+    means nothing.
+    """
     method, vectors = released
     if change == "recursive":
         method.polymerise.recursive = True
@@ -163,7 +173,7 @@ def test_parameter_counts_are_the_papers():
         assert sum(p.numel() for p in method.projector.parameters()) == 131_584
 
 
-# --- the pyramid ------------------------------------------------------------------------------------------------------
+# --- the pyramid ----------------------------------------------------------------------------------
 
 
 def slow_spread(coarse, group_of):
@@ -179,7 +189,10 @@ def slow_spread(coarse, group_of):
 @pytest.mark.parametrize("recursive", [False, True])
 @pytest.mark.parametrize("name", ["kinect_v2", "kinect_v1"])
 def test_polymerised_maps_are_the_formula(name, recursive):
-    """Own maps are added by default; in the ablation the body reaches the joints through the parts alone (PSP spec 5)."""
+    """Own maps are added by default.
+
+    In the ablation the body reaches the joints through the parts alone (PSP spec 5).
+    """
     p = pyramid.build(load(name))
     body, part, joint = (torch.randn(2, 4, w, w) for w in (5, 10, load(name).joints))
     used = Polymerise(32, 4, p, recursive).polymerised(body, part, joint)
@@ -197,7 +210,10 @@ def test_polymerised_maps_are_the_formula(name, recursive):
 
 
 def test_spreading_and_averaging_undo_each_other():
-    """Copying to members and averaging over members: the coarse map comes back, so no entry went to a wrong pair."""
+    """Copying to members and averaging over members.
+
+    The coarse map comes back, so no entry went to a wrong pair.
+    """
     group_of = pyramid.build(load("kinect_v2")).part_of
     coarse, mean = torch.randn(2, 4, 10, 10), averaging(group_of)
     torch.testing.assert_close(mean.T @ spread(coarse, pairs(group_of)) @ mean, coarse)
@@ -211,11 +227,13 @@ def test_without_weights_every_level_has_its_own_map():
     assert all(torch.equal(a, b) for a, b in zip(module.polymerised(*own), own, strict=True))
 
 
-# --- a step -----------------------------------------------------------------------------------------------------------
+# --- a step ---------------------------------------------------------------------------------------
 
 
 def test_the_loss_is_the_papers_sum():
-    """Cross-entropy of labelled clips and lambda times three contrastive terms of the others (PSP spec 6)."""
+    """Cross-entropy of labelled clips and lambda times three contrastive terms of the others (PSP
+    spec 6).
+    """
     method = tiny(contrast_weight=0.3)
     torch.nn.init.zeros_(method.classifier.weight)
     losses = method(batch(), torch_generator(0, "views"))
@@ -235,7 +253,9 @@ def test_classes_of_unlabelled_clips_are_never_read():
 
 
 def test_who_learns_from_what():
-    """Pyramid and projector learn from the contrast alone, the classifier from classes alone, the encoder from both (PSP spec 6)."""
+    """Pyramid and projector learn from the contrast alone, the classifier from classes alone, the
+    encoder from both (PSP spec 6).
+    """
     for weight in (0.0, 0.2):
         method = tiny(contrast_weight=weight)
         method(batch(), torch_generator(0, "views"))["loss"].backward()
@@ -252,7 +272,9 @@ def test_who_learns_from_what():
 
 
 def test_without_contrast_unlabelled_clips_are_not_looked_at():
-    """The supervised baseline must not profit from clips without label, not even through batch norm."""
+    """The supervised baseline must not profit from clips without label, not even through batch
+    norm.
+    """
     data = batch()
     other = data._replace(x=torch.cat([data.x[:4], data.x[4:] * 3 + 1]))
     methods = [tiny(contrast_weight=0) for _ in range(2)]
@@ -265,23 +287,29 @@ def test_without_contrast_unlabelled_clips_are_not_looked_at():
 
 
 def test_streams_are_drawn_independently():
-    """Joint and motion of one clip are not aligned in training; each clip has a draw of its own (PSP spec 2.2)."""
+    """Joint and motion of one clip are not aligned in training.
+
+    Each clip has a draw of its own (PSP spec 2.2).
+    """
     time = torch.arange(70.0).view(1, 1, 70, 1, 1)
     x = torch.cat(
         [time.expand(3, 1, 70, 20, 1), (time**2 / 2).expand(3, 2, 70, 20, 1)], 1
     ).contiguous()
     joint, moved = tiny().view(x, torch.full((3,), 70), torch_generator(0, "v"))
+    # Of t^2 / 2: t + 1/2, so the frame itself.
     frames, speeds = (
         joint[:, 0, :, 0, 0],
         moved[:, 1, :, 0, 0] - 0.5,
-    )  # of t^2 / 2: t + 1/2, so the frame itself
+    )
     assert (frames.diff(dim=1) > 0).all()
     assert all(not torch.equal(a, b) for a, b in zip(frames, speeds, strict=True))
     assert not torch.equal(frames[0], frames[1])
 
 
 def test_each_stream_is_turned_about_the_vertical_by_itself():
-    """A turn that both streams share would leave the contrast free to agree on where the camera stood; the released code has none."""
+    """A turn that both streams share would leave the contrast free to agree on where the camera
+    stood; the released code has none.
+    """
     data = batch()
     plain, turned = (
         tiny(frames=70, turn_deg=deg).view(data.x, data.length, torch_generator(0, "test"))
@@ -306,7 +334,10 @@ def test_each_stream_is_turned_about_the_vertical_by_itself():
 
 
 def test_evaluation_takes_motion_before_frames():
-    """Downstream motion must be what training saw: at the native rate, not between sampled frames."""
+    """Downstream motion must be what training saw.
+
+    At the native rate, not between sampled frames.
+    """
     x, length = torch.randn(2, 3, 120, 20, 1), torch.tensor([120, 120])
     skeleton, cfg = load("kinect_v1"), psp.Config()
     view = psp.Method.clean_stream(cfg, x, length, skeleton, "motion")

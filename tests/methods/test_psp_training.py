@@ -1,4 +1,7 @@
-"""PSP through the training loop that all methods share: lists of labels, batches of both kinds, its own classifier."""
+"""PSP through the training loop that all methods share.
+
+Lists of labels, batches of both kinds, its own classifier.
+"""
 
 import dataclasses
 import json
@@ -67,7 +70,8 @@ def make_params(folder, fraction=0.25, **train):
 def make_array(folder, y=None):
     """72 clips of three actions; the first 48 are for training.
 
-    In each the arms drift along another axis, and all joints a little in ways of the clip's own, which position and motion both show.
+    In each the arms drift along another axis, and all joints a little in ways of the clip's own,
+    which position and motion both show.
     """
     rng, classes = np.random.default_rng(0), np.arange(72) % 3
     length = rng.integers(30, 61, 72)
@@ -115,7 +119,9 @@ def same(a, b):
 
 @pytest.mark.parametrize("method", ["psp", "supervised"])
 def test_labels_outside_the_list_never_reach_training(tmp_path, array, lists, method):
-    """5 % must mean 5 %: other classes for the clips that are not on the list change no weight, for those on it they do."""
+    """5 % must mean 5 %: other classes for the clips that are not on the list change no weight, for
+    those on it they do.
+    """
     params = make_params(tmp_path)
     known = labels.labelled(labels.read(lists), 0.25, open_array(array))
     assert len(known) == 12
@@ -155,7 +161,7 @@ def test_an_encoder_says_which_labels_it_learnt_from(tmp_path, array, rule):
 
 
 def test_every_share_of_the_paper_has_its_labelled_part(tmp_path, array, lists):
-    """The share that was asked for decides, not what a rule makes of it (PSP spec 7: 9 beside 90)."""
+    """The share asked for decides, not what a rule makes of it (PSP spec 7: 9 beside 90)."""
     for fraction, rows in ((0.25, 23), (0.3, 27)):  # 12 of 48 clips are labelled at both
         section = make_params(tmp_path, fraction, labelled_batch="fraction", batch_size=90).method(
             "tiny", "psp"
@@ -185,7 +191,9 @@ def test_a_supervised_baseline_sees_the_labelled_clips_alone(tmp_path, array, li
 
 
 def test_a_list_that_does_not_belong_is_refused(tmp_path, array, lists):
-    """Another draw or split under a run's name, or a fraction without a list, would be another experiment in the table."""
+    """Another draw or split under a run's name, or a fraction without a list, would be another
+    experiment in the table.
+    """
     params, other = make_params(tmp_path), make_labels(tmp_path / "d1.json", draw=1)
     cases = [
         (
@@ -253,15 +261,17 @@ def test_another_draw_is_another_run(tmp_path, array, lists):
 
 
 def test_a_few_dozen_steps_learn(tmp_path, array, lists):
-    """Four labels a class and the unlabelled rest: every loss falls, and test clips are told apart by the classifier of the run."""
+    """Four labels a class and the unlabelled rest.
+
+    Every loss falls, and test clips are told apart by the classifier of the run.
+    """
     params = make_params(tmp_path, epochs=3, steps_per_epoch=10, labelled_batch=12)
     pretraining.pretrain(params, run(), array, tmp_path / "encoder.pt", CPU, lists)
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     assert curve[-1]["classes"] < curve[0]["classes"] / 4
     for level in ("body", "part", "joint"):
-        assert curve[-1][level] < min(curve[0][level], np.log(23)) - 0.05, (
-            level
-        )  # log 23: all other rows of 12 clips alike
+        # Log 23: all other rows of 12 clips alike.
+        assert curve[-1][level] < min(curve[0][level], np.log(23)) - 0.05, level
     assert [record["step"] for record in curve] == [10, 20, 30]
     result, again = (own_scores(tmp_path, array, norm) for norm in ("released", "recalibrated"))
     assert result.metrics["top1"] > 55  # chance is a third
@@ -281,7 +291,10 @@ def own_scores(folder, array, norm):
 
 
 def test_recalibrated_statistics_are_of_both_streams(tmp_path, array, lists):
-    """The classifier reads joint and motion through norms that saw both in one batch; those of one stream would not suit it."""
+    """The classifier reads joint and motion through norms that saw both in one batch.
+
+    Those of one stream would not suit it.
+    """
     pretraining.pretrain(
         make_params(tmp_path, epochs=1), run(), array, tmp_path / "encoder.pt", CPU, lists
     )

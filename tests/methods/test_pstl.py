@@ -36,7 +36,10 @@ def close(ours, theirs):
 
 
 def test_features_of_the_released_encoder(shared, official, tmp_path):
-    """A user's own checkpoint of the released code gives the released features: three streams, and with joints deleted."""
+    """A user's own checkpoint of the released code gives the released features.
+
+    Three streams, and with joints deleted.
+    """
     import_weights("pstl", shared / "parity/pstl_official.pt", tmp_path / "encoder.pt")
     np.save(tmp_path / "x.npy", official["x"])
     for stream in STREAMS:
@@ -103,7 +106,10 @@ def test_a_few_steps_lower_the_loss(module):
 
 
 def test_the_loss_is_the_sum_of_both_pairs(monkeypatch):
-    """L = BT(anchor, temporal) + BT(anchor, spatial): the pair temporal-spatial plays no part (PSTL spec 1)."""
+    """L = BT(anchor, temporal) + BT(anchor, spatial).
+
+    The pair temporal-spatial plays no part (PSTL spec 1).
+    """
     losses = small()(
         Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50)), torch_generator(0, "test")
     )
@@ -140,7 +146,9 @@ def test_same_generator_same_loss():
     ("left_out", "branch"), [({"masked_joints": 0}, "spatial"), ({"masked_frames": 0}, "temporal")]
 )
 def test_a_mask_of_nothing_changes_its_own_branch_only(left_out, branch):
-    """The ablations without CSM and without MATM must leave the other branch, weights and draws as they are."""
+    """The ablations without CSM and without MATM must leave the other branch, weights and draws as
+    they are.
+    """
     batch = Batch(torch.randn(8, 3, 50, 20, 1), torch.full((8,), 50))
     whole, ablated = (small(**cfg)(batch, torch_generator(0, "test")) for cfg in ({}, left_out))
     assert whole[branch] != ablated[branch]

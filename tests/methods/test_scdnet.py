@@ -62,7 +62,7 @@ def step(method, data, rng, optim=None):
     return losses
 
 
-# --- the released code ------------------------------------------------------------------------------------------------
+# --- the released code ----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -121,7 +121,10 @@ def test_an_imported_encoder_gives_the_released_features(shared, tmp_path):
 
 @pytest.mark.parametrize("frames", [63, 64, 65, 100])
 def test_embed_takes_the_clean_view_of_clips_of_any_length(shared, tmp_path, frames):
-    """As in the paper's evaluation, then turned into the stream. 64 frames, which the encoder takes, are a recording like any other."""
+    """As in the paper's evaluation, then turned into the stream.
+
+    64 frames, which the encoder takes, are a recording like any other.
+    """
     import_weights("scdnet", shared / "parity/scdnet_official.pth.tar", tmp_path / "encoder.pt")
     x = torch.from_numpy(np.load(shared / "parity/scdnet.npz")["x"][:2])
     flat = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
@@ -143,7 +146,10 @@ def test_embed_takes_the_clean_view_of_clips_of_any_length(shared, tmp_path, fra
 
 
 def test_a_step_of_the_released_model(released):
-    """Projections, then the momentum update, then keys, then four logits and their loss: the objective itself."""
+    """Projections, then the momentum update, then keys, then four logits and their loss.
+
+    The objective itself.
+    """
     method, vectors = released
     with torch.no_grad():
         query = method.query(torch.from_numpy(vectors["x"]))
@@ -174,11 +180,14 @@ def test_a_file_that_is_no_scdnet_checkpoint_is_refused(shared, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# --- views --------------------------------------------------------------------------------------------------------------
+# --- views ----------------------------------------------------------------------------------------
 
 
 def test_a_view_is_masked_as_often_as_the_paper_says():
-    """Coins of 0.5 for joints and for frames, independent: a quarter of the views is whole (SCD-Net spec 3)."""
+    """Coins of 0.5 for joints and for frames, independent.
+
+    A quarter of the views is whole (SCD-Net spec 3).
+    """
     n = 2500
     x = torch.ones(n, 3, 64, 25, 2)
     view = tiny(shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0).view(
@@ -212,7 +221,10 @@ def test_masks_scale_with_the_skeleton():
 
 
 def test_unaugmented_views_are_crops_then_streams_then_masks():
-    """Motion of masked frames is zero, not the jump to a masked neighbour: the released order (SCD-Net spec 3)."""
+    """Motion of masked frames is zero, not the jump to a masked neighbour.
+
+    The released order (SCD-Net spec 3).
+    """
     data = batch(frames=64)._replace(length=torch.full((6,), 64))  # 64 frames are never cropped
     for stream in STREAMS:
         method = tiny(stream=stream, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0)
@@ -229,7 +241,10 @@ def test_unaugmented_views_are_crops_then_streams_then_masks():
 
 
 def test_absent_people_stay_absent_and_views_differ():
-    """What batch.present promises must hold in every view; and two views of a clip are two draws."""
+    """What batch.present promises must hold in every view.
+
+    And two views of a clip are two draws.
+    """
     method, data, rng = tiny(), batch(), torch_generator(0, "test")
     one, two = method.view(data, rng), method.view(data, rng)
     assert not one[::2, ..., 1].any()
@@ -247,11 +262,14 @@ def test_views_need_no_more_frames_than_the_recording():
     assert tiny().clean(scdnet.Config(), poisoned, data.length).isfinite().all()
 
 
-# --- momentum, queues, loss -----------------------------------------------------------------------------------------
+# --- momentum, queues, loss -----------------------------------------------------------------------
 
 
 def test_the_key_network_follows_and_never_learns():
-    """Its parameters are 0.999 old + 0.001 query before the update; it has no gradient and is not in the optimiser (SCD-Net spec 5, 11)."""
+    """Its parameters are 0.999 old + 0.001 query before the update.
+
+    It has no gradient and is not in the optimiser (SCD-Net spec 5, 11).
+    """
     method = tiny()
     with torch.no_grad():
         for p in method.key_encoder.parameters():
@@ -288,7 +306,9 @@ def test_one_call_follows_like_a_loop():
 
 
 def test_the_key_network_has_its_own_statistics():
-    """MoCo's practice in this family: batch-norm buffers are not copied, both networks see their own views (SCD-Net spec 5)."""
+    """MoCo's practice in this family: batch-norm buffers are not copied, both networks see their
+    own views (SCD-Net spec 5).
+    """
     method = tiny()
     step(method, batch(), torch_generator(0, "test"))
     query, key = (
@@ -299,7 +319,10 @@ def test_the_key_network_has_its_own_statistics():
 
 
 def test_the_queue_is_a_ring():
-    """Each key lives for size / batch steps: 8192 / 64 = 128 in the paper; the oldest goes first (SCD-Net spec 5, 11)."""
+    """Each key lives for size / batch steps: 8192 / 64 = 128 in the paper.
+
+    The oldest goes first (SCD-Net spec 5, 11).
+    """
     queue, keys = Queue(8192, 2), torch.arange(130.0)[:, None, None].expand(130, 64, 2)
     torch.testing.assert_close(queue.keys.norm(dim=1), torch.ones(8192))
     for i in range(128):
@@ -320,7 +343,10 @@ def test_a_batch_that_does_not_divide_the_queue_wraps():
 
 
 def test_no_key_is_its_own_negative():
-    """Logits come before the enqueueing; the step's keys stand in the queues only after it (SCD-Net spec 5)."""
+    """Logits come before the enqueueing.
+
+    The step's keys stand in the queues only after it (SCD-Net spec 5).
+    """
     method, data = tiny(), batch()
     before = [queue.keys.clone() for queue in method.queues]
     losses = method(data, torch_generator(0, "test"))
@@ -337,7 +363,10 @@ def test_no_key_is_its_own_negative():
 
 
 def test_accumulated_batches_are_one_step():
-    """Several batches per optimiser step: one momentum update, and every batch's keys reach the queues in order."""
+    """Several batches per optimiser step.
+
+    One momentum update, and every batch's keys reach the queues in order.
+    """
     method = tiny()
     old = [p.clone() for p in method.key_projectors.parameters()]
     with torch.no_grad():
@@ -354,7 +383,10 @@ def test_accumulated_batches_are_one_step():
 
 
 def test_the_loss_is_the_four_cross_level_terms():
-    """t to g, s to g, g to t, g to s, and no term within a level: that is the method (SCD-Net spec 5)."""
+    """t to g, s to g, g to t, g to s, and no term within a level.
+
+    That is the method (SCD-Net spec 5).
+    """
     method = tiny()
     query, key = ([F.normalize(torch.randn(6, 8), dim=1) for _ in range(3)] for _ in range(2))
     q_t, q_s, q_g = query
@@ -392,10 +424,9 @@ def test_parameter_counts_are_the_papers():
     [("kinect_v1", 1, "motion"), ("kinect_v2", 1, "bone"), ("kinect_v2", 2, "joint")],
 )
 def test_a_few_steps_lower_the_loss(name, people, stream):
-    """Ten steps on one batch teach the network to recognise its clips, on every sensor and stream."""
-    method = tiny(
-        name, people, stream, queue=512
-    ).train()  # more than ten steps fill: past keys of the same clips are no negatives
+    """Ten steps on a batch teach the network to recognise its clips, on every sensor and stream."""
+    # More than ten steps fill: past keys of the same clips are no negatives.
+    method = tiny(name, people, stream, queue=512).train()
     optim = optimiser.build(method, TrainSettings(epochs=1, optimiser="adam", lr=3e-3))
     data = batch(8, name, people)
     losses = [
@@ -425,7 +456,7 @@ def test_a_checkpoint_holds_key_network_and_queues():
     assert torch.equal(ours, theirs)
 
 
-# --- two processes -----------------------------------------------------------------------------------------------------
+# --- two processes --------------------------------------------------------------------------------
 
 
 def two_steps():
@@ -446,5 +477,7 @@ def two_steps():
 
 @pytest.mark.slow
 def test_two_ranks_are_one_process(tmp_path):
-    """Draws for the whole batch, shared queues, weighted norms across ranks; 7 clips do not divide by two."""
+    """Draws for the whole batch, shared queues, weighted norms across ranks; 7 clips do not divide
+    by two.
+    """
     ranks.compare(two_steps, tmp_path, atol=1e-6, rtol=1e-5)

@@ -106,7 +106,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, array, monkeypatch)
 
 
 def test_features_are_those_of_the_clean_view(tmp_path, array):
-    """Downstream: centred 95 %, 64 frames, then the stream, evaluation mode; the card says how many frames the encoder takes."""
+    """Downstream: centred 95 %, 64 frames, then the stream, evaluation mode.
+
+    The card says how many frames the encoder takes.
+    """
     pretraining.pretrain(make_params(tmp_path, epochs=1), RUN, array, tmp_path / "encoder.pt", CPU)
     extract(tmp_path / "encoder.pt", array, "xview", "released", tmp_path / "features.npz", CPU)
     card, encoder = encoder_file.load(tmp_path / "encoder.pt")
@@ -124,7 +127,10 @@ def test_features_are_those_of_the_clean_view(tmp_path, array):
 
 
 def test_bf16_trains_both_networks(tmp_path, array):
-    """Query and key encoders run in bf16; logits, queues and parameters stay float32, the loss finite and near fp32's."""
+    """Query and key encoders run in bf16.
+
+    Logits, queues and parameters stay float32, the loss finite and near fp32's.
+    """
     losses = []
     for precision in ("fp32", "bf16"):
         params = make_params(tmp_path, epochs=1, precision=precision)

@@ -1,4 +1,7 @@
-"""Search once more in plain Python, with exact fractions: what is faster is held against it where everything ties."""
+"""Search once more in plain Python, with exact fractions.
+
+What is faster is held against it where everything ties.
+"""
 
 from fractions import Fraction
 
@@ -11,7 +14,10 @@ def order(query: list[int], gallery: list[list[int]], metric: str) -> list[int]:
 
 
 def distance(query: list[int], row: list[int], metric: str) -> Fraction:
-    """What grows with the distance: its square, or, for one query, minus the square of the cosine with its sign."""
+    """What grows with the distance.
+
+    Its square, or, for one query, minus the square of the cosine with its sign.
+    """
     if metric == "euclidean":
         return Fraction(sum((a - b) ** 2 for a, b in zip(query, row, strict=True)))
     dot, size = sum(a * b for a, b in zip(query, row, strict=True)), sum(b * b for b in row)
@@ -25,12 +31,17 @@ def average_precision(hits: list[bool]) -> float:
 
 
 def majority(classes: list[int]) -> int:
-    """The class with most votes, of equals the one that comes first.   classes: of the neighbours, nearest first."""
+    """The class with most votes, of equals the one that comes first.
+
+    classes: of the neighbours, nearest first.
+    """
     return max(dict.fromkeys(classes), key=classes.count)
 
 
 def crowded(rng: np.random.Generator, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Queries and gallery of whole numbers, (Q, D) and (G, D) float32, in which much is equal or nothing has a direction."""
+    """Queries and gallery of whole numbers, (Q, D) and (G, D) float32, in which much is equal or
+    nothing has a direction.
+    """
     width, sizes = int(rng.integers(1, 5)), rng.integers(1, 12, 2)
     queries, gallery = (rng.integers(-2, 3, (size, width)) for size in sizes)
     if kind == "collapsed":

@@ -10,7 +10,9 @@ from pstl.skeletons import load
 
 @pytest.mark.parametrize("per_sample", [False, True])
 def test_crop_is_a_window_of_the_symmetrically_padded_clip(per_sample):
-    """PSTL spec 6.1: pad T // 6 mirrored frames (edge repeated) at both ends, take T consecutive ones."""
+    """PSTL spec 6.1: pad T // 6 mirrored frames (edge repeated) at both ends, take T consecutive
+    ones.
+    """
     x = torch.arange(50.0).view(1, 1, 50, 1, 1).repeat(8, 3, 1, 2, 1)
     padded = [*range(7, -1, -1), *range(50), *range(49, 41, -1)]
     windows = [padded[s : s + 50] for s in range(17)]
@@ -22,7 +24,10 @@ def test_crop_is_a_window_of_the_symmetrically_padded_clip(per_sample):
 
 
 def test_rotation_keeps_lengths_and_is_mostly_about_one_axis():
-    """p' = p R with R a rotation: orthogonal, determinant 1, at most 30 degrees on the main axis and 1 on the others."""
+    """p' = p R with R a rotation.
+
+    Orthogonal, determinant 1, at most 30 degrees on the main axis and 1 on the others.
+    """
     r = augment.rotation(200, 30, 1, torch_generator(0, "test"))
     torch.testing.assert_close(
         r @ r.transpose(1, 2), torch.eye(3).expand(200, 3, 3), atol=1e-5, rtol=0
@@ -33,7 +38,9 @@ def test_rotation_keeps_lengths_and_is_mostly_about_one_axis():
 
 
 def test_rotation_about_z_turns_as_the_released_code_does():
-    """The sense matters because angles are never negative: R = [[c, s, 0], [-s, c, 0], [0, 0, 1]] acts on columns (PSTL spec 6.1)."""
+    """The sense matters because angles are never negative: R = [[c, s, 0], [-s, c, 0], [0, 0, 1]]
+    acts on columns (PSTL spec 6.1).
+    """
     rng = torch_generator(0, "test")
     for _ in range(50):
         state = rng.get_state()
@@ -51,7 +58,10 @@ def test_rotation_about_z_turns_as_the_released_code_does():
 
 
 def test_a_turn_about_z_keeps_height_and_lengths():
-    """PSP's views are upright along z: a turn that tilted them would be another augmentation than the one named."""
+    """PSP's views are upright along z.
+
+    A turn that tilted them would be another augmentation than the one named.
+    """
     angle = torch.tensor([-170.0, -45.0, 0.0, 90.0])
     r = augment.about_z(angle)
     torch.testing.assert_close(r @ r.mT, torch.eye(3).expand(4, 3, 3))

@@ -6,7 +6,10 @@ from pstl.ops.dropout import Dropout
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_dropout_drops_the_stated_share_and_keeps_the_mean(rate):
-    """Cheap bits must not change the method: rate and expectation are those of the usual dropout."""
+    """Cheap bits must not change the method.
+
+    Rate and expectation are those of the usual dropout.
+    """
     torch.manual_seed(0)
     y = Dropout(rate).train()(torch.ones(1000, 1001))
     assert float((y == 0).double().mean()) == pytest.approx(rate, abs=2e-3)

@@ -8,7 +8,9 @@ from pstl.skeletons import load
 
 
 def test_central_joints_follow_the_marginals_of_the_paper():
-    """CSM must prefer hubs as much as the released code does: PSTL spec 6.2 and 17 give the exact marginals."""
+    """CSM must prefer hubs as much as the released code does: PSTL spec 6.2 and 17 give the exact
+    marginals.
+    """
     skeleton, rng, draws = load("kinect_v2"), torch_generator(0, "test"), 20_000
     hits, sizes = torch.zeros(25), torch.zeros(9)
     for _ in range(draws):
@@ -32,7 +34,10 @@ def test_random_joints_prefer_nobody():
 
 
 def test_slow_frames_drop_the_fastest_and_keep_the_last():
-    """A frame that moves much goes; the last frame has no displacement and always stays (PSTL spec 6.3)."""
+    """A frame that moves much goes.
+
+    The last frame has no displacement and always stays (PSTL spec 6.3).
+    """
     x = torch.zeros(1, 3, 10, 20, 1)
     x[:, :, 4:] += 5  # the jump makes frame 3 the fastest
     x[:, :, 7:] += 2  # and frame 6 the second
@@ -56,8 +61,14 @@ def test_too_many_dropped_frames_are_refused():
 
 
 def test_structure_guided_masks_follow_the_marginals_of_fair_ties():
-    """The spatial mask decides what SCD-Net must infer; the table of SCD-Net spec 3.1 for ties broken uniformly, standard error 0.001."""
-    expected = ".456 .440 .365 .141 .394 .322 .327 .333 .395 .325 .332 .336 .361 .331 .310 .153 .362 .332 .312 .155 .593 .152 .311 .153 .312"
+    """The spatial mask decides what SCD-Net must infer.
+
+    The table of SCD-Net spec 3.1 for ties broken uniformly, standard error 0.001.
+    """
+    expected = (
+        ".456 .440 .365 .141 .394 .322 .327 .333 .395 .325 .332 .336 .361 "
+        ".331 .310 .153 .362 .332 .312 .155 .593 .152 .311 .153 .312"
+    )
     dropped = masks.structure_guided_joints(
         load("kinect_v2"), 5, 8, 200_000, torch_generator(0, "test")
     )
@@ -71,7 +82,10 @@ def test_structure_guided_masks_follow_the_marginals_of_fair_ties():
 
 
 def test_structure_guided_masks_have_no_side():
-    """Index order must not decide ties: left and right joints of a symmetric body are dropped alike, on any skeleton."""
+    """Index order must not decide ties.
+
+    Left and right joints of a symmetric body are dropped alike, on any skeleton.
+    """
     skeleton = load("kinect_v1")
     share = (
         masks.structure_guided_joints(skeleton, 4, 6, 100_000, torch_generator(0, "test"))
@@ -84,16 +98,19 @@ def test_structure_guided_masks_have_no_side():
 
 
 def test_masked_joints_are_those_most_walks_from_the_seeds_lead_to():
-    """With one seed the first choice is the seed's busiest neighbourhood: nothing without a walk may come before something with one."""
+    """With one seed the first choice is the seed's busiest neighbourhood.
+
+    Nothing without a walk may come before something with one.
+    """
     skeleton = load("kinect_v2")
     step = torch.from_numpy(skeleton.adjacency) + torch.eye(25)
     rows = "13 12 10 5 11 9 9 9 11 9 9 9 10 9 8 5 10 9 8 5 17 5 8 5 8"
-    assert (step @ step).sum(1).int().tolist() == [
-        int(r) for r in rows.split()
-    ]  # a check on S, SCD-Net spec 3.1
+    # a check on S, SCD-Net spec 3.1.
+    assert (step @ step).sum(1).int().tolist() == [int(r) for r in rows.split()]
     dropped = masks.structure_guided_joints(skeleton, 1, 1, 500, torch_generator(0, "test"))
     seen = {int(j) for j in dropped.int().argmax(1)}
-    # A joint with more links than its neighbours sees itself most; a leaf shares its first place with its neighbour.
+    # A joint with more links than its neighbours sees itself most; a leaf shares its first place
+    # with its neighbour.
     assert 20 in seen
     assert not seen - {
         int(j) for row in step @ step for j in torch.nonzero(row == row.max()).flatten()
@@ -126,7 +143,10 @@ def test_zero_fill_takes_joints_and_frames_from_all_persons():
 
 
 def test_a_larger_share_of_lost_frames_holds_the_smaller():
-    """A curve over the share must not jump because other frames were drawn; frames beyond a clip's end cannot be lost."""
+    """A curve over the share must not jump because other frames were drawn.
+
+    Frames beyond a clip's end cannot be lost.
+    """
     used = torch.tensor([10, 20, 1, 0])
     few, many = (
         masks.random_frames(used, 20, share, torch_generator(0, "test")) for share in (0.2, 0.6)
@@ -146,7 +166,9 @@ def test_a_larger_share_of_lost_frames_holds_the_smaller():
 
 
 def test_deleted_frames_leave_a_clip_of_the_same_length_without_them():
-    """Deletion must not leave a trace of the lost frames, nor move what a padded recipe keeps behind a clip's end."""
+    """Deletion must not leave a trace of the lost frames, nor move what a padded recipe keeps
+    behind a clip's end.
+    """
     x = torch.arange(1.0, 9.0).view(1, 1, 8, 1, 1).repeat(2, 1, 1, 1, 1)
     x[0, :, 6:] = 0
     dropped = torch.zeros(2, 8, dtype=torch.bool)

@@ -1,4 +1,6 @@
-"""Search gives the exact answer of its definition, whatever ties, repeats or is empty, and however it is cut into blocks."""
+"""Search gives the exact answer of its definition, whatever ties, repeats or is empty, and however
+it is cut into blocks.
+"""
 
 import numpy as np
 import pytest
@@ -25,7 +27,9 @@ def plain(queries: torch.Tensor, gallery: torch.Tensor, metric: str) -> torch.Te
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_ties_go_to_the_lower_number(kind, metric, elements, monkeypatch):
-    """Which of two equally near clips is the nearest must not hang on rounding, on a block's end or on the task that asks."""
+    """Which of two equally near clips is the nearest must not hang on rounding, on a block's end or
+    on the task that asks.
+    """
     monkeypatch.setattr(neighbours, "BLOCK_ELEMENTS", elements)
     rng = np.random.default_rng(0)
     for _ in range(100):
@@ -51,7 +55,9 @@ def test_ties_go_to_the_lower_number(kind, metric, elements, monkeypatch):
 @pytest.mark.parametrize("shift", [0.0, 30.0])
 @pytest.mark.parametrize("metric", METRICS)
 def test_many_features_are_searched_as_by_definition(metric, shift, monkeypatch):
-    """Blocks, groups and candidates must not lose a neighbour, also where all clips have much in common."""
+    """Blocks, groups and candidates must not lose a neighbour, also where all clips have much in
+    common.
+    """
     monkeypatch.setattr(neighbours, "BLOCK_ELEMENTS", 2**12)
     rng = torch.Generator().manual_seed(0)
     queries, gallery = (torch.randn(size, 24, generator=rng) + shift for size in (150, 1200))
@@ -73,7 +79,10 @@ def test_many_features_are_searched_as_by_definition(metric, shift, monkeypatch)
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_what_products_cannot_tell_apart_is_told_by_distances(metric):
-    """Clips of an untrained encoder differ in the last digits of float32, some not at all: the same answer at every step down to it."""
+    """Clips of an untrained encoder differ in the last digits of float32, some not at all.
+
+    The same answer at every step down to it.
+    """
     rng = torch.Generator().manual_seed(0)
     for spread in (1e-2, 1e-4, 1e-5):
         gallery = torch.ones(300, 8) + spread * torch.randn(300, 8, generator=rng)
@@ -94,7 +103,10 @@ def normal(x: torch.Tensor) -> torch.Tensor:
 
 
 def test_clips_that_float32_cannot_tell_apart_are_told_apart():
-    """Untrained encoders put clips so close together that float32 cosines tie; the nearest is then an accident."""
+    """Untrained encoders put clips so close together that float32 cosines tie.
+
+    The nearest is then an accident.
+    """
     gallery = torch.ones(200, 64) + 1e-6 * torch.randn(200, 64)
     index, similarity = nearest(gallery.double() + 1e-12, gallery.double(), 2, "cosine")
     assert torch.equal(index[:, 0], torch.arange(200))
@@ -116,7 +128,10 @@ def test_the_size_of_features_changes_no_neighbour(metric, scale):
 
 
 def test_no_more_than_a_block_is_held(monkeypatch):
-    """100,000 x 100,000 similarities are 75 GiB: what is held at once must not grow with the gallery."""
+    """100,000 x 100,000 similarities are 75 GiB.
+
+    What is held at once must not grow with the gallery.
+    """
     seen = []
 
     def watched(left, right, out=None, product=distances.product):

@@ -21,7 +21,10 @@ def case(dtype):
 
 
 def test_a_row_that_counts_four_times_is_four_rows():
-    """Absent bodies are encoded once: statistics, outputs and every gradient must be those of the whole batch."""
+    """Absent bodies are encoded once.
+
+    Statistics, outputs and every gradient must be those of the whole batch.
+    """
     x, count, weight, bias = case(torch.float64)
     copies = torch.repeat_interleave(torch.arange(5), count.long())
     y, mean, variance = weighted_batch_norm(x, count, weight, bias, 1e-5)
@@ -49,7 +52,9 @@ def test_half_precision_keeps_its_type_and_loses_no_statistics():
 
 @pytest.mark.parametrize("momentum", [0.1, None])
 def test_last_norm_is_torchs_batch_norm_with_channels_last(momentum):
-    """Another order of the axes, the same outputs, gradients and running statistics, in training and after it."""
+    """Another order of the axes, the same outputs, gradients and running statistics, in training
+    and after it.
+    """
     torch.manual_seed(0)
     ours, torchs = (
         norm(6, momentum=momentum).double() for norm in (LastNorm, torch.nn.BatchNorm2d)

@@ -16,7 +16,9 @@ def drawn(lengths, frames, seed=0, longest=None):
 
 
 def test_long_clips_lose_frames_and_short_ones_repeat_them():
-    """No frame twice where there are enough, none missing where there are too few, always in order (PSP spec 2.2)."""
+    """No frame twice where there are enough, none missing where there are too few, always in order
+    (PSP spec 2.2).
+    """
     index = drawn([1, 7, 25, 49, 50, 51, 120], 50)
     assert (index.diff(dim=1) >= 0).all()
     for row, length in zip(index, [1, 7, 25, 49, 50, 51, 120], strict=True):
@@ -38,7 +40,9 @@ def test_every_frame_is_as_likely():
 
 
 def test_frames_and_motion_are_those_of_the_recording():
-    """Motion before sampling: a jump over dropped frames must not count as speed, nor the end of the clip as a fall to zero."""
+    """Motion before sampling: a jump over dropped frames must not count as speed, nor the end of
+    the clip as a fall to zero.
+    """
     x = torch.randn(3, 3, 60, 20, 2)
     length = torch.tensor([60, 40, 1])
     for clip, n in zip(x, length, strict=True):

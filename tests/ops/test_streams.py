@@ -7,7 +7,9 @@ from pstl.skeletons import load
 
 
 def test_bones_rebuild_the_joints():
-    """Adding bones up from the centre gives the centred pose back, so nothing but the centre's position is lost."""
+    """Adding bones up from the centre gives the centred pose back, so nothing but the centre's
+    position is lost.
+    """
     skeleton = load("kinect_v2")
     x = torch.randn(2, 3, 4, 25, 2, dtype=torch.double)
     bones, rebuilt = bone(x, skeleton.parents), torch.zeros_like(x)

@@ -7,7 +7,10 @@ from pstl.ops import time
 
 
 def test_a_ramp_follows_the_half_pixel_rule_with_clamped_ends():
-    """Another convention shifts every clip by part of a frame; the released arrays use this one (SCD-Net spec 3, 11)."""
+    """Another convention shifts every clip by part of a frame.
+
+    The released arrays use this one (SCD-Net spec 3, 11).
+    """
     ramp = torch.arange(100.0).view(1, 1, 100, 1, 1)
     y = time.resize_span(ramp, time.Span(torch.tensor([20]), torch.tensor([80])), 64).flatten()
     torch.testing.assert_close(y, 20 + (torch.arange(64) + 0.5) * 80 / 64 - 0.5)
@@ -18,7 +21,9 @@ def test_a_ramp_follows_the_half_pixel_rule_with_clamped_ends():
 
 
 def test_every_clip_is_resized_as_if_it_were_alone():
-    """The batched gather must equal the library's resampling of each part, one-frame clips included."""
+    """The batched gather must equal the library's resampling of each part, one-frame clips
+    included.
+    """
     x = torch.randn(5, 3, 90, 4, 2)
     start, length = torch.tensor([0, 3, 26, 89, 10]), torch.tensor([90, 64, 64, 1, 33])
     y = time.resize_span(x, time.Span(start, length), 64)
@@ -44,7 +49,10 @@ def test_frames_outside_a_span_are_never_read():
 
 
 def test_random_spans_stay_inside_and_reach_both_ends():
-    """A span past the recorded frames would show what is not there; short clips are never cropped (SCD-Net spec 3)."""
+    """A span past the recorded frames would show what is not there.
+
+    Short clips are never cropped (SCD-Net spec 3).
+    """
     length = torch.arange(1, 301)
     for draw in (0.0, 1 - 2**-24):  # the smallest and the largest number torch.rand gives
         start, kept = time.random_span(
@@ -59,7 +67,9 @@ def test_random_spans_stay_inside_and_reach_both_ends():
 
 
 def test_a_crop_of_100_frames_is_most_often_the_shortest():
-    """The floor of 64 frames makes the law lopsided: P(L = 64) is that of a scale below 0.65 (SCD-Net spec 3)."""
+    """The floor of 64 frames makes the law lopsided: P(L = 64) is that of a scale below 0.65
+    (SCD-Net spec 3).
+    """
     n = 40_000
     scale, place = torch.rand(2, n, generator=torch.Generator().manual_seed(0))
     start, kept = time.random_span(torch.full((n,), 100), 0.1 + 0.9 * scale, place, 64)
@@ -70,7 +80,7 @@ def test_a_crop_of_100_frames_is_most_often_the_shortest():
 
 
 def test_the_centred_part_loses_as_much_at_both_ends():
-    """floor(0.025 n) frames at each end, exactly, also where 0.025 n is whole (SCD-Net spec 3.3)."""
+    """floor(0.025 n) frames at each end, also where 0.025 n is whole (SCD-Net spec 3.3)."""
     length = torch.arange(1, 301)
     start, kept = time.centred_span(length, 0.95)
     assert start.tolist() == [n // 40 for n in range(1, 301)]

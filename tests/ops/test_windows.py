@@ -8,7 +8,10 @@ from pstl.ops import windows
 
 
 def test_windows_are_those_of_the_released_code(shared):
-    """Which frames form a clip is the whole clip level: indices 7 k + {0, 2, ..., 12} into the sequence with 6 frames before it."""
+    """Which frames form a clip is the whole clip level.
+
+    Indices 7 k + {0, 2, ..., 12} into the sequence with 6 frames before it.
+    """
     theirs = np.load(shared / "parity/hitrs.npz")["windows"]
     centre = torch.arange(len(theirs)) * 7
     np.testing.assert_array_equal(windows.frames_around(centre, 7, 2).numpy() + 6, theirs)
@@ -16,14 +19,20 @@ def test_windows_are_those_of_the_released_code(shared):
 
 
 def test_number_of_windows():
-    """One clip for every stride begun, for every length of the data set; with stride 1 one for every frame (Hi-TRS spec 1.3)."""
+    """One clip for every stride begun, for every length of the data set.
+
+    With stride 1 one for every frame (Hi-TRS spec 1.3).
+    """
     length = torch.arange(1, 301)
     assert windows.window_count(length, 7).tolist() == [math.ceil(t / 7) for t in range(1, 301)]
     assert windows.window_count(length, 1).tolist() == length.tolist()
 
 
 def test_each_frame_is_in_one_window_at_most():
-    """Neighbouring windows interleave; at most three of the last frames are in none (Hi-TRS spec 1.3)."""
+    """Neighbouring windows interleave.
+
+    At most three of the last frames are in none (Hi-TRS spec 1.3).
+    """
     for t in range(19, 301):
         frames = windows.frames_around(torch.arange(math.ceil(t / 7)) * 7, 7, 2)
         inside = frames[(frames >= 0) & (frames < t)]
@@ -54,7 +63,10 @@ def test_padded_groups():
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7])
 def test_distant_pairs_are_uniform(count):
-    """Places at least 2 apart, each pair as likely as any other; of two places the only pair (Hi-TRS spec 3.2, 3.3)."""
+    """Places at least 2 apart, each pair as likely as any other.
+
+    Of two places the only pair (Hi-TRS spec 3.2, 3.3).
+    """
     n = 30_000
     pairs = windows.distant_pair(
         torch.full((n,), count), torch.rand(n, 2, generator=torch.Generator().manual_seed(0))

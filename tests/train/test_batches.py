@@ -68,9 +68,8 @@ def test_short_batches_at_a_pass_s_end_are_left_out():
     assert [len(row) for row in rows] == [3] * 10
     for first in range(0, 10, 2):  # two batches make a pass
         assert len(set(torch.cat(rows[first : first + 2]).tolist())) == 6
-    assert [len(row) for row in batches.cycled(2, 9, 0, 3, seed=0, purpose="p")] == [
-        2
-    ] * 3  # fewer labelled clips than asked for
+    # Fewer labelled clips than asked for.
+    assert [len(row) for row in batches.cycled(2, 9, 0, 3, seed=0, purpose="p")] == [2] * 3
 
 
 def test_epochs_go_on_where_the_last_one_stopped():
@@ -94,7 +93,7 @@ def test_the_labelled_part_follows_the_fraction(share, rows):
     [(0.05, 494, 5), (0.1, 988, 9), (0.15, 1_480, 14), (0.4, 3_951, 36), (0.35, 3_450, 32)],
 )
 def test_the_labelled_part_follows_the_share_that_was_asked_for(share, counted, rows):
-    """33 clips of every class of NTU-60 are 4.94 %, which would be 4 of 90; 5 % are 5 (PSP spec 7)."""
+    """33 clips of every class of NTU-60 are 4.94 %, 4 of 90; 5 % are 5 (PSP spec 7)."""
     c = clips(10_000, known=np.arange(counted), share=share)
     assert batches.labelled_size(settings(batch_size=90, labelled_batch="fraction"), c) == rows
 
@@ -110,7 +109,7 @@ STEPS = [(420, 12), (128, 4), (127, 4), (2005, 60), (4009, 124)]
 
 @pytest.mark.parametrize(("count", "kept"), STEPS)
 def test_batches_that_make_no_whole_step_are_left_out(count, kept):
-    """Hi-TRS takes 3 steps of 4 x 32 from 420 labels, 15 from 2,005, 31 from 4,009 (Hi-TRS spec 5)."""
+    """Hi-TRS takes 3 steps of 4 x 32 from 420 labels, 15 from 2,005 (Hi-TRS spec 5)."""
     train = settings(batch_size=32, accumulate=4, whole_steps=True)
     c = clips(count, known=None)
     members = batches.of_epoch(c, train, seed=3, epoch=1)

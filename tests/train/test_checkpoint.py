@@ -1,4 +1,7 @@
-"""What an interrupted training finds when it comes back: half a file, a flipped bit, a full disk, another process at work."""
+"""What an interrupted training finds when it comes back.
+
+Half a file, a flipped bit, a full disk, another process at work.
+"""
 
 import json
 import os
@@ -51,7 +54,9 @@ def interrupted(params, array, folder, monkeypatch, at=3):
 
 @pytest.fixture
 def world(tmp_path, array, monkeypatch):
-    """Settings, array, the folder of an undisturbed run, and that of one which was stopped after three of four epochs."""
+    """Settings, array, the folder of an undisturbed run, and that of one which was stopped after
+    three of four epochs.
+    """
     params = make_params(tmp_path, epochs=4)
     pretraining.pretrain(params, RUN, array, tmp_path / "whole/encoder.pt", CPU)
     interrupted(params, array, tmp_path / "run", monkeypatch)
@@ -76,7 +81,10 @@ def flip(path):
 
 @pytest.mark.parametrize("damage", [cut, flip])
 def test_the_checkpoint_before_a_damaged_one_is_used_and_said(world, damage, caplog):
-    """One epoch is lost instead of the night; torch itself would load a flipped bit without complaint."""
+    """One epoch is lost instead of the night.
+
+    Torch itself would load a flipped bit without complaint.
+    """
     params, array, whole, run = world
     damage(run / "last.pt")
     pretraining.pretrain(params, RUN, array, run / "encoder.pt", CPU)
@@ -94,7 +102,10 @@ def test_the_checkpoint_before_a_damaged_one_is_used_and_said(world, damage, cap
 
 
 def test_killed_between_two_names_nothing_is_lost(world):
-    """The old checkpoint has been moved away and the new one is not there yet: the old one counts."""
+    """The old checkpoint has been moved away and the new one is not there yet.
+
+    The old one counts.
+    """
     params, array, whole, run = world
     (run / "last.pt").unlink()
     (run / ".last.pt.4711").write_bytes(b"half of a checkpoint")
@@ -119,16 +130,17 @@ def test_a_damaged_array_is_named_before_anything_is_trained(world, name):
     """A flipped bit in the data is a wrong table that nobody can explain."""
     params, array, _, run = world
     flip(array / name)
-    with pytest.raises(
-        UserError,
-        match=rf"{name}: checksum \w+, expected \w+: the file is damaged; delete .*array and run again",
-    ):
+    reason = rf"{name}: checksum \w+, expected \w+: the file is damaged"
+    with pytest.raises(UserError, match=rf"{reason}; delete .*array and run again"):
         pretraining.pretrain(params, RUN, array, run / "encoder.pt", CPU)
     assert (run / "last.pt").exists()
 
 
 def test_a_clock_that_jumps_changes_nothing(world, monkeypatch):
-    """Machines correct their clocks in the night: dates may then lie in the future, and epochs seem to last for years."""
+    """Machines correct their clocks in the night.
+
+    Dates may then lie in the future, and epochs seem to last for years.
+    """
     params, array, whole, run = world
     jumps = iter([4e9, 0.0, 2e9] * 10_000)
     monkeypatch.setattr(time, "time", lambda: next(jumps))
@@ -164,7 +176,10 @@ def arguments(params, array, out):
 
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_loses_nothing(world, tmp_path):
-    """The commonest failure of all. Here the limit on a file's size stands for it: the same error from the same call."""
+    """The commonest failure of all.
+
+    Here the limit on a file's size stands for it: the same error from the same call.
+    """
     _, array, whole, run = world
     size = (run / "last.pt").stat().st_size
 
@@ -193,7 +208,9 @@ def test_a_full_disk_is_one_line_and_loses_nothing(world, tmp_path):
     reason="only root may mount a file system of a given size",
 )
 def test_a_disk_that_is_really_full(world, tmp_path, capsys):
-    """The same on a file system with half a megabyte, and on one that cannot be written at all, as root, whom modes do not stop."""
+    """The same on a file system with half a megabyte, and on one that cannot be written at all, as
+    root, whom modes do not stop.
+    """
     _, array, whole, run = world
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -226,7 +243,10 @@ def test_a_disk_that_is_really_full(world, tmp_path, capsys):
 
 
 def test_a_file_where_a_folder_should_be_is_one_line(world, tmp_path, capsys):
-    """Modes do not stop root, but this does: nothing is written, and the line says what is in the way."""
+    """Modes do not stop root, but this does.
+
+    Nothing is written, and the line says what is in the way.
+    """
     (tmp_path / "taken").write_text("mine")
     with pytest.raises(SystemExit) as stop:
         main(arguments(tmp_path / "params.yaml", world[1], tmp_path / "taken/run/encoder.pt"))
@@ -236,7 +256,10 @@ def test_a_file_where_a_folder_should_be_is_one_line(world, tmp_path, capsys):
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(world):
-    """Two that write one last.pt make a run of which nobody knows what it was trained with; a lock ends with its owner."""
+    """Two that write one last.pt make a run of which nobody knows what it was trained with.
+
+    A lock ends with its owner.
+    """
     _, _, _, run = world
     lock = (
         "import sys; from pathlib import Path; from pstl.train.checkpoint import lock;"

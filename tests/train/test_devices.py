@@ -1,4 +1,8 @@
-"""Which GPU a job gets. The listing is that of a machine with two, written by a stand-in for nvidia-smi; locks and processes are real."""
+"""Which GPU a job gets.
+
+The listing is that of a machine with two, written by a stand-in for nvidia-smi; locks and processes
+are real.
+"""
 
 import os
 import subprocess
@@ -15,7 +19,8 @@ LISTED = "GPU 0: NVIDIA H100 (UUID: GPU-aaaa)\nGPU 1: NVIDIA H100 (UUID: GPU-bbb
 JOB = (
     "import logging, os, sys; from pstl.train.devices import take;"
     "logging.basicConfig(level=logging.INFO, stream=sys.stdout, format='%(message)s');"
-    "take(int(sys.argv[1])); print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
+    "take(int(sys.argv[1])); print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); "
+    "sys.stdin.read()"
 )
 
 
@@ -43,7 +48,10 @@ def said(process: subprocess.Popen[str]) -> str:
 
 
 def test_jobs_side_by_side_have_different_gpus(root: Path) -> None:
-    """Two trainings on one GPU take twice as long each, while the other GPU idles; the third job waits until one is killed."""
+    """Two trainings on one GPU take twice as long each, while the other GPU idles.
+
+    The third job waits until one is killed.
+    """
     first, second = job(1), job(1)
     names = [said(first), said(second)]
     third = job(1)
@@ -56,7 +64,10 @@ def test_jobs_side_by_side_have_different_gpus(root: Path) -> None:
 
 
 def test_small_jobs_may_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--resources gpu=4` on two: an H100 takes several of these networks; empty devices are taken first."""
+    """`--resources gpu=4` on two: an H100 takes several of these networks.
+
+    Empty devices are taken first.
+    """
     monkeypatch.setenv("PSTL_JOBS_PER_GPU", "2")
     jobs, names = [], []
     for _ in range(4):
@@ -81,14 +92,20 @@ def test_small_jobs_may_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_queue_allows_is_all_there_is(
     allowed: str | None, found: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SLURM gives a job some GPUs of a node by number or by name; taking another would be taking somebody else's."""
+    """SLURM gives a job some GPUs of a node by number or by name.
+
+    Taking another would be taking somebody else's.
+    """
     if allowed is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
     assert devices.present() == found
 
 
 def test_a_job_that_claims_none_sees_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a node that others use, too, it is not ours; on one's own machine a probe may use what is there."""
+    """On a node that others use, too, it is not ours.
+
+    On one's own machine a probe may use what is there.
+    """
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     assert devices.take(None) == devices.take(0) == []
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"

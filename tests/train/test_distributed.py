@@ -1,7 +1,8 @@
-"""Several processes are one: every method, through the loop that trains it, on 2 processes and on 1, and back and forth between them.
+"""Several processes are one: every method, through the loop that trains it, on 2 processes and on
+1, and back and forth between them.
 
-In float64 and without dropout (each process draws its own), so that what is left is the order of sums. One start of two processes
-serves all methods.
+In float64 and without dropout (each process draws its own), so that what is left is the order of
+sums. One start of two processes serves all methods.
 """
 
 import os
@@ -129,7 +130,10 @@ def trained(name: str, epochs: int, last: Path) -> dict[str, torch.Tensor]:
 
 
 def on_two(rank: int, port: str, folder: Path) -> None:
-    """What one of two processes does: two epochs; one epoch; the second epoch after a first one on one process."""
+    """What one of two processes does: two epochs; one epoch.
+
+    The second epoch after a first one on one process.
+    """
     torch.set_num_threads(1)
     os.environ |= {
         "RANK": str(rank),
@@ -174,9 +178,12 @@ def compare(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_two_processes_are_one(world: Path, tmp_path: Path, name: str) -> None:
-    """A batch spread over GPUs must be the paper's batch: its statistics, its negatives, its queue, its loss.
+    """A batch spread over GPUs must be the paper's batch.
 
-    And a checkpoint is of the run, not of the machine: begun on two it ends on one, and the other way round.
+    Its statistics, its negatives, its queue, its loss.
+
+    And a checkpoint is of the run, not of the machine: begun on two it ends on one, and the other
+    way round.
     """
     one = trained(name, 2, tmp_path / "last.pt")
     start = trained(name, 0, tmp_path / "none.pt")
@@ -203,9 +210,10 @@ RUN = "tiny/nwucla/xview/supervised/joint/s0"
 
 def pretrain(folder: Path, *options: str) -> list[str]:
     return [
-        "pretrain", "--params", f"{folder}/params.yaml", "--run", RUN, "--array", f"{folder}/array", "--out", f"{folder}/run/encoder.pt",
-        "--device", "cpu", *options,
-    ]  # fmt: skip
+        "pretrain",
+        *("--params", f"{folder}/params.yaml", "--run", RUN, "--array", f"{folder}/array"),
+        *("--out", f"{folder}/run/encoder.pt", "--device", "cpu", *options),
+    ]
 
 
 def children(parent: int) -> list[int]:
@@ -232,7 +240,10 @@ def until(what: Callable[[], Any], process: "subprocess.Popen[str]") -> Any:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find processes")
 def test_a_killed_process_ends_the_others_and_the_run_goes_on(tmp_path: Path, array: Path) -> None:
-    """`--gpus 2`, on the CPU where there are none. A process is killed, then what started them; then one process goes on alone."""
+    """`--gpus 2`, on the CPU where there are none.
+
+    A process is killed, then what started them; then one process goes on alone.
+    """
     make_params(tmp_path, epochs=10_000, batch_size=16)
     last = tmp_path / "run/last.pt"
     command = [sys.executable, "-m", "pstl", *pretrain(tmp_path, "--gpus", "2")]
@@ -262,9 +273,8 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on(tmp_path: Path, ar
     reached = checkpoint.read(last)["epoch"]
     make_params(tmp_path, epochs=reached + 1, batch_size=16)
     state = checkpoint.read(last)
-    torch.save(
-        state | {"settings": settings_digest(tmp_path, array)}, last
-    )  # as if so few epochs had been wanted from the start
+    # As if so few epochs had been wanted from the start.
+    torch.save(state | {"settings": settings_digest(tmp_path, array)}, last)
     main(pretrain(tmp_path, "--gpus", "1"))
     assert len((tmp_path / "run/curve.jsonl").read_text().splitlines()) == reached + 1
     assert encoder_file.load(tmp_path / "run/encoder.pt")

@@ -24,7 +24,10 @@ def settings(**changes):
 
 
 def test_named_parameters_are_spared_the_decay():
-    """Decaying norms and positions pulls them to values that mean nothing; everything else must still decay, and once."""
+    """Decaying norms and positions pulls them to values that mean nothing.
+
+    Everything else must still decay, and once.
+    """
     net = Net()
     before = {name: p.clone() for name, p in net.named_parameters()}
     optim = optimiser.build(net, settings(no_decay=("bias", "norm")))
@@ -56,7 +59,9 @@ def test_gradients_are_clipped_together():
 
 
 def test_steps_may_end_a_run_before_its_epochs():
-    """A schedule of 50,000 steps whose checkpoint at 30,000 is used: 100 clips, batches of 8, 4 a step make 4 steps an epoch."""
+    """A schedule of 50,000 steps whose checkpoint at 30,000 is used: 100 clips, batches of 8, 4 a
+    step make 4 steps an epoch.
+    """
     assert epochs_of(settings(batch_size=8, accumulate=4, epochs=50), 100) == 50
     assert epochs_of(settings(batch_size=8, accumulate=4, epochs=50, max_steps=13), 100) == 4
     assert epochs_of(settings(batch_size=8, accumulate=4, epochs=2, max_steps=13), 100) == 2

@@ -26,7 +26,10 @@ AUTO = TrainSettings(epochs=1, lr=0.1, precision="auto")
     ],
 )
 def test_auto_is_bf16_only_where_the_processor_has_units_for_it(monkeypatch, flags, expected):
-    """Emulated bf16 is nine times slower than fp32: a default tuned to one processor makes an hour of minutes."""
+    """Emulated bf16 is nine times slower than fp32.
+
+    A default tuned to one processor makes an hour of minutes.
+    """
     monkeypatch.setattr(precision, "processor_flags", lambda: frozenset(flags))
     assert precision.chosen(AUTO, CPU).precision == expected
 
@@ -57,7 +60,10 @@ def test_auto_is_the_same_to_the_bit_as_what_it_chooses(monkeypatch, tmp_path, a
 
 @pytest.mark.slow
 def test_no_method_of_the_tour_trains_slower_than_in_fp32(root):
-    """Where `auto` takes bf16 it must pay on the machine at hand; processor seconds of one thread, side by side."""
+    """Where `auto` takes bf16 it must pay on the machine at hand.
+
+    Processor seconds of one thread, side by side.
+    """
     params = config.load(root / "params.yaml")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -65,9 +71,8 @@ def test_no_method_of_the_tour_trains_slower_than_in_fp32(root):
         for name in bench._trained(params, "builtin"):
             section = params.method("builtin", name)
             if precision.chosen(section.train, CPU).precision == "bf16":
-                tries = (
-                    speed_against_fp32(name, section) for _ in range(6)
-                )  # a busy machine disturbs single ones
+                # a busy machine disturbs single ones.
+                tries = (speed_against_fp32(name, section) for _ in range(6))
                 assert any(speed > 1 for speed in tries), name
     finally:
         torch.set_num_threads(threads)

@@ -40,7 +40,10 @@ def test_same_seed_same_bits(tmp_path, array):
 
 
 def test_labels_never_reach_pretraining(tmp_path, array):
-    """A self-supervised score is void if labels leak: other labels must not change one weight, while a supervised run changes."""
+    """A self-supervised score is void if labels leak.
+
+    Other labels must not change one weight, while a supervised run changes.
+    """
     params = make_params(tmp_path)
     shuffled = make_array(tmp_path / "shuffled", y=np.random.default_rng(1).integers(0, 3, 24))
     for method, equal in (("pstl", True), ("supervised", False)):
@@ -174,7 +177,10 @@ def test_random_init_is_written_untrained(tmp_path, array):
 
 
 def test_a_run_ends_at_its_last_step(tmp_path, array):
-    """16 clips in batches of 4, two a step: the third step is the first half of epoch 1, with the rate of step 2."""
+    """16 clips in batches of 4, two a step.
+
+    The third step is the first half of epoch 1, with the rate of step 2.
+    """
     by_step = {
         "max_steps": 3,
         "batch_size": 4,
@@ -192,9 +198,12 @@ def test_a_run_ends_at_its_last_step(tmp_path, array):
 
 @pytest.mark.slow
 def test_torchrun_gives_the_encoder_of_one_process(tmp_path, array):
-    """The command a cluster runs: the same weights within float error. Dropout is off, because each rank draws its own.
+    """The command a cluster runs: the same weights within float error.
 
-    The rate is so low that one unit of a tiny network that rounding switches on does not lead training elsewhere.
+    Dropout is off, because each rank draws its own.
+
+    The rate is so low that one unit of a tiny network that rounding switches on does not lead
+    training elsewhere.
     """
     make_params(tmp_path, batch_size=8, lr=1e-5, optimiser="sgd")
     text = (
@@ -231,7 +240,10 @@ def test_torchrun_gives_the_encoder_of_one_process(tmp_path, array):
 
 
 def test_bf16_keeps_the_difference_between_clips(tmp_path, array):
-    """Pooled features of different clips differ in the third digit; rounded to bf16 they would be equal and nothing be learnt."""
+    """Pooled features of different clips differ in the third digit.
+
+    Rounded to bf16 they would be equal and nothing be learnt.
+    """
     from pstl.config import Plugin
     from pstl.data.store import open_array
 

@@ -29,7 +29,10 @@ def test_linear_schedule_ends_near_zero():
 
 
 def test_hitrs_schedule_by_steps():
-    """Warm-up from 0 over 1,000 updates, linear to 2e-6 at update 50,000, whatever the epoch: the rates of its spec, section 11."""
+    """Warm-up from 0 over 1,000 updates, linear to 2e-6 at update 50,000, whatever the epoch.
+
+    The rates of its spec, section 11.
+    """
     train = TrainSettings(
         epochs=1000,
         lr=4e-4,
@@ -55,7 +58,9 @@ def test_two_clocks_at_once_are_refused():
 
 
 def test_halving_schedule():
-    """Hi-TRS's fine-tuning: 1 up to epoch 20, then half of it every ten (its spec, section 5; epochs there begin at 1)."""
+    """Hi-TRS's fine-tuning: 1 up to epoch 20, then half of it every ten (its spec, section 5;
+    epochs there begin at 1).
+    """
     train = TrainSettings(
         epochs=70, lr=1.0, schedule="step", milestones=(20, 30, 40, 50, 60), gamma=0.5
     )

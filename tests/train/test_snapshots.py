@@ -71,7 +71,9 @@ def copied(finished, tmp_path):
 
 @pytest.mark.parametrize("step", ["between epochs", "before the checkpoint"])
 def test_an_interruption_loses_no_snapshot(finished, tmp_path, monkeypatch, step):
-    """A run killed at any moment of an epoch's end must leave the file of one that was not, to the byte."""
+    """A run killed at any moment of an epoch's end must leave the file of one that was not, to the
+    byte.
+    """
     array, whole = finished[0], finished[1] / "snapshots.zip"
     saved = checkpoint.save
 
@@ -93,7 +95,10 @@ def test_an_interruption_loses_no_snapshot(finished, tmp_path, monkeypatch, step
 
 
 def test_snapshots_of_other_settings_are_not_taken(finished, tmp_path, caplog):
-    """What an earlier training left in the folder must not stand for this one; what lacks is said."""
+    """What an earlier training left in the folder must not stand for this one.
+
+    What lacks is said.
+    """
     array, run = finished
     left = snapshots.folder_of(tmp_path / "new/encoder.pt")
     left.mkdir(parents=True)
@@ -121,7 +126,10 @@ def test_snapshots_saw_no_test_clip(finished, tmp_path):
 
 
 def test_a_look_is_what_a_training_that_stopped_there_gives(finished, tmp_path):
-    """Best of the looks is a number somebody could have printed: that of a run with so many epochs."""
+    """Best of the looks is a number somebody could have printed.
+
+    That of a run with so many epochs.
+    """
     array, run = finished
     result = looked_at(run, array, "recalibrated")
     ends = []
@@ -138,7 +146,10 @@ def test_a_look_is_what_a_training_that_stopped_there_gives(finished, tmp_path):
 
 
 def test_both_states_come_with_a_recalibrated_cell(finished):
-    """PSP prints the best epoch in the state that training left; that number must stand beside ours."""
+    """PSP prints the best epoch in the state that training left.
+
+    That number must stand beside ours.
+    """
     array, run = finished
     released, both = looked_at(run, array), looked_at(run, array, "recalibrated")
     assert both.norms == {"released": released.metrics}
