@@ -5,6 +5,7 @@ from typing import Any
 
 from pstl.config import Frozen
 from pstl.contracts import READS, Importer, Task, Wants
+from pstl.data.plugin_checks import check_data_plugins
 from pstl.errors import UserError
 from pstl.metrics.metric import Metric, Metrics
 from pstl.modules import BaseEncoder, BaseMethod
@@ -14,6 +15,7 @@ from pstl.registry import TaskTraits, keywords, load, names, task_traits
 
 def check_contracts() -> None:
     """Raises: UserError naming the first plug-in that breaks its contract, and how."""
+    check_data_plugins()
     for name in names("backbones"):
         _check_encoder(name, load("backbones", name))
     for name in names("methods"):

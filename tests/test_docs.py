@@ -105,10 +105,22 @@ def test_a_data_set_is_added_as_the_page_says(root: Path, project: Path) -> None
             for repetition in (1, 2):
                 np.save(
                     folder / f"A{action:02}_P{person:02}_R{repetition:02}.npy",
-                    rng.normal(size=(20 + action, 25, 3)),
+                    rng.normal(size=(20 + action, 16, 3)),
                 )
-    assert follow(root / "docs/add-a-data-set.md", project, slow=False) == 4
-    assert np.load(project / "data/arrays/mine/resize50/x.npy").shape == (8, 3, 50, 25, 1)
+    assert follow(root / "docs/add-a-data-set.md", project, slow=False) == 5
+    assert np.load(project / "data/arrays/mine/resize50/x.npy").shape == (8, 3, 50, 16, 1)
+    assert '"skeleton": "suit16"' in (project / "data/arrays/mine/resize50/meta.json").read_text()
+
+
+def test_a_recipe_is_added_as_the_page_says(root: Path, project: Path) -> None:
+    """A paper's preprocessing is one file: nothing else may have to know of it."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["datasets"]["synthetic"] = {"performers": 2, "cameras": 1, "repetitions": 1}
+    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    assert follow(root / "docs/add-a-recipe.md", project, slow=False) == 4
+    x = np.load(project / "data/arrays/synthetic/start/x.npy")
+    assert x.shape[1:] == (3, 40, 25, 2)
+    assert not x[:, :, 0, 0, 0].any()  # the hips of the first frame are the origin
 
 
 def test_links_between_pages_lead_somewhere(root: Path) -> None:

@@ -1,24 +1,32 @@
-"""What a body is: joints, how they hang together, left and right, parts. Everything else is derived from these tables."""
+"""What a body is: joints, how they hang together, left and right, parts.
+
+Every other file here that is not machinery is one body: its name is the file's, its table
+`SKELETON`. Everything else is derived from these tables.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from pkgutil import iter_modules
 
 import numpy as np
 
 from pstl.errors import UserError
 
-NAMES = ("kinect_v2", "kinect_v1", "msr20", "cmu38")
+MACHINERY = ("graph", "mapping", "pyramid")
 
 
 @dataclass(frozen=True)
 class Skeleton:
     """One sensor's body model. Joint indices are 0-based.
 
-    names: V joint names.      parents: V indices, the joint a bone points to; the centre is its own parent.
-    centre: root of the graph. left_right: pairs (left, right) that a mirror swaps.
-    shoulders, hips: (left, right) pairs used to align a view.   spine: (lower, upper) of the trunk.
-    parts: named groups of joints that cover the body once.      segments: finer groups, each inside one part, that cover it once, too.
+    names: V joint names.
+    parents: V indices, the joint a bone points to; the centre is its own parent.
+    centre: root of the graph.   left_right: pairs (left, right) that a mirror swaps.
+    shoulders, hips: (left, right) pairs used to align a view.
+    spine: (lower, upper) of the trunk.
+    parts: named groups of joints that cover the body once.
+    segments: finer groups, each inside one part, that cover it once, too.
     source: where the tables come from.
     """
 
@@ -35,23 +43,31 @@ class Skeleton:
     source: str
 
     def __post_init__(self) -> None:
-        covered = sorted(j for part in self.parts.values() for j in part)
-        if covered != list(range(self.joints)) or len(self.parents) != self.joints:
+        """Raises: UserError for a table that is no tree, or groups that do not cover it once."""
+        everything, name = list(range(self.joints)), f"skeleton {self.name}"
+        if _joints_of(self.parts) != everything or len(self.parents) != self.joints:
             raise UserError(
-                f"skeleton {self.name}: parents and parts must name each of {self.joints} joints once"
+                f"{name}: parents and parts must name each of {self.joints} joints once"
             )
-        whole = {joint: name for name, part in self.parts.items() for joint in part}
-        split = [
-            name
-            for name, segment in self.segments.items()
-            if len({whole.get(joint) for joint in segment}) != 1
-        ]
-        if split or sorted(j for segment in self.segments.values() for j in segment) != list(
-            range(self.joints)
-        ):
-            raise UserError(
-                f"skeleton {self.name}: segments must name each joint once and lie inside one part; across parts: {split}"
-            )
+        if not self._hangs_together():
+            raise UserError(f"{name}: following parents must lead from every joint to the centre")
+        part_of = {joint: part for part, joints in self.parts.items() for joint in joints}
+        across = []
+        for segment, joints in self.segments.items():
+            if len({part_of.get(joint) for joint in joints}) != 1:
+                across.append(segment)
+        if across or _joints_of(self.segments) != everything:
+            rule = "segments must name each joint once and lie inside one part"
+            raise UserError(f"{name}: {rule}; across parts: {across}")
+
+    def _hangs_together(self) -> bool:
+        """Whether every joint is reached from the centre, its own parent."""
+        if any(not 0 <= parent < self.joints for parent in self.parents):
+            return False
+        joints = list(range(self.joints))
+        for _ in range(self.joints):
+            joints = [self.parents[joint] for joint in joints]
+        return set(joints) == {self.centre}
 
     @property
     def joints(self) -> int:
@@ -87,8 +103,32 @@ class Skeleton:
         return tuple(order)
 
 
+def names() -> tuple[str, ...]:
+    """The bodies there are: files of this folder."""
+    files = sorted(module.name for module in iter_modules(__path__))
+    return tuple(name for name in files if name not in MACHINERY and not name.startswith("_"))
+
+
 def load(name: str) -> Skeleton:
-    """The skeleton table called `name`. Raises: UserError with the known names."""
-    if name not in NAMES:
-        raise UserError(f"unknown skeleton {name!r}; known: {', '.join(NAMES)}")
-    return import_module(f"pstl.skeletons.{name}").SKELETON
+    """The body called `name`.
+
+    Raises: UserError with the known names, or if the file of that name has no table of it.
+    """
+    if name not in names():
+        raise UserError(f"unknown skeleton {name!r}; known: {', '.join(names())}")
+    skeleton = getattr(import_module(f"pstl.skeletons.{name}"), "SKELETON", None)
+    if not isinstance(skeleton, Skeleton) or skeleton.name != name:
+        expected = f"expected SKELETON = Skeleton(name={name!r}, ...)"
+        raise UserError(f"pstl/skeletons/{name}.py: SKELETON is {skeleton!r}, {expected}")
+    return skeleton
+
+
+def check_tables() -> None:
+    """Raises: UserError naming the first file without a sound table."""
+    for name in names():
+        load(name)
+
+
+def _joints_of(groups: dict[str, tuple[int, ...]]) -> list[int]:
+    """All joints of all groups, sorted."""
+    return sorted(joint for joints in groups.values() for joint in joints)

@@ -1,13 +1,16 @@
-"""Joints of one body model found in another, by name, so that an encoder of one sensor can be given recordings of another."""
+"""Joints of one body model found in another, by name, so that an encoder of one sensor can be given
+recordings of another."""
 
 from functools import cache
 
 from pstl.errors import UserError
-from pstl.skeletons import NAMES, Skeleton, load
+from pstl.skeletons import Skeleton, load, names
 
-# Two names of one place. The 20-joint body of the first Kinect has three trunk joints, the second Kinect four and other names.
+# Two names of one place. The 20-joint body of the first Kinect has three trunk joints, the second
+# Kinect four and other names.
 SAME = {"spine base": "hip centre", "spine mid": "spine", "spine shoulder": "shoulder centre"}
-# Joints a body may lack -> the nearest one it has; only used where neither the name nor its synonym is there.
+# Joints a body may lack -> the nearest one it has; only used where neither the name nor its synonym
+# is there.
 NEAREST = {
     "neck": "shoulder centre",
     "left hand tip": "left hand",
@@ -19,9 +22,10 @@ NEAREST = {
 
 @cache
 def joints_of(wanted: str, given: str) -> tuple[int, ...]:
-    """For every joint of the skeleton `wanted`, the joint of the skeleton `given` that stands for it.
+    """For every joint of the skeleton `wanted`, the joint of `given` that stands for it.
 
-    x[..., joints_of(wanted, given), :] turns positions of `given` (V_given joints) into positions of `wanted` (V_wanted).
+    x[..., joints_of(wanted, given), :] turns positions of `given` (V_given joints) into positions of
+    `wanted` (V_wanted).
     Raises: UserError naming a joint for which nothing stands.
 
     >>> joints_of("kinect_v1", "kinect_v1") == tuple(range(20))
@@ -36,13 +40,13 @@ def _found(name: str, source: dict[str, int], wanted: Skeleton, given: str) -> i
     for candidate in (common, NEAREST.get(common, "")):
         if candidate in source:
             return source[candidate]
-    raise UserError(
-        f"joint {name!r} of skeleton {wanted.name}: nothing in {given} stands for it; add it to pstl/skeletons/mapping.py"
-    )
+    lack = f"nothing in {given} stands for it; add it to pstl/skeletons/mapping.py"
+    raise UserError(f"joint {name!r} of skeleton {wanted.name}: {lack}")
 
 
 def fitting(joints: int) -> str:
     """For a message: the bodies with so many joints, between which only people can choose."""
-    names = [name for name in NAMES if load(name).joints == joints]
-    known = ", ".join(f"{name} ({load(name).joints})" for name in NAMES)
-    return f"{' or '.join(names)} would fit" if names else f"none has so many; known: {known}"
+    bodies = {name: load(name).joints for name in names()}
+    known = ", ".join(f"{name} ({count})" for name, count in bodies.items())
+    fit = [name for name, count in bodies.items() if count == joints]
+    return f"{' or '.join(fit)} would fit" if fit else f"none has so many; known: {known}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pstl.errors import UserError
-from pstl.skeletons import NAMES, load, pyramid
+from pstl.skeletons import load, names, pyramid
 
 # PSP spec 4.1 and 4.2, regions in the paper's order: left arm, right arm, left leg, right leg, torso.
 REGIONS = ("left arm", "right arm", "left leg", "right leg", "trunk")
@@ -23,7 +23,7 @@ def numbers(text):
     return np.array([int(word) for word in text.split()])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_the_hierarchy_is_consistent(name):
     """A joint whose part lies in another region than the joint itself would attend to the wrong limb."""
     p = pyramid.build(load(name))
@@ -50,7 +50,7 @@ def test_weights_follow_from_the_groups():
     assert (v1.body_to_part, v1.part_to_joint, v1.body_to_joint) == pytest.approx((0.2, 0.15, 0.2))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_left_and_right_have_the_same_segments(name):
     """A slip in one table would treat one hand otherwise than the other."""
     skeleton = load(name)
