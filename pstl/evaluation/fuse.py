@@ -59,6 +59,8 @@ def fuse(
         "git": git_hash(),
         "data_checksum": parts[0]["data_checksum"],
         "settings_digest": digest([weights, sorted(part["settings_digest"] for part in parts)]),
+        "precision": "+".join(sorted({part.get("precision", "") for part in parts} - {""})),
+        "labelled": parts[0].get("labelled", ""),
     }
     rows = result_file.rows(cell.run, cell.task, cell.batch_norm, result, facts)
     about = {**first.about, **named(cell), "run_id": facts["run_id"]}

@@ -1,5 +1,6 @@
 """What a task gives back, and the rows it becomes: the schema of the published tables plus where each number comes from."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,20 @@ from pstl.evaluation.scores import Scores
 from pstl.files import Kind, json_text, read_json, write_text
 from pstl.ops.finite import check_rows
 
+# What rows say of where a number comes from. `precision` is the one that the encoder was trained in,
+# `labelled` how many labelled clips encoder and task learnt from, where these were only some; both
+# are empty where they are unknown or do not apply.
+FACTS = (
+    "run_id",
+    "device",
+    "seconds",
+    "peak_mb",
+    "git",
+    "data_checksum",
+    "settings_digest",
+    "precision",
+    "labelled",
+)
 RESULTS = Kind("readable file of results", "delete it and run the task again", "run the task first")
 
 
@@ -49,26 +64,21 @@ class ResultFile(BaseModel):
     motions: list[MotionEntry] = []
 
 
+def labelled_clips(result: Result, provenance: Mapping[str, Any]) -> int | str:
+    """The column `labelled` of a result by an encoder; empty where all clips had labels, or none."""
+    record = result.labelled or provenance.get("labelled") or {}
+    return record.get("clips", "")
+
+
 def rows(
     run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """One row per setting, batch-norm state and metric.
 
-    facts: run_id, device, seconds, peak_mb, git, data_checksum, settings_digest. The seconds stand
-    in the rows of the cell's own batch-norm state; those of another came with them and cost 0.
+    facts: all of FACTS. The seconds stand in the rows of the cell's own batch-norm state; those of
+    another came with them and cost 0.
     """
-    known = {
-        key: facts[key]
-        for key in (
-            "run_id",
-            "device",
-            "seconds",
-            "peak_mb",
-            "git",
-            "data_checksum",
-            "settings_digest",
-        )
-    }
+    known = {name: facts[name] for name in FACTS}
     cell = {
         "task": task, "dataset": run.dataset, "split": run.split, "stream": run.stream,
         "method": run.method, "seed": run.seed, "batch_norm": batch_norm,

@@ -76,6 +76,8 @@ def evaluate(
         "device": device_name(device),
         "seconds": time.monotonic() - began,
         "peak_mb": peak_memory(device),
+        "precision": opened.meta.get("precision", ""),
+        "labelled": result_file.labelled_clips(result, opened.meta),
     }
     _write(out, scores, _with_source(result, cell.run, asked.encoder_run), facts, asked, opened)
 

@@ -43,6 +43,9 @@ def find(path_or_name: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     nwucla/nwucla/xview/pstl/joint/s0, whose encoder lies under results/.
     Raises: UserError if there is none, or it is damaged.
     """
+    if not isinstance(path_or_name, str | os.PathLike):
+        kind = type(path_or_name).__name__
+        raise UserError(f"load: found {kind}, expected the path or name of an encoder as text")
     path = Path(path_or_name)
     if path.is_dir() and os.path.lexists(path / export.WEIGHTS):
         return export.read(path)

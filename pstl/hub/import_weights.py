@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pstl.contracts import Importer
 from pstl.errors import UserError
+from pstl.files import has_ending
 from pstl.located import Absent, Located, encoder_in
 from pstl.modules import BaseEncoder
 from pstl.ops.streams import STREAMS
@@ -46,9 +47,10 @@ def import_weights(
 ) -> EncoderCard:
     """Turn a checkpoint of released code into encoder.pt. Only tensors are read, never code.
 
-    source: a method with an importer, a file of pstl/importers.
+    source: a method with an importer, a file of pstl/importers.   out: a path that ends in .pt.
     Raises: UserError if the source has no such code, or the file is not its checkpoint.
     """
+    has_ending(out, ".pt")
     if source not in names("importers"):
         known = ", ".join(names("importers"))
         raise UserError(f"no released code to import from for {source!r}; known: {known}")

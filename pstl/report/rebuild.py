@@ -10,7 +10,7 @@ from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
 from pstl.report import markdown
 from pstl.report.paper import load
-from pstl.report.rows import FIELDS, NOT_RUN, Row
+from pstl.report.rows import FIELDS, LATER, NOT_RUN, Row
 from pstl.report.shares import Seen
 from pstl.report.tables import compare, comparison_csv
 
@@ -47,7 +47,7 @@ def rows_of(folder: Path) -> list[Row]:
         )
         if any(None in row or None in row.values() for row in rows):
             raise ValueError("a row with fewer or more cells than columns")
-    if not rows or set(FIELDS) - set(rows[0]):
+    if not rows or set(FIELDS) - set(LATER) - set(rows[0]):
         raise UserError(
             f"{folder}/rows.csv: not a table of 'python -m pstl report'; expected the columns {', '.join(FIELDS)}"
         )

@@ -18,7 +18,9 @@ from pstl.train import curve
 FIELDS = (
     "task", "dataset", "split", "stream", "setting", "method", "metric", "value", "seed", "batch_norm",
     "run_id", "device", "seconds", "peak_mb", "git", "data_checksum", "settings_digest",
+    "precision", "labelled",
 )  # fmt: skip
+LATER = ("precision", "labelled")  # rows of earlier versions lack them
 NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
 RELEASED = "released"  # the state that papers test in; a recalibrated cell may have its rows, too
@@ -92,7 +94,9 @@ def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None
             reason = NOT_RUN if rows is None else f"{NOT_APPLICABLE}: {rows}"
             rows = [_without_number(cell, *key, reason) for key in shape]
         kept = [row for row in rows if belongs(row, cell, asked)]
-        table += [{**row, "reason": row.get("reason", "")} for row in kept]
+        table += [
+            {**row, **{name: row.get(name, "") for name in (*LATER, "reason")}} for row in kept
+        ]
     return table
 
 
@@ -153,6 +157,7 @@ def read_results(path: str | Path) -> dict[str, Any] | None:
 
 
 def _checked(row: Row, cell: Cell, path: Path) -> Row:
+    row = {**dict.fromkeys(LATER, ""), **row}
     if set(row) != set(FIELDS):
         wrong = ", ".join(sorted(set(row) ^ set(FIELDS)))
         raise UserError(

@@ -23,7 +23,7 @@ from pstl.report import rows as report
 from pstl.report.rows import Epochs, Results, Row
 from pstl.tracking import store
 
-LAYOUT = "3"  # of what is stored; a new number imports every run again
+LAYOUT = "4"  # of what is stored; a new number imports every run again
 LARGEST_ENCODER = 32 * 2**20  # bytes; bigger encoders stay on disk only
 RECORD = (
     "run",

@@ -172,6 +172,7 @@ def card_of(
         "split": run.split,
         "seed": run.seed,
         "git": git_hash(),
+        "precision": section.train.precision,
     }
     if known is not None:
         assert section.labels is not None  # else there is no file to know them from

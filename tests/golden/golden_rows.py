@@ -40,6 +40,7 @@ LABELS = {"psp": "psp.json", "semi": "per_class_round.json"}  # which file each 
 CPU = ("--device", "cpu")
 # Columns that say when and where a row was made.
 LEFT_OUT = ("seconds", "peak_mb", "git", "run_id", "device", "data_checksum", "settings_digest")
+LEFT_OUT += ("precision", "labelled")
 
 SHARED = ("task", "dataset", "split", "stream", "method", "seed")  # by the rows of a cell
 CURVE = ("epoch", "step", "lr", "loss", "top1")

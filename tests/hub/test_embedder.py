@@ -333,3 +333,10 @@ def test_the_page_on_own_data_works_as_written(place: Path, root: Path) -> None:
     assert commands == 3
     assert Path("wave.gif").is_file()
     assert np.asarray(names["features"]).shape[0] == 2
+
+
+@pytest.mark.parametrize("nothing", [None, 3])
+def test_what_is_no_name_is_refused_in_one_line(nothing: object) -> None:
+    """A variable that was never set must not end in pathlib's words."""
+    with pytest.raises(UserError, match=r"^load: found (NoneType|int), expected the path or name"):
+        load(nothing)  # type: ignore[arg-type]

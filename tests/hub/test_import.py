@@ -299,3 +299,10 @@ def test_a_projector_is_no_classifier(shared: Path, tmp_path: Path) -> None:
         torch.save(front(state, "encoder_q.") | others, tmp_path / "pretrained.pt")
         import_weights("pstl", tmp_path / "pretrained.pt", tmp_path / "encoder.pt")
         assert encoder_file.load_classifier(tmp_path / "encoder.pt") is None
+
+
+def test_an_encoder_is_written_as_what_it_is_read(tmp_path: Path) -> None:
+    """`pstl.load` and `embed` take a file of weights by its ending: under another it could not be found again."""
+    with pytest.raises(UserError, match=r"e\.npz: .*known: \.pt"):
+        import_weights("pstl", tmp_path / "official.pt", tmp_path / "e.npz")
+    assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ from fabricated import GRID, params, write_all, write_both_states, write_cell, w
 from pstl import paths
 from pstl.errors import UserError
 from pstl.report import markdown
-from pstl.report.rows import from_files
+from pstl.report.rows import from_files, read_cell
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +155,18 @@ def test_a_broken_curve_is_named() -> None:
     path.write_text('{"epoch": 0\n')
     with pytest.raises(UserError, match=r"curve\.jsonl"):
         from_files(settings, "tiny")
+
+
+def test_rows_of_an_earlier_version_are_read() -> None:
+    """Results of weeks must not have to be made again because a column was added."""
+    settings = params()
+    write_all(settings)
+    first = settings.cells("tiny")[0]
+    path = Path(paths.metrics(first.run, first.batch_norm, first.task))
+    content = json.loads(path.read_text())
+    for row in content["rows"]:
+        del row["precision"], row["labelled"]
+    path.write_text(json.dumps(content))
+    rows = read_cell(first)
+    assert isinstance(rows, list)
+    assert {(row["precision"], row["labelled"]) for row in rows} == {("", "")}

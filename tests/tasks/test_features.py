@@ -90,6 +90,7 @@ def test_evaluate_writes_rows_that_know_their_origin(world, tmp_path):
         row[key] not in ("", None)
         for key in ("run_id", "git", "device", "seconds", "peak_mb", "settings_digest")
     )
+    assert (row["precision"], row["labelled"]) == ("fp32", "")  # every clip had its label
 
 
 def test_features_of_another_run_are_refused(world, tmp_path):
@@ -112,6 +113,7 @@ def test_fusion_is_the_weighted_sum_of_scores(tmp_path):
         files[stream] = str(tmp_path / f"{stream}.scores.npz")
         np.savez(files[stream], scores=values, y=y)
         part = {"run_id": stream, "data_checksum": "d", "settings_digest": stream}
+        part |= {"precision": "bf16" if stream == "joint" else "fp32", "labelled": 12}
         (tmp_path / f"{stream}.json").write_text(json.dumps({"rows": [part]}))
     cell = Cell(RUN, "released", "linear", weights)
     fuse(cell, files, tmp_path / "f.json", None)
@@ -119,6 +121,7 @@ def test_fusion_is_the_weighted_sum_of_scores(tmp_path):
     expected = sum(weights[s] * scores[s] for s in scores).argmax(1) == y
     assert row["value"] == pytest.approx(100 * expected.mean())
     assert row["setting"] == "joint=0.6;bone=0.6;motion=0.4"
+    assert (row["precision"], row["labelled"]) == ("bf16+fp32", 12)
     np.savez(files["bone"], scores=scores["bone"], y=y[::-1])
     with pytest.raises(UserError, match="not scores of the 4 test clips"):
         fuse(cell, files, tmp_path / "f.json", None)
