@@ -68,9 +68,11 @@ CASES: dict[str, dict[str, Any]] = {
 def double_precision() -> Iterator[None]:
     """float64 all through: what methods raise to at least float32 is not lowered to it."""
     torch.set_default_dtype(torch.float64)
-    with patch.object(torch.Tensor, "float", torch.Tensor.double):
-        yield
-    torch.set_default_dtype(torch.float32)
+    try:
+        with patch.object(torch.Tensor, "float", torch.Tensor.double):
+            yield
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def clips(people: int, joints: int) -> tuple[torch.Tensor, torch.Tensor]:
