@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import simulated
 from pstl.config import Plugin
 from pstl.contracts import Clip, Member
-from pstl.data import archives, members, parse, pool, prepare, simulated
+from pstl.data import archives, members, parse, pool, prepare
 from pstl.data.datasets import ntu60
 from pstl.data.formats.skeleton_txt import JOINTS
 from pstl.data.store import write_sequences

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import simulated
 import yaml
 
 from pstl import cli
 from pstl.contracts import Clip, Recording
-from pstl.data import simulated
 from pstl.data.datasets import nwucla
 from pstl.data.formats.skeleton_txt import Name
 from pstl.data.recordings import write_recordings

@@ -295,7 +295,6 @@ OPENS = {
     "data/numpy_file.py": "called inside `reading`",
     "data/store.py": "called inside `reading`",
     "data/prepare.py": "the array that is being made, inside `replaced`",
-    "data/simulated.py": "files that are being made, inside `replaced`",
     "data/formats/": "what other people made: data/reading.py has its rule",
     "data/reading.py": "what other people made",
     "data/number_table.py": "what other people made",

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+import simulated
 
 from benchmarks import data as bench_data
 from pstl.contracts import Member
-from pstl.data import simulated
 from pstl.data.datasets import ntu60
 from pstl.data.formats.skeleton_txt import Name
 from pstl.data.recipes import resize50, spine300

@@ -9,8 +9,9 @@ from pkgutil import iter_modules
 from typing import NamedTuple
 
 import numpy as np
+import simulated
 
-from pstl.data import formats, reading, simulated
+from pstl.data import formats, reading
 from pstl.data.datasets import nwucla, utkinect
 from pstl.data.datasets._pku import CLASSES
 from pstl.data.formats import (

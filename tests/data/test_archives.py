@@ -6,8 +6,9 @@ import threading
 import zipfile
 
 import pytest
+import simulated
 
-from pstl.data import archives, doctor, simulated
+from pstl.data import archives, doctor
 from pstl.data.datasets import nwucla
 from pstl.data.fetch import fetch
 from pstl.data.spec import Remote

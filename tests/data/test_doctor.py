@@ -7,10 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
+import simulated
 import small_world
 
 from pstl import cli
-from pstl.data import describe, doctor, simulated
+from pstl.data import describe, doctor
 from pstl.data.datasets import _ntu, ntu60, nwucla
 from pstl.data.fetch import fetch
 from pstl.data.formats import skeleton_txt

@@ -13,11 +13,12 @@ from multiprocessing import active_children
 
 import numpy as np
 import pytest
+import simulated
 from killing import DRILLS, NEEDS_PROC, a_kill
 
 from pstl.config import Plugin, check_plugins, load
 from pstl.contracts import Member
-from pstl.data import members, simulated
+from pstl.data import members
 from pstl.data.datasets import _ntu, ntu60, ntu120, pkummd1
 from pstl.data.fetch import fetch
 from pstl.data.formats import skeleton_txt

@@ -8,9 +8,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import simulated
 
 from pstl.contracts import Clip, Recording
-from pstl.data import doctor, simulated
+from pstl.data import doctor
 from pstl.data.datasets import _pku, ntu60, pkummd1, pkummd2
 from pstl.data.fetch import fetch
 from pstl.data.formats import pku_txt

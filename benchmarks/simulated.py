@@ -1,56 +1,40 @@
-"""Simulated people in the exact files of NTU RGB+D and PKU-MMD, which nobody may pass on: for tests and for measuring.
+"""Simulated people in the exact files of NTU RGB+D, which nobody may pass on.
 
-What real files do and the data set `synthetic` does not: LF and CRLF, no body or up to four in a frame, bodies that come, go and
-change their slot, exponents, NaN in colour columns (NTU); long recordings with labelled intervals, lists of recordings (PKU-MMD).
+What real files do and the data set `synthetic` does not: LF and CRLF, no body or up to four in a
+frame, bodies that come, go and change their slot, exponents, NaN in colour columns.
 """
 
 import math
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 
 from pstl.data.datasets import _ntu, synthetic
-from pstl.data.formats import pku_txt, skeleton_txt
+from pstl.data.formats import skeleton_txt
 from pstl.data.formats.skeleton_txt import Name
 from pstl.rng import numpy_generator
 from pstl.simulator.sensor import Sensed
 
 CROWD = 4  # most bodies in a frame
-GAP = 30  # frames between two actions of a PKU-MMD recording
 
 
 def ntu_clip(name: Name, seed: int = 0, frames: tuple[int, int] = (30, 60)) -> bytes:
     """One `.skeleton` file. Its content depends on the name and the seed only; every fourth one has CRLF."""
     rng = numpy_generator(seed, "simulated ntu", *name)
-    sensed = _scene(name, seed, frames)
+    sensed = scene(name, seed, frames)
     if rng.random() < 0.1:  # a crowd: two scenes at once, furniture included
-        sensed = _together(
-            sensed, _scene(name._replace(performer=name.performer + 500), seed, frames)
+        sensed = together(
+            sensed, scene(name._replace(performer=name.performer + 500), seed, frames)
         )
     xyz = sensed.xyz.copy()
     xyz[0, 0, 0, 0] = 4.2e-5  # written with an exponent
     return skeleton_txt.text(
         xyz, sensed.ids, sensed.tracking, crlf=bool(rng.random() < 0.25), rng=rng
     )
-
-
-def ntu_names(
-    setups: Iterable[int], performers: Sequence[int], actions: Iterable[int]
-) -> list[Name]:
-    """A small grid: every set-up films every performer, three cameras, two replications."""
-    actions = list(actions)
-    return [
-        Name(s, camera, p, replication, a)
-        for s in setups
-        for camera in (1, 2, 3)
-        for p in performers
-        for replication in (1, 2)
-        for a in actions
-    ]
 
 
 def ntu60_archive(folder: Path, contents: int = 160, files: int = 56_880, seed: int = 0) -> Path:
@@ -92,50 +76,17 @@ def write_zip(
                 len(content),
             )
         for name, source in [*((name, name) for name in members), *(repeated or {}).items()]:
-            _store(bundle, name, *packed[source])
+            store(bundle, name, *packed[source])
 
 
-def write_7z(path: Path, members: Mapping[str, bytes]) -> None:
-    """A solid 7z archive."""
-    from py7zr import SevenZipFile
-
-    with SevenZipFile(path, "w") as bundle:
-        for name, content in members.items():
-            bundle.writestr(content, name)
-
-
-def pku_recording(
-    name: str, actions: Sequence[int], seed: int = 0, frames: tuple[int, int] = (30, 60)
-) -> tuple[bytes, bytes]:
-    """One recording and its label file: `actions` (1-based classes) one after the other, GAP frames of standing about between."""
-    n = pku_txt.parse_name(name)
-    parts, labels, at = [], [], 0
-    for number, action in enumerate(actions):
-        scene = _scene(
-            Name(1, pku_txt.VIEWS[n.view], n.recording or n.subject, number + 1, action),
-            seed,
-            frames,
-        )
-        bodies = pku_txt.two_bodies(scene.xyz)
-        parts += [np.repeat(bodies[:1], GAP, axis=0), bodies]
-        labels.append(f"{action},{at + GAP + 1},{at + GAP + len(bodies)},{1 + number % 2}")
-        at += GAP + len(bodies)
-    return pku_txt.text(np.concatenate(parts)), ("\n".join(labels) + "\n\n").encode()
-
-
-def pku_split(train: Iterable[str], test: Iterable[str]) -> bytes:
-    """A split file, blanks and trailing commas included."""
-    return f"Training videos:\n{', '.join(train)}, \nValidataion videos:\n{', '.join(test)},\n".encode()
-
-
-def _scene(name: Name, seed: int, frames: tuple[int, int]) -> Sensed:
+def scene(name: Name, seed: int, frames: tuple[int, int]) -> Sensed:
     """Somebody performing something: the simulator has fewer actions than the data sets, so they repeat."""
     cfg = synthetic.DATASET.Config.model_validate({"seed": seed, "frames": frames})
     action = (name.action - 1) % len(synthetic.CLASSES) + 1
     return synthetic.simulate(cfg, name._replace(action=action))
 
 
-def _together(a: Sensed, b: Sensed) -> Sensed:
+def together(a: Sensed, b: Sensed) -> Sensed:
     frames = min(len(a.xyz), len(b.xyz))
     ids = np.concatenate([a.ids[:frames], np.where(b.ids, b.ids + 10**6, 0)[:frames]], axis=1)
     xyz = np.concatenate([a.xyz[:frames], b.xyz[:frames]], axis=2)
@@ -143,7 +94,7 @@ def _together(a: Sensed, b: Sensed) -> Sensed:
     return Sensed(xyz[:, :, :CROWD], ids[:, :CROWD], tracking[:, :, :CROWD])
 
 
-def _store(bundle: zipfile.ZipFile, name: str, packed: bytes, crc: int, size: int) -> None:
+def store(bundle: zipfile.ZipFile, name: str, packed: bytes, crc: int, size: int) -> None:
     """Append a member that is already deflated, which zipfile has no word for: its header, its bytes, its entry."""
     info = zipfile.ZipInfo(name)
     info.compress_type, info.CRC, info.compress_size, info.file_size = (
