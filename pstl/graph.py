@@ -31,7 +31,7 @@ ENTRY: dict[Kind, str] = {
     "evaluate": "evaluation.run",
     "fuse": "evaluation.fuse",
     "report": "report",
-    "page": "report.html",
+    "page": "report.page",
     "track": "tracking",
 }
 

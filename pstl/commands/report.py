@@ -40,7 +40,7 @@ def page(
       python -m pstl page --suite builtin --out results/builtin/report/index.html
     """
     from pstl import config
-    from pstl.report.html import build
+    from pstl.report.page import build
 
     build(config.load(params), suite, out)
 

@@ -132,14 +132,13 @@ def show(
     example:
       python -m pstl show synthetic/S001C001P001R001A001 --out clip.gif
     """
-    from pstl.report import gif, window
-    from pstl.report.clip_drawing import draw
+    from pstl.report import clip_drawing, window
 
     if out is not None:
-        gif.check(out)
-    drawn = draw(clip, skeleton)
+        clip_drawing.check_gif(out)
+    drawn = clip_drawing.draw(clip, skeleton)
     if out is None:
         window.show(drawn, fps, f"{clip}: {drawn.summary()}")
     else:
-        gif.write(drawn, out, fps)
+        clip_drawing.write_gif(drawn, out, fps)
         say(f"{out}: {drawn.summary()}")

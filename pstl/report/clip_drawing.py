@@ -1,4 +1,4 @@
-"""One clip made ready to draw from the front: found by file or name, in pixels, bones with their colours."""
+"""One clip made ready to draw from the front, and its drawing as a moving picture in a file."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -8,24 +8,29 @@ import numpy as np
 from pstl.data import clip_files, plausible
 from pstl.data.clip_files import SourcedClip
 from pstl.errors import UserError
-from pstl.report.animation import LEFT, RIGHT, TRUNK, project
+from pstl.files import atomic, by_ending
+from pstl.report.poses import TONES, project, sides
 from pstl.skeletons import load
 
 ZOOM = 2  # pixels of the picture per pixel of the page's drawings
 FPS = 30
+GIF_WIDTH = 5  # of a bone, in pixels
 
 
 class ClipDrawing(NamedTuple):
-    """poses: (T, V, M, 2) pixels, y down, inside side x side.   there: (T, M) bool.   bones: (joint, joint, colour)."""
+    """A clip in pixels, y down, inside side x side.
+
+    poses: (T, V, M, 2) pixels.   present: (T, M) bool.   bones: (joint, joint, colour).
+    """
 
     poses: np.ndarray
-    there: np.ndarray
+    present: np.ndarray
     bones: list[tuple[int, int, str]]
     side: int
 
     def summary(self) -> str:
         """How long it is and how many bodies are in it, for people."""
-        frames, bodies = len(self.poses), int(self.there.any(0).sum())
+        frames, bodies = len(self.poses), int(self.present.any(0).sum())
         length = "1 frame" if frames == 1 else f"{frames} frames"
         return f"{length}, {'1 body' if bodies == 1 else f'{bodies} bodies'}"
 
@@ -42,12 +47,10 @@ def draw(clip: str, skeleton: str = "") -> ClipDrawing:
         raise UserError(f"{clip}: {plausible.NOBODY}, so there is nothing to draw")
     plausible.judge_size(plausible.size(xyz), clip, remarks, refuse=False)
     remarks.say()
-    poses, there = project(xyz) * ZOOM, np.abs(xyz).sum((1, 3)) > 0
-    sides = {
-        j: tone for pair in body.left_right for j, tone in zip(pair, (LEFT, RIGHT), strict=True)
-    }
-    bones = [(child, parent, sides.get(child, TRUNK)) for child, parent in body.edges]
-    return ClipDrawing(poses, there, bones, int(poses[there.any(1)].max(initial=0)) + 12)
+    poses, present = project(xyz) * ZOOM, np.abs(xyz).sum((1, 3)) > 0
+    of_side = sides(body)
+    bones = [(child, parent, TONES[of_side.get(child, "trunk")]) for child, parent in body.edges]
+    return ClipDrawing(poses, present, bones, int(poses[present.any(1)].max(initial=0)) + 12)
 
 
 def find(clip: str) -> SourcedClip:
@@ -59,6 +62,36 @@ def find(clip: str) -> SourcedClip:
     store, spec = clip_files.stored(Path("data/sequences") / dataset)
     if name not in store.names:
         raise UserError(
-            f"{clip}: no such clip among the {len(store)} of {dataset}; they are named like {store.names[0]}"
+            f"{clip}: no such clip among the {len(store)} of {dataset}; "
+            f"they are named like {store.names[0]}"
         )
     return SourcedClip(store[store.names.index(name)], spec.skeleton, spec.people, trusted=True)
+
+
+def check_gif(out: str | Path) -> None:
+    """Raises: UserError for a file that is not called a GIF."""
+    by_ending(out, {".gif": None})
+
+
+def write_gif(clip: ClipDrawing, out: str | Path, fps: int) -> None:
+    """An endless GIF. Raises: UserError for a file of another name."""
+    check_gif(out)
+    from PIL import Image, ImageColor, ImageDraw
+
+    tones = ["#ffffff", *TONES.values()]
+    palette = [part for tone in tones for part in ImageColor.getrgb(tone)]
+    pictures = []
+    for pose, present in zip(clip.poses, clip.present, strict=True):
+        picture = Image.new("P", (clip.side, clip.side), 0)
+        picture.putpalette(palette)
+        canvas = ImageDraw.Draw(picture)
+        for person in np.flatnonzero(present):
+            for child, parent, tone in clip.bones:
+                ends = pose[[child, parent], person].ravel().tolist()
+                canvas.line(ends, fill=tones.index(tone), width=GIF_WIDTH)
+        pictures.append(picture)
+    first, *others = pictures
+    milliseconds = round(1000 / fps)
+    animation = {"save_all": True, "append_images": others, "duration": milliseconds, "loop": 0}
+    with atomic(out) as new:
+        first.save(new, format="GIF", optimize=False, **animation)

@@ -1,9 +1,9 @@
-"""What the stored test scores of a suite say beyond accuracy: each class's accuracy and F1, and what is taken for what."""
+"""Class scores of test clips: each class's accuracy and F1, and what is taken for what."""
 
 import os
-from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,92 +13,95 @@ from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
 from pstl.report.text import csv_text
 
-CLASSES = (
-    "dataset",
-    "split",
-    "task",
-    "batch_norm",
-    "method",
-    "stream",
-    "class",
-    "clips",
-    "seeds",
-    "accuracy",
-    "f1",
-)
-CONFUSION = (
-    "dataset",
-    "split",
-    "task",
-    "batch_norm",
-    "method",
-    "stream",
-    "true",
-    "predicted",
-    "count",
-)
+CELL = ("dataset", "split", "task", "batch_norm", "method", "stream")
+CLASSES = (*CELL, "class", "clips", "seeds", "accuracy", "f1")
+CONFUSION = (*CELL, "true", "predicted", "count")
 
 
-def read_scores(cell: Cell) -> Scores | None:
-    """Class scores of one cell's test clips; None if there is no such file. Empty scores: the task keeps no classes."""
-    path = Path(paths.scores(*cell[:3]))
-    return scores.read(path) if os.path.lexists(path) else None
+class Scored(NamedTuple):
+    """What a cell said of its test clips.
+
+    predicted: (N,) class of the highest score; (0,) of a task that keeps no scores.
+    classes: how many there are, 0 likewise.
+    clips: the test clips, with their true classes y (N,), and what they are of; without scores.
+    """
+
+    cell: Cell
+    predicted: np.ndarray
+    classes: int
+    clips: Scores
+
+    @property
+    def right(self) -> np.ndarray:
+        """(N,) bool, whether each clip was classified right."""
+        return self.predicted == self.clips.y
+
+
+class Confused(NamedTuple):
+    """counts: (true class, predicted class), summed over seeds.   names: of the classes."""
+
+    counts: np.ndarray
+    names: list[str]
+    seeds: int
+
+
+def read_scores(cells: Iterable[Cell]) -> list[Scored]:
+    """What the cells that have a file of scores said, in the order of the cells."""
+    scored = []
+    for cell in cells:
+        path = paths.scores(cell.run, cell.batch_norm, cell.task)
+        if os.path.lexists(path):
+            said = scores.read(path)
+            points = said.points
+            classes = points.shape[1] if points.size else 0
+            predicted = points.argmax(1) if classes else np.zeros(0, int)
+            clips = replace(said, points=points[:0])  # the scores themselves would fill the memory
+            scored.append(Scored(cell, predicted, classes, clips))
+    return scored
 
 
 def class_names(run: Run, count: int) -> list[str]:
     """Names of the classes, from the data set's spec; numbers where it has none for them."""
     from pstl.registry import load_dataset, names
 
-    known = (
-        list(load_dataset(run.dataset).spec.classes)
-        if run.dataset in names("data.datasets")
-        else []
-    )
-    return known if len(known) >= count else [str(i + 1) for i in range(count)]
+    numbers = [str(i + 1) for i in range(count)]
+    if run.dataset not in names("data.datasets"):
+        return numbers
+    classes = list(load_dataset(run.dataset).spec.classes)
+    return classes if len(classes) >= count else numbers
 
 
-def matrices(cells: Iterable[Cell]) -> dict[tuple[str, ...], tuple[np.ndarray, list[str], int]]:
-    """Confusion matrices (true, predicted), summed over seeds, with the names of the classes and the number of seeds.
-
-    By (dataset, split, task, batch norm, method, stream).
-    """
-    sums: dict[tuple[str, ...], np.ndarray] = {}
-    seeds: dict[tuple[str, ...], int] = defaultdict(int)
-    names: dict[tuple[str, ...], list[str]] = {}
-    for cell in cells:
-        found, run = read_scores(cell), cell.run
-        if found is None or not found.points.size:
+def matrices(scored: Iterable[Scored]) -> dict[tuple[str, ...], Confused]:
+    """Confusion matrices by (dataset, split, task, batch norm, method, stream)."""
+    confused: dict[tuple[str, ...], Confused] = {}
+    for cell, predicted, classes, clips in scored:
+        if not classes:
             continue
+        run = cell.run
         key = (run.dataset, run.split, cell.task, cell.batch_norm, run.method, run.stream)
-        points = found.points
-        np.add.at(
-            sums.setdefault(key, np.zeros((points.shape[1],) * 2, np.int64)),
-            (found.y, points.argmax(1)),
-            1,
-        )
-        names[key] = class_names(run, points.shape[1])
-        seeds[key] += 1
-    return {key: (matrix, names[key], seeds[key]) for key, matrix in sums.items()}
+        empty = Confused(np.zeros((classes, classes), np.int64), class_names(run, classes), 0)
+        before = confused.get(key, empty)
+        np.add.at(before.counts, (clips.y, predicted), 1)
+        confused[key] = before._replace(seeds=before.seeds + 1)
+    return confused
 
 
-def per_class_csv(found: dict[tuple[str, ...], tuple[np.ndarray, list[str], int]]) -> str:
-    """A line per cell and class, over all its seeds, in percent; a class without test clips has none."""
+def per_class_csv(confused: dict[tuple[str, ...], Confused]) -> str:
+    """A line per cell and class, over all its seeds, in percent; a class without clips has none."""
     lines = []
-    for key, (matrix, names, seeds) in found.items():
-        for i in np.flatnonzero(matrix.sum(1)):
-            asked, said = int(matrix[i].sum()), int(matrix[:, i].sum())
-            accuracy, f1 = 100 * matrix[i, i] / asked, 200 * matrix[i, i] / (asked + said)
-            lines.append([*key, names[i], asked // seeds, seeds, f"{accuracy:.4f}", f"{f1:.4f}"])
+    for key, (counts, names, seeds) in confused.items():
+        for i in np.flatnonzero(counts.sum(1)):
+            clips, predicted = int(counts[i].sum()), int(counts[:, i].sum())
+            accuracy = 100 * counts[i, i] / clips
+            f1 = 200 * counts[i, i] / (clips + predicted)
+            lines.append([*key, names[i], clips // seeds, seeds, f"{accuracy:.4f}", f"{f1:.4f}"])
     return csv_text(CLASSES, lines)
 
 
-def confusion_csv(found: dict[tuple[str, ...], tuple[np.ndarray, list[str], int]]) -> str:
+def confusion_csv(confused: dict[tuple[str, ...], Confused]) -> str:
     """A line per cell, true and predicted class; what never happened is left out."""
-    return csv_text(
-        CONFUSION,
-        [
-            [*key, names[i], names[j], matrix[i, j]]
-            for key, (matrix, names, _) in found.items()
-            for i, j in np.argwhere(matrix)
-        ],
-    )
+    lines = []
+    for key, (counts, names, _) in confused.items():
+        for true, predicted in np.argwhere(counts):
+            lines.append([*key, names[true], names[predicted], counts[true, predicted]])
+    return csv_text(CONFUSION, lines)

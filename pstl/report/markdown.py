@@ -1,33 +1,40 @@
-"""comparison.md: where the numbers come from, the headline, every number, and what others published, on one page."""
+"""comparison.md: where the numbers come from, the headline, every number, and others' numbers."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pstl.config import FUSED, Cell, Params
+from pstl.config import FUSED, Cell
 from pstl.metrics.metric import UNSEEN
 from pstl.report import declared
 from pstl.report.alike import EXPLAINED, LIKE, MINUS, SAID_BY_KIND
+from pstl.report.joined import Joined
 from pstl.report.paper import Published
 from pstl.report.reference import reference
-from pstl.report.rows import NOT_APPLICABLE, Results, Row
+from pstl.report.rows import NOT_APPLICABLE, Row
 from pstl.report.shares import Seen, by_share, seen_labels
 from pstl.report.tables import (
     HEADLINE,
     NONE,
     Line,
+    Together,
     headline_norm,
+    headlines,
     main_metrics,
     merge_transfers,
     unswept,
 )
 from pstl.report.text import ASSUMED, MARKED, Notes, table
 
-SIMULATED = (
-    "synthetic",
-    "synthetic_untrimmed",
-)  # the project's own data sets: nobody else has numbers on them
-REPEATS = "Some test clips of this split repeat training clips, digit for digit (docs/datasets.md): *unseen*, below, leaves them out."
-Together = Mapping[str, tuple[str, str]]  # task -> (kind, source), of Params.together
+# The project's own data sets: nobody else has numbers on them.
+SIMULATED = ("synthetic", "synthetic_untrimmed")
+COMMAND = "to run it again"
+REPEATS = (
+    "Some test clips of this split repeat training clips, digit for digit (docs/datasets.md): "
+    "*unseen*, below, leaves them out."
+)
+CELL = ("dataset", "split", "method", "stream", "seed", "batch_norm", "task")
+
+Column = tuple[str, str, str]  # task, setting, stream
 
 
 class Page(NamedTuple):
@@ -38,16 +45,16 @@ class Page(NamedTuple):
     notes: Notes
 
 
-def render(
-    params: Params, suite: str, results: Results, lines: list[Line], published: list[Published]
-) -> str:
+def render(everything: Joined) -> str:
     """The whole page. The same inputs give the same bytes."""
+    params, suite = everything.params, everything.suite
     head = [
         f"# Results of the suite `{suite}`",
         params.suite_named(suite).summary + ".",
-        header(params, suite, results),
+        header(everything),
     ]
-    sections = body(lines, published, params.together(suite), seen_labels(results))
+    seen = seen_labels(everything.results)
+    sections = body(everything.lines, everything.published, params.together(suite), seen)
     return "\n\n".join([*head, *sections]) + "\n"
 
 
@@ -64,69 +71,67 @@ def body(
         here = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
         theirs = [p for p in published if (p.dataset, p.split) == (dataset, split)]
         page = Page(here, theirs, notes)
-        blocks += [
-            f"## {dataset}, {split}",
-            *few_labels(page, seen),
-            *section(page, dataset, together),
-        ]
-    return [*blocks, *([str(notes)] if notes.numbers else [])]
+        blocks.append(f"## {dataset}, {split}")
+        blocks += few_labels(page, seen)
+        blocks += section(page, dataset, together)
+    if notes.numbers:
+        blocks.append(str(notes))
+    return blocks
 
 
-def header(params: Params, suite: str, results: Results) -> str:
+def header(everything: Joined) -> str:
     """What was run, on what, with what, and the command that runs it again."""
-    found = facts(params, suite, results)
-    found["to run it again"] = f"`{found['to run it again']}`"
-    return table(["", ""], [[name, value] for name, value in found.items()])
+    rows = []
+    for name, value in facts(everything).items():
+        rows.append([name, f"`{value}`" if name == COMMAND else value])
+    return table(["", ""], rows)
 
 
-def facts(params: Params, suite: str, results: Results) -> dict[str, str]:
+def facts(everything: Joined) -> dict[str, str]:
     """The same as names and values."""
+    params, suite, results = everything.params, everything.suite, everything.results
     asked = {_identity(cell) for cell in params.grid(suite)}  # no states that came along
     rows = [row for row in results.rows if _cell(row) in asked]
     run = [row for row in rows if row["value"] is not None]
-    cells = {_cell(row): row["reason"] for row in rows} | {_cell(row): "" for row in run}
-    done, senseless = (
-        sum(not why for why in cells.values()),
-        sum(why.startswith(NOT_APPLICABLE) for why in cells.values()),
-    )
-    tasks = {_cell(row): row["seconds"] for row in run}
-    training = sum(float(record.get("seconds", 0)) for record in results.runs.values())
-    total = training + sum(float(seconds) for seconds in tasks.values())
-    versions = {
-        f"{name} {v}"
-        for record in results.runs.values()
-        for name, v in record.get("versions", {}).items()
-    }
+    reasons = {_cell(row): row["reason"] for row in rows} | {_cell(row): "" for row in run}
+    done = sum(not reason for reason in reasons.values())
+    without = sum(reason.startswith(NOT_APPLICABLE) for reason in reasons.values())
+    cells = f"{done} of {len(reasons)} evaluated"
+    cells += f", {without} {NOT_APPLICABLE}" if without else ""
+    cells += f", on {len(results.runs)} of {len(params.runs(suite))} encoders"
+    seconds = {_cell(row): float(row["seconds"]) for row in run}
+    records = list(results.runs.values())
+    training = sum(float(record.get("seconds", 0)) for record in records)
+    tasks = sum(seconds.values())
+    time = f"{training + tasks:,.0f} s: {training:,.0f} s of pre-training, {tasks:,.0f} s of tasks"
+    versions: list[str] = []
+    for record in records:
+        versions += [f"{name} {version}" for name, version in record.get("versions", {}).items()]
+    chosen = "" if suite == params.suite else f" --config suite={suite}"
     return {
-        "to run it again": "snakemake --cores all"
-        + ("" if suite == params.suite else f" --config suite={suite}"),
-        "cells": f"{done} of {len(cells)} evaluated"
-        + (f", {senseless} {NOT_APPLICABLE}" if senseless else "")
-        + f", on {len(results.runs)} of {len(params.runs(suite))} encoders",
-        "code": _listed(
-            [*(row["git"] for row in run), *(r.get("git", "") for r in results.runs.values())]
-        ),
+        COMMAND: f"snakemake --cores all{chosen}",
+        "cells": cells,
+        "code": _listed([*(row["git"] for row in run), *(r.get("git", "") for r in records)]),
         "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in run),
         "versions": _listed(versions),
         "device": _listed(
-            [*(row["device"] for row in run), *(r.get("device", "") for r in results.runs.values())]
+            [*(row["device"] for row in run), *(r.get("device", "") for r in records)]
         ),
-        "machine": _listed(r.get("machine", "") for r in results.runs.values()),
-        "wall time": f"{total:,.0f} s: {training:,.0f} s of pre-training, {total - training:,.0f} s of tasks",
+        "machine": _listed(record.get("machine", "") for record in records),
+        "wall time": time,
     }
 
 
 def section(page: Page, dataset: str, together: Together) -> list[str]:
     """Headline, every number task by task, published numbers."""
-    blocks = ["### Headline", *headline(page._replace(lines=merge_transfers(page.lines, together)))]
+    merged = page._replace(lines=merge_transfers(page.lines, together))
+    blocks = ["### Headline", *headline(merged)]
     for task in dict.fromkeys(line.task for line in page.lines):
         blocks += details(page, task)
     blocks.append("### Published")
     if dataset in SIMULATED:
-        return [
-            *blocks,
-            "There are no published numbers: these recordings are simulated by this project.",
-        ]
+        reason = "these recordings are simulated by this project"
+        return [*blocks, f"There are no published numbers: {reason}."]
     if not page.published:
         return [*blocks, "No published number with a source is known for this data set and split."]
     return [*blocks, *reference(page.published, page.notes)]
@@ -138,73 +143,83 @@ def headline(page: Page) -> list[str]:
     Below a method: its published numbers and the differences.
     """
     judged = main_metrics(page.lines)
-    chosen = [
-        line
-        for line in unswept(page.lines)
-        if line.metric == judged.get(line.task) and line.batch_norm == _norm(page, line.method)
-    ]
-    columns = list(
-        dict.fromkeys(
-            (line.task, line.setting if line.stream != FUSED else "", line.stream)
-            for line in chosen
-        )
-    )
-    by_task = [task for task in dict.fromkeys(column[0] for column in columns)]
-    columns.sort(key=lambda column: by_task.index(column[0]))
+    shown = headlines(unswept(page.lines))
+    shown = [line for line in shown if line.metric == judged.get(line.task)]
+    columns = _headline_columns(shown)
     if not columns:
         return [
             "Each task here was tried in many settings: see `settings.png`, and every number below."
         ]
-    body, marked = [], False
-    for method in dict.fromkeys(line.method for line in chosen):
-        cells = [_at(chosen, method, column) for column in columns]
-        other = _norm(page, method) != HEADLINE
-        marked |= other
-        body.append(
-            [
-                method + (" \\*" if other else ""),
-                *(value(line, page.notes) if line else "" for line in cells),
-            ]
-        )
+    rows: list[list[str]] = []
+    starred = False
+    for method in dict.fromkeys(line.method for line in shown):
+        cells = [_at(shown, method, column) for column in columns]
+        star = _norm(page, method) != HEADLINE
+        starred |= star
+        values = [value(line, page.notes) if line else "" for line in cells]
+        rows.append([method + (" \\*" if star else ""), *values])
         if any(line and line.published is not None for line in cells):
-            body.append(["*published*", *(_theirs(line, page.notes) for line in cells)])
-            body.append([f"*{MINUS}*", *(_minus(line) for line in cells)])
-            body.append([f"*{LIKE}*", *(_like(line, page.notes) for line in cells)])
-    kinds = [metric.title for metric in declared.metrics() if metric.name in judged.values()]
+            rows.append(["*published*", *(_theirs(line, page.notes) for line in cells)])
+            rows.append([f"*{MINUS}*", *(_minus(line) for line in cells)])
+            rows.append([f"*{LIKE}*", *(_like(line, page.notes) for line in cells)])
+    blocks = [_intro(judged), table(["method", *_headline_names(columns)], rows)]
+    blocks += _explained([line for line in shown if line.published is not None])
+    if starred:
+        blocks.append(
+            "\\* batch norm as released: the suite asks for no recalibrated numbers of this method."
+        )
+    if has_unseen(page.lines):
+        blocks.append(REPEATS)
+    return blocks
+
+
+def _intro(judged: Mapping[str, str]) -> str:
+    """What the numbers of a headline are.   judged: task -> main metric."""
+    titles = [metric.title for metric in declared.metrics() if metric.name in judged.values()]
     spread = "mean ± sample standard deviation over seeds (their number)"
-    intro = f"{'; '.join(kinds)}. Last epoch, batch norm {HEADLINE}; {spread}."
-    beside = [*_explained([line for line in chosen if line.published is not None])]
-    star = (
-        ["\\* batch norm as released: the suite asks for no recalibrated numbers of this method."]
-        if marked
-        else []
-    )
-    several = {
-        task for task in by_task if len({c[1] for c in columns if c[0] == task and c[1]}) > 1
-    }
-    names = [
-        f"{task}, {stream}" + (f" ({setting})" if task in several and setting else "")
-        for task, setting, stream in columns
-    ]
-    repeats = [REPEATS] if any(line.metric.endswith(UNSEEN) for line in page.lines) else []
-    return [intro, table(["method", *names], body), *beside, *star, *repeats]
+    return f"{'; '.join(titles)}. Last epoch, batch norm {HEADLINE}; {spread}."
+
+
+def _headline_columns(lines: list[Line]) -> list[Column]:
+    """Tasks in their order, and their settings and streams."""
+    columns: dict[Column, None] = {}
+    for line in lines:
+        setting = "" if line.stream == FUSED else line.setting
+        columns[line.task, setting, line.stream] = None
+    tasks = list(dict.fromkeys(task for task, _, _ in columns))
+    return sorted(columns, key=lambda column: tasks.index(column[0]))
+
+
+def _headline_names(columns: list[Column]) -> list[str]:
+    """A setting is named where its task has several."""
+    settings: dict[str, set[str]] = {}
+    for task, setting, _ in columns:
+        settings.setdefault(task, set()).add(setting)
+    names = []
+    for task, setting, stream in columns:
+        several = len(settings[task] - {""}) > 1
+        names.append(f"{task}, {stream}" + (f" ({setting})" if several and setting else ""))
+    return names
 
 
 def few_labels(page: Page, seen: Mapping[str, Seen]) -> list[str]:
-    """Methods as rows, shares of the labels as columns; nothing where a suite has no such cell. seen: as from seen_labels()."""
-    found = by_share(page.lines, seen)
-    columns = sorted({share for shares in found.values() for share in shares})
+    """Methods as rows, shares of the labels as columns; nothing where a suite has no such cell.
+
+    seen: as from seen_labels().
+    """
+    methods = by_share(page.lines, seen)
+    columns = sorted(set().union(*methods.values()))
     if not columns:
         return []
-    body = [
-        [name, *(value(shares[c], page.notes) if c in shares else "" for c in columns)]
-        for name, shares in found.items()
-    ]
+    rows = []
+    for name, shares in methods.items():
+        cells = [value(shares[c], page.notes) if c in shares else "" for c in columns]
+        rows.append([name, *cells])
     words = "Top-1 accuracy in percent with a share of the labels, a draw for each seed."
     words += " Methods with one rule of drawing (in brackets, else psp) see the same clips."
-    if any(name.partition(" ")[0] == "random_init" for name in found):
+    if any(name.partition(" ")[0] == "random_init" for name in methods):
         words += " `random_init` is an untrained encoder trained on the labelled clips alone."
-    return ["### Few labels", words, table(["method", *(f"{100 * c:g} %" for c in columns)], body)]
+    return ["### Few labels", words, table(["method", *(f"{100 * c:g} %" for c in columns)], rows)]
 
 
 def details(page: Page, task: str) -> list[str]:
@@ -213,66 +228,64 @@ def details(page: Page, task: str) -> list[str]:
     Beside them, where there is one, the published top1 and the differences to it.
     """
     lines = [line for line in page.lines if line.task == task]
-    settings = {line.setting for line in lines}
-    norms = sorted({line.batch_norm for line in lines}, key=lambda norm: norm != HEADLINE)
-    found = [metric for metric in dict.fromkeys(line.metric for line in lines) if _shown(metric)]
-    metrics = sorted(found, key=declared.metrics().position)
+    settings = list(dict.fromkeys(line.setting for line in lines))
+    several = len(settings) > 1
+    columns = _detail_columns(lines)
     compared = any(line.published is not None and line.metric == "top1" for line in lines)
-    columns = [(norm, metric) for norm in norms for metric in metrics]
-    body = []
-    for method, stream, setting in dict.fromkeys(
-        (line.method, line.stream, line.setting) for line in lines
-    ):
-        row = {
-            (i.batch_norm, i.metric): i
-            for i in lines
-            if (i.method, i.stream, i.setting) == (method, stream, setting)
-        }
-        main = row.get((_norm(page, method), "top1"))
-        body.append(
-            [
-                method,
-                stream,
-                *([setting] if len(settings) > 1 else []),
-                *(value(row[c], page.notes, interval=True) if c in row else "" for c in columns),
-            ]
-        )
-        body[-1] += (
-            [_theirs(main, page.notes), _minus(main), _like(main, page.notes)] if compared else []
-        )
+    cells: dict[tuple[str, str, str], dict[tuple[str, str], Line]] = {}
+    for line in lines:
+        row = cells.setdefault((line.method, line.stream, line.setting), {})
+        row[line.batch_norm, line.metric] = line
+    rows = []
+    for (method, stream, setting), row in cells.items():
+        values = [value(row[c], page.notes, interval=True) if c in row else "" for c in columns]
+        rows.append([method, stream, *([setting] if several else []), *values])
+        if compared:
+            main = row.get((_norm(page, method), "top1"))
+            rows[-1] += [_theirs(main, page.notes), _minus(main), _like(main, page.notes)]
     names = [f"{norm}: {declared.metrics().label(metric)}" for norm, metric in columns]
-    title = f"### {task}" + (
-        f" ({settings.pop()})" if len(settings) == 1 and settings != {""} else ""
-    )
-    wide = ["setting"] if len(settings) > 1 else []
-    theirs = ["published top1", MINUS, LIKE] if compared else []
-    bounds = (
-        ["In brackets: 95 % interval over seeds (Student's t)."]
-        if any(line.span for line in lines)
-        else []
-    )
-    return [title, table(["method", "stream", *wide, *names, *theirs], body), *bounds]
+    title = f"### {task}"
+    if not several and settings[0]:
+        title += f" ({settings[0]})"
+    header = ["method", "stream", *(["setting"] if several else []), *names]
+    header += ["published top1", MINUS, LIKE] if compared else []
+    blocks = [title, table(header, rows)]
+    if any(line.span for line in lines):
+        blocks.append("In brackets: 95 % interval over seeds (Student's t).")
+    return blocks
+
+
+def _detail_columns(lines: list[Line]) -> list[tuple[str, str]]:
+    """Batch-norm variant and metric: the headline variant first, metrics as they are declared."""
+    norms = sorted({line.batch_norm for line in lines}, key=lambda norm: norm != HEADLINE)
+    shown = dict.fromkeys(line.metric for line in lines if _shown(line.metric))
+    metrics = sorted(shown, key=declared.metrics().position)
+    return [(norm, metric) for norm in norms for metric in metrics]
 
 
 def value(line: Line, notes: Notes, interval: bool = False) -> str:
-    """A mean as people print it: 68.3, or 68.3 ± 1.2 (3), or 68.3 (1 of 3) where seeds are missing; else "not run", or "n/a" and why.
+    """A mean as people print it: 68.3, or 68.3 ± 1.2 (3), or 68.3 (1 of 3) with seeds missing.
 
+    Else "not run", or "n/a" and why.
     interval: add the 95 % interval over seeds: 68.3 ± 1.2 [65.3, 71.3] (3).
     """
     if line.mean is None:
         word, _, why = line.reason.partition(": ")
         return f"{word} {notes.mark(why)}" if why else word
-    spread = "" if line.std is None else f" ± {line.std:.1f}"
+    digits = declared.metrics().of(line.metric).decimals
+    text = f"{line.mean:.{digits}f}"
+    if line.std is not None:
+        text += f" ± {line.std:.{digits}f}"
     if interval and line.span:
-        spread += f" [{line.span.low:.1f}, {line.span.high:.1f}]"
-    seeds = (
-        f" ({line.seeds} of {line.seeds_asked})"
-        if line.seeds < line.seeds_asked
-        else f" ({line.seeds})"
-        if line.seeds > 1
-        else ""
-    )
-    return f"{line.mean:.1f}{spread}{seeds}"
+        text += f" [{line.span.low:.{digits}f}, {line.span.high:.{digits}f}]"
+    if line.seeds < line.seeds_asked:
+        return f"{text} ({line.seeds} of {line.seeds_asked})"
+    return f"{text} ({line.seeds})" if line.seeds > 1 else text
+
+
+def has_unseen(lines: list[Line]) -> bool:
+    """Whether some test clips of a split repeat training clips."""
+    return any(line.metric.endswith(UNSEEN) for line in lines)
 
 
 def _shown(metric: str) -> bool:
@@ -309,23 +322,18 @@ def _norm(page: Page, method: str) -> str:
     return headline_norm(page.lines, page.lines[0].dataset, page.lines[0].split, method)
 
 
-def _at(lines: list[Line], method: str, column: tuple[str, str, str]) -> Line | None:
+def _at(lines: list[Line], method: str, column: Column) -> Line | None:
+    """The line of a method in a column; a column without a setting takes any."""
     task, setting, stream = column
-    return next(
-        (
-            i
-            for i in lines
-            if (i.method, i.task, i.stream) == (method, task, stream) and setting in (i.setting, "")
-        ),
-        None,
-    )
+    for line in lines:
+        same = (line.method, line.task, line.stream) == (method, task, stream)
+        if same and setting in (line.setting, ""):
+            return line
+    return None
 
 
 def _cell(row: Row) -> tuple[str, ...]:
-    return tuple(
-        str(row[name])
-        for name in ("dataset", "split", "method", "stream", "seed", "batch_norm", "task")
-    )
+    return tuple(str(row[name]) for name in CELL)
 
 
 def _identity(cell: Cell) -> tuple[str, ...]:
@@ -335,4 +343,4 @@ def _identity(cell: Cell) -> tuple[str, ...]:
 
 
 def _listed(values: Iterable[str]) -> str:
-    return ", ".join(sorted({v for v in values if v})) or NONE
+    return ", ".join(sorted(set(values) - {""})) or NONE

@@ -1,4 +1,4 @@
-"""Is one cell better than another? A paired bootstrap over the test clips both were scored on, and over seeds where there are several."""
+"""Is one cell better than another? A paired bootstrap over test clips, and over seeds."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,21 +9,19 @@ from typing import NamedTuple
 import numpy as np
 
 from pstl import paths
-from pstl.config import Cell, Run
+from pstl.config import Run
 from pstl.errors import UserError
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
-from pstl.report.confusion import read_scores
+from pstl.report.confusion import Scored
 from pstl.report.tables import from_source
 from pstl.report.text import csv_text
 from pstl.rng import numpy_generator
 
 DRAWS = 10_000
-SAME = (
-    "dataset",
-    "split",
-    "clips",
-)  # what two cells must share to be compared; recipes, and so arrays, may differ
+ROUNDING = 1e-9  # points; a difference below is none
+# What two cells must share to be compared; recipes, and so arrays, may differ.
+SAME = ("dataset", "split", "clips")
 HEADER = (
     "dataset", "split", "task", "stream", "batch_norm", "a", "b", "accuracy_a", "accuracy_b",
     "difference", "low", "high", "p", "better", "clips", "seeds_a", "seeds_b",
@@ -31,9 +29,10 @@ HEADER = (
 
 
 class Verdict(NamedTuple):
-    """difference: accuracy of a minus that of b, in points; low, high: its 95 % interval.   p: two-sided, of no difference.
+    """Accuracies in percent.
 
-    better: "a" or "b" where the interval leaves out 0, else "undecided".
+    difference: a minus b, in points; low, high: its 95 % interval.   p: two-sided, of no
+    difference.   better: "a" or "b" where the interval leaves out 0, else "undecided".
     """
 
     accuracy_a: float
@@ -48,105 +47,129 @@ class Verdict(NamedTuple):
     seeds_b: int
 
 
-def bootstrap(right_a: np.ndarray, right_b: np.ndarray, draws: int = DRAWS) -> Verdict:
-    """Resample clips, the same for both, and the seeds of each: what other test clips and other seeds would have said.
+Group = tuple[str, str, str, str, str]  # dataset, split, task, stream, batch norm
 
+
+class Pair(NamedTuple):
+    """Two methods on the same test clips; a is the more accurate one."""
+
+    dataset: str
+    split: str
+    task: str
+    stream: str
+    batch_norm: str
+    a: str
+    b: str
+    verdict: Verdict
+
+
+def bootstrap(right_a: np.ndarray, right_b: np.ndarray, draws: int = DRAWS) -> Verdict:
+    """Resample clips, the same for both, and the seeds of each.
+
+    So it says what other test clips and other seeds would have said.
     right_a: (seeds of a, N) bool, whether each clip was classified right; right_b: (seeds of b, N).
-    With one seed a side, nothing is said about other seeds; with two or three, less than there is to say: few seeds know little.
+    With one seed a side, nothing is said about other seeds; with two or three, less than there is
+    to say: few seeds know little.
     """
-    clips, seeds = right_a.shape[1], (len(right_a), len(right_b))
+    clips, seeds_a, seeds_b = right_a.shape[1], len(right_a), len(right_b)
     rng = numpy_generator(0, "paired bootstrap")
-    # Clips that were right for the same seeds are interchangeable, so what is drawn is how many of each kind there are.
-    kinds, counts = np.unique(np.concatenate([right_a, right_b]), axis=1, return_counts=True)
-    accuracy = (
-        rng.multinomial(clips, counts / clips, size=draws) @ kinds.T / clips
-    )  # (draws, seeds of a + seeds of b)
-    drawn = [
-        rng.multinomial(count, np.full(count, 1 / count), size=draws) / count for count in seeds
-    ]
-    differences = 100 * (
-        (accuracy[:, : seeds[0]] * drawn[0]).sum(1) - (accuracy[:, seeds[0] :] * drawn[1]).sum(1)
-    )
+    # Clips that were right for the same seeds are interchangeable, so what is drawn is how many of
+    # each kind there are.
+    both = np.concatenate([right_a, right_b])
+    kinds, counts = np.unique(both, axis=1, return_counts=True)
+    clips_drawn = rng.multinomial(clips, counts / clips, size=draws)  # (draws, kinds)
+    accuracy = clips_drawn @ kinds.T / clips  # (draws, seeds of a + seeds of b)
+    mean_a = (accuracy[:, :seeds_a] * _seed_weights(seeds_a, draws, rng)).sum(1)
+    mean_b = (accuracy[:, seeds_a:] * _seed_weights(seeds_b, draws, rng)).sum(1)
+    differences = 100 * (mean_a - mean_b)
     low, high = np.percentile(differences, [2.5, 97.5])
-    tail = min(
-        (differences <= 1e-9).sum(), (differences >= -1e-9).sum()
-    )  # what is 0 but for rounding counts on both sides
-    p = min(1.0, 2 * (1 + int(tail)) / (1 + draws))
-    better = "a" if low > 1e-9 else "b" if high < -1e-9 else "undecided"
+    # What is 0 but for rounding counts on both sides.
+    below = int((differences <= ROUNDING).sum())
+    above = int((differences >= -ROUNDING).sum())
+    p = min(1.0, 2 * (1 + min(below, above)) / (1 + draws))
+    better = "a" if low > ROUNDING else "b" if high < -ROUNDING else "undecided"
     a, b = 100 * float(right_a.mean()), 100 * float(right_b.mean())
-    return Verdict(a, b, a - b, float(low), float(high), p, better, clips, *seeds)
+    return Verdict(a, b, a - b, float(low), float(high), p, better, clips, seeds_a, seeds_b)
+
+
+def _seed_weights(seeds: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each seed is drawn, as a share: (draws, seeds)."""
+    return rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
 
 
 def compare(a: str, b: str, draws: int = DRAWS) -> Verdict:
-    """Two cells as the command line names them: a scores file, or suite/dataset/split/method/stream/s<seed>/batch_norm/task.
+    """Two cells as the command line names them.
 
-    `s*` in place of a seed takes every seed there is.   Raises: UserError for a cell without scores, or other test clips.
+    A scores file, or suite/dataset/split/method/stream/s<seed>/batch_norm/task; `s*` in place of a
+    seed takes every seed there is.
+    Raises: UserError for a cell without scores, or other test clips.
     """
-    sides = {name: [_one(path) for path in _files(name)] for name in (a, b)}
+    sides = {name: [_read_class_scores(path) for path in _files(name)] for name in (a, b)}
     first = sides[a][0]
     for name, files in sides.items():
-        for found in files:
-            if other := scores.difference(found, first, SAME):
+        for other in files:
+            if difference := scores.difference(other, first, SAME):
                 raise UserError(
-                    f"{name}: scores of {len(found.y)} test clips that are not the {len(first.y)} of {a} ({other}); "
-                    "only the same clips can be compared"
+                    f"{name}: scores of {len(other.y)} test clips that are not the "
+                    f"{len(first.y)} of {a} ({difference}); only the same clips can be compared"
                 )
-    right_a, right_b = (_right(sides[name]) for name in (a, b))
-    return bootstrap(right_a, right_b, draws)
+    return bootstrap(_right(sides[a]), _right(sides[b]), draws)
 
 
-def text(a: str, b: str, found: Verdict) -> str:
+def text(a: str, b: str, verdict: Verdict) -> str:
     """A verdict as lines to read."""
-    said = {
+    sentences = {
         "a": f"{a} is better",
         "b": f"{b} is better",
         "undecided": "these clips and seeds do not tell which is better",
-    }[found.better]
-    alone = (
-        ""
-        if min(found.seeds_a, found.seeds_b) > 1
-        else "; with one seed on a side this says nothing about other seeds"
-    )
+    }
+    conclusion = sentences[verdict.better]
+    if min(verdict.seeds_a, verdict.seeds_b) == 1:
+        conclusion += "; with one seed on a side this says nothing about other seeds"
+    interval = f"95 % interval {verdict.low:+.2f} to {verdict.high:+.2f}"
     return (
-        f"a  {found.accuracy_a:6.2f} %  {a}  (seeds: {found.seeds_a})\nb  {found.accuracy_b:6.2f} %  {b}  (seeds: {found.seeds_b})\n"
-        f"a - b: {found.difference:+.2f} points, 95 % interval {found.low:+.2f} to {found.high:+.2f}, p = {found.p:.4f}, "
-        f"{found.clips} clips\n{said}{alone}\n"
+        f"a  {verdict.accuracy_a:6.2f} %  {a}  (seeds: {verdict.seeds_a})\n"
+        f"b  {verdict.accuracy_b:6.2f} %  {b}  (seeds: {verdict.seeds_b})\n"
+        f"a - b: {verdict.difference:+.2f} points, {interval}, p = {verdict.p:.4f}, "
+        f"{verdict.clips} clips\n{conclusion}\n"
     )
 
 
-def pairs(
-    cells: Iterable[Cell], together: Mapping[str, tuple[str, str]]
-) -> list[tuple[tuple[str, ...], str, str, Verdict]]:
-    """Every two methods of one data set, split, task, stream and batch norm that were scored on the same test clips.
+def pairs(scored: Iterable[Scored], together: Mapping[str, tuple[str, str]]) -> list[Pair]:
+    """Every two methods with one data set, split, task, stream, batch norm and the same clips.
 
     together: of Params; a transfer is compared with its like.
-    Returns: ((dataset, split, task, stream, batch norm), a, b, verdict), a being the more accurate one.
     """
-    groups: dict[tuple[str, ...], dict[str, list[Scores]]] = defaultdict(lambda: defaultdict(list))
-    for cell in cells:
-        if (found := read_scores(cell)) is not None and found.points.size:
-            run, (task, source) = cell.run, together.get(cell.task, (cell.task, ""))
-            groups[run.dataset, run.split, task, run.stream, cell.batch_norm][
-                from_source(run.method, source)
-            ].append(found)
+    groups: dict[Group, dict[str, list[Scored]]] = defaultdict(dict)
+    for said in scored:
+        if said.classes:
+            run, batch_norm = said.cell.run, said.cell.batch_norm
+            task, source = together.get(said.cell.task, (said.cell.task, ""))
+            group = groups[run.dataset, run.split, task, run.stream, batch_norm]
+            group.setdefault(from_source(run.method, source), []).append(said)
     table = []
     for key, methods in groups.items():
         for one, other in combinations(methods, 2):
-            both = [*methods[one], *methods[other]]
-            if any(scores.difference(found, both[0], SAME) for found in both):
-                continue
-            right = {name: _right(methods[name]) for name in (one, other)}
-            a, b = sorted((one, other), key=lambda name: -right[name].mean())
-            table.append((key, a, b, bootstrap(right[a], right[b])))
+            if _same_clips([*methods[one], *methods[other]]):
+                right = {
+                    name: np.stack([said.right for said in methods[name]]) for name in (one, other)
+                }
+                a, b = sorted(right, key=lambda name: -right[name].mean())
+                table.append(Pair(*key, a, b, bootstrap(right[a], right[b])))
     return table
 
 
-def as_csv(table: list[tuple[tuple[str, ...], str, str, Verdict]]) -> str:
+def _same_clips(scored: list[Scored]) -> bool:
+    first = scored[0].clips
+    return not any(scores.difference(said.clips, first, SAME) for said in scored)
+
+
+def as_csv(table: Iterable[Pair]) -> str:
     """One line per pair."""
     lines = []
-    for key, a, b, verdict in table:
-        numbers = [f"{value:.4f}" if isinstance(value, float) else value for value in verdict]
-        lines.append([*key, a, b, *numbers])
+    for pair in table:
+        verdict = [f"{v:.4f}" if isinstance(v, float) else v for v in pair.verdict]
+        lines.append([*pair[:-1], *verdict])
     return csv_text(HEADER, lines)
 
 
@@ -157,28 +180,32 @@ def _files(name: str) -> list[Path]:
     parts = name.strip("/").split("/")
     if len(parts) != 8:
         raise UserError(
-            f"{name}: expected a .scores.npz file or suite/dataset/split/method/stream/s<seed>/batch_norm/task, "
+            f"{name}: expected a .scores.npz file or "
+            "suite/dataset/split/method/stream/s<seed>/batch_norm/task, "
             "e.g. nwucla/nwucla/xview/pstl/joint/s0/recalibrated/linear; s* takes every seed"
         )
-    every = parts[5] == "s*"
-    run = Run.parse("/".join([*parts[:5], "s0" if every else parts[5]]))
-    path = Path(paths.scores(run, parts[6], parts[7]))
+    *_, seed, batch_norm, task = parts
+    run = Run.parse("/".join([*parts[:5], "s0" if seed == "s*" else seed]))
+    path = Path(paths.scores(run, batch_norm, task))
+    if seed != "s*":
+        return [path]
     folder = path.parents[2]
-    found = sorted(folder.glob(f"s*/{parts[6]}/{path.name}")) if every else [path]
-    if not found:
+    files = sorted(folder.glob(f"s*/{batch_norm}/{path.name}"))
+    if not files:
         raise UserError(f"{name}: no scores under {folder}; run the task first")
-    return found
+    return files
 
 
-def _one(path: Path) -> Scores:
-    found = scores.read(path)
-    if not found.points.size:
+def _read_class_scores(path: Path) -> Scores:
+    said = scores.read(path)
+    if not said.points.size:
         raise UserError(
-            f"{path}: holds no class scores: this task does not classify, or makes no sense for this method"
+            f"{path}: holds no class scores: this task does not classify, "
+            "or makes no sense for this method"
         )
-    return found
+    return said
 
 
 def _right(files: Iterable[Scores]) -> np.ndarray:
     """(seeds, N) bool, whether each clip was classified right."""
-    return np.stack([found.points.argmax(1) == found.y for found in files])
+    return np.stack([said.points.argmax(1) == said.y for said in files])

@@ -156,6 +156,11 @@ def read_results(path: str | Path) -> dict[str, Any] | None:
     return result_file.read(path) if os.path.lexists(path) else None
 
 
+def read_cell_file(cell: Cell) -> dict[str, Any] | None:
+    """What a cell's task wrote, rows and all; None if there is no such file."""
+    return read_results(paths.metrics(cell.run, cell.batch_norm, cell.task))
+
+
 def _checked(row: Row, cell: Cell, path: Path) -> Row:
     row = {**dict.fromkeys(LATER, ""), **row}
     if set(row) != set(FIELDS):

@@ -1,9 +1,9 @@
-"""Ours against theirs: rows become one line per cell, with mean, deviation over seeds, the published number and differences."""
+"""Ours against theirs: one line per cell, with mean, deviation, published number, differences."""
 
 import re
 import statistics
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pstl.config import FUSED, Compared
@@ -17,18 +17,29 @@ from pstl.report.text import csv_text
 KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
 Groups = dict[tuple[str, ...], list[Row]]  # KEY -> a row for each seed
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
-BOUNDS = (
-    "low",
-    "high",
-)  # columns of the 95 % interval, which follows from mean, deviation and number of seeds
+# Columns of the 95 % interval, which follows from mean, deviation and number of seeds.
+BOUNDS = ("low", "high")
 MINUS = ("mean_minus_published", "like_minus_published")
 MOST_SETTINGS = 12  # of one task in a headline
-HEADLINE = "recalibrated"  # the better-founded statistics of batch norm; "released" is what the papers' code does
+# The better-founded statistics of batch norm; "released" is what the papers' code does.
+HEADLINE = "recalibrated"
+
+Together = Mapping[str, tuple[str, str]]  # of Params: task -> (kind, source)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One cell of the comparison. `mean` is None if no seed has a number, and `reason` says why; `std` is None if fewer than two have."""
+    """One cell of the comparison.
+
+    mean: None if no seed has a number; `reason` then is "not run", or "n/a: ..." where the cell
+    makes no sense.   std: over seeds, None if fewer than two have a number.
+    seeds: that were run, of seeds_asked.
+    published_kind: which look at the test clips theirs is, one of paper.KINDS; "" without a number.
+    assumed: what decides a comparison and is not stated of theirs, blanks between; nothing is
+    subtracted then.
+    mean_minus_published: whatever the kinds.   like: ours of the kind theirs is: batch norm as
+    released, best tested epoch or last.   why_not: why there is no like_minus_published.
+    """
 
     dataset: str
     split: str
@@ -40,50 +51,49 @@ class Line:
     metric: str
     mean: float | None
     std: float | None
-    seeds: int  # that were run
+    seeds: int
     seeds_asked: int
     published: float | None
-    published_kind: (
-        str  # which look at the test clips theirs is: one of paper.KINDS; "" without a number
-    )
-    assumed: str  # what decides a comparison and is not stated of theirs, blanks between; then nothing is subtracted
-    mean_minus_published: float | None  # this line's mean minus theirs, whatever the kinds
-    like: (
-        float | None
-    )  # ours of the kind theirs is: batch norm as released, best tested epoch or last
+    published_kind: str
+    assumed: str
+    mean_minus_published: float | None
+    like: float | None
     like_minus_published: float | None
-    why_not: str  # why there is no like_minus_published
+    why_not: str
     source: str
-    reason: str = ""  # "not run", or "n/a: ..." where the cell makes no sense
+    reason: str = ""
 
     @property
     def span(self) -> interval.Interval | None:
         """95 % interval of the mean over seeds; None if fewer than two have a number."""
-        return (
-            None
-            if self.mean is None or self.std is None
-            else interval.over_seeds(self.mean, self.std, self.seeds)
-        )
+        if self.mean is None or self.std is None:
+            return None
+        return interval.over_seeds(self.mean, self.std, self.seeds)
 
     @property
     def comparable(self) -> float | None:
-        """The published number, if it may be subtracted from ours: what a chart may mark beside it."""
+        """The published number, if it may be subtracted from ours: what a chart may mark."""
         apart = self.mean is not None and self.mean_minus_published is None
         return None if self.assumed or apart else self.published
 
 
-COLUMNS = tuple(
-    name for f in fields(Line) for name in ((f.name, *BOUNDS) if f.name == "std" else (f.name,))
-)  # of comparison.csv
+def _columns() -> tuple[str, ...]:
+    """Of comparison.csv: a line's fields, with the interval after the deviation."""
+    names = [field.name for field in fields(Line)]
+    after = names.index("std") + 1
+    return (*names[:after], *BOUNDS, *names[after:])
+
+
+COLUMNS = _columns()
 
 
 def compare(
     rows: list[Row], published: list[Published], tasks: Mapping[str, Compared] | None = None
 ) -> list[Line]:
-    """Join ours and theirs: one line per data set, split, task, setting, batch norm, method, stream and metric, in grid order.
+    """Join ours and theirs: one line for each KEY, in grid order.
 
-    tasks: entry of params.yaml -> what it may be compared with (Params.published_tasks). One that is not
-    named there has the name of the published task, and is taken for everybody's protocol.
+    tasks: entry of params.yaml -> what it may be compared with (Params.published_tasks). One that
+    is not named there has the name of the published task, and is taken for everybody's protocol.
     Raises: UserError for rows of one cell that are of different data.
     """
     groups: Groups = {}
@@ -94,61 +104,66 @@ def compare(
 
 
 def _check_same_data(rows: list[Row]) -> None:
-    """Raises: UserError if what is averaged, or subtracted from one number, is of different data: seeds and states of the norms."""
-    seen: dict[tuple[str, ...], str] = {}
+    """Seeds are averaged, and states of the norms subtracted from one number.
+
+    Raises: UserError if they are of different data.
+    """
+    of_cell: dict[tuple[str, ...], str] = {}
     for row in rows:
         if row["value"] is None:
             continue
         cell = tuple(row[name] for name in KEY if name not in ("batch_norm", "metric", "setting"))
-        first, own = seen.setdefault(cell, row["data_checksum"]), row["data_checksum"]
-        if own != first:
+        checksum = row["data_checksum"]
+        first = of_cell.setdefault(cell, checksum)
+        if checksum != first:
             named = f"{' '.join(cell)}, seed {row['seed']}, batch norm {row['batch_norm']}"
             raise UserError(
-                f"{named}: of other data than the rows beside it (data_checksum {own[:16]}, not {first[:16]}); run the task again"
+                f"{named}: of other data than the rows beside it (data_checksum "
+                f"{checksum[:16]}, not {first[:16]}); run the task again"
             )
 
 
 def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> str:
-    """Which batch-norm variant a method's headline is: recalibrated where the suite asks for it, else the one it asks for."""
-    norms = [
-        line.batch_norm
-        for line in lines
-        if (line.dataset, line.split, line.method) == (dataset, split, method)
-    ]
+    """Which batch-norm variant a method's headline is.
+
+    Recalibrated where the suite asks for it, else the first one it asks for.
+    """
+    cell = (dataset, split, method)
+    norms = [i.batch_norm for i in lines if (i.dataset, i.split, i.method) == cell]
     return HEADLINE if HEADLINE in norms else norms[0]
 
 
 def main_metrics(lines: list[Line]) -> dict[str, str]:
-    """Task -> the metric it is judged by; tasks that have no such metric are left out."""
-    reported: dict[str, list[str]] = {}
+    """Task -> the metric it is judged by; tasks that have none are left out."""
+    by_task: dict[str, dict[str, None]] = {}
     for line in lines:
-        reported.setdefault(line.task, []).append(line.metric)
-    main = {task: declared.metrics().main(names) for task, names in reported.items()}
-    return {task: metric.name for task, metric in main.items() if metric}
+        by_task.setdefault(line.task, {})[line.metric] = None
+    judged = {task: declared.metrics().main(names) for task, names in by_task.items()}
+    return {task: metric.name for task, metric in judged.items() if metric}
 
 
 def headlines(lines: list[Line]) -> list[Line]:
     """The lines of each method's headline batch-norm variant."""
-    return [
-        line
-        for line in lines
-        if line.batch_norm == headline_norm(lines, line.dataset, line.split, line.method)
-    ]
+    norms: dict[tuple[str, str, str], set[str]] = {}
+    first: dict[tuple[str, str, str], str] = {}
+    for line in lines:
+        cell = (line.dataset, line.split, line.method)
+        norms.setdefault(cell, set()).add(line.batch_norm)
+        first.setdefault(cell, line.batch_norm)
+    chosen = {cell: HEADLINE if HEADLINE in norms[cell] else first[cell] for cell in first}
+    return [i for i in lines if i.batch_norm == chosen[i.dataset, i.split, i.method]]
 
 
-def merge_transfers(lines: list[Line], together: Mapping[str, tuple[str, str]]) -> list[Line]:
-    """Lines of a transfer under the task they are one of, with the source as part of the method's name.   together: of Params."""
+def merge_transfers(lines: list[Line], together: Together) -> list[Line]:
+    """Lines of a transfer under the task they are one of, with the source in the method's name."""
     shown = []
     for line in lines:
         task, source = together.get(line.task, (line.task, ""))
-        setting = (
-            line.setting.partition(";")[2]
-            if line.setting.startswith("source=") and source
-            else line.setting
-        )
-        shown.append(
-            replace(line, task=task, setting=setting, method=from_source(line.method, source))
-        )
+        setting = line.setting
+        if source and setting.startswith("source="):
+            setting = setting.partition(";")[2]
+        method = from_source(line.method, source)
+        shown.append(replace(line, task=task, setting=setting, method=method))
     return shown
 
 
@@ -158,41 +173,41 @@ def from_source(method: str, source: str) -> str:
 
 
 def unswept(lines: list[Line]) -> list[Line]:
-    """The lines without those of tasks tried in more settings than a headline holds, such as lost joints: those are drawn as curves."""
+    """The lines without tasks that have more settings than a headline holds, such as lost joints.
+
+    Those are drawn as curves.
+    """
     settings: dict[tuple[str, str, str], set[str]] = {}
     for line in lines:
+        of_task = settings.setdefault((line.dataset, line.split, line.task), set())
         if line.stream != FUSED:
-            settings.setdefault((line.dataset, line.split, line.task), set()).add(line.setting)
-    return [
-        line
-        for line in lines
-        if len(settings.get((line.dataset, line.split, line.task), ())) <= MOST_SETTINGS
-    ]
+            of_task.add(line.setting)
+    return [i for i in lines if len(settings[i.dataset, i.split, i.task]) <= MOST_SETTINGS]
 
 
 def summary(lines: list[Line]) -> dict[str, Any]:
-    """data set -> split -> method -> stream -> {task_metric: mean}, what has no number left out.
+    """data set -> split -> method -> stream -> {task_metric: mean}, without what has no number.
 
-    Headline numbers carry no prefix, the other batch-norm variant's begin with released_. A task with several settings names them.
+    Headline numbers carry no prefix, the other batch-norm variant's begin with released_. A task
+    with several settings names them.
     """
     settings: dict[str, set[str]] = {}
     for line in lines:
         settings.setdefault(line.task, set()).add("" if line.stream == FUSED else line.setting)
+    headline = set(headlines(lines))
     tree: dict[str, Any] = {}
     for line in lines:
         if line.mean is None:
             continue
-        several = len(settings[line.task] - {""}) > 1
-        name = "_".join([line.task, line.metric, *([_slug(line.setting)] if several else [])])
-        if line.batch_norm != headline_norm(lines, line.dataset, line.split, line.method):
-            name = f"{line.batch_norm}_{name}"
-        leaf = (
-            tree.setdefault(line.dataset, {})
-            .setdefault(line.split, {})
-            .setdefault(line.method, {})
-            .setdefault(line.stream, {})
-        )
-        leaf[name] = round(line.mean, 4)
+        parts = [line.task, line.metric]
+        if len(settings[line.task] - {""}) > 1:
+            parts.append(_slug(line.setting))
+        if line not in headline:
+            parts.insert(0, line.batch_norm)
+        leaf = tree
+        for name in (line.dataset, line.split, line.method, line.stream):
+            leaf = leaf.setdefault(name, {})
+        leaf["_".join(parts)] = round(line.mean, 4)
     return tree
 
 
@@ -203,27 +218,27 @@ def rows_csv(rows: list[Row]) -> str:
 
 
 def comparison_csv(lines: list[Line]) -> str:
-    """One row per line, numbers with four decimals; low and high are the 95 % interval over seeds."""
-    cells = []
-    for line in lines:
-        values = dict(zip((f.name for f in fields(Line)), astuple(line), strict=True))
-        values["mean"] = line.reason.partition(":")[0] if line.mean is None else f"{line.mean:.4f}"
-        values["std"] = "" if line.std is None else f"{line.std:.4f}"
-        values["published"] = NONE if line.published is None else str(line.published)
-        values["like"] = NONE if line.like is None else f"{line.like:.4f}"
-        for name in MINUS:
-            difference = getattr(line, name)
-            values[name] = NONE if difference is None else f"{difference:+.4f}"
-        values["source"] = line.source or NONE
-        values |= dict(
-            zip(
-                BOUNDS,
-                (f"{bound:.4f}" for bound in line.span[:2]) if line.span else ("", ""),
-                strict=True,
-            )
-        )
-        cells.append([str(values[name]) for name in COLUMNS])
-    return csv_text(COLUMNS, cells)
+    """One row per line, numbers with four decimals.
+
+    low and high are the 95 % interval over seeds.
+    """
+    return csv_text(COLUMNS, [_comparison_row(line) for line in lines])
+
+
+def _comparison_row(line: Line) -> list[str]:
+    cells = {field.name: str(getattr(line, field.name)) for field in fields(Line)}
+    word = line.reason.partition(":")[0]
+    cells["mean"] = word if line.mean is None else f"{line.mean:.4f}"
+    cells["std"] = "" if line.std is None else f"{line.std:.4f}"
+    cells["published"] = NONE if line.published is None else str(line.published)
+    cells["like"] = NONE if line.like is None else f"{line.like:.4f}"
+    for name in MINUS:
+        difference = getattr(line, name)
+        cells[name] = NONE if difference is None else f"{difference:+.4f}"
+    cells["source"] = line.source or NONE
+    bounds = [f"{bound:.4f}" for bound in line.span[:2]] if line.span else ["", ""]
+    cells |= zip(BOUNDS, bounds, strict=True)
+    return [cells[name] for name in COLUMNS]
 
 
 def _line(
@@ -240,9 +255,9 @@ def _line(
     if theirs:
         ours = Ours(cell["method"], cell["setting"], cell["metric"], mean, compared.of)
         side = beside(theirs[0], ours, lambda metric: _released(cell, metric, groups))
-    given: dict[str, Any] = {**cell, **_theirs(side)}
+    values: dict[str, Any] = {**cell, **_theirs(side)}
     return Line(
-        **given,
+        **values,
         mean=mean,
         std=statistics.stdev(run) if len(run) > 1 else None,  # of a sample: divided by n - 1
         seeds=len(run),
@@ -254,15 +269,15 @@ def _line(
 
 def _theirs(side: Beside | None) -> dict[str, Any]:
     """Fields of a line that are about the published number."""
-    found = side or Beside(None, "", "", None, None, None, "")
+    side = side or Beside(None, "", "", None, None, None, "")
     return {
-        "published": found.published,
-        "published_kind": found.kind,
-        "assumed": found.assumed,
-        "mean_minus_published": found.minus,
-        "like": found.like,
-        "like_minus_published": found.like_minus,
-        "why_not": found.why_not,
+        "published": side.published,
+        "published_kind": side.kind,
+        "assumed": side.assumed,
+        "mean_minus_published": side.minus,
+        "like": side.like,
+        "like_minus_published": side.like_minus,
+        "why_not": side.why_not,
     }
 
 
@@ -278,10 +293,14 @@ def _released(cell: Mapping[str, str], metric: str, groups: Groups) -> float | s
     run = [row for row in rows if row["value"] is not None]
     if not run:
         return f"ours, {metric} with batch norm as released: {_reason(rows)}"
-    own = groups[tuple(cell[name] for name in KEY)]
-    seeds, others = _seeds(run), _seeds([row for row in own if row["value"] is not None])
+    beside_it = groups[tuple(cell[name] for name in KEY)]
+    seeds = _seeds(run)
+    others = _seeds([row for row in beside_it if row["value"] is not None])
     if seeds != others:
-        return f"ours, {metric} with batch norm as released: run with seeds {seeds}, the number beside it with {others or 'none'}"
+        return (
+            f"ours, {metric} with batch norm as released: run with seeds {seeds}, "
+            f"the number beside it with {others or 'none'}"
+        )
     return statistics.fmean(row["value"] for row in run)
 
 
@@ -298,12 +317,13 @@ def _sources(theirs: list[Published]) -> str:
     """Where the first number was printed; others that name a different value are added with it."""
     if not theirs:
         return ""
-    others = [p for p in theirs[1:] if p.value != theirs[0].value]
-    also = [
-        f"also {p.value}{f' (assumed: {p.assumed})' if p.assumed else ''}: {p.source}"
-        for p in others
-    ]
-    return "; ".join([theirs[0].source, *also])
+    first, *others = theirs
+    parts = [first.source]
+    for other in others:
+        if other.value != first.value:
+            assumed = f" (assumed: {other.assumed})" if other.assumed else ""
+            parts.append(f"also {other.value}{assumed}: {other.source}")
+    return "; ".join(parts)
 
 
 def _slug(setting: str) -> str:
@@ -311,4 +331,6 @@ def _slug(setting: str) -> str:
 
 
 def _exact(value: Any) -> str:
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)

@@ -46,7 +46,9 @@ def show(
         for m, child, parent, tone, line in bones:
             ends = clip.poses[t, [child, parent], m].ravel().tolist()
             canvas.coords(line, *ends)
-            canvas.itemconfigure(line, fill=tone, state="normal" if clip.there[t, m] else "hidden")
+            canvas.itemconfigure(
+                line, fill=tone, state="normal" if clip.present[t, m] else "hidden"
+            )
         window.after(round(1000 / fps), step)
 
     step()

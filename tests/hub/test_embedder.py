@@ -249,7 +249,7 @@ def test_a_clip_is_drawn_frame_by_frame(
     show("clips/wave.npy", "--skeleton", "kinect_v2", "--out", "wave.gif", "--fps", "10")
     assert f"wave.gif: {len(clip)} frames" in capsys.readouterr().err
     assert (
-        draw("clips/wave.npy", "kinect_v2").there.any(0).sum()
+        draw("clips/wave.npy", "kinect_v2").present.any(0).sum()
         == np.abs(clip).sum((0, 2, 3)).astype(bool).sum()
     )
     with image.open("wave.gif") as picture:

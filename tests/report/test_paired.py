@@ -108,7 +108,7 @@ def test_per_class_and_confusion_are_scikit_learns(
     path = Path(paths.scores(*cell[:3]))
     path.parent.mkdir(parents=True)
     np.savez(path, scores=points, y=y)
-    found = confusion.matrices([cell])
+    found = confusion.matrices(confusion.read_scores([cell]))
     (matrix, _, seeds) = next(iter(found.values()))
     assert np.array_equal(matrix, confusion_matrix(y, points.argmax(1), labels=range(5)))
     assert seeds == 1

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from fabricated import params, write_all
 
-from pstl.report import paper, plots
+from pstl.report import panels, paper, plots
+from pstl.report.charts import grid
+from pstl.report.joined import Joined
 from pstl.report.rows import Results, from_files
 from pstl.report.tables import Line, compare, unswept
 
@@ -18,12 +20,11 @@ def size(path: Path) -> tuple[int, int]:
 
 def test_a_suite_without_results_still_has_its_pictures(tmp_path: Path) -> None:
     """The report is a declared output of one job: it must not fail because nothing was trained yet."""
-    plots.curves(tmp_path / "curves.png", Results([], {}, {}))
-    plots.accuracy(tmp_path / "accuracy.png", [])
-    plots.settings(tmp_path / "settings.png", [])
+    plots.write_all(Joined(params(), "tiny", Results([], {}, {}), [], []), tmp_path)
     assert size(tmp_path / "settings.png")[0] > 100
     assert size(tmp_path / "curves.png")[0] > 100
     assert size(tmp_path / "accuracy.png")[0] > 100
+    assert size(tmp_path / "labels.png")[0] > 100
 
 
 def test_every_method_has_a_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,10 +33,8 @@ def test_every_method_has_a_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     settings = params()
     write_all(settings)
     results = from_files(settings, "tiny")
-    drawn = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
-    plots.curves(tmp_path / "curves.png", results)
-    plots.accuracy(tmp_path / "accuracy.png", compare(results.rows, paper.load()))
+    lines = compare(results.rows, paper.load())
+    drawn = [grid(panels.training(results), ""), grid(plots.accuracy(lines), "")]
     titles = [[axis.get_title() for axis in figure.axes if axis.get_title()] for figure in drawn]
     assert titles == [
         ["pstl on ntu60, xsub", "raw on ntu60, xsub"],
@@ -84,15 +83,13 @@ def test_a_number_in_the_settings_becomes_a_curve_in_its_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Joints lost against accuracy: points out of order would draw a zigzag, other probes in one panel a wrong comparison."""
-    lines, drawn = swept(tmp_path, monkeypatch), []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: drawn.append(figure))
-    plots.settings(tmp_path / "settings.png", lines)
-    panels = [axis for axis in drawn[0].axes if axis.get_title()]
-    assert [axis.get_xlabel() for axis in panels][:2] == ["joints lost", "joints lost"]
-    assert "frames" in panels[2].get_xlabel()
-    assert "probe=linear" in panels[0].get_title()
-    assert "probe=knn" in panels[1].get_title()
-    line = panels[0].get_lines()[0]
+    lines = swept(tmp_path, monkeypatch)
+    axes = [axis for axis in grid(plots.settings(lines), "").axes if axis.get_title()]
+    assert [axis.get_xlabel() for axis in axes][:2] == ["joints lost", "joints lost"]
+    assert "frames" in axes[2].get_xlabel()
+    assert "probe=linear" in axes[0].get_title()
+    assert "probe=knn" in axes[1].get_title()
+    line = axes[0].get_lines()[0]
     assert list(line.get_xdata()) == [0, 1, 2, 3, 5, 8, 12]
     assert list(line.get_ydata()) == [89, 87, 84, 88, 86, 90, 85]
 

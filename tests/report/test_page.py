@@ -11,7 +11,12 @@ from fabricated import FLOOR, GRID, params, write_all, write_cell, write_no_sens
 
 from pstl import paths
 from pstl.config import Params
-from pstl.report import animation, document, embedding, html, interval, motions
+from pstl.report import document, embedding, interval, page, paper, poses, results_section
+from pstl.report import simulated_clips as clips
+from pstl.report.charts import Curve, Curves, Span, Timeline
+from pstl.report.document import Table
+from pstl.report.rows import from_files
+from pstl.report.tables import compare
 from pstl.skeletons import load as load_skeleton
 
 LIMITS = {"dataset": "nwucla", "split": "xview"}
@@ -38,8 +43,8 @@ def results() -> Params:
     return settings
 
 
-def page(settings: Params, out: str = "index.html") -> str:
-    html.build(settings, "tiny", out)
+def built(settings: Params, out: str = "index.html") -> str:
+    page.build(settings, "tiny", out)
     return Path(out).read_text()
 
 
@@ -68,7 +73,7 @@ class Outline(HTMLParser):
             self.fetched.append(found)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
+        self.ids += [value or "" for name, value in attrs if name == "id"]
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag, f"</{tag}> closes something else"
@@ -76,7 +81,7 @@ class Outline(HTMLParser):
 
 def test_the_page_is_whole_and_asks_for_nothing() -> None:
     """It is mailed and opened on a train: everything is inside, every picture has words, every link of the menu leads somewhere."""
-    outline = Outline(page(results()))
+    outline = Outline(built(results()))
     assert not outline.open
     assert not outline.silent
     assert outline.fetched == ["data:,"]
@@ -88,7 +93,7 @@ def test_a_split_has_one_section_whatever_stands_between_its_experiments() -> No
     """Two sections of one name hide half of the numbers from whoever follows the menu."""
     settings = params({**GRID, **LIMITS}, FLOOR, {**FLOOR, **LIMITS})
     write_all(settings)
-    ids = Outline(page(settings)).ids
+    ids = Outline(built(settings)).ids
     assert {"results-nwucla-xview", "results-ntu60-xsub"} <= set(ids)
     assert len(set(ids)) == len(ids)
 
@@ -101,7 +106,7 @@ def test_numbers_on_the_page_are_those_of_the_tables() -> None:
             write_cell(
                 cell, {"top1": (60.0, 62.0, 67.0)[cell.run.seed], "top5": 90.0, "top1_best": 70.0}
             )
-    found = page(settings)
+    found = built(settings)
     assert (
         "<td>pstl</td><td>joint</td>"
         + "".join(
@@ -122,7 +127,7 @@ def test_the_page_says_what_is_subtracted_from_what() -> None:
         write_cell(
             cell, {"top1": (60.0, 62.0, 67.0)[cell.run.seed] - shift, "top1_best": 70.0 - shift}
         )
-    found = page(settings)
+    found = built(settings)
     heads = ("published", "epoch", "ours − published", "like for like", "source")
     assert "".join(f'<th scope="col">{head}</th>' for head in heads) in found
     assert (
@@ -139,23 +144,22 @@ def test_a_guess_is_marked_on_the_page_and_draws_no_mark() -> None:
     """The stream of Hi-TRS's 90.0 is not stated where it was printed: a black mark in a chart would make it a target."""
     settings = params({**GRID, "methods": ["pstl"], "seeds": [0], "tasks": ["linear"]})
     write_all(settings)
-    found = page(settings)
+    found = built(settings)
     assert (
         '<td class="number">79.1 ?</td><td>best epoch</td><td class="number">-</td><td class="number">-</td>'
         in found
     )
     assert "not stated for both numbers: weights; so nothing is subtracted" in found
-    lines = [
-        line
-        for line in html.tables.compare(html.from_files(settings, "tiny").rows, html.paper.load())
-        if line.stream == "3s"
-    ]
-    assert {bar.mark for bar in html._bars(lines, 0)} == {None}
+    lines = compare(from_files(settings, "tiny").rows, paper.load())
+    fused = [line for line in lines if line.stream == "3s"]
+    bars = results_section.bars(results_section.Split("", fused, 0), fused)
+    assert bars is not None
+    assert {bar.mark for bar in bars.bars} == {None}
 
 
 def test_what_was_not_run_is_on_the_page() -> None:
     """An absent row reads like a method that was never meant to be there."""
-    found = page(params({**GRID, **LIMITS}))
+    found = built(params({**GRID, **LIMITS}))
     assert "<em>not run</em>" in found
     assert "0 of 42 evaluated" in found
 
@@ -165,7 +169,7 @@ def test_what_makes_no_sense_is_on_the_page_with_its_reason() -> None:
     settings = params({**FLOOR, "dataset": "synthetic"})
     for cell in settings.cells("tiny"):
         write_no_sense(cell, "an encoder <without> weights")
-    found = page(settings)
+    found = built(settings)
     assert "<em>n/a: an encoder &lt;without&gt; weights</em>" in found
     assert "<em>not run</em>" not in found
 
@@ -173,20 +177,79 @@ def test_what_makes_no_sense_is_on_the_page_with_its_reason() -> None:
 def test_the_same_results_give_the_same_bytes() -> None:
     """Otherwise every look at the results would be a change for DVC and Snakemake."""
     settings = results()
-    assert page(settings, "a.html") == page(settings, "b.html")
+    assert built(settings, "a.html") == built(settings, "b.html")
 
 
 def test_every_cell_has_its_command() -> None:
     """A number nobody can make again is an anecdote."""
     settings = results()
-    found = page(settings)
+    found = built(settings)
     for cell in settings.cells("tiny"):
         assert f"--config suite=tiny -- {paths.metrics(*cell[:3])}" in found
 
 
+ATTACK = "<script>alert(1)</script>"
+QUOTED = '"onload="alert(1)'
+
+
 def test_text_from_files_cannot_become_markup() -> None:
     """Names come from files that others wrote; a bracket in one must not break the page, or run."""
-    assert "<script" not in document.table("c", ["<script>"], [["<script>alert(1)</script>"]])
+    table = Table(
+        ATTACK, [ATTACK, QUOTED], [[ATTACK, document.Text(ATTACK, kind)] for kind in KINDS]
+    )
+    shown = page.Cost(QUOTED, ATTACK, "cost.html", table, table)
+    text = document.page(ATTACK, [shown])
+    assert text.count("<script") == 1  # the page's own
+    assert QUOTED not in text
+    assert text.count("&lt;script&gt;") > 10
+
+
+KINDS = ("number", "missing", "code", "source")
+
+
+def test_the_summary_of_a_suite_cannot_become_markup() -> None:
+    """It is a sentence of params.yaml, where "<" and "&" mean themselves."""
+    settings = results()
+    suite = settings.suites["tiny"].model_copy(update={"summary": f"a & b {ATTACK}"})
+    text = built(settings.model_copy(update={"suites": {"tiny": suite}}))
+    assert "<p>a &amp; b &lt;script&gt;alert(1)&lt;/script&gt;.</p>" in text
+    assert text.count("<script") == 1
+
+
+def test_names_in_charts_cannot_become_markup() -> None:
+    """A method's name reaches axes, legends and the words for those who cannot see a chart."""
+    curves = Curves(ATTACK, QUOTED, [Curve(ATTACK, [1, 2], [3, 4])], ATTACK, ATTACK)
+    timeline = Timeline(ATTACK, QUOTED, [(ATTACK, [Span(0, 9, 0)])], 10, [QUOTED])
+    shown = page.Training("t", "t", "training.html", [curves, curves], [timeline])
+    text = document.page("t", [shown])
+    outline = Outline(text)
+    assert not outline.open
+    assert text.count("<script") == 1
+    assert "onload=" not in "".join(re.findall(r"<[a-z]+ [^>]*>", text.replace("&quot;onload", "")))
+
+
+def test_ids_of_equal_charts_differ() -> None:
+    """With one id twice the second chart takes its clip and its markers from the first."""
+    curves = Curves("t", "t", [Curve("a", [1, 2], [3, 4])], "x", "y")
+    text = document.page("t", [page.Training("t", "t", "training.html", [curves] * 3, [])])
+    outline = Outline(text)
+    assert len(outline.ids) == len(set(outline.ids))
+    used = set(re.findall(r'(?:url\(#|xlink:href="#)([^)"]+)', text))
+    assert len(used) >= 6
+    assert used <= set(outline.ids)
+
+
+def test_every_colour_has_one_for_the_dark() -> None:
+    """A name without a value is drawn black: invisible on a dark screen."""
+    text = built(results())
+    light, dark = re.findall(r":root \{([^}]*)\}", text)
+    named = set(re.findall(r"var\((--[\w-]+)\)", text))
+    assert named <= set(re.findall(r"(--[\w-]+):", light))
+    assert {"--ink", "--line", "--paper"} <= set(re.findall(r"(--[\w-]+):", dark))
+    drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert not [
+        found for svg in drawings for found in re.findall(r"(?:fill|stroke): #(?!fff)\w+", svg)
+    ]
 
 
 def test_rows_that_differ_in_one_number_become_a_curve_and_timelines_are_drawn() -> None:
@@ -215,7 +278,7 @@ def test_rows_that_differ_in_one_number_become_a_curve_and_timelines_are_drawn()
             }
         ]
         path.write_text(json.dumps(content))
-    found = page(settings)
+    found = built(settings)
     assert (
         "linear, top1 (probe=knn;in=test;by=zeros), joint against joints lost: pstl from 59.0 to 52.0"
         in found
@@ -238,16 +301,12 @@ def test_a_predicted_motion_lies_over_the_true_one() -> None:
         "future": future,
         "found": found,
     }
-    tones = dict(zip((motions.TRUTH, animation.LEFT, animation.RIGHT), [None] * 3, strict=True))
-    drawn = motions.compared(entry, "pstl").partition("</svg>")[0]
-    for tone in tones:
-        tones[tone] = re.search(
-            rf'stroke="{tone}"[^>]*><animate attributeName="d" values="([^"]*)"', drawn
-        )[1].split(";")
-    truth, before, after = tones.values()
+    layers = {layer.tone: layer.paths for layer in poses.prediction(entry, "pstl", "linear").layers}
+    assert list(layers) == ["truth", "left", "right"]
+    truth, before, after = layers.values()
     assert before[:3] == truth[:3]
-    assert before[3:] == ["M0 0"] * 2
-    assert after[:3] == ["M0 0"] * 3
+    assert before[3:] == [poses.NOTHING] * 2
+    assert after[:3] == [poses.NOTHING] * 3
     assert len({*truth, *after[3:]}) == 7
     settings = params(
         {**GRID, **LIMITS, "streams": ["joint"], "seeds": [0], "tasks": ["linear"], "fuse": None}
@@ -255,12 +314,12 @@ def test_a_predicted_motion_lies_over_the_true_one() -> None:
     for cell in settings.cells("tiny"):
         file = write_cell(cell, {"top1": 50.0})
         file.write_text(json.dumps({**json.loads(file.read_text()), "motions": [entry]}))
-    assert "pstl (linear), w: mean error 12 mm" in page(settings)
+    assert "pstl (linear), w: mean error 12 mm" in built(settings)
 
 
 def test_no_real_recording_is_drawn() -> None:
     """The terms of the data sets forbid to pass coordinates on: all that moves on the page is simulated."""
-    labels = re.findall(r'<svg class="moving"[^>]*aria-label="([^"]*)"', page(results()))
+    labels = re.findall(r'<svg class="moving"[^>]*aria-label="([^"]*)"', built(results()))
     assert labels
     assert all(label.startswith("Simulated skeleton") for label in labels)
 
@@ -269,7 +328,7 @@ def test_matm_is_shown_as_it_is_used() -> None:
     """The picture must hide the frames the method hides: the fastest first, in all twice the setting."""
     xyz = np.cumsum(np.random.default_rng(0).normal(0, 0.01, (50, 25, 1, 3)), 0).astype(np.float32)
     xyz[20:23] += np.arange(3)[:, None, None, None]  # three leaps: 20 to 21, 21 to 22, 22 to 23
-    dropped = animation.fast_frames(xyz, 10, torch.Generator().manual_seed(0))
+    dropped = clips.fast_frames(xyz, 10, torch.Generator().manual_seed(0))
     assert dropped.sum() == 20
     assert dropped[20:23].all()
 
@@ -279,11 +338,9 @@ def test_hidden_joints_lose_their_bones_colour() -> None:
     skeleton = load_skeleton("kinect_v2")
     hidden = np.zeros(skeleton.joints, bool)
     hidden[skeleton.centre] = True
-    clip = animation.Clip(animation.simulated(0, 4), hidden, np.zeros(4, bool))
-    grey = re.findall(
-        rf'<path d="([^"]*)"[^>]*stroke="{animation.GONE}"', animation.moving(clip, skeleton, "x")
-    )[0]
-    assert grey.count("M") == skeleton.degree[skeleton.centre]
+    clip = poses.Clip(clips.simulated(0, 4), hidden, np.zeros(4, bool))
+    layers = {layer.tone: layer.paths for layer in poses.moving("", clip, skeleton, "x").layers}
+    assert layers["hidden"][0].count("M") == skeleton.degree[skeleton.centre]
 
 
 def test_intervals_are_the_textbook_ones() -> None:
@@ -311,7 +368,7 @@ def test_a_browser_shows_it_without_complaint(tmp_path: Path) -> None:
     path = browser.found()
     if path is None:
         pytest.skip(f"no browser found (looked for {', '.join(browser.NAMES)})")
-    page(results())
+    built(results())
     with browser.started(path, tmp_path / "profile") as tab:
         for width in (1280, 390):
             tab.open(Path("index.html"), width)

@@ -1,0 +1,55 @@
+"""The results of one suite, read once and set beside the published numbers."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from pstl.config import Cell, Params
+from pstl.report import paper, rows
+from pstl.report.confusion import Scored, read_scores
+from pstl.report.paper import Published
+from pstl.report.rows import Results
+from pstl.report.tables import Line, compare
+
+Source = Literal["files", "mlflow"]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What tables and page are made of.
+
+    published: every published number there is.   lines: ours beside them, in the order of the grid.
+    """
+
+    params: Params
+    suite: str
+    results: Results
+    published: list[Published]
+    lines: list[Line]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Cells of the suite."""
+        return self.params.cells(self.suite)
+
+    @cached_property
+    def scored(self) -> list[Scored]:
+        """Class scores of the cells that have a file of them, whatever the rows come from."""
+        return read_scores(self.cells)
+
+
+def read(params: Params, suite: str, source: Source = "files", uri: str = "") -> Joined:
+    """Rows, runs and curves of a suite, joined with the published numbers.
+
+    source: "files" reads what the jobs wrote under results/, "mlflow" the tracking store `uri`.
+    Raises: UserError for a results file or a published number that cannot be read.
+    """
+    if source == "mlflow":
+        from pstl import tracking
+
+        results = tracking.results_from_mlflow(params, suite, uri)
+    else:
+        results = rows.from_files(params, suite)
+    published = paper.load()
+    lines = compare(results.rows, published, params.published_tasks(suite))
+    return Joined(params, suite, results, published, lines)

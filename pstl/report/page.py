@@ -1,0 +1,188 @@
+"""index.html of one suite: everything that was measured, on one page that needs nothing else."""
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pstl import paths
+from pstl.config import Cell, Params
+from pstl.files import write_text
+from pstl.report import document, joined, markdown, panels, results_section, simulated_clips
+from pstl.report.charts import Curves
+from pstl.report.document import Cells, Section, Table, Text, number
+from pstl.report.joined import Joined
+from pstl.report.poses import Moving
+from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, read_cell_file
+from pstl.report.tables import HEADLINE, NONE
+
+QUOTED = 4  # numbers of one file that stand beside its command; the others are in the tables
+
+
+@dataclass(frozen=True)
+class Overview(Section):
+    """Where everything on the page comes from.   facts: names and values."""
+
+    summary: str
+    facts: list[tuple[str, str | Text]]
+
+
+@dataclass(frozen=True)
+class Training(Section):
+    """Losses of the runs, and tasks by their own epochs."""
+
+    losses: list[Curves]
+    tasks: list[Curves]
+
+
+@dataclass(frozen=True)
+class Skeletons(Section):
+    """Simulated people, and what masks hide of one."""
+
+    masks: list[Moving]
+    actions: list[Moving]
+
+
+@dataclass(frozen=True)
+class Cost(Section):
+    """What runs and tasks took, and on what."""
+
+    runs: Table
+    tasks: Table
+
+
+@dataclass(frozen=True)
+class Reproduce(Section):
+    """A command for every file of rows."""
+
+    commands: Table
+
+
+def build(params: Params, suite: str, out: str | Path) -> None:
+    """Write the page to `out`.
+
+    What was not run is on it as "not run", what makes no sense as "n/a" with its reason. Figures
+    without data are left out.
+    Raises: UserError for a results file or a published number that cannot be read.
+    """
+    everything = joined.read(params, suite)
+    cells = headline_cells(everything.cells)
+    splits = dict.fromkeys((line.dataset, line.split) for line in everything.lines)
+    sections = [
+        overview(everything),
+        *(results_section.build(everything, *split, cells) for split in splits),
+        Training(
+            "training",
+            "Training curves",
+            "training.html",
+            panels.training(everything.results, shortest=2),
+            panels.tasks_by_epoch(cells),
+        ),
+        Skeletons(
+            "skeletons",
+            "What the data and the masks look like",
+            "skeletons.html",
+            simulated_clips.masked(),
+            simulated_clips.actions(),
+        ),
+        cost(everything.results),
+        reproduce(everything),
+    ]
+    write_text(out, document.page(f"pstl: results of the suite {suite}", sections))
+
+
+def headline_cells(cells: list[Cell]) -> list[Cell]:
+    """Cells of each method's headline batch-norm variant, in grid order."""
+    norms: dict[tuple[str, str, str], set[str]] = {}
+    for cell in cells:
+        norms.setdefault(_method_of(cell), set()).add(cell.batch_norm)
+    headline = {
+        key: HEADLINE if HEADLINE in of_key else min(of_key) for key, of_key in norms.items()
+    }
+    return [cell for cell in cells if cell.batch_norm == headline[_method_of(cell)]]
+
+
+def overview(everything: Joined) -> Overview:
+    """What was run, on what, and the command that runs it again."""
+    params, suite = everything.params, everything.suite
+    facts: list[tuple[str, str | Text]] = []
+    for name, value in markdown.facts(everything).items():
+        facts.append((name, Text(value, "code") if name == markdown.COMMAND else value))
+    summary = params.suite_named(suite).summary
+    return Overview("overview", "Overview", "overview.html", summary, facts)
+
+
+def cost(results: Results) -> Cost:
+    """What each run took, and on what; and each task, all its evaluations together."""
+    rows = []
+    for name, record in results.runs.items():
+        speeds = [
+            e["clips_per_second"] for e in results.curves.get(name, []) if "clips_per_second" in e
+        ]
+        rows.append(_run_cost(name, record, speeds))
+    header = (
+        "run", "seconds", "clips/s (median)", "peak MB", "encoder's parameters", "device",
+        "machine", "versions",
+    )  # fmt: skip
+    seconds: dict[str, dict[str, float]] = {}
+    for row in results.rows:
+        if row["value"] is not None:
+            evaluation = f"{row['run_id']} {row['batch_norm']} {row['setting']}"
+            seconds.setdefault(row["task"], {})[evaluation] = float(row["seconds"])
+    tasks: list[Cells] = []
+    for task, of_task in seconds.items():
+        evaluations, total = str(len(of_task)), f"{sum(of_task.values()):,.1f}"
+        tasks.append([task, number(evaluations), number(total)])
+    return Cost(
+        "cost",
+        "Run times and machines",
+        "cost.html",
+        Table("Pre-training", header, rows),
+        Table("Tasks", ("task", "evaluations", "seconds in all"), tasks),
+    )
+
+
+def _run_cost(name: str, record: Mapping[str, Any], speeds: list[float]) -> Cells:
+    versions = sorted(record.get("versions", {}).items())
+    return [
+        name,
+        number(f"{record.get('seconds', 0):,.0f}"),
+        number(f"{statistics.median_high(speeds):,.0f}" if speeds else NONE),
+        number(f"{record.get('peak_mb', 0):,.0f}"),
+        number(f"{record.get('parameters', 0):,}"),
+        record.get("device", ""),
+        record.get("machine", "not recorded"),
+        ", ".join(f"{library} {version}" for library, version in versions),
+    ]
+
+
+def reproduce(everything: Joined) -> Reproduce:
+    """For every file of rows the command that makes it again, what it was made from and says."""
+    rows = [_command(cell, everything.suite) for cell in everything.cells]
+    header = ("command", "result", "commit", "settings", "data", "run")
+    return Reproduce(
+        "reproduce",
+        "How to reproduce each number",
+        "reproduce.html",
+        Table("Commands", header, rows),
+    )
+
+
+def _command(cell: Cell, suite: str) -> Cells:
+    target = paths.metrics(cell.run, cell.batch_norm, cell.task)
+    content = read_cell_file(cell) or {}
+    rows = content.get("rows", [])
+    reason = content.get("not_applicable")
+    result = f"{NOT_APPLICABLE}: {reason}" if reason else NOT_RUN
+    if rows:
+        numbers = [f"{row['metric']} {row['value']:.2f}" for row in rows[:QUOTED]]
+        result = ", ".join(numbers) + (" ..." if len(rows) > QUOTED else "")
+    first = rows[0] if rows else {}
+    origin = ("git", "settings_digest", "data_checksum", "run_id")
+    command = f"snakemake --cores all --config suite={suite} -- {target}"
+    return [Text(command, "code"), result, *(str(first.get(key, ""))[:16] for key in origin)]
+
+
+def _method_of(cell: Cell) -> tuple[str, str, str]:
+    return cell.run.dataset, cell.run.split, cell.run.method

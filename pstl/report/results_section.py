@@ -1,0 +1,253 @@
+"""One data set and split on the page: ours beside the papers', and what scores and features say."""
+
+from dataclasses import dataclass
+
+from pstl.config import FUSED, Cell
+from pstl.metrics.metric import UNSEEN
+from pstl.report import (
+    alike,
+    class_panels,
+    declared,
+    interval,
+    markdown,
+    paired,
+    panels,
+    paper,
+    printed,
+    tables,
+)
+from pstl.report.charts import Bar, Bars, Confusion, Curves, Entry, Map, Timeline
+from pstl.report.document import Cells, Section, Table, Text, number
+from pstl.report.joined import Joined
+from pstl.report.paper import Published
+from pstl.report.poses import Moving
+from pstl.report.tables import NONE, Line, headlines
+
+VALUES = ("ours", "std", "seeds", "95 % interval")
+BARS = "Top-1 accuracy. Whiskers: 95 % interval; black mark: published, where nothing of it is assumed."
+
+
+@dataclass(frozen=True)
+class Split:
+    """Lines of one data set and split, and the number of its test clips, 0 if that is unknown."""
+
+    name: str
+    lines: list[Line]
+    clips: int
+
+
+@dataclass(frozen=True)
+class ResultsSection(Section):
+    """What templates/results.html shows; tables without rows and charts without data are left out."""
+
+    headline: str
+    clips: int
+    repeats: str
+    headlines: list[Table]
+    explained: list[str]
+    bars: Bars | None
+    every: Table
+    sources: Table
+    published: Table
+    curves: list[Curves]
+    timelines: list[Timeline]
+    motions: list[Moving]
+    pairs: Table
+    confusions: list[Confusion]
+    classes: Table
+    maps: list[Map]
+    maps_by: str
+    maps_legend: list[Entry]
+
+
+def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> ResultsSection:
+    """The section of one split.   cells: those whose charts are shown, of any split."""
+    here = (dataset, split)
+    together = everything.params.together(everything.suite)
+    lines = [line for line in everything.lines if (line.dataset, line.split) == here]
+    published = [p for p in everything.published if (p.dataset, p.split) == here]
+    cells = [cell for cell in cells if (cell.run.dataset, cell.run.split) == here]
+    scored = [
+        said for said in everything.scored if (said.cell.run.dataset, said.cell.run.split) == here
+    ]
+    clips = next((len(said.clips.y) for said in scored if len(said.clips.y)), 0)
+    part = Split(f"{dataset}, {split}", lines, clips)
+    shown = main_lines(lines, together)
+    chosen = {cell[:3] for cell in cells}
+    scored = [said for said in scored if said.cell[:3] in chosen]
+    confusions, classes = class_panels.confusions(scored)
+    maps, made_by = class_panels.maps(cells)
+    sources = printed.Sources()
+    by_metric = headline_tables(part, shown, sources)
+    every = every_number(part, sources)
+    return ResultsSection(
+        f"results-{dataset}-{split}",
+        part.name,
+        "results.html",
+        headline=tables.HEADLINE,
+        clips=clips,
+        repeats=markdown.REPEATS.replace("*", "") if markdown.has_unseen(lines) else "",
+        headlines=by_metric,
+        explained=printed.explained(shown),
+        bars=bars(part, shown),
+        every=every,
+        sources=sources.table(),
+        published=of_others(part.name, published),
+        curves=panels.over_settings(lines),
+        timelines=class_panels.timelines(cells),
+        motions=class_panels.motions(cells),
+        pairs=pairs(paired.pairs(scored, together)),
+        confusions=confusions,
+        classes=classes,
+        maps=maps,
+        maps_by=made_by,
+        maps_legend=class_panels.map_legend(maps),
+    )
+
+
+def main_lines(lines: list[Line], together: tables.Together) -> list[Line]:
+    """The headline batch-norm variant of each method, one metric per task.
+
+    The metric is what the task is judged by, else its first.
+    """
+    merged = tables.merge_transfers(lines, together)
+    judged = tables.main_metrics(merged)
+    for line in merged:
+        judged.setdefault(line.task, line.metric)
+    shown = tables.unswept(headlines(merged))
+    return [line for line in shown if line.metric == judged[line.task]]
+
+
+def headline_tables(part: Split, lines: list[Line], sources: printed.Sources) -> list[Table]:
+    """One table per task, narrow enough that a phone shows method, stream and number."""
+    by_metric: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        by_metric.setdefault((line.task, line.metric), []).append(line)
+    return [_headline(key, of_key, part.clips, sources) for key, of_key in by_metric.items()]
+
+
+def _headline(
+    key: tuple[str, str], lines: list[Line], clips: int, sources: printed.Sources
+) -> Table:
+    settings = list(_settings(lines))
+    title = ": ".join(key) + (f" ({settings[0]})" if len(settings) == 1 else "")
+    several = len(settings) > 1
+    compared = any(line.published is not None for line in lines)
+    header = ["method", "stream", *(["setting"] if several else []), *VALUES]
+    rows = []
+    for line in lines:
+        star = "" if line.batch_norm == tables.HEADLINE else " *"
+        row = [line.method + star, line.stream, *([line.setting] if several else [])]
+        rows.append([*row, *_values(line, clips), *_printed(line, sources, compared)])
+    return Table(title, [*header, *(printed.HEADER if compared else ())], rows)
+
+
+def every_number(part: Split, sources: printed.Sources) -> Table:
+    """One row per cell."""
+    compared = any(line.published is not None for line in part.lines)
+    names = ("task", "metric", "method", "stream", "setting", "batch_norm")
+    rows = []
+    for line in part.lines:
+        cell = [getattr(line, name) for name in names]
+        rows.append([*cell, *_values(line, part.clips), *_printed(line, sources, compared)])
+    header = [name.replace("_", " ") for name in names]
+    header += [*VALUES, *(printed.HEADER if compared else ())]
+    return Table(f"Every number of {part.name}", header, rows)
+
+
+def bars(part: Split, lines: list[Line]) -> Bars | None:
+    """Lines with a top1, in their method's colour; None without any.
+
+    Tasks with many settings are drawn as curves instead.
+    """
+    methods = list(dict.fromkeys(line.method for line in lines))
+    by_task: dict[str, list[Line]] = {}
+    for line in lines:
+        by_task.setdefault(line.task, []).append(line)
+    settings = {task: len(_settings(of_task)) for task, of_task in by_task.items()}
+    drawn = []
+    for line in lines:
+        count = settings[line.task]
+        if line.metric == "top1" and line.mean is not None and count < panels.FEWEST:
+            span = _span(line, part.clips)
+            low, high = (span.low, span.high) if span else (None, None)
+            setting = f" ({line.setting})" if count > 1 and line.stream != FUSED else ""
+            name = f"{line.task}{setting}: {line.method}, {line.stream}"
+            number = methods.index(line.method)
+            drawn.append(Bar(name, line.mean, low, high, line.comparable, number))
+    if not drawn:
+        return None
+    numbers = ", ".join(f"{bar.name} {bar.value:.1f}" for bar in drawn)
+    return Bars(BARS, f"Top-1 accuracy on {part.name}: {numbers}", drawn, "top-1 accuracy, %")
+
+
+def of_others(name: str, published: list[Published]) -> Table:
+    """What others printed on this split, task by task, best first."""
+    ordered = sorted(
+        published, key=lambda p: (paper.TASKS.index(p.task), p.stream, p.metric, -p.value)
+    )
+    rows: list[Cells] = []
+    for p in ordered:
+        cell: Cells = [p.task, p.stream, p.metric, p.setting, p.method, number(str(p.value))]
+        epoch, assumed = alike.SAID_BY_KIND[p.kind], ", ".join(p.assumed.split())
+        rows.append([*cell, epoch, assumed, p.paper, Text(p.source, "source")])
+    header = (
+        "task", "stream", "metric", "setting", "method", "value", "epoch", "assumed", "paper",
+        "source",
+    )  # fmt: skip
+    return Table(f"Published numbers on {name}", header, rows)
+
+
+def pairs(compared: list[paired.Pair]) -> Table:
+    """Every two methods on the same test clips: which is better, and how sure that is."""
+    rows: list[Cells] = []
+    for pair in compared:
+        found = pair.verdict
+        numbers = (
+            f"{found.accuracy_a:.1f}",
+            f"{found.accuracy_b:.1f}",
+            f"{found.difference:+.1f}",
+            f"{found.low:+.1f} to {found.high:+.1f}",
+            f"{found.p:.4f}",
+        )
+        seeds = f"{found.seeds_a} and {found.seeds_b}"
+        better = "yes" if found.better == "a" else "not told apart"
+        named = [pair.task, pair.stream, pair.a, pair.b]
+        rows.append([*named, *(number(value) for value in numbers), seeds, better])
+    header = (
+        "task", "stream", "a", "b", "a, %", "b, %", "a − b", "95 % interval", "p", "seeds",
+        "a is better than b",
+    )  # fmt: skip
+    return Table("Pairs of methods", header, rows)
+
+
+def _settings(lines: list[Line]) -> dict[str, None]:
+    """Settings of single streams, in order."""
+    return dict.fromkeys(line.setting for line in lines if line.stream != FUSED and line.setting)
+
+
+def _values(line: Line, clips: int) -> Cells:
+    """Cells of VALUES."""
+    span = _span(line, clips)
+    all_seeds = line.seeds == line.seeds_asked
+    seeds = str(line.seeds) if all_seeds else f"{line.seeds} of {line.seeds_asked}"
+    return [
+        Text(line.reason, "missing") if line.mean is None else number(f"{line.mean:.1f}"),
+        number(NONE if line.std is None else f"{line.std:.1f}"),
+        number(seeds),
+        number(f"{span.low:.1f} to {span.high:.1f} ({span.over})" if span else NONE),
+    ]
+
+
+def _printed(line: Line, sources: printed.Sources, compared: bool) -> Cells:
+    return printed.cells(line, sources) if compared else []
+
+
+def _span(line: Line, clips: int) -> interval.Interval | None:
+    """The interval of one line's mean, if anything is known about it."""
+    if line.mean is None:
+        return None
+    if line.span:
+        return line.span
+    share = declared.metrics().of(line.metric).share_of_clips and not line.metric.endswith(UNSEEN)
+    return interval.over_clips(line.mean, clips) if clips and share else None
