@@ -1,5 +1,6 @@
 """Whether every plug-in keeps its contract (pstl/contracts.py). Imports them all, and so torch."""
 
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -17,25 +18,29 @@ def check_contracts() -> None:
     """Raises: UserError naming the first plug-in that breaks its contract, and how."""
     check_data_plugins()
     for name in names("backbones"):
-        _check_encoder(name, load("backbones", name))
+        check_encoder(name, load("backbones", name))
     for name in names("methods"):
-        _check_method(name, load("methods", name))
+        check_method(name, load("methods", name))
     for name in names("importers"):
-        _check_importer(name, load("importers", name))
+        check_importer(name, load("importers", name))
     check_tasks()
 
 
-def _check_encoder(name: str, module: ModuleType) -> None:
+def check_encoder(name: str, module: ModuleType) -> None:
+    """Raises: UserError naming the encoder and how it breaks the contract."""
     where = f"pstl/backbones/{name}.py"
     _exported(where, module, "Config", Frozen)
     encoder = _exported(where, module, "Encoder", BaseEncoder)
     _overrides(where, encoder, BaseEncoder, ("forward",))
+    _built_from(where, encoder, "cfg, skeleton, people, frames")
 
 
-def _check_method(name: str, module: ModuleType) -> None:
+def check_method(name: str, module: ModuleType) -> None:
+    """Raises: UserError naming the method and how it breaks the contract."""
     where = f"pstl/methods/{name}.py"
     _exported(where, module, "Config", Frozen)
     method = _exported(where, module, "Method", BaseMethod)
+    _built_from(where, method, "cfg, encoder, problem")
     wants = vars(method).get("wants", Wants())
     if not isinstance(wants, Wants):
         raise UserError(f"{where}: wants is {wants!r}, expected Wants(...)")
@@ -56,7 +61,8 @@ def _check_method(name: str, module: ModuleType) -> None:
         raise UserError(f"{where}: only_stream without only_stream_reason; say why")
 
 
-def _check_importer(name: str, module: ModuleType) -> None:
+def check_importer(name: str, module: ModuleType) -> None:
+    """Raises: UserError naming the importer and how it breaks the contract."""
     where = f"pstl/importers/{name}.py"
     importer = vars(module).get("IMPORTER")
     if not isinstance(importer, Importer):
@@ -77,6 +83,14 @@ def _exported(where: str, module: ModuleType, name: str, base: type) -> Any:
         is_what = "there is none" if exported is None else f"it is {exported!r}"
         raise UserError(f"{where}: {name}: expected a class of {base.__name__}, {is_what}")
     return exported
+
+
+def _built_from(where: str, cls: type, arguments: str) -> None:
+    """Raises: UserError if a class cannot be built as Class(arguments)."""
+    try:
+        signature(cls).bind(*arguments.split(", "))
+    except TypeError as error:
+        raise UserError(f"{where}: built as {cls.__name__}({arguments}), but {error}") from None
 
 
 def _overrides(where: str, cls: type, base: type, methods: tuple[str, ...]) -> None:

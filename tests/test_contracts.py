@@ -1,0 +1,128 @@
+"""A plug-in that breaks its contract is named before the first job, in one line that says how."""
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from torch import nn
+
+from pstl.check import check_contracts, check_encoder, check_importer, check_method
+from pstl.config import Frozen
+from pstl.contracts import Importer, Wants
+from pstl.errors import UserError
+from pstl.modules import BaseEncoder, BaseMethod
+from pstl.registry import load, names
+
+
+def module_of(**exported: Any) -> ModuleType:
+    """A module that exports these."""
+    module = ModuleType("plugin")
+    vars(module).update(exported)
+    return module
+
+
+class Config(Frozen):
+    """Nothing to set."""
+
+
+class NoForward(BaseEncoder):
+    """An encoder that encodes nothing."""
+
+    def __init__(self, cfg: Any, skeleton: Any, people: int, frames: int) -> None:
+        super().__init__()
+
+
+class OtherArguments(BaseEncoder):
+    """An encoder that nobody can build."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Any, drop: Any = None) -> Any:
+        """Gives back what it is given."""
+        return x
+
+
+class WantsMore(BaseMethod):
+    """Its wants stand in no source that the rules read."""
+
+    wants = Wants(labels=True)
+
+
+class WantsNothingOfUs(BaseMethod):
+    """Its wants are none."""
+
+    wants = {"labels": True}  # type: ignore[assignment]
+
+
+class NoAnchor(Importer):
+    """Nothing to find an encoder by."""
+
+
+class ReadsNothing(Importer):
+    """An importer that imports nothing."""
+
+    anchor = "conv1.weight"
+
+
+def test_the_plug_ins_of_the_package_keep_their_contracts() -> None:
+    """What `pstl check` asks of others it must not refuse to the package itself."""
+    check_contracts()
+    assert len(names("methods")) >= 8
+    assert len(names("backbones")) >= 5
+
+
+@pytest.mark.parametrize(
+    ("exported", "reason"),
+    [
+        ({"Encoder": NoForward}, "Config: expected a class of Frozen, there is none"),
+        ({"Config": Config, "Encoder": nn.Linear}, "Encoder: expected a class of BaseEncoder"),
+        ({"Config": Config, "Encoder": NoForward}, r"NoForward has no forward\(\)"),
+        (
+            {"Config": Config, "Encoder": OtherArguments},
+            r"built as OtherArguments\(cfg, skeleton, people, frames\), but too many",
+        ),
+    ],
+)
+def test_an_encoder_that_is_none_is_named(exported: dict[str, Any], reason: str) -> None:
+    """Otherwise it fails hours later, inside a job, with a stack of somebody else's code."""
+    with pytest.raises(UserError, match=rf"^pstl/backbones/mine\.py: {reason}"):
+        check_encoder("mine", module_of(**exported))
+
+
+@pytest.mark.parametrize(
+    ("exported", "reason"),
+    [
+        ({"Config": Config}, "Method: expected a class of BaseMethod, there is none"),
+        (
+            {"Config": Config, "Method": WantsMore},
+            r"wants is Wants\(labels=True.*but its source reads Wants\(labels=False",
+        ),
+        ({"Config": Config, "Method": WantsNothingOfUs}, r"wants is \{'labels': True\}"),
+    ],
+)
+def test_a_method_that_is_none_is_named(exported: dict[str, Any], reason: str) -> None:
+    """What the rules read of a method must be what the training loop sees of it."""
+    with pytest.raises(UserError, match=rf"^pstl/methods/random_init\.py: {reason}"):
+        check_method("random_init", module_of(**exported))
+
+
+@pytest.mark.parametrize(
+    ("importer", "reason"),
+    [
+        (None, "IMPORTER is None"),
+        (NoAnchor(), "no anchor"),
+        (ReadsNothing(), r"ReadsNothing has no read\(\)"),
+    ],
+)
+def test_an_importer_that_is_none_is_named(importer: Importer | None, reason: str) -> None:
+    """Weights that cannot be found must not look like a checkpoint of another method."""
+    with pytest.raises(UserError, match=rf"^pstl/importers/pstl\.py: {reason}"):
+        check_importer("pstl", module_of(IMPORTER=importer))
+
+
+@pytest.mark.parametrize("name", names("importers"))
+def test_an_importer_is_named_after_a_method(name: str) -> None:
+    """`import-weights --from NAME` is how a method is named elsewhere."""
+    check_importer(name, load("importers", name))
+    assert name in names("methods")
