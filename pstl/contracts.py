@@ -103,7 +103,10 @@ class Notes:
 
 
 class Member(NamedTuple):
-    """One file.   archive: the archive it is in, or None for a file on disk, whose path `name` is."""
+    """One file.
+
+    archive: the archive it is in, or None for a file on disk, whose path `name` is.
+    """
 
     name: str
     archive: Path | None = None

@@ -17,7 +17,8 @@ KINDS = ("data.datasets", "data.recipes", "backbones", "methods", "importers", "
 
 
 def names(kind: str) -> list[str]:
-    """Names of the plug-ins of one kind, sorted; modules that start with '_' are helpers and not listed."""
+    """Names of the plug-ins of one kind, sorted; modules that start with '_' are helpers and not
+    listed."""
     package = import_module(f"pstl.{kind}")
     return sorted(m.name for m in iter_modules(package.__path__) if not m.name.startswith("_"))
 
@@ -59,9 +60,11 @@ def load_recipe(name: str) -> "Recipe":
 
 
 def declared(kind: str, name: str, constant: str, default: Any) -> Any:
-    """Value of a module-level constant of pstl.<kind>.<name>, read from its source: the rules ask, and must not import torch.
+    """Value of a module-level constant of pstl.<kind>.<name>, read from its source: the rules ask,
+    and must not import torch.
 
-    Returns: `default` where the module does not set it.   Raises: UserError with the known names if there is no such module.
+    Returns: `default` where the module does not set it.
+    Raises: UserError with the known names if there is no such module.
     """
     for node in source(kind, name):
         if isinstance(node, ast.Assign) and any(
@@ -72,7 +75,8 @@ def declared(kind: str, name: str, constant: str, default: Any) -> Any:
 
 
 def keywords(kind: str, name: str, cls: str, attribute: str) -> dict[str, Any]:
-    """Keyword arguments of the record that a class of a plug-in sets, as in `wants = Wants(labels=True)`.
+    """Keyword arguments of the record that a class of a plug-in sets, as in `wants =
+    Wants(labels=True)`.
 
     Read from the source, as `declared` is.   Returns: {} where the class does not set it itself.
     """

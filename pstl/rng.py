@@ -1,4 +1,5 @@
-"""Random generators made from (seed, purpose, indices), so that every stage can be replayed on its own."""
+"""Random generators made from (seed, purpose, indices), so that every stage can be replayed on its
+own."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 def derive(seed: int, purpose: str, *index: int) -> int:
     """A 63-bit seed for one purpose, e.g. derive(0, "augment", epoch, step).
 
-    Independent of platform, process and call order; different purposes or indices give unrelated streams.
+    Independent of platform, process and call order; different purposes or indices give unrelated
+    streams.
 
     >>> derive(0, "shuffle", 3) == derive(0, "shuffle", 3) != derive(0, "shuffle", 4)
     True

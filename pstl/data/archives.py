@@ -1,4 +1,5 @@
-"""Files a user brought or the network sent: finding them at any depth, opening zip and 7z archives without trusting them."""
+"""Files a user brought or the network sent: finding them at any depth, opening zip and 7z archives
+without trusting them."""
 
 import logging
 import os
@@ -17,7 +18,8 @@ from pstl.files import Kind, reading
 
 log = logging.getLogger(__name__)
 
-# Skeleton text deflates about 3 to 12 times; beyond these limits an archive is a bomb or not what its name says.
+# Skeleton text deflates about 3 to 12 times; beyond these limits an archive is a bomb or not what
+# its name says.
 SUFFIXES = (".zip", ".7z")
 MAX_RATIO = 100
 MAX_BYTES = 500 * 10**9
@@ -39,7 +41,8 @@ class Twice(UserError):
 def find_file(
     names: Iterable[str], folders: Iterable[Path], besides: Path | None = None
 ) -> list[Path]:
-    """Every file of one of these `names` at any depth of `folders`, nothing inside `besides`; a folder may also be the file itself."""
+    """Every file of one of these `names` at any depth of `folders`, nothing inside `besides`; a
+    folder may also be the file itself."""
     names = set(names)
     return [path for path, _ in _walk(folders, besides) if path.name in names]
 
@@ -68,7 +71,8 @@ def find_members(
 
 
 def _walk(folders: Iterable[Path], besides: Path | None) -> Iterator[tuple[Path, str]]:
-    """Every file once, and the way to it: the last two names in the named folder's path, and the folders below.
+    """Every file once, and the way to it: the last two names in the named folder's path, and the
+    folders below.
 
     Links to folders are not followed; a folder that cannot be read is named and passed over.
     """
@@ -111,12 +115,14 @@ def _unreadable(error: OSError) -> None:
 
 
 def check(archive: Path, members: str = "", size: int = 0) -> list[str]:
-    """Names of the files in a zip or 7z archive that `members` asks for (a regular expression for the file name; empty: all).
+    """Names of the files in a zip or 7z archive that `members` asks for (a regular expression for
+    the file name; empty: all).
 
     size: bytes of the archive as it is known, for the message about a truncated one.
-    Raises: UserError naming the archive if it is encrypted, or holds anything that could write outside its folder or
-    fill the disk: absolute or climbing paths, links, devices, repeated names, a bomb. Broken if it is truncated, or no archive,
-    Foreign if it is another one of the same name.
+    Raises: UserError naming the archive if it is encrypted, or holds anything that could write
+    outside its folder or
+    fill the disk: absolute or climbing paths, links, devices, repeated names, a bomb. Broken if it
+    is truncated, or no archive, Foreign if it is another one of the same name.
     """
     files = entries(archive, size)
     for name, _, reason in files:
@@ -159,7 +165,10 @@ def shown(name: str) -> str:
 
 
 def entries(archive: Path, size: int = 0) -> list[tuple[str, int, str]]:
-    """(name, bytes, what is wrong with it or "") of every file. Raises: Broken, naming an archive that cannot be opened."""
+    """(name, bytes, what is wrong with it or "") of every file.
+
+    Raises: Broken, naming an archive that cannot be opened.
+    """
     if archive.suffix == ".7z":
         return sevenzip.entries(archive)
     with opened(archive, size) as bundle:
@@ -172,7 +181,11 @@ def entries(archive: Path, size: int = 0) -> list[tuple[str, int, str]]:
 
 
 def opened(archive: Path, size: int = 0) -> zipfile.ZipFile:
-    """A zip archive.   size: bytes as known.   Raises: Broken if it cannot be opened, which says whether its end is missing."""
+    """A zip archive.
+
+    size: bytes as known.   Raises: Broken if it cannot be opened, which says whether its end is
+    missing.
+    """
     with reading(archive, ZIP):
         try:
             return zipfile.ZipFile(archive)
@@ -191,7 +204,8 @@ def opened(archive: Path, size: int = 0) -> zipfile.ZipFile:
 
 
 def _has_no_end(archive: Path) -> bool:
-    """Whether a file begins as a zip archive does, or is too short to tell, and does not end as one."""
+    """Whether a file begins as a zip archive does, or is too short to tell, and does not end as
+    one."""
     with open(archive, "rb") as stream:
         head = stream.read(len(FIRST))
         stream.seek(-min(LARGEST_END, archive.stat().st_size), os.SEEK_END)
@@ -206,8 +220,10 @@ def unpack(
 ) -> None:
     """Unpack the files that `members` asks for into `folder`, below it and nowhere else.
 
-    damaged: takes the members of a zip archive whose bytes are damaged, and why; None: the first one is an error.
-    Raises: UserError as check() does, or if the disk is too small; Broken, naming archive and member.
+    damaged: takes the members of a zip archive whose bytes are damaged, and why; None: the first
+    one is an error.
+    Raises: UserError as check() does, or if the disk is too small; Broken, naming archive and
+    member.
     """
     wanted = set(check(archive, members))
     needed, free = (
@@ -230,7 +246,8 @@ def stream(
 ) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of some members, one after the other.
 
-    damaged: as unpack() has it.   Raises: Broken, naming the archive and the member that is damaged.
+    damaged: as unpack() has it.   Raises: Broken, naming the archive and the member that is
+    damaged.
     """
     if archive.suffix == ".7z":
         yield from sevenzip.stream(archive, names)
@@ -249,8 +266,9 @@ def stream(
 
 
 def read_member(bundle: zipfile.ZipFile, name: str) -> bytes:
-    """One member of an open zip archive. Reading stops at the size that was declared and checked, and ends with the CRC.
+    """One member of an open zip archive.
 
+    Reading stops at the size that was declared and checked, and ends with the CRC.
     Raises: Broken, naming archive and member.
     """
     try:

@@ -21,7 +21,8 @@ Report = dict[str, Any]
 
 
 class Kind(NamedTuple):
-    """Files of one kind: their name for people, a regular expression for their names, and how they are described."""
+    """Files of one kind: their name for people, a regular expression for their names, and how they
+    are described."""
 
     name: str
     pattern: str
@@ -34,7 +35,10 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def examine_file(path: Path) -> Report:
-    """{file, kind, ok, state, ...facts} or {file, ok: False, state, damage}.   state: whole, truncated, damaged, unknown."""
+    """{file, kind, ok, state, ...facts} or {file, ok: False, state, damage}.
+
+    state: whole, truncated, damaged, unknown.
+    """
     kind = kind_of(path)
     report = {"file": str(path)} | ({"kind": kind.name} if kind else {})
     if path.is_dir():
@@ -58,7 +62,8 @@ def examine_file(path: Path) -> Report:
 
 
 def state_of(error: Exception) -> str:
-    """The state that an error tells of: truncated, where that is known, missing, ambiguous, else damaged."""
+    """The state that an error tells of: truncated, where that is known, missing, ambiguous, else
+    damaged."""
     if isinstance(error, Broken):
         return error.state
     if isinstance(error, members.Gone | archives.Foreign):

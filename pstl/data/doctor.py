@@ -98,7 +98,8 @@ def is_fetched(raw: Path) -> bool:
 
 
 def _located(this: Examination) -> list[str]:
-    """Where the files of every remote lie that nobody has fetched, and whether its archive opens."""
+    """Where the files of every remote lie that nobody has fetched, and whether its archive
+    opens."""
     spec, report = this.dataset.spec, this.report
     states, lacking = ["not fetched"], []
     for remote in spec.remotes:

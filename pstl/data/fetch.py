@@ -1,4 +1,5 @@
-"""Obtaining a data set: from folders the user names, else by download, else one message that says what to bring and where to."""
+"""Obtaining a data set: from folders the user names, else by download, else one message that says
+what to bring and where to."""
 
 import hashlib
 import logging
@@ -39,7 +40,8 @@ KEPT = "archives"  # folder beside the output: downloads stay there, archives pu
 
 @dataclass(frozen=True)
 class Source:
-    """Where the bytes of one remote are: an archive or a plain file, or the loose files of an archive already unpacked."""
+    """Where the bytes of one remote are: an archive or a plain file, or the loose files of an
+    archive already unpacked."""
 
     remote: Remote
     origin: str
@@ -62,13 +64,16 @@ class Source:
 def fetch(
     name: str, settings: dict[str, Any], out: str | Path, archives: Sequence[str | Path] = ()
 ) -> None:
-    """Make the folder `out` hold a data set's files as they came, and manifest.json, which says what they are and whence.
+    """Make the folder `out` hold a data set's files as they came, and manifest.json, which says
+    what they are and whence.
 
-    settings: the data set's section of params.yaml.   archives: folders searched at any depth for its archives, or for what
-    was unpacked from them; the folder `archives` beside `out` is always searched, and downloads are kept there.
-    Nothing appears in `out` unless all of it does. A data set without remotes makes its own files.
+    settings: the data set's section of params.yaml.
+    archives: folders searched at any depth for its archives, or for what was unpacked from them;
+    the folder `archives` beside `out` is always searched, and downloads are kept there. Nothing
+    appears in `out` unless all of it does. A data set without remotes makes its own files.
 
-    Raises: UserError if a file is neither found nor downloaded, is damaged, or `out` would replace a folder in use.
+    Raises: UserError if a file is neither found nor downloaded, is damaged, or `out` would replace
+    a folder in use.
     """
     dataset = load_dataset(name)
     cfg = validated(dataset.Config, settings, f"datasets.{name}")
@@ -142,7 +147,8 @@ def _found(remote: Remote, folders: Sequence[Path], out: Path) -> Source | None:
 
 
 def meant(remote: Remote, paths: Sequence[Path]) -> tuple[Path, str]:
-    """Of files of one name the one of known checksum, else the first of equals, and its SHA-256; broken ones are passed over.
+    """Of files of one name the one of known checksum, else the first of equals, and its SHA-256;
+    broken ones are passed over.
 
     Raises: UserError if all are broken, Twice if several differ and none is known.
     """
@@ -170,7 +176,10 @@ def meant(remote: Remote, paths: Sequence[Path]) -> tuple[Path, str]:
 
 
 def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
-    """The remote, from its URL into `store`. Raises: UserError with the reason it could not be had."""
+    """The remote, from its URL into `store`.
+
+    Raises: UserError with the reason it could not be had.
+    """
     if not remote.url:
         raise UserError(
             "not found in any folder"
@@ -188,12 +197,14 @@ def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
             os.path.realpath(target) if remote.in_place else remote.url,
         )
     except UserError as reason:
-        target.unlink()  # most often a web page in place of the file: kept, it would be found next time
+        # Most often a web page in place of the file: kept, it would be found next time.
+        target.unlink()
         raise UserError(f"{remote.url} sent something else: {reason}") from None
 
 
 def _accepted(remote: Remote, path: Path, sha256: str, origin: str) -> Source:
-    """A file as a source: a zip must be whole; an unknown checksum is no reason to refuse, since clips are counted later."""
+    """A file as a source: a zip must be whole; an unknown checksum is no reason to refuse, since
+    clips are counted later."""
     if path.suffix in zips.SUFFIXES:
         zips.check(path, remote.members, remote.size)
     if remote.md5 and not remote.sha256:
@@ -271,7 +282,10 @@ def _download(url: str, target: Path) -> None:
 
 
 def _go_on(url: str, stream: BinaryIO, title: str) -> None:
-    """Append what is missing to `stream`. Raises: OSError or HTTPException when cut; what had come is in `stream`."""
+    """Append what is missing to `stream`.
+
+    Raises: OSError or HTTPException when cut; what had come is in `stream`.
+    """
     start = stream.seek(0, os.SEEK_END)
     try:
         reply = _reply(url, start)
@@ -298,7 +312,8 @@ def _go_on(url: str, stream: BinaryIO, title: str) -> None:
 
 
 def _reply(url: str, start: int) -> HTTPResponse:
-    """The server's answer from byte `start` on, past the page that Google Drive puts before files too large for its virus scan."""
+    """The server's answer from byte `start` on, past the page that Google Drive puts before files
+    too large for its virus scan."""
     headers = {"Range": f"bytes={start}-"} if start else {}
     reply: HTTPResponse = urlopen(Request(url, headers=headers), timeout=SILENCE_S)
     if reply.headers.get_content_type() == "text/html":

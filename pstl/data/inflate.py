@@ -1,4 +1,5 @@
-"""Members of a zip archive inflated by the system's libdeflate, where there is one: in half the time that zlib takes."""
+"""Members of a zip archive inflated by the system's libdeflate, where there is one: in half the
+time that zlib takes."""
 
 import ctypes
 import struct
@@ -13,7 +14,8 @@ HEADER = struct.Struct(
 
 
 def inflated(bundle: zipfile.ZipFile, name: str) -> bytes | None:
-    """The bytes of a member whose size and CRC are as declared; None where the standard library has to look at it."""
+    """The bytes of a member whose size and CRC are as declared; None where the standard library has
+    to look at it."""
     library, info = _library(), bundle.getinfo(name)
     if (
         library is None

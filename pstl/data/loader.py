@@ -1,4 +1,5 @@
-"""Batches by index from an array that lives on the device when it fits; no worker processes, no per-clip Python."""
+"""Batches by index from an array that lives on the device when it fits; no worker processes, no
+per-clip Python."""
 
 from collections.abc import Iterator
 
@@ -17,9 +18,11 @@ SHARE_OF_FREE_MEMORY = 0.5  # of the device that the array may take
 class Clips:
     """Some clips of an array, on the device if they fit, else in pinned host memory.
 
-    len() is the number of items: clips, or with `one_body` the bodies that are there, each as a clip of one person.
+    len() is the number of items: clips, or with `one_body` the bodies that are there, each as a
+    clip of one person.
     shortest: recordings with fewer frames are left out.
-    present: (N, M) bool on the CPU: bodies that are not all zero.   host_length: (N,) frames, on the CPU.
+    present: (N, M) bool on the CPU: bodies that are not all zero.
+    host_length: (N,) frames, on the CPU.
     share: of the clips that have a class, as it was asked for, which rules of drawing round.
     """
 
@@ -27,8 +30,10 @@ class Clips:
         self, data: ArraySet, indices: np.ndarray, device: torch.device, labelled: bool = False, one_body: bool = False, shortest: int = 1,
         known: np.ndarray | None = None, share: float | None = None,
     ) -> None:  # fmt: skip
-        """labelled: load classes.   known: indices into `data` of the clips whose classes are loaded, the others get -1; None: all.
+        """labelled: load classes.
 
+        known: indices into `data` of the clips whose classes are loaded, the others get -1; None:
+        all.
         share: see above; None: as counted.
         """
         self.device, self.names = device, data.names
@@ -67,7 +72,8 @@ class Clips:
         return f"clip {self.names[self.indices[i]] if self.names else i}"
 
     def take(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """x (n, 3, T, V, M), length (n,), y (n,) or None of the clips `index` (n,), which lies on the CPU."""
+        """x (n, 3, T, V, M), length (n,), y (n,) or None of the clips `index` (n,), which lies on
+        the CPU."""
         there = index.to(self.device, non_blocking=True)
         x = (
             self.x[there]

@@ -13,7 +13,8 @@ from pstl.errors import UserError
 
 Layout = Sequence[tuple[Unit, int]]  # of a row: (unit, number of columns), one after the other
 BLOCK = 1 << 18  # bytes, or values, that are looked at in one go: temporaries stay small
-# Nothing else is in a table: no comments, no NaN, no `true`, no 0x10, no 1_000, no digits or blanks of other alphabets.
+# Nothing else is in a table: no comments, no NaN, no `true`, no 0x10, no 1_000, no digits or blanks
+# of other alphabets.
 CHARACTERS = b"0123456789+-.eE \t\n"
 BLANK_LINE = re.compile(rb"^[ \t]+$", re.MULTILINE)
 WORD = re.compile(rb"[^ \t]+")
@@ -25,7 +26,8 @@ def read(
 ) -> np.ndarray:
     """The rows of a table. Lines end in LF, CRLF or CR; blank lines count for nothing.
 
-    layout: of a row.   rows: what messages say is expected.   comma: between numbers, else blanks or tabs.
+    layout: of a row.   rows: what messages say is expected.
+    comma: between numbers, else blanks or tabs.
     Returns: (R >= 1, columns) dtype.   Raises: UserError that names the file and the row.
     """
     reading.check_size(len(data), name)
@@ -58,7 +60,8 @@ def read(
 
 
 def _longest_line(text: bytes) -> int:
-    """Bytes of the longest line: one that is far longer than a row would fill the memory as a list of its fields."""
+    """Bytes of the longest line: one that is far longer than a row would fill the memory as a list
+    of its fields."""
     characters = np.frombuffer(text, np.uint8)
     longest, last = 0, -1  # place of the line end before
     for first in range(0, len(characters), BLOCK):

@@ -1,4 +1,5 @@
-"""Arrays on disk, .npy and .npz: no pickled object and no number that is not finite, written or read."""
+"""Arrays on disk, .npy and .npz: no pickled object and no number that is not finite, written or
+read."""
 
 import zipfile
 from collections.abc import Mapping
@@ -31,7 +32,8 @@ def load_npy(path: str | Path, mapped: bool = False) -> np.ndarray:
 def load_npz(
     path: str | Path, names: tuple[str, ...] = (), optional: tuple[str, ...] = ()
 ) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, to be called inside `files.reading`; every byte has a checksum there.
+    """The arrays of an .npz file, to be called inside `files.reading`; every byte has a checksum
+    there.
 
     names, optional: the arrays that must and that may be there; none named: any.
     Raises: anything, if a name or number is not as it should be.

@@ -1,4 +1,5 @@
-"""Sequences at native length -> one recipe's array, and the check that its splits do not overlap."""
+"""Sequences at native length -> one recipe's array, and the check that its splits do not
+overlap."""
 
 import json
 import logging
@@ -26,9 +27,11 @@ CHUNK = 256  # clips a recipe sees at once: bounds memory
 def prepare(
     name: str, recipe: Plugin, sequences: str | Path, out: str | Path, jobs: int | None = None
 ) -> None:
-    """Apply one recipe to every sequence of a data set and write the array with labels, lengths and splits.
+    """Apply one recipe to every sequence of a data set and write the array with labels, lengths and
+    splits.
 
-    jobs: processes, all cores by default; each writes its clips into the file of the array, so memory is bounded.
+    jobs: processes, all cores by default; each writes its clips into the file of the array, so
+    memory is bounded.
     """
     spec = load_dataset(name).spec
     store, sequences = open_sequences(sequences, verify=True), Path(sequences)
@@ -69,7 +72,8 @@ def prepare(
 def apply_recipe(
     name: str, recipe: Plugin, store: SequenceStore, which: slice
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The recipe's (n, 3, T, V, M) and lengths (n,) of some clips; T may be that of the longest among them."""
+    """The recipe's (n, 3, T, V, M) and lengths (n,) of some clips; T may be that of the longest
+    among them."""
     spec = load_dataset(name).spec
     clips = [store[i] for i in range(which.start, which.stop)]
     return made(recipe, clips, spec.skeleton, spec.people)
@@ -80,7 +84,8 @@ def made(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What a recipe makes of clips of one body: the only place where one is applied, whoever asks.
 
-    skeleton: the body's name.   people: body slots.   Returns: x (n, 3, T, V, M) float32, lengths (n,) int64.
+    skeleton: the body's name.   people: body slots.
+    Returns: x (n, 3, T, V, M) float32, lengths (n,) int64.
     """
     plugin = load_recipe(recipe.name)
     cfg = validated(plugin.Config, recipe.settings, f"recipe {recipe.name}")
@@ -99,7 +104,8 @@ def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -
         )
     used = np.any(part != 0, axis=(1, 3, 4))  # (n, T)
     first, step = x.offset, x.strides
-    # Through the file and not through the map: on a full disk a write is an error, a page of a map is the end of the process.
+    # Through the file and not through the map: on a full disk a write is an error, a page of a map
+    # is the end of the process.
     with open(path, "r+b") as file:
         for row, clip, last in zip(
             rows, part, used.shape[1] - used[:, ::-1].argmax(1), strict=True
@@ -111,7 +117,8 @@ def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -
 
 
 def opened_once(sequences: Path) -> SequenceStore:
-    """The store, opened once in a process that works on many pieces: its list of names takes longer to read than clips to normalise."""
+    """The store, opened once in a process that works on many pieces: its list of names takes longer
+    to read than clips to normalise."""
     return _opened(sequences, (sequences / "meta.json").stat().st_mtime_ns)
 
 
@@ -121,7 +128,8 @@ def _opened(sequences: Path, changed: int) -> SequenceStore:
 
 
 def join(parts: list[np.ndarray]) -> np.ndarray:
-    """Chunks of clips as one array; a recipe may give each chunk the frames of its longest clip, shorter ones end in zeros.
+    """Chunks of clips as one array; a recipe may give each chunk the frames of its longest clip,
+    shorter ones end in zeros.
 
     parts: (n, 3, T, V, M) each, T may differ.   Returns: (sum of n, 3, largest T, V, M).
     """
@@ -159,8 +167,8 @@ def check_finite(x: np.ndarray, names: list[str]) -> None:
 def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
     """No test clip may be a training clip, by name or by recorded coordinates. Writes the counts.
 
-    Raises: UserError naming a clip that is on both sides, unless the data set's spec documents just that many twins in the
-    released files; tasks then report the unseen test clips separately.
+    Raises: UserError naming a clip that is on both sides, unless the data set's spec documents just
+    that many twins in the released files; tasks then report the unseen test clips separately.
     """
     data = open_array(array)
     name = data.meta["dataset"]

@@ -1,8 +1,9 @@
-"""What a recording's file may hold, one rule for every reader: its size, its text, its lines, its numbers.
+"""What a recording's file may hold, one rule for every reader: its size, its text, its lines, its
+numbers.
 
-A reader takes bytes, lines, words and JSON from here, tables from `number_table`, and so keeps the rule for nothing;
-tests/data/test_reading.py refuses a format that parses by itself. Reading a file takes at most EXPANSION times its size
-in memory, and ALLOWANCE.
+A reader takes bytes, lines, words and JSON from here, tables from `number_table`, and so keeps the
+rule for nothing; tests/data/test_reading.py refuses a format that parses by itself. Reading a file
+takes at most EXPANSION times its size in memory, and ALLOWANCE.
 """
 
 import json
@@ -36,15 +37,19 @@ FOREIGN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
 
 
 class Unit(NamedTuple):
-    """What a number counts, and the largest magnitude that is no defect.   whole: 0, 1, 2 and so on only."""
+    """What a number counts, and the largest magnitude that is no defect.
+
+    whole: 0, 1, 2 and so on only.
+    """
 
     name: str
     limit: float
     whole: bool = False
 
 
-# Coordinates: 5.1 m at most in NW-UCLA, 4.3 in UTKinect, 3.9 in MSR Action3D, and 5.3 is what code for NTU RGB+D scales by. A
-# depth camera counts millimetres in 16 bits, up to 65 m. What is beyond a kilometre is damage, or has another unit.
+# Coordinates: 5.1 m at most in NW-UCLA, 4.3 in UTKinect, 3.9 in MSR Action3D, and 5.3 is what code
+# for NTU RGB+D scales by. A depth camera counts millimetres in 16 bits, up to 65 m. What is beyond
+# a kilometre is damage, or has another unit.
 METRES = Unit("m", 1000.0)
 # An axis times an angle: up to half a turn by definition, and 3.14 in the CMU files.
 RADIANS = Unit("rad", 4 * math.pi)
@@ -58,7 +63,10 @@ UNREAD = Unit("", 1e6)
 
 
 def content(path: str | Path, kind: files.Kind = RECORDING) -> bytes:
-    """The bytes of a file.   Raises: UserError if there is none, it cannot be read, or it is larger than LARGEST_FILE."""
+    """The bytes of a file.
+
+    Raises: UserError if there is none, it cannot be read, or it is larger than LARGEST_FILE.
+    """
     with files.reading(path, kind):
         check_size(Path(path).stat().st_size, str(path))
         return Path(path).read_bytes()
@@ -71,7 +79,8 @@ def check_size(size: int, name: str, largest: int = LARGEST_FILE) -> None:
 
 
 def check_arrays(needed: int, size: int, name: str) -> None:
-    """Raises: UserError if the arrays of a file of `size` bytes take `needed` bytes, far more than what it says can fill."""
+    """Raises: UserError if the arrays of a file of `size` bytes take `needed` bytes, far more than
+    what it says can fill."""
     if needed > 2 * size + ALLOWANCE:
         raise UserError(
             f"{name}: {size} bytes of text declare {needed} bytes of coordinates, which they cannot fill; {REPAIR}"
@@ -79,14 +88,17 @@ def check_arrays(needed: int, size: int, name: str) -> None:
 
 
 def decoded(data: bytes) -> str:
-    """UTF-8 as text, with or without a byte-order mark; bytes that are none become U+FFFD, which lines() refuses with their line."""
+    """UTF-8 as text, with or without a byte-order mark; bytes that are none become U+FFFD, which
+    lines() refuses with their line."""
     return data.decode("utf-8-sig", "replace")
 
 
 def lines(source: str | bytes, name: str, largest: int = LARGEST_LIST) -> Iterator[tuple[int, str]]:
-    """(number from 1, line without blanks around it) of every line that is not blank. Lines end in LF, CRLF or CR.
+    """(number from 1, line without blanks around it) of every line that is not blank.
 
-    Raises: UserError that names the file, and the line with bytes that are no UTF-8, or control characters other than tabs.
+    Lines end in LF, CRLF or CR.
+    Raises: UserError that names the file, and the line with bytes that are no UTF-8, or control
+    characters other than tabs.
     """
     check_size(len(source), name, largest)
     text = decoded(source) if isinstance(source, bytes) else source.removeprefix("\ufeff")
@@ -109,7 +121,10 @@ def fields(line: str, separators: str = " \t") -> list[str]:
 
 
 def number(word: str, where: str, unit: Unit, what: str = "") -> float:
-    """A word as a finite number within its unit's limit.   what: expected, for messages.   Raises: UserError."""
+    """A word as a finite number within its unit's limit.
+
+    what: expected, for messages.   Raises: UserError.
+    """
     value = parsed(word)
     if not is_sound(value, unit):
         raise UserError(
@@ -142,8 +157,8 @@ def shown(word: bytes) -> str:
 def json_object(data: bytes, name: str) -> dict[str, Any]:
     """One JSON object in UTF-8.
 
-    Raises: UserError if it is none, a key occurs twice in an object, it is nested more than DEEPEST deep, or as lists of Python
-    it would take more than EXPANSION times its size.
+    Raises: UserError if it is none, a key occurs twice in an object, it is nested more than DEEPEST
+    deep, or as lists of Python it would take more than EXPANSION times its size.
     """
     check_size(len(data), name)
     _check_nesting(data, name)
@@ -168,11 +183,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_nesting(data: bytes, name: str) -> None:
-    """Brackets and commas tell, before anything is built, how deep lists nest and what they take."""
+    """Brackets and commas tell, before anything is built, how deep lists nest and what they
+    take."""
     brackets = data.translate(None, NO_BRACKETS)
     opened = brackets.count(b"[") + brackets.count(b"{")
     if COSTLIEST * len(data) > ALLOWANCE:
-        # A list takes some 100 bytes, a place in it 8 and a number 24, a string some 60, a key and its value some 200 more.
+        # A list takes some 100 bytes, a place in it 8 and a number 24, a string some 60, a key and
+        # its value some 200 more.
         taken = (
             100 * opened
             + 32 * data.count(b",")
@@ -195,7 +212,8 @@ def _check_nesting(data: bytes, name: str) -> None:
 
 
 def without_words(data: bytes, rows: Sequence[Any], depth: int) -> bool:
-    """Whether the lists within lists, `depth` levels, of a JSON text hold no `true` and `false`, which count as 1 and 0 in Python."""
+    """Whether the lists within lists, `depth` levels, of a JSON text hold no `true` and `false`,
+    which count as 1 and 0 in Python."""
     letters = data.translate(None, b"0123456789.-+,[] \n")
     if b"true" not in letters and b"false" not in letters:
         return True

@@ -1,4 +1,5 @@
-"""Untrimmed recordings on disk: a sequence store, the time of every frame, and the labelled intervals. Trimmed clips count as well."""
+"""Untrimmed recordings on disk: a sequence store, the time of every frame, and the labelled
+intervals. Trimmed clips count as well."""
 
 import hashlib
 import json
@@ -35,7 +36,8 @@ class RecordingsMeta(BaseModel):
 class RecordingStore:
     """Recordings of one data set, memory-mapped. Iterating yields Recording.
 
-    start: (N,) frame at which each recording begins in `times` (sum of T,).   checksum: of coordinates, times and labels.
+    start: (N,) frame at which each recording begins in `times` (sum of T,).
+    checksum: of coordinates, times and labels.
     """
 
     sequences: SequenceStore
@@ -85,7 +87,8 @@ def write_recordings(
 
     left_out: file -> why it gave no recording; read after the last one.
 
-    Raises: UserError for times that do not rise, an unknown class, or an interval outside its recording.
+    Raises: UserError for times that do not rise, an unknown class, or an interval outside its
+    recording.
     """
     times, actions = [], []
 
@@ -115,7 +118,8 @@ def write_recordings(
 
 
 def open_recordings(folder: str | Path) -> RecordingStore:
-    """Memory-map what write_recordings wrote, or a folder of trimmed clips: each is then a recording that is all one action."""
+    """Memory-map what write_recordings wrote, or a folder of trimmed clips: each is then a
+    recording that is all one action."""
     folder = Path(folder)
     if os.path.lexists(folder / "sequences"):
         kind = kind_of(folder, "recordings", "parse --untrimmed")

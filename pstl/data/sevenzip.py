@@ -1,4 +1,5 @@
-"""7z archives: their list of files, and their files one after the other, without unpacking to disk."""
+"""7z archives: their list of files, and their files one after the other, without unpacking to
+disk."""
 
 import queue
 import struct
@@ -32,7 +33,10 @@ class Broken(UserError):
 
 
 def entries(archive: Path) -> list[tuple[str, int, str]]:
-    """(name, bytes, what is wrong with it or "") of every file. Raises: Broken if the archive cannot be opened."""
+    """(name, bytes, what is wrong with it or "") of every file.
+
+    Raises: Broken if the archive cannot be opened.
+    """
     with _opened(archive) as bundle:
         if bundle.needs_password():
             raise UserError(f"{archive}: is encrypted; unpack it and name the folder")
@@ -44,7 +48,8 @@ def entries(archive: Path) -> list[tuple[str, int, str]]:
 
 
 def stream(archive: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of the members `names`, in the order of the archive, which is solid: there is no other order.
+    """Name and bytes of the members `names`, in the order of the archive, which is solid: there is
+    no other order.
 
     Raises: UserError naming the archive if it is damaged.
     """
@@ -69,7 +74,8 @@ def stream(archive: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[Any]:
-    """The archive, by an open file and not by its path: so py7zr unpacks in order and in one thread."""
+    """The archive, by an open file and not by its path: so py7zr unpacks in order and in one
+    thread."""
     from py7zr import SevenZipFile
     from py7zr.exceptions import PasswordRequired
 

@@ -16,7 +16,8 @@ Sides = TypeVar("Sides")
 class Slip:
     """A known slip of a release, which every copy of it has: row `row` of text file `file`.
 
-    Rows are counted from 1 without blank lines. It stands there as `released` and is read as `read`.
+    Rows are counted from 1 without blank lines. It stands there as `released` and is read as
+    `read`.
     """
 
     file: str

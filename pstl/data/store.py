@@ -1,4 +1,5 @@
-"""Sequences at native length and arrays of recipes on disk: plain .npy files beside one meta.json, memory-mapped on reading."""
+"""Sequences at native length and arrays of recipes on disk: plain .npy files beside one meta.json,
+memory-mapped on reading."""
 
 import hashlib
 import os
@@ -30,7 +31,8 @@ class SequenceStore:
     values: np.ndarray  # (sum of T * V * M * 3,) float32, each clip (T, V, M, 3) in C order
     index: np.ndarray  # (N,) of INDEX
     names: list[str]
-    # meta["listed"]: split -> side of every clip, where the release lists them.   meta["merged"]: name -> Clip.merged, if any
+    # meta["listed"]: split -> side of every clip, where the release lists them.   meta["merged"]:
+    # name -> Clip.merged, if any
     meta: dict[str, Any]
     bodies: np.ndarray | None = (
         None  # (sum of T * M,) uint8, each clip (T, M) in C order; None: no bodies are told apart
@@ -69,9 +71,11 @@ class SequenceStore:
 class ArraySet:
     """What one recipe made of one data set.
 
-    x: (N, 3, T, V, M) float32.   y: (N,) int64, 0-based.   length: (N,) int64, frames of the recording that fill x.
+    x: (N, 3, T, V, M) float32.   y: (N,) int64, 0-based.
+    length: (N,) int64, frames of the recording that fill x.
     content: (N,) uint64, equal for clips with the very same recorded coordinates.
-    splits: name -> (train indices, test indices).   meta: dataset, recipe, skeleton, classes, checksum, ...
+    splits: name -> (train indices, test indices).
+    meta: dataset, recipe, skeleton, classes, checksum, ...
     """
 
     x: np.ndarray
@@ -178,9 +182,11 @@ class _Written:
 
 
 def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
-    """Memory-map a folder written by write_sequences.   verify: read all coordinates and compare them with their checksum.
+    """Memory-map a folder written by write_sequences.
 
-    Raises: UserError if it is not such a folder, or the coordinates are not those that were written.
+    verify: read all coordinates and compare them with their checksum.
+    Raises: UserError if it is not such a folder, or the coordinates are not those that were
+    written.
     """
     folder = Path(folder)
     kind = store_shape.kind_of(folder, "sequences", "parse")
@@ -202,7 +208,10 @@ def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
 
 
 def write_array(folder: str | Path, array: ArraySet) -> None:
-    """Write one recipe's array to a new folder, replacing it when everything is there. The checksum covers x, y and splits."""
+    """Write one recipe's array to a new folder, replacing it when everything is there.
+
+    The checksum covers x, y and splits.
+    """
     with replaced(folder) as new:
         save_npy(new / "x.npy", np.ascontiguousarray(array.x, dtype=np.float32))
         _write_rest(new, array)
@@ -211,7 +220,8 @@ def write_array(folder: str | Path, array: ArraySet) -> None:
 def fill_array(
     folder: str | Path, shape: tuple[int, ...], fill: Callable[[Path], ArraySet]
 ) -> None:
-    """As write_array, for an x larger than memory: fill(path) writes into the file, of zeros (N, 3, T, V, M) float32, and describes it.
+    """As write_array, for an x larger than memory: fill(path) writes into the file, of zeros (N, 3,
+    T, V, M) float32, and describes it.
 
     What is not written stays a hole in the file and takes no room on most file systems.
     """
@@ -245,7 +255,8 @@ def _write_rest(new: Path, array: ArraySet) -> None:
 def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
     """Memory-map a folder written by write_array.
 
-    verify: read every file whole (a second or two per GB) and compare it with its checksum; what encoders ask for must be in meta.
+    verify: read every file whole (a second or two per GB) and compare it with its checksum; what
+    encoders ask for must be in meta.
     Raises: UserError if it is not such a folder, or a file in it is not what was written.
     """
     folder = Path(folder)
@@ -267,7 +278,10 @@ def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
 
 
 def _verify(folder: Path, files: dict[str, str], kind: Kind) -> None:
-    """Compare files with the checksums they were written with. Raises: UserError naming the first that differs."""
+    """Compare files with the checksums they were written with.
+
+    Raises: UserError naming the first that differs.
+    """
     for name, expected in files.items():
         with reading(folder / name, kind):
             found = checksum(folder / name)
@@ -280,7 +294,8 @@ def _verify(folder: Path, files: dict[str, str], kind: Kind) -> None:
 def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
     """A flat file as an array; a missing or an empty one cannot be mapped and is an empty array."""
     there = path.exists() and path.stat().st_size
-    # As a plain array: np.memmap costs Python code for every slice of it, more than a recipe needs for the clip.
+    # As a plain array: np.memmap costs Python code for every slice of it, more than a recipe needs
+    # for the clip.
     return np.asarray(np.memmap(path, dtype=dtype, mode="r")) if there else np.zeros(0, dtype)
 
 

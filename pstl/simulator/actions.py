@@ -1,8 +1,8 @@
 """What people do, as programs of joint angles: twelve actions of one person and two of two people.
 
-The classes come in pairs that visit the same postures and differ only in speed, phase, side or order, so that a single frame
-never tells which of the two it is; what differs is stated at each pair. `main` and `other` are sides chosen per clip, so no
-class is tied to left or right.
+The classes come in pairs that visit the same postures and differ only in speed, phase, side or
+order, so that a single frame never tells which of the two it is; what differs is stated at each
+pair. `main` and `other` are sides chosen per clip, so no class is tied to left or right.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,15 @@ Channels = dict[str, float]
 
 @dataclass
 class Take:
-    """One person's performance of one action: a clock, a manner, and the joint angles written so far.
+    """One person's performance of one action: a clock, a manner, and the joint angles written so
+    far.
 
-    seconds, progress: (T,); progress runs from 0 to 1 while the action lasts, and is below 0 or above 1 around it.
-    tempo, amplitude: factors, 1 is average.   phase: where rhythmic movements start, radians.   role: 0, or 1 for the partner.
-    angles: channel (with main/other for a side) -> (T,), to begin with the posture the person idles in.
+    seconds, progress: (T,); progress runs from 0 to 1 while the action lasts, and is below 0 or
+    above 1 around it.
+    tempo, amplitude: factors, 1 is average.   phase: where rhythmic movements start, radians.
+    role: 0, or 1 for the partner.
+    angles: channel (with main/other for a side) -> (T,), to begin with the posture the person idles
+    in.
     """
 
     seconds: np.ndarray
@@ -44,7 +48,8 @@ class Take:
         return np.sin(2 * np.pi * (hertz * self.tempo * self.seconds + shift) + self.phase)
 
     def toward(self, posture: Channels, weight: np.ndarray) -> None:
-        """Blend the named channels into a posture; weight (T,) 0 leaves them as they are, 1 reaches it (times the amplitude)."""
+        """Blend the named channels into a posture; weight (T,) 0 leaves them as they are, 1 reaches
+        it (times the amplitude)."""
         for channel, value in posture.items():
             before = self.angles.get(channel, np.zeros_like(weight))
             self.angles[channel] = before + weight * (value * self.amplitude - before)
@@ -56,7 +61,10 @@ class Take:
 
 @dataclass(frozen=True)
 class Action:
-    """name: as in the list of classes.   arms: "" none, "main" or "both": arms the program moves, the others may idle as they like."""
+    """name: as in the list of classes.
+
+    arms: "" none, "main" or "both": arms the program moves, the others may idle as they like.
+    """
 
     name: str
     program: Callable[[Take], None]
@@ -140,7 +148,8 @@ def touch_two(take: Take, head_first: bool) -> None:
     )
 
 
-# Two people: reach out to each other, shake the joined hands or pass something from one to the other.
+# Two people: reach out to each other, shake the joined hands or pass something from one to the
+# other.
 
 
 def shake_hands(take: Take) -> None:

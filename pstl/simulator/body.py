@@ -1,7 +1,9 @@
-"""An articulated 25-joint Kinect v2 body: bones of fixed length, posed by joint angles (forward kinematics), many frames at once.
+"""An articulated 25-joint Kinect v2 body: bones of fixed length, posed by joint angles (forward
+kinematics), many frames at once.
 
-Axes are the sensor's, metres: y up, and a person with heading 0 at the origin looks along -z, towards a camera at -z, with the
-right hand at +x. Frames of limbs hang down along -y in the rest position.
+Axes are the sensor's, metres: y up, and a person with heading 0 at the origin looks along -z,
+towards a camera at -z, with the right hand at +x. Frames of limbs hang down along -y in the rest
+position.
 """
 
 from dataclasses import dataclass
@@ -22,8 +24,9 @@ CHANNELS = (*TRUNK, *PLACE, *(f"{side} {angle}" for side in SIDES for angle in A
 NAMES = load("kinect_v2").names
 JOINT = {name: index for index, name in enumerate(NAMES)}
 
-# joint: (the joint it hangs on, x outwards, y up, z back), metres for a stature of 1.7. Unlike the graph's bones these are limbs
-# that turn: hand tip and thumb both hang on the hand, and everything on the spine base, which is where the angles start.
+# joint: (the joint it hangs on, x outwards, y up, z back), metres for a stature of 1.7. Unlike the
+# graph's bones these are limbs that turn: hand tip and thumb both hang on the hand, and everything
+# on the spine base, which is where the angles start.
 TREE = {
     "spine base": ("", 0.0, 0.0, 0.0),
     "spine mid": ("spine base", 0.0, 0.30, 0.0),
@@ -45,7 +48,8 @@ TREE = {
 
 @dataclass(frozen=True)
 class Body:
-    """Bones of one person. offsets: (V, 3), metres, each joint relative to the joint it hangs on, before any rotation."""
+    """Bones of one person. offsets: (V, 3), metres, each joint relative to the joint it hangs on,
+    before any rotation."""
 
     offsets: np.ndarray
 
@@ -66,7 +70,8 @@ PARENTS, OFFSETS, ORDER = _tree()
 
 
 def draw_body(rng: np.random.Generator, variation: float) -> Body:
-    """A person of random stature and proportions, symmetric; `variation` is the spread of bone lengths, e.g. 0.06."""
+    """A person of random stature and proportions, symmetric; `variation` is the spread of bone
+    lengths, e.g. 0.06."""
     scale = np.ones(len(NAMES))
     for name in TREE:
         factor = rng.normal(1, variation)
@@ -78,7 +83,8 @@ def draw_body(rng: np.random.Generator, variation: float) -> Body:
 
 
 def pose(body: Body, angles: Angles) -> np.ndarray:
-    """Joint positions of a body on the floor (y = 0) under its angles; channels that are missing are 0.
+    """Joint positions of a body on the floor (y = 0) under its angles; channels that are missing
+    are 0.
 
     angles: channel of CHANNELS -> (T,).   Returns: (T, V, 3), metres.
     """
@@ -94,14 +100,16 @@ def pose(body: Body, angles: Angles) -> np.ndarray:
             frame[joint] = turn[joint]
             continue
         xyz[:, joint] = xyz[:, parent] + frame[parent] @ body.offsets[joint]
-        # The legs stand on the floor whatever the pelvis does: their angles start from the heading, not from the pelvis.
+        # The legs stand on the floor whatever the pelvis does: their angles start from the heading,
+        # not from the pelvis.
         start = turn[-1] if NAMES[joint].endswith("hip") else frame[parent]
         frame[joint] = start @ turn[joint] if joint in turn else start
     return xyz + _place(xyz, turn[-1], angles, frames)[:, None]
 
 
 def about(axis: int, angle: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) right-handed rotations about x (0), y (1) or z (2) by (T,) degrees, for column vectors."""
+    """(T, 3, 3) right-handed rotations about x (0), y (1) or z (2) by (T,) degrees, for column
+    vectors."""
     i, j = (axis + 1) % 3, (axis + 2) % 3
     radians = np.deg2rad(angle)
     matrix = np.zeros((len(angle), 3, 3))
@@ -113,7 +121,8 @@ def about(axis: int, angle: np.ndarray) -> np.ndarray:
 
 
 def _turns(a: Angles) -> dict[int, np.ndarray]:
-    """Rotation of each joint that turns, relative to what it hangs on; -1 is the heading of the whole body."""
+    """Rotation of each joint that turns, relative to what it hangs on; -1 is the heading of the
+    whole body."""
     turn = {-1: about(1, a["heading"])}
     turn[JOINT["spine base"]] = turn[-1] @ about(0, -a["pelvis"])
     for name in ("spine mid", "spine shoulder"):  # the spine bends in two places
@@ -122,8 +131,9 @@ def _turns(a: Angles) -> dict[int, np.ndarray]:
         )
     turn[JOINT["neck"]] = about(1, a["shake"]) @ about(0, -a["nod"])
     for side, out in (("left", -1), ("right", 1)):
-        # Swing, then twist: the upper arm is raised by `elevation` in the vertical plane that is `plane` degrees outwards of
-        # straight ahead, then turned about itself; positive `rotation` brings the bent forearm inwards.
+        # Swing, then twist: the upper arm is raised by `elevation` in the vertical plane that is
+        # `plane` degrees outwards of straight ahead, then turned about itself; positive `rotation`
+        # brings the bent forearm inwards.
         plane, rotation = about(1, -out * a[f"{side} plane"]), about(1, out * a[f"{side} rotation"])
         turn[JOINT[f"{side} shoulder"]] = (
             plane @ about(0, a[f"{side} elevation"]) @ plane.swapaxes(1, 2) @ rotation
@@ -139,7 +149,8 @@ def _turns(a: Angles) -> dict[int, np.ndarray]:
 
 
 def _place(xyz: np.ndarray, heading: np.ndarray, angles: Angles, frames: int) -> np.ndarray:
-    """(T, 3) shift that puts the lower ankle on its spot on the floor, blended smoothly while the weight changes sides."""
+    """(T, 3) shift that puts the lower ankle on its spot on the floor, blended smoothly while the
+    weight changes sides."""
     ankles = xyz[:, [JOINT["left ankle"], JOINT["right ankle"]]]
     weight = np.exp(-(ankles[..., 1] - ankles[..., 1].min(1, keepdims=True)) / 0.03)
     spot = (ankles * (weight / weight.sum(1, keepdims=True))[..., None]).sum(1)

@@ -1,4 +1,5 @@
-"""Who performs, and how: bones, tempo, reach, posture and habits, none of which depends on the action."""
+"""Who performs, and how: bones, tempo, reach, posture and habits, none of which depends on the
+action."""
 
 from dataclasses import dataclass
 
@@ -11,14 +12,16 @@ from pstl.simulator.body import SIDES, Angles, Body, draw_body, pose
 FPS = 30.0  # Kinect v2
 
 HANGING = arm("", 6, 40, 0, 12)
-# What else an arm may do that the action does not need. It says nothing about the class but moves a hand by half a metre.
+# What else an arm may do that the action does not need. It says nothing about the class but moves a
+# hand by half a metre.
 IDLE = (
     arm("", 35, 120, 60, 100),  # on the hip
     arm("", 20, 10, 70, 95),  # across the belly
     arm("", -22, 0, 45, 55),  # behind the back
     arm("", 10, 60, -10, 45),  # in a pocket
 )
-# Spread of each person's own posture, and of slow unintended movement, relative to Manner.posture_deg and Manner.sway_deg.
+# Spread of each person's own posture, and of slow unintended movement, relative to
+# Manner.posture_deg and Manner.sway_deg.
 LOOSE = {"bend": 1.0, "lean": 0.6, "twist trunk": 1.0, "nod": 1.2, "shake": 1.5, "heading": 1.0}
 LOOSE_LIMB = {
     "elevation": 1.0,
@@ -45,7 +48,8 @@ class Manner(Frozen):
         0.75,
     )  # share of the clip that the action fills, at any moment of it
     idle: float = 0.15  # share of unneeded arms that rest in another way than hanging
-    handedness: float = 0.75  # how often a person uses the preferred side, which is right for some and left for others
+    # How often a person uses the preferred side, which is right for some and left for others.
+    handedness: float = 0.75
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ def perform(
     rng: np.random.Generator,
     manner: Manner,
 ) -> np.ndarray:
-    """What happens on the floor, without any sensor: (T, V, M, 3) metres, y up, around the origin, one slot per performer.
+    """What happens on the floor, without any sensor: (T, V, M, 3) metres, y up, around the origin,
+    one slot per performer.
 
     heading_deg: where the scene is turned, 0 towards -z. Two people face each other.
     """

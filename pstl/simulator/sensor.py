@@ -1,4 +1,5 @@
-"""What a Kinect makes of a scene: a viewpoint, noise, guesses for hidden joints, and the defects that real recordings have."""
+"""What a Kinect makes of a scene: a viewpoint, noise, guesses for hidden joints, and the defects
+that real recordings have."""
 
 from typing import NamedTuple
 
@@ -20,9 +21,14 @@ LIMBS = tuple(
 
 
 class Noise(Frozen):
-    """How bad the recordings are. Lengths in metres; the others are shares of clips, or of frames where it says so."""
+    """How bad the recordings are.
 
-    tilt_deg: float = 5.0  # pitch and roll of the mount, anew for each clip; the recipes' view alignment is about the vertical only
+    Lengths in metres; the others are shares of clips, or of frames where it says so.
+    """
+
+    # Pitch and roll of the mount, anew for each clip; the recipes' view alignment is about the
+    # vertical only.
+    tilt_deg: float = 5.0
     jitter: float = 0.006  # white, per frame, at 3 m
     drift: float = 0.010  # slow, per joint
     guess: float = 0.05  # slow error of an inferred joint, times its unsteadiness
@@ -44,13 +50,17 @@ class Camera(NamedTuple):
     roll_deg: float = 0.0
 
 
-# Camera 2 stands in front; 1, the test view of xview, and 3 stand on either side. Heights and pitches differ, so that turning the
-# shoulders parallel to x, which undoes the azimuth, does not make the three views alike.
+# Camera 2 stands in front; 1, the test view of xview, and 3 stand on either side. Heights and
+# pitches differ, so that turning the shoulders parallel to x, which undoes the azimuth, does not
+# make the three views alike.
 CAMERAS = (Camera(-45, 12, 1.8, 3.2), Camera(0, 2, 1.1, 3.0), Camera(45, 20, 2.3, 3.4))
 
 
 class Sensed(NamedTuple):
-    """xyz: (T, V, M, 3) float32, metres.   ids: (T, M) int64, 0 absent.   tracking: (T, V, M) uint8.   Slots are filled from 0."""
+    """xyz: (T, V, M, 3) float32, metres.
+
+    ids: (T, M) int64, 0 absent.   tracking: (T, V, M) uint8.   Slots are filled from 0.
+    """
 
     xyz: np.ndarray
     ids: np.ndarray
@@ -58,7 +68,10 @@ class Sensed(NamedTuple):
 
 
 def film(scene: np.ndarray, camera: Camera, rng: np.random.Generator, noise: Noise) -> Sensed:
-    """Record a scene (T, V, M, 3) as `perform` makes it. One generator decides everything, in a fixed order."""
+    """Record a scene (T, V, M, 3) as `perform` makes it.
+
+    One generator decides everything, in a fixed order.
+    """
     pitch, roll = rng.normal(0, noise.tilt_deg, 2)
     seen = view(
         scene, camera._replace(pitch_deg=camera.pitch_deg + pitch, roll_deg=camera.roll_deg + roll)
@@ -101,13 +114,15 @@ def view(scene: np.ndarray, camera: Camera) -> np.ndarray:
 
 
 def _track(seen: np.ndarray, rng: np.random.Generator, noise: Noise) -> np.ndarray:
-    """(T, V, M) uint8 tracking states: joints behind the own trunk are inferred, and now and then a limb is lost."""
+    """(T, V, M) uint8 tracking states: joints behind the own trunk are inferred, and now and then a
+    limb is lost."""
     tracking = np.full(seen.shape[:3], TRACKED, np.uint8)
     low, high = (seen[:, JOINT[name]] for name in ("spine base", "spine shoulder"))
     axis = high - low
     along = ((seen - low[:, None]) * axis[:, None]).sum(-1) / (axis**2).sum(-1)[:, None]
     nearest = low[:, None] + np.clip(along, 0, 1)[..., None] * axis[:, None]
-    # In the image, scaled to the trunk's distance: less than a hand's breadth beside its axis, and clearly behind it.
+    # In the image, scaled to the trunk's distance: less than a hand's breadth beside its axis, and
+    # clearly behind it.
     beside = (
         np.linalg.norm(seen[..., :2] / seen[..., 2:] - nearest[..., :2] / nearest[..., 2:], axis=-1)
         * nearest[..., 2]
@@ -125,7 +140,8 @@ def _track(seen: np.ndarray, rng: np.random.Generator, noise: Noise) -> np.ndarr
 def _error(
     seen: np.ndarray, tracking: np.ndarray, rng: np.random.Generator, noise: Noise
 ) -> np.ndarray:
-    """(T, V, M, 3) metres: white noise that grows with the square of the distance, slow drift, larger for inferred joints."""
+    """(T, V, M, 3) metres: white noise that grows with the square of the distance, slow drift,
+    larger for inferred joints."""
     unsteady = np.ones(seen.shape[1])
     for name, factor in UNSTEADY.items():
         unsteady[[JOINT[f"left {name}"], JOINT[f"right {name}"]]] = factor
@@ -137,7 +153,8 @@ def _error(
 
 
 def _slow(rng: np.random.Generator, shape: tuple[int, ...], knot: int = 12) -> np.ndarray:
-    """Unit-variance noise along the first axis, drawn at every `knot`-th frame and interpolated between."""
+    """Unit-variance noise along the first axis, drawn at every `knot`-th frame and interpolated
+    between."""
     knots = rng.normal(size=(shape[0] // knot + 2, *shape[1:]))
     at = np.arange(shape[0]) / knot
     whole = at.astype(int)
@@ -164,7 +181,8 @@ def _stretch(rng: np.random.Generator, frames: int, longest: int) -> slice:
 def _with_ghost(
     xyz: np.ndarray, tracking: np.ndarray, present: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Add one more body: furniture, wider than tall, that hardly moves and is there for a part of the clip."""
+    """Add one more body: furniture, wider than tall, that hardly moves and is there for a part of
+    the clip."""
     frames = len(xyz)
     shape = xyz[0, :, 0] - xyz[0, JOINT["spine base"], 0]
     heap = shape[:, [1, 0, 2]] * (0.5, 0.6, 0.5) + (

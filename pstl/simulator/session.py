@@ -18,7 +18,10 @@ ACTIONS_OF_ONE = tuple(
 
 
 class Session(NamedTuple):
-    """scene: (T, V, 1, 3) metres, as `perform` makes it.   spans: (action's place in the list, first frame, last frame), in time order."""
+    """scene: (T, V, 1, 3) metres, as `perform` makes it.
+
+    spans: (action's place in the list, first frame, last frame), in time order.
+    """
 
     scene: np.ndarray
     spans: list[tuple[int, int, int]]
@@ -33,9 +36,11 @@ def session(
     rng: np.random.Generator,
     manner: Manner,
 ) -> Session:
-    """Every action once, in random order, between stretches of standing that lead smoothly from one posture to the next.
+    """Every action once, in random order, between stretches of standing that lead smoothly from one
+    posture to the next.
 
-    frames, gap: shortest and longest action, and stretch between two.   heading_deg: where the person faces, 0 towards -z.
+    frames, gap: shortest and longest action, and stretch between two.
+    heading_deg: where the person faces, 0 towards -z.
     An action takes its frames whole: its first and last ones are the ends of its labelled interval.
     """
     whole = manner.model_copy(update={"duration": (1.0, 1.0)})
@@ -61,7 +66,8 @@ def session(
 
 
 def joined(before: np.ndarray, stretch: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """A stretch (T, ...) that leaves the pose `before` in its first half and comes to `after` in its second, without a jump."""
+    """A stretch (T, ...) that leaves the pose `before` in its first half and comes to `after` in
+    its second, without a jump."""
     half = len(stretch) // 2
     weight = np.zeros(len(stretch))
     u = np.arange(1, half + 1) / (half + 1)

@@ -1,4 +1,5 @@
-"""CMU motion capture as the motion-prediction benchmark uses it: 38 joints, several of which share a place."""
+"""CMU motion capture as the motion-prediction benchmark uses it: 38 joints, several of which share
+a place."""
 
 from pstl.skeletons import Skeleton
 
@@ -44,7 +45,8 @@ SKELETON = Skeleton(
         "right thumb",
         "right thumb tip",
     ),
-    # The recording's tree hangs on the hip centre (formats/expmap_txt.py); here bones point to the chest, as on the other bodies.
+    # The recording's tree hangs on the hip centre (formats/expmap_txt.py); here bones point to the
+    # chest, as on the other bodies.
     parents=(
         *(13, 0, 1, 2, 3, 4, 5, 0, 7, 8, 9, 10, 11),
         *(14, 15, 15, 15, 16, 17, 18),

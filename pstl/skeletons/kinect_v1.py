@@ -1,4 +1,7 @@
-"""Kinect v1, 20 joints: NW-UCLA and UTKinect. MSR Action3D has the same places in another order (msr20)."""
+"""Kinect v1, 20 joints: NW-UCLA and UTKinect.
+
+MSR Action3D has the same places in another order (msr20).
+"""
 
 from pstl.skeletons import Skeleton
 
@@ -26,7 +29,8 @@ SKELETON = Skeleton(
         "right ankle",
         "right foot",
     ),
-    # Bones point to the shoulder centre, the joint nearest to Kinect v2's spine shoulder, so both bodies have one kind of root.
+    # Bones point to the shoulder centre, the joint nearest to Kinect v2's spine shoulder, so both
+    # bodies have one kind of root.
     parents=(1, 2, 2, 2, 2, 4, 5, 6, 2, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18),
     centre=2,
     left_right=((4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19)),
@@ -40,8 +44,9 @@ SKELETON = Skeleton(
         "left leg": (12, 13, 14, 15),
         "trunk": (0, 1, 2, 3),
     },
-    # PSP's groups of Kinect v2 without the joints that v1 lacks. No source has groups for 20 joints; joint 2, Kinect v2's neck, is the
-    # shoulder centre here, so that (0, 1, 2) and (3,) would be as good a split of the trunk.
+    # PSP's groups of Kinect v2 without the joints that v1 lacks. No source has groups for 20
+    # joints; joint 2, Kinect v2's neck, is the shoulder centre here, so that (0, 1, 2) and (3,)
+    # would be as good a split of the trunk.
     segments={
         "spine": (0, 1),
         "head": (2, 3),

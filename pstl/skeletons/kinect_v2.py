@@ -31,7 +31,8 @@ SKELETON = Skeleton(
         "right hand tip",
         "right thumb",
     ),
-    # Hand tip hangs on the thumb and the thumb on the hand, as in the ST-GCN lineage; other lists attach both to the hand.
+    # Hand tip hangs on the thumb and the thumb on the hand, as in the ST-GCN lineage; other lists
+    # attach both to the hand.
     parents=(
         1,
         20,

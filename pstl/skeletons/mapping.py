@@ -24,8 +24,8 @@ NEAREST = {
 def joints_of(wanted: str, given: str) -> tuple[int, ...]:
     """For every joint of the skeleton `wanted`, the joint of `given` that stands for it.
 
-    x[..., joints_of(wanted, given), :] turns positions of `given` (V_given joints) into positions of
-    `wanted` (V_wanted).
+    x[..., joints_of(wanted, given), :] turns positions of `given` (V_given joints) into positions
+    of `wanted` (V_wanted).
     Raises: UserError naming a joint for which nothing stands.
 
     >>> joints_of("kinect_v1", "kinect_v1") == tuple(range(20))

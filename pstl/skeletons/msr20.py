@@ -1,4 +1,5 @@
-"""MSR Action3D, 20 joints: the places of a Kinect v1 body in an order of its own, as another tracker fits them."""
+"""MSR Action3D, 20 joints: the places of a Kinect v1 body in an order of its own, as another
+tracker fits them."""
 
 from pstl.skeletons import Skeleton
 
@@ -51,7 +52,8 @@ SKELETON = Skeleton(
         "right leg": (5, 14),
         "right foot": (16, 18),
     },
-    # Sides are not named there: the acting arm and leg (performers were asked to use the right one), the way bodies face, and
-    # Kinect v1's axes agree that the even joints of each pair counted from 1 are the right ones (tests/data/test_msraction3d.py).
+    # Sides are not named there: the acting arm and leg (performers were asked to use the right
+    # one), the way bodies face, and Kinect v1's axes agree that the even joints of each pair
+    # counted from 1 are the right ones (tests/data/test_msraction3d.py).
     source="bones of drawskt.m, which comes with the skeletons; Li, Zhang and Liu, CVPR Workshops 2010",
 )

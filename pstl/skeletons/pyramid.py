@@ -1,4 +1,5 @@
-"""A skeleton as three levels, body, part and joint: who belongs to whom, and how much of a coarse level's attention a finer one takes."""
+"""A skeleton as three levels, body, part and joint: who belongs to whom, and how much of a coarse
+level's attention a finer one takes."""
 
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ from pstl.skeletons import Skeleton
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Memberships as index vectors; the regions of the body are the skeleton's parts, the parts of a region its segments.
+    """Memberships as index vectors; the regions of the body are the skeleton's parts, the parts of
+    a region its segments.
 
-    part_of: (V,), part of each joint.   body_of: (V,), region of each joint.   body_of_part: (P,), region of each part.
+    part_of: (V,), part of each joint.   body_of: (V,), region of each joint.
+    body_of_part: (P,), region of each part.
     Consistent: body_of[j] == body_of_part[part_of[j]].
     """
 
@@ -42,7 +45,10 @@ def build(skeleton: Skeleton) -> Pyramid:
 
 
 def membership(groups: dict[str, tuple[int, ...]], joints: int) -> np.ndarray:
-    """Number of each joint's group, groups counted in the order of the table.   Returns: (joints,) int64."""
+    """Number of each joint's group, groups counted in the order of the table.
+
+    Returns: (joints,) int64.
+    """
     group_of = np.full(joints, -1, dtype=np.int64)
     for number, members in enumerate(groups.values()):
         group_of[list(members)] = number
@@ -50,9 +56,11 @@ def membership(groups: dict[str, tuple[int, ...]], joints: int) -> np.ndarray:
 
 
 def share(group_of: np.ndarray) -> float:
-    """Size of the largest group over the number of nodes: PSP's weight of a coarse map (PSP spec 5).
+    """Size of the largest group over the number of nodes: PSP's weight of a coarse map (PSP spec
+    5).
 
-    The released code has the numbers 0.2, 0.12 and 0.24 and writes them beside it as 2/10, 3/25 and 6/25.
+    The released code has the numbers 0.2, 0.12 and 0.24 and writes them beside it as 2/10, 3/25 and
+    6/25.
 
     >>> share(np.array([0, 0, 1, 1, 1]))
     0.6

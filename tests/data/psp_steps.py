@@ -1,7 +1,9 @@
-"""PSP's own preparation of an NTU clip, step by step in plain loops (PSP spec 2.1): what `scaled300` must equal. Float64 throughout.
+"""PSP's own preparation of an NTU clip, step by step in plain loops (PSP spec 2.1): what
+`scaled300` must equal. Float64 throughout.
 
-Nothing here is shared with the recipe. Of the released code's slips only two are left out, as PSP spec 2.1 says: a third copy of an id in one
-frame does not overwrite the second, and emptiness is "all zero" instead of "sums to zero".
+Nothing here is shared with the recipe. Of the released code's slips only two are left out, as PSP
+spec 2.1 says: a third copy of an id in one frame does not overwrite the second, and emptiness is
+"all zero" instead of "sums to zero".
 """
 
 import math
@@ -13,7 +15,10 @@ LOW, TOP, ELBOW = 0, 20, 5  # base of the spine, spine at the shoulders, left el
 
 
 def prepared(xyz, ids, exact=False):
-    """xyz: (T, 25, slots, 3).   ids: (T, slots) int64, 0 for none.   Returns: (people, T', 25, 3), empty frames left out."""
+    """xyz: (T, 25, slots, 3).
+
+    ids: (T, slots) int64, 0 for none.   Returns: (people, T', 25, 3), empty frames left out.
+    """
     bodies = select(tracks(xyz, ids, exact))
     filled = [t for t in range(len(xyz)) if any(body[t].any() for body in bodies)]
     return turn_and_scale([body[filled].copy() for body in bodies])
@@ -66,7 +71,8 @@ def is_person(body):
 
 
 def turn_and_scale(bodies):
-    """One origin, one unit and two rotations a clip, all from the first body; its frame 0 may be empty, then only the unit is."""
+    """One origin, one unit and two rotations a clip, all from the first body; its frame 0 may be
+    empty, then only the unit is."""
     first = bodies[0]
     origin = first[0, LOW].copy()
     for body in bodies:

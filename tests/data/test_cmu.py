@@ -1,4 +1,5 @@
-"""CMU motion capture: angles become the body they were measured on, and the test windows are the public ones."""
+"""CMU motion capture: angles become the body they were measured on, and the test windows are the
+public ones."""
 
 import doctest
 from pathlib import Path
@@ -20,7 +21,8 @@ NAMES = {name: i for i, name in enumerate(SKELETON.names)}
 
 
 def test_exponential_maps_are_rotations():
-    """Formula test: axis and angle by hand, the matrix exponential for others, and orthogonality for all."""
+    """Formula test: axis and angle by hand, the matrix exponential for others, and orthogonality
+    for all."""
     quarter = rotations(np.array([0.0, 0.0, np.pi / 2]))
     np.testing.assert_allclose(quarter @ [1, 0, 0], [0, 1, 0], atol=1e-12)
     np.testing.assert_allclose(rotations(np.zeros(3)), np.eye(3))
@@ -40,7 +42,8 @@ def test_exponential_maps_are_rotations():
 
 
 def test_kinematics_agree_with_a_chain_written_out():
-    """Formula test: one finger's place as the sum over its own chain, each bone turned by all joints above it."""
+    """Formula test: one finger's place as the sum over its own chain, each bone turned by all
+    joints above it."""
     angles = np.random.default_rng(1).normal(size=(3, JOINTS, 3))
     angles[:, 0] *= 5  # the root's rotation must not matter
     xyz = positions(angles)[:, :, 0]
@@ -57,7 +60,8 @@ def test_kinematics_agree_with_a_chain_written_out():
 
 
 def test_bones_keep_their_length():
-    """Forward kinematics that stretch a bone are not rotations; and the skeleton's table must name the bones of the recording."""
+    """Forward kinematics that stretch a bone are not rotations; and the skeleton's table must name
+    the bones of the recording."""
     angles = np.random.default_rng(2).normal(size=(10, JOINTS, 3))
     xyz = positions(angles)[:, :, 0]
     length = np.linalg.norm(xyz - xyz[:, list(PARENTS)], axis=-1)
@@ -92,7 +96,8 @@ def test_a_broken_file_is_named(tmp_path):
 
 
 def test_the_public_windows_are_drawn():
-    """Tables are compared on these eight windows per file: another generator would be another test set."""
+    """Tables are compared on these eight windows per file: another generator would be another test
+    set."""
     assert not doctest.testmod(cmu).failed
     draw = np.random.RandomState(1234567890)
     assert cmu.DATASET.forecast_starts(289) == [draw.randint(0, 289 - 75) + 50 for _ in range(8)]
@@ -109,7 +114,8 @@ def recordings(tmp_path_factory):
 
 
 def test_five_actions_are_complete(recordings):
-    """25 training files and 5 test files, at half their rows; nothing of the three incomplete actions."""
+    """25 training files and 5 test files, at half their rows; nothing of the three incomplete
+    actions."""
     sides = [cmu.DATASET.spec.splits["standard"](r.clip) for r in recordings.values()]
     assert (sides.count("train"), sides.count("test")) == (25, 5)
     assert len(recordings["test_running_1"].times) == 82
@@ -117,7 +123,8 @@ def test_five_actions_are_complete(recordings):
 
 
 def test_a_walker_walks(recordings):
-    """Anatomy: head above chest above hip above knee above foot, knees bend back, left is left, feet swing the most."""
+    """Anatomy: head above chest above hip above knee above foot, knees bend back, left is left,
+    feet swing the most."""
     xyz = np.concatenate([r.clip.xyz[:, :, 0] for n, r in recordings.items() if "walking" in n])
     mean, spread = xyz.mean(0), xyz.std(0)
     order = [
@@ -149,7 +156,8 @@ def test_a_walker_walks(recordings):
 
 
 def test_zero_velocity_has_the_known_size(recordings):
-    """The first row of every prediction table; in the benchmark's unit (70 instead of 56.4 mm) others print numbers of this size."""
+    """The first row of every prediction table; in the benchmark's unit (70 instead of 56.4 mm)
+    others print numbers of this size."""
     errors = []
     for name, r in recordings.items():
         if name.startswith("test"):

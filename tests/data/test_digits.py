@@ -1,4 +1,5 @@
-"""Numbers by array operations: the very float64 that float() gives, or an error that shows the word."""
+"""Numbers by array operations: the very float64 that float() gives, or an error that shows the
+word."""
 
 import numpy as np
 import pytest
@@ -42,7 +43,8 @@ WORDS = st.one_of(
     st.booleans(),
 )
 def test_values_are_those_of_float(texts, blank, closed):
-    """One last bit off, and a clip's content no longer equals its twin's, nor our arrays those of another reader."""
+    """One last bit off, and a clip's content no longer equals its twin's, nor our arrays those of
+    another reader."""
     found = words((blank.join(texts) + blank * closed).encode())
     found.check_numeric()
     expected = np.array([float(text) for text in texts])

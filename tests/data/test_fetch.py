@@ -1,4 +1,5 @@
-"""Obtaining a data set: found, downloaded, or asked for in one message; and never a half-made or an unsafe folder."""
+"""Obtaining a data set: found, downloaded, or asked for in one message; and never a half-made or an
+unsafe folder."""
 
 import dataclasses
 import hashlib
@@ -59,7 +60,8 @@ def dataset(monkeypatch):
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `content`; `cuts` are numbers of bytes after which the next connections break; `ranges` records what was asked."""
+    """Serves `content`; `cuts` are numbers of bytes after which the next connections break;
+    `ranges` records what was asked."""
 
     daemon_threads = True
 
@@ -134,7 +136,8 @@ def test_an_archive_is_found_at_any_depth_and_the_manifest_says_what_came(tmp_pa
 
 
 def test_only_an_unknown_checksum_is_mentioned(tmp_path, dataset, caplog):
-    """A re-packed archive holds the same clips, so it is used; but the user must hear that nobody has vouched for it."""
+    """A re-packed archive holds the same clips, so it is used; but the user must hear that nobody
+    has vouched for it."""
     archive = write_zip(tmp_path / "mine" / "a.zip")
     dataset(Remote("a.zip", sha256=("0" * 64,)))
     fetch("nwucla", {}, tmp_path / "out", [tmp_path / "mine"])
@@ -156,7 +159,8 @@ def test_of_two_archives_the_one_with_a_known_checksum_is_taken(tmp_path, datase
 
 
 def test_two_archives_that_differ_are_asked_about_if_none_is_known(tmp_path, dataset):
-    """Which was taken depended on the names of folders; an old copy, or half of one, is not the other."""
+    """Which was taken depended on the names of folders; an old copy, or half of one, is not the
+    other."""
     one = write_zip(tmp_path / "mine" / "1" / "a.zip", {"clip1.txt": b"another data set"})
     other = write_zip(tmp_path / "mine" / "2" / "a.zip")
     dataset(Remote("a.zip"))
@@ -185,7 +189,8 @@ def test_an_unpacked_folder_stands_in_for_its_archive(tmp_path, dataset):
 
 
 def test_an_earlier_result_is_no_source(tmp_path, dataset):
-    """A folder that holds `out` may be searched: what fetch itself wrote there must not pass for an archive of the user's."""
+    """A folder that holds `out` may be searched: what fetch itself wrote there must not pass for an
+    archive of the user's."""
     archive = write_zip(tmp_path / "mine" / "a.zip")
     fetch("nwucla", {}, tmp_path / "mine" / "raw" / "out", [tmp_path / "mine"])
     archive.unlink()
@@ -194,7 +199,8 @@ def test_an_earlier_result_is_no_source(tmp_path, dataset):
 
 
 def test_only_the_wanted_members_are_unpacked(tmp_path, dataset):
-    """Archives made on a Mac carry a shadow of every file under the same ending; read as clips they would double the counts."""
+    """Archives made on a Mac carry a shadow of every file under the same ending; read as clips they
+    would double the counts."""
     write_zip(
         tmp_path / "mine" / "a.zip",
         {**MEMBERS, "__MACOSX/all/._clip0.txt": b"shadow", "all/readme.md": b"text"},
@@ -204,7 +210,8 @@ def test_only_the_wanted_members_are_unpacked(tmp_path, dataset):
 
 
 def test_a_truncated_archive_is_named(tmp_path, dataset):
-    """An interrupted copy is the commonest defect; the message must point at the file, not at a line of this program."""
+    """An interrupted copy is the commonest defect; the message must point at the file, not at a
+    line of this program."""
     archive = write_zip(tmp_path / "mine" / "a.zip")
     archive.write_bytes(archive.read_bytes()[:-1000])
     with pytest.raises(UserError, match=r"mine/a\.zip: truncated or not a zip archive"):
@@ -213,7 +220,8 @@ def test_a_truncated_archive_is_named(tmp_path, dataset):
 
 
 def test_a_damaged_member_leaves_the_earlier_folder_as_it_was(tmp_path, dataset):
-    """Damage shows only while unpacking; what was there before must survive it, and no half-made folder may stay."""
+    """Damage shows only while unpacking; what was there before must survive it, and no half-made
+    folder may stay."""
     archive = write_zip(tmp_path / "mine" / "a.zip")
     fetch("nwucla", {}, tmp_path / "raw" / "out", [tmp_path / "mine"])
     bent = bytearray(archive.read_bytes())
@@ -237,7 +245,8 @@ def test_a_damaged_member_leaves_the_earlier_folder_as_it_was(tmp_path, dataset)
     ],
 )
 def test_no_member_is_written_outside_the_folder(tmp_path, name):
-    """An archive comes from strangers: unpacking it must not be able to overwrite the user's files."""
+    """An archive comes from strangers: unpacking it must not be able to overwrite the user's
+    files."""
     archive = write_zip(tmp_path / "a.zip", {"clip1.txt": b"innocent", name: b"not"})
     (tmp_path / "out").mkdir()
     with pytest.raises(UserError, match=r"a\.zip: member .* has a"):
@@ -260,14 +269,16 @@ def test_links_and_bombs_are_refused(tmp_path):
 
 
 def test_another_archive_of_the_same_name_is_refused(tmp_path, dataset):
-    """`all_sqe.zip` is a name many things may have; an archive without one clip in it is not ours."""
+    """`all_sqe.zip` is a name many things may have; an archive without one clip in it is not
+    ours."""
     write_zip(tmp_path / "mine" / "a.zip", {"holiday.jpg": b"..."})
     with pytest.raises(UserError, match=r"none of its 1 files is named like 'clip"):
         fetch("nwucla", {}, tmp_path / "out", [tmp_path / "mine"])
 
 
 def test_what_is_missing_is_said_once_with_everything_to_do(tmp_path, dataset):
-    """The reader has no network here or must ask the authors: one message has to be enough to get on."""
+    """The reader has no network here or must ask the authors: one message has to be enough to get
+    on."""
     dataset(
         Remote("a.zip", url="http://127.0.0.1:1/a.zip"),
         Remote("b.zip"),
@@ -320,7 +331,8 @@ def test_a_download_goes_on_where_it_was_cut(tmp_path, server):
 
 
 def test_a_line_that_stays_dead_ends_in_the_message_and_keeps_what_came(tmp_path, server):
-    """What was paid for once is the start of the next attempt, and half an archive must never carry the archive's name."""
+    """What was paid for once is the start of the next attempt, and half an archive must never carry
+    the archive's name."""
     server.cuts = [90_000, 0]
     with pytest.raises(
         UserError,
@@ -334,7 +346,8 @@ def test_a_line_that_stays_dead_ends_in_the_message_and_keeps_what_came(tmp_path
 
 
 def test_a_server_that_ignores_range_does_not_double_the_beginning(tmp_path, server):
-    """Appending a whole file to its own beginning makes an archive that looks complete and is not."""
+    """Appending a whole file to its own beginning makes an archive that looks complete and is
+    not."""
     server.obeys_range, server.cuts = False, [100_000]
     download(server.url, tmp_path / "a.zip")
     assert server.ranges == [None, "bytes=100000-"]
@@ -342,7 +355,8 @@ def test_a_server_that_ignores_range_does_not_double_the_beginning(tmp_path, ser
 
 
 def test_a_part_that_is_complete_or_too_long_is_settled(tmp_path, server):
-    """Ended between the last byte and the new name, a download is complete; a longer one belongs to another file."""
+    """Ended between the last byte and the new name, a download is complete; a longer one belongs to
+    another file."""
     (tmp_path / "a.zip.part").write_bytes(server.content)
     download(server.url, tmp_path / "a.zip")
     (tmp_path / "b.zip.part").write_bytes(server.content + b"more")
@@ -356,7 +370,8 @@ def test_a_part_that_is_complete_or_too_long_is_settled(tmp_path, server):
 
 
 def test_a_web_page_in_place_of_the_archive_is_not_kept(tmp_path, server):
-    """Expired links answer with a page and code 200; kept under the archive's name it would block every later attempt."""
+    """Expired links answer with a page and code 200; kept under the archive's name it would block
+    every later attempt."""
     server.content = b"<html>this link has expired</html>"
     with pytest.raises(UserError, match=r"sent something else: .*not a zip archive.*Put it into"):
         fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
@@ -364,7 +379,8 @@ def test_a_web_page_in_place_of_the_archive_is_not_kept(tmp_path, server):
 
 
 def test_the_page_before_a_large_file_is_passed(tmp_path, server):
-    """Google Drive asks before it sends what it cannot scan; kept as an archive, that page would block every later attempt."""
+    """Google Drive asks before it sends what it cannot scan; kept as an archive, that page would
+    block every later attempt."""
     fields = b'<input type="hidden" name="id" value="1A"><input type="hidden" name="confirm" value="yes">'
     server.page = (
         b'<html><form id="download-form" action="/big" method="get">' + fields + b"</form></html>"
@@ -379,7 +395,8 @@ def test_the_page_before_a_large_file_is_passed(tmp_path, server):
 
 
 def test_the_output_never_replaces_what_the_user_needs(tmp_path, dataset, monkeypatch):
-    """`out` is replaced as a whole: a slip in --out must not delete the archives, the project or the home folder."""
+    """`out` is replaced as a whole: a slip in --out must not delete the archives, the project or
+    the home folder."""
     archive = write_zip(tmp_path / "mine" / "a.zip")
     monkeypatch.chdir(tmp_path / "mine")
     for out in (tmp_path / "mine", tmp_path, tmp_path / "archives"):
@@ -391,7 +408,8 @@ def test_the_output_never_replaces_what_the_user_needs(tmp_path, dataset, monkey
 
 
 def test_a_data_set_may_make_its_own_files(tmp_path, dataset, monkeypatch):
-    """The simulator takes the same door: settings checked, all or nothing, a manifest at the end."""
+    """The simulator takes the same door: settings checked, all or nothing, a manifest at the
+    end."""
 
     def make(cfg, folder):
         assert isinstance(cfg, nwucla.DATASET.Config)

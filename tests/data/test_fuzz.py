@@ -1,4 +1,5 @@
-"""Thousands of broken files: each is refused in one line that names it, or read into finite numbers that can be."""
+"""Thousands of broken files: each is refused in one line that names it, or read into finite numbers
+that can be."""
 
 import tracemalloc
 
@@ -37,14 +38,16 @@ def outcome(reader, folder, data):
 
 
 def test_every_reader_is_broken_here():
-    """A reader that nobody tries on broken files is the one that crashes: a new one needs a whole file in broken.py."""
+    """A reader that nobody tries on broken files is the one that crashes: a new one needs a whole
+    file in broken.py."""
     assert set(broken.READERS) == set(broken.found())
     assert sum(COUNTS.get(name, COUNT) for name in broken.found()) > 5000
 
 
 @pytest.mark.parametrize("name", broken.found())
 def test_broken_files_are_refused_by_name_or_read_whole(tmp_path, name):
-    """Of 56,880 files some are always broken: a crash without a name costs a day, a NaN or a shifted joint costs the result."""
+    """Of 56,880 files some are always broken: a crash without a name costs a day, a NaN or a
+    shifted joint costs the result."""
     reader, rng = broken.READERS[name], np.random.default_rng(0)
     for whole in reader.whole:
         _, complaint = outcome(reader, tmp_path, whole)
@@ -77,7 +80,8 @@ def spliced(whole: bytes, word: bytes, separator: bytes) -> bytes:
     "name", [name for name in broken.found() if name in TABLES and name != "skeleton_txt.read"]
 )
 def test_no_foreign_word_is_a_number(tmp_path, name):
-    """`true` is 1 to Python, 1_000 a thousand and a digit of another alphabet a digit: a joint would stand where nobody was."""
+    """`true` is 1 to Python, 1_000 a thousand and a digit of another alphabet a digit: a joint
+    would stand where nobody was."""
     reader = broken.READERS[name]
     separator = b"," if b"," in reader.whole[0] else b" "
     for word in broken.FOREIGN_WORDS:
@@ -101,7 +105,8 @@ def test_no_foreign_blank_separates(tmp_path, name):
 
 @pytest.mark.parametrize("name", broken.found())
 def test_marks_and_line_ends_of_other_programs_change_nothing(tmp_path, name):
-    """Copies of a release went through editors: a byte-order mark and CRLF are fine in every format or in none."""
+    """Copies of a release went through editors: a byte-order mark and CRLF are fine in every format
+    or in none."""
     reader = broken.READERS[name]
     whole = reader.whole[0].replace(b"\r\n", b"\n")
     first, complaint = outcome(reader, tmp_path, whole)
@@ -157,7 +162,8 @@ LARGE = {
 
 @pytest.mark.parametrize("case", LARGE)
 def test_no_file_takes_more_than_ten_times_its_size(tmp_path, case):
-    """A file of megabytes that takes gigabytes ends the whole reading of a data set, on the machine of somebody else."""
+    """A file of megabytes that takes gigabytes ends the whole reading of a data set, on the machine
+    of somebody else."""
     name, data = LARGE[case]
     reader = broken.READERS[name]
     tracemalloc.start()

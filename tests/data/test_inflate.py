@@ -18,7 +18,8 @@ MEMBERS = {
 
 @pytest.fixture(params=["as it is here", "without libdeflate"])
 def library(request, monkeypatch):
-    """What the archive is read with; where the system has no libdeflate both are the standard library."""
+    """What the archive is read with; where the system has no libdeflate both are the standard
+    library."""
     if request.param == "without libdeflate":
         monkeypatch.setattr(inflate, "_library", lambda: None)
 

@@ -141,7 +141,8 @@ def test_seven_of_a_class_and_then_in_proportion():
 
 
 def test_small_classes_lend_all_they_have():
-    """No class without a labelled clip, none with more than it has, and everything is everything."""
+    """No class without a labelled clip, none with more than it has, and everything is
+    everything."""
     assert labels.clips_per_class([8, 12, 10], 0.3) == [3, 3, 3]
     assert labels.clips_per_class([8, 12, 10], 0.01) == [1, 1, 1]
     assert labels.clips_per_class([20, 100], 0.5) == [20, 30]
@@ -158,7 +159,8 @@ def test_small_classes_lend_all_they_have():
 
 @pytest.mark.parametrize("rule", RULES)
 def test_fractions_are_nested(rule):
-    """More labels must mean the same labels and others, or a curve over fractions mixes in the luck of the draw."""
+    """More labels must mean the same labels and others, or a curve over fractions mixes in the luck
+    of the draw."""
     lists, before = ranking((60, 45, 80), rule=rule), set()
     for fraction in (0.05, 0.1, 0.15, 0.3, 0.4, 1):
         names = {name for clips in labels.first_clips(lists, fraction) for name in clips}
@@ -200,7 +202,8 @@ def test_clips_drawn_together_leave_classes_to_chance():
 
 
 def test_draws_differ_and_come_back():
-    """A draw is part of the result: the same number gives the same clips whatever the order on disk, another number others."""
+    """A draw is part of the result: the same number gives the same clips whatever the order on
+    disk, another number others."""
     shuffled = np.random.default_rng(3).permutation(95)
     assert ranking(order=shuffled) == ranking()
     assert ranking(draw=1).classes != ranking().classes
@@ -219,7 +222,8 @@ def test_every_clip_of_a_class_is_as_likely():
 
 
 def test_the_indices_are_training_clips_of_their_class():
-    """Whatever recipe made the array, in whatever order: labels are found by name, and never on the test side."""
+    """Whatever recipe made the array, in whatever order: labels are found by name, and never on the
+    test side."""
     lists = ranking()
     names = [name for clips in lists.classes for name in sorted(clips)] + ["test_0", "test_1"]
     order = np.random.default_rng(0).permutation(len(names))
@@ -276,7 +280,8 @@ def test_an_unknown_rule_is_refused():
 
 
 def test_a_file_is_drawn_from_the_sequences(tmp_path):
-    """From recordings to a published list of clips: training side only, readable without this project."""
+    """From recordings to a published list of clips: training side only, readable without this
+    project."""
     clips = [
         Clip(f"a{c:02}_s01_e{i:02}_v0{v}", c, np.ones((2, 20, 1, 3), np.float32) * (c + i), 1, v)
         for c in range(10)
@@ -329,7 +334,8 @@ def clips_of(classes, tested=(1,)):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_classes_that_a_release_lacks_take_no_part(tmp_path, rule):
-    """PKU-MMD's second phase has 41 of its 51 classes: nothing could be drawn from the real files."""
+    """PKU-MMD's second phase has 41 of its 51 classes: nothing could be drawn from the real
+    files."""
     classes = [c for c in range(51) if c % 5]
     write_sequences(tmp_path / "s", pkummd2.DATASET.spec, 25, clips_of(classes, tested=()))
     labels.draw_labels("pkummd2", tmp_path / "s", "xsub", 0, tmp_path / "d0.json", rule)

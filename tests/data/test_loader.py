@@ -6,7 +6,8 @@ from pstl.data.store import ArraySet
 
 
 def test_bodies_are_items_of_their_own():
-    """Hi-TRS trains on single people: every body that is there once, none that is not, each with its recording's length and label."""
+    """Hi-TRS trains on single people: every body that is there once, none that is not, each with
+    its recording's length and label."""
     x = np.random.default_rng(0).normal(size=(5, 3, 9, 20, 2)).astype(np.float32)
     x[1, ..., 1] = x[3, ..., 0] = x[4] = 0
     length = np.array([9, 8, 3, 7, 6])

@@ -15,7 +15,8 @@ def made(*xyz, people=2, name="kinect_v2"):
 
 
 def test_coordinates_are_the_sensors():
-    """Hi-TRS shears and scales about the camera: anything but raw metres would be another augmentation (Hi-TRS spec 1.1)."""
+    """Hi-TRS shears and scales about the camera: anything but raw metres would be another
+    augmentation (Hi-TRS spec 1.1)."""
     rng = np.random.default_rng(0)
     short, long = (rng.normal(size=(t, 25, m, 3)).astype(np.float32) for t, m in ((12, 1), (30, 3)))
     x, length = made(short, long)

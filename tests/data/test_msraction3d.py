@@ -1,4 +1,5 @@
-"""MSR Action3D: rows become joints, the clips are the field's 557, and the bodies are what the skeleton table says."""
+"""MSR Action3D: rows become joints, the clips are the field's 557, and the bodies are what the
+skeleton table says."""
 
 import json
 import zipfile
@@ -33,7 +34,8 @@ def write(folder, name="a03_s02_e01", rows=2 * J, columns=4, value=None):
 
 
 def test_a_file_becomes_a_clip(tmp_path):
-    """Four columns, and the fourth is no coordinate: read as three, every joint would be another one's."""
+    """Four columns, and the fourth is no coordinate: read as three, every joint would be another
+    one's."""
     write(tmp_path)
     (clip,) = parse.clips(msraction3d.DATASET, tmp_path)
     assert (clip.name, clip.label, clip.subject) == ("a03_s02_e01", 2, 2)
@@ -77,7 +79,8 @@ def test_an_empty_folder_says_what_to_run(tmp_path):
 
 
 def test_positions_reach_an_encoder_of_another_sensor_under_their_names():
-    """The two tables hold one set of places in two orders: an encoder of NW-UCLA must find the head where MSR has it."""
+    """The two tables hold one set of places in two orders: an encoder of NW-UCLA must find the head
+    where MSR has it."""
     there, here = load("kinect_v1"), joints_of("kinect_v1", "msr20")
     assert sorted(here) == list(range(J))
     assert [SKELETON.names[j] for j in here] == list(there.names)
@@ -126,7 +129,8 @@ def test_clips_are_the_557_of_the_list(clips):
 
 
 def test_bones_keep_their_length_and_both_sides_have_the_same(frames):
-    """A joint order that is off by one still trains; but then forearms are as long as thighs and change while they move."""
+    """A joint order that is off by one still trains; but then forearms are as long as thighs and
+    change while they move."""
     child, parent = np.array(SKELETON.edges).T
     bones = np.linalg.norm(frames[:, child] - frames[:, parent], axis=-1)
     length = dict(zip((SKELETON.names[c] for c in child), np.median(bones, 0), strict=True))
@@ -156,7 +160,8 @@ def speed(clip, joint):
 
 
 def test_up_is_y_and_left_is_left(clips, frames):
-    """Three witnesses that no table names: the acting arm and leg are the right ones, feet point to the sensor, x runs as on a Kinect."""
+    """Three witnesses that no table names: the acting arm and leg are the right ones, feet point to
+    the sensor, x runs as on a Kinect."""
     height = np.median(frames[:, :, 1], 0)
     order = [
         "head",
@@ -190,7 +195,8 @@ def test_up_is_y_and_left_is_left(clips, frames):
 
 
 def test_the_same_body_stands_behind_both_tables(frames):
-    """In NW-UCLA's order a body has NW-UCLA's limbs; only pelvis, feet and head are placed otherwise by the other tracker."""
+    """In NW-UCLA's order a body has NW-UCLA's limbs; only pelvis, feet and head are placed
+    otherwise by the other tracker."""
     if not (SHARED / "nw-ucla").is_dir():
         pytest.skip("no real recordings: ../shared/data/nw-ucla is absent")
     with zipfile.ZipFile(SHARED / "nw-ucla" / "all_sqe.zip") as archive:

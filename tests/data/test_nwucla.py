@@ -1,4 +1,5 @@
-"""NW-UCLA: the reader refuses what is not a clip, and the real recordings are what the literature and the skeleton table say."""
+"""NW-UCLA: the reader refuses what is not a clip, and the real recordings are what the literature
+and the skeleton table say."""
 
 import json
 from collections import Counter
@@ -27,7 +28,8 @@ def write(folder, name="a08_s01_e02_v03", frames=None, label=7):
 
 
 def test_a_file_becomes_a_clip(tmp_path):
-    """Every number has one place: time first, then joint, one person, x y z; and label 7 in the file is class 6 here."""
+    """Every number has one place: time first, then joint, one person, x y z; and label 7 in the
+    file is class 6 here."""
     write(tmp_path)
     (clip,) = parse.clips(nwucla.DATASET, tmp_path)
     assert (clip.name, clip.label, clip.subject, clip.camera) == ("a08_s01_e02_v03", 6, 1, 3)
@@ -37,7 +39,8 @@ def test_a_file_becomes_a_clip(tmp_path):
 
 
 def test_codes_and_classes_agree():
-    """The codes skip a07 and a10: a label shifted by one from there on would still train, and mean another action."""
+    """The codes skip a07 and a10: a label shifted by one from there on would still train, and mean
+    another action."""
     assert sorted(nwucla.LABELS.values()) == list(range(1, len(nwucla.DATASET.spec.classes) + 1))
     assert {code: nwucla.DATASET.spec.classes[label - 1] for code, label in nwucla.LABELS.items() if code > 5} == {
         6: "stand up", 8: "donning", 9: "doffing", 11: "throw", 12: "carry"
@@ -69,7 +72,8 @@ def frames(value=0.5, count=2, joints=J, numbers=3):
     ],
 )
 def test_what_is_not_a_clip_is_refused_by_name(tmp_path, changes, message):
-    """One bad file among 1484 is only found if the message names it; read on in silence, it would become a wrong row."""
+    """One bad file among 1484 is only found if the message names it; read on in silence, it would
+    become a wrong row."""
     path = write(tmp_path, **changes)
     with pytest.raises(UserError) as caught:
         ucla_json.read(path.read_bytes(), str(path), J, nwucla.LABELS)
@@ -126,7 +130,8 @@ def test_the_real_archive_is_known(tmp_path, clips, caplog):
 
 
 def test_counts_are_those_of_the_literature(clips):
-    """Accuracies are comparable only on the same 1020 + 464 clips, of the same classes, with no performer or camera misread."""
+    """Accuracies are comparable only on the same 1020 + 464 clips, of the same classes, with no
+    performer or camera misread."""
     assert len(clips) == len({clip.name for clip in clips}) == 1484
     side = Counter(map(nwucla.DATASET.spec.splits["xview"], clips))
     assert (side["train"], side["test"]) == nwucla.DATASET.spec.expected["xview"] == (1020, 464)
@@ -160,7 +165,8 @@ def test_counts_are_those_of_the_literature(clips):
 
 
 def test_two_clips_have_one_frame(clips):
-    """They are part of the counts, one on each side; whatever takes differences over time must live with them."""
+    """They are part of the counts, one on each side; whatever takes differences over time must live
+    with them."""
     short = {
         clip.name: nwucla.DATASET.spec.splits["xview"](clip) for clip in clips if len(clip.xyz) == 1
     }
@@ -168,7 +174,8 @@ def test_two_clips_have_one_frame(clips):
 
 
 def test_a_fifth_of_the_test_is_in_training_and_one_split_is_without(clips):
-    """In the release, view 3 of two actions is a copy of view 2: whoever compares neighbours must know, and have a way out."""
+    """In the release, view 3 of two actions is a copy of view 2: whoever compares neighbours must
+    know, and have a way out."""
     for split, rule in nwucla.DATASET.spec.splits.items():
         side = {s: [clip for clip in clips if rule(clip) == s] for s in ("train", "test")}
         assert (len(side["train"]), len(side["test"])) == nwucla.DATASET.spec.expected[split]
@@ -204,7 +211,8 @@ def bone_lengths(xyz):
 
 
 def test_the_table_fits_the_bodies(clips):
-    """A joint order that is off by one still trains; but then forearms are as long as thighs and left differs from right."""
+    """A joint order that is off by one still trains; but then forearms are as long as thighs and
+    left differs from right."""
     xyz = np.concatenate([clip.xyz[:, :, 0] for clip in clips])
     length = bone_lengths(xyz)
     expected = {
@@ -221,7 +229,8 @@ def test_the_table_fits_the_bodies(clips):
 
 
 def test_up_is_y_and_left_is_left(clips):
-    """Turning bodies about the vertical and swapping their sides both rest on these two facts about the recordings."""
+    """Turning bodies about the vertical and swapping their sides both rest on these two facts about
+    the recordings."""
     xyz = np.concatenate([clip.xyz[:, :, 0] for clip in clips])
     joint = {name: xyz[:, i] for i, name in enumerate(SKELETON.names)}
     order = [joint["head"], joint["hip centre"], joint["left knee"], joint["left foot"]]
@@ -231,7 +240,8 @@ def test_up_is_y_and_left_is_left(clips):
     assert heights[0] - heights[-1] == pytest.approx(
         1.4, abs=0.25
     )  # head to foot of an adult, in metres
-    # The sensor sees people mostly from the front, and its x runs to its own left, so right minus left is positive.
+    # The sensor sees people mostly from the front, and its x runs to its own left, so right minus
+    # left is positive.
     for left, right in SKELETON.left_right[:1] + SKELETON.left_right[4:5]:
         assert (xyz[:, right, 0] > xyz[:, left, 0]).mean() > 0.95
     assert 1 < np.median(joint["hip centre"][:, 2]) < 4

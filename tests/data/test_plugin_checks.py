@@ -1,4 +1,5 @@
-"""`pstl check` holds data sets, recipes and bodies to their contracts: what is wrong is one line."""
+"""`pstl check` holds data sets, recipes and bodies to their contracts: what is wrong is one
+line."""
 
 import dataclasses
 import importlib

@@ -57,7 +57,8 @@ def test_clean_split_is_reported(tmp_path):
 
 
 def test_what_a_split_leaves_out_is_said(tmp_path, caplog):
-    """A split that spares another data set's test trains on fewer clips: nobody must take it for the official one."""
+    """A split that spares another data set's test trains on fewer clips: nobody must take it for
+    the official one."""
     write(tmp_path / "a", [1, 2, 3, 4], test=(3,))
     prepare.check_leakage(tmp_path / "a", "xview_disjoint", tmp_path / "report.json")
     assert "left out, on neither side: 1 clips, e.g. c" in caplog.text

@@ -1,4 +1,5 @@
-"""One rule for files of recordings: every format takes its bytes, lines and numbers from one place."""
+"""One rule for files of recordings: every format takes its bytes, lines and numbers from one
+place."""
 
 import ast
 import os
@@ -54,7 +55,8 @@ def name_of(node):
 
 
 def own_parsing(source):
-    """What a module parses by itself: names of functions called or handed to others, and patterns that know every alphabet."""
+    """What a module parses by itself: names of functions called or handed to others, and patterns
+    that know every alphabet."""
     nodes = list(ast.walk(ast.parse(source)))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     used = {name_of(part) for call in calls for part in (call.func, *call.args)}
@@ -70,7 +72,8 @@ def own_parsing(source):
 
 @pytest.mark.parametrize("name", modules())
 def test_no_format_parses_by_itself(name):
-    """A reader with limits of its own is how `true`, 1e30 m and a blank of another alphabet came into a data set."""
+    """A reader with limits of its own is how `true`, 1e30 m and a blank of another alphabet came
+    into a data set."""
     assert not own_parsing(Path(formats.__path__[0], f"{name}.py").read_text())
 
 
@@ -125,7 +128,8 @@ def test_names_have_digits_of_one_alphabet(module):
     ["skeleton_txt.read", "pku_txt.read", "ucla_json.read", "utkinect_txt.read", "msr_txt.read"],
 )
 def test_every_format_has_the_same_limit_for_a_coordinate(tmp_path, name):
-    """Millimetres, or 1e30: a coordinate beyond a kilometre is damage in every format, and one below it in none."""
+    """Millimetres, or 1e30: a coordinate beyond a kilometre is damage in every format, and one
+    below it in none."""
     reader = broken.READERS[name]
     whole = reader.whole[0]
     before, place = {
@@ -160,7 +164,8 @@ def test_rows_are_lines():
 
 
 def test_lines_of_a_skeleton_file_hold_what_they_should():
-    """As many numbers as there should be, in the wrong lines: every joint after the first defect would be its neighbour."""
+    """As many numbers as there should be, in the wrong lines: every joint after the first defect
+    would be its neighbour."""
     whole = broken.READERS["skeleton_txt.read"].whole[0]
     lines = whole.split(b"\n")
     joint = lines[5].split(b" ")
@@ -225,7 +230,8 @@ def test_names_of_a_split_are_names_to_the_end():
     ],
 )
 def test_json_is_one_object_whose_keys_occur_once(text, complaint):
-    """Of two labels Python keeps the last without a word; a file of brackets alone ends the interpreter."""
+    """Of two labels Python keeps the last without a word; a file of brackets alone ends the
+    interpreter."""
     with pytest.raises(UserError, match=re.escape(complaint)) as caught:
         reading.json_object(text, "x.json")
     assert str(caught.value).startswith("x.json: ")
@@ -233,7 +239,8 @@ def test_json_is_one_object_whose_keys_occur_once(text, complaint):
 
 
 def test_what_cannot_be_read_is_named(tmp_path):
-    """A folder, a pipe or a broken link of the right name must not stop a program for ever, nor without saying which."""
+    """A folder, a pipe or a broken link of the right name must not stop a program for ever, nor
+    without saying which."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "link")
     os.mkfifo(tmp_path / "pipe")

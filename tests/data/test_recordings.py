@@ -1,4 +1,5 @@
-"""Untrimmed recordings on disk: times, labels and coordinates come back together, and trimmed clips can stand in for them."""
+"""Untrimmed recordings on disk: times, labels and coordinates come back together, and trimmed clips
+can stand in for them."""
 
 import numpy as np
 import pytest

@@ -16,7 +16,8 @@ def clip(frames, people=2, seed=0, name="a"):
 
 
 def released(xyz):
-    """PSTL spec 2.3 and 2.4 written frame by frame, for one clip (T, 25, 2, 3) in double precision."""
+    """PSTL spec 2.3 and 2.4 written frame by frame, for one clip (T, 25, 2, 3) in double
+    precision."""
     x = xyz.astype(np.float64)
     x = x[(len(x) - 300) // 2 :][:300] if len(x) > 300 else x
     length = int((np.abs(x[:, 0, 0]).sum(-1) > 0).sum())
@@ -41,7 +42,8 @@ def released(xyz):
 
 
 def test_array_equals_the_published_steps_one_by_one():
-    """Vectorised over clips and frames, with centring moved after the resize: the numbers must stay those of PSTL spec 2.4."""
+    """Vectorised over clips and frames, with centring moved after the resize: the numbers must stay
+    those of PSTL spec 2.4."""
     clips = [
         clip(20),
         clip(50, seed=1, name="b"),
@@ -68,7 +70,10 @@ def test_centre_is_zero_and_absent_person_stays_zero():
 
 
 def test_shoulders_end_up_parallel_to_x():
-    """The view is taken out. The sense of rotation is one per clip: a person who mostly stands so is turned right."""
+    """The view is taken out.
+
+    The sense of rotation is one per clip: a person who mostly stands so is turned right.
+    """
     person = clip(40)
     person.xyz[:, 8, 0] = person.xyz[:, 4, 0] + [0.3, 0.0, 0.2]
     x, _ = resize50.RECIPE.apply([person], SKELETON, 2, resize50.RECIPE.Config())
@@ -78,7 +83,8 @@ def test_shoulders_end_up_parallel_to_x():
 
 
 def test_bones_keep_their_length_per_frame():
-    """Rotation and centring are rigid; only the resize mixes frames, and it does not at equal length."""
+    """Rotation and centring are rigid; only the resize mixes frames, and it does not at equal
+    length."""
     c = clip(50)
     x, _ = resize50.RECIPE.apply([c], SKELETON, 2, resize50.RECIPE.Config())
     for child, parent in SKELETON.edges:
@@ -88,7 +94,8 @@ def test_bones_keep_their_length_per_frame():
 
 
 def test_one_frame_and_no_body_at_the_start_work():
-    """NW-UCLA has one-frame clips; a clip whose first slot is empty would crash the released code."""
+    """NW-UCLA has one-frame clips; a clip whose first slot is empty would crash the released
+    code."""
     empty = clip(12)
     empty.xyz[:, :, 0] = 0
     x, length = resize50.RECIPE.apply(

@@ -29,7 +29,8 @@ def apply(*clips, skeleton=V2, people=2, **cfg):
     ("skeleton", "facing", "arm"), [(V2, "elbow", 5), (V2, "shoulder", 4), (V1, "shoulder", 4)]
 )
 def test_the_first_frame_sets_origin_unit_and_axes(skeleton, facing, arm):
-    """Base of the spine at 0, its length 1 and along +z, the left arm over +x: what makes views comparable (PSP spec 2.1.3)."""
+    """Base of the spine at 0, its length 1 and along +z, the left arm over +x: what makes views
+    comparable (PSP spec 2.1.3)."""
     x, _ = apply(walk(skeleton=skeleton), skeleton=skeleton, facing=facing)
     first = x[0, :, 0, :, 0].T
     np.testing.assert_allclose(first[0], 0, atol=1e-6)
@@ -75,7 +76,8 @@ FIRST_ID = 72057594037931101  # a 17-digit id as NTU's files have them
 
 
 def recorded(bodies, present, ids, order, spread=1):
-    """A clip as the sensor gives it: who is there stands in the first slots, in the frame's `order`.
+    """A clip as the sensor gives it: who is there stands in the first slots, in the frame's
+    `order`.
 
     bodies: (T, 25, n, 3).   present: (T, n) bool.   ids: n ints.   order: (T, n), who comes first.
     """
@@ -93,7 +95,8 @@ def sequence(xyz, ids):
 
 
 def figure(rng, frames, height, width, motion, place):
-    """A moving body whose joints fill a box; its spine is half a metre long, so that units stay ordinary."""
+    """A moving body whose joints fill a box; its spine is half a metre long, so that units stay
+    ordinary."""
     pose = rng.uniform(-0.5, 0.5, (25, 3)) * [width, height, 0.4]
     pose[[0, 20]] = [[0, 0, 0], [0.02, 0.5, -0.03]]
     steps = rng.normal(size=(frames, 25, 3)).cumsum(0) * motion
@@ -101,7 +104,8 @@ def figure(rng, frames, height, width, motion, place):
 
 
 def scene(seed):
-    """Two bodies or three of many kinds: late, gone for a while, leaving early, in changing slots, repeated ids, ids 1 to 40 apart."""
+    """Two bodies or three of many kinds: late, gone for a while, leaving early, in changing slots,
+    repeated ids, ids 1 to 40 apart."""
     rng = np.random.default_rng(seed)
     n, frames = int(rng.choice([2, 2, 2, 3])), int(rng.integers(6, 14))
     shapes = [
@@ -130,7 +134,8 @@ def scene(seed):
 
 @pytest.mark.parametrize("ids", ["released", "exact"])
 def test_arrays_are_those_of_the_papers_own_steps(ids):
-    """Whoever claims PSP's numbers must feed what PSP was fed, and eleven of NTU-60's classes show two people (PSP spec 2.1)."""
+    """Whoever claims PSP's numbers must feed what PSP was fed, and eleven of NTU-60's classes show
+    two people (PSP spec 2.1)."""
     kept, late = [], 0
     for seed in range(80):
         xyz, numbers = scene(seed)
@@ -152,7 +157,8 @@ def test_arrays_are_those_of_the_papers_own_steps(ids):
 
 
 def test_an_upright_still_body_is_kept_beside_a_livelier_one():
-    """Listening while another speaks is an action; only what is wider than high is furniture (PSP spec 2.1.2)."""
+    """Listening while another speaks is an action; only what is wider than high is furniture (PSP
+    spec 2.1.2)."""
     rng = np.random.default_rng(0)
     lively = figure(rng, 30, 1.7, 0.6, 0.2, [0, 0, 3])
     for height, width, present in (
@@ -201,7 +207,8 @@ def test_a_lone_body_is_never_left_out():
 
 
 def test_ids_that_one_float_holds_are_one_body_in_the_released_arrays_only():
-    """Two ids of a real file differ by 4: exact, they are two people whatever slot they stand in; as floats, slots are all there is."""
+    """Two ids of a real file differ by 4: exact, they are two people whatever slot they stand in;
+    as floats, slots are all there is."""
     xyz = walk(people=2)
     order = np.tile([0, 1], (30, 1))
     order[12:20] = [1, 0]
@@ -215,7 +222,8 @@ def test_ids_that_one_float_holds_are_one_body_in_the_released_arrays_only():
 
 
 def test_a_body_is_one_body_in_whatever_slot_it_stands():
-    """Slots swap when people pass each other: cut in halves by them, both people would jump through the room (PSP spec 2.1.1)."""
+    """Slots swap when people pass each other: cut in halves by them, both people would jump through
+    the room (PSP spec 2.1.1)."""
     xyz = walk(people=2)
     numbers = np.tile(np.array([1, 2], np.uint8), (30, 1))
     swapped, other = xyz.copy(), numbers.copy()
@@ -229,7 +237,8 @@ def test_a_body_is_one_body_in_whatever_slot_it_stands():
 
 
 def test_a_body_that_is_in_a_frame_twice_makes_two():
-    """The sensor repeats an id now and then; a later copy must not overwrite an earlier one, as the released code's third does."""
+    """The sensor repeats an id now and then; a later copy must not overwrite an earlier one, as the
+    released code's third does."""
     xyz = walk(people=3)
     found = scaled300.by_body(
         Clip("c", 0, xyz, bodies=np.tile(np.array([2, 2, 1], np.uint8), (30, 1)))

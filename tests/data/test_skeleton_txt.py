@@ -1,4 +1,5 @@
-"""The text of NTU files: every joint comes back at its place, and a damaged file stops the reader with its name."""
+"""The text of NTU files: every joint comes back at its place, and a damaged file stops the reader
+with its name."""
 
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ def text(
 @settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=6).filter(any), st.booleans())
 def test_what_is_written_is_read(tmp_path_factory, bodies, crlf):
-    """The simulator and NTU share one reader: a slot, frame or axis in the wrong place would be learned as motion."""
+    """The simulator and NTU share one reader: a slot, frame or axis in the wrong place would be
+    learned as motion."""
     path = tmp_path_factory.mktemp("clip") / "S001C001P001R001A001.skeleton"
     xyz, ids, tracking = recording(bodies)
     write(path, xyz, ids, tracking, crlf)
@@ -53,7 +55,8 @@ def test_what_is_written_is_read(tmp_path_factory, bodies, crlf):
 
 
 def test_coordinates_of_a_file_written_by_hand():
-    """Reader and writer could share one mistake: columns and order are checked against the published description."""
+    """Reader and writer could share one mistake: columns and order are checked against the
+    published description."""
     rows = [f"{j}.5 -{j} {j}e-1 nan 2 3 4 5 6 7 8 {j % 3}" for j in range(JOINTS)]
     lines = ["2", "0", "1", f"{TWINS[0]} 0 1 1 1 1 0 0.011 -0.256 2", "25", *rows]
     found = read("\r\n".join(lines).encode(), "by hand")
@@ -97,7 +100,8 @@ def test_more_ids_than_a_byte_counts_are_damage():
 
 
 def test_slots_keep_the_order_of_the_file():
-    """Recipes choose and track bodies; a reader that sorted them would hide the very changes the papers cope with."""
+    """Recipes choose and track bodies; a reader that sorted them would hide the very changes the
+    papers cope with."""
     both = text(bodies=(2,)).splitlines()[1:]
     swapped = text(bodies=(2,), ids=TWINS[::-1]).splitlines()[1:]
     found = read("\n".join(["2", *both, *swapped]).encode())
@@ -127,7 +131,8 @@ def test_slots_keep_the_order_of_the_file():
     ],
 )
 def test_a_damaged_file_is_refused_by_name(content, complaint):
-    """A file read wrongly is a clip learned wrongly; one among 56,880 is found only if the message names it."""
+    """A file read wrongly is a clip learned wrongly; one among 56,880 is found only if the message
+    names it."""
     with pytest.raises(UserError) as caught:
         read(content.encode(), "S001C002P003R001A004.skeleton")
     assert str(caught.value).startswith("S001C002P003R001A004.skeleton: ")

@@ -55,7 +55,8 @@ def holes(frames=40):
 
 
 def test_the_array_is_the_released_one_up_to_the_length():
-    """Only frames that are never read are missing: steps of the released script, one by one, on 300 frames."""
+    """Only frames that are never read are missing: steps of the released script, one by one, on 300
+    frames."""
     sequence, skeleton = holes(), load("kinect_v2")
     x, length = made(sequence)
     bodies = [slow_fill(sequence.xyz[:, :, slot]) for slot in (1, 0)]  # the livelier one first
@@ -86,7 +87,8 @@ def test_the_array_is_the_released_one_up_to_the_length():
 
 
 def test_the_main_actor_stands_upright_at_the_origin_and_faces_the_same_way():
-    """Position and heading of the camera are removed; what is left is the action (SCD-Net spec 2.1)."""
+    """Position and heading of the camera are removed; what is left is the action (SCD-Net spec
+    2.1)."""
     for name, people in (("kinect_v2", 2), ("kinect_v1", 1)):
         x, _ = made(clip(people=people, joints=load(name).joints), people=people, name=name)
         body, skeleton = x[0, :, :, :, 0], load(name)
@@ -107,7 +109,8 @@ def test_bone_lengths_survive():
 
 
 def test_the_spine_goes_up_unless_the_shoulders_tilt_it():
-    """The first rotation alone puts the spine on +z; opposite directions are left alone, as the released code does."""
+    """The first rotation alone puts the spine on +z; opposite directions are left alone, as the
+    released code does."""
     up = spine300.turn(np.array([0.3, -0.2, 0.5]), np.array([0.0, 0.0, 1.0])) @ [0.3, -0.2, 0.5]
     np.testing.assert_allclose(up, [0, 0, np.sqrt(0.38)], atol=1e-12)
     for line in ([0, 0, 0], [0, 0, -2], [0, 0, 3]):
@@ -135,7 +138,8 @@ def test_spread_ignores_frames_without_the_body():
 
 @pytest.mark.parametrize("frames", [1, 7, 300, 420])
 def test_lengths_are_recorded_frames_and_at_most_300(frames):
-    """Longer recordings crash the released loaders; one-frame clips exist in NW-UCLA (SCD-Net spec 2.2)."""
+    """Longer recordings crash the released loaders; one-frame clips exist in NW-UCLA (SCD-Net spec
+    2.2)."""
     x, length = made(clip(frames))
     assert length.tolist() == [min(frames, 300)]
     assert x.shape[2] == min(frames, 300)
@@ -143,7 +147,8 @@ def test_lengths_are_recorded_frames_and_at_most_300(frames):
 
 
 def test_an_absent_body_stays_zero():
-    """Its features are shared by all clips only if it is exactly zero; the shift must not move it."""
+    """Its features are shared by all clips only if it is exactly zero; the shift must not move
+    it."""
     xyz = clip().xyz.copy()
     xyz[:, :, 0] = 0
     x, _ = made(Clip("one", 0, xyz))

@@ -1,4 +1,5 @@
-"""What is written is what is read, or nothing is: clips of any length and number of people, and arrays with their splits."""
+"""What is written is what is read, or nothing is: clips of any length and number of people, and
+arrays with their splits."""
 
 import shutil
 from pathlib import Path
@@ -37,7 +38,8 @@ def files(folder):
 
 
 def test_clips_of_any_length_and_number_of_people_come_back(tmp_path):
-    """All clips share one file: an offset that is wrong by one number moves every joint of every later clip."""
+    """All clips share one file: an offset that is wrong by one number moves every joint of every
+    later clip."""
     written = [
         clip("b", 1, 1, label=3, subject=2, camera=1),
         clip("a", 7, 2, label=1, subject=9, camera=3, setup=5),
@@ -57,7 +59,8 @@ def test_clips_of_any_length_and_number_of_people_come_back(tmp_path):
 
 
 def test_the_layout_in_memory_does_not_matter(tmp_path):
-    """Readers transpose: values in another memory order are the same clip and must be stored as such."""
+    """Readers transpose: values in another memory order are the same clip and must be stored as
+    such."""
     straight = clip("a", 4, 2)
     turned = Clip("a", 0, np.asfortranarray(straight.xyz))
     write_sequences(tmp_path / "s", SPEC, JOINTS, [turned])
@@ -66,7 +69,8 @@ def test_the_layout_in_memory_does_not_matter(tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_bad_coordinate_is_refused_with_clip_and_frame(tmp_path, value):
-    """One NaN turns a whole batch, and by batch normalisation every clip, into NaN; it has to stop at the door."""
+    """One NaN turns a whole batch, and by batch normalisation every clip, into NaN; it has to stop
+    at the door."""
     bad = clip("S001A001", 6, 2)
     bad.xyz[4, 1, 1, 2] = value
     with pytest.raises(UserError, match=r"clip S001A001: coordinate in frame 4 is NaN or infinite"):
@@ -86,14 +90,16 @@ def test_a_clip_of_another_shape_is_refused(tmp_path, shape):
 
 
 def test_a_name_that_occurs_twice_is_refused(tmp_path):
-    """Two files of one name are one clip copied: counted twice, or once in training and once in the test."""
+    """Two files of one name are one clip copied: counted twice, or once in training and once in the
+    test."""
     with pytest.raises(UserError, match=r"names occur twice, e\.g\. b; remove the copies"):
         write_sequences(tmp_path / "s", SPEC, JOINTS, [clip("a"), clip("b"), clip("b", 5)])
     assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_write_leaves_the_earlier_folder_as_it_was(tmp_path):
-    """Reading can fail at the last of 50,000 files; the earlier result must not be half overwritten by then."""
+    """Reading can fail at the last of 50,000 files; the earlier result must not be half overwritten
+    by then."""
 
     def failing():
         yield clip("new")
@@ -108,7 +114,8 @@ def test_an_interrupted_write_leaves_the_earlier_folder_as_it_was(tmp_path):
 
 
 def test_the_name_never_stands_for_a_folder_half_deleted(tmp_path, monkeypatch):
-    """A job killed while it replaces an old result must not leave some of the old files for the next job to read."""
+    """A job killed while it replaces an old result must not leave some of the old files for the
+    next job to read."""
 
     def watched(folder, **options):
         assert Path(folder) != tmp_path / "s"
@@ -131,7 +138,8 @@ def test_replaced_keeps_nothing_of_the_earlier_folder(tmp_path):
 
 
 def test_an_array_comes_back_with_its_splits(tmp_path):
-    """Training and test rows are indices into x: values, order and type of every table must survive the disk."""
+    """Training and test rows are indices into x: values, order and type of every table must survive
+    the disk."""
     before = array()
     write_array(tmp_path / "a", before)
     after = open_array(tmp_path / "a")
@@ -148,7 +156,8 @@ def test_an_array_comes_back_with_its_splits(tmp_path):
 
 
 def test_a_test_clip_with_the_coordinates_of_a_training_clip_is_seen(tmp_path):
-    """Copies between the sides make nearest neighbours look right: they must be found whatever their names and labels say."""
+    """Copies between the sides make nearest neighbours look right: they must be found whatever
+    their names and labels say."""
     first, second, other = clip("a", 5, 2), clip("b", 4), clip("c", 4)
     other.xyz[3, 0, 0, 0] += 1e-6
     copy = Clip("d", 3, np.asfortranarray(first.xyz), subject=4)
@@ -167,7 +176,8 @@ def written_checksum(folder, **changes):
 
 
 def test_the_checksum_is_of_the_contents(tmp_path):
-    """A result is traced to its data by this: equal for equal contents, another one when a single value differs."""
+    """A result is traced to its data by this: equal for equal contents, another one when a single
+    value differs."""
     first = written_checksum(tmp_path / "a")
     assert first == written_checksum(tmp_path / "b")
     x, y, length = array().x.copy(), array().y.copy(), array().length.copy()
@@ -201,7 +211,8 @@ def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path, opened, verb):
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
-    """A table reads every json below results: half a file would stop it, an old one beside an error would mislead it."""
+    """A table reads every json below results: half a file would stop it, an old one beside an error
+    would mislead it."""
     write_json(tmp_path / "rows.json", {"b": 1, "a": [2]})
     before = files(tmp_path)
     with pytest.raises(TypeError):
@@ -210,7 +221,8 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_whose_body_stands_in_a_slot_is_kept(tmp_path):
-    """PSP follows a person through changing slots: with a number at the wrong frame two people become one."""
+    """PSP follows a person through changing slots: with a number at the wrong frame two people
+    become one."""
     numbers = [np.array([[1, 0], [1, 2], [2, 1]], np.uint8), np.array([[1], [0]], np.uint8)]
     written = [clip("a", 3, 2, bodies=numbers[0]), clip("b", 2, 1, bodies=numbers[1])]
     write_sequences(tmp_path / "s", SPEC, JOINTS, iter(written))

@@ -1,4 +1,5 @@
-"""The built-in data set: real NTU text from a seed, with every class by every performer and every defect somewhere."""
+"""The built-in data set: real NTU text from a seed, with every class by every performer and every
+defect somewhere."""
 
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def whole():
 
 
 def test_the_same_seed_writes_the_same_bytes(tiny, tmp_path):
-    """Results on this data set are compared by its checksum: a second machine must make the same files."""
+    """Results on this data set are compared by its checksum: a second machine must make the same
+    files."""
     DATASET.make(TINY, tmp_path)
     files = sorted(path.name for path in tiny.iterdir())
     assert files == sorted(path.name for path in tmp_path.iterdir())
@@ -55,7 +57,8 @@ def test_another_seed_is_another_data_set(tiny, tmp_path):
 
 
 def test_a_clip_depends_on_its_name_alone(tiny):
-    """More performers or fewer classes must leave the other clips alone, so that sizes can be compared."""
+    """More performers or fewer classes must leave the other clips alone, so that sizes can be
+    compared."""
     name = Name(1, 2, 1, 1, 5)
     larger = TINY.model_copy(update={"performers": 7, "repetitions": 3, "actions": CLASSES[4:6]})
     found = skeleton_txt.read(tiny / f"{name}.skeleton")
@@ -78,7 +81,8 @@ def test_noise_leaves_the_motion_alone():
 
 
 def test_counts_equal_what_is_expected(tiny):
-    """parse compares the two: an expectation that is wrong, or a clip that is missing, stops the run here."""
+    """parse compares the two: an expectation that is wrong, or a clip that is missing, stops the
+    run here."""
     sequences = list(parse.clips(DATASET, tiny))
     for split, rule in SPEC.splits.items():
         sides = [rule(sequence) for sequence in sequences]
@@ -94,7 +98,8 @@ def test_expected_counts_add_up(performers, cameras):
 
 
 def test_splits_are_disjoint_by_performer_and_by_camera(tiny):
-    """A performer on both sides of xsub, or a view on both sides of xview, and the score means nothing."""
+    """A performer on both sides of xsub, or a view on both sides of xview, and the score means
+    nothing."""
     for split, group in (("xsub", "subject"), ("xview", "camera")):
         sides = {"train": set(), "test": set()}
         for sequence in parse.clips(DATASET, tiny):
@@ -105,7 +110,8 @@ def test_splits_are_disjoint_by_performer_and_by_camera(tiny):
 
 
 def test_every_performer_does_every_action_before_every_camera():
-    """A class that only some performers or cameras have is recognised by them instead of by its motion."""
+    """A class that only some performers or cameras have is recognised by them instead of by its
+    motion."""
     cfg = Config()
     names = clip_names(cfg)
     assert len(names) == len(set(names)) == 12 * 3 * cfg.repetitions * 14
@@ -127,7 +133,8 @@ def test_labels_and_people_come_from_the_name(tiny):
 
 
 def test_two_people_are_there_in_the_classes_of_two(whole):
-    """A second body is part of the action in two classes and furniture, seldom and not for long, in the others."""
+    """A second body is part of the action in two classes and furniture, seldom and not for long, in
+    the others."""
     full = {
         people: [
             s.xyz.shape[2] >= 2 and (s.ids != 0).all(1).mean() > 0.5
@@ -160,7 +167,8 @@ def test_each_defect_occurs_and_stays_the_exception(whole):
 
 
 def test_one_frame_does_not_give_the_class_away(whole):
-    """Posture alone must not solve the data set: the mean posture of a clip separates pairs of classes no better than chance."""
+    """Posture alone must not solve the data set: the mean posture of a clip separates pairs of
+    classes no better than chance."""
     posture, label, odd = [], [], []
     for name, s in whole.items():
         body = s.xyz[:, :, 0][s.ids[:, 0] != 0]
@@ -173,7 +181,8 @@ def test_one_frame_does_not_give_the_class_away(whole):
 
 
 def test_coordinates_tell_less_than_two_in_five_actions():
-    """The floor that pre-training must leave behind: 1-NN on PSTL's arrays of the settings in params.yaml, performers held out."""
+    """The floor that pre-training must leave behind: 1-NN on PSTL's arrays of the settings in
+    params.yaml, performers held out."""
     cfg = validated(
         Config, config.load(ROOT / "params.yaml").datasets["synthetic"], "datasets.synthetic"
     )

@@ -1,4 +1,5 @@
-"""Simulated untrimmed recordings: PKU-MMD's files, read by PKU-MMD's reader, with labels that sit where the movement is."""
+"""Simulated untrimmed recordings: PKU-MMD's files, read by PKU-MMD's reader, with labels that sit
+where the movement is."""
 
 import numpy as np
 import pytest
@@ -67,7 +68,8 @@ def test_intervals_are_clips_too(raw, tmp_path):
 
 
 def test_people_are_those_of_the_trimmed_set():
-    """An encoder from `synthetic` is tried here: its training performers must not be tested, so numbers must mean the same people."""
+    """An encoder from `synthetic` is tried here: its training performers must not be tested, so
+    numbers must mean the same people."""
     assert [SPEC.splits["xsub"](_pku.clip_named(f"A01N{n:02d}-L")) for n in (1, 2, 3)] == [
         "train",
         "test",

@@ -1,4 +1,5 @@
-"""UTKinect: rows, times and labels are where the files say, and the real recordings are what the skeleton table says."""
+"""UTKinect: rows, times and labels are where the files say, and the real recordings are what the
+skeleton table says."""
 
 import shutil
 from collections import Counter
@@ -31,7 +32,8 @@ def write(folder, times=(10, 12, 12, 14, 20, 24), labels=LABELS, width=1 + 3 * J
 
 
 def test_rows_are_found_by_their_time(tmp_path):
-    """Column one is a time stamp with uneven steps: taken for an index, every interval would lie elsewhere."""
+    """Column one is a time stamp with uneven steps: taken for an index, every interval would lie
+    elsewhere."""
     (recording,) = parse.recordings(utkinect.DATASET, write(tmp_path))
     assert recording.times.tolist() == [10, 12, 14, 20, 24]
     np.testing.assert_array_equal(
@@ -66,7 +68,8 @@ def test_what_is_damaged_is_named(tmp_path, changes, message):
 
 
 def test_every_performer_is_left_out_once():
-    """Leave-one-out with a performer on both sides, or with nobody tested, would be an average over something else."""
+    """Leave-one-out with a performer on both sides, or with nobody tested, would be an average over
+    something else."""
     performers = range(1, 11)
     splits = {
         name: rule
@@ -111,7 +114,8 @@ def recordings(folder):
 
 
 def test_counts_are_those_of_the_release(folder, recordings):
-    """20 recordings, every class twice by each performer but one `carry`; the splits have the counts they state."""
+    """20 recordings, every class twice by each performer but one `carry`; the splits have the
+    counts they state."""
     assert len(recordings) == 20
     assert (
         sum(len(r.times) for r in recordings) == 15_318
@@ -126,7 +130,8 @@ def test_counts_are_those_of_the_release(folder, recordings):
 
 
 def test_corrected_labels_are_used(recordings):
-    """In the original list `push` of s03_e01 begins a thousand frames early and swallows `throw`."""
+    """In the original list `push` of s03_e01 begins a thousand frames early and swallows
+    `throw`."""
     third = next(r for r in recordings if r.clip.name == "s03_e01")
     assert (6, 3556.0, 3622.0) in third.actions
 
@@ -155,7 +160,8 @@ def test_the_original_list_is_read_as_the_corrected_one(folder, recordings, tmp_
 
 
 def test_joint_order_is_the_anatomy(recordings):
-    """The release names no joints: a wrong table would give a body whose bones change length and whose head is not on top."""
+    """The release names no joints: a wrong table would give a body whose bones change length and
+    whose head is not on top."""
     names = {name: i for i, name in enumerate(SKELETON.names)}
     xyz = np.concatenate([r.clip.xyz[:, :, 0] for r in recordings])
     bones = np.linalg.norm(xyz - xyz[:, list(SKELETON.parents)], axis=-1)
@@ -173,14 +179,16 @@ def test_joint_order_is_the_anatomy(recordings):
     height = np.median(xyz[:, :, 1], 0)
     order = ["head", "shoulder centre", "spine", "left knee", "left ankle", "left foot"]
     assert (np.diff(height[[names[n] for n in order]]) < 0).all()
-    # Chance permutations of joints fail this: bones of the table are much shorter than distances between random joints.
+    # Chance permutations of joints fail this: bones of the table are much shorter than distances
+    # between random joints.
     shuffled = np.random.default_rng(0).permutation(J)
     mixed = np.linalg.norm(xyz[:, shuffled] - xyz[:, shuffled][:, list(SKELETON.parents)], axis=-1)
     assert np.median(mixed, 0).sum() > 1.5 * length.sum()
 
 
 def test_left_is_left(recordings):
-    """Who faces a Kinect has the right hand at larger x; with sides exchanged, mirroring would teach the wrong body."""
+    """Who faces a Kinect has the right hand at larger x; with sides exchanged, mirroring would
+    teach the wrong body."""
     facing = np.concatenate([r.clip.xyz[:, :, 0] for r in recordings])
     left, right = SKELETON.shoulders
     assert ((facing[:, right] - facing[:, left])[:, 0] > 0).mean() > 0.8

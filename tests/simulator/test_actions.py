@@ -1,4 +1,5 @@
-"""The actions: pairs that share their postures and differ in one stated way, performed by anyone with either hand."""
+"""The actions: pairs that share their postures and differ in one stated way, performed by anyone
+with either hand."""
 
 import numpy as np
 import pytest
@@ -66,7 +67,8 @@ def test_fast_and_slow_differ_in_speed_alone(slow, fast, joint, seed):
 
 @pytest.mark.parametrize("name", ["march on the spot", "run on the spot"])
 def test_arms_swing_against_the_legs(name):
-    """People walk with the arm of the other side; an arm and leg of one side would be another movement."""
+    """People walk with the arm of the other side; an arm and leg of one side would be another
+    movement."""
     xyz = scene(name)[20:70]
     knees, hands = (
         xyz[:, JOINT[f"left {j}"], 0] - xyz[:, JOINT[f"right {j}"], 0] for j in ("knee", "hand")
@@ -153,7 +155,8 @@ def test_either_hand_leads(action):
 
 
 def test_performers_have_a_manner_of_their_own():
-    """The same action by two performers must differ more than two performances by one of them, or subjects do not matter."""
+    """The same action by two performers must differ more than two performances by one of them, or
+    subjects do not matter."""
     manner = Manner(sway_deg=0, duration=(1, 1), idle=0, handedness=1)
     people = [draw_performer(np.random.default_rng(seed), manner) for seed in range(2)]
     assert abs(np.log(people[0].tempo / people[1].tempo)) > 0.01

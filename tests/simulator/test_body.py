@@ -26,7 +26,8 @@ def bones(xyz):
 
 
 def test_bones_keep_their_length_whatever_the_angles():
-    """A recipe that looks for bad recordings measures bones; the simulator must not produce rubber arms on its own."""
+    """A recipe that looks for bad recordings measures bones; the simulator must not produce rubber
+    arms on its own."""
     rng = np.random.default_rng(0)
     angles = {channel: rng.uniform(-120, 120, FRAMES) for channel in CHANNELS}
     length = bones(pose(draw_body(rng, 0.06), angles))
@@ -35,7 +36,8 @@ def test_bones_keep_their_length_whatever_the_angles():
 
 
 def test_a_person_at_rest_stands_upright_and_symmetric():
-    """Left and right, up and down, front and back are conventions: one of them turned round makes another data set."""
+    """Left and right, up and down, front and back are conventions: one of them turned round makes
+    another data set."""
     x, y, z = posed(heading=0).T
     for left, right in SKELETON.left_right:
         assert x[left] == pytest.approx(-x[right])
@@ -85,7 +87,8 @@ def test_heading_turns_the_whole_body():
 
 
 def test_people_differ_in_size_and_proportions():
-    """Cross-subject evaluation needs subjects: the bones of two performers must not be the same, nor scaled copies."""
+    """Cross-subject evaluation needs subjects: the bones of two performers must not be the same,
+    nor scaled copies."""
     one, two = (
         bones(pose(draw_body(numpy_generator(0, "body", i), 0.06), {"heading": np.zeros(1)}))
         for i in range(2)

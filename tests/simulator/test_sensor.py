@@ -1,4 +1,5 @@
-"""The simulated sensor: it changes where things are seen from and how well, and makes the defects that real files have."""
+"""The simulated sensor: it changes where things are seen from and how well, and makes the defects
+that real files have."""
 
 import numpy as np
 import pytest
@@ -47,7 +48,8 @@ def test_a_view_is_a_rigid_motion_in_front_of_the_camera(camera):
 
 
 def test_someone_who_faces_the_camera_has_the_left_hand_at_smaller_x():
-    """The x axis of a Kinect grows to the sensor's left: turned round, every clip would be its mirror image."""
+    """The x axis of a Kinect grows to the sensor's left: turned round, every clip would be its
+    mirror image."""
     seen = view(scene()[0, :, 0], Camera(0, 0, 1, 3))
     assert seen[JOINT["left shoulder"], 0] < seen[JOINT["right shoulder"], 0]
 
@@ -111,7 +113,8 @@ def test_dropped_frames_shorten_the_recording():
 
 
 def test_frames_without_a_body_are_all_zero_and_never_the_first():
-    """A gap is not a person at the origin; with the first frame empty there would be nothing to begin with."""
+    """A gap is not a person at the origin; with the first frame empty there would be nothing to
+    begin with."""
     found = filmed(empty=1.0)
     gone = (found.ids == 0).all(1)
     assert 1 <= gone.sum() <= 4
@@ -121,7 +124,8 @@ def test_frames_without_a_body_are_all_zero_and_never_the_first():
 
 
 def test_a_ghost_hardly_moves_and_is_wider_than_tall():
-    """Denoising rules of the literature look for exactly this; a ghost they cannot find would test nothing."""
+    """Denoising rules of the literature look for exactly this; a ghost they cannot find would test
+    nothing."""
     found = filmed(ghost=1.0)
     assert found.xyz.shape[2] == 2
     (ghost,) = {i for i in np.unique(found.ids) if i and (found.ids == i).sum() < FRAMES}
@@ -133,7 +137,8 @@ def test_a_ghost_hardly_moves_and_is_wider_than_tall():
 
 
 def test_bodies_exchange_slots_without_moving():
-    """The order inside a frame is no identity: after the change the ids are exchanged, and tracks by id stay smooth."""
+    """The order inside a frame is no identity: after the change the ids are exchanged, and tracks
+    by id stay smooth."""
     found = filmed(people=2, slot_change=1.0)
     first = np.unique(found.ids[:, 0])
     assert len(first) == 2
@@ -147,7 +152,8 @@ def test_bodies_exchange_slots_without_moving():
 
 
 def test_a_partner_may_vanish_for_a_while():
-    """Trackers meet bodies that come back; slots behind a missing body move up, as in real files."""
+    """Trackers meet bodies that come back; slots behind a missing body move up, as in real
+    files."""
     found = filmed(people=2, absence=1.0)
     count = (found.ids != 0).sum(1)
     assert set(np.unique(count)) == {1, 2}

@@ -15,7 +15,8 @@ def take(seed=0, actions=ACTIONS_OF_ONE):
 
 
 def test_every_action_once_with_a_pause_around_it():
-    """A detector is scored on these spans: one that is missing, or overlaps its neighbour, is an error of the ground truth."""
+    """A detector is scored on these spans: one that is missing, or overlaps its neighbour, is an
+    error of the ground truth."""
     scene, spans = take()
     assert sorted(label for label, _, _ in spans) == list(range(len(ACTIONS_OF_ONE)))
     edges = [0, *(frame for _, first, last in spans for frame in (first, last + 1)), len(scene)]
@@ -25,7 +26,10 @@ def test_every_action_once_with_a_pause_around_it():
 
 
 def test_people_move_where_the_labels_say():
-    """Spans that are shifted against the movement would make a perfect detector look bad. Hands are faster in actions than between."""
+    """Spans that are shifted against the movement would make a perfect detector look bad.
+
+    Hands are faster in actions than between.
+    """
     for seed in range(3):
         scene, spans = take(seed)
         speed = np.linalg.norm(np.diff(scene[:, :, 0], axis=0), axis=-1).mean(1)
@@ -36,7 +40,8 @@ def test_people_move_where_the_labels_say():
 
 
 def test_nothing_jumps_at_a_seam():
-    """A jump would give away where an action begins; no joint may be faster there than it is in some movement."""
+    """A jump would give away where an action begins; no joint may be faster there than it is in
+    some movement."""
     scene, spans = take()
     speed = np.linalg.norm(np.diff(scene[:, :, 0], axis=0), axis=-1).max(1)
     seams = [frame - 1 for _, first, last in spans for frame in (first, last + 1)]

@@ -5,7 +5,8 @@ from pstl.skeletons.graph import directed_partition, spatial_partition
 
 
 def test_partition_of_25_joints_is_that_of_the_released_code():
-    """The graph decides which joints mix; the counts and values are those of PSTL spec 3, quirk included."""
+    """The graph decides which joints mix; the counts and values are those of PSTL spec 3, quirk
+    included."""
     a = spatial_partition(load("kinect_v2"))
     assert a.shape == (3, 25, 25)
     assert [(subset != 0).sum() for subset in a] == [25, 40, 8]
@@ -30,7 +31,8 @@ def test_subsets_are_disjoint_and_cover_the_bones():
 
 
 def test_directed_partition_sends_children_to_parents_and_back():
-    """CTR-GCN starts from this graph; reversed directions would still train, to other numbers (SCD-Net spec 4.1, 11)."""
+    """CTR-GCN starts from this graph; reversed directions would still train, to other numbers
+    (SCD-Net spec 4.1, 11)."""
     for name in ("kinect_v1", "kinect_v2"):
         skeleton = load(name)
         own, inward, outward = directed_partition(skeleton)

@@ -6,7 +6,8 @@ from pstl.skeletons.mapping import joints_of
 
 
 def test_places_with_two_names_are_one():
-    """The trunk is named differently by the two Kinects: a hip taken for a spine would bend every transferred body."""
+    """The trunk is named differently by the two Kinects: a hip taken for a spine would bend every
+    transferred body."""
     old, new = load("kinect_v1").names, load("kinect_v2").names
     found = {old[i]: new[j] for i, j in enumerate(joints_of("kinect_v1", "kinect_v2"))}
     assert found["hip centre"] == "spine base"

@@ -6,7 +6,8 @@ import pytest
 from pstl.errors import UserError
 from pstl.skeletons import load, names, pyramid
 
-# PSP spec 4.1 and 4.2, regions in the paper's order: left arm, right arm, left leg, right leg, torso.
+# PSP spec 4.1 and 4.2, regions in the paper's order: left arm, right arm, left leg, right leg,
+# torso.
 REGIONS = ("left arm", "right arm", "left leg", "right leg", "trunk")
 PART_OF = {
     "kinect_v2": "0 0 1 1 2 2 2 3 4 4 4 5 6 6 7 7 8 8 9 9 0 3 3 5 5",
@@ -25,7 +26,8 @@ def numbers(text):
 
 @pytest.mark.parametrize("name", names())
 def test_the_hierarchy_is_consistent(name):
-    """A joint whose part lies in another region than the joint itself would attend to the wrong limb."""
+    """A joint whose part lies in another region than the joint itself would attend to the wrong
+    limb."""
     p = pyramid.build(load(name))
     assert np.array_equal(p.body_of, p.body_of_part[p.part_of])
     assert sorted(set(p.part_of)) == list(range(10))
@@ -44,7 +46,8 @@ def test_groups_are_the_papers(name):
 
 
 def test_weights_follow_from_the_groups():
-    """0.2, 0.12 and 0.24 for 25 joints are the released constants; other bodies get theirs by the same rule (PSP spec 5)."""
+    """0.2, 0.12 and 0.24 for 25 joints are the released constants; other bodies get theirs by the
+    same rule (PSP spec 5)."""
     v2, v1 = (pyramid.build(load(name)) for name in ("kinect_v2", "kinect_v1"))
     assert (v2.body_to_part, v2.part_to_joint, v2.body_to_joint) == pytest.approx((0.2, 0.12, 0.24))
     assert (v1.body_to_part, v1.part_to_joint, v1.body_to_joint) == pytest.approx((0.2, 0.15, 0.2))

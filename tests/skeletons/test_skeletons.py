@@ -1,4 +1,5 @@
-"""The tables of joints are bodies: trees whose sides mirror each other and whose parts cover them once."""
+"""The tables of joints are bodies: trees whose sides mirror each other and whose parts cover them
+once."""
 
 import dataclasses
 import re
@@ -14,7 +15,8 @@ every_skeleton = pytest.mark.parametrize("skeleton", SKELETONS, ids=NAMES)
 
 
 def test_kinect_v2_is_the_graph_of_the_paper():
-    """Masking draws joints by degree: one bone hung elsewhere changes what is masked in every batch (PSTL spec 3)."""
+    """Masking draws joints by degree: one bone hung elsewhere changes what is masked in every batch
+    (PSTL spec 3)."""
     skeleton = load("kinect_v2")
     pairs = "1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19 22-23 23-8 24-25 25-12"
     published = {
@@ -105,7 +107,8 @@ def test_joints_are_in_the_order_of_the_sensors_enumeration(name, enumeration):
 
 
 def test_kinect_v1_has_the_same_kind_of_root():
-    """With the degrees of a 20-joint body the hub is the shoulder centre, as on the 25-joint body."""
+    """With the degrees of a 20-joint body the hub is the shoulder centre, as on the 25-joint
+    body."""
     skeleton = load("kinect_v1")
     assert skeleton.joints == 20
     assert skeleton.names[skeleton.centre] == "shoulder centre"
@@ -114,7 +117,8 @@ def test_kinect_v1_has_the_same_kind_of_root():
 
 @every_skeleton
 def test_every_bone_leads_to_the_centre(skeleton):
-    """A body is one tree: V - 1 bones, and from every joint the parents end at the centre, without a circle."""
+    """A body is one tree: V - 1 bones, and from every joint the parents end at the centre, without
+    a circle."""
     assert len(skeleton.edges) == skeleton.joints - 1
     assert skeleton.parents[skeleton.centre] == skeleton.centre
     for joint in range(skeleton.joints):
@@ -126,7 +130,8 @@ def test_every_bone_leads_to_the_centre(skeleton):
 
 @every_skeleton
 def test_the_mirror_swaps_sides_and_keeps_bones(skeleton):
-    """A mirrored body is a body: applied twice nothing changes, bones fall on bones, left names on right names."""
+    """A mirrored body is a body: applied twice nothing changes, bones fall on bones, left names on
+    right names."""
     mirror = skeleton.mirror
     assert [mirror[j] for j in mirror] == list(range(skeleton.joints))
     assert {(mirror[child], mirror[parent]) for child, parent in skeleton.edges} == set(
@@ -143,7 +148,8 @@ def test_the_mirror_swaps_sides_and_keeps_bones(skeleton):
 
 @every_skeleton
 def test_parts_cover_the_body_once(skeleton):
-    """A joint in two parts would be masked twice as often, one in none never; sides must have equal parts."""
+    """A joint in two parts would be masked twice as often, one in none never; sides must have equal
+    parts."""
     assert sorted(j for part in skeleton.parts.values() for j in part) == list(
         range(skeleton.joints)
     )
@@ -155,7 +161,8 @@ def test_parts_cover_the_body_once(skeleton):
 
 @every_skeleton
 def test_the_adjacency_holds_the_bones_and_nothing_else(skeleton):
-    """Graph convolutions see the body through this matrix: symmetric, no self-loops, one entry per bone and direction."""
+    """Graph convolutions see the body through this matrix: symmetric, no self-loops, one entry per
+    bone and direction."""
     a = skeleton.adjacency
     assert (a == a.T).all()
     assert a.trace() == 0

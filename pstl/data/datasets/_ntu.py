@@ -1,5 +1,5 @@
-"""What NTU RGB+D 60 and 120 share: names, splits, missing clips, class names, and how a file becomes
-a clip."""
+"""What NTU RGB+D 60 and 120 share: names, splits, missing clips, class names, and how a file
+becomes a clip."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -119,7 +119,8 @@ class Ntu(Dataset):
 
 @cache
 def missing() -> frozenset[str]:
-    """The authors' 535 clips with missing or incomplete skeletons; the 302 of NTU-60 are among them.
+    """The authors' 535 clips with missing or incomplete skeletons; the 302 of NTU-60 are among
+    them.
 
     The names in shahroudy/NTURGB-D, Matlab/NTU_RGBD120_samples_with_missing_skeletons.txt, sorted.
     """

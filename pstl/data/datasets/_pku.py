@@ -1,5 +1,5 @@
-"""What both phases of PKU-MMD share: how an untrimmed recording, its labels and the lists of recordings
-become clips."""
+"""What both phases of PKU-MMD share: how an untrimmed recording, its labels and the lists of
+recordings become clips."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,7 +146,8 @@ def notes(
 def _sides(
     spec: DatasetSpec, texts: Mapping[str, Mapping[str, str]], recordings: Sequence[str]
 ) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """split -> recording -> side, as the release lists them; and how that differs from the rules."""
+    """split -> recording -> side, as the release lists them; and how that differs from the
+    rules."""
     sides, remarks = {}, list[str]()
     for split, word in (("xsub", "subject"), ("xview", "view")):
         files = next((files for remote, files in texts.items() if word in remote), {})
@@ -198,7 +199,10 @@ def _values(line: str) -> list[str]:
 def differences(
     split: str, file: str, listed: Mapping[str, str], rule: Rule, recordings: Sequence[str]
 ) -> list[str]:
-    """How the release's list differs from the rule the literature states. The list is what counts."""
+    """How the release's list differs from the rule the literature states.
+
+    The list is what counts.
+    """
     present = {recording.removesuffix(".txt") for recording in recordings}
     other = [name for name, side in sorted(listed.items()) if rule(clip_named(name)) != side]
     unnamed, absent = sorted(present - set(listed)), sorted(set(listed) - present)

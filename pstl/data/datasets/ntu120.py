@@ -1,5 +1,5 @@
-"""NTU RGB+D 120: 114,480 clips of 120 actions, 106 performers, 32 set-ups; NTU RGB+D 60 is a part of
-it."""
+"""NTU RGB+D 120: 114,480 clips of 120 actions, 106 performers, 32 set-ups; NTU RGB+D 60 is a part
+of it."""
 
 import itertools
 

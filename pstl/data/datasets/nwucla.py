@@ -1,5 +1,5 @@
-"""Northwestern-UCLA Multiview Action 3D, as the `all_sqe` skeleton release that Shift-GCN, CTR-GCN and
-their successors use."""
+"""Northwestern-UCLA Multiview Action 3D, as the `all_sqe` skeleton release that Shift-GCN, CTR-GCN
+and their successors use."""
 
 from typing import Any
 

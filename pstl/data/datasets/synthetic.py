@@ -1,4 +1,5 @@
-"""The built-in data set: simulated people, filmed by a simulated Kinect v2, in files like NTU RGB+D's.
+"""The built-in data set: simulated people, filmed by a simulated Kinect v2, in files like NTU
+RGB+D's.
 
 For trying the true path from text to table without asking anyone for data, and for experiments
 whose cause is known. Each clip is a performance of its own; unlike NTU, the three cameras do not

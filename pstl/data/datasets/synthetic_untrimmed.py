@@ -1,5 +1,5 @@
-"""Simulated people in untrimmed recordings with timed labels, in files like those of PKU-MMD and read
-by its reader.
+"""Simulated people in untrimmed recordings with timed labels, in files like those of PKU-MMD and
+read by its reader.
 
 For temporal detection without asking anyone for data. The performers are those of `synthetic`, and
 odd ones train in both, so an encoder trained there can be tried here; the takes are others. Ten

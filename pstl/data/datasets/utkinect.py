@@ -1,5 +1,5 @@
-"""UTKinect-Action3D: ten performers do ten actions in one continuous recording, twice; untrimmed with
-timed labels, and cut."""
+"""UTKinect-Action3D: ten performers do ten actions in one continuous recording, twice; untrimmed
+with timed labels, and cut."""
 
 import re
 from collections.abc import Sequence

@@ -1,7 +1,9 @@
-"""Numbers out of ASCII text by array operations: positions of all words in one pass, values of the wanted ones in another.
+"""Numbers out of ASCII text by array operations: positions of all words in one pass, values of the
+wanted ones in another.
 
-A column that nobody reads costs the pass over its bytes and no conversion. The values are those of float(), bit for bit: up to
-15 digits make an exact integer, and one division by an exact power of ten rounds it once; all other words go through float().
+A column that nobody reads costs the pass over its bytes and no conversion. The values are those of
+float(), bit for bit: up to 15 digits make an exact integer, and one division by an exact power of
+ten rounds it once; all other words go through float().
 """
 
 import re
@@ -20,7 +22,8 @@ EXACT = 10.0 ** np.arange(WORD + 1)
 
 
 def _bytes(values: Sequence[int]) -> np.uint64:
-    """Eight bytes as one integer, the first in the lowest byte, as characters are loaded from a text."""
+    """Eight bytes as one integer, the first in the lowest byte, as characters are loaded from a
+    text."""
     return np.uint64(int.from_bytes(bytes(values), "little"))
 
 
@@ -32,7 +35,8 @@ def _table(rows: Iterable[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 # number of characters -> which of the WORD bytes before a word's end they fill
 OWN = _table([255 * (i >= WORD - count) for i in range(WORD)] for count in range(WORD + 1))
-# A word's point is told by a number: 0 for none, FIRST + its place among the WORD bytes, more than LAST if there are several.
+# A word's point is told by a number: 0 for none, FIRST + its place among the WORD bytes, more than
+# LAST if there are several.
 FIRST, LAST = WORD + 1, 2 * WORD
 PLACE = tuple(_bytes([FIRST + 8 * part + i for i in reversed(range(8))]) for part in (0, 1))
 UNTIL = _table(
@@ -58,11 +62,13 @@ class NotANumber(ValueError):
 
 @dataclass(frozen=True)
 class Words:
-    """The words of a text, separated by spaces, tabs and line ends: word i is data[start[i] : end[i]].
+    """The words of a text, separated by spaces, tabs and line ends: word i is data[start[i] :
+    end[i]].
 
-    padded: (WORD + bytes,) uint8, the text behind a margin, so that every word has WORD bytes before its end; a byte-order mark
-    in front is blank there.   start, end: (words,) int32.   begins_line: (words,) bool, whether a line end, LF, CRLF or CR, stands
-    between a word and the one before.
+    padded: (WORD + bytes,) uint8, the text behind a margin, so that every word has WORD bytes
+    before its end; a byte-order mark in front is blank there.   start, end: (words,) int32.
+    begins_line: (words,) bool, whether a line end, LF, CRLF or CR, stands between a word and the
+    one before.
     """
 
     data: bytes
@@ -83,7 +89,10 @@ class Words:
         return [self.data[start:end] for start, end in ends]
 
     def values(self, index: np.ndarray) -> np.ndarray:
-        """The words `index` (any shape) as float64. Raises: NotANumber at the first that is none."""
+        """The words `index` (any shape) as float64.
+
+        Raises: NotANumber at the first that is none.
+        """
         flat = index.reshape(-1)
         value = np.empty(len(flat))
         for first in range(0, len(flat), BATCH):
@@ -91,7 +100,10 @@ class Words:
         return value.reshape(index.shape)
 
     def fill(self, value: np.ndarray, index: np.ndarray) -> None:
-        """Write the words `index` (n,) into `value` (n,) of float64, best some BATCH at a time. Raises: NotANumber."""
+        """Write the words `index` (n,) into `value` (n,) of float64, best some BATCH at a time.
+
+        Raises: NotANumber.
+        """
         end = self.end[index].astype(np.intp)
         value[:], is_decimal = _decimals(self.padded, end, end - self.start[index])
         if not is_decimal.all():
@@ -101,7 +113,8 @@ class Words:
     def check_numeric(self) -> None:
         """Every word, read or not, must be a number. Raises: NotANumber.
 
-        Words of digits, signs and points alone are judged by their characters; only the rare others go through float().
+        Words of digits, signs and points alone are judged by their characters; only the rare others
+        go through float().
         """
         self._check_lengths()
         others = self.data.translate(None, DECIMAL)
@@ -120,7 +133,8 @@ class Words:
             self._check_at((odd + first).astype(np.int32))
 
     def _check_at(self, places: np.ndarray) -> None:
-        """The words in which these places (n,) of the text are must be numbers. int32 as `start`, so that searching copies nothing."""
+        """The words in which these places (n,) of the text are must be numbers. int32 as `start`,
+        so that searching copies nothing."""
         if len(places):
             index = np.searchsorted(self.start, places, side="right") - 1
             self._floats(np.unique(np.maximum(index, 0)))
@@ -133,7 +147,10 @@ class Words:
                 raise NotANumber(index, self[index])
 
     def _floats(self, index: np.ndarray) -> list[float]:
-        """Words `index` (n,) by float(), which takes 1_000 too. Raises: NotANumber at the first that is none."""
+        """Words `index` (n,) by float(), which takes 1_000 too.
+
+        Raises: NotANumber at the first that is none.
+        """
         texts = self.texts(index)
         try:
             numbers = list(map(float, texts))
@@ -165,8 +182,9 @@ def _is_number(text: bytes) -> bool:
 
 
 def words(data: bytes) -> Words:
-    """Find the words of a text of less than 2 GiB. Memory: at most eight times the text, results included.
+    """Find the words of a text of less than 2 GiB.
 
+    Memory: at most eight times the text, results included.
     >>> words(b"1 -2.5\\r\\n3e2 ").values(np.arange(3)).tolist()
     [1.0, -2.5, 300.0]
     """
@@ -192,11 +210,15 @@ class _Parts:
             list[np.ndarray](),
         )
         self._carriage_returns = carriage_returns
-        # Of the blank before the next word: its place, and whether a line has ended since the last word.
+        # Of the blank before the next word: its place, and whether a line has ended since the last
+        # word.
         self._place, self._ended = np.int32(-1), np.bool_(True)
 
     def add(self, block: np.ndarray, blank: np.ndarray, first: int) -> None:
-        """block: (n,) uint8, bytes of the text from number `first` on.   blank: places in it of what separates words."""
+        """block: (n,) uint8, bytes of the text from number `first` on.
+
+        blank: places in it of what separates words.
+        """
         place = np.empty(1 + len(blank), np.int32)
         place[0] = self._place
         np.add(blank, first, out=place[1:], casting="unsafe")
@@ -230,7 +252,8 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
 def _decimals(
     padded: np.ndarray, end: np.ndarray, length: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Words as float64, and whether each is one that is read here: a sign, at most DIGITS digits and a point. No loop over characters.
+    """Words as float64, and whether each is one that is read here: a sign, at most DIGITS digits
+    and a point. No loop over characters.
 
     Eight characters are the bytes of one integer, in which what all of them need is done at once.
     """
@@ -256,7 +279,8 @@ def _decimals(
     )
     known &= (point <= LAST) & (count - (point > 0) <= DIGITS) & (count > (point > 0))
     point = np.minimum(point, LAST)
-    # What stands before the point, and the point itself, make room for nothing: one byte further, the point falls out.
+    # What stands before the point, and the point itself, make room for nothing: one byte further,
+    # the point falls out.
     high, low = parts
     moved = (high << np.uint64(8), low << np.uint64(8) | high >> np.uint64(56))
     high, low = (
@@ -271,7 +295,8 @@ def _decimals(
 
 
 def _eight_digits(v: np.ndarray) -> np.ndarray:
-    """(n,) uint64 of eight digits, one a byte, the first in the lowest -> the numbers they make: neighbours joined, three times."""
+    """(n,) uint64 of eight digits, one a byte, the first in the lowest -> the numbers they make:
+    neighbours joined, three times."""
     v = (v * np.uint64(2561)) >> np.uint64(8)
     v = ((v & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)
     return ((v & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(32)

@@ -1,4 +1,5 @@
-"""The frame of a `.skeleton` text: where its bodies stand, and whether every line is what it should be."""
+"""The frame of a `.skeleton` text: where its bodies stand, and whether every line is what it should
+be."""
 
 import numpy as np
 
@@ -20,7 +21,8 @@ CHUNK = 96  # bodies that are converted in one go
 
 
 def walk(values: Words, name: str) -> tuple[int, np.ndarray]:
-    """Number of frames, and (B, 3) int64 of every body: frame, slot, number of its first value; steps over frame headers only."""
+    """Number of frames, and (B, 3) int64 of every body: frame, slot, number of its first value;
+    steps over frame headers only."""
     frames = _integer(values[0], "a number of frames", name)
     bodies: list[tuple[int, int, int]] = []
     at, total, frame = 1, len(values), 0
@@ -52,7 +54,8 @@ def walk(values: Words, name: str) -> tuple[int, np.ndarray]:
 
 
 def _empty_frames(values: Words, at: int, most: int) -> int:
-    """How many frames without a body, of which the first is value `at`, follow one another; at least 1, and BATCH are looked at."""
+    """How many frames without a body, of which the first is value `at`, follow one another; at
+    least 1, and BATCH are looked at."""
     last = min(at + most, at + BATCH, len(values))
     start, end = values.start[at:last], values.end[at:last]
     is_zero = (end - start == 1) & (values.padded[WORD:][start] == ord("0"))
@@ -77,7 +80,8 @@ def _check_joint_counts(values: Words, bodies: np.ndarray, name: str) -> None:
 
 
 def check_lines(values: Words, bodies: np.ndarray, name: str) -> None:
-    """Every count, body and joint is a line: one value lost and one gained elsewhere would shift all joints between."""
+    """Every count, body and joint is a line: one value lost and one gained elsewhere would shift
+    all joints between."""
     begins = np.ones(len(values), bool)
     for first in range(0, len(bodies), CHUNK):
         begins[bodies[first : first + CHUNK, 2, None] + INSIDE] = False

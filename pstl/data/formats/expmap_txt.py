@@ -1,5 +1,5 @@
-"""CMU motion capture as exponential maps, one frame a row: root translation, then 38 joints x 3 angles
-in radians (Li et al., 2018).
+"""CMU motion capture as exponential maps, one frame a row: root translation, then 38 joints x 3
+angles in radians (Li et al., 2018).
 
 Forward kinematics as the benchmark's 3-D protocol has it: the root's own translation and rotation
 are left out, so a pose is relative to the hip centre and always faces the same way.

@@ -1,4 +1,5 @@
-"""Timed labels of untrimmed videos in PKU-MMD's text: one file per video, one line `label,start,end,confidence` per action."""
+"""Timed labels of untrimmed videos in PKU-MMD's text: one file per video, one line
+`label,start,end,confidence` per action."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,10 +18,12 @@ LARGEST = 16 << 20  # bytes
 
 
 def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[Interval]]:
-    """Video -> its intervals, by name; a video is a file name without its ending, hidden files are left out.
+    """Video -> its intervals, by name; a video is a file name without its ending, hidden files are
+    left out.
 
-    confidences: whether every line must have one.   Raises: UserError naming the file and line that is not an interval, or the
-    folder if there is no file or one video has two.
+    confidences: whether every line must have one.
+    Raises: UserError naming the file and line that is not an interval, or the folder if there is no
+    file or one video has two.
     """
     if not Path(folder).is_dir():
         raise UserError(f"{folder}: no such folder, expected one with a file per video")
@@ -38,7 +41,8 @@ def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[
 
 
 def read(path: str | Path, confidences: bool = True) -> list[Interval]:
-    """Intervals of one file, at most MOST; separators are commas, blanks or both, blank lines are skipped."""
+    """Intervals of one file, at most MOST; separators are commas, blanks or both, blank lines are
+    skipped."""
     data = reading.content(path, INTERVALS)
     if not data.removeprefix(reading.BYTE_ORDER_MARK).isascii():
         raise UserError(f"{path}: not a {INTERVALS.name}; {INTERVALS.again}")
@@ -53,7 +57,8 @@ def read(path: str | Path, confidences: bool = True) -> list[Interval]:
 
 
 def write(path: str | Path, intervals: Iterable[Interval]) -> None:
-    """Write one video's intervals; confidences with seventeen digits, so that reading gives the same numbers."""
+    """Write one video's intervals; confidences with seventeen digits, so that reading gives the
+    same numbers."""
     write_text(
         path,
         "".join(f"{i.label},{i.start:.17g},{i.end:.17g},{i.confidence:.17g}\n" for i in intervals),

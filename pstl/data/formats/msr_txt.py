@@ -1,5 +1,5 @@
-"""MSR Action3D texts: `aAA_sSS_eEE_skeleton3D.txt`, a row `x y z confidence` a joint, the frames' rows
-one after the other."""
+"""MSR Action3D texts: `aAA_sSS_eEE_skeleton3D.txt`, a row `x y z confidence` a joint, the frames'
+rows one after the other."""
 
 import re
 from typing import NamedTuple

@@ -1,7 +1,10 @@
-"""The text of PKU-MMD: untrimmed recordings, labelled intervals and lists of recordings (Data spec 3).
+"""The text of PKU-MMD: untrimmed recordings, labelled intervals and lists of recordings (Data spec
+3).
 
-`XXXX-V.txt`: one row per frame, 150 numbers: 2 bodies x 25 joints x (x, y, z), metres; a body that is absent is all zero.
-Labels, same name: rows `class,start,end,confidence`.   Splits: heading, names, heading, names; names are separated by commas.
+`XXXX-V.txt`: one row per frame, 150 numbers: 2 bodies x 25 joints x (x, y, z), metres; a body that
+is absent is all zero.
+Labels, same name: rows `class,start,end,confidence`.
+Splits: heading, names, heading, names; names are separated by commas.
 """
 
 import re
@@ -26,7 +29,10 @@ REPAIR = reading.REPAIR
 
 
 class Name(NamedTuple):
-    """What a file name tells. recording: XXXX of phase I, 0 in II.   action, subject: of AxxNyy in phase II, 0 in I."""
+    """What a file name tells. recording: XXXX of phase I, 0 in II.
+
+    action, subject: of AxxNyy in phase II, 0 in I.
+    """
 
     recording: int
     action: int
@@ -57,8 +63,9 @@ def two_bodies(xyz: np.ndarray) -> np.ndarray:
 
 
 def parse_name(text: str) -> Name:
-    """The numbers in `0291-L` or `A10N08-L`, with or without `.txt`. Raises: UserError for any other name.
+    """The numbers in `0291-L` or `A10N08-L`, with or without `.txt`.
 
+    Raises: UserError for any other name.
     >>> parse_name("A10N08-L.txt")
     Name(recording=0, action=10, subject=8, view='L')
     """
@@ -74,14 +81,16 @@ def parse_name(text: str) -> Name:
 def read(data: bytes, name: str) -> np.ndarray:
     """A recording as (T, V, 2, 3) float32, metres.
 
-    Raises: UserError that names the file if it is empty, a row has not 150 numbers, or a number is no finite one.
+    Raises: UserError that names the file if it is empty, a row has not 150 numbers, or a number is
+    no finite one.
     """
     table = number_table.read(data, name, LAYOUT, f"rows of {ROW} numbers")
     return table.reshape(-1, BODIES, JOINTS, 3).transpose(0, 2, 1, 3)
 
 
 def read_labels(text: str | bytes, name: str, classes: int) -> list[Interval]:
-    """The intervals of one recording in file order; blank lines are skipped, confidences are not kept.
+    """The intervals of one recording in file order; blank lines are skipped, confidences are not
+    kept.
 
     Raises: UserError that names the file and the line.
     """
@@ -107,10 +116,12 @@ def read_labels(text: str | bytes, name: str, classes: int) -> list[Interval]:
 
 
 def cut(xyz: np.ndarray, interval: Interval, name: str) -> np.ndarray:
-    """Rows start to end, both included and counted from 1, as PSTL's arrays take them; clamped to the file.
+    """Rows start to end, both included and counted from 1, as PSTL's arrays take them; clamped to
+    the file.
 
-    Codes differ: AimCLR, whose arrays PSTL takes, cuts so; CMD cuts start .. end-1 counted from 0, one frame less. A start of 0,
-    which phase II is said to have, is row 1.   Raises: UserError if nothing of the interval is in the file.
+    Codes differ: AimCLR, whose arrays PSTL takes, cuts so; CMD cuts start .. end-1 counted from 0,
+    one frame less. A start of 0, which phase II is said to have, is row 1.
+    Raises: UserError if nothing of the interval is in the file.
     """
     clip = xyz[max(interval.start, 1) - 1 : interval.end]
     if not len(clip):
@@ -121,7 +132,10 @@ def cut(xyz: np.ndarray, interval: Interval, name: str) -> np.ndarray:
 
 
 def read_split(text: str | bytes, name: str) -> dict[str, str]:
-    """Recording -> "train" or "test". Raises: UserError that names the file if it is not heading, list, heading, list."""
+    """Recording -> "train" or "test".
+
+    Raises: UserError that names the file if it is not heading, list, heading, list.
+    """
     lists = []
     for number, line in reading.lines(text, name):
         words = reading.fields(line.rpartition(":")[2], ", \t")

@@ -1,7 +1,9 @@
-"""The `.skeleton` text of NTU RGB+D: read, write, and the meaning of its file names (Data spec 2, PSTL spec 2.1).
+"""The `.skeleton` text of NTU RGB+D: read, write, and the meaning of its file names (Data spec 2,
+PSTL spec 2.1).
 
 <frames>
-  <bodies>                                                           0 is allowed; nothing follows for that frame
+  <bodies>
+  0 is allowed; nothing follows for that frame
     bodyID clipped handLConf handLState handRConf handRState restricted leanX leanY trackingState
     25
     x y z depthX depthY colorX colorY qw qx qy qz trackingState     x 25
@@ -31,8 +33,9 @@ NAME = re.compile("".join(f"{letter}([0-9]{{3}})" for letter in "SCPRA"))
 class Recording(NamedTuple):
     """One file: M body slots in file order, as many as its fullest frame has; what is absent is 0.
 
-    xyz: (T, V, M, 3) float32, metres, camera space.   ids: (T, M) int64, 17 digits: two people may differ in the last one only,
-    so never make them floats.   tracking: (T, V, M) uint8, 2 tracked, 1 inferred, 0 unknown.
+    xyz: (T, V, M, 3) float32, metres, camera space.
+    ids: (T, M) int64, 17 digits: two people may differ in the last one only, so never make them
+    floats.   tracking: (T, V, M) uint8, 2 tracked, 1 inferred, 0 unknown.
     """
 
     xyz: np.ndarray
@@ -54,8 +57,9 @@ class Name(NamedTuple):
 
 
 def parse_name(text: str) -> Name:
-    """The numbers in `SsssCcccPpppRrrrAaaa`, with or without the ending `.skeleton`. Raises: UserError for any other name.
+    """The numbers in `SsssCcccPpppRrrrAaaa`, with or without the ending `.skeleton`.
 
+    Raises: UserError for any other name.
     >>> parse_name("S001C002P003R001A060.skeleton")
     Name(setup=1, camera=2, performer=3, replication=1, action=60)
     """
@@ -70,9 +74,11 @@ def parse_name(text: str) -> Name:
 def read(source: str | Path | bytes, name: str = "") -> Recording:
     """Read one file, or its bytes; `name` is what errors call it (default: the path).
 
-    LF and CRLF, integers, decimals and exponents. NaN is let through in the columns that are not read (depth, colour, orientation).
-    Raises: UserError that names the file if it is empty, truncated or longer than it says, if a joint count is not 25, a value is
-    not a number, a coordinate is not finite, or no frame has a body.
+    LF and CRLF, integers, decimals and exponents. NaN is let through in the columns that are not
+    read (depth, colour, orientation).
+    Raises: UserError that names the file if it is empty, truncated or longer than it says, if a
+    joint count is not 25, a value is not a number, a coordinate is not finite, or no frame has a
+    body.
     """
     if isinstance(source, bytes):
         data, name = source, name or "skeleton text"
@@ -104,8 +110,9 @@ def clip_of(name: Name, skeletons: Recording) -> Clip:
 
 
 def numbered(ids: np.ndarray) -> np.ndarray:
-    """Body ids as small numbers: 1, 2, ... in the order of first appearance, 0 where there is none.   (T, M) int64 -> (T, M) uint8.
+    """Body ids as small numbers: 1, 2, ... in the order of first appearance, 0 where there is none.
 
+    (T, M) int64 -> (T, M) uint8.
     >>> numbered(np.array([[0, 0], [72057594037944738, 0], [72057594037944734, 72057594037944738]])).tolist()
     [[0, 0], [1, 0], [2, 1]]
 
@@ -120,9 +127,11 @@ def numbered(ids: np.ndarray) -> np.ndarray:
 
 
 def merged(ids: np.ndarray) -> tuple[int, ...]:
-    """Which bodies of numbered() are one for a reader that holds ids as floats, which are 16 apart at 17 digits.
+    """Which bodies of numbered() are one for a reader that holds ids as floats, which are 16 apart
+    at 17 digits.
 
-    ids: (T, M) int64.   Returns: for body 1, 2, ... its number there, in the order of first appearance; () if all stay apart.
+    ids: (T, M) int64.   Returns: for body 1, 2, ... its number there, in the order of first
+    appearance; () if all stay apart.
 
     >>> merged(np.array([[72057594037944738, 72057594037944734], [72057594037944738, 72057594037945000]]))
     (1, 1, 2)
@@ -133,7 +142,8 @@ def merged(ids: np.ndarray) -> tuple[int, ...]:
 
 
 def _appearing(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values that are not 0, in the order in which they first appear, and where among them each stands: 1, 2, ..., 0 for a 0."""
+    """The values that are not 0, in the order in which they first appear, and where among them each
+    stands: 1, 2, ..., 0 for a 0."""
     unique, first, which = np.unique(values, return_index=True, return_inverse=True)
     order = np.flatnonzero(unique != 0)
     order = order[np.argsort(first[order])]
@@ -161,10 +171,12 @@ def text(
     crlf: bool = False,
     rng: np.random.Generator | None = None,
 ) -> bytes:
-    """The arrays of a Recording as a file; a slot with id 0 is absent from its frame, and the slots behind it move up.
+    """The arrays of a Recording as a file; a slot with id 0 is absent from its frame, and the slots
+    behind it move up.
 
-    Depth and colour pixels are the pinhole projections of a Kinect v2, seven digits, like the originals. Orientations are zero, as
-    the sensor has them for the outermost joints, unless `rng` draws them; it also makes some colour pixels NaN. No reader uses them.
+    Depth and colour pixels are the pinhole projections of a Kinect v2, seven digits, like the
+    originals. Orientations are zero, as the sensor has them for the outermost joints, unless `rng`
+    draws them; it also makes some colour pixels NaN. No reader uses them.
     """
     end = "\r\n" if crlf else "\n"
     number = "%.1f" if rng is None else "%.7g"
@@ -265,6 +277,7 @@ def _identity(word: bytes, name: str) -> int:
 
 
 def _pixels(bodies: np.ndarray) -> np.ndarray:
-    """(B, V, 3) metres -> (B, V, 4): depth x, y and colour x, y, with a Kinect v2's usual intrinsics."""
+    """(B, V, 3) metres -> (B, V, 4): depth x, y and colour x, y, with a Kinect v2's usual
+    intrinsics."""
     u, v = bodies[..., 0] / bodies[..., 2], -bodies[..., 1] / bodies[..., 2]
     return np.stack([256 + 366 * u, 212 + 366 * v, 960 + 1060 * u, 540 + 1060 * v], axis=-1)

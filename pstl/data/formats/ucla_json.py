@@ -1,5 +1,5 @@
-"""NW-UCLA clips of the `all_sqe` release: `aAA_sSS_eEE_vVV.json`, one JSON object with skeletons and
-a 1-based label."""
+"""NW-UCLA clips of the `all_sqe` release: `aAA_sSS_eEE_vVV.json`, one JSON object with skeletons
+and a 1-based label."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,8 @@ REPAIR = reading.REPAIR
 
 
 class Name(NamedTuple):
-    """What a file's name says, as numbered there; `action` is the recording's code, not the label."""
+    """What a file's name says, as numbered there; `action` is the recording's code, not the
+    label."""
 
     action: int
     subject: int

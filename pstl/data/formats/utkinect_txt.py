@@ -1,5 +1,5 @@
-"""UTKinect-Action3D texts: `joints_sSS_eEE.txt`, a row `frame x1 y1 z1 ... x20 y20 z20`, and one list of
-timed labels for all."""
+"""UTKinect-Action3D texts: `joints_sSS_eEE.txt`, a row `frame x1 y1 z1 ... x20 y20 z20`, and one
+list of timed labels for all."""
 
 import math
 import re
@@ -17,7 +17,10 @@ ACTION = re.compile(r"([A-Za-z]+):[ \t]*([^ \t]+)[ \t]+([^ \t]+)")
 
 
 class Rows(NamedTuple):
-    """times: (T,) colour-frame numbers, rising.   xyz: (T, V, 1, 3) float32, metres, camera space."""
+    """times: (T,) colour-frame numbers, rising.
+
+    xyz: (T, V, 1, 3) float32, metres, camera space.
+    """
 
     times: np.ndarray
     xyz: np.ndarray

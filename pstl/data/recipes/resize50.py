@@ -1,5 +1,5 @@
-"""PSTL's arrays, from the AimCLR pipeline: first two body slots, centred, 50 frames, shoulders parallel
-to x (PSTL spec 2.4)."""
+"""PSTL's arrays, from the AimCLR pipeline: first two body slots, centred, 50 frames, shoulders
+parallel to x (PSTL spec 2.4)."""
 
 from collections.abc import Sequence
 
@@ -94,7 +94,8 @@ def resize(bodies: Sequence[np.ndarray], length: np.ndarray, frames: int) -> np.
 
 
 def face_forward(x: np.ndarray, shoulders: tuple[int, int]) -> np.ndarray:
-    """Turn every frame of every body about the vertical axis until the shoulder line is parallel to x.
+    """Turn every frame of every body about the vertical axis until the shoulder line is parallel to
+    x.
 
     x: (B, 3, T, V).   Returns: same shape, float32; absent (all-zero) bodies stay zero.
     The sense of rotation is chosen once per body and clip, from the sign of the summed depth

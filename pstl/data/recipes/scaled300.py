@@ -24,9 +24,10 @@ class Scaled300(Recipe):
         """Defaults are what the released code does with NTU's 25 joints.
 
         facing: from the shoulders' middle to this joint of the left arm is +x; the elbow as in
-            DSTA-Net's code. shoulder: our choice for NW-UCLA, where no code is published; it is what
-            the elbow must be meant for (PSP spec 9).
-        ids: released: held as floats, to which ids that differ by less than 16 are one; exact: every id
+            DSTA-Net's code. shoulder: our choice for NW-UCLA, where no code is published; it is
+            what the elbow must be meant for (PSP spec 9).
+        ids: released: held as floats, to which ids that differ by less than 16 are one; exact:
+        every id
             is a body of its own.
         """
 
@@ -62,8 +63,8 @@ class Scaled300(Recipe):
 def by_body(clip: Clip, ids: str = "released") -> np.ndarray:
     """(T, V, bodies, 3): every body in a slot of its own, whichever slot of the file it stood in.
 
-    ids: as in Config.   A body that is in a frame more than once gives its 2nd, 3rd, ... copy a slot
-    of its own, each the same in every frame; the released code lets the 3rd overwrite the 2nd.
+    ids: as in Config.   A body that is in a frame more than once gives its 2nd, 3rd, ... copy a
+    slot of its own, each the same in every frame; the released code lets the 3rd overwrite the 2nd.
     Where no bodies are told apart, the slots of the file.
     """
     if clip.bodies is None:
@@ -85,7 +86,10 @@ def by_body(clip: Clip, ids: str = "released") -> np.ndarray:
 
 
 def _repeated(number: np.ndarray, slot: int) -> np.ndarray:
-    """(T,) bool: frames in which a slot's body stands in a slot before it, too.   number: (T, M)."""
+    """(T,) bool: frames in which a slot's body stands in a slot before it, too.
+
+    number: (T, M).
+    """
     before = (number[:, :slot] == number[:, slot : slot + 1]).any(axis=1)
     return np.asarray(before & (number[:, slot] > 0))
 
@@ -126,7 +130,10 @@ def is_upright(body: np.ndarray) -> bool:
 
 
 def packed(bodies: np.ndarray) -> np.ndarray:
-    """Without the frames in which nobody is; at least one frame.   (M, T, V, 3) -> (M, T', V, 3)."""
+    """Without the frames in which nobody is; at least one frame.
+
+    (M, T, V, 3) -> (M, T', V, 3).
+    """
     present = bodies.any(axis=(0, 2, 3))
     return bodies[:, present] if present.any() else bodies[:, :1]
 

@@ -1,5 +1,5 @@
-"""SCD-Net's arrays, from the CMD pipeline: the liveliest bodies, no empty frames, centred on the spine,
-two rotations (SCD-Net spec 2.1)."""
+"""SCD-Net's arrays, from the CMD pipeline: the liveliest bodies, no empty frames, centred on the
+spine, two rotations (SCD-Net spec 2.1)."""
 
 from collections.abc import Sequence
 
