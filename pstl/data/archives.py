@@ -1,6 +1,7 @@
 """Files a user brought or the network sent: finding them at any depth, opening zip and 7z archives
 without trusting them."""
 
+import itertools
 import logging
 import os
 import re
@@ -77,30 +78,26 @@ def _walk(folders: Iterable[Path], besides: Path | None) -> Iterator[tuple[Path,
     Links to folders are not followed; a folder that cannot be read is named and passed over.
     """
     seen, skipped = set(), _real(besides) if besides else None
-    for folder in folders:
-        is_file = not folder.is_dir()
-        tops = (
-            [(str(folder.parent), [], [folder.name])]
-            if is_file
-            else sorted(os.walk(folder, onerror=_unreadable))
-        )
-        for top, _, names in tops:
-            real = _real(top)  # of the folder only: resolving 100,000 files takes seconds
-            if skipped and real.is_relative_to(skipped):
-                continue
-            way = (
-                real.name
-                if is_file
-                else os.path.join(*_real(folder).parts[-2:], os.path.relpath(top, folder))
-            )
-            for name in sorted(names):
-                path = Path(top, name)
-                key = (real, name)
-                if path.is_symlink():
-                    key = (_real(path).parent, _real(path).name)
-                if key not in seen:
-                    seen.add(key)
-                    yield path, way
+    for top, names, way in itertools.chain.from_iterable(map(_folders, folders)):
+        real = _real(top)  # of the folder only: resolving 100,000 files takes seconds
+        if skipped and real.is_relative_to(skipped):
+            continue
+        for name in names:
+            path = top / name
+            key = (_real(path).parent, _real(path).name) if path.is_symlink() else (real, name)
+            if key not in seen:
+                seen.add(key)
+                yield path, way
+
+
+def _folders(folder: Path) -> Iterator[tuple[Path, list[str], str]]:
+    """A folder and those below: its path, its files, the way to it. Of a file: where it is."""
+    if not folder.is_dir():
+        yield folder.parent, [folder.name], _real(folder.parent).name
+        return
+    for top, _, names in sorted(os.walk(folder, onerror=_unreadable)):
+        way = os.path.join(*_real(folder).parts[-2:], os.path.relpath(top, folder))
+        yield Path(top), sorted(names), way
 
 
 def _real(path: str | Path) -> Path:
@@ -115,38 +112,39 @@ def _unreadable(error: OSError) -> None:
 
 
 def check(archive: Path, members: str = "", size: int = 0) -> list[str]:
-    """Names of the files in a zip or 7z archive that `members` asks for (a regular expression for
-    the file name; empty: all).
+    """Names of the files in a zip or 7z archive that `members` asks for.
 
+    members: a regular expression for the file name; empty: all.
     size: bytes of the archive as it is known, for the message about a truncated one.
     Raises: UserError naming the archive if it is encrypted, or holds anything that could write
-    outside its folder or
-    fill the disk: absolute or climbing paths, links, devices, repeated names, a bomb. Broken if it
-    is truncated, or no archive, Foreign if it is another one of the same name.
+    outside its folder or fill the disk: absolute or climbing paths, links, devices, repeated names,
+    a bomb. Broken if it is truncated, or no archive, Foreign if it is another of the same name.
     """
     files = entries(archive, size)
     for name, _, reason in files:
         if reason := reason or _unsafe(name):
             raise UserError(
-                f"{archive}: member {shown(name)} {reason}; nothing was unpacked, get the archive from its source"
+                f"{archive}: member {shown(name)} {reason}; nothing was unpacked, get the archive "
+                "from its source"
             )
     if len({name for name, _, _ in files}) < len(files):
         raise UserError(
-            f"{archive}: a member's name occurs twice; nothing was unpacked, get the archive from its source"
+            f"{archive}: a member's name occurs twice; nothing was unpacked, get the archive from "
+            "its source"
         )
     total, packed = sum(size for _, size, _ in files), archive.stat().st_size
     if total > MAX_BYTES or total > MAX_RATIO * packed:
         raise UserError(
-            f"{archive}: {packed} bytes claim to hold {total}, above {MAX_RATIO} times or {MAX_BYTES} bytes; nothing was unpacked"
+            f"{archive}: {packed} bytes claim to hold {total}, above {MAX_RATIO} times or "
+            f"{MAX_BYTES} bytes; nothing was unpacked"
         )
-    wanted = [
-        name
-        for name, _, _ in files
-        if not members or re.fullmatch(members, name.rsplit("/", 1)[-1], re.ASCII)
-    ]
+    names = [name for name, _, _ in files]
+    pattern = re.compile(members or ".*", re.ASCII | re.DOTALL)
+    wanted = [name for name in names if pattern.fullmatch(name.rsplit("/", 1)[-1])]
     if not wanted:
         raise Foreign(
-            f"{archive}: none of its {len(files)} files is named like {members!r}; {_another(files)}"
+            f"{archive}: none of its {len(files)} files is named like {members!r}; "
+            f"{_another(files)}"
         )
     return wanted
 
@@ -232,7 +230,8 @@ def unpack(
     )
     if needed > free:
         raise UserError(
-            f"{archive}: unpacked it takes {needed} bytes, {folder.parent} has {free} left; make room and run again"
+            f"{archive}: unpacked it takes {needed} bytes, {folder.parent} has {free} left; make "
+            "room and run again"
         )
     for name, content in stream(archive, wanted, damaged):
         target = folder / name

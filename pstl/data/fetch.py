@@ -94,14 +94,16 @@ def _check_folders(name: str, out: Path, folders: Sequence[Path]) -> None:
     for folder in folders:
         if not folder.exists():
             raise UserError(
-                f"{name}: no such folder of archives: {folder}; correct --archives (or archives: in params.yaml)"
+                f"{name}: no such folder of archives: {folder}; correct --archives (or archives: "
+                "in params.yaml)"
             )
     if out.exists() and not out.is_dir():
         raise UserError(f"{name}: {out} is a file, expected a folder; choose another --out")
     for kept in (Path.cwd(), Path.home(), out.parent / KEPT, *folders):
         if Path(os.path.realpath(kept)).is_relative_to(os.path.realpath(out)):
             raise UserError(
-                f"{name}: --out {out} would be replaced, and it holds {kept}; choose another folder, e.g. data/raw/{name}"
+                f"{name}: --out {out} would be replaced, and it holds {kept}; choose another "
+                f"folder, e.g. data/raw/{name}"
             )
 
 
@@ -130,19 +132,19 @@ def _found(remote: Remote, folders: Sequence[Path], out: Path) -> Source | None:
 
     Raises: UserError if every archive is damaged, or several differ and none is known.
     """
-    place = locate(remote, folders, besides=out)
-    if isinstance(place, list):
-        path, sha256 = meant(remote, place)
+    location = locate(remote, folders, besides=out)
+    if isinstance(location, list):
+        path, sha256 = meant(remote, location)
         return _accepted(remote, path, sha256, os.path.realpath(path))
-    if place:
-        where = os.path.commonpath([os.path.realpath(path.parent) for path in place.loose])
+    if location:
+        where = os.path.commonpath([os.path.realpath(path.parent) for path in location.loose])
         log.warning(
             "%s: not found, but %d files of it are in %s; used as they are, counts follow",
             remote.filename,
-            len(place.loose),
+            len(location.loose),
             where,
         )
-        return Source(remote, origin=where, loose=place.loose)
+        return Source(remote, origin=where, loose=location.loose)
     return None
 
 
@@ -168,7 +170,8 @@ def meant(remote: Remote, paths: Sequence[Path]) -> tuple[Path, str]:
     others = [other for other in sums if sums[other] != sums[path]]
     if others and sums[path] not in remote.sha256:
         raise zips.Twice(
-            f"{path} and {others[0]} differ, and which is meant nobody can tell; remove one or name one folder only"
+            f"{path} and {others[0]} differ, and which is meant nobody can tell; remove one or "
+            "name one folder only"
         )
     for reason in reasons:
         log.warning("%s; %s is used", reason, path)
@@ -212,13 +215,15 @@ def _accepted(remote: Remote, path: Path, sha256: str, origin: str) -> Source:
             same = hashlib.file_digest(stream, "md5").hexdigest() == remote.md5
         if not same:
             log.warning(
-                "%s: its MD5 is not %s, which one third party states; used as it is, its clips are counted",
+                "%s: its MD5 is not %s, which one third party states; used as it is, its clips "
+                "are counted",
                 path,
                 remote.md5,
             )
     elif sha256 not in remote.sha256 and not remote.notes:
         log.warning(
-            "%s: sha256 %s is not among the known ones; used as it is, its clips are counted after reading",
+            "%s: sha256 %s is not among the known ones; used as it is, its clips are counted "
+            "after reading",
             path,
             sha256,
         )
@@ -237,7 +242,8 @@ def _what_to_bring(
     again += ["--archives", *map(str, folders)] if folders else []
     return (
         f"{spec.name}: not complete ({found}). Get {', or: '.join(filter(None, sources))}. "
-        f"Put it into {out.parent / KEPT} (or any folder named by --archives or by archives: in params.yaml), "
+        f"Put it into {out.parent / KEPT} (or any folder named by --archives or by archives: in "
+        "params.yaml), "
         f"then run: {shlex.join(again)}"
     )
 
@@ -322,7 +328,8 @@ def _reply(url: str, start: int) -> HTTPResponse:
         form = re.search(r'<form[^>]*id="download-form"[^>]*action="([^"]+)"', page)
         if not form:
             raise OSError(
-                "the server sent a web page and no file: the link has expired, or today's quota is used up"
+                "the server sent a web page and no file: the link has expired, or today's quota "
+                "is used up"
             )
         fields = dict(
             re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page)
@@ -358,16 +365,12 @@ def _copy(reply: HTTPResponse, stream: BinaryIO, start: int, title: str) -> None
 def _write_manifest(
     folder: Path, name: str, settings: dict[str, Any], sources: Sequence[Source]
 ) -> None:
-    files = {
-        p.relative_to(folder).as_posix(): p.stat().st_size
-        for p in sorted(folder.rglob("*"))
-        if p.is_file()
-    }
-    origins = [
-        {"file": s.remote.filename, "sha256": s.sha256, "from": s.origin}
-        | ({"files": len(s.loose)} if s.loose else {})
-        for s in sources
-    ]
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+    origins: list[dict[str, Any]] = []
+    for source in sources:
+        origin = {"file": source.remote.filename, "sha256": source.sha256, "from": source.origin}
+        origins.append(origin | ({"files": len(source.loose)} if source.loose else {}))
     write_json(
         folder / "manifest.json",
         {"dataset": name, "settings": settings, "sources": origins, "files": files},

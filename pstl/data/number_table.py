@@ -90,7 +90,8 @@ def _check_limits(table: np.ndarray, units: Sequence[Unit], name: str) -> None:
 def _absurd(name: str, row: int, word: str, unit: Unit) -> UserError:
     limit = f"{unit.limit:g} {unit.name}".rstrip()
     return UserError(
-        f"{name}: row {row} has NaN, infinite or absurd numbers: found {word}, which is not finite, not whole, or beyond {limit}; "
+        f"{name}: row {row} has NaN, infinite or absurd numbers: found {word}, which is not "
+        f"finite, not whole, or beyond {limit}; "
         f"expected {reading.expected(unit)}; {REPAIR}"
     )
 

@@ -52,9 +52,14 @@ def prepare(
             lengths.append(length)
             log.info("%s %s: %d of %d clips", name, recipe.key, done.stop, len(store))
         meta = {
-            "dataset": name, "recipe": recipe.model_dump(), "skeleton": spec.skeleton, "people": spec.people,
-            "classes": list(spec.classes), "units": spec.units, "sequences": store.meta["checksum"],
-        }  # fmt: skip
+            "dataset": name,
+            "recipe": recipe.model_dump(),
+            "skeleton": spec.skeleton,
+            "people": spec.people,
+            "classes": list(spec.classes),
+            "units": spec.units,
+            "sequences": store.meta["checksum"],
+        }
         x, labels = np.load(path, mmap_mode="r"), store.index["label"].astype(np.int64)
         return ArraySet(
             x,
@@ -100,7 +105,8 @@ def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -
     x = np.load(path, mmap_mode="r")
     if part.shape[1:2] + part.shape[3:] != x.shape[1:2] + x.shape[3:] or part.shape[2] > x.shape[2]:
         raise UserError(
-            f"recipe {recipe.name}: clips of shape {part.shape[1:]}, the longest clip made {x.shape[1:]}; the recipe is at fault"
+            f"recipe {recipe.name}: clips of shape {part.shape[1:]}, the longest clip made "
+            f"{x.shape[1:]}; the recipe is at fault"
         )
     used = np.any(part != 0, axis=(1, 3, 4))  # (n, T)
     first, step = x.offset, x.strides
@@ -160,7 +166,8 @@ def check_finite(x: np.ndarray, names: list[str]) -> None:
     good = np.isfinite(x).reshape(len(x), -1).all(axis=1)
     if not good.all():
         raise UserError(
-            f"clip {names[int(np.argmin(good))]}: the recipe made NaN or infinite values; check the recording"
+            f"clip {names[int(np.argmin(good))]}: the recipe made NaN or infinite values; check "
+            "the recording"
         )
 
 
@@ -182,7 +189,8 @@ def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
     if seen.sum() != documented:
         example = f", e.g. {data.names[test[np.flatnonzero(seen)[0]]]}" if seen.any() else ""
         raise UserError(
-            f"{name}/{split}: {seen.sum()} test clips have the very coordinates of a training clip{example}; "
+            f"{name}/{split}: {seen.sum()} test clips have the very coordinates of a training "
+            f"clip{example}; "
             f"expected {documented}; remove the copies, or document them in the data set's spec"
         )
     if documented:

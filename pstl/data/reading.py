@@ -83,7 +83,8 @@ def check_arrays(needed: int, size: int, name: str) -> None:
     what it says can fill."""
     if needed > 2 * size + ALLOWANCE:
         raise UserError(
-            f"{name}: {size} bytes of text declare {needed} bytes of coordinates, which they cannot fill; {REPAIR}"
+            f"{name}: {size} bytes of text declare {needed} bytes of coordinates, which they "
+            f"cannot fill; {REPAIR}"
         )
 
 
@@ -198,7 +199,8 @@ def _check_nesting(data: bytes, name: str) -> None:
         )
         if taken + 2 * len(data) > EXPANSION * len(data) + ALLOWANCE:
             raise UserError(
-                f"{name}: {opened} lists and objects in {len(data)} bytes, more than any recording has; {REPAIR}"
+                f"{name}: {opened} lists and objects in {len(data)} bytes, more than any "
+                f"recording has; {REPAIR}"
             )
     depth = 0
     for first in range(0, len(brackets), BLOCK):
@@ -206,7 +208,8 @@ def _check_nesting(data: bytes, name: str) -> None:
         steps = np.where((part == ord("[")) | (part == ord("{")), 1, -1).cumsum()
         if depth + int(steps.max()) > DEEPEST:
             raise UserError(
-                f"{name}: lists nested more than {DEEPEST} deep, more than any recording has; {REPAIR}"
+                f"{name}: lists nested more than {DEEPEST} deep, more than any recording has; "
+                f"{REPAIR}"
             )
         depth += int(steps[-1])
 

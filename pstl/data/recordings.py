@@ -165,7 +165,8 @@ def _check(recording: Recording, spec: DatasetSpec) -> None:
     name, times = recording.clip.name, recording.times
     if len(times) != len(recording.clip.xyz) or (np.diff(times) <= 0).any():
         raise UserError(
-            f"recording {name}: {len(times)} times of {len(recording.clip.xyz)} frames; expected one each, rising"
+            f"recording {name}: {len(times)} times of {len(recording.clip.xyz)} frames; expected "
+            "one each, rising"
         )
     for label, start, end in recording.actions:
         if not (
@@ -175,5 +176,6 @@ def _check(recording: Recording, spec: DatasetSpec) -> None:
             and end >= times[0]
         ):
             raise UserError(
-                f"recording {name}: class {label} from {start:g} to {end:g}; expected a known class within the recording"
+                f"recording {name}: class {label} from {start:g} to {end:g}; expected a known "
+                "class within the recording"
             )

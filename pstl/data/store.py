@@ -21,47 +21,48 @@ from pstl.errors import UserError
 from pstl.files import Kind, checksum, read_json, reading, replaced, write_json
 
 FIELDS = INDEX.names or ()
-MOST_BODIES = 255  # of a clip: their numbers are bytes
 
 
 @dataclass(frozen=True)
 class SequenceStore:
-    """Clips of one data set at native length, as flat files. Iterating yields Clip."""
+    """Clips of one data set at native length, as flat files. Iterating yields Clip.
 
-    values: np.ndarray  # (sum of T * V * M * 3,) float32, each clip (T, V, M, 3) in C order
-    index: np.ndarray  # (N,) of INDEX
+    values: (sum of T * V * M * 3,) float32, each clip (T, V, M, 3) in C order.
+    index: (N,) of INDEX.
+    meta: "listed" is split -> side of every clip, where the release lists them; "merged" is name ->
+        Clip.merged, if any.
+    bodies: (sum of T * M,) uint8, each clip (T, M) in C order; None: no bodies are told apart.
+    """
+
+    values: np.ndarray
+    index: np.ndarray
     names: list[str]
-    # meta["listed"]: split -> side of every clip, where the release lists them.   meta["merged"]:
-    # name -> Clip.merged, if any
     meta: dict[str, Any]
-    bodies: np.ndarray | None = (
-        None  # (sum of T * M,) uint8, each clip (T, M) in C order; None: no bodies are told apart
-    )
+    bodies: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, i: int) -> Clip:
         row = dict(zip(FIELDS, self.index[i].item(), strict=True))
-        joints, first, frames, people = (
-            int(self.meta["joints"]),
-            row["offset"],
-            row["frames"],
-            row["people"],
+        first, joints = row["offset"], int(self.meta["joints"])
+        frames, people = row["frames"], row["people"]
+        values = self.values[first : first + frames * joints * people * 3]
+        bodies = None
+        if self.bodies is not None:
+            slots = first // (joints * 3)  # where its body numbers begin
+            bodies = self.bodies[slots : slots + frames * people].reshape(frames, people)
+        return Clip(
+            name=self.names[i],
+            label=row["label"],
+            xyz=values.reshape(frames, joints, people, 3),
+            subject=row["subject"],
+            camera=row["camera"],
+            setup=row["setup"],
+            bodies=bodies,
+            listed={split: sides[i] for split, sides in self.meta.get("listed", {}).items()},
+            merged=tuple(self.meta.get("merged", {}).get(self.names[i], ())),
         )
-        xyz = self.values[first : first + frames * joints * people * 3].reshape(
-            frames, joints, people, 3
-        )
-        slots = first // (joints * 3)  # where its body numbers begin
-        bodies = (
-            None
-            if self.bodies is None
-            else self.bodies[slots : slots + frames * people].reshape(frames, people)
-        )
-        listed = {split: sides[i] for split, sides in self.meta.get("listed", {}).items()}
-        kept = (row["subject"], row["camera"], row["setup"])
-        merged = tuple(self.meta.get("merged", {}).get(self.names[i], ()))
-        return Clip(self.names[i], row["label"], xyz, *kept, bodies, listed, merged)
 
     def __iter__(self) -> Iterator[Clip]:
         return (self[i] for i in range(len(self)))
@@ -110,7 +111,7 @@ def write_sequences(
         written = _Written()
         with open(new / "values.bin", "wb") as values, open(new / "bodies.bin", "wb") as bodies:
             for clip in clips:
-                _check_clip(clip, joints)
+                store_shape.check_clip(clip, joints)
                 written.add(clip, values, bodies)
             told_apart = bodies.tell() > 0
             if bodies.tell() not in (0, written.values // (3 * joints)):
@@ -220,10 +221,9 @@ def write_array(folder: str | Path, array: ArraySet) -> None:
 def fill_array(
     folder: str | Path, shape: tuple[int, ...], fill: Callable[[Path], ArraySet]
 ) -> None:
-    """As write_array, for an x larger than memory: fill(path) writes into the file, of zeros (N, 3,
-    T, V, M) float32, and describes it.
+    """As write_array, for an x larger than memory.
 
-    What is not written stays a hole in the file and takes no room on most file systems.
+    fill(path) writes into the file, of zeros (N, 3, T, V, M) float32, and describes it. What is not written stays a hole in the file and takes no room on most file systems.
     """
     with replaced(folder) as new:
         np.lib.format.open_memmap(new / "x.npy", mode="w+", dtype=np.float32, shape=shape).flush()
@@ -234,22 +234,17 @@ def _write_rest(new: Path, array: ArraySet) -> None:
     save_npy(new / "y.npy", array.y.astype(np.int64))
     save_npy(new / "length.npy", array.length.astype(np.int64))
     save_npy(new / "content.npy", array.content)
-    sides = {
-        f"{name}.{side}": index
-        for name, pair in array.splits.items()
-        for side, index in zip(("train", "test"), pair, strict=True)
-    }
+    sides: dict[str, np.ndarray] = {}
+    for split, (train, test) in array.splits.items():
+        sides |= {f"{split}.train": train, f"{split}.test": test}
     save_npz(new / "splits.npz", sides)
-    files = {
-        name: checksum(new / name)
-        for name in ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz")
-    }
-    sums = [files[name] for name in ("x.npy", "y.npy", "length.npy")]
-    sums += [hashlib.sha256(i.tobytes()).hexdigest() for i in sides.values()]
+    names = ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz")
+    files = {name: checksum(new / name) for name in names}
+    sums = [files[name] for name in names[:3]]
+    sums += [hashlib.sha256(index.tobytes()).hexdigest() for index in sides.values()]
     total = hashlib.sha256("".join(sums).encode()).hexdigest()
-    write_json(
-        new / "meta.json", {**array.meta, "names": array.names, "checksum": total, "files": files}
-    )
+    meta = {**array.meta, "names": array.names, "checksum": total, "files": files}
+    write_json(new / "meta.json", meta)
 
 
 def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
@@ -265,16 +260,16 @@ def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
     files, names = meta.pop("files", {}), meta.pop("names")
     if verify:
         _verify(folder, files, kind)
-    found: dict[str, np.ndarray] = {}
+    parts: dict[str, np.ndarray] = {}
     for name, dtype, dimensions in store_shape.PARTS:
         with reading(folder / f"{name}.npy", kind):
-            found[name] = load_npy(folder / f"{name}.npy", mapped=name == "x")
-            store_shape.check_part(found[name], dtype, dimensions, len(names))
+            parts[name] = load_npy(folder / f"{name}.npy", mapped=name == "x")
+            store_shape.check_part(parts[name], dtype, dimensions, len(names))
     with reading(folder / "y.npy", kind):
-        store_shape.check_range(found["y"], -1, len(meta.get("classes", names)) - 1)
+        store_shape.check_range(parts["y"], -1, len(meta.get("classes", names)) - 1)
     with reading(folder / "splits.npz", kind):
         splits = store_shape.sides_of(load_npz(folder / "splits.npz"), len(names))
-    return ArraySet(found["x"], found["y"], found["length"], found["content"], names, splits, meta)
+    return ArraySet(**parts, names=names, splits=splits, meta=meta)
 
 
 def _verify(folder: Path, files: dict[str, str], kind: Kind) -> None:
@@ -284,50 +279,19 @@ def _verify(folder: Path, files: dict[str, str], kind: Kind) -> None:
     """
     for name, expected in files.items():
         with reading(folder / name, kind):
-            found = checksum(folder / name)
-        if found != expected:
-            raise UserError(
-                f"{folder / name}: checksum {found[:12]}, expected {expected[:12]}: the file is damaged; {kind.again}"
-            )
+            actual = checksum(folder / name)
+        if actual != expected:
+            sums = f"checksum {actual[:12]}, expected {expected[:12]}"
+            raise UserError(f"{folder / name}: {sums}: the file is damaged; {kind.again}")
 
 
 def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
     """A flat file as an array; a missing or an empty one cannot be mapped and is an empty array."""
-    there = path.exists() and path.stat().st_size
+    if not path.exists() or not path.stat().st_size:
+        return np.zeros(0, dtype)
     # As a plain array: np.memmap costs Python code for every slice of it, more than a recipe needs
     # for the clip.
-    return np.asarray(np.memmap(path, dtype=dtype, mode="r")) if there else np.zeros(0, dtype)
-
-
-def _check_clip(s: Clip, joints: int) -> None:
-    if s.xyz.ndim != 4 or s.xyz.shape[1] != joints or s.xyz.shape[3] != 3 or not s.xyz.shape[0]:
-        raise UserError(
-            f"clip {s.name}: shape {s.xyz.shape}, expected (frames >= 1, {joints} joints, people, 3)"
-        )
-    if s.bodies is not None and s.bodies.shape != (s.xyz.shape[0], s.xyz.shape[2]):
-        raise UserError(
-            f"clip {s.name}: body numbers of shape {s.bodies.shape}, expected (frames, people) of {s.xyz.shape}"
-        )
-    _check_bodies(s)
-    if not np.isfinite(s.xyz).all():
-        frame = int(np.argwhere(~np.isfinite(s.xyz))[0, 0])
-        raise UserError(
-            f"clip {s.name}: coordinate in frame {frame} is NaN or infinite; repair or remove the file"
-        )
-
-
-def _check_bodies(s: Clip) -> None:
-    numbers = np.zeros(1, np.int64) if s.bodies is None or not s.bodies.size else s.bodies
-    least, most = int(numbers.min()), int(numbers.max())
-    if least < 0 or most > MOST_BODIES:
-        raise UserError(
-            f"clip {s.name}: body numbers {least} to {most}, expected 0 to {MOST_BODIES}; "
-            "number a sensor's ids with pstl.data.formats.skeleton_txt.numbered"
-        )
-    if s.merged and len(s.merged) != most:
-        raise UserError(
-            f"clip {s.name}: merged has {len(s.merged)} numbers, expected one for each of {most} bodies"
-        )
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
 
 
 def _meta(folder: Path, kind: Kind, shape: type[BaseModel]) -> dict[str, Any]:

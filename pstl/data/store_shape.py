@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, model_validator
 
+from pstl.contracts import Clip
+from pstl.errors import UserError
 from pstl.files import Kind
 
 INDEX = np.dtype(
@@ -61,6 +63,7 @@ class EncodableMeta(ArrayMeta):
     classes: list[str]
 
 
+MOST_BODIES = 255  # of a clip: their numbers are bytes
 MOST = 2**24  # frames or people of one clip; beyond it, products would not fit into 64 bits
 # Files of an array: name, type, dimensions.
 PARTS = (
@@ -125,3 +128,33 @@ def check_size(found: int, expected: int) -> None:
     """Raises: ValueError if a file holds more or fewer numbers than the index says."""
     if found != expected:
         raise ValueError(f"{found} numbers, expected {expected} by index.npy")
+
+
+def check_clip(clip: Clip, joints: int) -> None:
+    """Raises: UserError for a clip of another shape, or numbers that are not to be trusted."""
+    shape = clip.xyz.shape
+    if len(shape) != 4 or shape[1] != joints or shape[3] != 3 or not shape[0]:
+        expected = f"(frames >= 1, {joints} joints, people, 3)"
+        raise UserError(f"clip {clip.name}: shape {shape}, expected {expected}")
+    if clip.bodies is not None and clip.bodies.shape != (shape[0], shape[2]):
+        numbers = f"body numbers of shape {clip.bodies.shape}"
+        raise UserError(f"clip {clip.name}: {numbers}, expected (frames, people) of {shape}")
+    _check_bodies(clip)
+    finite = np.isfinite(clip.xyz)
+    if not finite.all():
+        problem = f"coordinate in frame {np.argwhere(~finite)[0, 0]} is NaN or infinite"
+        raise UserError(f"clip {clip.name}: {problem}; repair or remove the file")
+
+
+def _check_bodies(clip: Clip) -> None:
+    if clip.bodies is None or not clip.bodies.size:
+        least, most = 0, 0
+    else:
+        least, most = int(clip.bodies.min()), int(clip.bodies.max())
+    if least < 0 or most > MOST_BODIES:
+        numbers = f"body numbers {least} to {most}, expected 0 to {MOST_BODIES}"
+        advice = "number a sensor's ids with pstl.data.formats.skeleton_txt.numbered"
+        raise UserError(f"clip {clip.name}: {numbers}; {advice}")
+    if clip.merged and len(clip.merged) != most:
+        numbers = f"merged has {len(clip.merged)} numbers"
+        raise UserError(f"clip {clip.name}: {numbers}, expected one for each of {most} bodies")

@@ -78,5 +78,6 @@ SKELETON = Skeleton(
         "right leg": (7, 8, 9),
         "right foot": (10, 11, 12),
     },
-    source="CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu; joint list of the benchmark of Li et al., CVPR 2018",
+    source="CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu; joint list of the "
+    "benchmark of Li et al., CVPR 2018",
 )

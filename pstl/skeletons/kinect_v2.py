@@ -96,5 +96,6 @@ SKELETON = Skeleton(
         "right leg": (16, 17),
         "right foot": (18, 19),
     },
-    source="NTU RGB+D joint list; bones as in ST-GCN (Yan et al., AAAI 2018) and PSTL (Zhou et al., AAAI 2023)",
+    source="NTU RGB+D joint list; bones as in ST-GCN (Yan et al., AAAI 2018) and PSTL (Zhou et "
+    "al., AAAI 2023)",
 )

@@ -55,5 +55,6 @@ SKELETON = Skeleton(
     # Sides are not named there: the acting arm and leg (performers were asked to use the right
     # one), the way bodies face, and Kinect v1's axes agree that the even joints of each pair
     # counted from 1 are the right ones (tests/data/test_msraction3d.py).
-    source="bones of drawskt.m, which comes with the skeletons; Li, Zhang and Liu, CVPR Workshops 2010",
+    source="bones of drawskt.m, which comes with the skeletons; Li, Zhang and Liu, CVPR "
+    "Workshops 2010",
 )

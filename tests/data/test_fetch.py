@@ -336,7 +336,8 @@ def test_a_line_that_stays_dead_ends_in_the_message_and_keeps_what_came(tmp_path
     server.cuts = [90_000, 0]
     with pytest.raises(
         UserError,
-        match=r"connection cut after 90000 of \d+ bytes; 90000 bytes kept in .*a\.zip\.part.* then run: python",
+        match=r"connection cut after 90000 of \d+ bytes; 90000 bytes kept in .*a\.zip\.part.* "
+        r"then run: python",
     ):
         fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
     assert [p.name for p in (tmp_path / "raw" / "archives").iterdir()] == ["a.zip.part"]
@@ -381,7 +382,8 @@ def test_a_web_page_in_place_of_the_archive_is_not_kept(tmp_path, server):
 def test_the_page_before_a_large_file_is_passed(tmp_path, server):
     """Google Drive asks before it sends what it cannot scan; kept as an archive, that page would
     block every later attempt."""
-    fields = b'<input type="hidden" name="id" value="1A"><input type="hidden" name="confirm" value="yes">'
+    fields = b'<input type="hidden" name="id" value="1A">'
+    fields += b'<input type="hidden" name="confirm" value="yes">'
     server.page = (
         b'<html><form id="download-form" action="/big" method="get">' + fields + b"</form></html>"
     )

@@ -25,11 +25,17 @@ def clip(name, frames=3, people=1, **fields):
 def array(**changes):
     x = np.random.default_rng(0).normal(size=(4, 3, 5, JOINTS, 2)).astype(np.float32)
     fields = {
-        "x": x, "y": np.array([0, 1, 2, 1]), "length": np.array([5, 4, 1, 5]),
-        "content": np.array([7, 2**63 + 1, 2**63, 7], dtype=np.uint64), "names": ["a", "b", "c", "d"],
-        "splits": {"xsub": (np.array([0, 2]), np.array([1, 3])), "xview": (np.array([3]), np.array([0, 1, 2]))},
+        "x": x,
+        "y": np.array([0, 1, 2, 1]),
+        "length": np.array([5, 4, 1, 5]),
+        "content": np.array([7, 2**63 + 1, 2**63, 7], dtype=np.uint64),
+        "names": ["a", "b", "c", "d"],
+        "splits": {
+            "xsub": (np.array([0, 2]), np.array([1, 3])),
+            "xview": (np.array([3]), np.array([0, 1, 2])),
+        },
         "meta": {"dataset": "nwucla", "classes": ["sit", "stand", "walk"]},
-    }  # fmt: skip
+    }
     return ArraySet(**(fields | changes))
 
 

@@ -10,8 +10,17 @@ from pstl.simulator.performer import Manner, draw_performer, perform
 from pstl.simulator.sensor import CAMERAS, FIRST_ID, INFERRED, TRACKED, Camera, Noise, film, view
 
 CLEAN = Noise(
-    tilt_deg=0, jitter=0, drift=0, guess=0, lost_limb=0, dropped_frame=0, empty=0, ghost=0, slot_change=0, absence=0
-)  # fmt: skip
+    tilt_deg=0,
+    jitter=0,
+    drift=0,
+    guess=0,
+    lost_limb=0,
+    dropped_frame=0,
+    empty=0,
+    ghost=0,
+    slot_change=0,
+    absence=0,
+)
 FRONT = CAMERAS[1]
 FRAMES = 60
 

@@ -18,7 +18,8 @@ def test_kinect_v2_is_the_graph_of_the_paper():
     """Masking draws joints by degree: one bone hung elsewhere changes what is masked in every batch
     (PSTL spec 3)."""
     skeleton = load("kinect_v2")
-    pairs = "1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19 22-23 23-8 24-25 25-12"
+    pairs = "1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 "
+    pairs += "18-17 19-18 20-19 22-23 23-8 24-25 25-12"
     published = {
         tuple(int(j) - 1 for j in pair.split("-")) for pair in pairs.split()
     }  # the paper counts from 1

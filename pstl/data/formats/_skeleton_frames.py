@@ -48,7 +48,8 @@ def walk(values: Words, name: str) -> tuple[int, np.ndarray]:
     _check_joint_counts(values, where, name)
     if at != total:
         raise UserError(
-            f"{name}: {total - at} values after the last of {frames} frames, expected none; {reading.REPAIR}"
+            f"{name}: {total - at} values after the last of {frames} frames, expected none; "
+            f"{reading.REPAIR}"
         )
     return frames, where
 
@@ -75,7 +76,8 @@ def _check_joint_counts(values: Words, bodies: np.ndarray, name: str) -> None:
         wrong = int(np.argmin(right))
         count = reading.decoded(values[index[wrong]][:30])
         raise UserError(
-            f"{name}: joint count {count} in frame {bodies[wrong, 0] + 1}, expected {JOINTS}; not a Kinect v2 file, or damaged"
+            f"{name}: joint count {count} in frame {bodies[wrong, 0] + 1}, expected {JOINTS}; not "
+            "a Kinect v2 file, or damaged"
         )
 
 
@@ -89,7 +91,8 @@ def check_lines(values: Words, bodies: np.ndarray, name: str) -> None:
     if wrong.any():
         body = max(int(np.searchsorted(bodies[:, 2], wrong.argmax(), side="right")) - 1, 0)
         raise UserError(
-            f"{name}: a line in or near frame {bodies[body, 0] + 1} has too many or too few values, expected {HEADER} of a body "
+            f"{name}: a line in or near frame {bodies[body, 0] + 1} has too many or too few "
+            f"values, expected {HEADER} of a body "
             f"and {ROW} of a joint; {reading.REPAIR}"
         )
 
@@ -109,5 +112,6 @@ def not_a_number(word: bytes, what: str, name: str) -> UserError:
 
 def _truncated(frame: int, frames: int, name: str) -> UserError:
     return UserError(
-        f"{name}: ends in frame {frame + 1} of {frames} declared frames; the file is truncated, fetch it again"
+        f"{name}: ends in frame {frame + 1} of {frames} declared frames; the file is truncated, "
+        "fetch it again"
     )

@@ -48,7 +48,8 @@ def read(path: str | Path, confidences: bool = True) -> list[Interval]:
         raise UserError(f"{path}: not a {INTERVALS.name}; {INTERVALS.again}")
     if data.count(b"\n") + data.count(b"\r") > 2 * MOST:
         raise UserError(
-            f"{path}: more than {MOST} lines, expected one for each action; keep the most confident ones"
+            f"{path}: more than {MOST} lines, expected one for each action; keep the most "
+            "confident ones"
         )
     intervals = []
     for number, line in reading.lines(data, str(path), LARGEST):
@@ -77,6 +78,7 @@ def _interval(video: str, line: str, where: str, confidences: bool) -> Interval:
         or start > end
     ):
         raise UserError(
-            f"{where}: {','.join(row)[:80]}: expected four numbers label,start,end,confidence; expected finite numbers and start <= end"
+            f"{where}: {','.join(row)[:80]}: expected four numbers label,start,end,confidence; "
+            "expected finite numbers and start <= end"
         )
     return Interval(video, int(label), start, end, confidence)

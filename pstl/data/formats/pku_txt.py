@@ -72,7 +72,8 @@ def parse_name(text: str) -> Name:
     found = NAME.fullmatch(text.removesuffix(".txt"))
     if not found:
         raise UserError(
-            f"{text}: not a PKU-MMD name; expected XXXX-V.txt or AxxNyy-V.txt with V one of L, M, R, e.g. 0291-L.txt"
+            f"{text}: not a PKU-MMD name; expected XXXX-V.txt or AxxNyy-V.txt with V one of L, M, "
+            "R, e.g. 0291-L.txt"
         )
     action, subject, recording = (int(part or 0) for part in found.groups()[:3])
     return Name(recording, action, subject, found.group(4))
@@ -109,7 +110,8 @@ def read_labels(text: str | bytes, name: str, classes: int) -> list[Interval]:
         interval = Interval(*map(int, parts[:3]))
         if not 1 <= interval.label <= classes or interval.end < interval.start:
             raise UserError(
-                f"{where}: found {line[:40]!r}, expected a class of 1 to {classes} and start <= end; {REPAIR}"
+                f"{where}: found {line[:40]!r}, expected a class of 1 to {classes} and start <= "
+                f"end; {REPAIR}"
             )
         intervals.append(interval)
     return intervals
@@ -126,7 +128,8 @@ def cut(xyz: np.ndarray, interval: Interval, name: str) -> np.ndarray:
     clip = xyz[max(interval.start, 1) - 1 : interval.end]
     if not len(clip):
         raise UserError(
-            f"{name}: interval {interval.start} to {interval.end} is outside the recording of {len(xyz)} rows; {REPAIR}"
+            f"{name}: interval {interval.start} to {interval.end} is outside the recording of "
+            f"{len(xyz)} rows; {REPAIR}"
         )
     return clip
 
@@ -144,11 +147,13 @@ def read_split(text: str | bytes, name: str) -> dict[str, str]:
             lists.append([word for word in words if word not in others])
             if others:
                 raise UserError(
-                    f"{name}: line {number}: found {others[0][:30]!r}, expected names such as 0291-L; {REPAIR}"
+                    f"{name}: line {number}: found {others[0][:30]!r}, expected names such as "
+                    f"0291-L; {REPAIR}"
                 )
     if len(lists) != 2:
         raise UserError(
-            f"{name}: {len(lists)} lines with names of recordings, expected 2, for training and for test; {REPAIR}"
+            f"{name}: {len(lists)} lines with names of recordings, expected 2, for training and "
+            f"for test; {REPAIR}"
         )
     if both := sorted(set(lists[0]) & set(lists[1])):
         raise UserError(f"{name}: {both[0]} is in training and in test; {REPAIR}")

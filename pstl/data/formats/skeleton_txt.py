@@ -66,7 +66,8 @@ def parse_name(text: str) -> Name:
     found = NAME.fullmatch(text.removesuffix(".skeleton"))
     if not found:
         raise UserError(
-            f"{text}: not an NTU clip name; expected SsssCcccPpppRrrrAaaa.skeleton, e.g. S001C002P003R001A060.skeleton"
+            f"{text}: not an NTU clip name; expected SsssCcccPpppRrrrAaaa.skeleton, e.g. "
+            "S001C002P003R001A060.skeleton"
         )
     return Name(*map(int, found.groups()))
 
@@ -93,7 +94,8 @@ def read(source: str | Path | bytes, name: str = "") -> Recording:
         frames, bodies = walk(values, name)
         if not len(bodies):
             raise UserError(
-                f"{name}: none of {frames} frames has a body; add the name to the list of missing skeletons or remove the file"
+                f"{name}: none of {frames} frames has a body; add the name to the list of missing "
+                "skeletons or remove the file"
             )
         check_lines(values, bodies, name)
         return _gather(values, frames, bodies, len(data), name)
@@ -113,7 +115,8 @@ def numbered(ids: np.ndarray) -> np.ndarray:
     """Body ids as small numbers: 1, 2, ... in the order of first appearance, 0 where there is none.
 
     (T, M) int64 -> (T, M) uint8.
-    >>> numbered(np.array([[0, 0], [72057594037944738, 0], [72057594037944734, 72057594037944738]])).tolist()
+    >>> first, second = 72057594037944738, 72057594037944734
+    >>> numbered(np.array([[0, 0], [first, 0], [second, first]])).tolist()
     [[0, 0], [1, 0], [2, 1]]
 
     Raises: UserError if there are more than a byte counts.
@@ -121,7 +124,8 @@ def numbered(ids: np.ndarray) -> np.ndarray:
     exact, rank = _appearing(ids)
     if len(exact) > MOST_IDS:
         raise UserError(
-            f"{len(exact)} body ids in one clip, expected at most {MOST_IDS}; the recording is damaged"
+            f"{len(exact)} body ids in one clip, expected at most {MOST_IDS}; the recording is "
+            "damaged"
         )
     return rank.reshape(ids.shape).astype(np.uint8)
 
@@ -133,7 +137,8 @@ def merged(ids: np.ndarray) -> tuple[int, ...]:
     ids: (T, M) int64.   Returns: for body 1, 2, ... its number there, in the order of first
     appearance; () if all stay apart.
 
-    >>> merged(np.array([[72057594037944738, 72057594037944734], [72057594037944738, 72057594037945000]]))
+    >>> first, near, far = 72057594037944738, 72057594037944734, 72057594037945000
+    >>> merged(np.array([[first, near], [first, far]]))
     (1, 1, 2)
     """
     exact, _ = _appearing(ids)
@@ -211,7 +216,8 @@ def _gather(values: Words, frames: int, bodies: np.ndarray, size: int, name: str
     people = int(slot.max()) + 1
     if people > MOST_BODIES:
         raise UserError(
-            f"{name}: {people} bodies in frame {frame[slot.argmax()] + 1}, a Kinect v2 sees at most {MOST_BODIES}; the file is damaged"
+            f"{name}: {people} bodies in frame {frame[slot.argmax()] + 1}, a Kinect v2 sees at "
+            f"most {MOST_BODIES}; the file is damaged"
         )
     reading.check_arrays(frames * people * (JOINTS * 13 + 8), size, name)
     xyz = np.zeros((frames, JOINTS, people, 3), np.float32)
@@ -249,7 +255,8 @@ def _coordinates(values: Words, rows: np.ndarray, frame: np.ndarray, name: str) 
     if not is_sound.all():
         body, joint = np.argwhere(~is_sound)[0, :2]
         raise UserError(
-            f"{name}: joint {joint + 1} in frame {frame[body] + 1} has NaN, infinite or absurd coordinates, "
+            f"{name}: joint {joint + 1} in frame {frame[body] + 1} has NaN, infinite or absurd "
+            "coordinates, "
             f"expected at most {reading.METRES.limit:g} m; repair or remove the file"
         )
     return xyz
