@@ -125,6 +125,21 @@ def test_a_data_set_is_added_as_the_page_says(root: Path, project: Path) -> None
     assert '"skeleton": "suit16"' in (project / "data/arrays/mine/resize50/meta.json").read_text()
 
 
+def test_a_task_with_its_own_metric_is_added_as_the_page_says(root: Path, project: Path) -> None:
+    """A new metric is one entry in its task's file: tables must show it without having heard of it."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["datasets"]["synthetic"] = {"performers": 2, "cameras": 1, "repetitions": 1}
+    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    assert follow(root / "docs/add-a-task.md", project, slow=False) == 8
+    home = project / "results/mine/runs/synthetic/xsub/random_init/joint/s0/released"
+    (row,) = json.loads((home / "separation.json").read_text())["rows"]
+    table = (project / "results/mine/tables/comparison.md").read_text()
+    assert "Separation: distance to the nearest other class over that to one's own" in table
+    assert "| method | separation, joint |" in table
+    assert f"| random_init \\* | {row['value']:.2f} |" in table
+    assert "| method | stream | released: separation |" in table
+
+
 def test_a_recipe_is_added_as_the_page_says(root: Path, project: Path) -> None:
     """A paper's preprocessing is one file: nothing else may have to know of it."""
     params = yaml.safe_load((project / "params.yaml").read_text())

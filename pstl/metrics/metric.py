@@ -46,6 +46,15 @@ class Metric:
         found = self._pattern.fullmatch(name)
         return float(found[1]) if found and found.groups() else None
 
+    def text(self, value: float, sign: str = "") -> str:
+        """A value as tables print it.   sign: "+" for differences."""
+        return f"{value:{sign}.{self.decimals}f}"
+
+    @property
+    def heading(self) -> str:
+        """The title, and which way is better where that is not the usual one."""
+        return self.title if self.higher_is_better else f"{self.title}, less is better"
+
     @property
     def _pattern(self) -> re.Pattern[str]:
         front, family, end = self.name.partition("{}")

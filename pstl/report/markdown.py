@@ -175,7 +175,7 @@ def headline(page: Page) -> list[str]:
 
 def _intro(judged: Mapping[str, str]) -> str:
     """What the numbers of a headline are.   judged: task -> main metric."""
-    titles = [metric.title for metric in declared.metrics() if metric.name in judged.values()]
+    titles = [metric.heading for metric in declared.metrics() if metric.name in judged.values()]
     spread = "mean ± sample standard deviation over seeds (their number)"
     return f"{'; '.join(titles)}. Last epoch, batch norm {HEADLINE}; {spread}."
 

@@ -121,9 +121,10 @@ def _number(text: str) -> float:
 
 
 def _row(line: Line) -> list[str]:
-    spread = "" if line.std is None else f" ± {line.std:.1f}"
-    unit = f" {metric.unit}" if (metric := declared.metrics().of(line.metric)).unit else ""
-    ours = line.reason if line.mean is None else f"{line.mean:.1f}{spread}{unit}"
+    metric = declared.metrics().of(line.metric)
+    spread = "" if line.std is None else f" ± {metric.text(line.std)}"
+    unit = f" {metric.unit}" if metric.unit else ""
+    ours = line.reason if line.mean is None else f"{metric.text(line.mean)}{spread}{unit}"
     seeds = (
         str(line.seeds) if line.seeds == line.seeds_asked else f"{line.seeds} of {line.seeds_asked}"
     )

@@ -228,14 +228,16 @@ def _settings(lines: list[Line]) -> dict[str, None]:
 
 def _values(line: Line, clips: int) -> Cells:
     """Cells of VALUES."""
-    span = _span(line, clips)
+    span, metric = _span(line, clips), declared.metrics().of(line.metric)
     all_seeds = line.seeds == line.seeds_asked
     seeds = str(line.seeds) if all_seeds else f"{line.seeds} of {line.seeds_asked}"
     return [
-        Text(line.reason, "missing") if line.mean is None else number(f"{line.mean:.1f}"),
-        number(NONE if line.std is None else f"{line.std:.1f}"),
+        Text(line.reason, "missing") if line.mean is None else number(metric.text(line.mean)),
+        number(NONE if line.std is None else metric.text(line.std)),
         number(seeds),
-        number(f"{span.low:.1f} to {span.high:.1f} ({span.over})" if span else NONE),
+        number(
+            f"{metric.text(span.low)} to {metric.text(span.high)} ({span.over})" if span else NONE
+        ),
     ]
 
 

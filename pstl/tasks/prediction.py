@@ -33,8 +33,7 @@ from pstl.skeletons import load as load_skeleton
 METRICS = (
     Metric(
         "mpjpe",
-        title="Motion prediction: mean joint error over all predicted frames in millimetres, "
-        "less is better",
+        title="Motion prediction: mean joint error over all predicted frames in millimetres",
         unit="mm",
         higher_is_better=False,
     ),
