@@ -1,14 +1,15 @@
-"""The two errors a person is meant to read: one line that says what was found, what was expected, what to do. And disks' own."""
+"""Errors a person is meant to read: one line with what was found, what was expected, what to do."""
 
 import errno
 from os import PathLike
 from pathlib import PurePath
 
+GO_ON = "then run the same command again: what is finished is kept"
 # What goes wrong with disks and folders -> what to do about it.
 REMEDIES = {
-    errno.ENOSPC: "free some room, then run the same command again: what is finished is kept",
-    errno.EDQUOT: "free some room, then run the same command again: what is finished is kept",
-    errno.EFBIG: "raise the limit on the size of files, then run the same command again: what is finished is kept",
+    errno.ENOSPC: f"free some room, {GO_ON}",
+    errno.EDQUOT: f"free some room, {GO_ON}",
+    errno.EFBIG: f"raise the limit on the size of files, {GO_ON}",
     errno.EROFS: "write somewhere else, or have it made writable",
     errno.EACCES: "write somewhere else, or have it made writable",
     errno.EPERM: "write somewhere else, or have it made writable",
@@ -26,7 +27,10 @@ OTHERWISE = "see that it can be read and written, or name another"
 
 
 class UserError(Exception):
-    """Something the user can put right. The command line prints it as one line, without traceback, and exits with 2."""
+    """Something the user can put right.
+
+    The command line prints it as one line, without traceback, and exits with 2.
+    """
 
 
 class ShapeError(UserError, ValueError):
@@ -34,15 +38,17 @@ class ShapeError(UserError, ValueError):
 
 
 def trouble(error: OSError, path: str | PathLike[str] = "") -> str:
-    """One line about a disk or folder that cannot be read or written.   path: what was to be written, where that is known."""
+    """One line about a disk or folder that cannot be read or written.
+
+    path: what was to be written, where that is known.
+    """
     place = path or error.filename or "output"
-    inside = (
-        f" ({error.filename})"
-        if path and error.filename and _elsewhere(error.filename, path)
-        else ""
-    )
-    said = (error.strerror or str(error) or type(error).__name__).lower()
-    return f"{place}: {' '.join(said.split())}{inside}; {REMEDIES.get(error.errno or 0, OTHERWISE)}"
+    cause = ""
+    if path and error.filename and _elsewhere(error.filename, path):
+        cause = f" ({error.filename})"
+    reason = (error.strerror or str(error) or type(error).__name__).lower()
+    remedy = REMEDIES.get(error.errno or 0, OTHERWISE)
+    return f"{place}: {' '.join(reason.split())}{cause}; {remedy}"
 
 
 def missing_package(error: ModuleNotFoundError) -> str:
@@ -55,7 +61,7 @@ def missing_package(error: ModuleNotFoundError) -> str:
 
 
 def _elsewhere(name: str | bytes | int, path: str | PathLike[str]) -> bool:
-    """Whether an error's own path tells more than `path`: it is neither that nor a temporary sibling of it."""
-    own, wanted = PurePath(str(name)), PurePath(path)
-    temporary = any(part.startswith(f".{wanted.name}.") for part in own.parts)
-    return own != wanted and not temporary
+    """Whether an error's path tells more than `path`: it is not that or a temporary sibling."""
+    failed, meant = PurePath(str(name)), PurePath(path)
+    temporary = any(part.startswith(f".{meant.name}.") for part in failed.parts)
+    return failed != meant and not temporary

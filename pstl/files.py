@@ -1,8 +1,8 @@
-"""The edge between this program and the files around it: what is wrong with one is a line that names it.
+"""The edge between this program and the files around it.
 
-A file is read inside `reading` and written inside `atomic` or `replaced`, and nowhere else
-(tests/test_architecture.py). So no reader lists what can go wrong, and a new kind of file gets its
-messages for nothing.
+What is wrong with a file is a line that names it. A file is read inside `reading` and written
+inside `atomic` or `replaced`, and nowhere else (tests/test_architecture.py). So no reader lists
+what can go wrong, and a new kind of file gets its messages for nothing.
 """
 
 import hashlib
@@ -72,9 +72,10 @@ def read_text(path: str | Path, kind: Kind, encoding: str = "utf-8") -> str:
 def read_json(path: str | Path, kind: Kind, shape: Any = dict[str, Any]) -> Any:
     """What a JSON file holds.
 
-    shape: what it must be, a pydantic model or any other type; keys that a model does not name are free.
-    Raises: UserError if it is missing, not JSON in UTF-8, of another shape, or holds a number that is
-    not finite.
+    shape: what it must be, a pydantic model or any other type; keys that a model does not name
+    are free.
+    Raises: UserError if it is missing, not JSON in UTF-8, of another shape, or holds a number that
+    is not finite.
     """
     with reading(path, kind):
         content = parsed(Path(path).read_text("utf-8"))
@@ -122,8 +123,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path` that takes its place at the end; it goes if the body fails.
+    """Yield a temporary sibling of `path` that takes its place at the end.
 
+    It goes if the body fails.
     Raises: UserError if the disk or folder does not let itself be written to, or `path` is no place
     for a file.
     """
@@ -143,8 +145,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced(folder: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder` that takes its place at the end; it goes if the body fails.
+    """Yield a temporary folder beside `folder` that takes its place at the end.
 
+    It goes if the body fails.
     Raises: UserError if the disk does not let itself be written to, or a file stands in its place.
     """
     folder = Path(folder)
@@ -159,7 +162,7 @@ def replaced(folder: str | Path) -> Iterator[Path]:
         new.mkdir()
         try:
             yield new
-            # Moved away in one step: whoever is killed while deleting leaves no half of it under the name.
+            # Moved away in one step: who is killed while deleting leaves no half under the name.
             if folder.exists():
                 os.replace(folder, old)
             os.replace(new, folder)

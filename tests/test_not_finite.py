@@ -16,11 +16,11 @@ import pytest
 import small_world as world
 import torch
 
-from pstl import tracking
 from pstl.data.numpy_file import save_npy, save_npz
 from pstl.errors import UserError
 from pstl.files import Kind, read_json, write_json
 from pstl.ops.finite import LARGEST
+from pstl.tracking.reading import stored_rows
 
 HOME, CELL = world.HOME, f"{world.HOME}/released"
 ENCODER, FEATURES = f"{HOME}/encoder.pt", f"{CELL}/features.npz"
@@ -263,4 +263,4 @@ def test_a_store_with_a_nan_gives_no_table() -> None:
             UserError,
             match=rf"store: released\.linear\.top1 of {world.RUN} is .*; import that suite again",
         ):
-            tracking._stored_rows(run, "store")
+            stored_rows(run, "store")

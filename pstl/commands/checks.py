@@ -1,4 +1,4 @@
-"""Verbs that say what is here, what is wrong with it and what a suite will cost; they change nothing."""
+"""Verbs that say what is here, what is wrong with it and what a suite will cost."""
 
 import json as json_module
 import sys

@@ -89,7 +89,7 @@ def track(
       python -m pstl track --suite builtin --out results/builtin/mlflow.json
     """
     from pstl import config
-    from pstl.tracking import import_runs
+    from pstl.tracking.importing import import_runs
 
     import_runs(config.load(params), suite, out)
 

@@ -45,9 +45,9 @@ def read(params: Params, suite: str, source: Source = "files", uri: str = "") ->
     Raises: UserError for a results file or a published number that cannot be read.
     """
     if source == "mlflow":
-        from pstl import tracking
+        from pstl.tracking.reading import results_from_mlflow
 
-        results = tracking.results_from_mlflow(params, suite, uri)
+        results = results_from_mlflow(params, suite, uri)
     else:
         results = rows.from_files(params, suite)
     published = paper.load()

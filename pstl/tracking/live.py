@@ -1,7 +1,8 @@
-"""Runs in the store while they are still at work, for people who like to watch. An option: nothing waits for it, no table reads it.
+"""Runs in the store while they are still at work, for people who like to watch.
 
-A run with a curve and without run.json is shown as a run of its own, to which new epochs are added; once it is done, the import
-puts the whole run in its place.
+An option: nothing waits for it, and no table reads it. A run with a curve and without run.json is
+shown as a run of its own, to which new epochs are added; once it is done, the import puts the whole
+run in its place.
 """
 
 import logging
@@ -13,10 +14,10 @@ from pstl import paths
 from pstl.config import Params, Run
 from pstl.errors import UserError
 from pstl.report.rows import Epochs, read_curve
-from pstl.tracking import import_runs, points, store
-
-TAG = "pstl.live"  # its value: the run
-SHOWN = "pstl.live_epochs"  # epochs that are in the store already
+from pstl.tracking import names, store
+from pstl.tracking.importing import import_runs
+from pstl.tracking.on_disk import points
+from pstl.tracking.writing import log_now
 
 log = logging.getLogger(__name__)
 
@@ -41,21 +42,18 @@ def watch(params: Params, suite: str, every: float, uri: str = "") -> None:
 
 
 def update(params: Params, suite: str, uri: str = "") -> list[str]:
-    """Add the new epochs of every run at work; take away what is no longer. Returns: the runs shown.
+    """Add the new epochs of every run at work; take away what is no longer at work.
 
-    Raises: UserError if the store cannot be used.
+    Returns: the runs shown.   Raises: UserError if the store cannot be used.
     """
-    curves = {str(run): epochs for run in params.runs(suite) if (epochs := unfinished(run))}
+    curves: dict[str, Epochs] = {}
+    for run in params.runs(suite):
+        if epochs := unfinished(run):
+            curves[str(run)] = epochs
     with store.in_turn(store.address_of(params, uri)):
         client, address = store.connect(params, uri)
-        with store.said(address):
-            shown = {}
-            for run in _live(client):
-                name, done = run.data.tags[TAG], int(run.data.tags.get(SHOWN, 0))
-                if len(curves.get(name, [])) >= max(done, 1):
-                    shown[name] = run.info.run_id, done
-                elif Run.parse(name).suite == suite:  # finished, or begun anew
-                    client.delete_run(run.info.run_id)
+        with store.reported(address):
+            shown = _still_at_work(client, suite, curves)
             for name, epochs in curves.items():
                 mlflow_id, done = shown.get(name) or (_begin(client, name, address), 0)
                 _add(client, mlflow_id, epochs, done)
@@ -67,33 +65,42 @@ def unfinished(run: Run) -> Epochs:
     return [] if Path(paths.run(run), "run.json").is_file() else read_curve(run)
 
 
+def _still_at_work(
+    client: Any, suite: str, curves: dict[str, Epochs]
+) -> dict[str, tuple[str, int]]:
+    """MLflow's id and the number of stored epochs of each run at work; others are deleted."""
+    at_work = {}
+    for stored in _live(client):
+        name = stored.data.tags[names.LIVE]
+        epochs = int(stored.data.tags.get(names.LIVE_EPOCHS, 0))
+        if len(curves.get(name, [])) >= max(epochs, 1):
+            at_work[name] = stored.info.run_id, epochs
+        elif Run.parse(name).suite == suite:  # finished, or begun anew
+            client.delete_run(stored.info.run_id)
+    return at_work
+
+
 def _begin(client: Any, name: str, address: str) -> str:
     run = Run.parse(name)
     title = f"{run.split}/{run.method}/{run.stream}/s{run.seed} (at work)"
-    tags = {TAG: name, SHOWN: "0"}
-    made: str = client.create_run(
-        store.experiment(client, run.dataset, address), run_name=title, tags=tags
-    ).info.run_id
-    return made
+    tags = {names.LIVE: name, names.LIVE_EPOCHS: "0"}
+    experiment = store.experiment(client, run.dataset, address)
+    mlflow_id: str = client.create_run(experiment, run_name=title, tags=tags).info.run_id
+    return mlflow_id
 
 
-def _add(client: Any, mlflow_id: str, epochs: Epochs, shown: int) -> None:
-    """Epochs from number `shown` on; the tag comes last, so an epoch may be stored twice but never be missing."""
-    from mlflow.entities import Metric
+def _add(client: Any, mlflow_id: str, epochs: Epochs, stored: int) -> None:
+    """Epochs from number `stored` on.
 
-    now = int(time.time() * 1000)
-    metrics = [
-        Metric(key, value, now, step) for key, step, _, value in points("train", epochs[shown:])
-    ]
-    for i in range(0, len(metrics), 1000):
-        client.log_batch(mlflow_id, metrics=metrics[i : i + 1000])
-    client.set_tag(mlflow_id, SHOWN, str(len(epochs)))
+    The tag comes last, so an epoch may be stored twice but never be missing.
+    """
+    log_now(client, mlflow_id, points("train", epochs[stored:]))
+    client.set_tag(mlflow_id, names.LIVE_EPOCHS, str(len(epochs)))
 
 
 def _live(client: Any) -> list[Any]:
-    experiments = [e.experiment_id for e in client.search_experiments()]
-    return (
-        list(client.search_runs(experiments, f"tags.`{TAG}` LIKE '%'", max_results=1000))
-        if experiments
-        else []
-    )
+    """Stored runs that are at work, of every suite."""
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    if not experiments:
+        return []
+    return list(client.search_runs(experiments, f"tags.`{names.LIVE}` LIKE '%'", max_results=1000))

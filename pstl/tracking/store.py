@@ -1,4 +1,4 @@
-"""The store itself: which one, how to open it, whose turn it is, and what it says when it goes away."""
+"""The store itself: which one, how to open it, whose turn it is, what is in it."""
 
 import logging
 import re
@@ -10,10 +10,12 @@ from typing import Any
 from pstl import environment, locks
 from pstl.config import Params
 from pstl.errors import UserError
+from pstl.tracking import names
 
 LOCAL = "sqlite:///mlflow.db"
 SAFE = "results are safe in files: import again later"
-# Read when mlflow is imported, and only where the user says nothing. A server that is gone is reported in seconds, not minutes.
+# Read when mlflow is imported, and only where the user says nothing. A server that is gone is
+# reported in seconds, not minutes.
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -24,22 +26,43 @@ log = logging.getLogger(__name__)
 
 
 def experiment(client: Any, dataset: str, address: str) -> str:
-    """Id of the data set's experiment. A local store keeps its artifacts beside the database; a server decides for itself."""
-    found = client.get_experiment_by_name(dataset)
-    if found is None:
-        place = (
-            str(_database(address).parent / "mlruns" / dataset)
-            if address.startswith("sqlite:")
-            else None
-        )
+    """Id of the data set's experiment, which is made if there is none.
+
+    A local store keeps its artifacts beside the database; a server decides for itself.
+    Raises: UserError if somebody has deleted the experiment.
+    """
+    present = client.get_experiment_by_name(dataset)
+    if present is None:
+        place = None
+        if address.startswith("sqlite:"):
+            place = str(_database(address).parent / "mlruns" / dataset)
         created: str = client.create_experiment(dataset, artifact_location=place)
         return created
-    if found.lifecycle_stage != "active":
-        raise UserError(
-            f"{shown(address)}: experiment {dataset!r} was deleted there; restore it with 'mlflow experiments restore'"
+    if present.lifecycle_stage != "active":
+        remedy = "restore it with 'mlflow experiments restore'"
+        raise UserError(f"{shown(address)}: experiment {dataset!r} was deleted there; {remedy}")
+    identity: str = present.experiment_id
+    return identity
+
+
+def runs_of(client: Any, suite: str) -> list[Any]:
+    """Every stored run of a suite, oldest first."""
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    runs: list[Any] = []
+    token: str | None = None
+    while experiments:
+        page = client.search_runs(
+            experiments,
+            f"tags.`{names.SUITE}` = '{suite}'",
+            max_results=1000,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
         )
-    known: str = found.experiment_id
-    return known
+        runs += page
+        token = page.token
+        if not token:
+            break
+    return runs
 
 
 def quiet_mlflow() -> Any:
@@ -53,7 +76,10 @@ def quiet_mlflow() -> Any:
 
 
 def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
-    """A client of the store and its address."""
+    """A client of the store and its address.   create: make a local store that is not there.
+
+    Raises: UserError if the store cannot be used.
+    """
     address = address_of(params, uri)
     if address.startswith("sqlite:"):
         if not create and not _database(address).exists():
@@ -62,23 +88,24 @@ def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
     mlflow = quiet_mlflow()
     from sqlalchemy.exc import SQLAlchemyError
 
+    place = f"tracking store {shown(address)}"
     try:
         client = mlflow.MlflowClient(tracking_uri=address)
         client.search_experiments(max_results=1)
     except mlflow.MlflowException as error:
-        raise UserError(
-            f"tracking store {shown(address)}: {_reason(error)}; use {LOCAL} or the address of an MLflow server"
-        ) from None
-    except (
-        SQLAlchemyError
-    ) as error:  # opening a database that somebody else has locked: MLflow lets it through
-        raise UserError(f"tracking store {shown(address)}: {_reason(error)}; {SAFE}") from None
+        remedy = f"use {LOCAL} or the address of an MLflow server"
+        raise UserError(f"{place}: {_reason(error)}; {remedy}") from None
+    except SQLAlchemyError as error:  # of a database that is locked: MLflow lets it through
+        raise UserError(f"{place}: {_reason(error)}; {SAFE}") from None
     return client, address
 
 
 @contextmanager
-def said(address: str) -> Iterator[None]:
-    """What a store says when it goes away half-way, as one line. Nothing is lost: the numbers are in files, a half-stored run is redone."""
+def reported(address: str) -> Iterator[None]:
+    """Report in one line that a store has gone away half-way.
+
+    Nothing is lost: the numbers are in files, and a half-stored run is stored again.
+    """
     from mlflow import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -105,16 +132,20 @@ def in_turn(address: str) -> Iterator[None]:
 
 
 def address_of(params: Params, uri: str) -> str:
+    """The store that is meant; see importing.import_runs."""
     return uri or params.tracking_uri or environment.tracking_store() or LOCAL
 
 
+def shown(address: str) -> str:
+    """An address for people, without the password in it."""
+    return re.sub(r"//[^@/]*@", "//", address)
+
+
 def _reason(error: Exception) -> str:
-    return shown(" ".join(str(error).split()).split(". ")[0].split(" [SQL")[0])[:300]
+    """The first sentence of what a library says, without the query that failed."""
+    sentence = " ".join(str(error).split()).split(". ")[0].split(" [SQL")[0]
+    return shown(sentence)[:300]
 
 
 def _database(address: str) -> Path:
     return Path(address.removeprefix("sqlite:///"))
-
-
-def shown(address: str) -> str:
-    return re.sub(r"//[^@/]*@", "//", address)  # never a password in a message
