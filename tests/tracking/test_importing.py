@@ -79,7 +79,7 @@ def test_an_interrupted_import_is_repaired(uri: str) -> None:
 
 
 def test_a_run_carries_its_provenance_settings_curves_and_files(uri: str) -> None:
-    """A number without commit, data and settings cannot be repeated by whoever finds it in MLflow."""
+    """A number without commit, data and settings cannot be repeated by who finds it in MLflow."""
     settings = params(SMALL)
     write_all(settings)
     ids = imported(settings, uri)

@@ -165,22 +165,11 @@ def test_a_server_elsewhere_is_used_by_its_usual_variable(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    server = subprocess.Popen(
-        [*command, "--backend-store-uri", "sqlite:///server.db", "--artifacts-destination", str(tmp_path / "kept")],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    command += ["--port", str(port), "--backend-store-uri", "sqlite:///server.db"]
+    command += ["--artifacts-destination", str(tmp_path / "kept")]
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True)
     try:
         until = time.monotonic() + 120
         while time.monotonic() < until and not answers(port):
