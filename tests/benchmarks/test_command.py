@@ -16,7 +16,12 @@ def test_the_verb_measures_what_is_asked_for(tmp_path, monkeypatch, capsys):
     cli.main(["bench", "--probes", "--device", "cpu", "--json", str(tmp_path / "bench.json")])
     rows = json.loads((tmp_path / "bench.json").read_text())
     assert [row["task"] for row in rows] == ["linear", "probe", "knn", "retrieval"]
-    assert "120 training and 60 test clips" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "120 training and 60 test clips" in said
+    assert "times as fast as scikit-learn" in said
+    probe = rows[1]
+    assert probe["ratio"] > 0
+    assert abs(probe["top1"] - probe["other_top1"]) < 10  # both answer the same question
 
 
 def test_an_installed_package_says_that_it_needs_a_checkout(tmp_path, monkeypatch, capsys):
