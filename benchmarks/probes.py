@@ -55,21 +55,22 @@ def bench_probes(device: torch.device) -> list[dict[str, Any]]:
             "versions": versions(),
         }
         if name == "probe" and device.type == "cpu":
-            row |= beside_scikit_learn(features, row["seconds"], result.metrics["top1"])
+            row |= beside_scikit_learn(features, cfg, row["seconds"], result.metrics["top1"])
         rows.append(row)
     return rows
 
 
-def beside_scikit_learn(features: FeatureSet, seconds: float, top1: float) -> dict[str, Any]:
+def beside_scikit_learn(
+    features: FeatureSet, cfg: probe.Config, seconds: float, top1: float
+) -> dict[str, Any]:
     """The same choice and fit by scikit-learn; {} where it is not installed.
 
-    seconds, top1: of the common probe.
+    cfg: of the common probe, as are seconds and top1.
     """
     try:
         from sklearn.linear_model import LogisticRegressionCV
     except ImportError:
         return {}
-    cfg = probe.Config()
     fold = probe.folds(features.y_train, cfg.folds, numpy_generator(0, "probe"))
     sides = []
     for held_out in range(cfg.folds):
@@ -115,10 +116,8 @@ def made_up() -> FeatureSet:
     rng = np.random.default_rng(0)
     means = rng.normal(size=(CLASSES, WIDTH))
     y, y_test = np.arange(TRAIN) % CLASSES, np.arange(TEST) % CLASSES
-    sides = []
-    for label in (y, y_test):
-        drawn = means[label] + NOISE * rng.normal(size=(len(label), WIDTH))
-        sides.append(drawn.astype(np.float32))
+    train = (means[y] + NOISE * rng.normal(size=(TRAIN, WIDTH))).astype(np.float32)
+    test = (means[y_test] + NOISE * rng.normal(size=(TEST, WIDTH))).astype(np.float32)
     unseen = np.ones(TEST, bool)
     names = [str(number) for number in range(CLASSES)]
-    return FeatureSet(*sides, y, y_test, unseen, {"classes": names})
+    return FeatureSet(train, test, y, y_test, unseen, {"classes": names})
