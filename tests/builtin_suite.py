@@ -1,4 +1,6 @@
-"""What the long tests share: the built-in suite at its full size, and what of its results must be equal to the last bit."""
+"""What the long tests share: the built-in suite at its full size, and what of its results must be
+equal to the last bit.
+"""
 
 import json
 import os
@@ -23,7 +25,10 @@ def settle(root: Path, folder: Path) -> Path:
 
 
 def undisturbed(root: Path, folder: Path) -> Path:
-    """The suite on two cores of this machine with nothing in its way. $PSTL_UNDISTURBED: a folder that keeps it for the next test."""
+    """The suite on two cores of this machine with nothing in its way.
+
+    $PSTL_UNDISTURBED: a folder that keeps it for the next test.
+    """
     folder = settle(root, Path(os.environ.get("PSTL_UNDISTURBED", folder)))
     clock = folder / "seconds.json"
     began = time.monotonic()
@@ -64,7 +69,7 @@ def encoders(folder: Path, suite: str = SUITE) -> dict[str, dict[str, Any]]:
 
 
 def same_results(one: Path, other: Path) -> None:
-    """Raises: AssertionError unless tables and encoders of both folders are equal to the last bit."""
+    """Raises: AssertionError unless tables and encoders of both folders are equal bit by bit."""
     import torch
 
     assert tables(one) == tables(other)

@@ -1,7 +1,10 @@
-"""Run every verb's own example where nothing but the compute core is installed, and say as JSON what came of each.
+"""Run every verb's own example where nothing but the compute core is installed, and say as JSON
+what came of each.
 
-A script, because what a process has imported cannot be taken back: python core_only.py, in a folder of small_world.py.
-Gives: verb -> {code, said: last line on stderr, lines: how many, lacked: packages that our own code asked for and did not get}.
+A script, because what a process has imported cannot be taken back: python core_only.py, in a folder
+of small_world.py.
+Gives: verb -> {code, said: last line on stderr, lines: how many, lacked: packages that our own code
+asked for and did not get}.
 """
 
 import contextlib

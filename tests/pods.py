@@ -1,6 +1,8 @@
-"""A stand-in for a Kubernetes cluster: its API on loopback, each of whose jobs is a process in an empty folder, without this one's files.
+"""A stand-in for a Kubernetes cluster: its API on loopback, each of whose jobs is a process in an
+empty folder, without this one's files.
 
-It answers what snakemake-executor-plugin-kubernetes asks for and nothing else; there is no image, no node and no limit behind it.
+It answers what snakemake-executor-plugin-kubernetes asks for and nothing else; there is no image,
+no node and no limit behind it.
 """
 
 import base64
@@ -140,7 +142,10 @@ class Api(BaseHTTPRequestHandler):
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
-    """The stand-in at work; `folder` holds its pods, their logs and `config`, which tells clients where it is."""
+    """The stand-in at work.
+
+    `folder` holds its pods, their logs and `config`, which tells clients where it is.
+    """
     with Cluster(folder) as server:
         (folder / "config").write_text(KUBECONFIG.format(port=server.server_address[1]))
         threading.Thread(target=server.serve_forever, daemon=True).start()

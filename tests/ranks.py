@@ -16,7 +16,8 @@ def compare(
 ) -> None:
     """Assert that what `step` returns on rank 0 of two processes is what it returns alone.
 
-    step: a function of a module (the second process imports it); it shares its batch by `distributed.share`.
+    step: a function of a module (the second process imports it); it shares its batch by
+    `distributed.share`.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

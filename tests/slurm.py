@@ -1,6 +1,8 @@
-"""Debian's SLURM on this machine's loopback, for as long as a test needs it: one controller, one node, one pretended GPU.
+"""Debian's SLURM on this machine's loopback, for as long as a test needs it: one controller, one
+node, one pretended GPU.
 
-Configuration, key, spool and logs lie in a temporary folder. Outside it there are, meanwhile, two links in /etc/slurm, where jobs look for
+Configuration, key, spool and logs lie in a temporary folder. Outside it there are, meanwhile, two
+links in /etc/slurm, where jobs look for
 the configuration; a machine that has one of its own is left alone. Needs root.
 """
 
@@ -70,7 +72,8 @@ def install() -> None:
     )
     if done.returncode:
         pytest.skip(
-            f"{' and '.join(PACKAGES)} could not be installed: {done.stderr.strip().splitlines()[-1]}"
+            f"{' and '.join(PACKAGES)} could not be installed: "
+            f"{done.stderr.strip().splitlines()[-1]}"
         )
 
 

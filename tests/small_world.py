@@ -1,4 +1,6 @@
-"""Every kind of file that the verbs read, made by the verbs themselves from random walks: a second or two, in the current folder."""
+"""Every kind of file that the verbs read, made by the verbs themselves from random walks: a second
+or two, in the current folder.
+"""
 
 import json
 import shutil
@@ -29,11 +31,14 @@ METHODS = {
     "random_init": SHAPE | {"train": {"epochs": 0, "lr": 1}},
 }
 TASKS = {
-    "knn": {}, "linear": {"epochs": 1}, "retrieval": {}, "probe": {"strengths": [1.0], "folds": 2}, "classify": {},
+    "knn": {}, "linear": {"epochs": 1}, "retrieval": {}, "classify": {},
+    "probe": {"strengths": [1.0], "folds": 2},
     "semi": {"labels": 0.5, "train": {"epochs": 1}}, "finetune": {"train": {"epochs": 1}},
     "detection": {"window": 8, "stride": 8, "smoothing": [1], "least": [1], "train": {"epochs": 1}},
     "prediction": {"observe": 8, "predict": 4, "horizons": [4], "train": {"epochs": 1}},
-    "lost_joints": {"joints": [3], "parts": False, "frames": [0.5], "by": ["zeros"], "probes": {"knn": {}}},
+    "lost_joints": {
+        "joints": [3], "parts": False, "frames": [0.5], "by": ["zeros"], "probes": {"knn": {}},
+    },
 }  # fmt: skip
 CELL = {"dataset": "nwucla", "split": "xview", "batch_norm": ["released"]}
 EXPERIMENTS = [
@@ -53,7 +58,10 @@ HOME = "results/tiny/runs/nwucla/xview/supervised/joint/s0"
 
 @contextmanager
 def damaged(file: str, damage: Callable[[Path], None]) -> Iterator[None]:
-    """A file in another state for a while. It is replaced, never written to: somebody may have mapped it."""
+    """A file in another state for a while.
+
+    It is replaced, never written to: somebody may have mapped it.
+    """
     path, content = Path(file), Path(file).read_bytes()
     path.unlink()
     path.write_bytes(content)
@@ -158,7 +166,9 @@ def prepared() -> None:
 
 
 def trained() -> None:
-    """Encoders of both streams, features, rows and scores, their fusion, an exported encoder, and a run that was stopped half-way."""
+    """Encoders of both streams, features, rows and scores, their fusion, an exported encoder, and a
+    run that was stopped half-way.
+    """
     for stream in ("joint", "bone"):
         run, folder = RUN.replace("joint", stream), home(stream)
         pstl(
@@ -217,24 +227,27 @@ def half_way(folder: str) -> None:
 
 
 def features(encoder: str, out: str, array: str = "array") -> list[str]:
-    return [
-        *f"features --split xview --batch-norm released --device cpu --encoder {encoder} --array {array} --out {out}".split()
-    ]
+    words = f"features --split xview --batch-norm released --encoder {encoder} --array {array}"
+    return [*words.split(), "--device", "cpu", "--out", out]
 
 
 def evaluate(task: str, folder: str, *given: str, run: str = RUN) -> list[str]:
-    words = f"evaluate --task {task} --run {run} --batch-norm released --device cpu --out {folder}/{task}.json"
+    words = f"evaluate --task {task} --run {run} --batch-norm released --device cpu"
+    words += f" --out {folder}/{task}.json"
     return [*words.split(), *given, "--scores", f"{folder}/{task}.scores.npz"]
 
 
 def fuse(out: str) -> list[str]:
     scores = [f"{stream}={home(stream)}/released/linear.scores.npz" for stream in ("joint", "bone")]
-    words = f"fuse --run {FUSED} --task linear --batch-norm released --out {out}.json --scores-out {out}.scores.npz --scores"
+    words = f"fuse --run {FUSED} --task linear --batch-norm released --out {out}.json"
+    words += f" --scores-out {out}.scores.npz --scores"
     return [*words.split(), *scores]
 
 
 def others() -> None:
-    """Clips of every format, figures of bench, interval texts, a kept table and a page that quotes it."""
+    """Clips of every format, figures of bench, interval texts, a kept table and a page that quotes
+    it.
+    """
     Path("clips").mkdir()
     for name, content in clips().items():
         Path("clips", name).write_bytes(content)
@@ -282,6 +295,9 @@ CLIPS = ("--encoder", f"{HOME}/encoder.pt", "--array", "array")
 SEQUENCES = "--sequences data/sequences/nwucla"
 SCORES = f"{HOME}/released/linear.scores.npz"
 EMBED = "--output out/e.npy --device cpu --input own"
+LABELS = f"labels nwucla {SEQUENCES} --split xview --draw 0 --rule psp --out out/l.json"
+TRACE = f"trace --run {RUN} --snapshots {HOME}/snapshots.zip --array array --tasks knn"
+TRACE += " --out out/t.json --device cpu"
 TASK_INPUTS = {
     "finetune": CLIPS,
     "semi": (*CLIPS, "--labels", "labels.json"),
@@ -309,8 +325,8 @@ VERBS = {
     "compare": f"compare {SCORES} {SCORES} --draws 100 --json out/c.json".split(),
     "leakage": ["leakage", "--array", "array", "--split", "xview_disjoint", "--out", "out/l.json"],
     "prepare": f"prepare nwucla --recipe resize50 {SEQUENCES} --out out/a --jobs 1".split(),
-    "labels": f"labels nwucla {SEQUENCES} --split xview --draw 0 --rule psp --out out/l.json".split(),
-    "trace": f"trace --run {RUN} --snapshots {HOME}/snapshots.zip --array array --tasks knn --out out/t.json --device cpu".split(),
+    "labels": LABELS.split(),
+    "trace": TRACE.split(),
     "score-detections": [
         "score-detections",
         "truth",

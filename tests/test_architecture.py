@@ -1,4 +1,6 @@
-"""Who may import whom (docs/architecture.md): the order that lets one read any file knowing only what lies below it."""
+"""Who may import whom (docs/architecture.md): the order that lets one read any file knowing only
+what lies below it.
+"""
 
 import ast
 import subprocess
@@ -10,7 +12,8 @@ import pytest
 
 from pstl.code_hash import PACKAGE, closure, imports
 
-# From the bottom up; a module may import its own layer and those below. A name stands for the module and what is inside it.
+# From the bottom up; a module may import its own layer and those below. A name stands for the
+# module and what is inside it.
 LAYERS = (
     ("errors", "environment", "locks"),
     ("files",),
@@ -117,7 +120,7 @@ def plugins(kind: str) -> list[str]:
 
 
 def third_party(path: Path) -> set[str]:
-    """Top names of what a file imports at any level, except the standard library and this package."""
+    """Top names of what a file imports, except the standard library and this package."""
     found = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
@@ -136,7 +139,9 @@ def empty(module: str) -> bool:
 
 @pytest.mark.parametrize("module", sorted(set(modules()) - {"pstl"}))
 def test_imports_go_down_only(module: str) -> None:
-    """An import that points up ties two layers into one: neither can be read, tested or replaced alone."""
+    """An import that points up ties two layers into one: neither can be read, tested or replaced
+    alone.
+    """
     upward = [
         m
         for m in imports(module)
@@ -159,7 +164,10 @@ def test_a_plugin_never_imports_its_neighbour(kind: str) -> None:
 
 
 def test_recipes_and_methods_know_no_data_set() -> None:
-    """A recipe or method that knows where clips come from is a fork for each data set; what it needs is in the skeleton."""
+    """A recipe or method that knows where clips come from is a fork for each data set.
+
+    What it needs is in the skeleton.
+    """
     for module in [
         *plugins("data.recipes"),
         *plugins("methods"),
@@ -171,7 +179,9 @@ def test_recipes_and_methods_know_no_data_set() -> None:
 
 
 def test_compute_core_needs_four_packages_only() -> None:
-    """A GPU node has torch, numpy, yaml and pydantic, and must not need a workflow manager or a tracking server."""
+    """A GPU node has torch, numpy, yaml and pydantic, and must not need a workflow manager or a
+    tracking server.
+    """
     plugged = [
         m
         for kind in ("methods", "backbones", "tasks", "data.recipes", "data.datasets")
@@ -187,22 +197,39 @@ def test_compute_core_needs_four_packages_only() -> None:
 
 
 def test_command_line_and_rules_start_without_torch() -> None:
-    """`--help` and the settings answer at once only while torch, which takes seconds to import, stays out of them."""
-    light = "pstl.cli, pstl.config, pstl.paths, pstl.errors, pstl.registry, pstl.provenance, pstl.code_hash, pstl.plan, pstl.train.devices"
-    code = f"import sys, {light}; sys.exit(' '.join(m for m in ('torch', 'mlflow', 'pandas', 'matplotlib') if m in sys.modules) or 0)"
+    """`--help` and the settings answer at once only while torch, which takes seconds to import,
+    stays out of them.
+    """
+    light = [
+        "cli",
+        "config",
+        "paths",
+        "errors",
+        "registry",
+        "provenance",
+        "code_hash",
+        "plan",
+        "train.devices",
+    ]
+    heavy = {"torch", "mlflow", "pandas", "matplotlib"}
+    code = f"import sys, {', '.join(f'pstl.{module}' for module in light)};"
+    code += f"sys.exit(' '.join({heavy} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert not done.stderr
     assert done.returncode == 0
 
 
 def test_joint_counts_stand_in_the_skeletons_only() -> None:
-    """The number 25 in a formula works for one sensor and is wrong for the next; derive it from the skeleton."""
+    """The number 25 in a formula works for one sensor and is wrong for the next.
+
+    Derive it from the skeleton.
+    """
     exempt = {
         "simulator": "angles in degrees",
         "data/datasets/_ntu.py": "a performer's number",
         "data/formats/expmap_txt.py": "the recording's own tree of joints",
         "tasks/prediction.py": "frames of the public test windows",
-        "methods/pstl.py": "the joint count the paper's settings were chosen for, and shapes of the released weights",
+        "methods/pstl.py": "the joint count of the settings, and shapes of released weights",
     }
     found = []
     for path in modules().values():
@@ -227,9 +254,11 @@ def test_joint_counts_stand_in_the_skeletons_only() -> None:
 
 
 def test_no_body_is_looked_up_by_its_number_of_joints() -> None:
-    """Two bodies of 20 joints are two bodies: whoever goes through the list of them for one that fits has lost a name on the way.
+    """Two bodies of 20 joints are two bodies: whoever goes through the list of them for one that
+    fits has lost a name on the way.
 
-    Outside of pstl/skeletons a body is loaded by its name; what would fit is only ever said to people.
+    Outside of pstl/skeletons a body is loaded by its name; what would fit is only ever said to
+    people.
     """
     inside = {path.stem for path in (PACKAGE / "skeletons").iterdir()}
     searches = []
@@ -259,7 +288,10 @@ def test_no_body_is_looked_up_by_its_number_of_joints() -> None:
 
 
 def test_nothing_is_printed() -> None:
-    """Standard output belongs to results; progress is logged to stderr, where a log file and a person both see it."""
+    """Standard output belongs to results.
+
+    Progress is logged to stderr, where a log file and a person both see it.
+    """
     calls = [
         f"{path.name}:{node.lineno}"
         for path in modules().values()
@@ -335,7 +367,9 @@ def opened(node: ast.AST, inside: bool = False) -> Iterator[ast.Call]:
 
 
 def test_files_are_opened_at_the_edge_only() -> None:
-    """What is opened elsewhere ends in somebody else's exception, which names no file: one was forgotten in every list there was."""
+    """What is opened elsewhere ends in somebody else's exception, which names no file: one was
+    forgotten in every list there was.
+    """
     exempt = tuple(OPENS)
     found = []
     for path in modules().values():

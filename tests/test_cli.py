@@ -96,7 +96,7 @@ def test_probes_are_timed_on_features_of_a_known_size(monkeypatch):
 
 
 def test_bench_counts_clips_where_items_are_bodies():
-    """Hi-TRS trains on 1.5 bodies a clip here: its rate must be comparable with the other methods'."""
+    """Hi-TRS trains on 1.5 bodies a clip here: its rate must be comparable with others'."""
     import torch
 
     from benchmarks import methods as module

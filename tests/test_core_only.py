@@ -1,4 +1,6 @@
-"""An install without extras: what needs one says which, before anything is asked of the network or written; all else works."""
+"""An install without extras: what needs one says which, before anything is asked of the network or
+written; all else works.
+"""
 
 import json
 import os
@@ -25,7 +27,9 @@ VERBS = sorted(cli.program().commands)
 def outcome(
     small: Path, root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, Any]]:
-    """What came of each verb's own example (core_only.py), in a folder where the files of the examples lie."""
+    """What came of each verb's own example (core_only.py), in a folder where the files of the
+    examples lie.
+    """
     folder = tmp_path_factory.mktemp("core") / "here"
     shutil.copytree(small, folder)
     (folder / "archives").mkdir()
@@ -59,16 +63,16 @@ def outcome(
 def test_a_verb_works_or_names_the_extra_that_it_needs(
     verb: str, outcome: dict[str, dict[str, Any]]
 ) -> None:
-    """On a GPU node nobody has the workflow: a traceback that ends in a package's name does not say what to type."""
+    """On a GPU node nobody has the workflow: a traceback that ends in a package's name does not say
+    what to type.
+    """
     found = outcome[verb]
     assert found["code"] in (0, 1, 2, 130), (
         found
     )  # 1: doctor found something wrong; 130: the training was stopped
     if found["code"] == 2 and found["lacked"]:
-        assert (
-            found["said"]
-            == f"pstl {verb}: needs {found['lacked'][-1]}, which is not installed here; run: pip install 'pstl[workflow]'"
-        )
+        need = f"pstl {verb}: needs {found['lacked'][-1]}, which is not installed here"
+        assert found["said"] == f"{need}; run: pip install 'pstl[workflow]'"
 
 
 def test_the_examples_reach_what_is_lacking(outcome: dict[str, dict[str, Any]]) -> None:

@@ -1,6 +1,8 @@
-"""Every kind of file that a verb reads, damaged in every way: one line that names it, exit code 2, nothing written, no traceback.
+"""Every kind of file that a verb reads, damaged in every way: one line that names it, exit code 2,
+nothing written, no traceback.
 
-The verbs run in this process, by the command line's own entry, on a world that they made themselves.
+The verbs run in this process, by the command line's own entry, on a world that they made
+themselves.
 """
 
 import os
@@ -69,7 +71,8 @@ def cases() -> Iterator[Case]:
 
 CASES = {f"{case.verb} {case.file.rpartition('s0/')[2]}": case for case in cases()}
 FILES = {case.file: case for case in reversed(CASES.values())}  # and the first of its cases
-# Nothing tells these from whole files: no epoch is done yet, nothing happens in a video, the table or recording is shorter.
+# Nothing tells these from whole files: no epoch is done yet, nothing happens in a video, the table
+# or recording is shorter.
 WHOLE_WHEN_EMPTY = ("curve.jsonl", "v1.txt")
 WHOLE_WHEN_SHORT = ("joints_s01_e01.txt", "page.md", "params.yaml", "v1.txt")
 
@@ -147,7 +150,7 @@ FEW = (
     empty,
     folder,
     no_text,
-)  # for a second verb that reads the same file: what differs is whether it reads it as the first does
+)  # for a second verb that reads the same file: it may read it otherwise than the first
 
 
 def possible(case: Case, damage: Callable[[Path], None]) -> bool:
@@ -175,7 +178,9 @@ def complaint(case: Case, capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_damaged_file_of_any_kind_is_one_line(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is wrong with a file is found out by people far away: the line must name it, whatever the library under it says."""
+    """What is wrong with a file is found out by people far away: the line must name it, whatever
+    the library under it says.
+    """
     case, wrong = CASES[name], {}
     for damage in DAMAGES:
         if possible(case, damage):
@@ -189,7 +194,9 @@ def test_a_damaged_file_of_any_kind_is_one_line(
 def test_flipped_bits_are_one_line_or_nothing(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Memory and disks flip bits: what a checksum covers is refused, what none covers may pass, and nothing ends in a traceback."""
+    """Memory and disks flip bits: what a checksum covers is refused, what none covers may pass, and
+    nothing ends in a traceback.
+    """
     case, rng, passed, wrong = FILES[file], random.Random(file), 0, []
     for _ in range(FLIPS):
 

@@ -102,7 +102,10 @@ def few_people(project: Path) -> None:
 
 @pytest.mark.integration
 def test_the_added_method_reaches_the_report(root: Path, project: Path) -> None:
-    """From the file of the page to its row in the tables, without touching anything else; on fewer clips than the page's."""
+    """From the file of the page to its row in the tables, without touching anything else.
+
+    On fewer clips than the page's.
+    """
     few_people(project)
     assert follow(root / "docs/add-a-method.md", project, slow=True) == 10
     assert "| arrow |" in (project / "results/mine/tables/comparison.md").read_text()
@@ -110,7 +113,10 @@ def test_the_added_method_reaches_the_report(root: Path, project: Path) -> None:
 
 
 def test_a_data_set_is_added_as_the_page_says(root: Path, project: Path) -> None:
-    """People's own recordings are why they come; the page's few lines must carry them to an array."""
+    """People's own recordings are why they come.
+
+    The page's few lines must carry them to an array.
+    """
     rng, folder = np.random.default_rng(0), project / "recordings"
     folder.mkdir()
     for action in (1, 2):
@@ -126,7 +132,7 @@ def test_a_data_set_is_added_as_the_page_says(root: Path, project: Path) -> None
 
 
 def test_a_task_with_its_own_metric_is_added_as_the_page_says(root: Path, project: Path) -> None:
-    """A new metric is one entry in its task's file: tables must show it without having heard of it."""
+    """A new metric is one entry in its task's file: tables show it without having heard of it."""
     params = yaml.safe_load((project / "params.yaml").read_text())
     params["datasets"]["synthetic"] = {"performers": 2, "cameras": 1, "repetitions": 1}
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
@@ -160,7 +166,10 @@ def test_links_between_pages_lead_somewhere(root: Path) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
 def test_quoted_results_are_the_kept_ones(root: Path, page: str) -> None:
-    """A number in a page that the tables no longer say is worse than none. If this fails: `make docs`."""
+    """A number in a page that the tables no longer say is worse than none.
+
+    If this fails: `make docs`.
+    """
     found = list(quote.PLACE.finditer((root / page).read_text()))
     assert found
     for place in found:

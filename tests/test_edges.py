@@ -1,4 +1,6 @@
-"""What a verb is told, and what it finds where it is to write: names of devices, folders that are none, a full disk, a server's words."""
+"""What a verb is told, and what it finds where it is to write: names of devices, folders that are
+none, a full disk, a server's words.
+"""
 
 import os
 import resource
@@ -44,7 +46,10 @@ def place(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The line that a verb says before it exits with 2; progress may stand before it, but no traceback. No file is new."""
+    """The line that a verb says before it exits with 2.
+
+    Progress may stand before it, but no traceback. No file is new.
+    """
     before = world.held()
     code, said = world.ran(words, capsys)
     new = world.held() - before
@@ -106,7 +111,9 @@ def test_devices_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch)
 def test_a_place_that_takes_no_files_is_one_line_with_its_name(
     verb: str, folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
-    """Also where the work took the night: what to name instead is known, and nothing half-written lies about."""
+    """Also where the work took the night: what to name instead is known, and nothing half-written
+    lies about.
+    """
     assert folder in refused(elsewhere(WRITING[verb], folder), capsys)
 
 
@@ -163,7 +170,10 @@ def test_an_output_never_takes_the_place_of_a_device_or_folder(tmp_path: Path) -
 def test_the_last_net_names_what_the_system_names(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever a disk says that nobody foresaw is one line; what is our own fault stays a traceback."""
+    """Whatever a disk says that nobody foresaw is one line.
+
+    What is our own fault stays a traceback.
+    """
     for error, line in (
         (
             OSError(6, "No such device or address", "/some/where"),
@@ -205,7 +215,8 @@ def test_a_length_that_is_no_number_is_one_line(
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        answer = f"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\nContent-Length: {length}\r\nConnection: close\r\n\r\nbytes"
+        headers = f"Content-Type: application/zip\r\nContent-Length: {length}\r\nConnection: close"
+        answer = f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\nbytes"
 
         def serve() -> None:
             client = server.accept()[0]

@@ -29,7 +29,10 @@ def run(root: Path, folder: Path) -> subprocess.Popen[bytes]:
 @pytest.mark.integration
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to find processes")
 def test_twenty_random_kills_change_nothing(root: Path, tmp_path: Path, undisturbed: Path) -> None:
-    """Half of the kills hit Snakemake, the others whatever job is running; each time the same command is typed again."""
+    """Half of the kills hit Snakemake, the others whatever job is running.
+
+    Each time the same command is typed again.
+    """
     disturbed = settle(root, tmp_path / "disturbed")
     rng, hits, whole, began = random.Random(0), [], seconds(undisturbed), time.monotonic()
     snake = run(root, disturbed)
@@ -58,7 +61,8 @@ def test_twenty_random_kills_change_nothing(root: Path, tmp_path: Path, undistur
         assert code == 1, (disturbed / "said.log").read_text()[-4000:]
         snake = run(root, disturbed)
     sys.stderr.write(
-        f"\n{len(hits)} kills; finished after {time.monotonic() - began:.0f} s, undisturbed {whole:.0f} s\n"
+        f"\n{len(hits)} kills; finished after {time.monotonic() - began:.0f} s, "
+        f"undisturbed {whole:.0f} s\n"
     )
     same_results(disturbed, undisturbed)
 

@@ -1,6 +1,8 @@
-"""Nothing that is not finite leaves a verb: what is compared with NaN is false, and a wrong answer would be an accuracy.
+"""Nothing that is not finite leaves a verb: what is compared with NaN is false, and a wrong answer
+would be an accuracy.
 
-The verbs run by the command line's own entry on a small world (small_world.py), in which one number is wrong.
+The verbs run by the command line's own entry on a small world (small_world.py), in which one number
+is wrong.
 """
 
 import json
@@ -31,7 +33,8 @@ VERBS = world.VERBS | {
     "export": [*world.VERBS["export"], "--array", "array"],
 }
 WITH_WEIGHTS = (
-    "features", "recalibrated", "embed", "embed array", "export", "finetune", "semi", "lost_joints", "classify", "detection", "prediction",
+    "features", "recalibrated", "embed", "embed array", "export",
+    "finetune", "semi", "lost_joints", "classify", "detection", "prediction",
 )  # fmt: skip
 
 
@@ -84,7 +87,9 @@ def arrays(name: str, value: float) -> Callable[[Path], None]:
 def test_a_weight_that_is_not_finite_is_named(
     verb: str, value: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One flipped bit or one diverged step: every clip gets the same NaN, and an accuracy of one class in ten."""
+    """One flipped bit or one diverged step: every clip gets the same NaN, and an accuracy of one
+    class in ten.
+    """
     with world.damaged(ENCODER, weights(value)):
         said = refused(VERBS[verb], capsys)
     assert f"{ENCODER}: weight 'blocks" in said
@@ -121,7 +126,9 @@ def test_a_classifier_that_is_not_finite_is_named(capsys: pytest.CaptureFixture[
 def test_features_that_are_not_finite_give_no_accuracy(
     task: str, value: float, side: str, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
-    """The square of 1e20 is infinite in float32: divided by its length such a clip is zero, and next to all others."""
+    """The square of 1e20 is infinite in float32: divided by its length such a clip is zero, and
+    next to all others.
+    """
     with world.damaged(FEATURES, arrays(side, value)):
         said = refused(VERBS[task], capsys)
     assert f"{FEATURES}: not a readable features file ({side}: row 1 of" in said
@@ -200,13 +207,16 @@ def test_a_task_that_diverges_says_so(
 def test_a_training_that_diverges_keeps_nothing_of_the_epoch(
     rate: float, epochs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
-    """The loss of the last step is of the weights before it: they can be infinite while every loss was finite."""
+    """The loss of the last step is of the weights before it: they can be infinite while every loss
+    was finite.
+    """
     train = {"train": world.TRAIN | {"lr": rate, "epochs": epochs, "batch_size": 64}}
     world.settings(
         tmp_path / "params.yaml", methods=world.METHODS | {"supervised": world.SHAPE | train}
     )
     out = tmp_path / "run/encoder.pt"
-    words = f"pretrain --run {world.RUN} --array array --out {out} --device cpu --params {tmp_path}/params.yaml"
+    words = f"pretrain --run {world.RUN} --array array --out {out} --device cpu"
+    words += f" --params {tmp_path}/params.yaml"
     code, said = world.ran(words.split(), capsys)
     assert code == 2
     assert f"{world.RUN}: epoch" in said[-1]
@@ -222,7 +232,9 @@ def test_a_training_that_diverges_keeps_nothing_of_the_epoch(
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 2 * LARGEST])
 def test_files_of_arrays_hold_finite_numbers_only(value: float, tmp_path: Path) -> None:
-    """The last net: whoever writes, the one function that does says which row is wrong, and writes nothing."""
+    """The last net: whoever writes, the one function that does says which row is wrong, and writes
+    nothing.
+    """
     array = np.zeros((3, 2), np.float32)
     array[1, 1] = value
     for name, write in (

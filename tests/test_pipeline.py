@@ -1,4 +1,6 @@
-"""The graph as a whole: what is planned, what stops it, what runs again, and what a killed run leaves."""
+"""The graph as a whole: what is planned, what stops it, what runs again, and what a killed run
+leaves.
+"""
 
 import json
 import os
@@ -37,7 +39,9 @@ TINY: dict[str, Any] = {
             "train": {"epochs": 2, "batch_size": 8, "lr": 5.0e-3},
             "settings": {"projector_width": 16},
         },
-        "raw": {"recipe": "resize50", "encoder": {"name": "raw"}, "train": {"epochs": 0, "lr": 1.0}},
+        "raw": {
+            "recipe": "resize50", "encoder": {"name": "raw"}, "train": {"epochs": 0, "lr": 1.0},
+        },
     },
     "tasks": {"linear": {"epochs": 2}, "knn": {}},
     "suites": {
@@ -45,10 +49,15 @@ TINY: dict[str, Any] = {
             "summary": "the smallest grid with every kind of job in it",
             "experiments": [
                 {
-                    "dataset": "synthetic", "split": "xsub", "methods": ["pstl"], "streams": ["joint", "bone"], "batch_norm": ["released"],
-                    "tasks": ["linear"], "fuse": {"tasks": ["linear"], "weights": {"joint": 0.6, "bone": 0.4}},
+                    "dataset": "synthetic", "split": "xsub", "methods": ["pstl"],
+                    "streams": ["joint", "bone"], "batch_norm": ["released"],
+                    "tasks": ["linear"],
+                    "fuse": {"tasks": ["linear"], "weights": {"joint": 0.6, "bone": 0.4}},
                 },
-                {"dataset": "synthetic", "split": "xsub", "methods": ["raw"], "batch_norm": ["released"], "tasks": ["knn"]},
+                {
+                    "dataset": "synthetic", "split": "xsub", "methods": ["raw"],
+                    "batch_norm": ["released"], "tasks": ["knn"],
+                },
             ],
         }
     },
@@ -84,7 +93,10 @@ def command(root: Path, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """CPU only, where equal means equal bit for bit; the tracking store of the machine stays out of it."""
+    """CPU only, where equal means equal bit for bit.
+
+    The tracking store of the machine stays out of it.
+    """
     return {**os.environ, "CUDA_VISIBLE_DEVICES": "", "MLFLOW_TRACKING_URI": ""}
 
 
@@ -145,7 +157,8 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
     assert jobs.get("fuse", 0) == len(cells) - len(own)
     assert jobs["fetch"] == len({run.dataset for run in runs} | {cell.run.dataset for cell in own})
     assert jobs["parse"] == len({run.dataset for run in runs})
-    # Data sets that have recordings of their own are read a second way for the tasks that want them whole.
+    # Data sets that have recordings of their own are read a second way for the tasks that want them
+    # whole.
     whole = {cell.run.dataset for cell in own if needs[cell.task] == "recordings"}
     assert jobs.get("recordings", 0) == len(
         [name for name in whole if load_dataset(name).untrimmed]
@@ -159,7 +172,9 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
 def test_what_another_suite_trains_is_neither_trained_nor_encoded_twice(
     root: Path, tmp_path: Path
 ) -> None:
-    """Every probe, and a hundred losses, read one encoder and one file of whole features, and both are the lending suite's own."""
+    """Every probe, and a hundred losses, read one encoder and one file of whole features, and both
+    are the lending suite's own.
+    """
     borrowing = changed("tasks")
     borrowing["tasks"] |= {"lost_joints": {}, "probe": {}, "retrieval": {}}
     tasks = ["lost_joints", "linear", "probe", "knn", "retrieval"]
@@ -197,7 +212,7 @@ def test_what_another_suite_trains_is_neither_trained_nor_encoded_twice(
 def test_a_typo_stops_the_run_in_one_line(
     root: Path, tmp_path: Path, params: dict[str, Any], arguments: tuple[str, ...], said: str
 ) -> None:
-    """A typo that is found after a night of training, or drowned in a traceback, costs the night."""
+    """A typo found after a night of training, or drowned in a traceback, costs the night."""
     write(tmp_path, params)
     code, output = snakemake(root, tmp_path, *(("--config", *arguments) if arguments else ()))
     lines = [
@@ -212,7 +227,9 @@ def test_a_typo_stops_the_run_in_one_line(
 
 
 def test_archives_reach_the_fetch_job_and_nothing_else(root: Path, tmp_path: Path) -> None:
-    """Where the user's archives lie is no property of the data: moving them must not train anything again."""
+    """Where the user's archives lie is no property of the data: moving them must not train anything
+    again.
+    """
     write(tmp_path, TINY)
     code, output = snakemake(root, tmp_path, "-n", "-p", "--config", "archives=/some where")
     assert code == 0, output
@@ -230,7 +247,9 @@ def copy(finished: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_every_cell_reaches_the_tables(finished: Path) -> None:
-    """A number that is computed and not reported, or reported and not computed, is the worst kind of table."""
+    """A number that is computed and not reported, or reported and not computed, is the worst kind
+    of table.
+    """
     params = load(finished / "params.yaml")
     for cell in params.cells("tiny"):
         rows = json.loads(
@@ -255,7 +274,10 @@ def test_every_cell_reaches_the_tables(finished: Path) -> None:
 
 @pytest.mark.slow
 def test_a_folder_holds_what_its_meta_stands_for(finished: Path) -> None:
-    """Object storage carries only the files that are named; one that is forgotten is missing on the next machine."""
+    """Object storage carries only the files that are named.
+
+    One that is forgotten is missing on the next machine.
+    """
     for meta in (
         *finished.glob("data/sequences/*/meta.json"),
         *finished.glob("data/arrays/*/*/meta.json"),
@@ -276,7 +298,10 @@ def test_a_second_call_does_nothing(root: Path, finished: Path) -> None:
 
 @pytest.mark.slow
 def test_dates_and_raw_recordings_do_not_matter(root: Path, copy: Path) -> None:
-    """A clone that pulled its data has other dates and no recordings; contents decide, so it has nothing to do either."""
+    """A clone that pulled its data has other dates and no recordings.
+
+    Contents decide, so it has nothing to do either.
+    """
     for path in sorted(copy.rglob("*"), reverse=True):
         if path.is_file() and ".snakemake" not in path.parts:
             path.touch()
@@ -302,7 +327,10 @@ def test_dates_and_raw_recordings_do_not_matter(root: Path, copy: Path) -> None:
 def test_an_edit_runs_what_depends_on_it(
     root: Path, finished: Path, tmp_path: Path, params: dict[str, Any], jobs: dict[str, int]
 ) -> None:
-    """Too little run again and tables mix settings; too much, and an edited word costs a GPU day."""
+    """Too little run again and tables mix settings.
+
+    Too much, and an edited word costs a GPU day.
+    """
     write(tmp_path, params)
     code, output = snakemake(root, finished, "-n", "--config", f"params={tmp_path / 'params.yaml'}")
     assert code == 0
@@ -369,7 +397,10 @@ def clear(root: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to find processes")
 def test_killed_twice_gives_the_same_weights(root: Path, copy: Path) -> None:
-    """Machines go away in the night. The training job is killed, then Snakemake itself; the weights are those of a quiet night."""
+    """Machines go away in the night.
+
+    The training job is killed, then Snakemake itself; the weights are those of a quiet night.
+    """
     import torch
 
     write(copy, changed("methods.pstl.train", epochs=24))
@@ -432,7 +463,10 @@ def test_killed_twice_gives_the_same_weights(root: Path, copy: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to find processes")
 def test_two_calls_in_one_folder_and_no_orphan(root: Path, copy: Path) -> None:
-    """A second call must neither end the jobs of the first nor work beside it; a killed call's jobs must not go on without it."""
+    """A second call must neither end the jobs of the first nor work beside it.
+
+    A killed call's jobs must not go on without it.
+    """
     write(copy, changed("methods.pstl.train", epochs=1000))
     with started(
         root, copy, paths.encoder(Run.parse("tiny/synthetic/xsub/pstl/joint/s0"))

@@ -30,7 +30,10 @@ NOTHING = "Nothing to be done"
 
 
 def say(folder: Path, *command: str, code: int | None = 0) -> str:
-    """Run a tool of this environment in a checkout, with that checkout's own code. Returns: everything it said."""
+    """Run a tool of this environment in a checkout, with that checkout's own code.
+
+    Returns: everything it said.
+    """
     bin_, env = (
         Path(sys.executable).parent,
         {
@@ -93,7 +96,9 @@ def test_what_is_made_is_pushed(root: Path) -> None:
 
 
 def checkout(root: Path, home: Path, params: dict[str, Any]) -> Path:
-    """A repository of its own with this project's files as they are here, settings of the test, and a remote for DVC beside it."""
+    """A repository of its own with this project's files as they are here, settings of the test, and
+    a remote for DVC beside it.
+    """
     home.mkdir(parents=True)
     names = say(
         root,
@@ -120,7 +125,10 @@ def checkout(root: Path, home: Path, params: dict[str, Any]) -> Path:
 
 
 def shared_by(home: Path) -> Path:
-    """What docs/sharing.md says to type after a run; then a clone that pulled. Returns: the clone."""
+    """What docs/sharing.md says to type after a run; then a clone that pulled.
+
+    Returns: the clone.
+    """
     say(home, "dvc", "commit", "-f")
     say(home, "git", "add", "-A")
     say(home, "git", "commit", "-qm", "run")
@@ -160,7 +168,9 @@ def recordings(folder: Path) -> list[Path]:
 
 @pytest.mark.slow
 def test_a_second_clone_has_everything_without_computing(clones: tuple[Path, Path]) -> None:
-    """Results count when a colleague can get them: clone, pull, nothing to be done, and every file is the one that was made."""
+    """Results count when a colleague can get them: clone, pull, nothing to be done, and every file
+    is the one that was made.
+    """
     first, second = clones
     assert NOTHING in say(second, "snakemake", "-n")
     for made in ("data/arrays", "data/leakage", "results"):
@@ -175,7 +185,9 @@ def test_a_second_clone_has_everything_without_computing(clones: tuple[Path, Pat
 
 @pytest.mark.slow
 def test_no_recording_reaches_the_remote(clones: tuple[Path, Path]) -> None:
-    """What the owners of recordings forbid is checked on the bytes that were pushed, not on the rules alone."""
+    """What the owners of recordings forbid is checked on the bytes that were pushed, not on the
+    rules alone.
+    """
     first, second = clones
     assert not any((second / private).exists() for private in PRIVATE)
     pushed = {path.read_bytes() for path in (first.parent / "store").rglob("*") if path.is_file()}
@@ -189,7 +201,9 @@ def test_no_recording_reaches_the_remote(clones: tuple[Path, Path]) -> None:
 
 @pytest.mark.slow
 def test_an_edit_in_the_clone_runs_what_depends_on_it(clones: tuple[Path, Path]) -> None:
-    """Whoever pulled and tries another learning rate must not train the other methods, nor need the recordings."""
+    """Whoever pulled and tries another learning rate must not train the other methods, nor need the
+    recordings.
+    """
     from test_pipeline import changed, planned
 
     _, second = clones
@@ -211,7 +225,10 @@ def test_an_edit_in_the_clone_runs_what_depends_on_it(clones: tuple[Path, Path])
 
 @pytest.mark.integration
 def test_the_whole_round_by_dvc(root: Path, tmp_path: Path) -> None:
-    """Two people, a remote, and every command of docs/sharing.md on the project's own results; the run itself is DVC's."""
+    """Two people, a remote, and every command of docs/sharing.md on the project's own results.
+
+    The run itself is DVC's.
+    """
     from test_pipeline import TINY
 
     first = checkout(root, tmp_path / "team/first", TINY)

@@ -1,6 +1,8 @@
-"""The built-in suite on a real queue: the same tables and weights as without one, and a pre-training that is killed there goes on.
+"""The built-in suite on a real queue: the same tables and weights as without one, and a pre-
+training that is killed there goes on.
 
-pytest -m integration -s tests/test_slurm.py      about half an hour; installs Debian's SLURM if need be; root only
+pytest -m integration -s tests/test_slurm.py      about half an hour; installs Debian's SLURM if
+need be; root only
 """
 
 import os
@@ -43,12 +45,17 @@ def queue() -> Iterator[dict[str, str]]:
 def test_a_queue_gives_the_tables_of_one_machine(
     root: Path, tmp_path: Path, queue: dict[str, str], undisturbed: Path
 ) -> None:
-    """The whole suite, small jobs grouped; one pre-training is killed on its node, and goes on where it was."""
+    """The whole suite, small jobs grouped.
+
+    One pre-training is killed on its node, and goes on where it was.
+    """
     there = settle(root, tmp_path / "there")
     command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--workflow-profile", str(root / "profiles/slurm"),
+        sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"),
+        "--workflow-profile", str(root / "profiles/slurm"),
         "--config", f"suite={SUITE}", "--cores", "2",
-        "--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2", "--latency-wait", "5",
+        "--slurm-init-seconds-before-status-checks", "2",
+        "--seconds-between-status-checks", "2", "--latency-wait", "5",
     ]  # fmt: skip
     began = time.monotonic()
     with open(there / "said.log", "w") as said:
@@ -66,14 +73,18 @@ def test_a_queue_gives_the_tables_of_one_machine(
     )
     took = time.monotonic() - began
     sys.stderr.write(
-        f"\n{submitted} submissions, {took:.0f} s; {killed} killed after epoch {EPOCHS}, went on with epoch {epochs[0]}\n"
+        f"\n{submitted} submissions, {took:.0f} s; {killed} killed after epoch {EPOCHS}, "
+        f"went on with epoch {epochs[0]}\n"
     )
     assert int(epochs[0]) > EPOCHS, "the second attempt began anew"
     same_results(there, undisturbed)
 
 
 def kill_one_training(folder: Path, snake: subprocess.Popen[bytes]) -> Run:
-    """SIGKILL the first pre-training that has finished EPOCHS epochs and has more to come. Returns: its run."""
+    """SIGKILL the first pre-training that has finished EPOCHS epochs and has more to come.
+
+    Returns: its run.
+    """
     params = load(folder / "params.yaml")
     long = [
         run

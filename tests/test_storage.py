@@ -1,4 +1,5 @@
-"""The workflow on object storage and in pods: nothing but what lies in the bucket passes from machine to machine.
+"""The workflow on object storage and in pods: nothing but what lies in the bucket passes from
+machine to machine.
 
 pip install -e '.[kubernetes]' 'moto[server]' && pytest -m integration tests/test_storage.py
 """
@@ -80,7 +81,10 @@ def same_as_one_machine(found: dict[str, bytes], finished: Path) -> None:
 def test_machines_that_share_a_bucket_make_the_tables_of_one(
     root: Path, tmp_path: Path, finished: Path, store: str
 ) -> None:
-    """One folder makes the array, another, which never had it, everything else; the bucket holds what one machine would have made."""
+    """One folder makes the array, another, which never had it, everything else.
+
+    The bucket holds what one machine would have made.
+    """
     options = [
         "--default-storage-provider",
         "s3",
@@ -107,7 +111,9 @@ def test_machines_that_share_a_bucket_make_the_tables_of_one(
 def test_pods_make_the_tables_of_one_machine(
     root: Path, tmp_path: Path, finished: Path, store: str
 ) -> None:
-    """The profile for Kubernetes: each pod has the sources and what the bucket holds, and asks for memory, cores and a GPU to train on."""
+    """The profile for Kubernetes: each pod has the sources and what the bucket holds, and asks for
+    memory, cores and a GPU to train on.
+    """
     if find_spec("snakemake_executor_plugin_kubernetes") is None:
         pytest.skip("the plugin for Kubernetes is not installed; pip install -e '.[kubernetes]'")
     clone, pods = tmp_path / "clone", tmp_path / "pods"
@@ -117,8 +123,9 @@ def test_pods_make_the_tables_of_one_machine(
     )  # what git knows is what pods get
     write(clone, TINY)
     command = [
-        sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/kubernetes", "--default-storage-prefix", "s3://pods",
-        "--storage-s3-endpoint-url", store, "--container-image", "none", "--jobs", "2", "--cores", "2",
+        sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/kubernetes",
+        "--default-storage-prefix", "s3://pods", "--storage-s3-endpoint-url", store,
+        "--container-image", "none", "--jobs", "2", "--cores", "2",
     ]  # fmt: skip
     keys = {f"SNAKEMAKE_STORAGE_S3_{name}": "any" for name in ("ACCESS_KEY", "SECRET_KEY")}
     with cluster(pods) as api:
