@@ -1,4 +1,4 @@
-"""Like minus like: what of ours is of the same kind as a printed number, and what is subtracted from what."""
+"""Like minus like: which number of ours is of the kind of a printed one, and their difference."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,7 +17,10 @@ from pstl.report.paper import (
 RELEASED = "released"  # the batch-norm statistics that the papers' code tests with
 SUFFIX = {BEST: "_best", LAST: ""}  # of our metric of that kind
 NO_KIND = "whether theirs is of the best epoch or of the last is not known"
-OTHERWISE = "their paper does not evaluate as this task does, or nobody says that it does; so nothing is subtracted"
+OTHERWISE = (
+    "their paper does not evaluate as this task does, or nobody says that it does; "
+    "so nothing is subtracted"
+)
 NO_EPOCH = "of which epoch theirs is is not known"
 SAID_BY_KIND = {
     BEST: "best epoch",
@@ -29,18 +32,20 @@ SAID_BY_KIND = {
 MINUS = "ours − published"
 LIKE = "like for like"
 EXPLAINED = (
-    f"*{MINUS}*: the last epoch's number shown here minus theirs. *{LIKE}*: ours of the kind theirs is, "
-    "minus theirs: batch norm as released, and our best tested epoch where theirs is the best on the test "
-    "clips, our last where theirs is the last, the same epoch where theirs is of a fixed one. `-` where one "
-    "of the two does not exist, or where their paper evaluates otherwise, with the reason in a footnote."
+    f"*{MINUS}*: the last epoch's number shown here minus theirs. *{LIKE}*: ours of the kind "
+    "theirs is, minus theirs: batch norm as released, and our best tested epoch where theirs is "
+    "the best on the test clips, our last where theirs is the last, the same epoch where theirs is "
+    "of a fixed one. `-` where one of the two does not exist, or where their paper evaluates "
+    "otherwise, with the reason in a footnote."
 )
 
 
 class Beside(NamedTuple):
     """A printed number beside one of ours.
 
-    minus: ours minus theirs, whatever the kinds; None where the two are not of one protocol.   like: ours of the kind theirs is.
-    like_minus: that minus theirs.   why_not: why `like_minus`, or both differences, do not exist.
+    minus: ours minus theirs, whatever the kinds; None where the two are not of one protocol.
+    like: ours of the kind theirs is.   like_minus: that minus theirs.
+    why_not: why `like_minus`, or both differences, do not exist.
     """
 
     published: float | None
@@ -53,7 +58,10 @@ class Beside(NamedTuple):
 
 
 class Ours(NamedTuple):
-    """mean: that stands in the table; None if it was not run.   protocol_of: methods whose papers evaluate so, None for all."""
+    """A number of ours that stands in the table.
+
+    mean: None if it was not run.   protocol_of: methods whose papers evaluate so, None for all.
+    """
 
     method: str
     setting: str

@@ -120,7 +120,7 @@ def _timeline(title: str, entry: dict[str, Any], by_method: dict[str, Any]) -> T
 
 
 def motions(cells: Iterable[Cell]) -> list[Moving]:
-    """Predicted motion over the true one: the first that each method left. Simulated people only."""
+    """Predicted motion over the true one: the first of each method, of simulated people only."""
     drawn: dict[str, list[Moving]] = {}
     for cell in cells:
         entries = (read_cell_file(cell) or {}).get("motions", [])

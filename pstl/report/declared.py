@@ -1,4 +1,4 @@
-"""The metrics that tasks declare: what tables call a number, how they print it, what they head with."""
+"""The metrics that tasks declare: how tables name, print and judge a number."""
 
 from functools import cache
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pstl.report.charts import PALETTE, Chart, to_svg
+from pstl.report.charts import PALETTE, Chart
+from pstl.report.drawing import to_svg
 
 
 class Text(NamedTuple):
@@ -47,7 +48,7 @@ def number(text: str) -> Text:
 
 
 def environment() -> Environment:
-    """Templates of one page, in which each chart is drawn where it is shown, with ids of its own."""
+    """Templates of one page, in which each chart is drawn where it is shown, with its own ids."""
     templates = Environment(
         loader=PackageLoader("pstl.report"),
         autoescape=True,

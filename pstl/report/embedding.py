@@ -7,14 +7,15 @@ PERPLEXITY = 30.0
 
 
 def chosen(clips: int) -> np.ndarray:
-    """At most MOST clips, spread evenly over the file order, so that every method shows the same ones."""
+    """At most MOST clips, spread evenly over the file, so that every method shows the same."""
     return np.unique(np.linspace(0, clips - 1, min(clips, MOST)).round().astype(int))
 
 
 def to_plane(features: np.ndarray) -> tuple[np.ndarray, str]:
-    """(N, D) -> (N, 2), and what made it. Features are standardised before. The same features give the same plane.
+    """(N, D) -> (N, 2), and what made it. The same features give the same plane.
 
-    Source of t-SNE: van der Maaten and Hinton, JMLR 2008, as scikit-learn has it; initialised with principal components.
+    Features are standardised before. Source of t-SNE: van der Maaten and Hinton, JMLR 2008, as
+    scikit-learn has it; initialised with principal components.
     """
     x = features.astype(np.float64) - features.mean(0, dtype=np.float64)
     spread = x.std(0)
@@ -35,7 +36,10 @@ def to_plane(features: np.ndarray) -> tuple[np.ndarray, str]:
 
 
 def _principal(x: np.ndarray, count: int = 2) -> np.ndarray:
-    """Scores of the first principal components of centred x; signs are fixed, so that a picture is not mirrored by chance."""
+    """Scores (N, count) of the first principal components of centred x (N, D).
+
+    Signs are fixed, so that a picture is not mirrored by chance.
+    """
     if not x.shape[1]:
         return np.zeros((len(x), count))
     u, s, _ = np.linalg.svd(x, full_matrices=False)

@@ -6,10 +6,11 @@ from typing import Literal
 
 from pstl.config import Cell, Params
 from pstl.report import paper, rows
+from pstl.report.compare import compare
 from pstl.report.confusion import Scored, read_scores
 from pstl.report.paper import Published
 from pstl.report.rows import Results
-from pstl.report.tables import Line, compare
+from pstl.report.tables import Line
 
 Source = Literal["files", "mlflow"]
 

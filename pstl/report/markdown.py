@@ -6,8 +6,9 @@ from typing import NamedTuple
 from pstl.config import FUSED, Cell
 from pstl.metrics.metric import UNSEEN
 from pstl.report import declared
-from pstl.report.alike import EXPLAINED, LIKE, MINUS, SAID_BY_KIND
+from pstl.report.alike import LIKE, MINUS
 from pstl.report.joined import Joined
+from pstl.report.markdown_cells import explained, like, minus, theirs, value
 from pstl.report.paper import Published
 from pstl.report.reference import reference
 from pstl.report.rows import NOT_APPLICABLE, Row
@@ -23,7 +24,7 @@ from pstl.report.tables import (
     merge_transfers,
     unswept,
 )
-from pstl.report.text import ASSUMED, MARKED, Notes, table
+from pstl.report.text import Notes, table
 
 # The project's own data sets: nobody else has numbers on them.
 SIMULATED = ("synthetic", "synthetic_untrimmed")
@@ -69,8 +70,8 @@ def body(
     blocks: list[str] = []
     for dataset, split in dict.fromkeys((line.dataset, line.split) for line in lines):
         here = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
-        theirs = [p for p in published if (p.dataset, p.split) == (dataset, split)]
-        page = Page(here, theirs, notes)
+        of_others = [p for p in published if (p.dataset, p.split) == (dataset, split)]
+        page = Page(here, of_others, notes)
         blocks.append(f"## {dataset}, {split}")
         blocks += few_labels(page, seen)
         blocks += section(page, dataset, together)
@@ -82,8 +83,8 @@ def body(
 def header(everything: Joined) -> str:
     """What was run, on what, with what, and the command that runs it again."""
     rows = []
-    for name, value in facts(everything).items():
-        rows.append([name, f"`{value}`" if name == COMMAND else value])
+    for name, fact in facts(everything).items():
+        rows.append([name, f"`{fact}`" if name == COMMAND else fact])
     return table(["", ""], rows)
 
 
@@ -159,11 +160,11 @@ def headline(page: Page) -> list[str]:
         values = [value(line, page.notes) if line else "" for line in cells]
         rows.append([method + (" \\*" if star else ""), *values])
         if any(line and line.published is not None for line in cells):
-            rows.append(["*published*", *(_theirs(line, page.notes) for line in cells)])
-            rows.append([f"*{MINUS}*", *(_minus(line) for line in cells)])
-            rows.append([f"*{LIKE}*", *(_like(line, page.notes) for line in cells)])
+            rows.append(["*published*", *(theirs(line, page.notes) for line in cells)])
+            rows.append([f"*{MINUS}*", *(minus(line) for line in cells)])
+            rows.append([f"*{LIKE}*", *(like(line, page.notes) for line in cells)])
     blocks = [_intro(judged), table(["method", *_headline_names(columns)], rows)]
-    blocks += _explained([line for line in shown if line.published is not None])
+    blocks += explained([line for line in shown if line.published is not None])
     if starred:
         blocks.append(
             "\\* batch norm as released: the suite asks for no recalibrated numbers of this method."
@@ -242,7 +243,7 @@ def details(page: Page, task: str) -> list[str]:
         rows.append([method, stream, *([setting] if several else []), *values])
         if compared:
             main = row.get((_norm(page, method), "top1"))
-            rows[-1] += [_theirs(main, page.notes), _minus(main), _like(main, page.notes)]
+            rows[-1] += [theirs(main, page.notes), minus(main), like(main, page.notes)]
     names = [f"{norm}: {declared.metrics().label(metric)}" for norm, metric in columns]
     title = f"### {task}"
     if not several and settings[0]:
@@ -263,26 +264,6 @@ def _detail_columns(lines: list[Line]) -> list[tuple[str, str]]:
     return [(norm, metric) for norm in norms for metric in metrics]
 
 
-def value(line: Line, notes: Notes, interval: bool = False) -> str:
-    """A mean as people print it: 68.3, or 68.3 ± 1.2 (3), or 68.3 (1 of 3) with seeds missing.
-
-    Else "not run", or "n/a" and why.
-    interval: add the 95 % interval over seeds: 68.3 ± 1.2 [65.3, 71.3] (3).
-    """
-    if line.mean is None:
-        word, _, why = line.reason.partition(": ")
-        return f"{word} {notes.mark(why)}" if why else word
-    digits = declared.metrics().of(line.metric).decimals
-    text = f"{line.mean:.{digits}f}"
-    if line.std is not None:
-        text += f" ± {line.std:.{digits}f}"
-    if interval and line.span:
-        text += f" [{line.span.low:.{digits}f}, {line.span.high:.{digits}f}]"
-    if line.seeds < line.seeds_asked:
-        return f"{text} ({line.seeds} of {line.seeds_asked})"
-    return f"{text} ({line.seeds})" if line.seeds > 1 else text
-
-
 def has_unseen(lines: list[Line]) -> bool:
     """Whether some test clips of a split repeat training clips."""
     return any(line.metric.endswith(UNSEEN) for line in lines)
@@ -290,32 +271,6 @@ def has_unseen(lines: list[Line]) -> bool:
 
 def _shown(metric: str) -> bool:
     return not metric.endswith(UNSEEN) or declared.metrics().of(metric).unseen_shown
-
-
-def _theirs(line: Line | None, notes: Notes) -> str:
-    if line is None or line.published is None:
-        return NONE
-    mark, which = f" {ASSUMED}" if line.assumed else "", SAID_BY_KIND[line.published_kind]
-    return f"{line.published}{mark} {notes.mark(f'{which}; {line.source}')}"
-
-
-def _minus(line: Line | None) -> str:
-    difference = None if line is None else line.mean_minus_published
-    return NONE if difference is None else f"{difference:+.1f}"
-
-
-def _like(line: Line | None, notes: Notes) -> str:
-    if line is None or line.published is None:
-        return NONE
-    if line.like_minus_published is None:
-        return f"{NONE} {notes.mark(line.why_not)}"
-    return f"{line.like_minus_published:+.1f}"
-
-
-def _explained(lines: list[Line]) -> list[str]:
-    """What stands under a table that has published numbers in it."""
-    marked = [MARKED] if any(line.assumed for line in lines) else []
-    return [EXPLAINED, *marked] if lines else []
 
 
 def _norm(page: Page, method: str) -> str:

@@ -90,7 +90,10 @@ def over_settings(lines: list[Line]) -> list[Curves]:
 
 
 def charts(lines: list[Line]) -> dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]]:
-    """(task, title, name of the number) -> method -> its points in order, at least FEWEST values of the number."""
+    """(task, title, name of the number) -> method -> its points in order.
+
+    A method has at least FEWEST values of the number.
+    """
     found: dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]] = defaultdict(
         lambda: defaultdict(list)
     )

@@ -1,4 +1,4 @@
-"""The published numbers this project keeps a copy of: each with its source, its kind, and what of it is assumed."""
+"""Published numbers that are kept here: each with its source, its kind, and what is assumed."""
 
 import csv
 import re
@@ -28,8 +28,8 @@ STREAMS = (
 )  # other: any other input, the setting says which
 SPLITS = ("xsub", "xview", "xset", "folds")  # folds: mean of the five that SBU's authors give
 
-# Which of its looks at the test clips a number is: the best of several epochs, the last, one settled
-# beforehand; unknown where neither the source nor the released code says.
+# Which of its looks at the test clips a number is: the best of several epochs, the last, one
+# settled beforehand; unknown where neither the source nor the released code says.
 BEST, LAST, FIXED, UNKNOWN = "best", "last", "fixed", "unknown"
 KINDS = (BEST, LAST, FIXED, UNKNOWN)
 
@@ -109,9 +109,10 @@ def find(
     method: str,
     setting: str,
 ) -> list[Published]:
-    """The numbers that may stand beside ours: same cell, same method, nothing decisive in the setting differs.
+    """The numbers that may stand beside ours.
 
-    Those of which nothing is assumed come first.
+    Same cell, same method, nothing decisive in the setting differs. Those of which nothing is
+    assumed come first.
     """
     cell = (dataset, split, stream, task, metric)
     named, settled = same_method(method), decisive(setting)
@@ -128,18 +129,19 @@ def decisive(setting: str) -> tuple[str, ...]:
     True
     """
     parts = setting.split(";")
-    given = _given(setting)
+    stated = _stated(setting)
     shifted = next((word for word in ("centred", "standardised") if word in parts), "")
-    settled = (_number(given.get(key, default)) for key, default in DECISIVE.items())
+    settled = (_number(stated.get(key, default)) for key, default in DECISIVE.items())
     return (_distance(parts) or "cosine", shifted, *settled)
 
 
 def not_stated(published: Published, setting: str) -> list[str]:
-    """What would have to be known before `published` is subtracted from a number of ours with this setting.
+    """What would have to be known before `published` is subtracted from ours with this setting.
 
-    What the row assumes, and what only one of the two says about labels drawn, streams fused or the split of a source.
+    What the row assumes, and what only one of the two says about labels drawn, streams fused or the
+    split of a source.
     """
-    theirs, ours = _given(published.setting), _ours(setting)
+    theirs, ours = _stated(published.setting), _ours(setting)
     one_sided = [name for name in SAID if (name in theirs) != (name in ours)]
     assumed = published.assumed.split()
     return [*assumed, *(name for name in one_sided if name not in assumed)]
@@ -147,35 +149,37 @@ def not_stated(published: Published, setting: str) -> list[str]:
 
 def fixed_epoch(published: Published) -> str:
     """Which epoch a number of kind `fixed` is of, from 1; "" where that is not said."""
-    return _given(published.setting).get("epoch", "")
+    return _stated(published.setting).get("epoch", "")
 
 
 def _contradicts(theirs: str, ours: str) -> bool:
-    one, other = _given(theirs), _ours(ours)
+    one, other = _stated(theirs), _ours(ours)
     return any(name in one and name in other and one[name] != other[name] for name in SAID)
 
 
 def _ours(setting: str) -> dict[str, str]:
-    """As _given; a row of ours that names no rule of drawing labels is of the usual one."""
-    given = _given(setting)
-    few = _number(given.get("labels", "1")) != "1"
-    return {"rule": DEFAULT_RULE, **given} if few else given
+    """As _stated(); a row of ours that names no rule of drawing labels is of the usual one."""
+    stated = _stated(setting)
+    few = _number(stated.get("labels", "1")) != "1"
+    return {"rule": DEFAULT_RULE, **stated} if few else stated
 
 
-def _given(setting: str) -> dict[str, str]:
-    """Parts like k=1 by their names; the weights of fused streams as one part, the source of a transfer as two."""
-    given = dict(part.split("=", 1) for part in setting.split(";") if "=" in part)
-    weights = {
-        stream: given.pop(stream) for stream in ("joint", "bone", "motion") if stream in given
-    }
+def _stated(setting: str) -> dict[str, str]:
+    """Parts like k=1 by their names.
+
+    The weights of fused streams are one part, the source of a transfer is two.
+    """
+    parts = dict(part.split("=", 1) for part in setting.split(";") if "=" in part)
+    weights = []
+    for stream in ("joint", "bone", "motion"):
+        if stream in parts:
+            weights.append(f"{stream}:{_number(parts.pop(stream))}")
     if weights:
-        given["weights"] = " ".join(
-            f"{stream}:{_number(value)}" for stream, value in weights.items()
-        )
-    dataset, slash, split = given.get("source", "").partition("/")
+        parts["weights"] = " ".join(weights)
+    dataset, slash, split = parts.get("source", "").partition("/")
     if slash:
-        given |= {"source": dataset, "source_split": split}
-    return given
+        parts |= {"source": dataset, "source_split": split}
+    return parts
 
 
 def _distance(parts: list[str]) -> str:
@@ -220,20 +224,21 @@ def _check_words(cells: dict[str, str], where: str) -> None:
                 f"{where}: {column} {cells[column]!r}; expected one of {', '.join(words)}"
             )
     if declared.metrics().find(cells["metric"]) is None:
-        known = ", ".join(metric.name for metric in declared.metrics())
-        raise UserError(f"{where}: metric {cells['metric']!r}; expected one of {known}")
+        names = ", ".join(metric.name for metric in declared.metrics())
+        raise UserError(f"{where}: metric {cells['metric']!r}; expected one of {names}")
     for word in cells["assumed"].split():
         if word not in ASSUMABLE:
             raise UserError(f"{where}: assumed {word!r}; expected some of {', '.join(ASSUMABLE)}")
     if not DATASET.fullmatch(cells["dataset"]):
         raise UserError(
-            f"{where}: dataset {cells['dataset']!r}; expected a name like ntu60, small letters and digits"
+            f"{where}: dataset {cells['dataset']!r}; "
+            "expected a name like ntu60, small letters and digits"
         )
 
 
 def _check_said(cells: dict[str, str], where: str) -> None:
-    """A cell that decides what is compared is stated or named as assumed, never left to a default."""
-    said = set(_given(cells["setting"])) | set(cells["assumed"].split())
+    """What decides a comparison is stated or named as assumed, never left to a default."""
+    said = set(_stated(cells["setting"])) | set(cells["assumed"].split())
     if _distance(cells["setting"].split(";")):
         said.add("distance")
     needed = NEEDED.get(cells["task"], ()) + (("weights",) if cells["stream"] == FUSED else ())
@@ -254,6 +259,6 @@ def _check_source(source: str, where: str) -> None:
     for part in source.split(" ; "):
         if not WORK.search(part) or not PLACE.search(part):
             raise UserError(
-                f"{where}: source {part!r} is not precise; expected an arXiv number, doi or https address, "
-                "and the table, figure, section, page or file there"
+                f"{where}: source {part!r} is not precise; expected an arXiv number, doi or https "
+                "address, and the table, figure, section, page or file there"
             )

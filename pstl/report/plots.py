@@ -7,7 +7,8 @@ from typing import Any
 
 from pstl.config import FUSED
 from pstl.report import panels, shares
-from pstl.report.charts import Bar, Bars, Curve, Curves, grid, save_png
+from pstl.report.charts import Bar, Bars, Curve, Curves
+from pstl.report.drawing import grid, save_png
 from pstl.report.joined import Joined
 from pstl.report.tables import Line, headlines, merge_transfers, unswept
 

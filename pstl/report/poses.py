@@ -106,7 +106,8 @@ def prediction(entry: Mapping[str, Any], method: str, task: str) -> Moving:
         Layer("right", nothing[:seen] + paths[seen:]),
     ]
     error = f"{entry['mpjpe']:.0f} mm"
-    alt = f"Simulated skeleton: motion predicted by {method} over the true one, {error} apart on average"
+    words = f"motion predicted by {method} over the true one, {error} apart on average"
+    alt = f"Simulated skeleton: {words}"
     title = f"{method} ({task}), {entry['name']}: mean error {error}"
     return Moving(title, alt, layers, np.zeros(frames, bool), ruler(np.arange(frames) >= seen))
 

@@ -1,7 +1,9 @@
-"""Kept results (results/measured/) quoted in pages: numbers in README.md and docs/ are put there by a command, never typed.
+"""Kept results (results/measured/) quoted in pages, so that nobody types a number.
 
-A page marks the place: <!-- results: FOLDER; task=linear,knn; stream=joint --> ... <!-- end of results -->. FOLDER is a folder with
-comparison.csv, or one that holds such folders; what follows keeps only the rows with these values.
+A page marks the place:
+<!-- results: FOLDER; task=linear,knn; stream=joint --> ... <!-- end of results -->
+FOLDER is a folder with comparison.csv, or one that holds such folders; what follows keeps only the
+rows with these values.
 """
 
 import csv
@@ -26,8 +28,9 @@ TABLE = Kind("table of kept results", "make it again with 'python -m pstl rebuil
 
 
 def quote(page: str | Path, root: str | Path = ".") -> int:
-    """Fill every marked place of a page anew. Returns: how many there are.   root: what FOLDER is relative to.
+    """Fill every marked place of a page anew. Returns: how many there are.
 
+    root: what FOLDER is relative to.
     Raises: UserError for a page without a mark, or a folder without results.
     """
     page = Path(page)
@@ -38,7 +41,8 @@ def quote(page: str | Path, root: str | Path = ".") -> int:
     )
     if not places:
         raise UserError(
-            f"{page}: no place for results; mark one with <!-- results: FOLDER --> and <!-- end of results -->"
+            f"{page}: no place for results; "
+            "mark one with <!-- results: FOLDER --> and <!-- end of results -->"
         )
     if filled != before:
         write_text(page, filled)
@@ -94,14 +98,15 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
 def read(path: Path) -> list[Line]:
     """Lines as `tables.comparison_csv` wrote them. Raises: UserError for another file."""
     with reading(path, TABLE):
-        found = list(csv.DictReader(path.read_text("utf-8").splitlines()))
-    if not found or tuple(found[0]) != COLUMNS:
+        rows = list(csv.DictReader(path.read_text("utf-8").splitlines()))
+    if not rows or tuple(rows[0]) != COLUMNS:
         raise UserError(
-            f"{path}: not a table of 'python -m pstl report' as it is now; expected the columns {', '.join(COLUMNS)}; "
+            f"{path}: not a table of 'python -m pstl report' as it is now; "
+            f"expected the columns {', '.join(COLUMNS)}; "
             f"make it again from its rows with 'python -m pstl rebuild {path.parent}'"
         )
     with reading(path, TABLE):
-        return [_line(row) for row in found]
+        return [_line(row) for row in rows]
 
 
 def _line(row: dict[str, str]) -> Line:
@@ -109,8 +114,8 @@ def _line(row: dict[str, str]) -> Line:
     columns = ("mean", "std", "published", "like", *DIFFERENCES)
     numbers = {name: None if row[name] in words else _number(row[name]) for name in columns}
     counts = {name: int(row[name]) for name in ("seeds", "seeds_asked")}
-    own = {name: value for name, value in row.items() if name not in BOUNDS}
-    return Line(**{**own, **numbers, **counts})  # type: ignore[arg-type]
+    fields = {name: value for name, value in row.items() if name not in BOUNDS}
+    return Line(**{**fields, **numbers, **counts})  # type: ignore[arg-type]
 
 
 def _number(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Tables of kept results (results/measured/) made again from their rows: when published numbers or the format change."""
+"""Tables of kept results (results/measured/), made again from their rows."""
 
 import csv
 import math
@@ -9,10 +9,11 @@ from pstl.config import Compared, Params
 from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
 from pstl.report import markdown
+from pstl.report.compare import compare
 from pstl.report.paper import load
 from pstl.report.rows import FIELDS, LATER, NOT_RUN, Row
 from pstl.report.shares import Seen
-from pstl.report.tables import compare, comparison_csv
+from pstl.report.tables import comparison_csv
 
 ROWS = Kind("table of rows", "take it from git again", "name a folder of results/measured")
 PAGE = Kind("page of kept results", "take it from git again", "name a folder of results/measured")
@@ -21,7 +22,8 @@ PAGE = Kind("page of kept results", "take it from git again", "name a folder of 
 def rebuild(params: Params, folder: str | Path) -> None:
     """Make comparison.csv and comparison.md of kept results again, from rows.csv beside them.
 
-    Published numbers are today's. What rows do not hold stays as it is: the head of comparison.md, the plots, the summary.
+    Published numbers are today's. What rows do not hold stays as it is: the head of comparison.md,
+    the plots, the summary.
     Raises: UserError for a folder without these files.
     """
     folder = Path(folder)
@@ -49,7 +51,8 @@ def rows_of(folder: Path) -> list[Row]:
             raise ValueError("a row with fewer or more cells than columns")
     if not rows or set(FIELDS) - set(LATER) - set(rows[0]):
         raise UserError(
-            f"{folder}/rows.csv: not a table of 'python -m pstl report'; expected the columns {', '.join(FIELDS)}"
+            f"{folder}/rows.csv: not a table of 'python -m pstl report'; "
+            f"expected the columns {', '.join(FIELDS)}"
         )
     for number, row in enumerate(rows):
         row["value"] = _value(row["value"], f"{folder}/rows.csv, row {number + 1}")

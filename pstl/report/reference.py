@@ -5,8 +5,9 @@ from pstl.report.paper import STREAMS, TASKS, Published
 from pstl.report.text import ASSUMED, MARKED, Notes, table
 
 INTRO = (
-    "Numbers of others in percent, best first, each with its source. Not run here; their protocols differ "
-    "(docs/protocols.md). Epoch: the best of several on the test clips, the last, or one fixed beforehand."
+    "Numbers of others in percent, best first, each with its source. Not run here; their protocols "
+    "differ (docs/protocols.md). Epoch: the best of several on the test clips, the last, or one "
+    "fixed beforehand."
 )
 
 

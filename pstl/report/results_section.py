@@ -24,7 +24,10 @@ from pstl.report.poses import Moving
 from pstl.report.tables import NONE, Line, headlines
 
 VALUES = ("ours", "std", "seeds", "95 % interval")
-BARS = "Top-1 accuracy. Whiskers: 95 % interval; black mark: published, where nothing of it is assumed."
+BARS = (
+    "Top-1 accuracy. Whiskers: 95 % interval; "
+    "black mark: published, where nothing of it is assumed."
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Split:
 
 @dataclass(frozen=True)
 class ResultsSection(Section):
-    """What templates/results.html shows; tables without rows and charts without data are left out."""
+    """What templates/results.html shows; what is empty is left out."""
 
     headline: str
     clips: int
@@ -202,16 +205,16 @@ def pairs(compared: list[paired.Pair]) -> Table:
     """Every two methods on the same test clips: which is better, and how sure that is."""
     rows: list[Cells] = []
     for pair in compared:
-        found = pair.verdict
+        verdict = pair.verdict
         numbers = (
-            f"{found.accuracy_a:.1f}",
-            f"{found.accuracy_b:.1f}",
-            f"{found.difference:+.1f}",
-            f"{found.low:+.1f} to {found.high:+.1f}",
-            f"{found.p:.4f}",
+            f"{verdict.accuracy_a:.1f}",
+            f"{verdict.accuracy_b:.1f}",
+            f"{verdict.difference:+.1f}",
+            f"{verdict.low:+.1f} to {verdict.high:+.1f}",
+            f"{verdict.p:.4f}",
         )
-        seeds = f"{found.seeds_a} and {found.seeds_b}"
-        better = "yes" if found.better == "a" else "not told apart"
+        seeds = f"{verdict.seeds_a} and {verdict.seeds_b}"
+        better = "yes" if verdict.better == "a" else "not told apart"
         named = [pair.task, pair.stream, pair.a, pair.b]
         rows.append([*named, *(number(value) for value in numbers), seeds, better])
     header = (

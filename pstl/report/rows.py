@@ -1,4 +1,4 @@
-"""Every cell of a suite's grid as rows of one schema; a cell without a number is a row without a value and with a reason."""
+"""Every cell of a suite's grid as rows of one schema; without a number, a row has a reason."""
 
 import os
 from collections.abc import Callable, Container, Iterable
@@ -16,9 +16,9 @@ from pstl.ops.finite import LARGEST
 from pstl.train import curve
 
 FIELDS = (
-    "task", "dataset", "split", "stream", "setting", "method", "metric", "value", "seed", "batch_norm",
-    "run_id", "device", "seconds", "peak_mb", "git", "data_checksum", "settings_digest",
-    "precision", "labelled",
+    "task", "dataset", "split", "stream", "setting", "method", "metric", "value", "seed",
+    "batch_norm", "run_id", "device", "seconds", "peak_mb", "git", "data_checksum",
+    "settings_digest", "precision", "labelled",
 )  # fmt: skip
 LATER = ("precision", "labelled")  # rows of earlier versions lack them
 NOT_RUN = "not run"
@@ -48,7 +48,8 @@ class RunRecord(BaseModel):
 class Results(NamedTuple):
     """What a suite has produced so far.
 
-    rows: in the order of the grid; `value` is None where there is no number, and `reason` then says why: "not run", or "n/a: ...".
+    rows: in the order of the grid; `value` is None where there is no number, and `reason` then says
+    why: "not run", or "n/a: ...".
     runs: str(run) -> its run.json.   curves: str(run) -> one dict per epoch of pre-training.
     """
 
@@ -58,7 +59,10 @@ class Results(NamedTuple):
 
 
 def from_files(params: Params, suite: str) -> Results:
-    """Read what the jobs wrote under results/. Raises: UserError for a file that is not of this cell or not readable."""
+    """Read what the jobs wrote under results/.
+
+    Raises: UserError for a file that is not of this cell or not readable.
+    """
     cells = params.grid(suite)
     runs, curves = {}, {}
     for run in dict.fromkeys(cell.run for cell in cells):
@@ -66,16 +70,17 @@ def from_files(params: Params, suite: str) -> Results:
             runs[str(run)] = record
         if epochs := read_curve(run):
             curves[str(run)] = epochs
-    senseless = params.senseless(suite)
-    return Results(
-        collect(cells, lambda cell: senseless.get(cell.run) or read_cell(cell)), runs, curves
-    )
+    without = params.senseless(suite)
+    rows = collect(cells, lambda cell: without.get(cell.run) or read_cell(cell))
+    return Results(rows, runs, curves)
 
 
 def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None]) -> list[Row]:
-    """The rows of every cell, in order; `read` gives None for a cell that was not run, and a reason for one that makes no sense.
+    """The rows of every cell, in order.
 
-    A cell without numbers gets one row for each (setting, metric) its task has elsewhere on the split, so that no table leaves it out.
+    read: gives None for a cell that was not run, and a reason for one that makes no sense.
+    A cell without numbers gets one row for each (setting, metric) its task has elsewhere on the
+    split, so that no table leaves it out.
     """
     cells = list(cells)
     asked = {cell[:3] for cell in cells}
@@ -113,9 +118,10 @@ def belongs(row: Row, cell: Cell, asked: Container[tuple[Run, str, str]]) -> boo
 
 
 def read_cell(cell: Cell) -> list[Row] | str | None:
-    """Rows of one cell's metrics file, or why it makes no sense; None if there is no file. Raises: UserError if it holds something else.
+    """Rows of one cell's metrics file, or why it makes no sense; None if there is no file.
 
     A setting that makes no sense for this method is a row without a value and with its reason.
+    Raises: UserError if the file holds something else.
     """
     path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
     if (content := read_results(path)) is None:
@@ -152,7 +158,10 @@ def read_curve(run: Run) -> Epochs:
 
 
 def read_results(path: str | Path) -> dict[str, Any] | None:
-    """What a task wrote; None if there is no such file. Raises: UserError if it holds something else."""
+    """What a task wrote; None if there is no such file.
+
+    Raises: UserError if it holds something else.
+    """
     return result_file.read(path) if os.path.lexists(path) else None
 
 
@@ -166,12 +175,15 @@ def _checked(row: Row, cell: Cell, path: Path) -> Row:
     if set(row) != set(FIELDS):
         wrong = ", ".join(sorted(set(row) ^ set(FIELDS)))
         raise UserError(
-            f"{path}: row with missing or unknown fields ({wrong}); delete the file and run the task again"
+            f"{path}: row with missing or unknown fields ({wrong}); "
+            "delete the file and run the task again"
         )
-    found = {key: row[key] for key in _identity(cell)}
-    if found not in (_identity(cell), _identity(cell) | {"batch_norm": RELEASED}):
+    expected = _identity(cell)
+    identity = {key: row[key] for key in expected}
+    if identity not in (expected, expected | {"batch_norm": RELEASED}):
         raise UserError(
-            f"{path}: rows of {found}, expected {_identity(cell)}; delete the file and run the task again"
+            f"{path}: rows of {identity}, expected {expected}; "
+            "delete the file and run the task again"
         )
     for key in ("value", "seconds", "peak_mb"):
         if not sound(row[key]):

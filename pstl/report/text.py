@@ -5,7 +5,10 @@ import io
 from collections.abc import Iterable, Sequence
 
 ASSUMED = "?"  # after a printed number of which something is assumed
-MARKED = f"`{ASSUMED}`: its source does not state all that decides a comparison; such a number decides none."
+MARKED = (
+    f"`{ASSUMED}`: its source does not state all that decides a comparison; "
+    "such a number decides none."
+)
 
 
 class Notes:

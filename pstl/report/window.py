@@ -1,4 +1,4 @@
-"""One clip in a window: endless, until the window is closed. Needs a screen and Python's tkinter, nothing else."""
+"""One clip in a window: endless, until the window is closed. Needs a screen and tkinter."""
 
 from collections.abc import Callable
 from itertools import cycle
@@ -13,15 +13,17 @@ WIDTH = 3  # of a bone, in pixels
 def show(
     clip: ClipDrawing, fps: int, title: str, until: Callable[[Any], None] | None = None
 ) -> None:
-    """Play a clip. until: called with the window before it is shown, e.g. to close it after a while.
+    """Play a clip.
 
+    until: called with the window before it is shown, e.g. to close it after a while.
     Raises: UserError if there is no screen, or Python came without tkinter.
     """
     try:
         import tkinter
     except ImportError:
         raise UserError(
-            "this Python has no tkinter (on Debian: apt install python3-tk); draw a file instead: --out clip.gif"
+            "this Python has no tkinter (on Debian: apt install python3-tk); "
+            "draw a file instead: --out clip.gif"
         ) from None
     try:
         window = tkinter.Tk()

@@ -14,9 +14,9 @@ from pstl.config import Params
 from pstl.report import document, embedding, interval, page, paper, poses, results_section
 from pstl.report import simulated_clips as clips
 from pstl.report.charts import Curve, Curves, Span, Timeline
+from pstl.report.compare import compare
 from pstl.report.document import Table
 from pstl.report.rows import from_files
-from pstl.report.tables import compare
 from pstl.skeletons import load as load_skeleton
 
 LIMITS = {"dataset": "nwucla", "split": "xview"}

@@ -5,10 +5,11 @@ import pytest
 from fabricated import params, write_all
 
 from pstl.report import panels, paper, plots
-from pstl.report.charts import grid
+from pstl.report.compare import compare
+from pstl.report.drawing import grid
 from pstl.report.joined import Joined
 from pstl.report.rows import Results, from_files
-from pstl.report.tables import Line, compare, unswept
+from pstl.report.tables import Line, unswept
 
 
 def size(path: Path) -> tuple[int, int]:

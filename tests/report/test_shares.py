@@ -6,8 +6,8 @@ from fabricated import params, write_cell, write_run
 
 from pstl.config import Params
 from pstl.report import build, rows
+from pstl.report.compare import compare
 from pstl.report.shares import Seen, by_share, seen_labels
-from pstl.report.tables import compare
 
 GRID = (
     {

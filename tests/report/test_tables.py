@@ -11,9 +11,10 @@ from fabricated import rows_of
 from pstl.config import Cell, Compared, Run
 from pstl.errors import UserError
 from pstl.report import paper, quote
+from pstl.report.compare import compare
 from pstl.report.paper import Published
 from pstl.report.rows import NOT_RUN, Row
-from pstl.report.tables import Line, compare, comparison_csv, main_metrics, merge_transfers, summary
+from pstl.report.tables import Line, comparison_csv, main_metrics, merge_transfers, summary
 
 
 def cell(

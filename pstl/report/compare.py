@@ -1,0 +1,137 @@
+"""Ours against theirs: rows become one line per cell, joined with the published numbers."""
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from pstl.config import Compared
+from pstl.errors import UserError
+from pstl.report import paper
+from pstl.report.alike import RELEASED, Beside, Ours, beside
+from pstl.report.paper import Published
+from pstl.report.rows import NOT_RUN, Row
+from pstl.report.tables import Line
+
+KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
+Groups = dict[tuple[str, ...], list[Row]]  # KEY -> a row for each seed
+
+
+def compare(
+    rows: list[Row], published: list[Published], tasks: Mapping[str, Compared] | None = None
+) -> list[Line]:
+    """Join ours and theirs: one line for each KEY, in grid order.
+
+    tasks: entry of params.yaml -> what it may be compared with (Params.published_tasks). One that
+    is not named there has the name of the published task, and is taken for everybody's protocol.
+    Raises: UserError for rows of one cell that are of different data.
+    """
+    groups: Groups = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in KEY), []).append(row)
+    _check_same_data(rows)
+    return [_line(key, groups, published, tasks or {}) for key in groups]
+
+
+def _check_same_data(rows: list[Row]) -> None:
+    """Seeds are averaged, and states of the norms subtracted from one number.
+
+    Raises: UserError if they are of different data.
+    """
+    of_cell: dict[tuple[str, ...], str] = {}
+    for row in rows:
+        if row["value"] is None:
+            continue
+        cell = tuple(row[name] for name in KEY if name not in ("batch_norm", "metric", "setting"))
+        checksum = row["data_checksum"]
+        first = of_cell.setdefault(cell, checksum)
+        if checksum != first:
+            named = f"{' '.join(cell)}, seed {row['seed']}, batch norm {row['batch_norm']}"
+            raise UserError(
+                f"{named}: of other data than the rows beside it (data_checksum "
+                f"{checksum[:16]}, not {first[:16]}); run the task again"
+            )
+
+
+def _line(
+    key: tuple[str, ...], groups: Groups, published: list[Published], tasks: Mapping[str, Compared]
+) -> Line:
+    cell = dict(zip(KEY, key, strict=True))
+    rows = groups[key]
+    run = [row["value"] for row in rows if row["value"] is not None]
+    mean = statistics.fmean(run) if run else None
+    wanted = {name: value for name, value in cell.items() if name != "batch_norm"}
+    compared = tasks.get(cell["task"], Compared(cell["task"]))
+    theirs = paper.find(published, **{**wanted, "task": compared.task})
+    side = None
+    if theirs:
+        ours = Ours(cell["method"], cell["setting"], cell["metric"], mean, compared.of)
+        side = beside(theirs[0], ours, lambda metric: _released(cell, metric, groups))
+    values: dict[str, Any] = {**cell, **_theirs(side)}
+    return Line(
+        **values,
+        mean=mean,
+        std=statistics.stdev(run) if len(run) > 1 else None,  # of a sample: divided by n - 1
+        seeds=len(run),
+        seeds_asked=len(rows),
+        source=_sources(theirs),
+        reason=_reason(rows) if mean is None else "",
+    )
+
+
+def _theirs(side: Beside | None) -> dict[str, Any]:
+    """Fields of a line that are about the published number."""
+    side = side or Beside(None, "", "", None, None, None, "")
+    return {
+        "published": side.published,
+        "published_kind": side.kind,
+        "assumed": side.assumed,
+        "mean_minus_published": side.minus,
+        "like": side.like,
+        "like_minus_published": side.like_minus,
+        "why_not": side.why_not,
+    }
+
+
+def _released(cell: Mapping[str, str], metric: str, groups: Groups) -> float | str:
+    """Our mean of this cell, of another metric and with released batch norm; or why there is none.
+
+    It is of the seeds of the cell's own mean, so that the two differences are of the same runs.
+    """
+    wanted = {**cell, "batch_norm": RELEASED, "metric": metric}
+    rows = groups.get(tuple(wanted[name] for name in KEY))
+    if rows is None:
+        return f"ours has no {metric} with batch norm as released here"
+    run = [row for row in rows if row["value"] is not None]
+    if not run:
+        return f"ours, {metric} with batch norm as released: {_reason(rows)}"
+    beside_it = groups[tuple(cell[name] for name in KEY)]
+    seeds = _seeds(run)
+    others = _seeds([row for row in beside_it if row["value"] is not None])
+    if seeds != others:
+        return (
+            f"ours, {metric} with batch norm as released: run with seeds {seeds}, "
+            f"the number beside it with {others or 'none'}"
+        )
+    return statistics.fmean(row["value"] for row in run)
+
+
+def _seeds(rows: list[Row]) -> str:
+    return ", ".join(sorted(str(row["seed"]) for row in rows))
+
+
+def _reason(rows: list[Row]) -> str:
+    """Why there is no number: a seed that makes no sense says more than one that was not run."""
+    return min((row["reason"] for row in rows), key=lambda reason: reason == NOT_RUN)
+
+
+def _sources(theirs: list[Published]) -> str:
+    """Where the first number was printed; others that name a different value are added with it."""
+    if not theirs:
+        return ""
+    first, *others = theirs
+    parts = [first.source]
+    for other in others:
+        if other.value != first.value:
+            assumed = f" (assumed: {other.assumed})" if other.assumed else ""
+            parts.append(f"also {other.value}{assumed}: {other.source}")
+    return "; ".join(parts)

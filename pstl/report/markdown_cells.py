@@ -1,0 +1,55 @@
+"""Cells of comparison.md: a mean, and the published number beside it."""
+
+from pstl.report import declared
+from pstl.report.alike import EXPLAINED, SAID_BY_KIND
+from pstl.report.tables import NONE, Line
+from pstl.report.text import ASSUMED, MARKED, Notes
+
+
+def value(line: Line, notes: Notes, interval: bool = False) -> str:
+    """A mean as people print it: 68.3, or 68.3 ± 1.2 (3), or 68.3 (1 of 3) with seeds missing.
+
+    Else "not run", or "n/a" and why.
+    interval: add the 95 % interval over seeds: 68.3 ± 1.2 [65.3, 71.3] (3).
+    """
+    if line.mean is None:
+        word, _, why = line.reason.partition(": ")
+        return f"{word} {notes.mark(why)}" if why else word
+    digits = declared.metrics().of(line.metric).decimals
+    text = f"{line.mean:.{digits}f}"
+    if line.std is not None:
+        text += f" ± {line.std:.{digits}f}"
+    if interval and line.span:
+        text += f" [{line.span.low:.{digits}f}, {line.span.high:.{digits}f}]"
+    if line.seeds < line.seeds_asked:
+        return f"{text} ({line.seeds} of {line.seeds_asked})"
+    return f"{text} ({line.seeds})" if line.seeds > 1 else text
+
+
+def theirs(line: Line | None, notes: Notes) -> str:
+    """The published number with its source as a footnote."""
+    if line is None or line.published is None:
+        return NONE
+    mark, which = f" {ASSUMED}" if line.assumed else "", SAID_BY_KIND[line.published_kind]
+    return f"{line.published}{mark} {notes.mark(f'{which}; {line.source}')}"
+
+
+def minus(line: Line | None) -> str:
+    """Ours minus theirs, whatever the kinds."""
+    difference = None if line is None else line.mean_minus_published
+    return NONE if difference is None else f"{difference:+.1f}"
+
+
+def like(line: Line | None, notes: Notes) -> str:
+    """Ours of the kind theirs is, minus theirs, or why there is no such difference."""
+    if line is None or line.published is None:
+        return NONE
+    if line.like_minus_published is None:
+        return f"{NONE} {notes.mark(line.why_not)}"
+    return f"{line.like_minus_published:+.1f}"
+
+
+def explained(lines: list[Line]) -> list[str]:
+    """What stands under a table that has published numbers in it."""
+    marked = [MARKED] if any(line.assumed for line in lines) else []
+    return [EXPLAINED, *marked] if lines else []
