@@ -1,4 +1,6 @@
-"""Detection metrics against their definitions where everything ties: confidences, overlaps, spans, names."""
+"""Detection metrics against their definitions where everything ties: confidences, overlaps, spans,
+names.
+"""
 
 import numpy as np
 import pytest
@@ -39,7 +41,9 @@ def shuffled(
 
 @pytest.mark.parametrize("levels", [0, 1, 3])
 def test_the_script_is_followed_where_confidences_tie(levels):
-    """The script pools lists class by class, and takes a video as its file stands: another order of ties is another number."""
+    """The script pools lists class by class, and takes a video as its file stands: another order of
+    ties is another number.
+    """
     rng = np.random.default_rng(levels)
     for _ in range(120):
         truth, proposals = crowded(rng, levels)
@@ -51,7 +55,9 @@ def test_the_script_is_followed_where_confidences_tie(levels):
 
 @pytest.mark.parametrize("levels", [0, 1, 3])
 def test_greedy_depends_on_no_name_and_no_order(levels):
-    """A score must not change because a video is called otherwise, or because a file lists its intervals in another order."""
+    """A score must not change because a video is called otherwise, or because a file lists its
+    intervals in another order.
+    """
     rng = np.random.default_rng(levels)
     for _ in range(400):
         truth, proposals = crowded(rng, levels)
@@ -67,7 +73,10 @@ def test_greedy_depends_on_no_name_and_no_order(levels):
 
 
 def test_proposals_of_one_confidence_are_all_in_before_precision_is_read():
-    """By hand: one of two is right, whichever video is called a. With names as the order it was 1/4 or 1/2."""
+    """By hand: one of two is right, whichever video is called a.
+
+    With names as the order it was 1/4 or 1/2.
+    """
     truth = [Interval("a", 1, 0, 10), Interval("b", 1, 0, 10)]
     for wrong, right in (("a", "b"), ("b", "a")):
         proposals = [Interval(wrong, 1, 20, 30), Interval(right, 1, 0, 10)]

@@ -1,4 +1,6 @@
-"""Detection metrics: the protocol of PKU-MMD to the last bit, quirk by quirk, and the usual one beside it."""
+"""Detection metrics: the protocol of PKU-MMD to the last bit, quirk by quirk, and the usual one
+beside it.
+"""
 
 import json
 
@@ -75,13 +77,17 @@ def test_parity_with_the_released_script(released):
     ],
 )
 def test_quirks_of_the_average_precision(truth, proposals, theirs, usual):
-    """The script's number is not what people think they read: both must be known to be what they are called."""
+    """The script's number is not what people think they read: both must be known to be what they
+    are called.
+    """
     assert pkummd_ap(truth, proposals, 0.5) == pytest.approx(theirs, abs=1e-12)
     assert greedy_ap(truth, proposals, 0.5) == pytest.approx(usual, abs=1e-12)
 
 
 def test_a_duplicate_is_a_false_positive_only_with_one_to_one_matching():
-    """The script forgives a second box on one action; who compares methods that repeat themselves must see the difference."""
+    """The script forgives a second box on one action; who compares methods that repeat themselves
+    must see the difference.
+    """
     proposals = spans((0, 10, 0.5), (0, 9, 0.9), (0, 8, 0.8))
     assert greedy_ap(TWO, proposals, 0.5) == 0.5
     assert pkummd_f1(TWO, proposals, 0.5) == pytest.approx(2 * (1 / 3) * (1 / 2) / (1 / 3 + 1 / 2))
@@ -95,14 +101,17 @@ def test_nothing_found_scores_nothing():
 
 
 def test_classes_and_videos_are_averaged_as_stated():
-    """PKU-MMD divides by all 51 classes, absent ones included; the usual mean is over classes that occur."""
+    """PKU-MMD divides by all 51 classes, absent ones included; the usual mean is over classes that
+    occur.
+    """
     truth = [*spans((0, 10), video="a"), *spans((0, 10), video="b", label=2)]
     proposals = spans((0, 10, 0.9), video="a")
     theirs, usual = (
         pkummd(truth, proposals, 0.5, ["a", "b", "c"]),
         greedy(truth, proposals, 0.5, ["a", "b", "c"]),
     )
-    # A single true positive is never evaluated at a precision of its own but at the one with all proposals, which is 1 here.
+    # A single true positive is never evaluated at a precision of its own but at the one with all
+    # proposals, which is 1 here.
     assert theirs["map_action"] == pytest.approx(1 / 51)
     assert theirs["map_video"] == pytest.approx(1 / 3)
     assert (usual["map_action"], usual["map_video"]) == (0.5, 0.5)
@@ -172,7 +181,9 @@ def test_the_verb_gives_the_released_numbers(released, tmp_path, capsys):
 
 
 def test_a_video_without_proposals_counts_and_is_named(tmp_path, capsys):
-    """The script leaves such videos out, ground truth and all: a method could raise its score by writing fewer files."""
+    """The script leaves such videos out, ground truth and all: a method could raise its score by
+    writing fewer files.
+    """
     truth = write(tmp_path / "t", {"a.txt": "1,0,10,2\n", "b.txt": "1 0 10 2\r\n\r\n"})
     found = write(tmp_path / "p", {"a.txt": "1,0,10,0.9\n"})
     cli.main(
@@ -195,7 +206,9 @@ def test_a_video_without_proposals_counts_and_is_named(tmp_path, capsys):
 
 
 def test_the_number_of_classes_is_asked_for(tmp_path, capsys):
-    """A mean over 51 classes gives a perfect detector of two 0.04; who scores says what the labels are."""
+    """A mean over 51 classes gives a perfect detector of two 0.04; who scores says what the labels
+    are.
+    """
     truth = write(tmp_path / "t", {"a.txt": "1,0,10,1\n2,20,30,1\n"})
     for options, message in (
         ((), "--dataset, known: cmu (5), "),

@@ -25,7 +25,8 @@ class FeatureSet:
     """Features of both sides of a split.
 
     train, test: (N, D) float32.   y_train, y_test: (N,) int64.
-    unseen: (N_test,) bool, False for test clips whose coordinates are also those of a training clip.
+    unseen: (N_test,) bool, False for test clips whose coordinates are also those of a training
+    clip.
     meta: card, provenance, classes, seconds, device.
     """
 

@@ -33,7 +33,9 @@ BATCH = 256  # clips encoded at once
 def encode(
     card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, drop: Tensor | None = None
 ) -> Tensor:
-    """Clips as the recipe made them -> clip features.   x: (N, 3, T, V, M), length: (N,).   Returns: (N, D).
+    """Clips as the recipe made them -> clip features.   x: (N, 3, T, V, M), length: (N,).
+
+    Returns: (N, D).
 
     The method's clean view comes first, then the stream. The encoder's mode is left alone.
     """
@@ -41,7 +43,10 @@ def encode(
 
 
 def clean_stream(card: EncoderCard, x: Tensor, length: Tensor, stream: str) -> Tensor:
-    """The clean view of clips as the recipe made them, as one stream.   Returns: (N, 3, card.frames, V, M)."""
+    """The clean view of clips as the recipe made them, as one stream.
+
+    Returns: (N, 3, card.frames, V, M).
+    """
     module = load_plugin("methods", card.method)
     cfg = validated(module.Config, card.settings, card.method)
     view: Tensor = module.Method.clean_stream(
@@ -57,7 +62,9 @@ def encode_view(
     drop: Tensor | None = None,
     length: Tensor | None = None,
 ) -> Tensor:
-    """Clips that are clean views already -> clip features.   x: (N, 3, card.frames, V, M).   Returns: (N, D).
+    """Clips that are clean views already -> clip features.   x: (N, 3, card.frames, V, M).
+
+    Returns: (N, D).
 
     length: (N,) frames that count, for encoders that take clips of any length; None: all.
     """
@@ -99,9 +106,11 @@ def encode_array(
     where: str,
     dropped: Sequence[int] = (),
 ) -> np.ndarray:
-    """What encode_all gives of all clips of an array, BATCH of them in memory at once.   -> (N, D) float32.
+    """What encode_all gives of all clips of an array, BATCH of them in memory at once.   -> (N, D)
+    float32.
 
-    dropped: joints of the encoder's skeleton to lose, by deletion where it can, else they become zero.
+    dropped: joints of the encoder's skeleton to lose, by deletion where it can, else they become
+    zero.
     """
     joints = sorted(set(dropped))
     drop = torch.tensor(joints, device=device) if joints and encoder.can_drop else None
@@ -131,8 +140,9 @@ def recalibrate(
     streams: that the encoder was trained on in one batch; (): all that the method feeds it in one
     batch, which is the run's stream for most.
 
-    The released code's statistics mix augmented and masked views and weigh the last few batches most; single epochs then
-    swing by tens of points. The clips are taken in a fixed shuffled order, because files are often sorted by class; a last
+    The released code's statistics mix augmented and masked views and weigh the last few batches
+    most; single epochs then swing by tens of points. The clips are taken in a fixed shuffled order,
+    because files are often sorted by class; a last
     short batch is left out, so that all batches count alike.
     """
     together = (
@@ -168,7 +178,8 @@ def extract(
 ) -> None:
     """Encode both sides of a split and write features.npz.
 
-    batch_norm: "released" keeps the running statistics of training, "recalibrated" renews them on the clean training clips.
+    batch_norm: "released" keeps the running statistics of training, "recalibrated" renews them on
+    the clean training clips.
     Raises: UserError if the array does not fit the encoder.
     """
     began = time.monotonic()
@@ -208,8 +219,8 @@ def sides_of(data: ArraySet, split: str) -> tuple[np.ndarray, np.ndarray]:
 def fitted(card: EncoderCard, encoder: BaseEncoder, data: ArraySet, where: str) -> ArraySet:
     """The array as the encoder was given its own: its body, no fewer slots of it, no fewer frames.
 
-    All doors to features go through here. Frames are added where the encoder reads all that there are;
-    where the view or the encoder follows the clips' lengths, none are missed.
+    All doors to features go through here. Frames are added where the encoder reads all that there
+    are; where the view or the encoder follows the clips' lengths, none are missed.
     Raises: ShapeError if its clips still do not fit.
     """
     data = adapted(card, data, where)
@@ -232,7 +243,8 @@ def reads_every_frame(card: EncoderCard, encoder: BaseEncoder) -> bool:
 
 
 def adapted(card: EncoderCard, data: ArraySet, where: str) -> ArraySet:
-    """The array in the joints of the encoder's skeleton, with absent bodies where slots are missing.
+    """The array in the joints of the encoder's skeleton, with absent bodies where slots are
+    missing.
 
     Raises: ShapeError if its clips still do not fit.
     """
@@ -264,7 +276,10 @@ def say_odd(card: EncoderCard, data: ArraySet, where: str) -> None:
 
 
 def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:
-    """Raises: ShapeError if clips of this shape are not what the encoder takes. The number of persons may differ."""
+    """Raises: ShapeError if clips of this shape are not what the encoder takes.
+
+    The number of persons may differ.
+    """
     skeleton = encoder_file.skeleton_of(card)
     if len(shape) != 5 or shape[1] != 3 or shape[3] != skeleton.joints:
         raise ShapeError(

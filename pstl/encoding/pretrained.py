@@ -1,9 +1,4 @@
-"""What a task gets that cannot work on cached features: the encoder, and the array it is tried on.
-
-A task module says what it needs: NEEDS = "features" (the default), "clips", "labels" (clips, and which of them are
-labelled), "both" (clips, and the features of these clips as they are), "snapshots" (clips, and the run's own classifier and
-snapshots) or "recordings". Its run() is given a FeatureSet, a Pretrained, or a Recorded (_recorded.py).
-"""
+"""What a task gets that cannot work on cached features: the encoder, and the array it is tried on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +26,11 @@ class Pretrained:
     run: the cell's run; its data set may be another than the encoder's.
     encoder: on the device, in evaluation mode, with the statistics that training left, see renew().
     data: the whole array.   train, test: indices of the split's two sides.
-    progress: file in which a long task keeps what it has done; it is removed at the end.   digest: of all that shapes the result.
+    progress: file in which a long task keeps what it has done; it is removed at the end.
+    digest: of all that shapes the result.
     ranking: which training clips have labels first.   features: of these clips.
-    classifier: the method's own, on the CPU, None if it has none.   snapshots: file of both on their way.
+    classifier: the method's own, on the CPU, None if it has none.
+    snapshots: file of both on their way.
     Tasks that do not need one of the last four do not get it.
     """
 
@@ -84,7 +81,8 @@ def open_pretrained(
     """Load encoder and array, and match their joints.
 
     shaped: digest of the task's own settings.   labels: a file of pstl.data.labels.
-    Raises: UserError, ShapeError for a file that cannot be read, a split that is not there, or clips that do not fit the encoder.
+    Raises: UserError, ShapeError for a file that cannot be read, a split that is not there, or
+    clips that do not fit the encoder.
     """
     card, encoder = encoder_file.load(encoder_path)
     data = fitted(card, encoder, open_array(array, verify=True), str(array))

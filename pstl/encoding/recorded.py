@@ -1,4 +1,6 @@
-"""What a task on whole recordings gets: the encoder, and the recordings of one split at native length."""
+"""What a task on whole recordings gets: the encoder, and the recordings of one split at native
+length.
+"""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -25,8 +27,10 @@ from pstl.train.loop import Session, train
 class Recorded:
     """An encoder and the recordings it is tried on.
 
-    run: the cell's run; its data set may be another than the encoder's.   encoder: on the device, in evaluation mode, statistics as
-    training left them.   train, test: indices of the split's two sides.   progress: file in which a long task keeps what it has done;
+    run: the cell's run; its data set may be another than the encoder's.
+    encoder: on the device, in evaluation mode, statistics as
+    training left them.   train, test: indices of the split's two sides.
+    progress: file in which a long task keeps what it has done;
     a task with several trainings puts others beside it.   digest: of all that shapes the result.
     """
 
@@ -42,7 +46,9 @@ class Recorded:
     device: torch.device
 
     def copy(self, fresh: bool = False) -> BaseEncoder:
-        """The encoder to be trained on; `fresh`: the same network with new random weights, drawn from the run's seed."""
+        """The encoder to be trained on; `fresh`: the same network with new random weights, drawn
+        from the run's seed.
+        """
         if not fresh:
             return deepcopy(self.encoder)
         with torch.random.fork_rng(devices=[]):
@@ -98,7 +104,8 @@ def open_recorded(
 ) -> Recorded:
     """Load encoder and recordings. shaped: digest of the task's own settings.
 
-    Raises: UserError for a file that cannot be read, recordings of another data set, or a split that is not there.
+    Raises: UserError for a file that cannot be read, recordings of another data set, or a split
+    that is not there.
     """
     card, encoder = encoder_file.load(encoder_path)
     store = open_recordings(recordings)

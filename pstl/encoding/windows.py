@@ -1,4 +1,6 @@
-"""Windows of recordings as clips that an encoder takes, and the time of every feature row inside them."""
+"""Windows of recordings as clips that an encoder takes, and the time of every feature row inside
+them.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -25,7 +27,8 @@ class Windows(NamedTuple):
     """Windows of several recordings, all of `frames` frames.
 
     data: what the recipe made of them; its y is (N, frames) int64, 0 background, else class + 1.
-    recording: (N,) number of the recording each is of.   start: (N,) its first frame there.   total: frames of each recording.
+    recording: (N,) number of the recording each is of.   start: (N,) its first frame there.
+    total: frames of each recording.
     """
 
     data: ArraySet
@@ -43,7 +46,8 @@ def cut(
     skeleton: str,
     people: int,
 ) -> Windows:
-    """Windows of `frames` frames every `stride` frames, as the encoder's recipe makes them; a shorter recording stands still at its end.
+    """Windows of `frames` frames every `stride` frames, as the encoder's recipe makes them; a
+    shorter recording stands still at its end.
 
     skeleton, people: of the recordings.
     """
@@ -94,8 +98,10 @@ def row_times(
 ) -> Tensor:
     """The frame of a window that each feature row is about: (rows,) float32, rising.
 
-    frames: of the window.   recorded: of the array the recipe makes of it, which spans the whole window.
-    Where the method's clean view crops or resamples, that is measured by sending time itself through it.
+    frames: of the window.
+    recorded: of the array the recipe makes of it, which spans the whole window.
+    Where the method's clean view crops or resamples, that is measured by sending time itself
+    through it.
     """
     module = load_plugin("methods", card.method)
     clock = (

@@ -1,1 +1,3 @@
-"""From the files of one cell to its rows: `evaluate` runs a task, `fuse` sums several streams' scores."""
+"""From the files of one cell to its rows: `evaluate` runs a task, `fuse` sums several streams'
+scores.
+"""

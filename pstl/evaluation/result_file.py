@@ -1,4 +1,6 @@
-"""What a task gives back, and the rows it becomes: the schema of the published tables plus where each number comes from."""
+"""What a task gives back, and the rows it becomes: the schema of the published tables plus where
+each number comes from.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +17,8 @@ from pstl.evaluation.scores import Scores
 from pstl.files import Kind, json_text, read_json, write_text
 from pstl.ops.finite import check_rows
 
-# What rows say of where a number comes from. `precision` is the one that the encoder was trained in,
+# What rows say of where a number comes from. `precision` is the one that the encoder was trained
+# in,
 # `labelled` how many labelled clips encoder and task learnt from, where these were only some; both
 # are empty where they are unknown or do not apply.
 FACTS = (
@@ -103,9 +106,11 @@ def write(
     result: Result,
     tested: Scores,
 ) -> None:
-    """Write {task}.json, and the test scores with the clips they are about, if the task has any (an empty file otherwise).
+    """Write {task}.json, and the test scores with the clips they are about, if the task has any (an
+    empty file otherwise).
 
-    tested: the test clips, without scores.   Raises: UserError if a number is not to be trusted; nothing is written then.
+    tested: the test clips, without scores.
+    Raises: UserError if a number is not to be trusted; nothing is written then.
     """
     for row in table:
         check_rows(np.array([row["value"]]), f"{out}: {row['metric']} {row['setting']}")

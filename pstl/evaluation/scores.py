@@ -1,4 +1,6 @@
-"""What one cell said about each test clip, on disk: read by fusion, paired tests and confusion matrices. Free of torch."""
+"""What one cell said about each test clip, on disk: read by fusion, paired tests and confusion
+matrices. Free of torch.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,7 +33,8 @@ DATA = (
 
 @dataclass(frozen=True)
 class Scores:
-    """points: (N, classes), or (0, 0) where the task keeps none.   y: (N,) int64.   unseen: (N,) bool, False for copies of training clips.
+    """points: (N, classes), or (0, 0) where the task keeps none.   y: (N,) int64.   unseen: (N,)
+    bool, False for copies of training clips.
 
     about: of CELL and DATA, where the scores come from.
     """
@@ -43,7 +46,10 @@ class Scores:
 
 
 def write(path: str | Path, scores: Scores) -> None:
-    """Write a file that read() understands, whole or not at all. Raises: UserError for scores that are not to be trusted."""
+    """Write a file that read() understands, whole or not at all.
+
+    Raises: UserError for scores that are not to be trusted.
+    """
     about = np.array(json.dumps(scores.about, allow_nan=False))
     save_npz(
         path, {"scores": scores.points, "y": scores.y, "unseen": scores.unseen, "about": about}
@@ -70,7 +76,8 @@ def read(path: str | Path) -> Scores:
 
 
 def difference(one: Scores, other: Scores, keys: Sequence[str]) -> str:
-    """In what the two differ that must be equal before they are combined; empty if in nothing.   keys: of CELL and DATA.
+    """In what the two differ that must be equal before they are combined; empty if in nothing.
+    keys: of CELL and DATA.
 
     What neither of them knows about itself, as files from elsewhere, is not compared.
     """

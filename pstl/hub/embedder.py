@@ -79,7 +79,8 @@ class Embedder:
         skeleton: str = "",
         units: str = "m",
     ) -> np.ndarray:
-        """Features (D,) float32 of one raw clip; recipe, view, stream and encoder as for the tables.
+        """Features (D,) float32 of one raw clip; recipe, view, stream and encoder as for the
+        tables.
 
         clip: (T, V, 3), or (T, M, V, 3) with several bodies, an absent body all zero; or a file,
         such as NTU's .skeleton, whose body and slots are those of its format.

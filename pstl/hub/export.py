@@ -1,4 +1,6 @@
-"""An encoder for others: a folder with model.safetensors, what it expects as JSON, and a card that says where it comes from."""
+"""An encoder for others: a folder with model.safetensors, what it expects as JSON, and a card that
+says where it comes from.
+"""
 
 import json
 from dataclasses import asdict
@@ -22,9 +24,11 @@ WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 
 def export(encoder: str | Path, out: str | Path, array: str | Path | None = None) -> EncoderCard:
-    """Write the folder `out`; scores found beside encoder.pt (as the workflow lays them) go into the card.
+    """Write the folder `out`; scores found beside encoder.pt (as the workflow lays them) go into
+    the card.
 
-    array: recalibrate the batch norms on the training side of this array first, as the headline numbers do.
+    array: recalibrate the batch norms on the training side of this array first, as the headline
+    numbers do.
     Raises: UserError if the encoder cannot be read or the array is not of its data.
     """
     card, model = encoder_file.load(encoder)
@@ -52,7 +56,10 @@ def export(encoder: str | Path, out: str | Path, array: str | Path | None = None
 
 
 def read(folder: str | Path) -> tuple[EncoderCard, BaseEncoder]:
-    """An exported encoder, in evaluation mode. Raises: UserError if a file is missing, damaged or does not fit the other."""
+    """An exported encoder, in evaluation mode.
+
+    Raises: UserError if a file is missing, damaged or does not fit the other.
+    """
     state, notes = safetensors.read(Path(folder) / WEIGHTS)
     path = Path(folder) / WEIGHTS
     if "pstl" not in notes:
@@ -69,7 +76,8 @@ def read(folder: str | Path) -> tuple[EncoderCard, BaseEncoder]:
 def scores(folder: Path, norm: str, card: EncoderCard) -> list[dict[str, Any]]:
     """Rows of the tasks that were run on these weights, with these batch-norm statistics.
 
-    Beside them may lie rows of a transfer, which are another encoder's, and of an earlier training: these are left out.
+    Beside them may lie rows of a transfer, which are another encoder's, and of an earlier training:
+    these are left out.
     """
     found = [result_file.read(path)["rows"] for path in sorted((folder / norm).glob("*.json"))]
     own = card.provenance.get("run_id")

@@ -32,11 +32,15 @@ def classes_of(dataset: str | None, classes: int | None) -> int:
 def score_detections(
     truth: str | Path, proposals: str | Path, theta: float, classes: int
 ) -> dict[str, Any]:
-    """Every video of `truth` counts; one without a proposal file has no proposals and is named in `videos_without_proposals`.
+    """Every video of `truth` counts; one without a proposal file has no proposals and is named in
+    `videos_without_proposals`.
 
-    theta: overlap from which a proposal matches, above 0 and at most 1.   classes: labels are 1..classes.
-    Returns: PKU-MMD's f1, ap, map_action, map_video, ap_2d, the same without the quirks under `greedy`, and counts.
-    Raises: UserError for a file that cannot be read, a label above `classes`, or proposals for a video without ground truth.
+    theta: overlap from which a proposal matches, above 0 and at most 1.
+    classes: labels are 1..classes.
+    Returns: PKU-MMD's f1, ap, map_action, map_video, ap_2d, the same without the quirks under
+    `greedy`, and counts.
+    Raises: UserError for a file that cannot be read, a label above `classes`, or proposals for a
+    video without ground truth.
     """
     if not 0 < theta <= 1:
         raise UserError(f"--theta {theta:g}: expected an overlap above 0 and at most 1, e.g. 0.5")

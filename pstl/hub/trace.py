@@ -1,4 +1,6 @@
-"""Accuracy against pre-training steps: every snapshot of a run, probed both ways, so that a budget is chosen from a curve."""
+"""Accuracy against pre-training steps: every snapshot of a run, probed both ways, so that a budget
+is chosen from a curve.
+"""
 
 import logging
 import os
@@ -33,7 +35,8 @@ def trace(
     tasks: list[str],
     device: torch.device,
 ) -> list[dict[str, Any]]:
-    """One row per snapshot, batch-norm variant and task: {epoch, steps, batch_norm, task, top1, ...}.
+    """One row per snapshot, batch-norm variant and task: {epoch, steps, batch_norm, task, top1,
+    ...}.
 
     snapshots: file that pre-training wrote with `train.snapshot_every`.
     tasks: names of tasks of params.yaml that classify on features.
@@ -95,7 +98,9 @@ def trace(
 
 
 def check_origin(card: EncoderCard, data: ArraySet, run: Run, file: str) -> None:
-    """Raises: UserError if a snapshot is of another run, or was trained on other data than those it is tested on."""
+    """Raises: UserError if a snapshot is of another run, or was trained on other data than those it
+    is tested on.
+    """
     found = (card.provenance.get("run"), card.provenance.get("data_checksum"))
     if found != (str(run), data.meta["checksum"]):
         raise UserError(
@@ -105,7 +110,10 @@ def check_origin(card: EncoderCard, data: ArraySet, run: Run, file: str) -> None
 
 
 def steps_of(path: Path) -> dict[int, int]:
-    """Optimiser steps made by the end of each number of epochs, from the run's curve.jsonl. Raises: UserError if it is not there."""
+    """Optimiser steps made by the end of each number of epochs, from the run's curve.jsonl.
+
+    Raises: UserError if it is not there.
+    """
     if not os.path.lexists(path):
         raise UserError(
             f"{path}: no such file; snapshots are read beside the curve of the run that made them"

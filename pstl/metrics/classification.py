@@ -23,7 +23,8 @@ LOOKS = (TOP1, TOP1_BEST, TOP5, MACRO_F1, BEST_EPOCH)  # with the best of severa
 def top_k(scores: Tensor, y: Tensor, k: int) -> Tensor:
     """Percent of rows whose class is among the k highest scores.
 
-    scores: (N, classes), y: (N,).   Of equal scores the lower class number comes first, as in argmax; NaN is above
+    scores: (N, classes), y: (N,).
+    Of equal scores the lower class number comes first, as in argmax; NaN is above
     everything, so that it is never right.   Returns: scalar, on the device.
 
     >>> float(top_k(torch.tensor([[.1, .9], [.8, .2], [.7, .3]]), torch.tensor([1, 0, 1]), 1))
@@ -47,7 +48,8 @@ def confusion(scores: Tensor, y: Tensor) -> Tensor:
 
 
 def macro_f1(matrix: Tensor) -> Tensor:
-    """Mean F1 in percent over the classes that occur, as truth or as prediction.   matrix: of confusion().
+    """Mean F1 in percent over the classes that occur, as truth or as prediction.   matrix: of
+    confusion().
 
     >>> float(macro_f1(torch.tensor([[1, 1], [0, 2]])))  # F1 2/3 and 4/5
     73.3...

@@ -1,6 +1,8 @@
-"""Temporal detection scored two ways, each under its own name: the protocol of PKU-MMD, quirks included, and greedy matching.
+"""Temporal detection scored two ways, each under its own name: the protocol of PKU-MMD, quirks
+included, and greedy matching.
 
-The two differ by tens of points on the same proposals (docs/protocols.md), so a number without its protocol means nothing.
+The two differ by tens of points on the same proposals (docs/protocols.md), so a number without its
+protocol means nothing.
 """
 
 from collections import Counter, defaultdict
@@ -15,7 +17,9 @@ Scores = dict[str, float]
 
 
 class Interval(NamedTuple):
-    """An action in a video: label from 1, frames start to end, confidence (of a ground truth: not read)."""
+    """An action in a video: label from 1, frames start to end, confidence (of a ground truth: not
+    read).
+    """
 
     video: str
     label: int
@@ -25,7 +29,9 @@ class Interval(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The ground truth that a proposal overlaps most: its index in the list and the overlap; -1 and 0 if there is none."""
+    """The ground truth that a proposal overlaps most: its index in the list and the overlap; -1 and
+    0 if there is none.
+    """
 
     truth: int
     overlap: float
@@ -37,7 +43,8 @@ Protocol = Callable[
 
 
 def overlap(a: Interval, b: Interval) -> float:
-    """Intersection over union of two intervals; without the +1 of frame counts, and negative where they are apart.
+    """Intersection over union of two intervals; without the +1 of frame counts, and negative where
+    they are apart.
 
     Two equal intervals of no length overlap by 1, where the released script divides by zero.
     """
@@ -52,12 +59,16 @@ def pkummd(
     videos: Iterable[str],
     classes: int = PKUMMD_CLASSES,
 ) -> Scores:
-    """f1, ap, map_action, map_video and ap_2d as PKU-MMD's evaluation script computes them, digit for digit; shares, not percent.
+    """f1, ap, map_action, map_video and ap_2d as PKU-MMD's evaluation script computes them, digit
+    for digit; shares, not percent.
 
-    videos: every video that counts, in the order in which the script would list its folder, those without proposals or ground
-    truth included: in the script they vanish with their ground truth, so a method gains by writing no file; here such a video has
-    no proposals. Only where confidences are equal does this order matter, and that of a video's intervals in the lists.
-    map_action: mean over `classes` classes, of which those without ground truth have 0.   ap_2d does not depend on `theta`.
+    videos: every video that counts, in the order in which the script would list its folder, those
+    without proposals or ground
+    truth included: in the script they vanish with their ground truth, so a method gains by writing
+    no file; here such a video has no proposals. Only where confidences are equal does this order
+    matter, and that of a video's intervals in the lists.
+    map_action: mean over `classes` classes, of which those without ground truth have 0.
+    ap_2d does not depend on `theta`.
     Source: ECHO960/PKU-MMD, evaluate.py (spec of Hi-TRS, section 7).
     """
     place = {video: number for number, video in enumerate(videos)}
@@ -66,7 +77,8 @@ def pkummd(
         return sorted(side, key=lambda i: place.get(i.video, len(place)))
 
     truth, proposals = listed(truth), listed(proposals)
-    # The script has its lists class by class where it pools all videos, and as they stand in the file within a video.
+    # The script has its lists class by class where it pools all videos, and as they stand in the
+    # file within a video.
     every, said = (sorted(side, key=lambda i: i.label) for side in (truth, proposals))
     return {
         "f1": pkummd_f1(every, said, theta),
@@ -79,9 +91,11 @@ def pkummd(
 def greedy(
     truth: Sequence[Interval], proposals: Sequence[Interval], theta: float, videos: Iterable[str]
 ) -> Scores:
-    """ap, map_action and map_video with one-to-one matching and precision read at the rank, as ActivityNet and THUMOS do.
+    """ap, map_action and map_video with one-to-one matching and precision read at the rank, as
+    ActivityNet and THUMOS do.
 
-    map_action: mean over the classes that have ground truth.   map_video: mean over `videos` that have ground truth.
+    map_action: mean over the classes that have ground truth.
+    map_video: mean over `videos` that have ground truth.
     """
     known = {t.video for t in truth}
     videos = [video for video in videos if video in known]
@@ -99,7 +113,9 @@ def means(
     videos: Iterable[str],
     labels: Iterable[int],
 ) -> Scores:
-    """map_action and map_video: the mean over classes, and over videos, of one protocol's average precision; 0 over nothing."""
+    """map_action and map_video: the mean over classes, and over videos, of one protocol's average
+    precision; 0 over nothing.
+    """
 
     def mean(field: str, keys: Sequence[str | int]) -> float:
         true, found = _by(field, truth), _by(field, proposals)
@@ -111,17 +127,21 @@ def means(
 
 
 def pkummd_f1(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
-    """Harmonic mean of precision and recall of all proposals; 0 if nothing matches, where the script divides by zero."""
+    """Harmonic mean of precision and recall of all proposals; 0 if nothing matches, where the
+    script divides by zero.
+    """
     found = {match.truth for match in _taken(truth, proposals, theta)} - {-1}
     precision, recall = _precision_recall(len(found), len(proposals), len(truth))
     return 2 * precision * recall / (precision + recall) if found else 0.0
 
 
 def pkummd_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
-    """PKU-MMD's average precision: drop the proposals one by one, least confident first, and integrate over recall.
+    """PKU-MMD's average precision: drop the proposals one by one, least confident first, and
+    integrate over recall.
 
-    QUIRK(Hi-TRS spec 7): precision is read after a true positive has gone, never at its rank; several proposals may take one ground
-    truth, which stays found until the last of them goes. So low-confidence false positives cost, and duplicates can pay.
+    QUIRK(Hi-TRS spec 7): precision is read after a true positive has gone, never at its rank;
+    several proposals may take one ground truth, which stays found until the last of them goes. So
+    low-confidence false positives cost, and duplicates can pay.
     """
     proposals = sorted(proposals, key=lambda p: p.confidence)
     taken = _taken(truth, proposals, theta)
@@ -147,11 +167,14 @@ def pkummd_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: f
 
 
 def greedy_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
-    """The usual average precision: most confident first, each takes the free ground truth it overlaps most, the rest are false.
+    """The usual average precision: most confident first, each takes the free ground truth it
+    overlaps most, the rest are false.
 
-    The area under precision over recall, where precision is the best at this recall or a higher one; 0 without ground truth.
-    Proposals of equal confidence count together: precision is read when all of them are in. Of those in one video and class the one
-    that starts first, then ends first, chooses first, and of equally overlapping ground truths the one that starts first, then ends
+    The area under precision over recall, where precision is the best at this recall or a higher
+    one; 0 without ground truth.
+    Proposals of equal confidence count together: precision is read when all of them are in. Of
+    those in one video and class the one that starts first, then ends first, chooses first, and of
+    equally overlapping ground truths the one that starts first, then ends
     first, is taken. So neither the videos' names nor the order of the lists can matter.
     """
     hits = Counter[float]()  # confidence -> proposals that found something
@@ -185,7 +208,9 @@ def tied(proposals: Iterable[Interval]) -> int:
 
 
 def _taken(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> list[Match]:
-    """What each proposal takes by itself: the ground truth of most overlap, of equals the later one, if that is >= theta."""
+    """What each proposal takes by itself: the ground truth of most overlap, of equals the later
+    one, if that is >= theta.
+    """
     places = _by_place(truth)
     best = (
         max(((overlap(p, t), i) for i, t in places[p.video, p.label]), default=(-1.0, -1))

@@ -1,6 +1,7 @@
 """How a number is named in rows and printed in tables. Free of torch.
 
-A task declares every metric that it reports (`Task.metrics`), and the report reads the declarations:
+A task declares every metric that it reports (`Task.metrics`), and the report reads the
+declarations:
 a new metric is one entry in the file of its task.
 """
 
@@ -22,7 +23,8 @@ class Metric:
     unit: written after the number; empty for percent, which tables say once.
     decimals: digits after the point in tables.
     higher_is_better: False for errors.
-    share_of_clips: the percentage of test clips that are right, so that the interval over clips holds.
+    share_of_clips: the percentage of test clips that are right, so that the interval over clips
+    holds.
     unseen_shown: whether its figure on unseen test clips is a column of its own.
     over: what the number of a family is, e.g. "overlap": an axis of charts.
     """

@@ -25,7 +25,8 @@ def average_precision(hits: Tensor) -> Tensor:
 def precision_at(ranks: Tensor) -> Tensor:
     """The same by the ranks of the hits.
 
-    ranks: (Q, hits) float64 from 1, ascending; infinity where a query has fewer.   Returns: (Q,) float64.
+    ranks: (Q, hits) float64 from 1, ascending; infinity where a query has fewer.
+    Returns: (Q,) float64.
     """
     number = torch.arange(1, ranks.shape[1] + 1, device=ranks.device)
     return (number / ranks).sum(1) / ranks.isfinite().sum(1).clamp(min=1)

@@ -1,1 +1,4 @@
-"""Downstream tasks: features in, rows out. `evaluate` runs one task, `fuse` sums the scores of several streams."""
+"""Downstream tasks: features in, rows out.
+
+`evaluate` runs one task, `fuse` sums the scores of several streams.
+"""

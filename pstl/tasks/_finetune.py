@@ -1,4 +1,6 @@
-"""What fine-tuning and its semi-supervised form share: encoder and one linear layer trained with labels."""
+"""What fine-tuning and its semi-supervised form share: encoder and one linear layer trained with
+labels.
+"""
 
 from collections.abc import Iterable
 
@@ -27,23 +29,27 @@ from pstl.train.loop import Session, epochs_of, train
 
 
 class Training(TrainSettings):
-    """Defaults are the released PSTL code's values (PSTL spec 9): Adam, 0.005, no decay, cosine, 150 epochs of 128 clips."""
+    """Defaults are the released PSTL code's values (PSTL spec 9): Adam, 0.005, no decay, cosine,
+    150 epochs of 128 clips.
+    """
 
     epochs: int = Field(150, ge=1)
     lr: float = Field(5e-3, gt=0)
 
 
 class Config(Frozen):
-    """Each paper's protocol is an entry of `tasks:`; defaults are PSTL's (PSTL spec 9): every weight, dropout on, no augmentation."""
+    """Each paper's protocol is an entry of `tasks:`; defaults are PSTL's (PSTL spec 9): every
+    weight, dropout on, no augmentation.
+    """
 
     train: Training = Training.model_validate({})
-    augment: bool = (
-        False  # train on the random view the method's paper fine-tunes on, instead of the clean one
-    )
+    # train on the random view the method's paper fine-tunes on, instead of the clean one
+    augment: bool = False
     initial: Initial = "xavier"  # of the linear layer
     frozen: tuple[
         str, ...
-    ] = ()  # parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0]
+        # parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0]
+    ] = ()
     test_every: int = Field(5, ge=0)  # epochs between looks at the test clips; 0: none
     epochs_shown: tuple[int, ...] = ()  # epochs, from 1, whose top1 is a row of its own
 
@@ -60,7 +66,8 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
 
     A look tests the clean test clips and changes nothing; only those two are chosen by it. With
     batch norm "recalibrated" statistics are renewed on the clips trained on before every look. The
-    same weights with the statistics that training left, in which papers test, are rows of their own.
+    same weights with the statistics that training left, in which papers test, are rows of their
+    own.
     Raises: NotApplicable for an encoder without weights.
     """
     if not any(p.requires_grad for p in world.encoder.parameters()):
@@ -105,7 +112,10 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
 
 
 class Classifier(BaseTrainable):
-    """A pre-trained encoder and a linear layer on its clip features, cross-entropy. Trained by the loop that trains every method."""
+    """A pre-trained encoder and a linear layer on its clip features, cross-entropy.
+
+    Trained by the loop that trains every method.
+    """
 
     def __init__(
         self, cfg: Config, encoder: BaseEncoder, card: EncoderCard, classes: int, seed: int
@@ -204,7 +214,10 @@ def classes_of(clips: Clips) -> Tensor:
 
 
 def _part(encoder: nn.Module, name: str) -> nn.Module | nn.Parameter:
-    """A module or parameter of the encoder by its dotted name. Raises: UserError with the names there are."""
+    """A module or parameter of the encoder by its dotted name.
+
+    Raises: UserError with the names there are.
+    """
     known = dict(encoder.named_modules()) | dict(encoder.named_parameters())
     if name not in known or not name:
         first = sorted({key.split(".")[0] for key in known} - {""})

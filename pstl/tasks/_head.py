@@ -12,7 +12,8 @@ def linear(width: int, classes: int, initial: Initial, rng: torch.Generator) -> 
     """A layer on the CPU, drawn from `rng`.
 
     initial: of the weights: Xavier-normal (PSTL spec 8), N(0, 0.01) (SCD-Net spec 7.1), or
-    U(+-1 / sqrt(width)), from which Hi-TRS draws the biases, too (Hi-TRS spec 5); else biases are 0.
+    U(+-1 / sqrt(width)), from which Hi-TRS draws the biases, too (Hi-TRS spec 5); else biases are
+    0.
     """
     layer = nn.Linear(width, classes)
     nn.init.zeros_(layer.bias)

@@ -35,12 +35,16 @@ class Classify(Task[Pretrained, Config]):
     metrics = LOOKS
 
     def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-        """top1, top5 and macro_f1 of the LAST epoch's classifier; beside them top1_best and best_epoch.
+        """top1, top5 and macro_f1 of the LAST epoch's classifier; beside them top1_best and
+        best_epoch.
 
-        Those two are of the last epoch and all snapshots, if there are any, and chosen on the test clips:
-        training saw none of them. With batch norm "recalibrated" every look has statistics of its own; the
-        same weights with those that training left, in which papers test, are rows of their own.
-        Raises: NotApplicable if the encoder came without a classifier, or with one of other classes.
+        Those two are of the last epoch and all snapshots, if there are any, and chosen on the test
+        clips:
+        training saw none of them. With batch norm "recalibrated" every look has statistics of its
+        own; the same weights with those that training left, in which papers test, are rows of their
+        own.
+        Raises: NotApplicable if the encoder came without a classifier, or with one of other
+        classes.
         """
         if world.classifier is None:
             raise NotApplicable("this encoder has no classifier of its own: it learnt no classes")

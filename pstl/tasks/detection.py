@@ -1,4 +1,6 @@
-"""Temporal action detection: scores of sliding windows, averaged where they overlap, become intervals with a label and a confidence."""
+"""Temporal action detection: scores of sliding windows, averaged where they overlap, become
+intervals with a label and a confidence.
+"""
 
 from collections.abc import Callable
 from itertools import product
@@ -55,7 +57,9 @@ Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities,
 
 
 class Training(TrainSettings):
-    """Adam and cosine, as in PSTL's linear probe (PSTL spec 8); the batch is smaller, because a window has many rows."""
+    """Adam and cosine, as in PSTL's linear probe (PSTL spec 8); the batch is smaller, because a
+    window has many rows.
+    """
 
     epochs: int = Field(60, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -63,11 +67,14 @@ class Training(TrainSettings):
 
 
 class Config(Frozen):
-    """Nobody's protocol: Hi-TRS's own was not published (Hi-TRS spec 8). What is tuned is chosen on training recordings only."""
+    """Nobody's protocol: Hi-TRS's own was not published (Hi-TRS spec 8).
 
-    tune: Literal["head", "all"] = (
-        "head"  # a linear layer on frozen, standardised feature rows, or the encoder with it
-    )
+    What is tuned is chosen on training recordings only.
+    """
+
+    # a linear layer on frozen, standardised feature rows, or the encoder with it
+
+    tune: Literal["head", "all"] = "head"
     window: int = Field(64, ge=2)  # frames
     stride: int = Field(16, ge=1)  # frames between windows, in training and in test
     background: float = Field(
@@ -107,9 +114,11 @@ class Detection(Task[Recorded, Config]):
     metrics = METRICS
 
     def run(self, world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
-        """PKU-MMD's f1, ap, map_action, map_video and ap_2d, the same with one-to-one matching as greedy_*, in percent, and frame_accuracy.
+        """PKU-MMD's f1, ap, map_action, map_video and ap_2d, the same with one-to-one matching as
+        greedy_*, in percent, and frame_accuracy.
 
-        Metrics of other overlaps than cfg.theta end in it. The setting `training schedule` is a baseline that sees no joint.
+        Metrics of other overlaps than cfg.theta end in it. The setting `training schedule` is a
+        baseline that sees no joint.
         Raises: NotApplicable for an encoder without weights, if it is to be tuned.
         """
         if cfg.tune == "all" and not any(p.requires_grad for p in world.encoder.parameters()):
@@ -141,7 +150,9 @@ class Detection(Task[Recorded, Config]):
 def timeline(
     recording: Recording, found: list[Interval], classes: tuple[str, ...]
 ) -> dict[str, Any]:
-    """What was found in one recording beside what is there, in frames from its start, classes from 0: for the report."""
+    """What was found in one recording beside what is there, in frames from its start, classes from
+    0: for the report.
+    """
     at = recording.times
     own = [p for p in found if p.video == recording.clip.name]
     spans = np.searchsorted(at, [[p.start, p.end] for p in own] or np.zeros((0, 2))).tolist()
@@ -156,7 +167,9 @@ def timeline(
 
 
 def detect(world: Recorded, cfg: Config, score: Scorer) -> tuple[dict[str, float], list[Interval]]:
-    """Choose the post-processing on held-out training recordings, then score the test recordings with all of training."""
+    """Choose the post-processing on held-out training recordings, then score the test recordings
+    with all of training.
+    """
     fit, held = hold_out(world, cfg)
     post = choose(cfg, score(fit, held, "held out"), [world.store[i] for i in held])
     tests = [world.store[i] for i in world.test]
@@ -177,7 +190,9 @@ def detect(world: Recorded, cfg: Config, score: Scorer) -> tuple[dict[str, float
 
 
 def hold_out(world: Recorded, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Training recordings in two parts, by performer if there are several; of a single recording both parts are it."""
+    """Training recordings in two parts, by performer if there are several; of a single recording
+    both parts are it.
+    """
     subjects = np.array([world.store[i].clip.subject for i in world.train])
     group = subjects if len(set(subjects.tolist())) > 1 else np.arange(len(subjects))
     names = np.unique(group)
@@ -192,7 +207,9 @@ def hold_out(world: Recorded, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
 
 
 def choose(cfg: Config, scores: Scores, recordings: list[Recording]) -> Post:
-    """The candidate with the best mean of greedy average precision over classes; of equals the first."""
+    """The candidate with the best mean of greedy average precision over classes; of equals the
+    first.
+    """
     truth, videos = ground_truth(recordings), [r.clip.name for r in recordings]
 
     def worth(post: Post) -> float:
@@ -203,7 +220,8 @@ def choose(cfg: Config, scores: Scores, recordings: list[Recording]) -> Post:
 
 
 def intervals(scores: Tensor, recording: Recording, post: Post) -> list[Interval]:
-    """Runs of frames with one most probable action; confidence is its mean probability over the run.
+    """Runs of frames with one most probable action; confidence is its mean probability over the
+    run.
 
     scores: (T, 1 + classes).   Ends are times of frames, labels from 1.
     """
@@ -237,7 +255,9 @@ def ground_truth(recordings: list[Recording]) -> list[Interval]:
 def measures(
     cfg: Config, recordings: list[Recording], found: list[Interval], classes: int
 ) -> dict[str, float]:
-    """Both protocols, in percent: everything at cfg.theta, without it in the name, and the means over actions and videos at the others."""
+    """Both protocols, in percent: everything at cfg.theta, without it in the name, and the means
+    over actions and videos at the others.
+    """
     truth, videos = ground_truth(recordings), [r.clip.name for r in recordings]
     metrics: dict[str, float] = {}
     for theta in dict.fromkeys((cfg.theta, *cfg.thetas)):
@@ -252,7 +272,9 @@ def measures(
 
 
 def schedule_scores(train: list[Recording], test: list[Recording], classes: int) -> Scores:
-    """What the training recordings were doing at the same share of their time: a baseline for data whose actions come in one order."""
+    """What the training recordings were doing at the same share of their time: a baseline for data
+    whose actions come in one order.
+    """
     share = [(r.times - r.times[0]) / max(r.times[-1] - r.times[0], 1e-9) for r in train]
     scores = []
     for recording in test:

@@ -32,7 +32,9 @@ class NearestNeighbours(Task[FeatureSet, Config]):
     metrics = (TOP1, MACRO_F1)
 
     def run(self, features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-        """top1 and macro_f1 by majority among the k neighbours; ties go to the nearest. Exact, computed in blocks.
+        """top1 and macro_f1 by majority among the k neighbours; ties go to the nearest.
+
+        Exact, computed in blocks.
 
         The scores are the votes, so that streams are fused by voting.
         """
@@ -64,10 +66,12 @@ class NearestNeighbours(Task[FeatureSet, Config]):
 
 
 def votes(classes: Tensor, closeness: Tensor, count: int) -> Tensor:
-    """Votes of neighbours.   classes, closeness in [0, 1]: (N, k), nearest first.   Returns: (N, count) float64.
+    """Votes of neighbours.   classes, closeness in [0, 1]: (N, k), nearest first.
 
-    Where votes are equal, the class of the nearest neighbour among them is ahead, and where those are equally near, as between
-    fused streams, the one whose neighbour is closer.
+    Returns: (N, count) float64.
+
+    Where votes are equal, the class of the nearest neighbour among them is ahead, and where those
+    are equally near, as between fused streams, the one whose neighbour is closer.
     """
     k = classes.shape[1]
     rank = torch.arange(k, 0, -1, device=classes.device, dtype=torch.double) / (

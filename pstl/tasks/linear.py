@@ -18,10 +18,13 @@ from pstl.tasks._looks import best_of
 
 
 class Config(Frozen):
-    """Defaults are the released PSTL code's values (PSTL spec 8): Adam, cosine to 0, no decay, no augmentation.
+    """Defaults are the released PSTL code's values (PSTL spec 8): Adam, cosine to 0, no decay, no
+    augmentation.
 
-    SCD-Net's (SCD-Net spec 7.1): sgd, lr 2, batches of 1024, 80 epochs, schedule step with milestones 50 and 70, initial normal.
-    Hi-TRS's (Hi-TRS spec 5): halved after 100 epochs and then every 10, initial uniform; it augments while probing, which features do not.
+    SCD-Net's (SCD-Net spec 7.1): sgd, lr 2, batches of 1024, 80 epochs, schedule step with
+    milestones 50 and 70, initial normal.
+    Hi-TRS's (Hi-TRS spec 5): halved after 100 epochs and then every 10, initial uniform; it
+    augments while probing, which features do not.
     """
 
     epochs: int = Field(150, ge=1)

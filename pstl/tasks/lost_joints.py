@@ -1,4 +1,6 @@
-"""Robustness: frozen features of clips that lost joints, body parts or frames, at the test alone or in the probe's training, too."""
+"""Robustness: frozen features of clips that lost joints, body parts or frames, at the test alone or
+in the probe's training, too.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,8 +40,9 @@ ProbeName = Literal["linear", "probe", "knn"]
 class Config(Frozen):
     """Ours: of PSTL's own table only that it exists is known (PSTL spec 13).
 
-    Joints are the recipe's: their absence does not disturb its centring and alignment. "deletion" takes joints out of the encoder's graph,
-    as `embed --drop-joints` does, and is n/a for encoders that cannot; of frames it takes what is left, stretched to the old length.
+    Joints are the recipe's: their absence does not disturb its centring and alignment. "deletion"
+    takes joints out of the encoder's graph, as `embed --drop-joints` does, and is n/a for encoders
+    that cannot; of frames it takes what is left, stretched to the old length.
     "zeros" puts joints or frames to the origin.
     """
 
@@ -92,11 +95,14 @@ class LostJoints(Task[Pretrained, Config]):
     metrics = (TOP1,)
 
     def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-        """top1, and top1_unseen where test clips are also in training, for every probe, loss, and place of the loss.
+        """top1, and top1_unseen where test clips are also in training, for every probe, loss, and
+        place of the loss.
 
-        Settings: probe=<name>;in=<test or both>;by=<deletion or zeros>;<joints=count, part=name or frames=share>. `in=both`: the probe is
-        trained on clips with the same loss. Nothing lost is joints=0 and frames=0. Every loss is encoded once for all probes and places.
-        Raises: NotApplicable if joints are to be deleted, nothing else is asked for, and the encoder cannot.
+        Settings: probe=<name>;in=<test or both>;by=<deletion or zeros>;<joints=count, part=name or
+        frames=share>. `in=both`: the probe is trained on clips with the same loss. Nothing lost is
+        joints=0 and frames=0. Every loss is encoded once for all probes and places.
+        Raises: NotApplicable if joints are to be deleted, nothing else is asked for, and the
+        encoder cannot.
         """
         whole = world.features
         assert whole is not None  # promised by needs
@@ -200,7 +206,9 @@ def encode_side(
 def lose(
     x: Tensor, loss: Loss, by: str, dropped: Tensor, used: Tensor
 ) -> tuple[Tensor, Tensor | None]:
-    """Clips after one loss, and the joints that the encoder is to delete.   x: (N, 3, T, V, M), dropped: (N, T) bool, used: (N,)."""
+    """Clips after one loss, and the joints that the encoder is to delete.   x: (N, 3, T, V, M),
+    dropped: (N, T) bool, used: (N,).
+    """
     joints = torch.tensor(sorted(loss.joints), dtype=torch.long, device=x.device)
     if by == "zeros":
         lost = torch.zeros(len(x), x.shape[3], dtype=torch.bool, device=x.device).index_fill(
@@ -211,7 +219,9 @@ def lose(
 
 
 def frames_used(x: Tensor) -> Tensor:
-    """Frames up to the last in which anything is not zero: what the recipe filled.   x: (N, C, T, V, M).   Returns: (N,)."""
+    """Frames up to the last in which anything is not zero: what the recipe filled.   x: (N, C, T,
+    V, M).   Returns: (N,).
+    """
     there = x.ne(0).any(4).any(3).any(1)  # (N, T)
     return (there * torch.arange(1, x.shape[2] + 1, device=x.device)).amax(1)
 
@@ -256,7 +266,8 @@ def in_both(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetr
 
 
 def at_test(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetrics]:
-    """One probe, trained on the whole clips, on test clips with each loss; a probe that trains does so once for all.
+    """One probe, trained on the whole clips, on test clips with each loss; a probe that trains does
+    so once for all.
 
     Losses that leave other features than the probe knows are left out.
     """

@@ -1,4 +1,6 @@
-"""Motion prediction: from some observed frames to the next ones, as offsets of every joint to the last pose that was seen."""
+"""Motion prediction: from some observed frames to the next ones, as offsets of every joint to the
+last pose that was seen.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,7 +53,10 @@ class Training(TrainSettings):
 
 
 class Config(Frozen):
-    """Nobody's protocol: Hi-TRS's own was not published (Hi-TRS spec 9). Where a data set has a public test protocol, its windows are used."""
+    """Nobody's protocol: Hi-TRS's own was not published (Hi-TRS spec 9).
+
+    Where a data set has a public test protocol, its windows are used.
+    """
 
     observe: int = Field(50, ge=2)  # frames
     predict: int = Field(25, ge=1)  # frames
@@ -67,14 +72,14 @@ class Config(Frozen):
     test_stride: int = Field(
         25, ge=1
     )  # frames between test windows, where the data set has no protocol of its own
-    tune: Literal["head", "all"] = (
-        "all"  # the head on frozen, standardised video features, or the encoder with it
-    )
-    dropout: bool = (
-        False  # the encoder's, while it is tuned: it makes the scale of what is regressed uncertain
-    )
+    # the head on frozen, standardised video features, or the encoder with it
+    tune: Literal["head", "all"] = "all"
+    # the encoder's, while it is tuned: it makes the scale of what is regressed uncertain
+    dropout: bool = False
     hidden: int = Field(0, ge=0)  # units of a hidden layer of the head; 0: the head is linear
-    from_scratch: bool = True  # False: another task of the suite already trains the same network from scratch, which takes as long
+    # False: another task of the suite already trains the same network from scratch, which takes as
+    # long
+    from_scratch: bool = True
     train: Training = Training.model_validate({})
 
     @model_validator(mode="after")
@@ -85,7 +90,8 @@ class Config(Frozen):
 
 
 class Forecasts(NamedTuple):
-    """Windows of one person: seen (N, observe, V, 3), then future (N, predict, V, 3), metres, around the centre of the last pose seen,
+    """Windows of one person: seen (N, observe, V, 3), then future (N, predict, V, 3), metres,
+    around the centre of the last pose seen,
     which has its shoulders along x.
     """
 
@@ -101,11 +107,13 @@ class Prediction(Task[Recorded, Config]):
     metrics = METRICS
 
     def run(self, world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
-        """mpjpe_<frame> at each horizon and mpjpe over all predicted frames, in millimetres: less is better.
+        """mpjpe_<frame> at each horizon and mpjpe over all predicted frames, in millimetres: less
+        is better.
 
-        Rows of their own: the same network from scratch, trained whole, if cfg.from_scratch; the last pose (zero velocity); the last step
-        repeated (constant velocity).
-        Raises: NotApplicable for an encoder without weights, if it is to be tuned; UserError if no window is long enough.
+        Rows of their own: the same network from scratch, trained whole, if cfg.from_scratch; the
+        last pose (zero velocity); the last step repeated (constant velocity).
+        Raises: NotApplicable for an encoder without weights, if it is to be tuned; UserError if no
+        window is long enough.
         """
         trainable = any(p.requires_grad for p in world.encoder.parameters())
         if cfg.tune == "all" and not trainable:
@@ -136,7 +144,10 @@ class Prediction(Task[Recorded, Config]):
 
 
 def drawn(test: Forecasts, offsets: np.ndarray, skeleton: str) -> list[dict[str, Any]]:
-    """The liveliest of every DRAWN-th part of the test windows, in millimetres, for the report. Never of recorded people."""
+    """The liveliest of every DRAWN-th part of the test windows, in millimetres, for the report.
+
+    Never of recorded people.
+    """
     moved = np.linalg.norm(test.future - test.seen[:, -1:], axis=-1).mean((1, 2))
     parts = np.array_split(np.arange(len(moved)), min(DRAWN, len(moved)))
     chosen = [int(part[moved[part].argmax()]) for part in parts]
@@ -177,9 +188,11 @@ def constant_velocity(test: Forecasts) -> np.ndarray:
 
 
 def forecasts(world: Recorded, cfg: Config, recordings: np.ndarray, side: str) -> Forecasts:
-    """Windows of some recordings: training windows every cfg.stride frames, test windows by the data set's own protocol if it has one.
+    """Windows of some recordings: training windows every cfg.stride frames, test windows by the
+    data set's own protocol if it has one.
 
-    Of several bodies one is predicted, see one_body(); windows in which it is absent for a frame are left out.
+    Of several bodies one is predicted, see one_body(); windows in which it is absent for a frame
+    are left out.
     """
     protocol = load_dataset(world.store.dataset).forecast_starts
     shown = np.arange(-cfg.observe, cfg.predict)
@@ -206,7 +219,9 @@ def forecasts(world: Recorded, cfg: Config, recordings: np.ndarray, side: str) -
 
 
 def one_body(clip: Clip) -> np.ndarray:
-    """(T, V, 3) of the body that is there longest, whatever its slot, zero where it is absent; without numbers of bodies the first slot."""
+    """(T, V, 3) of the body that is there longest, whatever its slot, zero where it is absent;
+    without numbers of bodies the first slot.
+    """
     if clip.bodies is None:
         return clip.xyz[:, :, 0]
     longest = np.bincount(clip.bodies.ravel(), minlength=2)[1:].argmax() + 1
@@ -214,9 +229,11 @@ def one_body(clip: Clip) -> np.ndarray:
 
 
 def face(xyz: np.ndarray, frame: int, skeleton: Skeleton) -> np.ndarray:
-    """Windows moved and turned about the vertical as a whole, by one frame: its centre to the origin, its shoulders along x.
+    """Windows moved and turned about the vertical as a whole, by one frame: its centre to the
+    origin, its shoulders along x.
 
-    xyz: (N, T, V, 3), y up.   Returns: the same shape, float32; distances, and so errors, do not change.
+    xyz: (N, T, V, 3), y up.
+    Returns: the same shape, float32; distances, and so errors, do not change.
     """
     xyz = xyz.astype(np.float64) - xyz[:, frame : frame + 1, skeleton.centre : skeleton.centre + 1]
     left, right = skeleton.shoulders

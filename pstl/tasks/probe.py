@@ -50,7 +50,8 @@ class Probe(Task[FeatureSet, Config]):
 
         Of equals the strongest is taken. In float64. The seed decides the folds only. The curve has
         a record per strength: its accuracy on held-out clips, and which was chosen.
-        Raises: UserError if a side of the split has no clips, or the training side fewer than folds.
+        Raises: UserError if a side of the split has no clips, or the training side fewer than
+        folds.
         """
         features.check_sides("probe", least=cfg.folds)
         sides = standardised(features.train, features.test)
@@ -90,7 +91,8 @@ def shares_of(fold: Tensor, count: int) -> Tensor:
 def fit(problem: Regressions, before: Tensor, last: Tensor, cfg: Config) -> Tensor:
     """Weights (problems, classes, D) of least loss.
 
-    before, last: those of the last two strengths. Weights grow with the logarithm of what is left of
+    before, last: those of the last two strengths. Weights grow with the logarithm of what is left
+    of
     the strength: as far again as from the one before last to the last is a good place to start
     from, where it is better than the last.
     """

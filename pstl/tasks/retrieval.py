@@ -30,9 +30,11 @@ class Retrieval(Task[FeatureSet, Config]):
     metrics = (RECALL_AT_1, RECALL, MEAN_AVERAGE_PRECISION)
 
     def run(self, features: FeatureSet, cfg: Config, seed: int, device: torch.device) -> Result:
-        """r<k> for every k of ranks: share of queries with a hit among the first k; map: mean over queries of average precision. In percent.
+        """r<k> for every k of ranks: share of queries with a hit among the first k; map: mean over
+        queries of average precision. In percent.
 
-        Exact, computed in blocks of queries; of equally near clips the one with the lower number comes first.
+        Exact, computed in blocks of queries; of equally near clips the one with the lower number
+        comes first.
         """
         features.check_sides("retrieval")
         gallery, queries = (

@@ -1,4 +1,6 @@
-"""Semi-supervised evaluation: fine-tuning on the few training clips that have labels, the same clips for every method of a draw."""
+"""Semi-supervised evaluation: fine-tuning on the few training clips that have labels, the same
+clips for every method of a draw.
+"""
 
 from dataclasses import replace
 
@@ -15,7 +17,9 @@ from pstl.tasks import _finetune
 
 
 class Config(_finetune.Config):
-    """Fine-tuning's settings (each paper's protocol is an entry of `tasks:`) and the labelled fraction of the training clips."""
+    """Fine-tuning's settings (each paper's protocol is an entry of `tasks:`) and the labelled
+    fraction of the training clips.
+    """
 
     labels: float = Field(gt=0, le=1)
     label_rule: LabelRule = DEFAULT_RULE  # which clips these are: pstl/data/labels.py
@@ -30,9 +34,11 @@ class SemiSupervised(Task[Pretrained, Config]):
     metrics = (*LOOKS, TOP1_AT_EPOCH)
 
     def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-        """Metrics of `finetune`, trained on the labelled clips alone; setting `labels=0.01;rule=psp`.
+        """Metrics of `finetune`, trained on the labelled clips alone; setting
+        `labels=0.01;rule=psp`.
 
-        The draw is the run's seed. On the method `random_init` this is the supervised-only baseline.
+        The draw is the run's seed. On the method `random_init` this is the supervised-only
+        baseline.
         Raises: UserError if the labels are of another rule, draw or split.
         """
         ranking, run = world.ranking, world.run

@@ -1,4 +1,6 @@
-"""Every door to an encoder leads to one computation: what `embed` writes is what the tables were measured with."""
+"""Every door to an encoder leads to one computation: what `embed` writes is what the tables were
+measured with.
+"""
 
 import json
 import shutil
@@ -29,7 +31,8 @@ from pstl.train.encoder_file import EncoderCard
 
 CPU = torch.device("cpu")
 STGCN = {"name": "stgcn", "width": 2}
-# Method, encoder, recipe and frames of the view; 0: those of the recipe's clips, here of the longest.
+# Method, encoder, recipe and frames of the view; 0: those of the recipe's clips, here of the
+# longest.
 KINDS = {
     "pstl": (STGCN, "resize50", 50),
     "skeletonbt": (STGCN, "resize50", 50),
@@ -96,7 +99,9 @@ def same(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clips of one and of two people as .skeleton files, in two of which the people exchange their slots; read, and as arrays."""
+    """Clips of one and of two people as .skeleton files, in two of which the people exchange their
+    slots; read, and as arrays.
+    """
     folder = tmp_path_factory.mktemp("doors")
     (folder / "raw").mkdir()
     cfg = synthetic.DATASET.Config.model_validate({"performers": 2, "cameras": 1, "repetitions": 1})
@@ -149,7 +154,9 @@ def test_every_method_is_tried() -> None:
 
 @pytest.mark.parametrize("method", KINDS)
 def test_an_array_gives_the_features_of_the_tables(home: Path, method: str) -> None:
-    """The folder, x.npy in it, and a copy of x.npy with length.npy beside it, to the bit; and every stream."""
+    """The folder, x.npy in it, and a copy of x.npy with length.npy beside it, to the bit; and every
+    stream.
+    """
     array, data = array_of(home, method)
     theirs = features_of(card_of(method, data.x.shape[2]), array)
     np.testing.assert_array_equal(embedded(array), theirs)
@@ -175,7 +182,9 @@ FRAMES = {
     ("method", "frames"), [(m, t) for m in KINDS for t in FRAMES.get(m, (50,))]
 )
 def test_no_number_of_frames_is_a_special_case(method: str, frames: int) -> None:
-    """Clips that happen to have the frames of the encoder's view are clips like any others; so are those of one person."""
+    """Clips that happen to have the frames of the encoder's view are clips like any others; so are
+    those of one person.
+    """
     x = (
         np.random.default_rng(0).normal(size=(7, 3, frames, 25, 2)).cumsum(2).astype(np.float32)
         * 0.05
@@ -214,7 +223,9 @@ def test_no_number_of_frames_is_a_special_case(method: str, frames: int) -> None
 
 @pytest.mark.parametrize("method", KINDS)
 def test_raw_clips_give_the_features_of_the_tables(home: Path, method: str) -> None:
-    """Files, what was read from them, and Python: the slots and the people in them are those that `parse` and `prepare` saw."""
+    """Files, what was read from them, and Python: the slots and the people in them are those that
+    `parse` and `prepare` saw.
+    """
     array, data = array_of(home, method)
     theirs = features_of(card_of(method, data.x.shape[2]), array)
     same(embedded(home / "raw"), theirs)
@@ -278,7 +289,9 @@ def written_msr(folder: Path) -> None:
 def test_every_reader_leads_to_the_same_features(
     dataset, write, skeleton: str, people: int
 ) -> None:
-    """A format has its body: an encoder of another is given the joints by their names, and never in the order of the file."""
+    """A format has its body: an encoder of another is given the joints by their names, and never in
+    the order of the file.
+    """
     Path("raw").mkdir()
     write(Path("raw"))
     write_sequences(
@@ -296,7 +309,9 @@ def test_every_reader_leads_to_the_same_features(
 
 
 def test_a_bare_array_of_another_body_is_matched_by_name(home: Path) -> None:
-    """MSR Action3D and Kinect v1 have 20 joints in two orders: the number tells nothing, a name does."""
+    """MSR Action3D and Kinect v1 have 20 joints in two orders: the number tells nothing, a name
+    does.
+    """
     x = np.random.default_rng(0).normal(size=(5, 3, 50, 20, 1)).astype(np.float32) * 0.5
     np.save("x.npy", x)
     save(card_of("pstl", 50, "kinect_v1", 1), Path("encoder.pt"))

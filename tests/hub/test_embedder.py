@@ -110,7 +110,9 @@ def weights(home: Path, method: str, out: Path) -> EncoderCard:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_raw_clips_give_the_features_of_the_tables(home: Path, tmp_path: Path, method: str) -> None:
-    """Whoever embeds own clips must get what the tables were measured with: same recipe, same view, same stream."""
+    """Whoever embeds own clips must get what the tables were measured with: same recipe, same view,
+    same stream.
+    """
     card = weights(home, method, tmp_path / "encoder.pt")
     extract(
         tmp_path / "encoder.pt",
@@ -130,7 +132,9 @@ def test_raw_clips_give_the_features_of_the_tables(home: Path, tmp_path: Path, m
 
 
 def test_bodies_come_before_joints(place: Path) -> None:
-    """(T, M, V, 3) read as (T, V, M, 3) would still run for 2 bodies if joints were not checked; one body may drop its axis."""
+    """(T, M, V, 3) read as (T, V, M, 3) would still run for 2 bodies if joints were not checked;
+    one body may drop its axis.
+    """
     door = load("encoder.pt")
     alone = np.load("clips/alone.npy")
     np.testing.assert_array_equal(door.embed(alone), door.embed(alone[:, None]))
@@ -164,7 +168,9 @@ def test_what_does_not_fit_is_named(place: Path) -> None:
 
 
 def test_an_exported_encoder_is_the_same_encoder(place: Path, home: Path) -> None:
-    """Passing weights on must not change a bit of a feature; with --array the statistics become those of the headline."""
+    """Passing weights on must not change a bit of a feature; with --array the statistics become
+    those of the headline.
+    """
     clip = np.load("clips/wave.npy")
     export.export("encoder.pt", "released")
     np.testing.assert_array_equal(load("released").embed(clip), load("encoder.pt").embed(clip))
@@ -197,7 +203,9 @@ def test_the_model_card_says_where_it_comes_from(place: Path) -> None:
 
 
 def test_safetensors_are_what_others_read(tmp_path: Path) -> None:
-    """The format belongs to everybody: header length, JSON, offsets and bytes as published; every type comes back bit for bit."""
+    """The format belongs to everybody: header length, JSON, offsets and bytes as published; every
+    type comes back bit for bit.
+    """
     tensors = {
         "b": torch.tensor([[1.5, -2.0]]),
         "a": torch.tensor(7),
@@ -223,7 +231,9 @@ def test_safetensors_are_what_others_read(tmp_path: Path) -> None:
 
 
 def test_the_door_does_not_slow_the_package_down() -> None:
-    """`import pstl` is what --help and the rules do; torch takes seconds and comes with the first encoder only."""
+    """`import pstl` is what --help and the rules do; torch takes seconds and comes with the first
+    encoder only.
+    """
     assert pstl.load is load
     code = "import sys, pstl; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
@@ -269,7 +279,9 @@ def test_a_clip_is_drawn_frame_by_frame(
 def test_without_a_screen_a_file_is_offered(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Most training machines have no screen; one line must say what to do, not a traceback of tkinter."""
+    """Most training machines have no screen; one line must say what to do, not a traceback of
+    tkinter.
+    """
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(SystemExit) as left:

@@ -1,4 +1,6 @@
-"""Checkpoints of other people's code: however they are wrapped, what is in them is found, or said in their own names."""
+"""Checkpoints of other people's code: however they are wrapped, what is in them is found, or said
+in their own names.
+"""
 
 from pathlib import Path
 
@@ -70,7 +72,9 @@ WRAPPERS = {
 def test_an_encoder_is_found_however_it_is_wrapped(
     content: dict[str, Tensor], wrapper: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Whether somebody trained on several GPUs or kept the momentum twin must not decide whether the weights can be read."""
+    """Whether somebody trained on several GPUs or kept the momentum twin must not decide whether
+    the weights can be read.
+    """
     source = request.node.callspec.params["content"]
     torch.save(WRAPPERS[wrapper](content), tmp_path / "theirs.pt")
     import_weights(source, tmp_path / "theirs.pt", tmp_path / "encoder.pt")
@@ -86,7 +90,9 @@ def test_an_encoder_is_found_however_it_is_wrapped(
 def test_what_is_missing_is_told_in_the_files_names(
     content: dict[str, Tensor], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Who looks into the file finds no name of ours there; each of its weights is taken away, or given another shape, in turn."""
+    """Who looks into the file finds no name of ours there; each of its weights is taken away, or
+    given another shape, in turn.
+    """
     source = request.node.callspec.params["content"]
     state = front(content, "encoder_q.")
     some = list(state)[:: len(state) // 5]
@@ -164,7 +170,9 @@ def test_several_encoders_are_not_chosen_from(shared: Path, tmp_path: Path) -> N
 
 
 def test_what_is_said_of_a_foreign_file_commands_no_terminal(tmp_path: Path) -> None:
-    """Libraries print their reasons in bold, and quote names that a stranger chose; in a log that is noise, or worse."""
+    """Libraries print their reasons in bold, and quote names that a stranger chose; in a log that
+    is noise, or worse.
+    """
     torch.save({"model": tmp_path}, tmp_path / "pickled.pt")
     with pytest.raises(UserError, match="not a readable file of weights") as refused:
         import_weights("pstl", tmp_path / "pickled.pt", tmp_path / "encoder.pt")
@@ -172,7 +180,9 @@ def test_what_is_said_of_a_foreign_file_commands_no_terminal(tmp_path: Path) -> 
 
 
 def test_encoders_in_dictionaries_are_named_by_their_keys(shared: Path, tmp_path: Path) -> None:
-    """A net beside its moving average, each bare in its own dictionary: the message's names are what --part takes."""
+    """A net beside its moving average, each bare in its own dictionary: the message's names are
+    what --part takes.
+    """
     state = read(shared / "parity/pstl_official.pt")
     torch.save(
         {"net": state, "ema": state | {"data_bn.weight": 2 * state["data_bn.weight"]}},
@@ -189,7 +199,9 @@ def test_encoders_in_dictionaries_are_named_by_their_keys(shared: Path, tmp_path
 
 
 def test_half_precision_is_no_other_body(shared: Path, tmp_path: Path) -> None:
-    """Checkpoints are often shared in float16, which rounds the graph; that must not read as other bones."""
+    """Checkpoints are often shared in float16, which rounds the graph; that must not read as other
+    bones.
+    """
     state = read(shared / "parity/pstl_official.pt")
     torch.save(
         {
@@ -216,7 +228,9 @@ def test_half_precision_is_no_other_body(shared: Path, tmp_path: Path) -> None:
 def test_a_head_has_the_classes_of_the_data_set_it_is_said_to_be_of(
     dataset: str, expected: str, shared: Path, tmp_path: Path
 ) -> None:
-    """A head of 10 classes recorded as NTU-60's would name every prediction wrong; nothing is written."""
+    """A head of 10 classes recorded as NTU-60's would name every prediction wrong; nothing is
+    written.
+    """
     state = read(shared / "parity/pstl_official.pt")
     torch.save(
         state | {"fc.weight": torch.zeros(10, 256), "fc.bias": torch.zeros(10)}, tmp_path / "ten.pt"
@@ -228,7 +242,9 @@ def test_a_head_has_the_classes_of_the_data_set_it_is_said_to_be_of(
 
 
 def test_the_body_is_the_released_codes_or_named(shared: Path, tmp_path: Path) -> None:
-    """Twenty joints may be two bodies: neither is chosen, and a graph with other bones than the named body's is refused."""
+    """Twenty joints may be two bodies: neither is chosen, and a graph with other bones than the
+    named body's is refused.
+    """
     state, v1 = dict(read(shared / "parity/pstl_official.pt")), load_skeleton("kinect_v1")
     for name, value in state.items():
         if value.shape[-2:] == (25, 25):
@@ -256,7 +272,9 @@ def test_the_body_is_the_released_codes_or_named(shared: Path, tmp_path: Path) -
 def test_weights_of_the_same_line_are_read_with_their_head(
     name: str, shared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """AimCLR's and ActCLR's trained encoders are PSTL's network: features by `embed`, and the head that was trained on them."""
+    """AimCLR's and ActCLR's trained encoders are PSTL's network: features by `embed`, and the head
+    that was trained on them.
+    """
     path = shared / "weights" / name
     if not path.is_file():
         pytest.skip(f"no {name} in ../shared/weights")
@@ -290,7 +308,9 @@ def test_weights_of_the_same_line_are_read_with_their_head(
 
 
 def test_a_projector_is_no_classifier(shared: Path, tmp_path: Path) -> None:
-    """In pre-training `fc` projects features for the loss; beside a queue or a twin its outputs are no classes."""
+    """In pre-training `fc` projects features for the loss; beside a queue or a twin its outputs are
+    no classes.
+    """
     state = dict(read(shared / "parity/pstl_official.pt")) | {
         "fc.weight": torch.zeros(128, 256),
         "fc.bias": torch.zeros(128),
@@ -302,7 +322,9 @@ def test_a_projector_is_no_classifier(shared: Path, tmp_path: Path) -> None:
 
 
 def test_an_encoder_is_written_as_what_it_is_read(tmp_path: Path) -> None:
-    """`pstl.load` and `embed` take a file of weights by its ending: under another it could not be found again."""
+    """`pstl.load` and `embed` take a file of weights by its ending: under another it could not be
+    found again.
+    """
     with pytest.raises(UserError, match=r"e\.npz: .*known: \.pt"):
         import_weights("pstl", tmp_path / "official.pt", tmp_path / "e.npz")
     assert not list(tmp_path.iterdir())

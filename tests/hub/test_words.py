@@ -1,4 +1,6 @@
-"""Clips that are not what they should be: refused in one line, or encoded with a word about it, never in silence."""
+"""Clips that are not what they should be: refused in one line, or encoded with a word about it,
+never in silence.
+"""
 
 import zipfile
 from pathlib import Path
@@ -161,7 +163,9 @@ def test_a_file_is_what_its_ending_says(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_body_is_named_and_never_told_from_a_number(capsys: pytest.CaptureFixture[str]) -> None:
-    """MSR Action3D and Kinect v1 have 20 joints each: the bones of one drawn through the other are a heap of lines."""
+    """MSR Action3D and Kinect v1 have 20 joints each: the bones of one drawn through the other are
+    a heap of lines.
+    """
     np.save("clips/one.npy", person()[:, :20])
     run("show", "clips/one.npy", "--out", "x.gif")
     asked = "20 joints, but nothing says of which body; name it with --skeleton: kinect_v1 or msr20 would fit"
@@ -208,7 +212,9 @@ REAL = {
 def test_real_recordings_are_people(
     archive: str, shared: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What sensors really wrote, single frames included, must not be refused; only what is odd is said."""
+    """What sensors really wrote, single frames included, must not be refused; only what is odd is
+    said.
+    """
     if not (shared / "data" / archive).is_file():
         pytest.skip(f"no {archive} in ../shared/data")
     skeleton, single = REAL[archive]

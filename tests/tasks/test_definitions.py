@@ -1,4 +1,6 @@
-"""Every metric against its definition in plain Python, on cases in which scores, clips and distances tie and classes are absent."""
+"""Every metric against its definition in plain Python, on cases in which scores, clips and
+distances tie and classes are absent.
+"""
 
 import math
 
@@ -68,7 +70,9 @@ def mean(values: list[float], kept: np.ndarray) -> float:
 
 
 def test_accuracies_are_those_of_the_definition_where_scores_tie():
-    """A collapsed classifier says one score for all classes: what it gets must not hang on a processor's order of equals."""
+    """A collapsed classifier says one score for all classes: what it gets must not hang on a
+    processor's order of equals.
+    """
     rng = np.random.default_rng(0)
     for _ in range(10 * CASES):
         scores, y = tied_scores(rng)
@@ -95,7 +99,9 @@ def test_a_score_that_is_no_number_is_never_right():
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_neighbours_vote_as_by_definition(kind, metric):
-    """Most votes win, of equals the class of the nearest; of equally near clips the first in the file is the nearer."""
+    """Most votes win, of equals the class of the nearest; of equally near clips the first in the
+    file is the nearer.
+    """
     rng = np.random.default_rng(0)
     for _ in range(CASES):
         f, k = features(rng, kind), int(rng.integers(1, 7))
@@ -129,13 +135,16 @@ def test_retrieval_is_as_by_definition(kind, metric):
 @pytest.mark.parametrize("normalise", ["none", "centred", "standardised"])
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_nearest_neighbour_is_the_first_hit(metric, normalise):
-    """Accuracy of the nearest neighbour and recall at 1 are one question; two answers would be two tables that contradict."""
+    """Accuracy of the nearest neighbour and recall at 1 are one question; two answers would be two
+    tables that contradict.
+    """
     rng = np.random.default_rng(2)
     for case in range(CASES):
         f = features(rng, KINDS[case % len(KINDS)])
         if (
             case % 3 == 0
-        ):  # no whole numbers, but clips of an encoder that tells them apart in the last digits only
+            # no whole numbers, but clips of an encoder that tells them apart in the last digits only
+        ):
             f.train[:] = 1 + 1e-7 * f.train
             f.test[:] = 1 + 1e-7 * f.test
         settings = {"metric": metric, "normalise": normalise}

@@ -1,4 +1,6 @@
-"""Detection: what is learned on training recordings is found in others, and nothing about the test reaches what is chosen."""
+"""Detection: what is learned on training recordings is found in others, and nothing about the test
+reaches what is chosen.
+"""
 
 from dataclasses import replace
 
@@ -25,7 +27,9 @@ CPU = torch.device("cpu")
 
 
 def recording(subject, rng, moved=None):
-    """A standing body that twice lifts a hand (class 0) and twice lowers its head (class 1), at times of its own."""
+    """A standing body that twice lifts a hand (class 0) and twice lowers its head (class 1), at
+    times of its own.
+    """
     frames = 200
     xyz = np.broadcast_to(
         np.random.default_rng(3).normal(size=(J, 3)), (frames, J, 3)
@@ -45,7 +49,9 @@ def recording(subject, rng, moved=None):
 
 
 def world(folder, name="raw", moved=None, batch_norm="recalibrated"):
-    """Recordings of six training and two test performers; `moved`: every label of the test recordings is replaced by it."""
+    """Recordings of six training and two test performers; `moved`: every label of the test
+    recordings is replaced by it.
+    """
     rng = np.random.default_rng(0)
     subjects = (1, 2, 3, 4, 5, 6, 7)
     write_recordings(
@@ -78,7 +84,9 @@ def config(**changes):
 
 
 def test_what_is_learned_is_found(tmp_path):
-    """Actions that a linear layer can tell apart must be found where they are, far better than by their usual time."""
+    """Actions that a linear layer can tell apart must be found where they are, far better than by
+    their usual time.
+    """
     result = detection.TASK.run(world(tmp_path), config(), 0, CPU)
     assert result.setting == "tune=head"
     assert result.metrics["greedy_ap"] > 80
@@ -88,7 +96,8 @@ def test_what_is_learned_is_found(tmp_path):
         >= result.metrics["greedy_map_video"]
         >= result.metrics["greedy_map_video_0.7"]
     )
-    # The mean over all ten classes cannot exceed the two that occur; one-to-one matching averages over those two.
+    # The mean over all ten classes cannot exceed the two that occur; one-to-one matching averages
+    # over those two.
     assert result.metrics["map_action"] <= 20 < result.metrics["greedy_map_action"]
     schedule = result.others["baseline=training schedule"]
     assert schedule["greedy_ap"] < result.metrics["greedy_ap"] - 30
@@ -98,7 +107,9 @@ def test_what_is_learned_is_found(tmp_path):
 
 
 def test_test_labels_decide_nothing(tmp_path):
-    """A smoothing chosen on test labels is test-set selection: with other test labels the same intervals must be found."""
+    """A smoothing chosen on test labels is test-set selection: with other test labels the same
+    intervals must be found.
+    """
     results = []
     for name, moved in (("a", None), ("b", 5)):
         (tmp_path / name).mkdir()
@@ -111,7 +122,9 @@ def test_test_labels_decide_nothing(tmp_path):
 
 
 def test_the_whole_encoder_can_be_tuned(tmp_path):
-    """From scratch or pre-trained, `tune: all` must change the encoder's weights and leave the caller's copy alone."""
+    """From scratch or pre-trained, `tune: all` must change the encoder's weights and leave the
+    caller's copy alone.
+    """
     here = world(tmp_path, "stgcn")
     before = {k: v.clone() for k, v in here.encoder.state_dict().items()}
     result = detection.TASK.run(here, config(tune="all", train={"epochs": 2, "lr": 0.005}), 0, CPU)
@@ -126,7 +139,9 @@ def test_the_whole_encoder_can_be_tuned(tmp_path):
 
 
 def test_performers_are_held_out_whole(tmp_path):
-    """Two recordings of one person on both sides would choose a post-processing for people one already knows."""
+    """Two recordings of one person on both sides would choose a post-processing for people one
+    already knows.
+    """
     here = world(tmp_path)
     fit, held = detection.hold_out(here, config())
     assert sorted([*fit, *held]) == here.train.tolist()
@@ -137,7 +152,9 @@ def test_performers_are_held_out_whole(tmp_path):
 
 
 def test_intervals_are_in_the_recordings_own_time():
-    """Frames are unevenly spaced: an interval in frames would be scored against a ground truth in another unit."""
+    """Frames are unevenly spaced: an interval in frames would be scored against a ground truth in
+    another unit.
+    """
     times = np.array([0.0, 2, 4, 10, 12, 30])
     scores = torch.tensor(
         [
@@ -160,7 +177,9 @@ def test_intervals_are_in_the_recordings_own_time():
 
 
 def test_timelines_show_one_recording_in_its_own_frames() -> None:
-    """The picture sets found beside true intervals: a wrong time base, class or recording would make good detections look bad."""
+    """The picture sets found beside true intervals: a wrong time base, class or recording would
+    make good detections look bad.
+    """
     times = np.array([100.0, 110.0, 120.0, 130.0, 140.0])
     clip = Clip("s01", -1, np.zeros((5, 20, 1, 3), np.float32))
     watched = Recording(clip, times, ((1, 110.0, 130.0),))

@@ -154,7 +154,9 @@ def test_the_grid_holds_every_method():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_task_has_a_number_or_a_reason(params, method):
-    """One cell that crashes stops a suite of hundreds; one that is silently empty is never asked about."""
+    """One cell that crashes stops a suite of hundreds; one that is silently empty is never asked
+    about.
+    """
     cells = [cell for cell in params.cells("grid") if cell.run.method == method]
     for world in (("synthetic", "xsub", "kinect_v2"), ("nwucla", "xview", "kinect_v1")):
         make_array(*world, params.method("grid", method).recipe.name)
@@ -179,7 +181,9 @@ def test_every_task_has_a_number_or_a_reason(params, method):
 
 
 def check_lost(method, found):
-    """Every loss is a row or has a reason; encoders that take all joints delete none, and coordinates that are gone fit no probe."""
+    """Every loss is a row or has a reason; encoders that take all joints delete none, and
+    coordinates that are gone fit no probe.
+    """
     asked = {
         f"probe={probe};in={place};by={by};{what}"
         for probe in ("linear", "probe", "knn") for place in ("test", "both") for by in ("deletion", "zeros")

@@ -45,7 +45,9 @@ def test_features_are_those_of_embed(world, tmp_path):
 
 
 def test_recalibration_uses_clean_training_clips_only(world):
-    """Statistics of the input norm must be those of the training clips, computed here by hand, and not see the test clips."""
+    """Statistics of the input norm must be those of the training clips, computed here by hand, and
+    not see the test clips.
+    """
     _, array, path = world
     data = open_array(array)
     card, encoder = encoder_file.load(path)
@@ -170,7 +172,9 @@ def test_embed_refuses_joints_that_are_not_there(world, tmp_path, dropped):
 
 
 def test_a_fusion_of_what_makes_no_sense_makes_no_sense(world, tmp_path):
-    """One stream without a number must not stop the whole suite, nor leave a fusion of the others under the name of all."""
+    """One stream without a number must not stop the whole suite, nor leave a fusion of the others
+    under the name of all.
+    """
     run = RUN.model_copy(update={"stream": "3s"})
     for stream in ("joint", "bone"):
         np.savez(tmp_path / f"{stream}.scores.npz", scores=np.zeros((0, 0)), y=np.arange(3))
@@ -186,7 +190,9 @@ def test_a_fusion_of_what_makes_no_sense_makes_no_sense(world, tmp_path):
 
 
 def test_equal_weights_stand_beside_the_published_ones(world, tmp_path):
-    """The published weights were chosen on test clips; by hand, here they are right on the second clip only and equal ones on both."""
+    """The published weights were chosen on test clips; by hand, here they are right on the second
+    clip only and equal ones on both.
+    """
     run, y = RUN.model_copy(update={"stream": "3s"}), np.array([0, 0])
     streams = {
         "joint": [[1.0, 0.0], [1.0, 0.0]],

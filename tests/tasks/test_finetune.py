@@ -66,7 +66,9 @@ def opened(world, tmp_path, norm="released"):
 
 @pytest.mark.parametrize("norm", ["released", "recalibrated"])
 def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, monkeypatch, norm):
-    """Killed after the first epoch and called again, there must be no trace in scores, looks and disk."""
+    """Killed after the first epoch and called again, there must be no trace in scores, looks and
+    disk.
+    """
     task = "finetune_looks"
     uncut, whole = run_task(world, tmp_path / f"whole/{task}.json", task, norm)
     epoch, started = loop.train_epoch, []
@@ -93,7 +95,9 @@ def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, mo
 
 
 def test_frozen_parts_stay_and_the_others_move(world, tmp_path):
-    """A layer said to be frozen that drifts, by gradients or by batch statistics, makes another protocol of it."""
+    """A layer said to be frozen that drifts, by gradients or by batch statistics, makes another
+    protocol of it.
+    """
     before = encoder_file.load(world[2])[1].state_dict()
     given = opened(world, tmp_path)
     cfg = finetune.Config(train=SHORT, frozen=TASKS["finetune_half"]["frozen"])
@@ -112,7 +116,9 @@ def test_an_unknown_part_lists_the_parts_there_are(world, tmp_path):
 
 
 def test_finetuning_learns_and_starts_from_the_given_weights(world, tmp_path):
-    """Twenty epochs on separable clips must fit them, and other weights at the start must give other scores."""
+    """Twenty epochs on separable clips must fit them, and other weights at the start must give
+    other scores.
+    """
     cfg = finetune.Config(train={"epochs": 20, "batch_size": 8, "lr": 5e-3})
     given = opened(world, tmp_path)
     result = finetune.TASK.run(given, cfg, 0, CPU)
@@ -125,7 +131,9 @@ def test_finetuning_learns_and_starts_from_the_given_weights(world, tmp_path):
 
 
 def test_test_clips_train_nothing(world, tmp_path):
-    """Coordinates and labels of the test side must not move one weight, whatever batch-norm variant is tested."""
+    """Coordinates and labels of the test side must not move one weight, whatever batch-norm variant
+    is tested.
+    """
     data = open_array(world[1])
     x, y = np.array(data.x), data.y.copy()
     x[16:], y[16:] = 3.0, (y[16:] + 1) % 3
@@ -266,7 +274,9 @@ def test_a_task_without_its_files_says_which(world, tmp_path):
 
 
 def test_defaults_are_pstls_protocol():
-    """Adam, 0.005, cosine to 0 over 150 epochs, batches of 128, no decay, no augmentation (PSTL spec 9)."""
+    """Adam, 0.005, cosine to 0 over 150 epochs, batches of 128, no decay, no augmentation (PSTL
+    spec 9).
+    """
     cfg = finetune.Config()
     t = cfg.train
     assert (t.optimiser, t.lr, t.schedule, t.epochs, t.batch_size, t.weight_decay) == (
@@ -281,7 +291,9 @@ def test_defaults_are_pstls_protocol():
 
 
 def test_scdnet_entry_is_the_protocol_of_its_line(root):
-    """SGD 0.01, momentum 0.9, 80 epochs of 64 clips, drops at 50 and 70, random crops (SCD-Net spec 7.3)."""
+    """SGD 0.01, momentum 0.9, 80 epochs of 64 clips, drops at 50 and 70, random crops (SCD-Net spec
+    7.3).
+    """
     cfg = finetune.Config(
         **config.load(root / "params.yaml").task("builtin", "finetune_scdnet").settings
     )

@@ -1,4 +1,6 @@
-"""Hi-TRS's fine-tuning against its released loop as its spec tells it (section 5), written out in float64."""
+"""Hi-TRS's fine-tuning against its released loop as its spec tells it (section 5), written out in
+float64.
+"""
 
 import math
 
@@ -163,7 +165,9 @@ def test_rates_of_all_seventy_epochs(params, scratch):
 
 
 def test_weight_decay_spares_what_the_released_code_spares(params):
-    """65 tensors of the whole network, the head's bias among them; one more or less is another training."""
+    """65 tensors of the whole network, the head's bias among them; one more or less is another
+    training.
+    """
     cfg = protocol(params)
     model = classifier(cfg, Encoder(Config(), load("kinect_v1"), PEOPLE, FRAMES))
     decayed, left_alone = optimiser.groups(model, cfg.train.no_decay)

@@ -52,7 +52,9 @@ def by_hand(data, initial, epochs, batch_size, update, bias=None, whole=False):
 
 
 def test_scdnet_protocol():
-    """SGD with momentum 0.9, N(0, 0.01) at the start, ten times slower from each milestone on (SCD-Net spec 7.1)."""
+    """SGD with momentum 0.9, N(0, 0.01) at the start, ten times slower from each milestone on (SCD-
+    Net spec 7.1).
+    """
 
     def sgd(p, g, a, b, epoch, steps):
         a.mul_(0.9).add_(g)
@@ -79,7 +81,9 @@ def test_scdnet_protocol():
 
 
 def test_defaults_are_still_pstls_protocol():
-    """Other papers' settings must not move PSTL's numbers: Adam, Xavier-normal, cosine (PSTL spec 8)."""
+    """Other papers' settings must not move PSTL's numbers: Adam, Xavier-normal, cosine (PSTL spec
+    8).
+    """
 
     def adam(p, g, a, b, epoch, steps):
         lr = 0.01 * (1 + np.cos(np.pi * epoch / 8)) / 2
@@ -93,7 +97,9 @@ def test_defaults_are_still_pstls_protocol():
 
 
 def test_hitrs_protocol():
-    """Left-overs dropped, gradients clipped together to 1, weights and biases drawn alike (Hi-TRS spec 5)."""
+    """Left-overs dropped, gradients clipped together to 1, weights and biases drawn alike (Hi-TRS
+    spec 5).
+    """
 
     def uniform(parameter, generator):
         return torch.nn.init.uniform_(parameter, -(6**-0.5), 6**-0.5, generator=generator)

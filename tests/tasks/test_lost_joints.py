@@ -50,7 +50,9 @@ def world(files, tmp_path):
 
 
 def test_every_condition_is_a_row_and_nothing_lost_is_the_plain_probe(files, tmp_path):
-    """The curve begins where the usual tables stand, and each probe, place and kind of loss has its own."""
+    """The curve begins where the usual tables stand, and each probe, place and kind of loss has its
+    own.
+    """
     params, array, encoder, features = files
     out = tmp_path / "lost_joints.json"
     cell = Cell(RUN, "recalibrated", "lost_joints")
@@ -78,7 +80,9 @@ def test_every_condition_is_a_row_and_nothing_lost_is_the_plain_probe(files, tmp
 
 
 def test_the_probe_of_the_test_alone_is_the_whole_clips_probe(world):
-    """Lost at the test only: the linear layer must not have seen one clip with a loss, however many tests it is tried on at once."""
+    """Lost at the test only: the linear layer must not have seen one clip with a loss, however many
+    tests it is tried on at once.
+    """
     module = lost_joints.load_plugin("tasks", "linear")
     probe = lost_joints.Probe(module.TASK, module.Config(epochs=3), 0, CPU)
     other = np.random.default_rng(0).normal(size=world.features.test.shape).astype(np.float32)
@@ -92,7 +96,9 @@ def test_the_probe_of_the_test_alone_is_the_whole_clips_probe(world):
 
 
 def test_lost_joints_have_no_influence_when_deleted(world):
-    """Deletion takes a joint out of the graph: whatever its position was, the features are the same. Zeros stay in it."""
+    """Deletion takes a joint out of the graph: whatever its position was, the features are the
+    same. Zeros stay in it.
+    """
     joints = load("kinect_v1").parts["left arm"]
     loss = lost_joints.Loss("part=left arm", joints)
     before = {
@@ -111,7 +117,9 @@ def test_lost_joints_have_no_influence_when_deleted(world):
 
 
 def test_a_loss_of_nothing_gives_the_cached_features(world):
-    """What is encoded here must be what the other tasks read, or a curve begins beside its own table."""
+    """What is encoded here must be what the other tasks read, or a curve begins beside its own
+    table.
+    """
     for by in ("deletion", "zeros"):
         found = lost_joints.encode_side(world, world.test, lost_joints.Loss(""), by, 0, 1)
         np.testing.assert_allclose(found, world.features.test, atol=1e-6)

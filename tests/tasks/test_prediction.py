@@ -1,4 +1,6 @@
-"""Motion prediction: errors are distances in millimetres, the frames are the right ones, and what can be predicted is."""
+"""Motion prediction: errors are distances in millimetres, the frames are the right ones, and what
+can be predicted is.
+"""
 
 import doctest
 
@@ -30,7 +32,9 @@ SKELETON = load("kinect_v1")
 
 
 def recording(number, camera, frames=80, spec_name="nwucla"):
-    """A body with one hand on a circle of its own phase and direction: what comes is in what was seen, but not in the last step's line."""
+    """A body with one hand on a circle of its own phase and direction: what comes is in what was
+    seen, but not in the last step's line.
+    """
     rng = np.random.default_rng(number)
     body = np.random.default_rng(7).normal(size=(SKELETON.joints, 3))
     t = np.arange(frames) * 0.25 + rng.uniform(0, 6)
@@ -100,7 +104,9 @@ def test_errors_are_mean_distances_in_millimetres():
 
 
 def test_what_can_be_predicted_is(tmp_path):
-    """A hand on a circle goes on along it: a head on coordinates must beat both naive baselines, and rows must say which is which."""
+    """A hand on a circle goes on along it: a head on coordinates must beat both naive baselines,
+    and rows must say which is which.
+    """
     result = prediction.TASK.run(
         world(tmp_path / "w"), config(tune="head", train={"epochs": 40, "lr": 0.003}), 0, CPU
     )
@@ -108,7 +114,8 @@ def test_what_can_be_predicted_is(tmp_path):
     assert set(result.metrics) == set(still) == {"mpjpe", "mpjpe_1", "mpjpe_3", "mpjpe_6"}
     assert result.metrics["mpjpe"] < 0.5 * still["mpjpe"]
     assert result.metrics["mpjpe_6"] < straight["mpjpe_6"]
-    # One of V joints moves on a circle of half a metre by a quarter radian a frame: chords give the baseline exactly.
+    # One of V joints moves on a circle of half a metre by a quarter radian a frame: chords give the
+    # baseline exactly.
     for frame in (1, 3, 6):
         chord = 2 * 0.5 * np.sin(0.25 * frame / 2)
         assert still[f"mpjpe_{frame}"] == pytest.approx(1000 * chord / SKELETON.joints, rel=1e-3)
@@ -165,7 +172,9 @@ def test_dropout_is_off_unless_wanted(tmp_path, wanted):
 
 
 def test_windows_are_where_they_should_be(tmp_path):
-    """The first predicted frame follows the last one seen; a frame shown twice would make every method look better."""
+    """The first predicted frame follows the last one seen; a frame shown twice would make every
+    method look better.
+    """
     here = world(tmp_path / "w")
     cut = forecasts(here, config(), here.test, "test")
     first = here.store[int(here.test[0])].clip.xyz[:18, :, 0]
@@ -238,7 +247,9 @@ def test_a_public_protocol_decides_the_test_windows(tmp_path):
 
 
 def test_what_makes_no_sense_is_said(tmp_path):
-    """An encoder without weights, horizons behind the last predicted frame, recordings that are too short."""
+    """An encoder without weights, horizons behind the last predicted frame, recordings that are too
+    short.
+    """
     here = world(tmp_path / "w")
     with pytest.raises(NotApplicable):
         prediction.TASK.run(here, config(tune="all"), 0, CPU)
@@ -249,7 +260,9 @@ def test_what_makes_no_sense_is_said(tmp_path):
 
 
 def test_a_body_is_followed_through_its_slots():
-    """NTU's bodies change their slots: a window that jumps from one person to the other is metres of error no method can foresee."""
+    """NTU's bodies change their slots: a window that jumps from one person to the other is metres
+    of error no method can foresee.
+    """
     xyz = np.zeros((6, 2, 2, 3), np.float32)
     bodies = np.array([[1, 2], [1, 2], [2, 1], [0, 2], [2, 0], [2, 0]], np.uint8)
     for frame, slots in enumerate(bodies):
@@ -261,7 +274,9 @@ def test_a_body_is_followed_through_its_slots():
 
 
 def test_ntu_files_are_predicted(tmp_path):
-    """From `.skeleton` text with its bodies, joints and gaps to millimetres: the errors of a body that stays are those in the files."""
+    """From `.skeleton` text with its bodies, joints and gaps to millimetres: the errors of a body
+    that stays are those in the files.
+    """
     settings = {
         "performers": 2,
         "cameras": 1,
@@ -299,7 +314,9 @@ def test_ntu_files_are_predicted(tmp_path):
 
 
 def test_only_simulated_people_are_kept_for_the_report(tmp_path):
-    """Coordinates of real recordings must not leave in a results file; of simulated ones the picture needs truth and prediction."""
+    """Coordinates of real recordings must not leave in a results file; of simulated ones the
+    picture needs truth and prediction.
+    """
     assert (
         prediction.TASK.run(
             world(tmp_path / "w"), config(tune="head", train={"epochs": 1}), 0, CPU
@@ -371,7 +388,9 @@ def test_no_recorded_data_set_counts_as_simulated():
 
 
 def test_the_head_reads_standardised_features(tmp_path):
-    """Clips differ by a hundredth of what all have in common: on plain features a head learns the common part, and never the clip."""
+    """Clips differ by a hundredth of what all have in common: on plain features a head learns the
+    common part, and never the clip.
+    """
     here = world(
         tmp_path / "w",
         "stgcn",

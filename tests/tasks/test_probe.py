@@ -17,7 +17,9 @@ CPU = torch.device("cpu")
 
 
 def features(clips=60, width=5, seed=0):
-    """Three overlapping classes; the features differ in size by orders of magnitude, one never changes, two are almost the same."""
+    """Three overlapping classes; the features differ in size by orders of magnitude, one never
+    changes, two are almost the same.
+    """
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 3, 2 * clips)
     x = rng.normal(size=(3, width))[y] + 1.5 * rng.normal(size=(2 * clips, width))
@@ -49,7 +51,9 @@ def reference(f, strength, kept=slice(None)):
     ("clips", "width", "strength"), [(60, 5, 1.0), (60, 5, 1e-3), (30, 50, 1e-2)]
 )
 def test_the_answer_is_scikit_learns(clips, width, strength):
-    """Exact means that another solver finds the same probabilities, also where the features are more than the clips."""
+    """Exact means that another solver finds the same probabilities, also where the features are
+    more than the clips.
+    """
     f = features(clips, width)
     result = probe.TASK.run(f, probe.Config(strengths=(strength,), folds=2, tolerance=1e-7), 0, CPU)
     ours = torch.from_numpy(result.scores).double().log_softmax(1).numpy()
@@ -57,7 +61,9 @@ def test_the_answer_is_scikit_learns(clips, width, strength):
 
 
 def test_the_strength_is_the_one_that_held_out_training_clips_prefer():
-    """Chosen by another solver, fold by fold, the strength is the same; and no test clip has a say in it."""
+    """Chosen by another solver, fold by fold, the strength is the same; and no test clip has a say
+    in it.
+    """
     f, cfg = features(), probe.Config(strengths=(10.0, 0.1, 1e-4), folds=3)
     fold, right = probe.folds(f.y_train, 3, numpy_generator(4, "probe")), []
     for strength in cfg.strengths:
@@ -80,7 +86,9 @@ def test_the_strength_is_the_one_that_held_out_training_clips_prefer():
 
 
 def test_the_size_of_a_feature_does_not_matter():
-    """Encoders differ in scale by orders of magnitude; a probe that is common to all must not prefer one for it."""
+    """Encoders differ in scale by orders of magnitude; a probe that is common to all must not
+    prefer one for it.
+    """
     f, cfg = features(), probe.Config(strengths=(1e-2,), folds=2)
     other = replace(f, train=f.train * 64, test=f.test * 64)
     np.testing.assert_allclose(
@@ -98,7 +106,9 @@ def test_folds_deal_out_every_class_evenly():
 
 
 def test_macro_f1_is_scikit_learns():
-    """Rare classes count as much as frequent ones; a class that neither occurs nor is predicted is no class with F1 0."""
+    """Rare classes count as much as frequent ones; a class that neither occurs nor is predicted is
+    no class with F1 0.
+    """
     rng = np.random.default_rng(0)
     y, scores = rng.integers(0, 4, 50), rng.normal(size=(50, 6))
     scores[:, 5] = -9
@@ -114,7 +124,9 @@ def test_too_few_clips_are_refused():
 
 
 def test_weak_strengths_on_many_features_are_solved():
-    """An optimiser that stops early gives an accuracy of its own: with more features than clips, 0.5 points were gained so on NW-UCLA."""
+    """An optimiser that stops early gives an accuracy of its own: with more features than clips,
+    0.5 points were gained so on NW-UCLA.
+    """
     rng = np.random.default_rng(3)
     y = np.arange(120) % 4
     means = rng.normal(size=(4, 300))

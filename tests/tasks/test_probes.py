@@ -112,7 +112,9 @@ def test_linear_is_reproducible_by_seed():
 
 @pytest.mark.parametrize("task", [linear, knn])
 def test_copies_of_training_clips_are_told_apart(task):
-    """Where a release repeats training clips in its test set, the accuracy without them stands beside the protocol's."""
+    """Where a release repeats training clips in its test set, the accuracy without them stands
+    beside the protocol's.
+    """
     f = blobs(3.0)
     f.test[:30], f.y_test[:30] = f.train[:30], f.y_train[:30]
     f.unseen[:30] = False
@@ -125,7 +127,9 @@ def test_copies_of_training_clips_are_told_apart(task):
 
 
 def test_normalisation_undoes_what_an_encoder_adds_to_all_clips():
-    """A large common part hides all differences from the cosine; what is subtracted comes from training clips alone."""
+    """A large common part hides all differences from the cosine; what is subtracted comes from
+    training clips alone.
+    """
     f = blobs(2.0)
     plain = knn.TASK.run(f, knn.Config(metric="euclidean"), 0, CPU).metrics
     moved = replace(f, train=f.train + 3e3, test=f.test + 3e3)
@@ -156,7 +160,9 @@ def test_normalisation_undoes_what_an_encoder_adds_to_all_clips():
 
 
 def test_fused_votes_that_tie_go_to_the_closer_neighbour():
-    """With one neighbour per stream and equal weights, three streams often disagree; the class with the lowest number must not win."""
+    """With one neighbour per stream and equal weights, three streams often disagree; the class with
+    the lowest number must not win.
+    """
     one, two = (torch.tensor([[c]]) for c in (2, 0))
     scores = knn.votes(one, torch.tensor([[0.9]]).double(), 3) + knn.votes(
         two, torch.tensor([[0.8]]).double(), 3

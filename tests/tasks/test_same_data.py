@@ -1,4 +1,6 @@
-"""What is combined must be of the same data, encoder and cell: where it is not, one line says what differs."""
+"""What is combined must be of the same data, encoder and cell: where it is not, one line says what
+differs.
+"""
 
 import json
 from dataclasses import replace
@@ -77,7 +79,9 @@ def test_features_of_another_split_or_array_are_refused(world, tmp_path):
 
 
 def test_features_of_another_training_are_refused(world, tmp_path):
-    """Retrained with other settings, an encoder keeps its run's name; its old features are not its own."""
+    """Retrained with other settings, an encoder keeps its run's name; its old features are not its
+    own.
+    """
     params, folder = world
     card, encoder = encoder_file.load(folder / "encoder.pt")
     newer = replace(card, provenance={**card.provenance, "run_id": "0" * 16})
@@ -141,7 +145,9 @@ def test_streams_that_do_not_belong_together_are_not_fused(tmp_path, changes, me
 
 
 def test_a_fused_row_says_what_was_asked_of_its_streams(tmp_path):
-    """Without it five neighbours, fused, stand beside a paper's one, and 1 % of the labels beside all of them."""
+    """Without it five neighbours, fused, stand beside a paper's one, and 1 % of the labels beside
+    all of them.
+    """
     files = {
         "joint": stream(tmp_path, "joint", setting="k=5;cosine"),
         "bone": stream(tmp_path, "bone", setting="k=5;cosine"),
@@ -153,7 +159,9 @@ def test_a_fused_row_says_what_was_asked_of_its_streams(tmp_path):
 
 
 def test_other_test_clips_are_not_compared_clip_by_clip(tmp_path):
-    """Two splits of one data set can have as many clips with the same classes; paired differences of them mean nothing."""
+    """Two splits of one data set can have as many clips with the same classes; paired differences
+    of them mean nothing.
+    """
     a, b = (stream(tmp_path, name) for name in ("joint", "bone"))
     assert paired.compare(a, b, 10).clips == 3
     for changes, message in (

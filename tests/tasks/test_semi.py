@@ -31,7 +31,9 @@ def semi_world(world, tmp_path, ranking):  # noqa: F811
 
 
 def test_clips_without_labels_move_no_weight(world, tmp_path, ranking):  # noqa: F811
-    """A semi-supervised number is worth nothing if the other labels, or the clips behind them, leak into training."""
+    """A semi-supervised number is worth nothing if the other labels, or the clips behind them, leak
+    into training.
+    """
     given = semi_world(world, tmp_path, ranking)
     kept = labelled(ranking, 0.5, given.data)
     assert 0 < len(kept) < len(given.train)
@@ -70,7 +72,9 @@ def test_a_result_says_by_which_rule_its_clips_were_drawn(world, tmp_path, ranki
 
 
 def test_all_labels_are_fine_tuning(world, tmp_path, ranking):  # noqa: F811
-    """The fraction is the only difference between the two tasks, so 100 % must give the very same scores."""
+    """The fraction is the only difference between the two tasks, so 100 % must give the very same
+    scores.
+    """
     a = semi.TASK.run(
         semi_world(world, tmp_path, ranking), semi.Config(labels=1, train=SHORT), 0, CPU
     )
@@ -93,7 +97,9 @@ def test_another_draw_is_not_gone_on_with(world, tmp_path, ranking, monkeypatch)
 
 
 def test_labels_of_another_draw_are_refused(world, tmp_path, ranking):  # noqa: F811
-    """Seeds that share one draw by mistake would make the spread over draws look smaller than it is."""
+    """Seeds that share one draw by mistake would make the spread over draws look smaller than it
+    is.
+    """
     with pytest.raises(UserError, match="draw 0 of nwucla/xview, expected draw 1"):
         semi.TASK.run(
             semi_world(world, tmp_path, ranking), semi.Config(labels=0.5, train=SHORT), 1, CPU

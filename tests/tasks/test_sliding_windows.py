@@ -1,4 +1,6 @@
-"""Windows of recordings: every feature row must be about the frame it is said to be about, whatever recipe and method do to time."""
+"""Windows of recordings: every feature row must be about the frame it is said to be about, whatever
+recipe and method do to time.
+"""
 
 from dataclasses import replace
 
@@ -24,7 +26,9 @@ def card(recipe="resize50", method="raw", frames=50, settings=None):
 
 
 def recording(frames=40, actions=(), seed=0):
-    """A body whose left hand rises by a centimetre a frame and does nothing else, so that its height tells the frame."""
+    """A body whose left hand rises by a centimetre a frame and does nothing else, so that its
+    height tells the frame.
+    """
     body = np.random.default_rng(seed).normal(size=(J, 3))
     xyz = np.broadcast_to(body, (frames, J, 3)).astype(np.float32).copy()
     xyz[:, 7] = xyz[0, SKELETON.centre]
@@ -39,7 +43,10 @@ def recording(frames=40, actions=(), seed=0):
     [("resize50", "raw", 50), ("spine300", "raw", 40), ("spine300", "scdnet", 64)],
 )
 def test_rows_know_their_frame(recipe, method, frames):
-    """Half a row of error moves every boundary of every interval. The hand's height is a clock no code of the task can see."""
+    """Half a row of error moves every boundary of every interval.
+
+    The hand's height is a clock no code of the task can see.
+    """
     made = card(recipe, method, frames)
     encoder = encoder_file.build(made)
     windows = sliding.cut([recording(40)], 40, 8, made, "kinect_v1", 1)
@@ -52,7 +59,9 @@ def test_rows_know_their_frame(recipe, method, frames):
     )  # distance from the centre joint, which recipes put at the origin
     if (
         recipe == "spine300"
-    ):  # there the origin is the spine: the hand moves along a line, so compare steps from its first place
+        # there the origin is the spine: the hand moves along a line, so compare steps from its first
+        # place
+    ):
         clock = (hand - hand[0]).norm(dim=1) / 0.01 + at[0]
     torch.testing.assert_close(at, clock, atol=0.02, rtol=0)
 
@@ -76,7 +85,9 @@ def test_windows_carry_the_labels_of_their_frames():
 
 
 def test_a_window_is_seen_as_the_clip_it_is():
-    """A window and the same frames as a clip of their own must give the same array, or pre-training saw something else."""
+    """A window and the same frames as a clip of their own must give the same array, or pre-training
+    saw something else.
+    """
     made, whole = card(), recording(30)
     windows = sliding.cut([whole], 12, 6, made, "kinect_v1", 1)
     clip = Clip("c", 0, whole.clip.xyz[6:18])
@@ -85,7 +96,8 @@ def test_a_window_is_seen_as_the_clip_it_is():
     )
 
 
-# Recipe, a small encoder, and how far off its rows may seem, in frames. PSP's attention maps are means over all frames, so that every row
+# Recipe, a small encoder, and how far off its rows may seem, in frames. PSP's attention maps are
+# means over all frames, so that every row
 # knows a little of every moment.
 METHODS = {
     "pstl": ("resize50", {"name": "stgcn", "width": 8}, 3.0),
@@ -105,7 +117,9 @@ METHODS = {
 
 @pytest.mark.parametrize("method", METHODS)
 def test_rows_of_every_method_are_about_their_frames(method):
-    """Detection reads rows of any encoder: what happens at one moment must show in the rows around it."""
+    """Detection reads rows of any encoder: what happens at one moment must show in the rows around
+    it.
+    """
     recipe, encoder_settings, tolerance = METHODS[method]
     module = load_plugin("methods", method)
     still = np.broadcast_to(

@@ -1,4 +1,6 @@
-"""What a head reads while its encoder is trained: differences between clips, at the same scale in training and in test."""
+"""What a head reads while its encoder is trained: differences between clips, at the same scale in
+training and in test.
+"""
 
 import numpy as np
 import torch
@@ -14,7 +16,9 @@ def rows(clips=40, seed=0):
 
 
 def test_training_and_test_see_one_scale():
-    """A head trained on one scale and tested on another would be wrong by their ratio: after fit() both are those of all clips."""
+    """A head trained on one scale and tested on another would be wrong by their ratio: after fit()
+    both are those of all clips.
+    """
     standard, x = FeatureStandardiser(4), rows()
     trained = standard(x)
     standard.fit(x.numpy())

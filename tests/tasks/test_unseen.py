@@ -1,4 +1,6 @@
-"""Where released files repeat training clips on the test side, every metric of test clips has a figure without them, in every task."""
+"""Where released files repeat training clips on the test side, every metric of test clips has a
+figure without them, in every task.
+"""
 
 import json
 from dataclasses import replace
@@ -50,11 +52,15 @@ TASKS = {
     },
 }
 ON_CLIPS = [name for name in names("tasks") if task_traits(name).needs != "recordings"]
-TWINS = 3  # the last of 8 test clips: what is drawn clip by clip, as lost frames, is then the same without them
+# the last of 8 test clips: what is drawn clip by clip, as lost frames, is then the same without
+# them
+TWINS = 3
 
 
 def files(folder: Path, copies: bool) -> dict[str, Path]:
-    """Encoder, features, array and labels of a tiny run; some test clips are copies of training clips, or these are not tested."""
+    """Encoder, features, array and labels of a tiny run; some test clips are copies of training
+    clips, or these are not tested.
+    """
     plain = open_array(make_array(folder / "plain"))
     train, test = plain.splits["xview"]
     x, y, content = np.array(plain.x), plain.y.copy(), plain.content.copy()
@@ -121,7 +127,9 @@ def metrics(
 
 @pytest.mark.parametrize("task", ON_CLIPS)
 def test_every_metric_has_the_figure_of_a_split_without_the_copies(task, sides, tmp_path):
-    """Leaving copies out must give what the task gives where they were never tested: no metric is exempt, and none is another one."""
+    """Leaving copies out must give what the task gives where they were never tested: no metric is
+    exempt, and none is another one.
+    """
     every, without = (
         metrics(sides[True], task, tmp_path / "a.json"),
         metrics(sides[False], task, tmp_path / "b.json"),
@@ -177,7 +185,9 @@ class Careless(Task):
 
 
 def test_a_new_task_cannot_forget_it(sides, tmp_path, monkeypatch):
-    """A task that makes its metrics by itself is refused at its first run, whatever the split: not where somebody reads a table."""
+    """A task that makes its metrics by itself is refused at its first run, whatever the split: not
+    where somebody reads a table.
+    """
     half = ClipMetrics(top1=50.0, top1_unseen=50.0, top5=50.0)
     for copies, result in (
         (False, Result({"top1": 50.0})),
