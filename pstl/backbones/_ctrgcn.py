@@ -1,6 +1,6 @@
-"""CTR-GCN blocks with the sensible fusions.
+"""CTR-GCN blocks, units of SCD-Net's stems, with convolutions fused where that is exact.
 
-Units of SCD-Net's stems (Chen et al., ICCV 2021; SCD-Net spec 4.1).
+Source: Chen et al., ICCV 2021, https://arxiv.org/abs/2107.12213; SCD-Net spec 4.1.
 
 Inside, bodies are (P, C, V, T), time last, so that the three value maps of a graph unit lie as one
 (3 V, T) matrix per channel. A row may stand for several equal bodies; `count` (P,) says for how
@@ -43,25 +43,22 @@ class GraphUnit(nn.Module):
         self.norm = nn.BatchNorm2d(c_out)
         self.shortcut = nn.Conv2d(c_in, c_out, 1)
         self.shortcut_norm = nn.BatchNorm2d(c_out)
-        for weight, fan_out in (
-            (self.relate.weight, self.relations),
-            (self.relation_weight, c_out),
-            (self.value.weight, c_out),
-        ):
-            kaiming_fan_out(weight, fan_out)  # of one subset: as if they were separate convolutions
+        # Fan-outs of one subset, as if they were separate convolutions.
+        kaiming_fan_out(self.relate.weight, self.relations)
+        kaiming_fan_out(self.relation_weight, c_out)
+        kaiming_fan_out(self.value.weight, c_out)
         nn.init.zeros_(self.relate.bias)  # type: ignore[arg-type]
         nn.init.zeros_(self.value.bias)  # type: ignore[arg-type]
         initialise_conv(self.shortcut)
         nn.init.constant_(self.norm.weight, 1e-6)
 
     def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
+        """x: (P, C, V, T), count: (P,) or None.   Returns: (P, D, V, T)."""
         p, _, v, t = x.shape
         graphs = self.graphs(x)  # (P, D, V, 3 V)
         values = self.value(x).view(p, -1, SUBSETS * v, t)
-        y = torch.matmul(graphs, values)
-        return torch.relu(
-            normalise(self.norm, y, count) + normalise(self.shortcut_norm, self.shortcut(x), count)
-        )
+        y = normalise(self.norm, torch.matmul(graphs, values), count)
+        return torch.relu(y + normalise(self.shortcut_norm, self.shortcut(x), count))
 
     def graphs(self, x: Tensor) -> Tensor:
         """The subsets' graphs side by side along their sources.
@@ -70,11 +67,11 @@ class GraphUnit(nn.Module):
         """
         p, _, v, _ = x.shape
         receiver, source = self.relate(x.mean(3)).view(p, 2, SUBSETS, self.relations, v).unbind(1)
-        # (P, 3, r, V V).
-        relation = torch.tanh(receiver[..., :, None] - source[..., None, :]).flatten(3)
+        difference = receiver[..., :, None] - source[..., None, :]
+        relation = torch.tanh(difference).flatten(3)  # (P, 3, r, V V)
         shared = self.alpha * self.relation_bias + self.topology.flatten(1)[:, None]  # (3, D, V V)
-        # (P, 3, D, V V).
-        graphs = shared + torch.matmul(self.alpha * self.relation_weight, relation)
+        refined = torch.matmul(self.alpha * self.relation_weight, relation)  # (P, 3, D, V V)
+        graphs = shared + refined
         return graphs.view(p, SUBSETS, -1, v, v).permute(0, 2, 3, 1, 4).flatten(3)
 
 
@@ -104,17 +101,16 @@ class TemporalUnit(nn.Module):
             nn.init.normal_(norm.weight, 1.0, 0.02)
 
     def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
+        """x: (P, D, V, T), count: (P,) or None.   Returns: same shape."""
         *branches, plain = normalise(self.enter_norm, self.enter(x), count).chunk(BRANCHES, dim=1)
         active = [torch.relu(branch) for branch in branches]
         maps = [conv(branch) for conv, branch in zip(self.convs, active, strict=False)]
         maps.append(F.max_pool2d(active[-1], (1, 3), stride=1, padding=(0, 1)))
-        return torch.cat(
-            [*(normalise(norm, y, count) for norm, y in zip(self.norms, maps, strict=True)), plain],
-            dim=1,
-        )
+        normed = [normalise(norm, y, count) for norm, y in zip(self.norms, maps, strict=True)]
+        return torch.cat([*normed, plain], dim=1)
 
 
-class Block(nn.Module):
+class CtrGcnBlock(nn.Module):
     """Graph unit, temporal unit, and an outer residual except in the first block.
 
     (P, C, V, T) -> (P, D, V, T).
@@ -130,6 +126,7 @@ class Block(nn.Module):
             initialise_conv(self.residual)
 
     def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
+        """x: (P, C, V, T), count: (P,) or None.   Returns: (P, D, V, T)."""
         y = self.time(self.graph(x, count), count)
         if self.residual is not None and self.residual_norm is not None:
             y = y + normalise(self.residual_norm, self.residual(x), count)
@@ -144,6 +141,7 @@ def kaiming_fan_out(weight: Tensor, fan_out: int) -> None:
 
 
 def initialise_conv(conv: nn.Conv2d) -> None:
+    """Kaiming normal by fan-out, biases 0."""
     nn.init.kaiming_normal_(conv.weight, mode="fan_out")
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
 

@@ -33,10 +33,13 @@ class Layer(nn.Module):
         self.feed_out = nn.Linear(hidden, width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, open_: Tensor | None = None, last_only: bool = False) -> Tensor:
-        """open_: bool, True where attention is allowed, broadcast to (N, heads, tokens, tokens);
-        None: everywhere.
+    def forward(
+        self, x: Tensor, attention_mask: Tensor | None = None, last_only: bool = False
+    ) -> Tensor:
+        """x: (N, tokens, width).   Returns: same shape, or with last_only (N, 1, width).
 
+        attention_mask: bool, True where attention is allowed, broadcast to (N, heads, tokens,
+        tokens); None: everywhere.
         last_only: give back the last token alone, (N, 1, width). It must be allowed to see what the
         others see; queries, projection and feed-forward of the other tokens are then not computed,
         because nobody reads them.
@@ -46,18 +49,18 @@ class Layer(nn.Module):
             x = x[:, -1:]
             query = F.linear(y[:, -1:], self.attend_in.weight[: self.inner])
             key, value = F.linear(y, self.attend_in.weight[self.inner :]).chunk(2, dim=-1)
-            open_ = None if open_ is None else open_[..., -1:, :]
+            attention_mask = None if attention_mask is None else attention_mask[..., -1:, :]
         else:
             query, key, value = self.attend_in(y).chunk(3, dim=-1)
-        y = F.scaled_dot_product_attention(
-            self._by_head(query), self._by_head(key), self._by_head(value), attn_mask=open_
-        )
+        query, key, value = (self._by_head(part) for part in (query, key, value))
+        y = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
         # The sum stays float32 under autocast.
         x = x + self.dropout(self.attend_out(y.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.feed_out(F.gelu(self.feed_in(self.feed_norm(x)))))
 
     def _by_head(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (N, heads, tokens, head width)
+        """(N, tokens, heads * head width) -> (N, heads, tokens, head width)."""
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
 class Level(nn.Module):
@@ -71,10 +74,13 @@ class Level(nn.Module):
             Layer(width, hidden, heads, head_width, dropout) for _ in range(layers)
         )
 
-    def run(self, x: Tensor, open_: Tensor | None = None, last_only: bool = False) -> Tensor:
+    def run(
+        self, x: Tensor, attention_mask: Tensor | None = None, last_only: bool = False
+    ) -> Tensor:
+        """x: (N, tokens, width).   Returns: same shape, or with last_only (N, 1, width)."""
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
-            x = layer(x, open_, last_only and i == last)
+            x = layer(x, attention_mask, last_only and i == last)
         return x
 
 
@@ -87,6 +93,7 @@ class FrameLevel(Level):
         self.positions = nn.Parameter(sinusoid(joints, width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(F, V, 3) -> (F, V, width)."""
         return self.run(self.enter_norm(F.gelu(self.enter(x))) + self.positions)
 
 
@@ -107,6 +114,7 @@ class ClipLevel(Level):
         self.open: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
+        """(P, window, V, width / 2) -> (P, width), the token's."""
         y = (self.enter(x) + self.positions).flatten(1, 2)
         # The token comes last and has no position.
         y = torch.cat([y, self.token.to(y.dtype).expand(len(y), 1, -1)], dim=1)
@@ -127,6 +135,7 @@ class VideoLevel(Level):
         self.token = nn.Parameter(torch.rand(width))
 
     def forward(self, x: Tensor, real: Tensor, token_only: bool = False) -> Tensor:
+        """x: (B, W, width / 2), real: (B, W).   Returns: (B, W + 1, width), or the token alone."""
         y = self.enter(x) + self.positions[: x.shape[1]]
         y = torch.cat([y, self.token.to(y.dtype).expand(len(y), 1, -1)], dim=1)
         return self.run(y, F.pad(real, (0, 1), value=True)[:, None, None], last_only=token_only)

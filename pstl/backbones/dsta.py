@@ -1,5 +1,6 @@
-"""PSP's encoder: DSTA-Net (Shi et al., ACCV 2020) with attention over joints and convolution over
-frames (PSP spec 3).
+"""PSP's encoder: DSTA-Net with attention over joints and convolution over frames.
+
+Source: Shi et al., ACCV 2020, https://arxiv.org/abs/2007.03263; PSP spec 3.
 """
 
 import torch
@@ -11,6 +12,7 @@ from pstl.config import Frozen
 from pstl.contracts import Features
 from pstl.modules import BaseEncoder
 from pstl.ops.bodies import merge_absent
+from pstl.ops.dtypes import at_least_float32
 from pstl.skeletons import Skeleton
 
 WIDTHS = (1, 1, 2, 2, 4, 4, 4, 4)  # of each block, times Config.width
@@ -44,6 +46,7 @@ class SpatialAttention(nn.Module):
         self.position: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
+        """(P, C, T, V) -> (P, heads * C, T, V)."""
         p, c, t, v = x.shape
         # Sums over the map's first index.
         y = torch.matmul(x.reshape(p, 1, c * t, v), self.maps(x).to(x.dtype))
@@ -59,17 +62,13 @@ class SpatialAttention(nn.Module):
         # The position is added to queries and keys only and is the same in all frames: W (x + e) +
         # b = W x + (W e + b).
         offset = F.conv2d(self.position.to(x.dtype)[None, :, None], weight, bias)
-        query, key = (
-            (F.conv2d(x, weight) + offset).view(p, 2, self.heads, self.width * t, v).unbind(1)
-        )
+        related = F.conv2d(x, weight) + offset
+        query, key = related.view(p, 2, self.heads, self.width * t, v).unbind(1)
         products = torch.matmul(query.mT, key / (self.width * t))
-        return (
-            self.scale * torch.tanh(products.to(torch.promote_types(products.dtype, torch.float32)))
-            + self.graph
-        )
+        return self.scale * torch.tanh(at_least_float32(products)) + self.graph
 
 
-class Block(nn.Module):
+class DstaBlock(nn.Module):
     """Attention over joints, a pointwise layer, convolution over frames, each with a residual.
 
     (P, C, T, V) -> (P, C', T', V).
@@ -91,6 +90,7 @@ class Block(nn.Module):
             self.shortcuts = nn.ModuleList(normed(kernel) for kernel in kernels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(P, C, T, V) -> (P, C', T', V)."""
         first, second, third = self.shortcuts or (nn.Identity(),) * 3
         # Each sum is overwritten: kept beside its own ReLU for the backward pass, it would be an
         # eighth of all that is kept.
@@ -109,25 +109,23 @@ class Trunk(nn.Module):
     def __init__(self, cfg: Config, joints: int) -> None:
         super().__init__()
         widths = [cfg.width * w for w in WIDTHS]
-        self.stem = nn.Sequential(
-            *normed(nn.Conv2d(3, cfg.width, 1)), nn.LeakyReLU(SLOPE, inplace=True)
-        )
-        pairs = zip([cfg.width, *widths[:-1]], widths, STRIDES, strict=True)
-        self.blocks = nn.Sequential(
-            *(Block(c_in, c_out, stride, cfg.heads, joints) for c_in, c_out, stride in pairs)
-        )
+        convolution, norm = normed(nn.Conv2d(3, cfg.width, 1))
+        self.stem = nn.Sequential(convolution, norm, nn.LeakyReLU(SLOPE, inplace=True))
+        sizes = zip([cfg.width, *widths[:-1]], widths, STRIDES, strict=True)
+        blocks = [DstaBlock(*size, cfg.heads, joints) for size in sizes]
+        self.blocks = nn.Sequential(*blocks)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(P, 3, T, V) -> (P, 4 * width, ceil(T / 4), V)."""
         y: Tensor = self.blocks(self.stem(x))
         return y
 
 
 class Encoder(BaseEncoder):
-    """(N, 3, T, V, M) -> clip (N, 4 * width), frames (N, ceil(T / 4), 4 * width), both averaged
-    over all M body slots.
+    """(N, 3, T, V, M) -> clip (N, 4 * width), frames (N, ceil(T / 4), 4 * width).
 
-    An absent (all-zero) body counts like a present one, in the mean and in batch norm (PSP spec
+    Both are averaged over all M body slots. An absent (all-zero) body counts like a present one, in the mean and in batch norm (PSP spec
     10.9). A dropped joint is one whose coordinates are zero: the learnt maps are tied to the number
     of joints.
     """
@@ -138,12 +136,12 @@ class Encoder(BaseEncoder):
         self.trunk = Trunk(cfg, skeleton.joints)
 
     def forward(self, x: Tensor, drop: Tensor | None = None) -> Features:
+        """x: (N, 3, T, V, M).   drop: (K,) joints to lose, or None."""
         if drop is not None:
             x = x.index_fill(3, drop, 0)
         n, m = x.shape[0], x.shape[4]
         maps = self.maps(x)
-        # Clips differ by less than bf16 resolves.
-        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        wide = at_least_float32(maps)
         frames = wide.mean(3).view(n, m, self.width, -1).mean(1).transpose(1, 2)
         return Features(frames.mean(1), frames)
 
@@ -161,6 +159,7 @@ class Encoder(BaseEncoder):
 
 
 def normed(conv: nn.Conv2d) -> nn.Sequential:
+    """A convolution and its batch norm."""
     return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))
 
 
@@ -175,8 +174,9 @@ def sinusoid(channels: int, joints: int) -> Tensor:
 
 
 def initialise(module: nn.Module) -> None:
-    """Convolutions Kaiming-normal by fan-out with torch's default biases, linear layers
-    Xavier-normal with zero biases (PSP spec 3).
+    """Convolutions Kaiming-normal by fan-out with torch's biases, linear layers Xavier-normal.
+
+    Biases of linear layers are zero (PSP spec 3).
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):

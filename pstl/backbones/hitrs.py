@@ -1,5 +1,6 @@
-"""Hi-TRS's encoder: a transformer for frames, one for clips and one for the video of each person
-(Chen et al., ECCV 2022, Hi-TRS spec 2).
+"""Hi-TRS's encoder: a transformer for frames, one for clips and one for each person's video.
+
+Source: Chen et al., ECCV 2022, https://arxiv.org/abs/2207.09644; Hi-TRS spec 2.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pstl.contracts import Features
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder
 from pstl.ops import bodies, windows
+from pstl.ops.dtypes import at_least_float32
 from pstl.skeletons import Skeleton
 
 # Without gradients, levels run in parts of so many tokens, so that memory stays bounded.
@@ -55,11 +57,9 @@ class Layout(NamedTuple):
 
 
 class Encoder(BaseEncoder):
-    """(N, 3, T, V, M) -> clip (N, 4 width), frames (N, ceil(T / stride), 4 width), row k about
-    frame k * stride.
+    """(N, 3, T, V, M) -> clip (N, 4 width), frames (N, ceil(T / stride), 4 width).
 
-    Any T and M.
-
+    Row k is about frame k * stride; T and M are any.
     Bodies are encoded one by one and averaged, absent ones (all zero) included; a clip with fewer
     slots than `people` counts as having absent bodies in the others. All absent bodies of one
     length are equal, so they are encoded once (up to dropout).
@@ -95,10 +95,8 @@ class Encoder(BaseEncoder):
         """
         n, _, t, v, m = x.shape
         if v != self.joints:
-            raise ShapeError(
-                f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {self.joints}, "
-                "M) for this encoder"
-            )
+            expected = f"expected (N, 3, T, {self.joints}, M) for this encoder"
+            raise ShapeError(f"clips of shape {tuple(x.shape)}: {expected}")
         if drop is not None:
             x = x.index_fill(3, drop, 0)
         length = torch.full((n,), t) if length is None else length.cpu()
@@ -110,10 +108,7 @@ class Encoder(BaseEncoder):
         tokens = self.encode_clips(joints, layout.clips)
         # (B, W + 1, D), the video's token last.
         video = self.video_level(tokens[layout.videos], layout.real)
-        video = (
-            video.to(torch.promote_types(video.dtype, torch.float32))
-            * F.pad(layout.real, (0, 1), value=True)[..., None]
-        )
+        video = at_least_float32(video) * F.pad(layout.real, (0, 1), value=True)[..., None]
         video = video.index_select(0, layout.source).unflatten(0, (n, -1)).mean(1)
         return Features(video[:, -1], video[:, :-1])
 
@@ -127,11 +122,10 @@ class Encoder(BaseEncoder):
         n, m = present.shape
         count = windows.window_count(length, self.cfg.stride)
         if int(count.max()) > self.cfg.clips or int(length.min()) < 1:
-            raise ShapeError(
-                f"clips of {int(length.min())} to {int(length.max())} frames: "
-                f"this encoder takes 1 to {self.cfg.clips * self.cfg.stride}; "
-                "cut the recording into windows"
-            )
+            lengths = f"clips of {int(length.min())} to {int(length.max())} frames"
+            most = self.cfg.clips * self.cfg.stride
+            remedy = "cut the recording into windows"
+            raise ShapeError(f"{lengths}: this encoder takes 1 to {most}; {remedy}")
         clip, slot = present.nonzero(as_tuple=True)
         here = windows.pack(length[clip])
         frames = (clip * slots + slot)[here.sequence] * t + here.frame
@@ -145,15 +139,9 @@ class Encoder(BaseEncoder):
         source = torch.zeros(n, m, dtype=torch.int64)
         source[some_absent] = (len(clip) + which)[:, None]
         source[clip, slot] = torch.arange(len(clip))
-        rows = torch.cat(
-            [rows, rows.new_full((int(some_absent.any()), self.cfg.window), len(frames))]
-        )
-        return Layout(
-            *(
-                index.to(device, non_blocking=True)
-                for index in (frames, rows, videos, real, source.flatten())
-            )
-        )
+        zeros = rows.new_full((int(some_absent.any()), self.cfg.window), len(frames))
+        indices = (frames, torch.cat([rows, zeros]), videos, real, source.flatten())
+        return Layout(*(index.to(device, non_blocking=True) for index in indices))
 
     def clip_rows(self, length: Tensor, start: Tensor, outside: int) -> Tensor:
         """Rows of all clips of packed bodies, one body after the other.
@@ -162,28 +150,29 @@ class Encoder(BaseEncoder):
         Returns: (P, window).
         """
         centres = windows.pack(windows.window_count(length, self.cfg.stride))
-        frames = windows.frames_around(
-            centres.frame * self.cfg.stride, self.cfg.window, self.cfg.dilation
-        )
+        centre = centres.frame * self.cfg.stride
+        frames = windows.frames_around(centre, self.cfg.window, self.cfg.dilation)
         return windows.rows_of(frames, start[centres.sequence], length[centres.sequence], outside)
 
     def encode_frames(self, x: Tensor) -> Tensor:
-        """Joints of packed frames (F, V, 3), and of one frame of zeros, which stands for all that
-        lie outside.
+        """Joints of packed frames (F, V, 3) -> (F + 1, V, width).
 
-        -> (F + 1, V, width).
+        The last row is of a frame of zeros, which stands for all that lie outside.
         """
-        return in_parts(self.frame_level, torch.cat([x, x.new_zeros(1, *x.shape[1:])]), self.joints)
+        padded = torch.cat([x, x.new_zeros(1, *x.shape[1:])])
+        return in_parts(self.frame_level, padded, self.joints)
 
     def encode_clips(self, joints: Tensor, rows: Tensor) -> Tensor:
         """(F + 1, V, width) joints, rows (P, window) -> (P, 2 width) tokens."""
-        return in_parts(
-            lambda part: self.clip_level(joints[part]), rows, self.cfg.window * self.joints
-        )
+        tokens = self.cfg.window * self.joints
+        return in_parts(lambda part: self.clip_level(joints[part]), rows, tokens)
 
 
 def in_parts(level: Callable[[Tensor], Tensor], x: Tensor, tokens: int) -> Tensor:
-    """level(x), in parts of its rows where no gradients are kept.   tokens: of one row."""
+    """level(x), in parts of its rows where no gradients are kept.
+
+    x: (P, ...).   tokens: of one row.
+    """
     at_once = max(1, TOKENS_AT_ONCE // tokens)
     if torch.is_grad_enabled() or len(x) <= at_once:
         return level(x)

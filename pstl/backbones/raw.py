@@ -28,6 +28,7 @@ class Encoder(BaseEncoder):
         self.width = 3 * frames * skeleton.joints * people
 
     def forward(self, x: Tensor, drop: Tensor | None = None) -> Features:
+        """x: (N, C, T, V, M).   drop: (K,) joints to lose, or None."""
         if drop is not None and len(drop):
             dropped = set(drop.tolist())
             x = x[:, :, :, [j for j in range(x.shape[3]) if j not in dropped]]

@@ -9,20 +9,22 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from pstl.backbones._ctrgcn import Block
+from pstl.backbones._ctrgcn import CtrGcnBlock
 from pstl.config import Count, Frozen
 from pstl.contracts import Features
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder
 from pstl.ops import bodies
 from pstl.ops.dropout import Dropout
+from pstl.ops.dtypes import at_least_float32
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import directed_partition
 
 
 class Config(Frozen):
-    """Defaults are the released code's values (SCD-Net spec 4): 74,447,664 parameters for two
-    people of 25 joints.
+    """Defaults are the released code's values (SCD-Net spec 4).
+
+    74,447,664 parameters for two people of 25 joints.
     """
 
     width: Count = 2048  # of the tokens; clip features have twice as many numbers
@@ -57,9 +59,11 @@ def merge_absent(present: Tensor, device: torch.device) -> Merged:
     body = torch.arange(n * m)
     # Present bodies name themselves, absent ones the first absent body of their slot: batch norm of
     # the input is per slot.
-    name = torch.where(present.flatten(), body, (~present).int().argmax(0).repeat(n) * m + body % m)
+    first_absent = (~present).int().argmax(0).repeat(n) * m + body % m
+    name = torch.where(present.flatten(), body, first_absent)
     rows, source, count = name.unique(return_inverse=True, return_counts=True)
-    return Merged(*(value.to(device, non_blocking=True) for value in (rows, source, count.float())))
+    values = (rows, source, count.float())
+    return Merged(*(value.to(device, non_blocking=True) for value in values))
 
 
 class Stem(nn.Module):
@@ -74,10 +78,11 @@ class Stem(nn.Module):
         topology = torch.from_numpy(directed_partition(skeleton))
         widths = (3, width, 4 * width, width)
         self.blocks = nn.ModuleList(
-            Block(widths[i], widths[i + 1], topology, residual=i > 0) for i in range(3)
+            CtrGcnBlock(widths[i], widths[i + 1], topology, residual=i > 0) for i in range(3)
         )
 
     def forward(self, x: Tensor, merged: Merged | None) -> Tensor:
+        """x: (N, 3, T, V, M).   Returns: (P, width, V, T); without merged bodies P is N M."""
         n, c, t, v, m = x.shape
         # Body slowest, coordinate fastest.
         x = self.input_norm(x.permute(0, 4, 3, 1, 2).reshape(n, m * v * c, t))
@@ -107,29 +112,25 @@ class TokenLayer(nn.Module):
         nn.init.zeros_(self.attend_out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, tokens, width) -> same shape."""
         # Sums and norms in float32 also under autocast.
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        x = self.attend_norm(wide + self.dropout(self.attention(x)))
-        return self.feed_norm(
-            x + self.dropout(self.feed_out(self.dropout(torch.relu(self.feed_in(x)))))
-        )
+        x = self.attend_norm(at_least_float32(x) + self.dropout(self.attention(x)))
+        hidden = self.dropout(torch.relu(self.feed_in(x)))
+        return self.feed_norm(x + self.dropout(self.feed_out(hidden)))
 
     def attention(self, x: Tensor) -> Tensor:
+        """(N, tokens, width) -> same shape."""
         n, tokens, width = x.shape
-        q, k, v = (
-            self.attend_in(x)
-            .view(n, tokens, 3, self.heads, width // self.heads)
-            .permute(2, 0, 3, 1, 4)
-        )
+        by_head = self.attend_in(x).view(n, tokens, 3, self.heads, width // self.heads)
+        q, k, v = by_head.permute(2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(q, k, v, dropout_p=self.rate if self.training else 0.0)
         return self.attend_out(y.transpose(1, 2).reshape(n, tokens, width))
 
 
 class Encoder(BaseEncoder):
-    """(N, 3, frames, V, M) -> clip (N, 2 * width), temporal half first.
+    """(N, 3, frames, V, M) -> clip (N, 2 * width), frames (N, frames, width).
 
-    Frames (N, frames, width), the temporal tokens.
-
+    The clip's temporal half comes first; its frames are the temporal tokens.
     Tied to its number of frames, joints and people by the token layers; people beyond those of a
     clip are added as absent. A dropped joint is one whose coordinates are zero.
     """
@@ -142,29 +143,27 @@ class Encoder(BaseEncoder):
         self.temporal_tokens = token_mlp(people * skeleton.joints * cfg.stem_width, cfg.width)
         self.spatial_tokens = token_mlp(frames * cfg.stem_width, cfg.width)
         self.temporal_layer, self.spatial_layer = TokenLayer(cfg), TokenLayer(cfg)
-        for part in (
-            self.temporal_tokens,
-            self.spatial_tokens,
-            self.temporal_layer,
-            self.spatial_layer,
-        ):
+        tokens = (self.temporal_tokens, self.spatial_tokens)
+        for part in (*tokens, self.temporal_layer, self.spatial_layer):
             xavier(part)
 
     def forward(
         self, x: Tensor, drop: Tensor | None = None, present: Tensor | None = None
     ) -> Features:
-        """present: (N, M) bool on the CPU, False only for bodies that are all zero; None.
+        """x: (N, 3, frames, V, M).   drop: (K,) joints to lose, or None.
 
-        Found in x, which synchronises a GPU.
+        present: (N, M) bool on the CPU, False only for bodies that are all zero; None: found in x,
+        which synchronises a GPU.
         """
         x, present = self._fitted(x, present)
         if drop is not None:
             x = x.index_fill(3, drop, 0)
         n, _, t, v, m = x.shape
-        merged = None
+        merged, source = None, torch.arange(n, device=x.device)
         if m > 1:
-            merged = merge_absent(bodies.present(x).cpu() if present is None else present, x.device)
-        source = torch.arange(n, device=x.device) if merged is None else merged.source
+            present = bodies.present(x).cpu() if present is None else present
+            merged = merge_absent(present, x.device)
+            source = merged.source
 
         y = self.temporal_stem(x, merged).index_select(0, source)  # (N M, C, V, T)
         y = y.view(n, m, -1, v, t).permute(0, 4, 1, 3, 2).reshape(n, t, -1)  # (N, T, M V C)
@@ -177,25 +176,22 @@ class Encoder(BaseEncoder):
         return Features(torch.cat([temporal.amax(1), spatial.amax(1)], dim=1), temporal)
 
     def _fitted(self, x: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Absent people added where a clip has fewer slots.
+        """Absent people added where a clip has fewer slots.   x: (N, 3, T, V, M).
 
         Raises: ShapeError for anything else.
         """
         t, v, m = self.expected
         if x.shape[2:4] != (t, v) or x.shape[4] > m:
-            raise ShapeError(
-                f"clips of shape {tuple(x.shape)}: expected (N, 3, {t}, {v}, "
-                f"{m} or fewer people) for this encoder"
-            )
-        if missing := m - x.shape[4]:
-            x, present = (
-                F.pad(x, (0, missing)),
-                None if present is None else F.pad(present, (0, missing)),
-            )
-        return x, present
+            expected = f"expected (N, 3, {t}, {v}, {m} or fewer people) for this encoder"
+            raise ShapeError(f"clips of shape {tuple(x.shape)}: {expected}")
+        missing = m - x.shape[4]
+        if present is not None:
+            present = F.pad(present, (0, missing))
+        return F.pad(x, (0, missing)) if missing else x, present
 
 
 def token_mlp(features: int, width: int) -> nn.Sequential:
+    """(..., features) -> (..., width)."""
     return nn.Sequential(
         nn.Linear(features, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width)
     )

@@ -1,5 +1,6 @@
-"""ST-GCN at quarter width, the encoder of PSTL (Yan et al., AAAI 2018; Zhou et al., AAAI 2023, PSTL
-spec 4).
+"""ST-GCN at quarter width, the encoder of PSTL.
+
+Source: Yan et al., AAAI 2018, https://arxiv.org/abs/1801.07455; PSTL spec 4.
 """
 
 import torch
@@ -12,6 +13,7 @@ from pstl.contracts import Features
 from pstl.modules import BaseEncoder
 from pstl.ops.bodies import merge_absent
 from pstl.ops.dropout import Dropout
+from pstl.ops.dtypes import at_least_float32
 from pstl.ops.norm import LastNorm
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import spatial_partition
@@ -28,7 +30,7 @@ class Config(Frozen):
     dropout: float = Field(0.5, ge=0, lt=1)  # of every block but the first; active in pre-training
 
 
-class Block(nn.Module):
+class StGcnBlock(nn.Module):
     """Graph convolution over joints, temporal convolution over frames, residual.
 
     (V, P, T, C) -> (V, P, T', C'), joints first: so a graph is one matrix product over all bodies
@@ -53,7 +55,7 @@ class Block(nn.Module):
             self.residual = nn.Identity()
 
     def forward(self, x: Tensor, graph: Tensor) -> Tensor:
-        """graph: (3, V, V), [subset, source, destination]."""
+        """x: (V, P, T, C).   graph: (3, V, V), [subset, source, destination]."""
         assert self.graph.bias is not None
         y = graph_convolution(x, graph, self.graph.weight, self.graph.bias)
         norm, relu, convolution, second_norm, dropout = self.time
@@ -63,6 +65,7 @@ class Block(nn.Module):
         return F.relu(y if self.residual is None else y + self._shortcut(x))
 
     def _shortcut(self, x: Tensor) -> Tensor:
+        """(V, P, T, C) -> (V, P, T', C')."""
         if not isinstance(self.residual, nn.Sequential):
             return x
         convolution, norm = self.residual
@@ -106,10 +109,9 @@ def convolve_frames(x: Tensor, convolution: nn.Conv2d, stride: int) -> Tensor:
 
 
 class Encoder(BaseEncoder):
-    """(N, 3, T, V, M) -> clip (N, 16 * width), frames (N, T // 4, 16 * width), both averaged over
-    all M body slots.
+    """(N, 3, T, V, M) -> clip (N, 16 * width), frames (N, T // 4, 16 * width).
 
-    An absent (all-zero) body counts like a present one: its constant features are part of the mean
+    Both are averaged over all M body slots. An absent (all-zero) body counts like a present one: its constant features are part of the mean
     (PSTL spec 4.5).
     """
 
@@ -121,20 +123,18 @@ class Encoder(BaseEncoder):
         self.input_norm = nn.BatchNorm1d(3 * skeleton.joints)
         widths = [cfg.width * w for w in WIDTHS]
         self.blocks = nn.ModuleList(
-            Block(c_in, c_out, stride, dropout=cfg.dropout if i else 0.0, residual=i > 0)
-            for i, (c_in, c_out, stride) in enumerate(
-                zip([3, *widths[:-1]], widths, STRIDES, strict=True)
-            )
+            [StGcnBlock(3, widths[0], STRIDES[0], dropout=0.0, residual=False)]
         )
-        self.importance = nn.ParameterList(
-            torch.ones(3, skeleton.joints, skeleton.joints) for _ in widths
-        )
-        self.register_buffer(
-            "graph", torch.from_numpy(spatial_partition(skeleton)), persistent=False
-        )
+        for c_in, c_out, stride in zip(widths[:-1], widths[1:], STRIDES[1:], strict=True):
+            self.blocks.append(StGcnBlock(c_in, c_out, stride, cfg.dropout, residual=True))
+        v = skeleton.joints
+        self.importance = nn.ParameterList(torch.ones(3, v, v) for _ in widths)
+        graph = torch.from_numpy(spatial_partition(skeleton))
+        self.register_buffer("graph", graph, persistent=False)
         self.graph: Tensor
 
     def forward(self, x: Tensor, drop: Tensor | None = None) -> Features:
+        """x: (N, 3, T, V, M).   drop: (K,) joints to delete, or None."""
         n, m = x.shape[0], x.shape[4]
         bodies = x.permute(0, 4, 3, 1, 2).flatten(0, 1)  # (N M, V, 3, T)
         source: Tensor | slice = slice(None)
@@ -146,9 +146,10 @@ class Encoder(BaseEncoder):
         return Features(clip.view(n, m, -1).mean(1), frames.view(n, m, *frames.shape[1:]).mean(1))
 
     def _encode(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:
+        """bodies: (P, V, 3, T).   Returns: (P, D) and (P, T', D)."""
         p, v, c, t = bodies.shape
-        # (V, P, T, 3).
-        x = self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t).permute(1, 0, 3, 2)
+        x = self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t)
+        x = x.permute(1, 0, 3, 2)  # (V, P, T, 3)
         graphs = torch.stack(list(self.importance)) * self.graph  # (blocks, 3, V, V)
         if drop is not None and len(drop):
             # Joints are deleted after the input norm, with their rows and columns of the graph;
@@ -160,7 +161,5 @@ class Encoder(BaseEncoder):
         x = x.contiguous()
         for block, graph in zip(self.blocks, graphs, strict=True):
             x = block(x, graph)
-        # Clips differ by about a hundredth of the pooled values: bf16 has 8 bits for them, so
-        # pooling is always float32.
-        frames = x.to(torch.promote_types(x.dtype, torch.float32)).mean(0)  # (P, T', D)
+        frames = at_least_float32(x).mean(0)  # (P, T', D)
         return frames.mean(1), frames

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pstl.backbones.dsta import SLOPE, initialise
+from pstl.ops.dtypes import at_least_float32
 from pstl.skeletons.pyramid import Pyramid
 
 
@@ -72,7 +73,7 @@ class Polymerise(nn.Module):
         """(P, C, T, V) -> (3, P, C), at least float32."""
         # Small beside the encoder, and tanh of small numbers: never in bf16.
         with torch.autocast(x.device.type, enabled=False):
-            joints = x.to(torch.promote_types(x.dtype, torch.float32))
+            joints = at_least_float32(x)
             bodies = joints @ self.body_mean.to(joints.dtype)
             parts = joints @ self.part_mean.to(joints.dtype)
             body_map, body_values = self.body.attend(bodies)

@@ -23,6 +23,7 @@ from pstl.methods._polymerise import Polymerise
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import augment, sampling
 from pstl.ops.collective import gather, place
+from pstl.ops.dtypes import at_least_float32
 from pstl.skeletons import Skeleton, pyramid
 
 
@@ -152,7 +153,7 @@ class Method(BaseMethod):
 
         (n M, C, T', V) -> (n, C), at least float32.
         """
-        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        wide = at_least_float32(maps)
         return wide.mean((2, 3)).unflatten(0, (-1, self.problem.people)).mean(1)
 
     def logits(self, joint: Tensor, motion: Tensor) -> Tensor:

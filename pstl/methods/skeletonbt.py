@@ -20,6 +20,7 @@ class Method(BarlowMethod):
     """Two weak views of a clip, pulled together."""
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
+        """One step's loss."""
         x = convert(batch.x, self.problem.skeleton, self.problem.stream)
         views = [self.features(self.view(x, rng)) for _ in range(2)]
         return {"loss": self.barlow(*self.project(*views))}

@@ -30,6 +30,7 @@ class Method(BaseMethod):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
+        """One step's loss."""
         h = self.encoder(convert(batch.x, self.problem.skeleton, self.problem.stream)).clip
         assert batch.y is not None  # promised by `wants`
         return {

@@ -63,12 +63,14 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        """x: (n, ...).   Returns: (processes, n, ...)."""
         parts = [torch.empty_like(x) for _ in range(world())]
         dist.all_gather(parts, x.contiguous())
         return torch.stack(parts)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """gradient: (processes, n, ...).   Returns: (n, ...)."""
         gradient = gradient.contiguous()
         dist.all_reduce(gradient)
         return gradient[dist.get_rank()]
@@ -77,12 +79,14 @@ class _Gather(torch.autograd.Function):
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        """x: any shape, equal on all ranks.   Returns: the same shape."""
         total = x.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """The sum of all processes' gradients, of the same shape."""
         gradient = gradient.clone()
         dist.all_reduce(gradient)
         return gradient

@@ -19,6 +19,7 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: any shape, such as (N, D).   Returns: the same shape."""
         if x.device.type != "cpu" or not self.training or self.p == 0:
             return F.dropout(x, self.p, self.training)
         dropped: Tensor = _Keep.apply(x, draw_kept(x.shape, self.p), scale(self.p))
@@ -30,12 +31,14 @@ class _Keep(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kept: Tensor, scale: float) -> Tensor:
+        """x, kept: any one shape, such as (N, D).   Returns: the same shape."""
         ctx.save_for_backward(kept)
         ctx.scale = scale
         return (x * kept).mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """The gradient of x, of the same shape."""
         (kept,) = ctx.saved_tensors
         return (grad * kept).mul_(ctx.scale), None, None
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.ops.collective import all_sum, world
+from pstl.ops.dtypes import at_least_float32
 
 
 class LastNorm(nn.BatchNorm2d):
@@ -20,6 +21,7 @@ class LastNorm(nn.BatchNorm2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (V, P, T, C).   Returns: same shape."""
         if not self.training:
             return self._with_running_statistics(x)
         if world() == 1 and x.device.type != "cpu":
@@ -31,6 +33,7 @@ class LastNorm(nn.BatchNorm2d):
         return normalised
 
     def _with_running_statistics(self, x: Tensor) -> Tensor:
+        """x: (V, P, T, C).   Returns: same shape."""
         assert self.running_mean is not None
         assert self.running_var is not None
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
@@ -51,6 +54,7 @@ class GlobalNorm(_BatchNorm):
         """Any shape (N, C, ...) will do."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (N, C, ...).   Returns: same shape."""
         if not self.training:
             return super().forward(x)
         over = [d for d in range(x.dim()) if d != 1]
@@ -90,8 +94,9 @@ class _LastNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """x: (V, P, T, C), weight, bias: (C,).   Returns: y, mean (C,), variance (C,), a scalar."""
         with torch.autocast(x.device.type, enabled=False):
-            rows = x.reshape(-1, x.shape[-1]).to(torch.promote_types(x.dtype, torch.float32))
+            rows = at_least_float32(x.reshape(-1, x.shape[-1]))
             count = all_sum(rows.new_tensor(float(len(rows))))
             mean = all_sum(rows.sum(0)) / count
             centred = rows - mean
@@ -106,6 +111,7 @@ class _LastNorm(torch.autograd.Function):
     def backward(
         ctx: Any, gradient: Tensor, *unused: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, None]:
+        """gradient: (V, P, T, C).   Returns: those of x, weight and bias, of their shapes."""
         centred, scale, weight, count = ctx.saved_tensors
         with torch.autocast(gradient.device.type, enabled=False):
             rows = gradient.reshape(centred.shape).to(centred.dtype)
@@ -140,8 +146,9 @@ class _WeightedNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, count: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """x: (P, C, ...), count: (P,).   Returns: y of x's shape, mean and variance (C,)."""
         with torch.autocast(x.device.type, enabled=False):
-            flat = x.flatten(2).to(torch.promote_types(x.dtype, torch.float32))
+            flat = at_least_float32(x.flatten(2))
             count = count.to(flat.dtype)
             share = (count / all_sum(count.sum()))[:, None]  # (P, 1), of all bodies
             mean = all_sum((share * flat.mean(2)).sum(0))
@@ -158,6 +165,7 @@ class _WeightedNorm(torch.autograd.Function):
     def backward(
         ctx: Any, gradient: Tensor, *unused: Tensor
     ) -> tuple[Tensor, None, Tensor, Tensor, None]:
+        """gradient: (P, C, ...).   Returns: those of x, weight and bias, of their shapes."""
         centred, share, scale, weight = ctx.saved_tensors  # share: of all bodies' frames and joints
         with torch.autocast(gradient.device.type, enabled=False):
             flat = gradient.flatten(2).to(centred.dtype)

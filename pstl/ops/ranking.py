@@ -49,6 +49,7 @@ class Asked(NamedTuple):
     end: Tensor
 
     def of(self, rows: Tensor) -> "Asked":
+        """Some of them.   rows: (m,) their places among these."""
         return Asked(*(column[rows] for column in self))
 
     def hits(self, rows: Tensor, places: Tensor) -> Tensor:

@@ -99,6 +99,7 @@ def release(path: Path) -> None:
 
 
 def previous(path: Path) -> Path:
+    """Where the checkpoint before `path` is kept."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 

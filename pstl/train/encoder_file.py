@@ -53,6 +53,7 @@ def build(card: EncoderCard) -> BaseEncoder:
 
 
 def skeleton_of(card: EncoderCard) -> Skeleton:
+    """The body that an encoder was trained on."""
     return load_skeleton(card.skeleton)
 
 

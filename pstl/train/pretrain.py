@@ -214,6 +214,7 @@ def kept_of(
     """
 
     def keep(history: History) -> None:
+        """Write what is due after these epochs."""
         curve.write(out.with_name("curve.jsonl"), history)
         if settings.snapshot_every and len(history) % settings.snapshot_every == 0:
             snapshots.keep(out, card, method, len(history))

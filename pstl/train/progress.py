@@ -22,6 +22,7 @@ class Progress:
         self.busy = time.process_time()
 
     def epoch(self) -> None:
+        """An epoch begins."""
         self.epoch_started, self.busy = time.monotonic(), time.process_time()
 
     def step(self, epoch: int, done: int) -> None:

@@ -223,11 +223,11 @@ def test_a_joint_sees_no_other_joint_of_its_frame():
     """Diagonal blocks closed but for the diagonal, everything else open: C-TRS mixes over time only
     (Hi-TRS spec 2).
     """
-    open_ = clip_mask(7, 25)
-    assert open_.shape == (176, 176)
-    assert open_[-1].all()
-    assert open_[:, -1].all()
-    blocks = open_[:-1, :-1].view(7, 25, 7, 25).permute(0, 2, 1, 3)
+    attention_mask = clip_mask(7, 25)
+    assert attention_mask.shape == (176, 176)
+    assert attention_mask[-1].all()
+    assert attention_mask[:, -1].all()
+    blocks = attention_mask[:-1, :-1].view(7, 25, 7, 25).permute(0, 2, 1, 3)
     same = torch.eye(7, dtype=torch.bool)
     assert torch.equal(blocks[same], torch.eye(25, dtype=torch.bool).expand(7, 25, 25))
     assert blocks[~same].all()

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pstl.backbones._ctrgcn import Block, GraphUnit
+from pstl.backbones._ctrgcn import CtrGcnBlock, GraphUnit
 from pstl.backbones.scdnet import Config, Encoder
 from pstl.errors import ShapeError
 from pstl.skeletons import load
@@ -261,7 +261,7 @@ def test_fused_weights_start_like_separate_ones():
     Fused ones would start weaker by the root of their number (SCD-Net spec 4.1).
     """
     torch.manual_seed(0)
-    block = Block(64, 256, torch.zeros(3, 25, 25), residual=True)
+    block = CtrGcnBlock(64, 256, torch.zeros(3, 25, 25), residual=True)
     expected = {
         "graph.relate": 8,
         "graph.value": 256,
