@@ -100,6 +100,30 @@ def ran(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, list
     return code, capsys.readouterr().err.splitlines()
 
 
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The line that a verb says before it exits with 2.
+
+    Progress may stand before it, but no traceback. No file is new.
+    """
+    before = held()
+    code, lines = ran(words, capsys)
+    new = held() - before
+    assert (code, new) == (2, set()), (code, lines, new)
+    assert not [line for line in lines if "Traceback" in line]
+    assert lines[-1].startswith(f"pstl {words[0]}: ")
+    return lines[-1]
+
+
+def refused_in_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The only line that a verb says before it exits with 2, having written nothing."""
+    before = held()
+    code, lines = ran(words, capsys)
+    new = held() - before
+    shutil.rmtree("out", ignore_errors=True)
+    assert (code, len(lines), new) == (2, 1, set()), (code, lines, new)
+    return lines[0]
+
+
 def home(stream: str) -> str:
     return HOME.replace("joint", stream)
 

@@ -45,20 +45,6 @@ def place(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(small)
 
 
-def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The line that a verb says before it exits with 2.
-
-    Progress may stand before it, but no traceback. No file is new.
-    """
-    before = world.held()
-    code, said = world.ran(words, capsys)
-    new = world.held() - before
-    assert (code, new) == (2, set()), (code, said, new)
-    assert not [line for line in said if "Traceback" in line]
-    assert said[-1].startswith(f"pstl {words[0]}: ")
-    return said[-1]
-
-
 def elsewhere(words: list[str], folder: str) -> list[str]:
     """The same words, to write into another folder."""
     return [
@@ -84,7 +70,9 @@ def test_every_verb_refuses_a_device_that_is_none(
     """The option is the same everywhere."""
     words = ON_DEVICE[verb]
     place = words.index("--device") + 1
-    assert "device 'gpu': unknown" in refused([*words[:place], "gpu", *words[place + 1 :]], capsys)
+    assert "device 'gpu': unknown" in world.refused(
+        [*words[:place], "gpu", *words[place + 1 :]], capsys
+    )
 
 
 def test_devices_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +102,7 @@ def test_a_place_that_takes_no_files_is_one_line_with_its_name(
     """Also where the work took the night: what to name instead is known, and nothing half-written
     lies about.
     """
-    assert folder in refused(elsewhere(WRITING[verb], folder), capsys)
+    assert folder in world.refused(elsewhere(WRITING[verb], folder), capsys)
 
 
 @pytest.mark.parametrize("verb", WRITING)
@@ -124,7 +112,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     """The limit on a file's size stands for it: the same error from the same call."""
     words = WRITING[verb]
     with limited(64):
-        said = refused(words, capsys)
+        said = world.refused(words, capsys)
     shutil.rmtree("out", ignore_errors=True)
     assert "out/" in said or verb in UNPACKING
     assert "file too large; raise the limit" in said
@@ -193,7 +181,7 @@ def test_the_last_net_names_what_the_system_names(
         ),
     ):
         monkeypatch.setattr(config, "load", raising(error))
-        assert line in refused(["check"], capsys)
+        assert line in world.refused(["check"], capsys)
     for error in (ModuleNotFoundError("No module named 'pstl.x'", name="pstl.x"), KeyError("x")):
         monkeypatch.setattr(config, "load", raising(error))
         with pytest.raises(type(error)):

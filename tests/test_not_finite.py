@@ -7,7 +7,6 @@ is wrong.
 
 import json
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,16 +40,6 @@ WITH_WEIGHTS = (
 @pytest.fixture(autouse=True)
 def place(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(small)
-
-
-def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line that a verb says before it exits with 2, having written nothing."""
-    before = world.held()
-    code, said = world.ran(words, capsys)
-    made = world.held() - before
-    shutil.rmtree("out", ignore_errors=True)
-    assert (code, len(said), made) == (2, 1, set()), (code, said, made)
-    return said[0]
 
 
 def weights(value: float, part: str = "state") -> Callable[[Path], None]:
@@ -91,7 +80,7 @@ def test_a_weight_that_is_not_finite_is_named(
     class in ten.
     """
     with world.damaged(ENCODER, weights(value)):
-        said = refused(VERBS[verb], capsys)
+        said = world.refused_in_one_line(VERBS[verb], capsys)
     assert f"{ENCODER}: weight 'blocks" in said
     assert f"holds {'NaN' if value != value else 'infinity'} in 1 of" in said
 
@@ -110,14 +99,16 @@ def test_what_overflows_on_the_way_is_not_written(
         torch.save(content, path)
 
     with world.damaged(ENCODER, huge):
-        said = refused(VERBS[verb], capsys)
+        said = world.refused_in_one_line(VERBS[verb], capsys)
     assert " NaN" in said or "infinity" in said or "above 1e+15" in said or "is nan" in said
 
 
 def test_a_classifier_that_is_not_finite_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """It is kept beside the encoder, and gives the scores of `classify`."""
     with world.damaged(ENCODER, weights(math.nan, "classifier")):
-        assert f"{ENCODER}: weight 'weight' holds NaN" in refused(VERBS["classify"], capsys)
+        assert f"{ENCODER}: weight 'weight' holds NaN" in world.refused_in_one_line(
+            VERBS["classify"], capsys
+        )
 
 
 @pytest.mark.parametrize("task", [*ON_FEATURES, "lost_joints"])
@@ -130,7 +121,7 @@ def test_features_that_are_not_finite_give_no_accuracy(
     next to all others.
     """
     with world.damaged(FEATURES, arrays(side, value)):
-        said = refused(VERBS[task], capsys)
+        said = world.refused_in_one_line(VERBS[task], capsys)
     assert f"{FEATURES}: not a readable features file ({side}: row 1 of" in said
 
 
@@ -146,8 +137,9 @@ def test_scores_that_are_not_finite_are_neither_fused_nor_compared(
             ["compare", scores, scores],
             ["report", "--suite", "tiny", "--out", "out/t"],
         ):
-            assert f"{scores}: not a readable scores file (scores: row 1 of" in refused(
-                words, capsys
+            assert (
+                f"{scores}: not a readable scores file (scores: row 1 of"
+                in world.refused_in_one_line(words, capsys)
             )
 
 
@@ -170,7 +162,7 @@ def test_rows_that_are_not_finite_reach_no_table_and_no_store(
             "page --suite tiny --out out/p.html",
             "track --suite tiny --out out/t.json",
         ):
-            said = refused(words.split(), capsys)
+            said = world.refused_in_one_line(words.split(), capsys)
             assert file in said
             assert "expected a finite number" in said
 
@@ -185,7 +177,7 @@ def test_no_number_of_a_curve_or_record_may_be_nan(
         path.write_text(path.read_text().replace('"seconds": ', '"seconds": NaN, "was": ', 1))
 
     with world.damaged(file, change):
-        assert f"{file}: not a readable" in refused(
+        assert f"{file}: not a readable" in world.refused_in_one_line(
             ["report", "--suite", "tiny", "--out", "out/t"], capsys
         )
 
@@ -198,7 +190,9 @@ def test_a_task_that_diverges_says_so(
     diverging: dict[str, Any] = {"lr": 1e38, "epochs": 3}
     change = diverging if task == "linear" else {"train": diverging}
     world.settings(tmp_path / "params.yaml", tasks=world.TASKS | {task: world.TASKS[task] | change})
-    said = refused([*VERBS[task], "--params", str(tmp_path / "params.yaml")], capsys)
+    said = world.refused_in_one_line(
+        [*VERBS[task], "--params", str(tmp_path / "params.yaml")], capsys
+    )
     assert "lower" in said
     assert not list(Path("out").glob("*"))
 

@@ -42,13 +42,12 @@ def pretrain(
         --array data/arrays/nwucla/resize50 --out encoder.pt
     """
     from pstl import config
+    from pstl.train.hardware import choose_device
     from pstl.train.launch import run_as_processes
+    from pstl.train.pretrain import pretrain
 
     if run_as_processes(context.obj, gpus):
         return
-    from pstl.train.hardware import choose_device
-    from pstl.train.pretrain import pretrain
-
     settings = config.load(params)
     pretrain(settings, config.Run.parse(run), array, out, choose_device(device), labels)
 
