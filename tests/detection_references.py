@@ -1,14 +1,14 @@
 """Detection metrics once more, in plain loops from their definitions and as slow as they come: what the fast ones are held against."""
 
-from pstl.metrics.detection import Interval
+from pstl.metrics.detection import ActionInterval
 
 
-def iou(p: Interval, t: Interval) -> float:
+def iou(p: ActionInterval, t: ActionInterval) -> float:
     union = max(p.end, t.end) - min(p.start, t.start)
     return (min(p.end, t.end) - max(p.start, t.start)) / union if union else 1.0
 
 
-def same_place(p: Interval, t: Interval) -> bool:
+def same_place(p: ActionInterval, t: ActionInterval) -> bool:
     return (p.video, p.label) == (t.video, t.label)
 
 
@@ -16,22 +16,26 @@ class Script:
     """PKU-MMD's evaluation on videos listed in one order: a list for each, one for each class, and one of everything."""
 
     def __init__(
-        self, truth: list[Interval], proposals: list[Interval], videos: list[str], classes: int
+        self,
+        truth: list[ActionInterval],
+        proposals: list[ActionInterval],
+        videos: list[str],
+        classes: int,
     ) -> None:
         self.sides, self.videos, self.classes = (truth, proposals), videos, classes
 
-    def of_video(self, video: str) -> list[list[Interval]]:
+    def of_video(self, video: str) -> list[list[ActionInterval]]:
         return [[i for i in side if i.video == video] for side in self.sides]
 
-    def of_class(self, label: int) -> list[list[Interval]]:
-        found: list[list[Interval]] = [[], []]
+    def of_class(self, label: int) -> list[list[ActionInterval]]:
+        found: list[list[ActionInterval]] = [[], []]
         for video in self.videos:
             for kept, side in zip(found, self.of_video(video), strict=True):
                 kept += [i for i in side if i.label == label]
         return found
 
-    def pooled(self) -> list[list[Interval]]:
-        found: list[list[Interval]] = [[], []]
+    def pooled(self) -> list[list[ActionInterval]]:
+        found: list[list[ActionInterval]] = [[], []]
         for label in range(self.classes + 1):
             for kept, side in zip(found, self.of_class(label), strict=True):
                 kept += side
@@ -50,7 +54,7 @@ class Script:
         }
 
 
-def taken(truth: list[Interval], p: Interval, theta: float) -> int:
+def taken(truth: list[ActionInterval], p: ActionInterval, theta: float) -> int:
     """The ground truth that a proposal takes: the last of those it overlaps most, if that is theta or more; else -1."""
     best = -1
     for i, t in enumerate(truth):
@@ -61,18 +65,18 @@ def taken(truth: list[Interval], p: Interval, theta: float) -> int:
     return best
 
 
-def rates(numbers: list[int], truth: list[Interval]) -> tuple[float, float]:
+def rates(numbers: list[int], truth: list[ActionInterval]) -> tuple[float, float]:
     """Precision and recall of some proposals, of which it is known what they took."""
     positives = len(set(numbers) - {-1})
     return (positives / len(numbers), positives / len(truth)) if numbers and truth else (0.0, 0.0)
 
 
-def script_f1(truth: list[Interval], proposals: list[Interval], theta: float) -> float:
+def script_f1(truth: list[ActionInterval], proposals: list[ActionInterval], theta: float) -> float:
     precision, recall = rates([taken(truth, p, theta) for p in proposals], truth)
     return 2 * precision * recall / (precision + recall) if precision else 0.0
 
 
-def script_ap(truth: list[Interval], proposals: list[Interval], theta: float) -> float:
+def script_ap(truth: list[ActionInterval], proposals: list[ActionInterval], theta: float) -> float:
     """The least confident goes first; rates are read anew after each that had taken something."""
     numbers = [taken(truth, p, theta) for p in sorted(proposals, key=lambda p: p.confidence)]
     best, before = rates(numbers, truth)
@@ -87,7 +91,7 @@ def script_ap(truth: list[Interval], proposals: list[Interval], theta: float) ->
     return area
 
 
-def swept_ap(truth: list[Interval], proposals: list[Interval], theta: float) -> float:
+def swept_ap(truth: list[ActionInterval], proposals: list[ActionInterval], theta: float) -> float:
     """Average precision: everything at or above each confidence, matched anew, is one point of precision over recall."""
     points = [(0, 0.0)]
     for level in sorted({p.confidence for p in proposals}, reverse=True):
@@ -100,7 +104,7 @@ def swept_ap(truth: list[Interval], proposals: list[Interval], theta: float) -> 
     return area / len(truth) if truth else 0.0
 
 
-def matched(truth: list[Interval], proposals: list[Interval], theta: float) -> int:
+def matched(truth: list[ActionInterval], proposals: list[ActionInterval], theta: float) -> int:
     """How many proposals find a ground truth of their own, the most confident and then the earliest choosing first."""
     free, found = sorted(truth, key=lambda t: (t.start, t.end)), 0
     for p in sorted(proposals, key=lambda p: (-p.confidence, p.start, p.end)):

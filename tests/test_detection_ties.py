@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from detection_references import Script, swept_ap
 
-from pstl.metrics.detection import Interval, greedy, greedy_ap, pkummd, tied
+from pstl.metrics.detection import ActionInterval, greedy, greedy_ap, pkummd, tied
 
 VIDEOS = ("d", "b", "c", "a")
 CLASSES = 3
 
 
-def some(rng: np.random.Generator, confidences: np.ndarray) -> list[Interval]:
+def some(rng: np.random.Generator, confidences: np.ndarray) -> list[ActionInterval]:
     """Intervals of a few videos and classes on a coarse grid, one for each confidence."""
     count = len(confidences)
     start, length = rng.integers(0, 5, count) * 10.0, rng.integers(0, 4, count) * 10.0
@@ -23,10 +23,14 @@ def some(rng: np.random.Generator, confidences: np.ndarray) -> list[Interval]:
         start + length,
         confidences,
     )
-    return [Interval(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    return [
+        ActionInterval(*row) for row in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
-def crowded(rng: np.random.Generator, levels: int) -> tuple[list[Interval], list[Interval]]:
+def crowded(
+    rng: np.random.Generator, levels: int
+) -> tuple[list[ActionInterval], list[ActionInterval]]:
     """Ground truth and proposals; `levels` different confidences, or 0 for all different."""
     count = int(rng.integers(0, 14))
     confidences = rng.integers(0, levels, count) / levels if levels else rng.permutation(count) / 16
@@ -34,8 +38,8 @@ def crowded(rng: np.random.Generator, levels: int) -> tuple[list[Interval], list
 
 
 def shuffled(
-    rng: np.random.Generator, side: list[Interval], names: dict[str, str]
-) -> list[Interval]:
+    rng: np.random.Generator, side: list[ActionInterval], names: dict[str, str]
+) -> list[ActionInterval]:
     return [side[i]._replace(video=names[side[i].video]) for i in rng.permutation(len(side))]
 
 
@@ -77,9 +81,9 @@ def test_proposals_of_one_confidence_are_all_in_before_precision_is_read():
 
     With names as the order it was 1/4 or 1/2.
     """
-    truth = [Interval("a", 1, 0, 10), Interval("b", 1, 0, 10)]
+    truth = [ActionInterval("a", 1, 0, 10), ActionInterval("b", 1, 0, 10)]
     for wrong, right in (("a", "b"), ("b", "a")):
-        proposals = [Interval(wrong, 1, 20, 30), Interval(right, 1, 0, 10)]
+        proposals = [ActionInterval(wrong, 1, 20, 30), ActionInterval(right, 1, 0, 10)]
         assert greedy_ap(truth, proposals, 0.5) == greedy_ap(truth, proposals[::-1], 0.5) == 0.25
     assert tied(proposals) == 2
     assert tied([p._replace(confidence=n) for n, p in enumerate(proposals)]) == 0

@@ -12,7 +12,7 @@ from pstl.data.formats import interval_txt
 from pstl.errors import UserError
 from pstl.hub.score_detections import score_detections
 from pstl.metrics.detection import (
-    Interval,
+    ActionInterval,
     greedy,
     greedy_ap,
     overlap,
@@ -24,7 +24,7 @@ from pstl.metrics.detection import (
 
 def spans(*rows, video="v", label=1):
     """(start, end, confidence) as intervals."""
-    return [Interval(video, label, *row) for row in rows]
+    return [ActionInterval(video, label, *row) for row in rows]
 
 
 ONE, TWO = spans((0, 10)), spans((0, 10), (20, 30))
@@ -35,7 +35,7 @@ def released(shared):
     """Ground truth, proposals and what the released script makes of them."""
     content = json.loads((shared / "parity" / "pkummd_detection.json").read_text())
     sides = [
-        [Interval(video, *row) for video, rows in content[side].items() for row in rows]
+        [ActionInterval(video, *row) for video, rows in content[side].items() for row in rows]
         for side in ("ground_truth", "proposals")
     ]
     return *sides, sorted(content["ground_truth"]), content["expected"]
@@ -121,10 +121,12 @@ def test_greedy_agrees_with_an_independent_computation():
     """Formula test: matching written as loops over ranks, precision envelope from the definition."""
     rng = np.random.default_rng(0)
     start = rng.integers(0, 300, 40)
-    truth = [Interval(f"v{i % 3}", 1 + i % 4, float(s), float(s + 30)) for i, s in enumerate(start)]
+    truth = [
+        ActionInterval(f"v{i % 3}", 1 + i % 4, float(s), float(s + 30)) for i, s in enumerate(start)
+    ]
     shift = rng.integers(-20, 20, 80)
     proposals = [
-        Interval(t.video, t.label, t.start + d, t.end + d, float(c))
+        ActionInterval(t.video, t.label, t.start + d, t.end + d, float(c))
         for t, d, c in zip(truth * 2, shift, rng.permutation(80) / 80, strict=True)
     ]
     free, hits = set(range(40)), []

@@ -16,7 +16,7 @@ STEPS = 20  # thresholds of 2D-AP: 0.05, 0.10, ..., 1.00
 Scores = dict[str, float]
 
 
-class Interval(NamedTuple):
+class ActionInterval(NamedTuple):
     """An action in a video: label from 1, frames start to end, confidence (of a ground truth: not
     read).
     """
@@ -38,11 +38,11 @@ class Match(NamedTuple):
 
 
 Protocol = Callable[
-    [Sequence[Interval], Sequence[Interval], float], float
+    [Sequence[ActionInterval], Sequence[ActionInterval], float], float
 ]  # truth, proposals, theta -> average precision
 
 
-def overlap(a: Interval, b: Interval) -> float:
+def overlap(a: ActionInterval, b: ActionInterval) -> float:
     """Intersection over union of two intervals; without the +1 of frame counts, and negative where
     they are apart.
 
@@ -53,8 +53,8 @@ def overlap(a: Interval, b: Interval) -> float:
 
 
 def pkummd(
-    truth: Sequence[Interval],
-    proposals: Sequence[Interval],
+    truth: Sequence[ActionInterval],
+    proposals: Sequence[ActionInterval],
     theta: float,
     videos: Iterable[str],
     classes: int = PKUMMD_CLASSES,
@@ -73,7 +73,7 @@ def pkummd(
     """
     place = {video: number for number, video in enumerate(videos)}
 
-    def listed(side: Sequence[Interval]) -> list[Interval]:
+    def listed(side: Sequence[ActionInterval]) -> list[ActionInterval]:
         return sorted(side, key=lambda i: place.get(i.video, len(place)))
 
     truth, proposals = listed(truth), listed(proposals)
@@ -89,7 +89,10 @@ def pkummd(
 
 
 def greedy(
-    truth: Sequence[Interval], proposals: Sequence[Interval], theta: float, videos: Iterable[str]
+    truth: Sequence[ActionInterval],
+    proposals: Sequence[ActionInterval],
+    theta: float,
+    videos: Iterable[str],
 ) -> Scores:
     """ap, map_action and map_video with one-to-one matching and precision read at the rank, as
     ActivityNet and THUMOS do.
@@ -107,8 +110,8 @@ def greedy(
 
 def means(
     protocol: Protocol,
-    truth: Sequence[Interval],
-    proposals: Sequence[Interval],
+    truth: Sequence[ActionInterval],
+    proposals: Sequence[ActionInterval],
     theta: float,
     videos: Iterable[str],
     labels: Iterable[int],
@@ -126,7 +129,9 @@ def means(
     return {"map_action": mean("label", list(labels)), "map_video": mean("video", list(videos))}
 
 
-def pkummd_f1(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
+def pkummd_f1(
+    truth: Sequence[ActionInterval], proposals: Sequence[ActionInterval], theta: float
+) -> float:
     """Harmonic mean of precision and recall of all proposals; 0 if nothing matches, where the
     script divides by zero.
     """
@@ -135,7 +140,9 @@ def pkummd_f1(truth: Sequence[Interval], proposals: Sequence[Interval], theta: f
     return 2 * precision * recall / (precision + recall) if found else 0.0
 
 
-def pkummd_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
+def pkummd_ap(
+    truth: Sequence[ActionInterval], proposals: Sequence[ActionInterval], theta: float
+) -> float:
     """PKU-MMD's average precision: drop the proposals one by one, least confident first, and
     integrate over recall.
 
@@ -166,7 +173,9 @@ def pkummd_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: f
     return score
 
 
-def greedy_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> float:
+def greedy_ap(
+    truth: Sequence[ActionInterval], proposals: Sequence[ActionInterval], theta: float
+) -> float:
     """The usual average precision: most confident first, each takes the free ground truth it
     overlaps most, the rest are false.
 
@@ -202,12 +211,14 @@ def greedy_ap(truth: Sequence[Interval], proposals: Sequence[Interval], theta: f
     )
 
 
-def tied(proposals: Iterable[Interval]) -> int:
+def tied(proposals: Iterable[ActionInterval]) -> int:
     """How many proposals share their confidence with another."""
     return sum(count for count in Counter(p.confidence for p in proposals).values() if count > 1)
 
 
-def _taken(truth: Sequence[Interval], proposals: Sequence[Interval], theta: float) -> list[Match]:
+def _taken(
+    truth: Sequence[ActionInterval], proposals: Sequence[ActionInterval], theta: float
+) -> list[Match]:
     """What each proposal takes by itself: the ground truth of most overlap, of equals the later
     one, if that is >= theta.
     """
@@ -219,11 +230,11 @@ def _taken(truth: Sequence[Interval], proposals: Sequence[Interval], theta: floa
     return [Match(i, o) if o >= theta else Match(-1, 0.0) for o, i in best]
 
 
-def _span(i: Interval) -> tuple[float, float]:
+def _span(i: ActionInterval) -> tuple[float, float]:
     return i.start, i.end
 
 
-def _by(field: str, intervals: Iterable[Interval]) -> dict[str | int, list[Interval]]:
+def _by(field: str, intervals: Iterable[ActionInterval]) -> dict[str | int, list[ActionInterval]]:
     """Intervals by video or by label; an empty list for any other."""
     groups = defaultdict(list)
     for interval in intervals:
@@ -231,7 +242,9 @@ def _by(field: str, intervals: Iterable[Interval]) -> dict[str | int, list[Inter
     return groups
 
 
-def _by_place(intervals: Iterable[Interval]) -> dict[tuple[str, int], list[tuple[int, Interval]]]:
+def _by_place(
+    intervals: Iterable[ActionInterval],
+) -> dict[tuple[str, int], list[tuple[int, ActionInterval]]]:
     """Numbered intervals by video and label: only there can a proposal match."""
     groups = defaultdict(list)
     for i, interval in enumerate(intervals):

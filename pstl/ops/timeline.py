@@ -19,14 +19,14 @@ def window_starts(total: int, window: int, stride: int) -> Tensor:
     return starts if starts[-1] == last else torch.cat([starts, torch.tensor([last])])
 
 
-def spread(scores: Tensor, at: Tensor, frames: int) -> Tensor:
+def rows_to_frames(scores: Tensor, at: Tensor, frames: int) -> Tensor:
     """Linear interpolation of rows to frames.
 
     Before the first and behind the last row their scores stay.
 
     scores: (n, R, C).   at: (R,) rising, the frame each row is about.   Returns: (n, frames, C).
 
-    >>> spread(torch.tensor([[[0.], [4.]]]), torch.tensor([1., 3.]), 5).flatten().tolist()
+    >>> rows_to_frames(torch.tensor([[[0.], [4.]]]), torch.tensor([1., 3.]), 5).flatten().tolist()
     [0.0, 0.0, 2.0, 4.0, 4.0]
     """
     if len(at) == 1:

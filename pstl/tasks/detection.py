@@ -1,10 +1,12 @@
-"""Temporal action detection: scores of sliding windows, averaged where they overlap, become
-intervals with a label and a confidence.
+"""Temporal action detection.
+
+Scores of sliding windows, averaged where they overlap, become intervals with a label and a
+confidence.
 """
 
 from collections.abc import Callable
 from itertools import product
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -15,50 +17,34 @@ from torch import Generator, Tensor, nn
 from pstl.config import Count, Frozen, TrainSettings
 from pstl.contracts import Batch, Losses, NotApplicable, Recording, Result, Task
 from pstl.encoding import windows
-from pstl.encoding.heads import (
-    FeatureRows,
-    Head,
-    TunedEncoder,
-    cached,
-    outputs_of,
-)
+from pstl.encoding.heads import FeatureRows, Head, TunedEncoder, cached, outputs_of
 from pstl.encoding.recorded import Recorded
-from pstl.metrics.detection import Interval, greedy, pkummd
-from pstl.metrics.metric import Metric
+from pstl.metrics.detection import ActionInterval, greedy
 from pstl.ops.finite import check_rows
-from pstl.ops.timeline import overlap_mean, runs, smooth, spread
+from pstl.ops.timeline import overlap_mean, rows_to_frames
 from pstl.rng import numpy_generator, torch_generator
-
-METRICS = (
-    Metric("f1"),
-    Metric("ap"),
-    Metric(
-        "map_action",
-        title="Detection: mean average precision over actions by PKU-MMD's protocol at overlap 0.5, "
-        "in percent",
-    ),
-    Metric("map_video"),
-    Metric("ap_2d"),
-    Metric("greedy_ap"),
-    Metric("greedy_map_action"),
-    Metric("greedy_map_video"),
-    Metric("map_action_{}", over="overlap"),
-    Metric("map_video_{}", over="overlap"),
-    Metric("greedy_map_action_{}", over="overlap"),
-    Metric("greedy_map_video_{}", over="overlap"),
-    Metric("frame_accuracy"),
-    Metric("proposals"),
-    Metric("smoothing"),
-    Metric("least"),
+from pstl.tasks._intervals import (
+    METRICS,
+    PostProcessing,
+    Scores,
+    all_intervals,
+    frame_accuracy,
+    ground_truth,
+    interval_metrics,
+    schedule_scores,
+    timeline,
 )
+
 DRAWN = 2  # test recordings kept for the report
 
-Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities, 0 is background
+# Training and test recordings, name of the training -> scores of the latter.
+Scorer = Callable[[np.ndarray, np.ndarray, str], Scores]
 
 
 class Training(TrainSettings):
-    """Adam and cosine, as in PSTL's linear probe (PSTL spec 8); the batch is smaller, because a
-    window has many rows.
+    """Adam and cosine, as in PSTL's linear probe (PSTL spec 8).
+
+    The batch is smaller, because a window has many rows.
     """
 
     epochs: int = Field(60, ge=1)
@@ -67,43 +53,26 @@ class Training(TrainSettings):
 
 
 class Config(Frozen):
-    """Nobody's protocol: Hi-TRS's own was not published (Hi-TRS spec 8).
+    """Our own protocol: Hi-TRS's was not published (Hi-TRS spec 8).
 
     What is tuned is chosen on training recordings only.
     """
 
-    # a linear layer on frozen, standardised feature rows, or the encoder with it
-
+    # A linear layer on frozen, standardised feature rows, or the encoder with it.
     tune: Literal["head", "all"] = "head"
     window: int = Field(64, ge=2)  # frames
     stride: int = Field(16, ge=1)  # frames between windows, in training and in test
-    background: float = Field(
-        1.0, gt=0
-    )  # weight of background frames in the loss: most frames are background
+    # Weight of background frames in the loss: most frames are background.
+    background: float = Field(1.0, gt=0)
     train: Training = Training.model_validate({})
     thetas: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.3, 0.5, 0.7)
-    theta: float = Field(
-        0.5, gt=0, le=1
-    )  # of the metrics without a threshold in their name, and of what is chosen
-    held_out: float = Field(
-        0.3, gt=0, lt=1
-    )  # share of the training performers on whom smoothing and least length are chosen
+    # Overlap of the metrics without one in their name, and of what is chosen.
+    theta: float = Field(0.5, gt=0, le=1)
+    # Share of the training performers on whom smoothing and least length are chosen.
+    held_out: float = Field(0.3, gt=0, lt=1)
     smoothing: tuple[Count, ...] = Field((1, 5, 9, 15), min_length=1)  # frames, odd
-    least: tuple[Count, ...] = Field(
-        (1, 4, 8, 12), min_length=1
-    )  # frames of the shortest interval kept
-
-
-class Post(NamedTuple):
-    """From scores to intervals: frames of the moving average, frames of the shortest interval."""
-
-    smoothing: int
-    least: int
-
-
-Scorer = Callable[
-    [np.ndarray, np.ndarray, str], Scores
-]  # training and test recordings, name of the training -> scores of the latter
+    # Frames of the shortest interval kept.
+    least: tuple[Count, ...] = Field((1, 4, 8, 12), min_length=1)
 
 
 class Detection(Task[Recorded, Config]):
@@ -113,219 +82,133 @@ class Detection(Task[Recorded, Config]):
     settings = Config
     metrics = METRICS
 
-    def run(self, world: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
-        """PKU-MMD's f1, ap, map_action, map_video and ap_2d, the same with one-to-one matching as
-        greedy_*, in percent, and frame_accuracy.
+    def run(self, inputs: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
+        """PKU-MMD's metrics, the same with one-to-one matching as greedy_*, and frame_accuracy.
 
-        Metrics of other overlaps than cfg.theta end in it. The setting `training schedule` is a
-        baseline that sees no joint.
+        In percent. Metrics of other overlaps than cfg.theta end in it. The setting `training
+        schedule` is a baseline that sees no joint.
         Raises: NotApplicable for an encoder without weights, if it is to be tuned.
         """
-        if cfg.tune == "all" and not any(p.requires_grad for p in world.encoder.parameters()):
+        if cfg.tune == "all" and not any(p.requires_grad for p in inputs.encoder.parameters()):
             raise NotApplicable("this encoder has no weights to tune")
+        classes = inputs.store.spec.classes
 
-        def score(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
-            return window_scores(world, cfg, train, test, what)
+        def by_encoder(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+            return window_scores(inputs, cfg, train, test, what)
 
-        def schedule(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+        def by_schedule(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
             return schedule_scores(
-                [world.store[i] for i in train],
-                [world.store[i] for i in test],
-                len(world.store.spec.classes),
+                _recordings(inputs, train), _recordings(inputs, test), len(classes)
             )
 
-        (metrics, found), (baseline, _) = detect(world, cfg, score), detect(world, cfg, schedule)
-        world.done()
-        shown = [
-            timeline(world.store[i], found, world.store.spec.classes) for i in world.test[:DRAWN]
-        ]
+        metrics, proposals = detect(inputs, cfg, by_encoder)
+        baseline, _ = detect(inputs, cfg, by_schedule)
+        inputs.done()
+        shown = _recordings(inputs, inputs.test[:DRAWN])
         return Result(
             metrics,
             f"tune={cfg.tune}",
             others={"baseline=training schedule": baseline},
-            timelines=shown,
+            timelines=[timeline(recording, proposals, classes) for recording in shown],
         )
 
 
-def timeline(
-    recording: Recording, found: list[Interval], classes: tuple[str, ...]
-) -> dict[str, Any]:
-    """What was found in one recording beside what is there, in frames from its start, classes from
-    0: for the report.
-    """
-    at = recording.times
-    own = [p for p in found if p.video == recording.clip.name]
-    spans = np.searchsorted(at, [[p.start, p.end] for p in own] or np.zeros((0, 2))).tolist()
-    truth = np.searchsorted(
-        at, [[start, end] for _, start, end in recording.actions] or np.zeros((0, 2))
-    ).tolist()
-    return {
-        "name": recording.clip.name, "frames": len(at), "classes": list(classes),
-        "truth": [[*span, label] for span, (label, _, _) in zip(truth, recording.actions, strict=True)],
-        "found": [[*span, p.label - 1, p.confidence] for span, p in zip(spans, own, strict=True)],
-    }  # fmt: skip
+def detect(
+    inputs: Recorded, cfg: Config, score: Scorer
+) -> tuple[dict[str, float], list[ActionInterval]]:
+    """Metrics and intervals of the test recordings.
 
-
-def detect(world: Recorded, cfg: Config, score: Scorer) -> tuple[dict[str, float], list[Interval]]:
-    """Choose the post-processing on held-out training recordings, then score the test recordings
-    with all of training.
+    The post-processing is chosen on held-out training recordings; then all of training is used.
     """
-    fit, held = hold_out(world, cfg)
-    post = choose(cfg, score(fit, held, "held out"), [world.store[i] for i in held])
-    tests = [world.store[i] for i in world.test]
-    scores = score(world.train, world.test, "all of training")
-    found = [p for s, r in zip(scores, tests, strict=True) for p in intervals(s, r, post)]
-    right = [
-        (smooth(s, post.smoothing).argmax(1).cpu().numpy() == r.labels() + 1)
-        for s, r in zip(scores, tests, strict=True)
-    ]
+    fit, held = hold_out(inputs, cfg)
+    post = choose(cfg, score(fit, held, "held out"), _recordings(inputs, held))
+    tests = _recordings(inputs, inputs.test)
+    scores = score(inputs.train, inputs.test, "all of training")
+    proposals = all_intervals(scores, tests, post)
+    classes = len(inputs.store.spec.classes)
     metrics = {
-        **measures(cfg, tests, found, len(world.store.spec.classes)),
-        "frame_accuracy": 100 * float(np.concatenate(right).mean()),
-        "proposals": len(found),
+        **interval_metrics(tests, proposals, classes, cfg.theta, cfg.thetas),
+        "frame_accuracy": frame_accuracy(scores, tests, post),
+        "proposals": len(proposals),
         "smoothing": post.smoothing,
         "least": post.least,
     }
-    return metrics, found
+    return metrics, proposals
 
 
-def hold_out(world: Recorded, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Training recordings in two parts, by performer if there are several; of a single recording
-    both parts are it.
+def hold_out(inputs: Recorded, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Training recordings in two parts, by performer if there are several.
+
+    Of a single recording both parts are it.
     """
-    subjects = np.array([world.store[i].clip.subject for i in world.train])
-    group = subjects if len(set(subjects.tolist())) > 1 else np.arange(len(subjects))
+    subjects = np.array([recording.clip.subject for recording in _recordings(inputs, inputs.train)])
+    group = subjects if len(np.unique(subjects)) > 1 else np.arange(len(subjects))
     names = np.unique(group)
     if len(names) == 1:
-        return world.train, world.train
+        return inputs.train, inputs.train
     count = min(len(names) - 1, max(1, round(cfg.held_out * len(names))))
-    chosen = numpy_generator(0, "held out").permutation(names)[
-        :count
-    ]  # of all seeds the same: seeds differ in training only
+    # Of all seeds the same: seeds differ in training only.
+    chosen = numpy_generator(0, "held out").permutation(names)[:count]
     held = np.isin(group, chosen)
-    return world.train[~held], world.train[held]
+    return inputs.train[~held], inputs.train[held]
 
 
-def choose(cfg: Config, scores: Scores, recordings: list[Recording]) -> Post:
-    """The candidate with the best mean of greedy average precision over classes; of equals the
-    first.
+def choose(cfg: Config, scores: Scores, recordings: list[Recording]) -> PostProcessing:
+    """The candidate with the best mean of greedy average precision over classes.
+
+    Of equals the first.
     """
-    truth, videos = ground_truth(recordings), [r.clip.name for r in recordings]
+    truth, videos = ground_truth(recordings), [recording.clip.name for recording in recordings]
 
-    def worth(post: Post) -> float:
-        found = [p for s, r in zip(scores, recordings, strict=True) for p in intervals(s, r, post)]
-        return greedy(truth, found, cfg.theta, videos)["map_action"]
+    def precision(post: PostProcessing) -> float:
+        proposals = all_intervals(scores, recordings, post)
+        return greedy(truth, proposals, cfg.theta, videos)["map_action"]
 
-    return max((Post(*pair) for pair in product(cfg.smoothing, cfg.least)), key=worth)
-
-
-def intervals(scores: Tensor, recording: Recording, post: Post) -> list[Interval]:
-    """Runs of frames with one most probable action; confidence is its mean probability over the
-    run.
-
-    scores: (T, 1 + classes).   Ends are times of frames, labels from 1.
-    """
-    smoothed = smooth(scores, post.smoothing).cpu()
-    total = torch.cat([smoothed.new_zeros(1, smoothed.shape[1]), smoothed.cumsum(0)])
-    found = []
-    for label, first, last in runs(smoothed.argmax(1)).tolist():
-        if label and last - first + 1 >= post.least:
-            confidence = float(total[last + 1, label] - total[first, label]) / (last - first + 1)
-            found.append(
-                Interval(
-                    recording.clip.name,
-                    label,
-                    float(recording.times[first]),
-                    float(recording.times[last]),
-                    confidence,
-                )
-            )
-    return found
+    candidates = [PostProcessing(*pair) for pair in product(cfg.smoothing, cfg.least)]
+    return max(candidates, key=precision)
 
 
-def ground_truth(recordings: list[Recording]) -> list[Interval]:
-    """Labelled intervals as they stand in the data set, labels from 1."""
-    return [
-        Interval(r.clip.name, label + 1, start, end)
-        for r in recordings
-        for label, start, end in r.actions
-    ]
-
-
-def measures(
-    cfg: Config, recordings: list[Recording], found: list[Interval], classes: int
-) -> dict[str, float]:
-    """Both protocols, in percent: everything at cfg.theta, without it in the name, and the means
-    over actions and videos at the others.
-    """
-    truth, videos = ground_truth(recordings), [r.clip.name for r in recordings]
-    metrics: dict[str, float] = {}
-    for theta in dict.fromkeys((cfg.theta, *cfg.thetas)):
-        end = "" if theta == cfg.theta else f"_{theta:g}"
-        both = pkummd(truth, found, theta, videos, classes) | {
-            f"greedy_{k}": v for k, v in greedy(truth, found, theta, videos).items()
-        }
-        metrics |= {
-            f"{name}{end}": 100 * value for name, value in both.items() if not end or "map" in name
-        }
-    return metrics
-
-
-def schedule_scores(train: list[Recording], test: list[Recording], classes: int) -> Scores:
-    """What the training recordings were doing at the same share of their time: a baseline for data
-    whose actions come in one order.
-    """
-    share = [(r.times - r.times[0]) / max(r.times[-1] - r.times[0], 1e-9) for r in train]
-    scores = []
-    for recording in test:
-        at = (recording.times - recording.times[0]) / max(
-            recording.times[-1] - recording.times[0], 1e-9
-        )
-        nearest = [np.abs(s[None] - at[:, None]).argmin(1) for s in share]
-        shown = [
-            np.eye(classes + 1)[r.labels()[i] + 1] for r, i in zip(train, nearest, strict=True)
-        ]
-        scores.append(torch.from_numpy(np.mean(shown, axis=0)))
-    return scores
+def _recordings(inputs: Recorded, numbers: np.ndarray) -> list[Recording]:
+    return [inputs.store[number] for number in numbers]
 
 
 def window_scores(
-    world: Recorded, cfg: Config, train: np.ndarray, test: np.ndarray, what: str
+    inputs: Recorded, cfg: Config, train: np.ndarray, test: np.ndarray, what: str
 ) -> Scores:
     """Train on the windows of some recordings, score the frames of others."""
-    spec = world.store.spec
-    train_windows, test_windows = (_windows_of(world, cfg, side) for side in (train, test))
-    clips, shown = world.clips(train_windows.data, labelled=True), world.clips(test_windows.data)
-    encoder = world.copy()
-    world.renew(encoder, clips)
+    spec = inputs.store.spec
+    train_windows, test_windows = (_windows_of(inputs, cfg, side) for side in (train, test))
+    clips, shown = inputs.clips(train_windows.data, labelled=True), inputs.clips(test_windows.data)
+    encoder = inputs.copy()
+    inputs.renew(encoder, clips)
     with torch.inference_mode():
         x, length, _ = clips.take(torch.arange(1))
-        rows, width = windows.encode(world.card, encoder, x, length).frames.shape[1:]
-    at = windows.row_times(world.card, encoder, cfg.window, clips.x.shape[2], rows)
-    head = FrameClassifier(width, at, len(spec.classes), cfg.background, world.run.seed)
-    detector = TunedEncoder(encoder, world.card, head, width, "frames").to(world.device)
+        rows, width = windows.encode(inputs.card, encoder, x, length).frames.shape[1:]
+    at = windows.row_times(inputs.card, encoder, cfg.window, clips.x.shape[2], rows)
+    head = FrameClassifier(width, at, len(spec.classes), cfg.background, inputs.run.seed)
+    detector = TunedEncoder(encoder, inputs.card, head, width, "frames").to(inputs.device)
     if cfg.tune == "all":
-        world.fit(detector, clips, cfg.train, what)
-        world.renew(encoder, clips)
+        inputs.fit(detector, clips, cfg.train, what)
+        inputs.renew(encoder, clips)
         detector.renew(clips)
         scores = outputs_of(detector, shown)
     else:
         sides = cached(detector.rows, clips), cached(detector.rows, shown)
         features = detector.standard.standardised(*sides)
-        train_rows = FeatureRows(features[0], train_windows.data.y, world.device)
-        test_rows = FeatureRows(features[1], test_windows.data.y, world.device)
-        world.fit(head, train_rows, cfg.train, what)
+        train_rows = FeatureRows(features[0], train_windows.data.y, inputs.device)
+        test_rows = FeatureRows(features[1], test_windows.data.y, inputs.device)
+        inputs.fit(head, train_rows, cfg.train, what)
         scores = outputs_of(head, test_rows)
     probabilities = scores.softmax(2)
     check_rows(probabilities.cpu().numpy(), "scores of the test windows", shown.name)
     return _frames(probabilities, head.at, test_windows)
 
 
-def _windows_of(world: Recorded, cfg: Config, recordings: np.ndarray) -> windows.Windows:
+def _windows_of(inputs: Recorded, cfg: Config, recordings: np.ndarray) -> windows.Windows:
     """Windows of some recordings, by their numbers."""
-    spec = world.store.spec
-    chosen = [world.store[i] for i in recordings]
-    return windows.cut(chosen, cfg.window, cfg.stride, world.card, spec.skeleton, spec.people)
+    spec = inputs.store.spec
+    chosen = _recordings(inputs, recordings)
+    return windows.cut(chosen, cfg.window, cfg.stride, inputs.card, spec.skeleton, spec.people)
 
 
 class FrameClassifier(Head):
@@ -362,7 +245,7 @@ def _frames(rows: Tensor, at: Tensor, cuts: windows.Windows) -> Scores:
 
     Rows (n, R, 1 + classes) become frames, then the mean is taken over windows that overlap.
     """
-    frames, start = spread(rows, at, cuts.frames), torch.from_numpy(cuts.start)
+    frames, start = rows_to_frames(rows, at, cuts.frames), torch.from_numpy(cuts.start)
     recording = torch.from_numpy(cuts.recording)
     scores = []
     for number, total in enumerate(cuts.total):

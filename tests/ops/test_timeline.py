@@ -5,7 +5,7 @@ import doctest
 import torch
 
 from pstl.ops import timeline
-from pstl.ops.timeline import overlap_mean, runs, smooth, spread, window_starts
+from pstl.ops.timeline import overlap_mean, rows_to_frames, runs, smooth, window_starts
 
 
 def test_examples_hold():
@@ -26,7 +26,7 @@ def test_rows_on_a_line_give_frames_on_that_line():
     """Interpolation must know where rows stand: half a row of shift moves every boundary."""
     at = torch.tensor([0.5, 4.0, 9.0, 11.0])
     line = 2 * at - 3
-    frames = spread(line[None, :, None], at, 12)[0, :, 0]
+    frames = rows_to_frames(line[None, :, None], at, 12)[0, :, 0]
     expected = 2 * torch.arange(12.0).clamp(0.5, 11) - 3
     torch.testing.assert_close(frames, expected)
 

@@ -13,10 +13,11 @@ from pstl.contracts import Clip, NotApplicable, Recording
 from pstl.data.datasets import utkinect
 from pstl.data.recordings import write_recordings
 from pstl.encoding.recorded import open_recorded
-from pstl.metrics.detection import Interval
+from pstl.metrics.detection import ActionInterval
 from pstl.skeletons import load
 from pstl.tasks import detection
-from pstl.tasks.detection import Config, Post, intervals
+from pstl.tasks._intervals import PostProcessing, intervals, timeline
+from pstl.tasks.detection import Config
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -167,13 +168,13 @@ def test_intervals_are_in_the_recordings_own_time():
         ]
     )
     clip = Recording(Clip("v", -1, np.zeros((6, J, 1, 3), np.float32)), times, ())
-    found = intervals(scores, clip, Post(1, 1))
+    found = intervals(scores, clip, PostProcessing(1, 1))
     assert [(p.video, p.label, p.start, p.end) for p in found] == [
         ("v", 1, 2.0, 4.0),
         ("v", 2, 12.0, 12.0),
     ]
     assert [p.confidence for p in found] == pytest.approx([0.7, 0.7])
-    assert [p.label for p in intervals(scores, clip, Post(1, 2))] == [1]
+    assert [p.label for p in intervals(scores, clip, PostProcessing(1, 2))] == [1]
 
 
 def test_timelines_show_one_recording_in_its_own_frames() -> None:
@@ -183,6 +184,9 @@ def test_timelines_show_one_recording_in_its_own_frames() -> None:
     times = np.array([100.0, 110.0, 120.0, 130.0, 140.0])
     clip = Clip("s01", -1, np.zeros((5, 20, 1, 3), np.float32))
     watched = Recording(clip, times, ((1, 110.0, 130.0),))
-    found = [Interval("s01", 2, 120.0, 140.0, 0.5), Interval("s02", 1, 100.0, 110.0, 0.9)]
-    shown = detection.timeline(watched, found, ("walk", "sit"))
+    found = [
+        ActionInterval("s01", 2, 120.0, 140.0, 0.5),
+        ActionInterval("s02", 1, 100.0, 110.0, 0.9),
+    ]
+    shown = timeline(watched, found, ("walk", "sit"))
     assert (shown["frames"], shown["truth"], shown["found"]) == (5, [[1, 3, 1]], [[2, 4, 1, 0.5]])

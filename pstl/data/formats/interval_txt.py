@@ -7,7 +7,7 @@ from pathlib import Path
 from pstl.data import reading
 from pstl.errors import UserError
 from pstl.files import Kind, write_text
-from pstl.metrics.detection import Interval
+from pstl.metrics.detection import ActionInterval
 
 INTERVALS = Kind(
     "text of numbers, one line 'label,start,end,confidence' per action",
@@ -17,7 +17,7 @@ MOST = 50_000  # intervals of a video: what is beyond is a mistake, and would fi
 LARGEST = 16 << 20  # bytes
 
 
-def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[Interval]]:
+def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[ActionInterval]]:
     """Video -> its intervals, by name; a video is a file name without its ending, hidden files are
     left out.
 
@@ -27,7 +27,7 @@ def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[
     """
     if not Path(folder).is_dir():
         raise UserError(f"{folder}: no such folder, expected one with a file per video")
-    videos: dict[str, list[Interval]] = {}
+    videos: dict[str, list[ActionInterval]] = {}
     for path in sorted(Path(folder).iterdir()):
         if not path.name.startswith("."):
             if path.stem in videos:
@@ -40,7 +40,7 @@ def read_folder(folder: str | Path, confidences: bool = True) -> dict[str, list[
     return videos
 
 
-def read(path: str | Path, confidences: bool = True) -> list[Interval]:
+def read(path: str | Path, confidences: bool = True) -> list[ActionInterval]:
     """Intervals of one file, at most MOST; separators are commas, blanks or both, blank lines are
     skipped."""
     data = reading.content(path, INTERVALS)
@@ -57,7 +57,7 @@ def read(path: str | Path, confidences: bool = True) -> list[Interval]:
     return intervals
 
 
-def write(path: str | Path, intervals: Iterable[Interval]) -> None:
+def write(path: str | Path, intervals: Iterable[ActionInterval]) -> None:
     """Write one video's intervals; confidences with seventeen digits, so that reading gives the
     same numbers."""
     write_text(
@@ -66,7 +66,7 @@ def write(path: str | Path, intervals: Iterable[Interval]) -> None:
     )
 
 
-def _interval(video: str, line: str, where: str, confidences: bool) -> Interval:
+def _interval(video: str, line: str, where: str, confidences: bool) -> ActionInterval:
     row = reading.fields(line, ", \t")
     if len(row) not in ((4,) if confidences else (3, 4)):
         raise UserError(f"{where}: {len(row)} values, expected label,start,end,confidence")
@@ -81,4 +81,4 @@ def _interval(video: str, line: str, where: str, confidences: bool) -> Interval:
             f"{where}: {','.join(row)[:80]}: expected four numbers label,start,end,confidence; "
             "expected finite numbers and start <= end"
         )
-    return Interval(video, int(label), start, end, confidence)
+    return ActionInterval(video, int(label), start, end, confidence)

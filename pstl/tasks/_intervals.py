@@ -1,0 +1,167 @@
+"""From scores of frames to labelled intervals in time, and how these are measured."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pstl.contracts import Recording
+from pstl.metrics.detection import ActionInterval, greedy, pkummd
+from pstl.metrics.metric import Metric
+from pstl.ops.timeline import runs, smooth
+
+METRICS = (
+    Metric("f1"),
+    Metric("ap"),
+    Metric(
+        "map_action",
+        title="Detection: mean average precision over actions by PKU-MMD's protocol at overlap "
+        "0.5, in percent",
+    ),
+    Metric("map_video"),
+    Metric("ap_2d"),
+    Metric("greedy_ap"),
+    Metric("greedy_map_action"),
+    Metric("greedy_map_video"),
+    Metric("map_action_{}", over="overlap"),
+    Metric("map_video_{}", over="overlap"),
+    Metric("greedy_map_action_{}", over="overlap"),
+    Metric("greedy_map_video_{}", over="overlap"),
+    Metric("frame_accuracy"),
+    Metric("proposals"),
+    Metric("smoothing"),
+    Metric("least"),
+)
+
+Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities, 0 is background
+
+
+class PostProcessing(NamedTuple):
+    """From scores to intervals: frames of the moving average, frames of the shortest interval."""
+
+    smoothing: int
+    least: int
+
+
+def intervals(scores: Tensor, recording: Recording, post: PostProcessing) -> list[ActionInterval]:
+    """Runs of frames with one most probable action.
+
+    Its mean probability over the run is the confidence.
+    scores: (T, 1 + classes).   Ends are times of frames, labels from 1.
+    """
+    smoothed = smooth(scores, post.smoothing).cpu()
+    total = torch.cat([smoothed.new_zeros(1, smoothed.shape[1]), smoothed.cumsum(0)])
+    name, times = recording.clip.name, recording.times
+    proposals = []
+    for label, first, last in runs(smoothed.argmax(1)).tolist():
+        frames = last - first + 1
+        if label and frames >= post.least:
+            confidence = float(total[last + 1, label] - total[first, label]) / frames
+            start, end = float(times[first]), float(times[last])
+            proposals.append(ActionInterval(name, label, start, end, confidence))
+    return proposals
+
+
+def all_intervals(
+    scores: Scores, recordings: Sequence[Recording], post: PostProcessing
+) -> list[ActionInterval]:
+    """intervals() of several recordings, one after the other."""
+    proposals = []
+    for of_frames, recording in zip(scores, recordings, strict=True):
+        proposals += intervals(of_frames, recording, post)
+    return proposals
+
+
+def ground_truth(recordings: Sequence[Recording]) -> list[ActionInterval]:
+    """Labelled intervals as they stand in the data set, labels from 1."""
+    truth = []
+    for recording in recordings:
+        for label, start, end in recording.actions:
+            truth.append(ActionInterval(recording.clip.name, label + 1, start, end))
+    return truth
+
+
+def frame_accuracy(scores: Scores, recordings: Sequence[Recording], post: PostProcessing) -> float:
+    """Percent of all frames whose most probable action, or none, is the true one."""
+    right = []
+    for of_frames, recording in zip(scores, recordings, strict=True):
+        predicted = smooth(of_frames, post.smoothing).argmax(1).cpu().numpy()
+        right.append(predicted == recording.labels() + 1)
+    return 100 * float(np.concatenate(right).mean())
+
+
+def interval_metrics(
+    recordings: Sequence[Recording],
+    proposals: list[ActionInterval],
+    classes: int,
+    theta: float,
+    thetas: Sequence[float],
+) -> dict[str, float]:
+    """Both protocols, in percent.
+
+    Everything at the overlap `theta`, without it in the name; at the other `thetas` the means over
+    actions and videos.
+    """
+    truth, videos = ground_truth(recordings), [recording.clip.name for recording in recordings]
+    metrics: dict[str, float] = {}
+    for overlap in dict.fromkeys((theta, *thetas)):
+        end = "" if overlap == theta else f"_{overlap:g}"
+        shares = pkummd(truth, proposals, overlap, videos, classes)
+        one_to_one = greedy(truth, proposals, overlap, videos)
+        shares |= {f"greedy_{name}": value for name, value in one_to_one.items()}
+        for name, value in shares.items():
+            if not end or "map" in name:
+                metrics[f"{name}{end}"] = 100 * value
+    return metrics
+
+
+def schedule_scores(train: Sequence[Recording], test: Sequence[Recording], classes: int) -> Scores:
+    """What the training recordings showed at the same share of their time.
+
+    A baseline for data whose actions come in one order.
+    """
+    one_hot = np.eye(classes + 1)
+    scores = []
+    for recording in test:
+        shown = []
+        for other in train:
+            apart = np.abs(share_of_time(other)[None] - share_of_time(recording)[:, None])
+            shown.append(one_hot[other.labels()[apart.argmin(1)] + 1])
+        scores.append(torch.from_numpy(np.mean(shown, axis=0)))
+    return scores
+
+
+def share_of_time(recording: Recording) -> np.ndarray:
+    """When each frame was recorded, from 0, the first, to 1, the last: (T,)."""
+    times = recording.times
+    share: np.ndarray = (times - times[0]) / max(times[-1] - times[0], 1e-9)
+    return share
+
+
+def timeline(
+    recording: Recording, proposals: list[ActionInterval], classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """What was proposed for one recording beside the truth, for the report.
+
+    In frames from its start, classes from 0.
+    """
+    times = recording.times
+    own = [proposal for proposal in proposals if proposal.video == recording.clip.name]
+    starts, ends = ([getattr(p, name) for p in own] for name in ("start", "end"))
+    first, last = np.searchsorted(times, starts).tolist(), np.searchsorted(times, ends).tolist()
+    shown = [
+        [start, end, proposal.label - 1, proposal.confidence]
+        for start, end, proposal in zip(first, last, own, strict=True)
+    ]
+    truth = []
+    for label, start, end in recording.actions:
+        truth.append([*np.searchsorted(times, [start, end]).tolist(), label])
+    return {
+        "name": recording.clip.name,
+        "frames": len(times),
+        "classes": list(classes),
+        "truth": truth,
+        "found": shown,
+    }
