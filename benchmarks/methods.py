@@ -1,4 +1,4 @@
-"""Speed and memory of every method at the paper's shapes, on the device at hand: one method per process, so that peaks are its own."""
+"""Speed and memory of every method at its paper's shapes, each in a process of its own."""
 
 import json
 import signal
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.processes import measured_apart
+from benchmarks.text import aligned
 from pstl.config import MethodSettings, Params, Run, validated
 from pstl.contracts import Clip
 from pstl.data.loader import Clips
@@ -33,6 +34,17 @@ from pstl.train.pretrain import build_method
 SKELETON = "kinect_v2"
 PEOPLE = 2
 CLASSES = 60
+FRAMES = (40, 120)  # of the shortest and of the longest clip; 80 on average
+COLUMNS = {
+    "method": "method",
+    "device": "device",
+    "batch": "batch_size",
+    "precision": "precision",
+    "train clips/s": "train_clips_per_second",
+    "encode clips/s": "encode_clips_per_second",
+    "peak MiB": "train_peak_mb",
+    "encoder params": "encoder_parameters",
+}
 
 
 def bench(
@@ -51,13 +63,13 @@ def bench(
     Raises: UserError for an unknown method, or one that does not fit into memory.
     """
     rows = []
-    for name in methods or _trained(params, suite):
-        section = _section(params, suite, name)
+    for name in methods or trained_methods(params, suite):
+        section = settings_of(params, suite, name)
         own_batch = section.train.batch_size
         if batch is not None:
             train = section.train.model_copy(update={"batch_size": batch})
             section = section.model_copy(update={"train": train})
-        row = _in_a_process_of_its_own(name, section, device, steps)
+        row = measured_alone(name, section, device, steps)
         rows.append({**row, "own_batch_size": own_batch, "suite": suite or ""})
     return rows
 
@@ -71,66 +83,55 @@ def measure(name: str, content: dict[str, Any], device_text: str, steps: int) ->
     section = MethodSettings.model_validate(content)
     section = section.model_copy(update={"train": chosen(section.train, device)})
     run = Run(suite="bench", dataset="ntu60", split="xsub", method=name, stream="joint", seed=0)
-    data = _array(section)
-    card = _card(section, data)
+    data = clips_of(section)
+    card = card_of(section, data)
     method = build_method(run, section, card, CLASSES).to(device)
-    encode_rate = _encode_rate(card, method, Clips(data, np.arange(len(data.x)), device), steps)
-    train_rate, items_per_clip = _train_rate(method, data, section, device, steps)
+    clips = Clips(data, np.arange(len(data.x)), device)
+    encoded = encode_rate(card, method, clips, steps)
+    trained, items_per_clip = train_rate(method, data, section, device, steps)
     return {
-        "method": name, "device": device_name(device), "batch_size": section.train.batch_size,
+        "method": name,
+        "device": device_name(device),
+        "batch_size": section.train.batch_size,
         "precision": section.train.precision,
-        "train_clips_per_second": train_rate, "items_per_clip": items_per_clip, "train_peak_mb": peak_memory(device),
-        "encode_clips_per_second": encode_rate,
-        "features": method.encoder.width, "encoder_parameters": sum(p.numel() for p in method.encoder.parameters()),
-        "parameters": sum(p.numel() for p in method.parameters()),
-        "threads": torch.get_num_threads(), "git": git_hash(), "versions": versions(),
-    }  # fmt: skip
+        "train_clips_per_second": trained,
+        "items_per_clip": items_per_clip,
+        "train_peak_mb": peak_memory(device),
+        "encode_clips_per_second": encoded,
+        "features": method.encoder.width,
+        "encoder_parameters": weights_of(method.encoder),
+        "parameters": weights_of(method),
+        "threads": torch.get_num_threads(),
+        "git": git_hash(),
+        "versions": versions(),
+    }
+
+
+def weights_of(module: torch.nn.Module) -> int:
+    """Number of its parameters."""
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Rows as aligned text."""
-    head = (
-        "method",
-        "device",
-        "batch",
-        "precision",
-        "train clips/s",
-        "encode clips/s",
-        "peak MiB",
-        "encoder params",
-    )
-    keys = (
-        "method",
-        "device",
-        "batch_size",
-        "precision",
-        "train_clips_per_second",
-        "encode_clips_per_second",
-        "train_peak_mb",
-        "encoder_parameters",
-    )
-    cells = [
-        [f"{row[k]:,.0f}" if isinstance(row[k], float | int) else row[k] for k in keys]
-        for row in rows
-    ]
-    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-    return "".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() + "\n"
-        for line in [list(head), *cells]
-    )
+    lines = [list(COLUMNS)]
+    for row in rows:
+        values = [row[name] for name in COLUMNS.values()]
+        lines.append([value if isinstance(value, str) else f"{value:,.0f}" for value in values])
+    return aligned(lines)
 
 
-def _trained(params: Params, suite: str | None) -> list[str]:
-    """Entries that train; of those that differ in their labels only, which is the same work, one."""
+def trained_methods(params: Params, suite: str | None) -> list[str]:
+    """Entries that train; of those that differ in their labels alone, the same work, one."""
     if suite is not None:
         used = dict.fromkeys(run.method for run in params.runs(suite))
         return [name for name in used if params.method(suite, name).train.epochs]
     variants = {name for name, entry in params.methods.items() if set(entry) == {"base", "labels"}}
     names = [name for name in params.methods if name not in variants]
-    return [name for name in names if _section(params, None, name).train.epochs]
+    return [name for name in names if settings_of(params, None, name).train.epochs]
 
 
-def _section(params: Params, suite: str | None, name: str) -> MethodSettings:
+def settings_of(params: Params, suite: str | None, name: str) -> MethodSettings:
     """Settings of a method: with a suite's changes, or as its paper has them."""
     if suite is not None:
         return params.method(suite, name)
@@ -139,58 +140,66 @@ def _section(params: Params, suite: str | None, name: str) -> MethodSettings:
     return papers.method("papers", name)
 
 
-def _in_a_process_of_its_own(
+def measured_alone(
     name: str, section: MethodSettings, device: torch.device, steps: int
 ) -> dict[str, Any]:
     """What `measure` gives, so that peak memory is the method's alone."""
     argument = [name, section.model_dump(mode="json"), str(device), steps]
     job = measured_apart("benchmarks.methods", argument)
     if job.returncode == -signal.SIGKILL:
-        raise UserError(
-            f"bench of {name} was killed, most likely for want of memory; try it in smaller batches: --batch-size N"
-        )
+        why = "most likely for want of memory; try it in smaller batches: --batch-size N"
+        raise UserError(f"bench of {name} was killed, {why}")
     if job.returncode:
-        raise UserError(
-            f"bench of {name} stopped with code {job.returncode}; its message stands above"
-        )
+        stopped = f"bench of {name} stopped with code {job.returncode}"
+        raise UserError(f"{stopped}; its message stands above")
     row: dict[str, Any] = json.loads(job.stdout.splitlines()[-1])
     return row
 
 
-def _card(section: MethodSettings, data: ArraySet) -> EncoderCard:
+def card_of(section: MethodSettings, data: ArraySet) -> EncoderCard:
     module = load_plugin("methods", section.method)
     cfg = validated(module.Config, section.settings, f"methods.{section.method}.settings")
     return EncoderCard(
-        method=section.method, settings=section.settings, encoder=section.encoder.model_dump(), recipe=section.recipe.model_dump(),
-        skeleton=SKELETON, people=PEOPLE, frames=module.Method.frames(cfg, data.x.shape[2]), stream="joint",
-    )  # fmt: skip
+        method=section.method,
+        settings=section.settings,
+        encoder=section.encoder.model_dump(),
+        recipe=section.recipe.model_dump(),
+        skeleton=SKELETON,
+        people=PEOPLE,
+        frames=module.Method.frames(cfg, data.x.shape[2]),
+        stream="joint",
+    )
 
 
-def _array(section: MethodSettings) -> ArraySet:
-    """Two batches of random walks as the method's recipe makes them: 40 to 120 frames (80 on average), every second one with one person."""
+def clips_of(section: MethodSettings) -> ArraySet:
+    """Two batches of random walks of FRAMES as the method's recipe makes them.
+
+    Every second one is of one person.
+    """
     recipe, n = load_recipe(section.recipe.name), 2 * section.train.batch_size
     rng = np.random.default_rng(0)
     skeleton, walks = load_skeleton(SKELETON), []
-    for i, frames in enumerate(rng.permutation(np.linspace(40, 120, n).astype(int))):
+    for i, frames in enumerate(rng.permutation(np.linspace(*FRAMES, n).astype(int))):
         walk = rng.normal(size=(frames, skeleton.joints, 2, 3)).cumsum(0).astype(np.float32)
         walk[:, :, 1] *= i % 2
         walks.append(Clip("S001C001P001R001A001", 0, walk))
     cfg = validated(recipe.Config, section.recipe.settings, "recipe")
     x, length = recipe.apply(walks, skeleton, PEOPLE, cfg)
     everything = np.arange(n)
-    return ArraySet(x, everything % 60, length, everything.astype(np.uint64), [], {}, {})
+    return ArraySet(x, everything % CLASSES, length, everything.astype(np.uint64), [], {}, {})
 
 
-def _train_rate(
+def train_rate(
     method: BaseMethod, data: ArraySet, section: MethodSettings, device: torch.device, steps: int
 ) -> tuple[float, float]:
-    """Clips per second of whole optimiser steps, one a batch, and items per clip: where items are bodies, as many as a clip has."""
+    """Clips per second of whole optimiser steps, one a batch, and items per clip.
+
+    Where items are bodies, a clip has as many as there are bodies in it.
+    """
     everything = np.arange(len(data.x))
-    known = (
-        None
-        if section.labels is None
-        else everything[: max(1, round(section.labels * len(everything)))]
-    )
+    labelled = None
+    if section.labels is not None:
+        labelled = everything[: max(1, round(section.labels * len(everything)))]
     clips = Clips(
         data,
         everything,
@@ -198,12 +207,12 @@ def _train_rate(
         True,
         method.wants.single_bodies,
         method.wants.shortest,
-        known,
+        labelled,
         section.labels,
     )
-    members = [
-        batches.of_epoch(clips, section.train, seed=0, epoch=step)[0] for step in range(steps + 1)
-    ]
+    members = []
+    for step in range(steps + 1):
+        members.append(batches.of_epoch(clips, section.train, seed=0, epoch=step)[0])
     method.train()
     if section.train.precision == "bf16":
         use_bf16(method)
@@ -211,41 +220,43 @@ def _train_rate(
     began = 0.0
     for step in range(steps + 1):
         if step == 1:
-            _wait(device)
+            wait(device)
             began = clock(device)
-        method(batches.make(clips, members[step]), torch_generator(0, "bench", step))[
-            "loss"
-        ].backward()
+        batch = batches.make(clips, members[step])
+        losses = method(batch, torch_generator(0, "bench", step))
+        losses["loss"].backward()
         update(method, optim, section.train, section.train.lr)
-    _wait(device)
+    wait(device)
     items_per_clip = len(clips) / len(data.x)
     return steps * size / (clock(device) - began) / items_per_clip, items_per_clip
 
 
 @torch.inference_mode()
-def _encode_rate(card: EncoderCard, method: BaseMethod, clips: Clips, steps: int) -> float:
+def encode_rate(card: EncoderCard, method: BaseMethod, clips: Clips, steps: int) -> float:
     """Clips per second of the frozen encoder."""
     method.eval()
     began, size = 0.0, len(clips) // 2
     for step in range(steps + 1):
         if step == 1:
-            _wait(clips.device)
+            wait(clips.device)
             began = clock(clips.device)
         x, length, _ = clips.take(torch.arange(size) + step % 2 * size)
         encode(card, method.encoder, x, length)
-    _wait(clips.device)
+    wait(clips.device)
     return steps * size / (clock(clips.device) - began)
 
 
 def clock(device: torch.device) -> float:
-    """Seconds. On one CPU thread those that the processor spent on this process: what else the machine does is not counted."""
-    return (
-        time.process_time()
-        if device.type == "cpu" and torch.get_num_threads() == 1
-        else time.perf_counter()
-    )
+    """Seconds until now.
+
+    On one CPU thread those that the processor spent on this process: what else the machine does is
+    not counted.
+    """
+    is_single = device.type == "cpu" and torch.get_num_threads() == 1
+    return time.process_time() if is_single else time.perf_counter()
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Until a GPU has done what it was asked for."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -122,7 +122,7 @@ def compared(task: str, features: FeatureSet) -> tuple[str, float]:
 
 
 def other_search() -> tuple[str, Callable[[FeatureSet], np.ndarray]]:
-    """Nearest neighbours in float32, inexact: faiss where it is installed, else a product and its largest entries."""
+    """Nearest neighbours in float32, inexact: faiss where it is installed, else a product."""
     try:
         import faiss
     except ImportError:

@@ -108,15 +108,15 @@ def test_bench_counts_clips_where_items_are_bodies():
     section = MethodSettings.model_validate(
         {"method": "hitrs", "recipe": "metres300", "encoder": encoder, "train": train}
     )
-    data = module._array(section)
+    data = module.clips_of(section)
     assert data.x.shape == (4, 3, 120, 25, 2)
     assert sorted(data.length.tolist()) == [40, 66, 93, 120]
     run = module.Run(
         suite="s", dataset="ntu60", split="xsub", method="hitrs", stream="joint", seed=0
     )
-    method, seen = build_method(run, section, module._card(section, data), 60), []
+    method, seen = build_method(run, section, module.card_of(section, data), 60), []
     method.register_forward_hook(lambda module, args, out: seen.append(args[0].x.shape))
-    rate, items_per_clip = module._train_rate(method, data, section, torch.device("cpu"), 1)
+    rate, items_per_clip = module.train_rate(method, data, section, torch.device("cpu"), 1)
     assert rate > 0
     assert items_per_clip == 1.5
     assert seen == [(2, 3, 120, 25, 1)] * 2

@@ -9,7 +9,7 @@ from pstl.ops import neighbours
 
 @pytest.mark.parametrize("task", list(bench_search.TASKS))
 def test_many_small_blocks_answer_as_a_plain_loop(task, monkeypatch):
-    """What is measured must be the exact answer: blocks of a few rows, and queries that stop in the middle of one."""
+    """What is measured must be the exact answer: small blocks, queries that end within one."""
     monkeypatch.setattr(neighbours, "BLOCK_ELEMENTS", 5000)
     features = bench_search.made_up(1100, 61)
     plain = bench_search.by_loop(features)

@@ -68,7 +68,7 @@ def test_no_method_of_the_tour_trains_slower_than_in_fp32(root):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for name in bench._trained(params, "builtin"):
+        for name in bench.trained_methods(params, "builtin"):
             section = params.method("builtin", name)
             if precision.chosen(section.train, CPU).precision == "bf16":
                 # a busy machine disturbs single ones.
