@@ -1,5 +1,6 @@
-"""Robustness: frozen features of clips that lost joints, body parts or frames, at the test alone or
-in the probe's training, too.
+"""Robustness: frozen features of clips that lost joints, body parts or frames.
+
+At the test alone, or in the probe's training, too.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Generator, Tensor
 
 from pstl.config import Frozen, validated
 from pstl.contracts import NotApplicable, Result, Task
@@ -33,46 +34,36 @@ OTHER_FEATURES = (
     "fewer joints give fewer features here, which a probe trained on whole clips cannot read"
 )
 
-
 ProbeName = Literal["linear", "probe", "knn"]
+Place = Literal["test", "both"]
 
 
 class Config(Frozen):
-    """Ours: of PSTL's own table only that it exists is known (PSTL spec 13).
+    """Our own protocol: of PSTL's own table only that it exists is known (PSTL spec 13).
 
     Joints are the recipe's: their absence does not disturb its centring and alignment. "deletion"
     takes joints out of the encoder's graph, as `embed --drop-joints` does, and is n/a for encoders
-    that cannot; of frames it takes what is left, stretched to the old length.
-    "zeros" puts joints or frames to the origin.
+    that cannot; of frames it takes what is left, stretched to the old length. "zeros" puts joints
+    or frames to the origin.
     """
 
-    joints: tuple[int, ...] = (
-        1,
-        3,
-        5,
-        8,
-        12,
-    )  # at random, the same for every clip and method of a seed; more of them include fewer
+    # At random, the same for every clip and method of a seed; more of them include fewer.
+    joints: tuple[int, ...] = (1, 3, 5, 8, 12)
     parts: bool = True  # each part of the skeleton's table
-    frames: tuple[float, ...] = Field(
-        (0.2, 0.4, 0.6)
-    )  # share of each clip's frames, at random, others for each clip
+    # Share of each clip's frames, at random, others for each clip.
+    frames: tuple[float, ...] = Field((0.2, 0.4, 0.6))
     by: tuple[Literal["deletion", "zeros"], ...] = ("deletion", "zeros")
-    probes: dict[ProbeName, dict[str, Any]] = {
-        "linear": {},
-        "knn": {},
-    }  # with the settings of these tasks
+    # With the settings of these tasks.
+    probes: dict[ProbeName, dict[str, Any]] = {"linear": {}, "knn": {}}
 
     @model_validator(mode="after")
     def _possible(self) -> "Config":
-        if not all(0 < share < 1 for share in self.frames) or not all(
-            count >= 1 for count in self.joints
-        ):
+        shares = all(0 < share < 1 for share in self.frames)
+        if not shares or not all(count >= 1 for count in self.joints):
             raise ValueError("frames are shares between 0 and 1, joints are counts from 1")
         if not self.probes or not self.by:
-            raise ValueError(
-                f"probes and by need at least one entry; probes are {', '.join(get_args(ProbeName))}"
-            )
+            known = ", ".join(get_args(ProbeName))
+            raise ValueError(f"probes and by need at least one entry; probes are {known}")
         for name, section in self.probes.items():
             validated(load_plugin("tasks", name).TASK.settings, section, f"probes.{name}")
         return self
@@ -94,9 +85,8 @@ class LostJoints(Task[Pretrained, Config]):
     settings = Config
     metrics = (TOP1,)
 
-    def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-        """top1, and top1_unseen where test clips are also in training, for every probe, loss, and
-        place of the loss.
+    def run(self, inputs: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+        """top1 for every probe, loss, and place of the loss.
 
         Settings: probe=<name>;in=<test or both>;by=<deletion or zeros>;<joints=count, part=name or
         frames=share>. `in=both`: the probe is trained on clips with the same loss. Nothing lost is
@@ -104,100 +94,85 @@ class LostJoints(Task[Pretrained, Config]):
         Raises: NotApplicable if joints are to be deleted, nothing else is asked for, and the
         encoder cannot.
         """
-        whole = world.features
-        assert whole is not None  # promised by needs
-        world.renew()
+        intact = inputs.features
+        assert intact is not None  # promised by needs
+        inputs.renew()
+        wanted = list(losses(inputs, cfg, seed))
+        probes = [probe_of(name, section, seed, device) for name, section in cfg.probes.items()]
+        without_loss = {probe.name: accuracy(probe, intact) for probe in probes}
         rows: dict[str, ClipMetrics] = {}
         without: dict[str, str] = {}
-        every, probes = (
-            list(losses(world, cfg, seed)),
-            {name: probe_of(name, section, seed, device) for name, section in cfg.probes.items()},
-        )
-        before = {name: accuracy(probe, whole) for name, probe in probes.items()}
         for by in cfg.by:
-            sides = {
-                loss.setting: encoded(world, loss, by, seed)
-                for loss in every
-                if possible(world, loss, by)
-            }
-            for (name, probe), place in product(probes.items(), ("test", "both")):
-                where = f"probe={name};in={place};by={by};"
-                found = (
-                    at_test(probe, whole, sides)
-                    if place == "test"
-                    else in_both(probe, whole, sides)
-                )
-                nothing = [
-                    kind
-                    for kind in ("joints", "frames")
-                    if any(setting.startswith(kind) for setting in found)
-                ]
-                rows |= {f"{where}{kind}=0": before[name] for kind in nothing} | {
-                    where + setting: m for setting, m in found.items()
-                }
-                missing = [loss.setting for loss in every if loss.setting not in found]
-                without |= {
-                    where + setting: OTHER_FEATURES if setting in sides else NO_DELETION
-                    for setting in missing
-                }
+            possible = [loss for loss in wanted if can_lose(inputs, loss, by)]
+            sides = {loss.setting: encoded(inputs, loss, by, seed) for loss in possible}
+            for probe, place in product(probes, get_args(Place)):
+                where = f"probe={probe.name};in={place};by={by};"
+                measured = measure(probe, intact, sides, place)
+                for kind in ("joints", "frames"):
+                    if any(setting.startswith(kind) for setting in measured):
+                        rows[f"{where}{kind}=0"] = without_loss[probe.name]
+                rows |= {where + setting: metrics for setting, metrics in measured.items()}
+                for loss in wanted:
+                    if loss.setting not in measured:
+                        reason = OTHER_FEATURES if loss.setting in sides else NO_DELETION
+                        without[where + loss.setting] = reason
         if not rows:
             raise NotApplicable(NO_DELETION)
         first = next(iter(rows))
         return Result(rows.pop(first), setting=first, others=rows, without=without)
 
 
-def losses(world: Pretrained, cfg: Config, seed: int) -> Iterator[Loss]:
+def losses(inputs: Pretrained, cfg: Config, seed: int) -> Iterator[Loss]:
     """What is lost, one after the other."""
-    skeleton = encoder_file.skeleton_of(world.card)
+    skeleton = encoder_file.skeleton_of(inputs.card)
     order = random_order(skeleton, seed)
-    yield from (
-        Loss(f"joints={count}", order[:count]) for count in cfg.joints if count < skeleton.joints
-    )
+    for count in cfg.joints:
+        if count < skeleton.joints:
+            yield Loss(f"joints={count}", order[:count])
     if cfg.parts:
-        yield from (Loss(f"part={name}", joints) for name, joints in skeleton.parts.items())
-    yield from (Loss(f"frames={share:g}", frames=share) for share in cfg.frames)
+        for name, joints in skeleton.parts.items():
+            yield Loss(f"part={name}", joints)
+    for share in cfg.frames:
+        yield Loss(f"frames={share:g}", frames=share)
 
 
-def possible(world: Pretrained, loss: Loss, by: str) -> bool:
+def can_lose(inputs: Pretrained, loss: Loss, by: str) -> bool:
     """Whether the encoder can take clips with this loss."""
-    return by == "zeros" or world.encoder.can_drop or not loss.joints
+    return by == "zeros" or inputs.encoder.can_drop or not loss.joints
 
 
 def random_order(skeleton: Skeleton, seed: int) -> tuple[int, ...]:
     """All joints in the order in which they are lost, for one seed."""
-    return tuple(
-        torch.randperm(skeleton.joints, generator=torch_generator(seed, "lost joints")).tolist()
-    )
+    rng = torch_generator(seed, "lost joints")
+    return tuple(torch.randperm(skeleton.joints, generator=rng).tolist())
 
 
-def encoded(world: Pretrained, loss: Loss, by: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def encoded(inputs: Pretrained, loss: Loss, by: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Features (N, D) of the training and of the test clips after one loss."""
-    train, test = (
-        encode_side(world, indices, loss, by, seed, number)
-        for number, indices in enumerate((world.train, world.test))
-    )
+    train = encode_side(inputs, inputs.train, loss, by, torch_generator(seed, "lost frames", 0))
+    test = encode_side(inputs, inputs.test, loss, by, torch_generator(seed, "lost frames", 1))
     return train, test
 
 
 @torch.inference_mode()
 def encode_side(
-    world: Pretrained, indices: np.ndarray, loss: Loss, by: str, seed: int, number: int
+    inputs: Pretrained, indices: np.ndarray, loss: Loss, by: str, rng: Generator
 ) -> np.ndarray:
-    """Features of some clips in file order; `number` tells the sides' frames that are lost apart."""
-    clips, rows = world.clips(indices), []
-    used = torch.cat(
-        [
-            frames_used(clips.take(torch.arange(p.start, p.stop))[0]).cpu()
-            for p in in_order(len(clips), BATCH)
-        ]
-    )
-    dropped = masks.random_frames(
-        used, clips.x.shape[2], loss.frames, torch_generator(seed, "lost frames", number)
-    )
+    """Features (N, D) of some clips in file order.
+
+    rng: draws the frames that each clip loses.
+    """
+    clips, rows = inputs.clips(indices), []
+    counts = []
+    for part in in_order(len(clips), BATCH):
+        x, _, _ = clips.take(torch.arange(part.start, part.stop))
+        counts.append(frames_used(x).cpu())
+    used = torch.cat(counts)
+    dropped = masks.random_frames(used, clips.x.shape[2], loss.frames, rng)
     for part in in_order(len(clips), BATCH):
         x, length, _ = clips.take(torch.arange(part.start, part.stop))
         x, drop = lose(x, loss, by, dropped[part].to(x.device), used[part].to(x.device))
-        rows.append(encode(world.card, world.encoder, x, length, drop).float().cpu())
+        rows.append(encode(inputs.card, inputs.encoder, x, length, drop).float().cpu())
     features = torch.cat(rows).numpy()
     check_rows(features, f"features without {loss.setting}", clips.name)
     return features
@@ -206,34 +181,36 @@ def encode_side(
 def lose(
     x: Tensor, loss: Loss, by: str, dropped: Tensor, used: Tensor
 ) -> tuple[Tensor, Tensor | None]:
-    """Clips after one loss, and the joints that the encoder is to delete.   x: (N, 3, T, V, M),
-    dropped: (N, T) bool, used: (N,).
+    """Clips after one loss, and the joints that the encoder is to delete.
+
+    x: (N, 3, T, V, M), dropped: (N, T) bool, used: (N,).   Returns: x's shape, (K,) or None.
     """
     joints = torch.tensor(sorted(loss.joints), dtype=torch.long, device=x.device)
     if by == "zeros":
-        lost = torch.zeros(len(x), x.shape[3], dtype=torch.bool, device=x.device).index_fill(
-            1, joints, True
-        )
-        return masks.zero_fill(x, lost, dropped), None
-    return (x, joints) if loss.joints else (masks.delete_frames(x, dropped, used), None)
+        lost = torch.zeros(len(x), x.shape[3], dtype=torch.bool, device=x.device)
+        return masks.zero_fill(x, lost.index_fill(1, joints, True), dropped), None
+    if loss.joints:
+        return x, joints
+    return masks.delete_frames(x, dropped, used), None
 
 
 def frames_used(x: Tensor) -> Tensor:
-    """Frames up to the last in which anything is not zero: what the recipe filled.   x: (N, C, T,
-    V, M).   Returns: (N,).
+    """Frames up to the last in which anything is not zero: what the recipe filled.
+
+    x: (N, C, T, V, M).   Returns: (N,).
     """
-    there = x.ne(0).any(4).any(3).any(1)  # (N, T)
-    return (there * torch.arange(1, x.shape[2] + 1, device=x.device)).amax(1)
+    filled = x.ne(0).any(4).any(3).any(1)  # (N, T)
+    return (filled * torch.arange(1, x.shape[2] + 1, device=x.device)).amax(1)
 
 
-Sides = dict[
-    str, tuple[np.ndarray, np.ndarray]
-]  # setting of a loss -> features of the training and of the test clips after it
+# Setting of a loss -> features of the training and of the test clips after it.
+Sides = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class Probe(NamedTuple):
     """A task on frozen features with its settings."""
 
+    name: str
     task: Task
     cfg: Frozen
     seed: int
@@ -246,59 +223,57 @@ class Probe(NamedTuple):
 def probe_of(name: str, section: dict[str, Any], seed: int, device: torch.device) -> Probe:
     """The task `name` with these settings of it."""
     task: Task = load_plugin("tasks", name).TASK
-    return Probe(task, validated(task.settings, section, f"probes.{name}"), seed, device)
+    cfg = validated(task.settings, section, f"probes.{name}")
+    return Probe(name, task, cfg, seed, device)
 
 
 def accuracy(probe: Probe, features: FeatureSet) -> ClipMetrics:
-    """Metrics of one probe trained and tested on these features."""
+    """top1 of one probe trained and tested on these features."""
     metrics = probe(features).metrics
-    return ClipMetrics(
-        {name: metrics[name] for name in ("top1", f"top1{UNSEEN}") if name in metrics}
-    )
+    return ClipMetrics({n: metrics[n] for n in ("top1", f"top1{UNSEEN}") if n in metrics})
 
 
-def in_both(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetrics]:
-    """One probe for each loss, trained and tested on clips with it."""
-    return {
-        setting: accuracy(probe, replace(whole, train=train, test=test))
-        for setting, (train, test) in sides.items()
-    }
+def measure(probe: Probe, intact: FeatureSet, sides: Sides, place: Place) -> dict[str, ClipMetrics]:
+    """top1 by setting of the loss, at the test alone or in the probe's training, too."""
+    if place == "test":
+        return at_test(probe, intact, sides)
+    both = {}
+    for setting, (train, test) in sides.items():
+        both[setting] = accuracy(probe, replace(intact, train=train, test=test))
+    return both
 
 
-def at_test(probe: Probe, whole: FeatureSet, sides: Sides) -> dict[str, ClipMetrics]:
-    """One probe, trained on the whole clips, on test clips with each loss; a probe that trains does
-    so once for all.
+def at_test(probe: Probe, intact: FeatureSet, sides: Sides) -> dict[str, ClipMetrics]:
+    """One probe, trained on intact clips, on test clips with each loss.
 
-    Losses that leave other features than the probe knows are left out.
+    A probe that trains does so once for all. Losses that leave other features than the probe knows
+    are left out.
     """
-    tests = {
-        setting: test
-        for setting, (_, test) in sides.items()
-        if test.shape[1] == whole.test.shape[1]
-    }
+    width = intact.test.shape[1]
+    tests = {setting: test for setting, (_, test) in sides.items() if test.shape[1] == width}
     if not tests:
         return {}
-    count = len(tests)
     stacked = replace(
-        whole,
+        intact,
         test=np.concatenate(list(tests.values())),
-        y_test=np.tile(whole.y_test, count),
-        unseen=np.tile(whole.unseen, count),
+        y_test=np.tile(intact.y_test, len(tests)),
+        unseen=np.tile(intact.unseen, len(tests)),
     )
     scores = probe(stacked).scores
     if scores is None:
-        return {
-            setting: accuracy(probe, replace(whole, test=test)) for setting, test in tests.items()
-        }
-    y = torch.from_numpy(whole.y_test)
-
-    def top1(points: Tensor) -> ClipMetrics:
-        return on_clips(lambda kept: {"top1": float(top_k(points[kept], y[kept], 1))}, whole.unseen)
-
+        each = {setting: replace(intact, test=test) for setting, test in tests.items()}
+        return {setting: accuracy(probe, features) for setting, features in each.items()}
+    parts = torch.from_numpy(scores).chunk(len(tests))
+    y = torch.from_numpy(intact.y_test)
     return {
-        setting: top1(points)
-        for setting, points in zip(tests, torch.from_numpy(scores).chunk(count), strict=True)
+        setting: top1_of_clips(points, y, intact.unseen)
+        for setting, points in zip(tests, parts, strict=True)
     }
+
+
+def top1_of_clips(scores: Tensor, y: Tensor, unseen: np.ndarray) -> ClipMetrics:
+    """top1 of scores (N, classes), with and without the clips that repeat training clips."""
+    return on_clips(lambda clips: {"top1": float(top_k(scores[clips], y[clips], 1))}, unseen)
 
 
 TASK = LostJoints()

@@ -18,6 +18,7 @@ from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.evaluation.run import evaluate
 from pstl.graph import Inputs
+from pstl.rng import torch_generator
 from pstl.skeletons import load
 from pstl.tasks import lost_joints
 from pstl.train.pretrain import pretrain
@@ -84,7 +85,7 @@ def test_the_probe_of_the_test_alone_is_the_whole_clips_probe(world):
     tests it is tried on at once.
     """
     module = lost_joints.load_plugin("tasks", "linear")
-    probe = lost_joints.Probe(module.TASK, module.Config(epochs=3), 0, CPU)
+    probe = lost_joints.Probe("linear", module.TASK, module.Config(epochs=3), 0, CPU)
     other = np.random.default_rng(0).normal(size=world.features.test.shape).astype(np.float32)
     found = lost_joints.at_test(
         probe, world.features, {"a": (other, other), "b": (other, world.features.test)}
@@ -102,7 +103,9 @@ def test_lost_joints_have_no_influence_when_deleted(world):
     joints = load("kinect_v1").parts["left arm"]
     loss = lost_joints.Loss("part=left arm", joints)
     before = {
-        by: lost_joints.encode_side(world, world.test, loss, by, 0, 1)
+        by: lost_joints.encode_side(
+            world, world.test, loss, by, torch_generator(0, "lost frames", 1)
+        )
         for by in ("deletion", "zeros")
     }
     x = np.array(world.data.x)
@@ -110,7 +113,10 @@ def test_lost_joints_have_no_influence_when_deleted(world):
     moved = dataclasses.replace(world, data=dataclasses.replace(world.data, x=x))
     for by, features in before.items():
         np.testing.assert_array_equal(
-            lost_joints.encode_side(moved, world.test, loss, by, 0, 1), features
+            lost_joints.encode_side(
+                moved, world.test, loss, by, torch_generator(0, "lost frames", 1)
+            ),
+            features,
         )
     assert np.abs(before["zeros"] - before["deletion"]).max() > 1e-4
     assert np.abs(before["zeros"] - world.features.test).max() > 1e-4
@@ -121,7 +127,9 @@ def test_a_loss_of_nothing_gives_the_cached_features(world):
     table.
     """
     for by in ("deletion", "zeros"):
-        found = lost_joints.encode_side(world, world.test, lost_joints.Loss(""), by, 0, 1)
+        found = lost_joints.encode_side(
+            world, world.test, lost_joints.Loss(""), by, torch_generator(0, "lost frames", 1)
+        )
         np.testing.assert_allclose(found, world.features.test, atol=1e-6)
     np.testing.assert_allclose(
         encode_all(world.card, world.encoder, world.clips(world.test)),

@@ -22,7 +22,8 @@ from pstl.metrics import motion as metrics_motion
 from pstl.registry import load_dataset, names
 from pstl.skeletons import load
 from pstl.tasks import prediction
-from pstl.tasks.prediction import Config, face, forecasts
+from pstl.tasks._forecasts import face, forecasts, one_body
+from pstl.tasks.prediction import Config
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -176,7 +177,7 @@ def test_windows_are_where_they_should_be(tmp_path):
     method look better.
     """
     here = world(tmp_path / "w")
-    cut = forecasts(here, config(), here.test, "test")
+    cut = forecasts(here, config().protocol, "test")
     first = here.store[int(here.test[0])].clip.xyz[:18, :, 0]
     whole = np.concatenate([cut.seen[0], cut.future[0]])
     np.testing.assert_allclose(whole, face(first[None], 11, SKELETON)[0], atol=1e-5)
@@ -203,7 +204,7 @@ def test_absent_people_are_not_predicted(tmp_path):
     gap = recording(9, camera=3)
     gap.clip.xyz[40] = 0
     here = world(tmp_path / "w", recordings=[*(recording(i, 1) for i in range(2)), gap])
-    cut = forecasts(here, config(), here.test, "test")
+    cut = forecasts(here, config().protocol, "test")
     assert len(cut.seen) == len([f for f in range(12, 75, 5) if not f - 12 <= 40 < f + 6])
     assert np.abs(cut.future - cut.seen[:, -1:]).max() < 1.5
 
@@ -236,7 +237,7 @@ def test_a_public_protocol_decides_the_test_windows(tmp_path):
         run, "released", tmp_path / "encoder.pt", tmp_path / "r", tmp_path / "p.last.pt", "", CPU
     )
     for observe in (10, 50):
-        cut = forecasts(here, config(observe=observe, predict=25, horizons=(1,)), here.test, "test")
+        cut = forecasts(here, config(observe=observe, predict=25, horizons=(1,)).protocol, "test")
         assert cut.seen.shape == (8, observe, 38, 3)
         start = cmu.DATASET.forecast_starts(150)[3]
         np.testing.assert_allclose(
@@ -256,7 +257,7 @@ def test_what_makes_no_sense_is_said(tmp_path):
     with pytest.raises(ValidationError, match="horizons are frames from 1 to predict=6"):
         config(horizons=(7,))
     with pytest.raises(UserError, match="no training recording shows one person for 90"):
-        forecasts(here, config(observe=90), here.train, "training")
+        forecasts(here, config(observe=90).protocol, "training")
 
 
 def test_a_body_is_followed_through_its_slots():
@@ -268,9 +269,9 @@ def test_a_body_is_followed_through_its_slots():
     for frame, slots in enumerate(bodies):
         for slot, body in enumerate(slots):
             xyz[frame, :, slot] = 10 * body + 0.1 * frame if body else 0
-    followed = prediction.one_body(Clip("c", 0, xyz, bodies=bodies))
+    followed = one_body(Clip("c", 0, xyz, bodies=bodies))
     np.testing.assert_allclose(followed[:, 0, 0], 20 + 0.1 * np.arange(6), rtol=1e-6)
-    np.testing.assert_array_equal(prediction.one_body(Clip("c", 0, xyz)), xyz[:, :, 0])
+    np.testing.assert_array_equal(one_body(Clip("c", 0, xyz)), xyz[:, :, 0])
 
 
 def test_ntu_files_are_predicted(tmp_path):
@@ -303,7 +304,7 @@ def test_ntu_files_are_predicted(tmp_path):
     result = prediction.TASK.run(here, config(tune="head", train={"epochs": 2}), 0, CPU)
     expected = []
     for i in here.test:
-        xyz = prediction.one_body(here.store[i].clip).astype(np.float64)
+        xyz = one_body(here.store[i].clip).astype(np.float64)
         for first in range(12, len(xyz) - 6 + 1, 5):
             if xyz[first - 12 : first + 6].any(axis=(1, 2)).all():
                 expected.append(np.linalg.norm(xyz[first + 2] - xyz[first - 1], axis=-1).mean())
@@ -365,14 +366,14 @@ def test_only_simulated_people_are_kept_for_the_report(tmp_path):
         CPU,
     )
     result = prediction.TASK.run(here, config(tune="head", train={"epochs": 1}), 0, CPU)
-    assert len(result.motions) == prediction.DRAWN
+    assert len(result.motions) == prediction.SHOWN
     for entry in result.motions:
         future, found = (np.array(entry[part]) / 1000 for part in ("future", "found"))
         assert np.linalg.norm(found - future, axis=-1).mean() * 1000 == pytest.approx(
             entry["mpjpe"], abs=1
         )
         assert np.array(entry["seen"]).shape == (12, 25, 3)
-    windows = forecasts(here, config(), here.test, "test").future
+    windows = forecasts(here, config().protocol, "test").future
     assert any(
         np.allclose(np.array(result.motions[0]["future"]) / 1000, window, atol=6e-4)
         for window in windows
@@ -397,7 +398,7 @@ def test_the_head_reads_standardised_features(tmp_path):
         [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)],
     )
     cfg = config()
-    clips = prediction._clips(here, forecasts(here, cfg, here.train, "training"))
+    clips = prediction._clips(here, forecasts(here, cfg.protocol, "training"))
     encoder = here.copy()
     here.renew(encoder, clips)
     head = prediction.OffsetHead(cfg, encoder.width, SKELETON.joints, 0)
