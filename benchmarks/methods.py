@@ -122,22 +122,18 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def trained_methods(params: Params, suite: str | None) -> list[str]:
-    """Entries that train; of those that differ in their labels alone, the same work, one."""
+    """Entries that train."""
     if suite is not None:
         used = dict.fromkeys(run.method for run in params.runs(suite))
         return [name for name in used if params.method(suite, name).train.epochs]
-    variants = {name for name, entry in params.methods.items() if set(entry) == {"base", "labels"}}
-    names = [name for name in params.methods if name not in variants]
-    return [name for name in names if settings_of(params, None, name).train.epochs]
+    return [name for name in params.methods if settings_of(params, None, name).train.epochs]
 
 
 def settings_of(params: Params, suite: str | None, name: str) -> MethodSettings:
     """Settings of a method: with a suite's changes, or as its paper has them."""
     if suite is not None:
         return params.method(suite, name)
-    unchanged = params.suite_named(params.suite).model_copy(update={"methods": {}, "encoders": ""})
-    papers = Params(suite="papers", methods=params.methods, tasks={}, suites={"papers": unchanged})
-    return papers.method("papers", name)
+    return params.method_in_paper(name)
 
 
 def measured_alone(

@@ -4,7 +4,7 @@ Used by the rules, the bill and `evaluate`. Free of torch. Folders stand for all
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -56,9 +56,8 @@ class Inputs:
 class Job(NamedTuple):
     """One job of the workflow.
 
-    dataset, recipe: names of plug-ins.   run: of a pre-training and what follows from it.
-    task: an entry of `tasks:`.
-    source: dataset/split of the run whose encoder makes features, if it is another.
+    dataset, recipe, task: names of plug-ins.   run: of a pre-training and what follows from it.
+    source: dataset/split of the run whose encoder is used, if it is another.
     """
 
     kind: Kind
@@ -71,13 +70,13 @@ class Job(NamedTuple):
 
 def needs(params: Params, cell: Cell) -> str:
     """What the cell's task needs: a key of READS."""
-    return task_traits(params.task(cell.run.suite, cell.task).kind).needs
+    return task_traits(params.task_of(cell).kind).needs
 
 
 def inputs(params: Params, cell: Cell) -> Inputs:
     """What the evaluation of a cell reads; of a fused cell see scores()."""
-    run, task = cell.run, params.task(cell.run.suite, cell.task)
-    encoder_run = params.encoder_run(run, cell.task)
+    run, task = cell.run, params.task_of(cell)
+    encoder_run = params.encoder_run(run, cell.source)
     files = {
         "encoder": paths.encoder(encoder_run),
         "array": array(params, run),
@@ -91,22 +90,18 @@ def inputs(params: Params, cell: Cell) -> Inputs:
 
 def array(params: Params, run: Run) -> str:
     """Folder of the array that a run's clips are in."""
-    return paths.array(run.dataset, params.method(run.suite, run.method).recipe.key)
+    return paths.array(run.dataset, params.method_of(run).recipe.key)
 
 
 def features(params: Params, cell: Cell) -> str:
     """The features of a cell's clips by the encoder that its task uses."""
-    source = params.task(cell.run.suite, cell.task).source
-    run = cell.run if source else params.lent(cell.run)
-    return paths.features(run, cell.batch_norm, source)
+    run = cell.run if cell.source else params.encoder_run(cell.run)
+    return paths.features(run, cell.batch_norm, cell.source)
 
 
 def features_encoder(params: Params, run: Run, source: str = "") -> str:
     """The encoder that makes a run's features. source: dataset/split of another run's."""
-    if source:
-        dataset, split = source.split("/")
-        run = run.model_copy(update={"dataset": dataset, "split": split})
-    return paths.encoder(params.lent(run))
+    return paths.encoder(params.encoder_run(run, source))
 
 
 def recordings(dataset: str) -> str:
@@ -117,7 +112,7 @@ def recordings(dataset: str) -> str:
 
 def labels(params: Params, run: Run) -> str | None:
     """Which clips are labelled, for a run that trains with a share; its draw is its seed."""
-    method = params.method(run.suite, run.method)
+    method = params.method_of(run)
     if method.labels is None:
         return None
     return paths.labels(run.dataset, run.split, method.label_rule, run.seed)
@@ -125,22 +120,21 @@ def labels(params: Params, run: Run) -> str | None:
 
 def leakage(params: Params, run: Run) -> str:
     """The check that no clip of the run's test side is on its training side."""
-    return paths.leakage(run.dataset, params.method(run.suite, run.method).recipe.key, run.split)
+    return paths.leakage(run.dataset, params.method_of(run).recipe.key, run.split)
 
 
 def scores(params: Params, cell: Cell) -> dict[str, str]:
     """Test scores of each stream of one fused cell, by stream."""
-    weights = params.fusion_weights(cell.run, cell.batch_norm, cell.task)
+    weights = params.fusion_weights(cell)
     runs = {stream: cell.run.model_copy(update={"stream": stream}) for stream in weights}
-    return {stream: paths.scores(run, cell.batch_norm, cell.task) for stream, run in runs.items()}
+    return {stream: paths.scores(replace(cell, run=run)) for stream, run in runs.items()}
 
 
 def drawn_features(params: Params, suite: str) -> list[str]:
     """The runs' own features, which the page draws maps of: those that some task reads anyway."""
     drawn = set()
     for cell in params.cells(suite):
-        source = params.task(suite, cell.task).source
-        if not cell.fused and not source and needs(params, cell) == "features":
+        if not cell.fused and not cell.source and needs(params, cell) == "features":
             drawn.add(features(params, cell))
     return sorted(drawn)
 
@@ -170,14 +164,13 @@ def _data_plugins(job: Job) -> Iterator[str]:
 def _run_plugins(params: Params, job: Job) -> Iterator[str]:
     """Method and encoder of a job that uses them, the bodies of its clips, its task."""
     assert job.run is not None
-    method = params.method(job.run.suite, job.run.method)
+    method = params.method_of(job.run)
     needed, source = "clips", job.source
     if job.task:
-        task = params.task(job.run.suite, job.task)
-        traits = task_traits(task.kind)
-        needed, source = traits.needs, task.source
+        traits = task_traits(job.task)
+        needed = traits.needs
         yield f"evaluation.{OPENERS[needed]}"
-        yield f"tasks.{task.kind}"
+        yield f"tasks.{job.task}"
         yield from (f"tasks.{probe}" for probe in traits.probes)
     if needed == "features":
         return

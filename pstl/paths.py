@@ -1,6 +1,9 @@
-"""The only place that joins path strings; used by the command line and by the rules. All paths are relative to the project's root."""
+"""The only place that joins path strings; used by the command line and by the rules.
 
-from pstl.config import Run
+All paths are relative to the project's root. Names are built here and never parsed.
+"""
+
+from pstl.config import Cell, Run
 
 RAW = "data/raw/{dataset}"
 SEQUENCES = "data/sequences/{dataset}"
@@ -10,7 +13,8 @@ DRAWS = "data/labels"
 LABELS = f"{DRAWS}/{{dataset}}/{{split}}/{{rule}}/d{{draw}}.json"
 LEAKAGE = "data/leakage/{dataset}/{recipe}/{split}.json"
 RESULTS = "results/{suite}"
-# What lies in a folder beside its meta.json, which stands for them all where there are folders; object storage has none.
+# What lies in a folder beside its meta.json, which stands for them all where there are folders;
+# object storage has none.
 STOOD_FOR = {
     "sequences": ("values.bin", "bodies.bin", "index.npy"),
     "recordings": (
@@ -22,7 +26,6 @@ STOOD_FOR = {
     ),
     "arrays": ("x.npy", "y.npy", "length.npy", "content.npy", "splits.npz"),
 }
-RUN = "results/{suite}/runs/{dataset}/{split}/{method}/{stream}/s{seed}"
 
 
 def raw(dataset: str) -> str:
@@ -69,7 +72,8 @@ def stood_for(meta: str) -> list[str]:
 
 def run(run: Run) -> str:
     """Folder of one run."""
-    return RUN.format(**run.model_dump())
+    suite, _, place = str(run).partition("/")
+    return f"{results(suite)}/runs/{place}"
 
 
 def encoder(run_: Run) -> str:
@@ -87,15 +91,18 @@ def features(run_: Run, batch_norm: str, source: str = "") -> str:
 
 
 def origin(source: str) -> str:
-    """Folder, below a batch-norm variant's, of what another run's encoder gives; empty for the run's own."""
+    """Folder, below a batch-norm variant's, of what another run's encoder gives.
+
+    Empty for the run's own.
+    """
     return f"/from/{source}" if source else ""
 
 
-def metrics(run_: Run, batch_norm: str, task: str) -> str:
-    """Rows of one task on one run."""
-    return f"{run(run_)}/{batch_norm}/{task}.json"
+def metrics(cell: Cell) -> str:
+    """Rows of one cell."""
+    return f"{run(cell.run)}/{cell.batch_norm}/{cell.name}.json"
 
 
-def scores(run_: Run, batch_norm: str, task: str) -> str:
-    """Class scores of one task's test clips, for fusion and for confusion matrices."""
-    return f"{run(run_)}/{batch_norm}/{task}.scores.npz"
+def scores(cell: Cell) -> str:
+    """Class scores of one cell's test clips, for fusion and for confusion matrices."""
+    return f"{run(cell.run)}/{cell.batch_norm}/{cell.name}.scores.npz"

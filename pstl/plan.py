@@ -181,7 +181,7 @@ def _hours(params: Params, suite: str, figures: Figures) -> dict[str, float]:
         if row := figure(params, suite, run.method, figures):
             seconds["features"] += passes / row["encode_clips_per_second"]
     for cell in own_cells(params, suite):
-        run, batch_norm, task = cell.run, cell.batch_norm, params.task(suite, cell.task)
+        run, batch_norm, task = cell.run, cell.batch_norm, params.task_of(cell)
         row = figure(params, suite, run.method, figures)
         seconds["probes"] += _probe_seconds(params, run, task, row, figures)
         if not row:
@@ -264,7 +264,7 @@ def feature_width(params: Params, run: Run, row: dict[str, Any]) -> int | None:
 def uncounted(params: Params, suite: str, figures: Figures) -> list[str]:
     """Kinds of task in the suite whose own hours are not counted."""
     known = {row["task"] for row in figures if "task" in row} | set(TUNED_EPOCHS) | {"classify"}
-    kinds = {params.task(suite, cell.task).kind for cell in own_cells(params, suite)}
+    kinds = {params.task_of(cell).kind for cell in own_cells(params, suite)}
     return sorted(kinds - known)
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from pstl import config, graph, paths
 from pstl.code_hash import package_hash
-from pstl.config import FUSED, Cell, MethodSettings, Params, Plugin, Run, TaskSettings, digest
+from pstl.config import Cell, MethodSettings, Params, Plugin, Run, TaskSettings, digest
 from pstl.environment import SNAKEMAKE
 from pstl.errors import UserError
 from pstl.files import Kind as FileKind
@@ -38,6 +38,11 @@ class Options(NamedTuple):
     params: str = "params.yaml"
     suite: str = ""
     archives: tuple[str, ...] | None = None
+
+    @property
+    def settings(self) -> str:
+        """What every job is given as --params: also the suite's file, where it lies elsewhere."""
+        return config.params_with(os.path.abspath(self.params), self.suite)
 
 
 def options(given: Mapping[str, Any]) -> Options:
@@ -68,8 +73,8 @@ def load_checked(given: Mapping[str, Any], plugins: bool) -> tuple[Options, Para
     """
     try:
         chosen = options(given)
-        params = config.load(chosen.params)
-        suite = chosen.suite or params.suite
+        params = config.load(chosen.settings)
+        suite = config.suite_name(chosen.suite or params.suite)
         params.suite_named(suite)
         if plugins:
             check_plugins_once(params, suite)
@@ -84,7 +89,7 @@ def check_plugins_once(params: Params, suite: str) -> None:
 
     Raises: UserError naming the key, what was found and what was expected.
     """
-    state = digest([params.model_dump(mode="json"), suite, package_hash(), PYDANTIC])
+    state = digest([params.content(), suite, package_hash(), PYDANTIC])
     record = Path(".snakemake", f"checked-{suite}")
     if record.exists() and read_text(record, RECORD) == state:
         return
@@ -99,7 +104,7 @@ def prologue(options: Options, params: Params, root: str, stored: bool) -> str:
     what they are, so changing them is no reason to run a job again.
     root: folder of the Snakefile.   stored: jobs work on local copies of what object storage holds.
     """
-    settings = shlex.quote(os.path.abspath(options.params))
+    settings = shlex.quote(options.settings)
     folders = params.archives if options.archives is None else options.archives
     archives = f" --archives {shlex.join(folders)}" if folders else ""
     lines = [
@@ -150,15 +155,13 @@ class Rules:
 
     def method(self, wildcards: Wildcards) -> MethodSettings:
         """Settings of the run's method."""
-        return self.params.method(wildcards.suite, self.run(wildcards).method)
+        return self.params.method_of(self.run(wildcards))
 
     def cell(self, wildcards: Wildcards) -> Cell:
         """The cell whose rows a job makes. Raises: UserError if the suite has no such cell."""
-        run = getattr(wildcards, "run", None)
-        if run is None:
-            run = f"{wildcards.group}/{FUSED}/s{wildcards.seed}"
+        run = getattr(wildcards, "run", None) or wildcards.fused_run
         folder = f"{paths.results(wildcards.suite)}/runs/{run}"
-        path = f"{folder}/{wildcards.batch_norm}/{wildcards.task}.json"
+        path = f"{folder}/{wildcards.batch_norm}/{wildcards.cell}.json"
         cells = self._cells_of(wildcards.suite)
         if path not in cells:
             raise UserError(
@@ -170,21 +173,27 @@ class Rules:
         """Every cell of a suite, by the path of its rows."""
         if suite not in self._cells:
             cells = self.params.cells(suite)
-            self._cells[suite] = {
-                paths.metrics(cell.run, cell.batch_norm, cell.task): cell for cell in cells
-            }
+            self._cells[suite] = {paths.metrics(cell): cell for cell in cells}
         return self._cells[suite]
 
     def task(self, wildcards: Wildcards) -> TaskSettings:
         """Settings of the cell's task."""
+        return self.params.task_of(self.cell(wildcards))
+
+    def cell_options(self, wildcards: Wildcards) -> str:
+        """The axes of the cell as options of the command line."""
         cell = self.cell(wildcards)
-        return self.params.task(cell.run.suite, cell.task)
+        words = ["--task", cell.task, "--batch-norm", cell.batch_norm]
+        words += ["--share", f"{cell.labels:g}"] if cell.labels is not None else []
+        words += ["--source", cell.source] if cell.source else []
+        words += ["--protocol", "common"] if self.params.is_common(cell) else []
+        return " ".join(words)
 
     @cached_property
     def _recipes(self) -> dict[str, Plugin]:
         """Every recipe in use, by its folder name."""
         runs = [run for suite in self.params.suites for run in self.params.runs(suite)]
-        used = [self.params.method(run.suite, run.method).recipe for run in runs]
+        used = [self.params.method_of(run).recipe for run in runs]
         return {recipe.key: recipe for recipe in used}
 
     # --- the code it runs ---
@@ -207,7 +216,7 @@ class Rules:
             return Job(kind, run=self.run(wildcards), source=source)
         if kind == "evaluate":
             cell = self.cell(wildcards)
-            return Job(kind, run=cell.run, task=cell.task)
+            return Job(kind, run=cell.run, task=self.task(wildcards).kind, source=cell.source)
         if kind == "prepare":
             return Job(kind, dataset, self._recipes[recipe].name)
         return Job(kind, dataset)
@@ -229,12 +238,11 @@ class Rules:
 
     def fusion_settings(self, wildcards: Wildcards) -> str:
         """Weight of each stream in one fused cell, as the experiment that asks for it says."""
-        cell = self.cell(wildcards)
-        return section(self.params.fusion_weights(cell.run, cell.batch_norm, cell.task))
+        return section(self.params.fusion_weights(self.cell(wildcards)))
 
     def compared_with(self, wildcards: Wildcards) -> str:
-        """Published task of every task entry of a suite."""
-        return section(self.params.published_tasks(wildcards.suite))
+        """What the numbers of every method and task of a suite may be compared with."""
+        return section(self.params.compared(wildcards.suite))
 
     # --- the files it reads ---
 
@@ -312,7 +320,7 @@ class Rules:
         if not self.stored:
             return []
         cells = self.params.cells(wildcards.suite)
-        scores = [paths.scores(cell.run, cell.batch_norm, cell.task) for cell in cells]
+        scores = [paths.scores(cell) for cell in cells]
         return [*scores, *map(paths.encoder, self.params.runs(wildcards.suite))]
 
     def drawn_features(self, wildcards: Wildcards) -> list[str]:

@@ -21,6 +21,7 @@ def settle(root: Path, folder: Path) -> Path:
     """Give a folder the project's own params.yaml."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(root / "params.yaml", folder)
+    shutil.copytree(root / "suites", folder / "suites", dirs_exist_ok=True)
     return folder
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simulated
-import yaml
+from settings_files import write_settings
 
 from pstl import cli
 from pstl.contracts import Clip, Recording
@@ -40,7 +40,7 @@ TASKS = {
         "joints": [3], "parts": False, "frames": [0.5], "by": ["zeros"], "probes": {"knn": {}},
     },
 }  # fmt: skip
-CELL = {"dataset": "nwucla", "split": "xview", "batch_norm": ["released"]}
+CELL = {"dataset": "nwucla", "splits": ["xview"], "batch_norm": ["released"]}
 EXPERIMENTS = [
     CELL
     | {
@@ -52,7 +52,7 @@ EXPERIMENTS = [
     CELL | {"methods": ["supervised", "random_init"], "tasks": list(TASKS)},
 ]
 RUN = "tiny/nwucla/xview/supervised/joint/s0"
-BONE, FUSED = RUN.replace("joint", "bone"), RUN.replace("joint", "3s")
+BONE, FUSED = RUN.replace("joint", "bone"), RUN.replace("joint", "fused")
 HOME = "results/tiny/runs/nwucla/xview/supervised/joint/s0"
 
 
@@ -150,7 +150,7 @@ def walks(count: int = 40, frames: int = 24) -> list[Clip]:
 def settings(path: str | Path, **changes: object) -> None:
     suites = {"tiny": {"summary": "", "experiments": EXPERIMENTS}}
     content = {"suite": "tiny", "methods": METHODS, "tasks": TASKS, "suites": suites, **changes}
-    Path(path).write_text(yaml.safe_dump(content))
+    write_settings(Path(path).parent, content)
 
 
 def prepared() -> None:
@@ -216,7 +216,7 @@ def trained() -> None:
                 run=run,
             )
         )
-    pstl(*fuse(f"{home('3s')}/released/linear"))
+    pstl(*fuse(f"{home('fused')}/released/linear"))
     pstl("export", "--encoder", f"{HOME}/encoder.pt", "--out", "exported")
     half_way("half")
 

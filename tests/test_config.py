@@ -1,9 +1,10 @@
 import importlib
 import math
 import sys
+from dataclasses import replace
 
 import pytest
-import yaml
+from settings_files import write_settings
 
 from pstl import config
 from pstl.config import Run
@@ -28,7 +29,7 @@ BASE = {
             "experiments": [
                 {
                     "dataset": "nwucla",
-                    "split": "xview",
+                    "splits": ["xview"],
                     "methods": ["pstl", "no_csm"],
                     "streams": ["joint", "bone", "motion"],
                     "seeds": [0, 1],
@@ -49,8 +50,7 @@ def load(tmp_path, *changes):
     content = BASE
     for change in changes:
         content = config.merge(content, change)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    return config.load(tmp_path / "params.yaml")
+    return config.load(write_settings(tmp_path, content))
 
 
 def first_experiment(**changes):
@@ -71,14 +71,10 @@ def test_cells_hold_every_task_of_every_run_and_each_fusion(tmp_path):
     params = load(tmp_path)
     cells = params.cells("s")
     assert len(params.runs("s")) == 2 * 3 * 2
-    assert len(cells) == len(set((c.run, c.batch_norm, c.task) for c in cells)) == 12 + 4
+    assert len(cells) == len(set(cells)) == 12 + 4
     assert sum(c.fused is not None for c in cells) == 4
-    assert (
-        params.fusion_weights(Run.parse("s/nwucla/xview/pstl/3s/s1"), "released", "linear")[
-            "motion"
-        ]
-        == 0.4
-    )
+    fused = params.cell(Run.parse("s/nwucla/xview/pstl/fused/s1"), "released", "linear")
+    assert params.fusion_weights(fused)["motion"] == 0.4
 
 
 @pytest.mark.parametrize(
@@ -126,7 +122,7 @@ def test_mistakes_are_named_before_the_first_job(tmp_path, change, message):
         ),
         ({"methods": {"pstl": {"encoder": {"widht": 8}}}}, "widht"),
         ({"tasks": {"linear": {"epoch": 8}}}, "tasks.linear: epoch"),
-        (first_experiment(split="xveiw"), "unknown split of nwucla 'xveiw'; known: .*xview"),
+        (first_experiment(splits=["xveiw"]), "unknown split of nwucla 'xveiw'; known: .*xview"),
     ],
 )
 def test_settings_of_plugins_are_checked_too(tmp_path, change, message):
@@ -163,8 +159,8 @@ def test_a_stream_that_a_method_has_not_makes_no_job(tmp_path):
         "joint"
     ]
     asked = [cell.run.stream for cell in params.grid("s") if cell.run.method == "psp_half"]
-    assert asked == ["joint", "bone", "motion", "3s"]
-    assert {(run.method, run.stream) for run in params.senseless("s")} == {
+    assert asked == ["joint", "bone", "motion", "fused"]
+    assert {(run.method, run.stream) for run in params.not_applicable("s")} == {
         ("psp_half", stream) for stream in asked[1:]
     }
     assert [cell for cell in params.grid("s") if cell.run.method == "pstl"] == [
@@ -194,7 +190,11 @@ def test_the_projects_own_params_are_sound(root):
 def borrowing(**changes):
     return {
         "suites": {
-            "t": {"summary": "", "encoders": "s", "experiments": BASE["suites"]["s"]["experiments"]}
+            "t": {
+                "summary": "",
+                "reuse_encoders_from": "s",
+                "experiments": BASE["suites"]["s"]["experiments"],
+            }
         },
         **changes,
     }
@@ -202,18 +202,17 @@ def borrowing(**changes):
 
 def test_a_suite_uses_the_encoders_of_another(tmp_path):
     """What is trained once is not trained again under another name: neither its encoder nor, without a source, its features."""
-    params = load(
-        tmp_path, borrowing(tasks={"far": {"kind": "linear", "source": "nwucla/xview_disjoint"}})
-    )
+    params = load(tmp_path, borrowing())
     run = Run.parse("t/nwucla/xview/pstl/joint/s1")
-    assert str(params.encoder_run(run, "linear")) == "s/nwucla/xview/pstl/joint/s1"
+    assert str(params.encoder_run(run)) == "s/nwucla/xview/pstl/joint/s1"
     assert {r.suite for r in params.runs("t")} == {"s"}
     assert (
-        str(params.encoder_run(run, "far")) == "t/nwucla/xview_disjoint/pstl/joint/s1"
+        str(params.encoder_run(run, "nwucla/xview_disjoint"))
+        == "t/nwucla/xview_disjoint/pstl/joint/s1"
     )  # nobody else trains it
     assert params.method("t", "pstl") == params.method("s", "pstl") != params.method("t", "no_csm")
-    assert params.lent(Run.parse("t/nwucla/xview/pstl/joint/s7")).suite == "t"
-    assert params.encoder_run(Run.parse("s/nwucla/xview/pstl/joint/s1"), "linear").suite == "s"
+    assert params.encoder_run(Run.parse("t/nwucla/xview/pstl/joint/s7")).suite == "t"
+    assert params.encoder_run(Run.parse("s/nwucla/xview/pstl/joint/s1")).suite == "s"
 
 
 def test_runs_of_every_seed_can_use_the_encoder_of_one(tmp_path):
@@ -223,16 +222,16 @@ def test_runs_of_every_seed_can_use_the_encoder_of_one(tmp_path):
     )
     for seed in (0, 1, 2):
         assert (
-            str(params.encoder_run(Run.parse(f"t/nwucla/xview/pstl/joint/s{seed}"), "linear"))
+            str(params.encoder_run(Run.parse(f"t/nwucla/xview/pstl/joint/s{seed}")))
             == "s/nwucla/xview/pstl/joint/s1"
         )
     assert {run.seed for run in params.runs("t") if run.method == "pstl"} == {1}
     assert {cell.run.seed for cell in params.cells("t") if cell.run.method == "pstl"} != {1}
-    with pytest.raises(UserError, match=r"unknown method in suites\.t\.encoder_seeds 'x'"):
+    with pytest.raises(UserError, match=r"unknown method in t\.encoder_seeds 'x'"):
         load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoder_seeds": {"x": 1}}}}))
     learns = {"methods": {"pstl": {"labels": 0.1}}, "suites": {"s": {"encoder_seeds": {"pstl": 1}}}}
     with pytest.raises(
-        UserError, match="encoder_seeds names pstl, which learns from the labels of a draw"
+        UserError, match=r"encoder_seeds.pstl: pstl learns from the labels of a draw"
     ):
         load(tmp_path, learns)
 
@@ -243,14 +242,13 @@ def test_few_labels_are_drawn_three_times_and_encoders_trained_once(root, suite)
     params = config.load(root / "params.yaml")
     draws = {}
     for cell in params.cells(suite):
-        learnt = params.method(suite, cell.run.method).labels is not None
-        if params.task(suite, cell.task).kind == "semi" or (learnt and cell.task == "classify"):
-            key = (cell.run.model_copy(update={"seed": 0}), cell.batch_norm, cell.task)
+        if cell.labels or (cell.run.labels and cell.task == "classify"):
+            key = replace(cell, run=cell.run.model_copy(update={"seed": 0}))
             draws.setdefault(key, set()).add(cell.run.seed)
     assert draws
     assert min(len(seeds) for seeds in draws.values()) >= 3
     if suite != "nwucla_semi":  # which takes the encoders that nwucla has trained anyway
-        entries = {run: params.method(suite, run.method) for run in params.runs(suite)}
+        entries = {run: params.method_of(run) for run in params.runs(suite)}
         trained = [
             run for run, entry in entries.items() if entry.train.epochs and entry.labels is None
         ]
@@ -262,53 +260,49 @@ def test_borrowed_encoders_must_be_the_same(tmp_path):
     other = config.merge(
         borrowing(), {"suites": {"t": {"methods": {"pstl": {"train": {"epochs": 9}}}}}}
     )
-    with pytest.raises(UserError, match=r"suites\.t: methods\.pstl has other settings than in s"):
+    with pytest.raises(UserError, match=r"methods\.pstl: has other settings than in s"):
         load(tmp_path, other)
-    with pytest.raises(UserError, match=r"unknown suite in suites\.t\.encoders 'x'"):
-        load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoders": "x"}}}))
-    with pytest.raises(UserError, match="which uses those of another suite itself"):
-        load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoders": "t"}}}))
+    with pytest.raises(UserError, match=r"unknown suite in t\.reuse_encoders_from 'x'"):
+        load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"reuse_encoders_from": "x"}}}))
+    with pytest.raises(UserError, match="uses the encoders of another suite itself"):
+        load(tmp_path, config.merge(borrowing(), {"suites": {"t": {"reuse_encoders_from": "t"}}}))
 
 
-def test_a_transfer_stands_beside_its_like(root, tmp_path):
-    """A pre-trained and a fresh encoder in two tables are compared by nobody; two protocols in one line would be taken for one."""
+def test_each_papers_protocol_stands_with_its_method(root, tmp_path):
+    """Only numbers got in one way are subtracted: a changed protocol is nobody's."""
     params = config.load(root / "params.yaml")
-    shown = params.together("nwucla_transfer")
-    assert shown["from_nwucla_finetune"] == ("finetune", "nwucla")
-    assert shown["finetune"] == shown["finetune_nwucla"] == ("finetune", "")
-    assert params.together("nwucla") == {}
-    more = borrowing(tasks={"far": {"kind": "linear", "source": "nwucla/xview_disjoint"}})
-    tasks = more["suites"]["t"]["experiments"][0] | {
-        "fuse": None,
-        "tasks": ["linear", "short", "far"],
-    }
-    assert (
-        load(tmp_path, more, {"suites": {"t": {"experiments": [tasks]}}}).together("t") == {}
-    )  # linear and short are both linear
+    compared = params.compared("nwucla")
+    assert compared["pstl linear"] == ("linear", True)
+    assert compared["scdnet linear"] == ("linear", False)  # as all methods share it
+    assert compared["scdnet linear,protocol=scdnet"] == ("linear", True)
+    assert compared["random_init linear"].own is False
+    assert (compared["pstl knn"].own, compared["pstl retrieval"].own) == (None, None)
+    assert compared["pstl probe"].own is False
+    assert params.compared("nwucla_semi")["pstl semi"].own is False  # the suite's own, shorter
+    stated = borrowing(methods={"pstl": {"protocol": {"linear": {}}}})
+    for epochs, own in ((150, True), (5, False)):
+        changed = {"suites": {"t": {"tasks": {"linear": {"epochs": epochs}}}}}
+        tasks = {"tasks": {"linear": {"epochs": 150}}}
+        assert load(tmp_path, stated, tasks, changed).compared("t")["pstl linear"].own is own
+    with pytest.raises(UserError, match=r"unknown task in the protocol of methods\.pstl 'lniear'"):
+        load(tmp_path, stated, {"methods": {"pstl": {"protocol": {"lniear": {}}}}})
 
 
-def test_each_papers_protocol_is_named(root, tmp_path):
-    """Only numbers got in one way are subtracted: whose a probe is cannot be seen from its name, and a changed one is nobody's."""
-    params = config.load(root / "params.yaml")
-    compared = params.published_tasks("nwucla")
-    assert compared["linear"].of == ("pstl", "skeletonbt")
-    assert compared["linear_scdnet"] == ("linear", ("scdnet",))
-    assert (compared["knn"].of, compared["retrieval"].of, compared["probe"].of) == (None, None, ())
-    assert params.published_tasks("nwucla_semi")["semi_05"].of == ()  # the suite's own, shorter
-    stated = borrowing(tasks={"linear": {"epochs": 150, "protocol_of": ["pstl"]}})
-    for epochs, of in ((150, ("pstl",)), (5, ())):
-        changed = load(
-            tmp_path, stated, {"suites": {"t": {"tasks": {"linear": {"epochs": epochs}}}}}
-        )
-        assert changed.published_tasks("t")["linear"].of == of
-    with pytest.raises(UserError, match=r"unknown method in protocol_of of tasks\.linear 'pslt'"):
-        load(tmp_path, stated, {"tasks": {"linear": {"protocol_of": ["pslt"]}}})
+def test_a_transfer_is_the_papers_only_by_the_papers_task(root):
+    """Encoders are moved by fine-tuning in the papers: a linear probe of a moved one is ours."""
+    entries = config.load(root / "params.yaml").entries("ntu60")
+    source = "ntu120/xsub"
+    assert entries.as_in_paper("hitrs", "finetune", "hitrs", source)
+    assert entries.as_in_paper("hitrs", "linear", "hitrs", "")
+    assert not entries.as_in_paper("hitrs", "linear", "hitrs", source)
+    assert not entries.as_in_paper("hitrs", "finetune", "", source)
 
 
-def test_what_is_compared_is_no_setting_of_a_job(root):
-    """Naming whose protocol a task is must not run the task again."""
-    params = config.load(root / "params.yaml")
-    assert "protocol_of" not in params.task("nwucla", "linear").model_dump(mode="json")
+def test_how_a_paper_evaluates_is_no_setting_of_its_training(root):
+    """Another protocol must not train the encoder again."""
+    section = config.load(root / "params.yaml").method("ntu60", "scdnet")
+    assert section.protocol
+    assert "protocol" not in section.model_dump(mode="json")
 
 
 def test_every_classification_task_is_fused_unless_some_are_named(root):
@@ -316,8 +310,8 @@ def test_every_classification_task_is_fused_unless_some_are_named(root):
     params = config.load(root / "params.yaml")
     fused = {cell.task for cell in params.cells("nwucla") if cell.fused}
     assert fused == {"linear", "probe", "knn"}
-    assert params.classifies("nwucla", "semi_10")
-    assert not params.classifies("nwucla", "retrieval")
+    assert config.classifies(params.task("nwucla", "semi"))
+    assert not config.classifies(params.task("nwucla", "retrieval"))
 
 
 def asked_for_every_cell(params):
@@ -331,11 +325,11 @@ def asked_for_every_cell(params):
     sys.setprofile(count)
     try:
         for cell in params.cells("s"):
-            params.method("s", cell.run.method)
-            params.task("s", cell.task)
-            params.encoder_run(cell.run, cell.task)
+            params.method_of(cell.run)
+            params.task_of(cell)
+            params.encoder_run(cell.run, cell.source)
             if cell.fused:
-                params.fusion_weights(cell.run, cell.batch_norm, cell.task)
+                params.fusion_weights(cell)
     finally:
         sys.setprofile(None)
     return calls
@@ -346,7 +340,7 @@ def test_the_grid_is_walked_once_and_not_once_per_job(tmp_path):
     calls = []
     for seeds in (100, 200):
         experiment = {**BASE["suites"]["s"]["experiments"][0], "seeds": list(range(seeds))}
-        suites = {"s": {"encoders": "", "experiments": [experiment]}}
+        suites = {"s": {"reuse_encoders_from": "", "experiments": [experiment]}}
         calls.append(asked_for_every_cell(load(tmp_path, {"suites": suites})))
     assert calls[1] < 2.2 * calls[0]
 
@@ -361,7 +355,7 @@ def test_an_untrained_encoder_is_fed_as_its_method_feeds_it(root, method):
     for suite in asked:
         trained, untrained = params.method(suite, method), params.method(suite, floor)
         assert untrained.train.epochs == 0
-        assert untrained.model_copy(update={"train": trained.train}) == trained
+        assert untrained.model_dump(exclude={"train"}) == trained.model_dump(exclude={"train"})
 
 
 WRONG_NUMBERS: list[tuple[str, dict[str, object]]] = [
@@ -401,9 +395,10 @@ WRONG_NUMBERS: list[tuple[str, dict[str, object]]] = [
 def test_a_number_that_makes_no_sense_is_refused_before_the_first_job(plugin, settings):
     """A rate below 0 ended in a traceback of an optimiser, no epochs in an accuracy of nothing."""
     module = importlib.import_module(f"pstl.{plugin}")
-    config.validated(module.Config, {}, plugin)
+    model = module.RECIPE.Config if "recipes" in plugin else module.Config
+    config.validated(model, {}, plugin)
     with pytest.raises(UserError, match=rf"{plugin}: .*\(found .*\)"):
-        config.validated(module.Config, settings, plugin)
+        config.validated(model, settings, plugin)
 
 
 @pytest.mark.parametrize(

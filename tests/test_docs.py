@@ -36,7 +36,7 @@ def blocks(page: Path) -> Iterator[Block]:
 @pytest.fixture
 def project(root: Path, tmp_path: Path) -> Path:
     """A copy of what the walk-throughs touch."""
-    for name in ("pstl", "workflow", "profiles"):
+    for name in ("pstl", "workflow", "profiles", "suites"):
         shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "params.yaml", "pyproject.toml"):
         shutil.copy(root / name, tmp_path / name)
@@ -59,12 +59,9 @@ def follow(page: Path, project: Path, slow: bool) -> int:
             (project / block.word).write_text(block.text)
         elif block.language == "yaml" and block.word:
             file = project / block.word
-            file.write_text(
-                yaml.safe_dump(
-                    merge(yaml.safe_load(file.read_text()), yaml.safe_load(block.text)),
-                    sort_keys=False,
-                )
-            )
+            before = yaml.safe_load(file.read_text()) if file.exists() else {}
+            after = merge(before, yaml.safe_load(block.text))
+            file.write_text(yaml.safe_dump(after, sort_keys=False))
         elif block.language == "sh" and (slow or block.word != "slow"):
             for line in block.text.splitlines():
                 done = subprocess.run(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from settings_files import write_settings
 
 from pstl import paths
 from pstl.config import Run, load
@@ -49,13 +49,13 @@ TINY: dict[str, Any] = {
             "summary": "the smallest grid with every kind of job in it",
             "experiments": [
                 {
-                    "dataset": "synthetic", "split": "xsub", "methods": ["pstl"],
+                    "dataset": "synthetic", "splits": ["xsub"], "methods": ["pstl"],
                     "streams": ["joint", "bone"], "batch_norm": ["released"],
                     "tasks": ["linear"],
                     "fuse": {"tasks": ["linear"], "weights": {"joint": 0.6, "bone": 0.4}},
                 },
                 {
-                    "dataset": "synthetic", "split": "xsub", "methods": ["raw"],
+                    "dataset": "synthetic", "splits": ["xsub"], "methods": ["raw"],
                     "batch_norm": ["released"], "tasks": ["knn"],
                 },
             ],
@@ -124,7 +124,7 @@ def planned(output: str) -> dict[str, int]:
 
 
 def write(folder: Path, params: dict[str, Any]) -> None:
-    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    write_settings(folder, params)
 
 
 def changed(section: str, **values: Any) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def test_builtin_suite_is_planned_in_full(root: Path, tmp_path: Path) -> None:
         [name for name in whole if load_dataset(name).untrimmed]
     )
     assert jobs["leakage"] == len(
-        {(run.dataset, run.split, params.method(run.suite, run.method).recipe.key) for run in runs}
+        {(run.dataset, run.split, params.method_of(run).recipe.key) for run in runs}
     )
     assert jobs["report"] == jobs["page"] == jobs["track"] == 1
 
@@ -182,7 +182,11 @@ def test_what_another_suite_trains_is_neither_trained_nor_encoded_twice(
     experiments = [
         {**experiment, "tasks": tasks, "fuse": None} for experiment in lender["experiments"]
     ]
-    borrowing["suites"]["again"] = {"summary": "", "encoders": "tiny", "experiments": experiments}
+    borrowing["suites"]["again"] = {
+        "summary": "",
+        "reuse_encoders_from": "tiny",
+        "experiments": experiments,
+    }
     write(tmp_path, borrowing)
     params = load(tmp_path / "params.yaml")
     cells = params.cells("again")
@@ -252,20 +256,14 @@ def test_every_cell_reaches_the_tables(finished: Path) -> None:
     """
     params = load(finished / "params.yaml")
     for cell in params.cells("tiny"):
-        rows = json.loads(
-            (finished / paths.metrics(cell.run, cell.batch_norm, cell.task)).read_text()
-        )["rows"]
+        rows = json.loads((finished / paths.metrics(cell)).read_text())["rows"]
         assert {(row["method"], row["stream"], row["task"]) for row in rows} == {
             (cell.run.method, cell.run.stream, cell.task)
         }
         assert all(0 <= row["value"] <= 100 for row in rows)
     reported = (finished / "results/tiny/tables/rows.csv").read_text().splitlines()
     computed = sum(
-        len(
-            json.loads(
-                (finished / paths.metrics(cell.run, cell.batch_norm, cell.task)).read_text()
-            )["rows"]
-        )
+        len(json.loads((finished / paths.metrics(cell)).read_text())["rows"])
         for cell in params.cells("tiny")
     )
     assert len(reported) == 1 + computed

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from settings_files import write_settings
 
 from pstl import paths
 
@@ -115,7 +116,8 @@ def checkout(root: Path, home: Path, params: dict[str, Any]) -> Path:
         if (root / name).is_file():
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             (home / name).write_bytes((root / name).read_bytes())
-    (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    shutil.rmtree(home / "suites")  # which are about methods that the test has not
+    write_settings(home, params)
     say(home, "git", "init", "-q", "-b", "main")
     identity(home)
     say(home, "dvc", "remote", "add", "-q", "-d", "store", str(home.parent / "store"))

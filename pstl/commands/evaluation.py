@@ -71,6 +71,9 @@ def evaluate(
         Option(metavar="FILE", help="snapshots.zip beside the encoder, for its own classifier."),
     ] = None,
     scores: Scores = None,
+    share: options.Share = None,
+    source: options.Source = "",
+    protocol: options.Protocol = "own",
     device: options.Device = "auto",
     gpus: options.Gpus = None,
     params: options.Params = Path("params.yaml"),
@@ -89,9 +92,11 @@ def evaluate(
 
     take(gpus)
     has_ending(scores, ".npz")
-    cell = config.Cell(config.Run.parse(run), batch_norm, task)
+    settings = config.load(params)
+    named, common = settings.run(run), protocol == "common"
+    cell = settings.cell(named, batch_norm, task, share, source, common)
     inputs = Inputs(encoder, array, features, recordings, labels, snapshots)
-    evaluate(config.load(params), cell, inputs, out, scores, choose_device(device))
+    evaluate(settings, cell, inputs, out, scores, choose_device(device))
 
 
 def fuse(
@@ -103,22 +108,27 @@ def fuse(
     ],
     out: OutFile,
     scores_out: Scores = None,
+    share: options.Share = None,
+    source: options.Source = "",
+    protocol: options.Protocol = "own",
     params: options.Params = Path("params.yaml"),
 ) -> None:
     """Sum the test scores of several streams.
 
     example:
-      python -m pstl fuse --run nwucla/nwucla/xview/pstl/3s/s0 --task linear \\
+      python -m pstl fuse --run nwucla/nwucla/xview/pstl/fused/s0 --task linear \\
         --batch-norm recalibrated --scores joint=A bone=B --out f.json
     """
     from pstl import config
     from pstl.evaluation.fuse import fuse
 
     has_ending(scores_out, ".npz")
-    fused = config.Run.parse(run)
+    settings = config.load(params)
+    named, common = settings.run(run), protocol == "common"
+    cell = settings.cell(named, batch_norm, task, share, source, common)
+    settings.fusion_weights(cell)  # refuses a cell that the suite does not fuse
     files = dict(item.partition("=")[::2] for item in scores)
-    weights = config.load(params).fusion_weights(fused, batch_norm, task)
-    fuse(config.Cell(fused, batch_norm, task, weights), files, out, scores_out)
+    fuse(cell, files, out, scores_out)
 
 
 CELL = (

@@ -15,6 +15,17 @@ Task = Annotated[str, Option(metavar="NAME", help="Name of a task.")]
 Split = Annotated[str, Option(metavar="NAME", help="Name of a split.")]
 BatchNorm = Annotated[Literal["released", "recalibrated"], Option(help="Batch-norm statistics.")]
 
+Share = Annotated[
+    float | None, Option(metavar="0.1", help="Of the labels, for a task that draws some.")
+]
+Source = Annotated[
+    str, Option(metavar="DATASET/SPLIT", help="Of the run whose encoder is used, if another.")
+]
+Protocol = Annotated[
+    Literal["own", "common"],
+    Option(help="The task as the method's paper has it, or as all methods share it."),
+]
+
 OutFile = Annotated[Path, Option("--out", metavar="FILE", help="File to write.")]
 OutFolder = Annotated[Path, Option("--out", metavar="FOLDER", help="Folder to write.")]
 ArrayFolder = Annotated[Path, Option("--array", metavar="FOLDER", help="Made by `prepare`.")]

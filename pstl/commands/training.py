@@ -49,7 +49,7 @@ def pretrain(
     if run_as_processes(context.obj, gpus):
         return
     settings = config.load(params)
-    pretrain(settings, config.Run.parse(run), array, out, choose_device(device), labels)
+    pretrain(settings, settings.run(run), array, out, choose_device(device), labels)
 
 
 def trace(
@@ -80,7 +80,7 @@ def trace(
         from pstl.report import plots
     has_ending(plot, ".png")
     settings = config.load(params)
-    rows = trace(settings, config.Run.parse(run), snapshots, array, tasks, choose_device(device))
+    rows = trace(settings, settings.run(run), snapshots, array, tasks, choose_device(device))
     write_json(out, rows)
     if plot:
         plots.trace(plot, rows)

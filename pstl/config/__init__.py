@@ -1,51 +1,40 @@
-"""params.yaml, read and checked once. After load() nobody sees a dict; a typo stops here, before the first job.
+"""params.yaml and suites/, read and checked once. After load() nobody sees a dict of settings.
 
-Free of torch, so that `snakemake -n` and `--help` answer at once. Settings of plug-ins (methods, encoders, tasks, data sets)
-are checked by check_plugins(), which does import them.
+A typo stops here, before the first job. Free of torch, so that `snakemake -n` and `--help` answer
+at once. Settings of plug-ins (methods, encoders, tasks, data sets) are checked by check_plugins(),
+which does import them.
 """
 
-from pathlib import Path
-
-import yaml
-
+from pstl.config.cells import EARLIER_FUSED, FUSED, Cell, Run, cell_name
 from pstl.config.checks import check_names, check_plugins
-from pstl.config.params import Params
+from pstl.config.grid import classifies
+from pstl.config.load import from_sections, load, params_with, suite_name
+from pstl.config.params import Params, Settings, comparison_key
 from pstl.config.settings import (
     DEFAULT_RULE,
-    FUSED,
     BatchNorm,
-    Cell,
     Compared,
     Count,
     Epochs,
-    Experiment,
     Factor,
     Frozen,
-    Fusion,
     LabelRule,
     MethodSettings,
     NotNegative,
     Plugin,
-    Run,
     Share,
     Stream,
-    Suite,
     TaskSettings,
     TrainSettings,
     digest,
     merge,
-    validated,
 )
-from pstl.files import Kind, reading
-
-PARAMS = Kind(
-    "readable settings file",
-    "correct it, or get it again",
-    "run from the project's root or pass --params FILE",
-)
+from pstl.config.suites import Experiment, Fusion, Suite
+from pstl.config.validation import validated
 
 __all__ = [
     "DEFAULT_RULE",
+    "EARLIER_FUSED",
     "FUSED",
     "BatchNorm",
     "Cell",
@@ -62,28 +51,22 @@ __all__ = [
     "Params",
     "Plugin",
     "Run",
+    "Settings",
     "Share",
     "Stream",
     "Suite",
     "TaskSettings",
     "TrainSettings",
+    "cell_name",
+    "check_names",
     "check_plugins",
+    "classifies",
+    "comparison_key",
     "digest",
+    "from_sections",
     "load",
     "merge",
+    "params_with",
+    "suite_name",
     "validated",
 ]
-
-
-def load(path: str | Path = "params.yaml") -> Params:
-    """Read and check params.yaml. Raises: UserError naming the key, what was found and what was expected."""
-    path = Path(path)
-    with reading(path, PARAMS):
-        text = path.read_text("utf-8")
-        try:
-            content = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ValueError(f"not valid YAML: {error}") from None
-    params: Params = validated(Params, content, str(path))
-    check_names(params)
-    return params

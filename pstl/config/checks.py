@@ -1,138 +1,228 @@
-"""What must hold between the sections of params.yaml: names that exist, encoders that fit, no clip trained on and tested on."""
+"""What must hold between sections: names that exist, encoders that fit, no clip tested on in training."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from pstl.config.params import Params
-from pstl.config.settings import Experiment, known, validated
+from pstl.config.document import Document
+from pstl.config.grid import classifies, draws_labels, takes_labels
+from pstl.config.params import Params, entries_of
+from pstl.config.settings import MethodSettings
+from pstl.config.suites import OWN, Experiment, Suite
+from pstl.config.validation import Where, known, validated
 from pstl.errors import UserError
 from pstl.registry import load as load_plugin
 from pstl.registry import load_dataset, load_recipe
 from pstl.registry import names as plugin_names
 
+DATASETS = "data.datasets"
+
+
+def check_references(suites: Mapping[str, Suite], documents: Mapping[str, Document]) -> None:
+    """Check what the grids are built on. Raises: UserError that names the place and the key."""
+    for name, suite in suites.items():
+        where = suite_where(documents, name)
+        _check_reuse(name, suite, suites, where)
+        for number, block in enumerate(suite.blocks()):
+            _check_axes(block, _block_where(where, number))
+        used = {method for block in suite.experiments for method in block.methods}
+        for method in suite.encoder_seeds:
+            place = where.below("encoder_seeds", method)
+            known(method, used, f"method in {name}.encoder_seeds", place)
+
 
 def check_names(params: Params) -> None:
-    """Check every suite without importing a plug-in. Raises: UserError naming the key, what was found and what was expected."""
-    for name in params.suites:
-        _check_lender(params, name)
-        _check_encoder_seeds(params, name)
+    """Check every suite without importing a plug-in.
+
+    Raises: UserError naming the key, what was found and what was expected.
+    """
     for name, suite in params.suites.items():
-        for experiment in suite.experiments:
-            _check_experiment(params, name, experiment)
-        _check_borrowed(params, name)
+        where = suite_where(params.documents, name)
+        for method in suite.encoder_seeds:
+            if takes_labels(params.method(name, method)):
+                named = where.below("encoder_seeds", method).text()
+                raise UserError(
+                    f"{named}: {method} learns from the labels of a draw, so that it has an "
+                    "encoder of every draw; take it out there"
+                )
+        for block, place in _blocks(params, name):
+            _check_block(params, name, block, place)
+        _check_same_encoders(params, name)
     params.suite_named(params.suite)
 
 
 def check_plugins(params: Params, suite: str) -> None:
-    """Check the settings of every data set, recipe, encoder, method and task that a suite uses. Imports torch.
+    """Check the settings of every plug-in that a suite uses. Imports torch.
 
     Raises: UserError naming the key, what was found and what was expected.
     """
-    for experiment in params.suite_named(suite).experiments:
-        dataset = load_dataset(experiment.dataset)
-        validated(
-            dataset.Config, params.dataset(experiment.dataset), f"datasets.{experiment.dataset}"
+    entries = entries_of(params, suite)
+    for block, place in _blocks(params, suite):
+        dataset = load_dataset(block.dataset)
+        where = Where("").below("datasets", block.dataset)
+        if "" in params.documents:
+            where = Where("", ((params.documents[""], ()),)).below("datasets", block.dataset)
+        validated(dataset.Config, params.dataset(block.dataset), where)
+        for split in block.splits:
+            known(split, dataset.spec.splits, f"split of {block.dataset}", place.below("splits"))
+        for name in block.methods:
+            bases = entries.chain(name)[-2::-1]
+            _check_method(params.method(suite, name), entries.where("methods", name, bases))
+        for source in block.sources:
+            _check_source(block, source, dataset.spec, place.below("sources"))
+    for cell in params.grid(suite):
+        task = params.task(suite, cell.task, cell.protocol)
+        settings = {**task.settings, **({"labels": cell.labels} if cell.labels else {})}
+        config = load_plugin("tasks", task.kind).TASK.settings
+        validated(config, settings, entries.where("tasks", cell.task))
+
+
+def suite_where(documents: Mapping[str, Document], name: str) -> Where:
+    """The file of a suite; its name where it has none."""
+    if name in documents:
+        return Where("", ((documents[name], ()),))
+    return Where(f"suites.{name}")
+
+
+def _blocks(params: Params, suite: str) -> Iterator[tuple[Experiment, Where]]:
+    where = suite_where(params.documents, suite)
+    for number, block in enumerate(params.suite_named(suite).blocks()):
+        yield block, _block_where(where, number)
+
+
+def _block_where(suite: Where, number: int) -> Where:
+    """The place of an experiment, whose axes may stand with the suite."""
+    block = suite.below("experiments", number)
+    return replace(block, places=(*block.places, *suite.places))
+
+
+def _check_axes(block: Experiment, place: Where) -> None:
+    if not block.dataset or not block.splits:
+        missing = "splits" if block.dataset else "dataset"
+        raise UserError(f"{place.text()}: no {missing}; name it there, or once for the whole suite")
+    known(block.dataset, plugin_names(DATASETS), "dataset", place.below("dataset"))
+    if block.fuse and (unseen := set(block.fuse.weights) - set(block.streams)):
+        raise UserError(
+            f"{place.below('fuse').text()}: fuse names the streams {sorted(unseen)}, "
+            f"but streams are {list(block.streams)}"
         )
-        known(experiment.split, dataset.spec.splits, f"split of {experiment.dataset}")
-        for name in experiment.methods:
-            section = params.method(suite, name)
-            module = load_plugin("methods", section.method)
-            validated(module.Config, section.settings, f"methods.{name}.settings")
-            if section.labels is not None and not module.Method.wants.labels:
-                raise UserError(
-                    f"methods.{name}: labels is {section.labels}, but {section.method} sees no labels; remove 'labels'"
-                )
-            encoder, recipe = section.encoder, section.recipe
-            for plugin, settings in (
-                (load_plugin("backbones", encoder.name), encoder),
-                (load_recipe(recipe.name), recipe),
-            ):
-                where = f"methods.{name}.{settings.name}"
-                validated(plugin.Config, settings.settings, where)
-        for name in experiment.tasks:
-            task = params.task(suite, name)
-            validated(load_plugin("tasks", task.kind).TASK.settings, task.settings, f"tasks.{name}")
-            if task.source:
-                source, _, split = task.source.partition("/")
-                spec = load_dataset(source).spec
-                known(split, spec.splits, f"split in the source of tasks.{name}")
-                _check_transfer(name, spec, split, dataset.spec, experiment.split)
+    if block.fuse and (absent := set(block.fuse.tasks) - set(block.tasks)):
+        raise UserError(
+            f"{place.below('fuse').text()}: fuse names the tasks {sorted(absent)}, "
+            f"but tasks are {list(block.tasks)}"
+        )
+    for source in block.sources:
+        _check_source_name(source, place.below("sources"))
 
 
-def _check_experiment(params: Params, suite: str, experiment: Experiment) -> None:
-    known(experiment.dataset, plugin_names("data.datasets"), "dataset")
-    for name in experiment.methods:
+def _check_source_name(source: str, place: Where) -> None:
+    if source == OWN:
+        return
+    dataset, _, split = source.partition("/")
+    if not split:
+        raise UserError(
+            f"{place.text()}: {source!r}; expected dataset/split, e.g. nwucla/xview, or {OWN}"
+        )
+    known(dataset, plugin_names(DATASETS), "data set in a source", place)
+
+
+def _check_block(params: Params, suite: str, block: Experiment, place: Where) -> None:
+    for name in block.methods:
         section = params.method(suite, name)
-        known(section.method, plugin_names("methods"), f"method of methods.{name}")
-        known(section.encoder.name, plugin_names("backbones"), f"encoder of methods.{name}")
-        known(section.recipe.name, plugin_names("data.recipes"), f"recipe of methods.{name}")
-    for name in experiment.tasks:
-        task = params.task(suite, name)
-        known(task.kind, plugin_names("tasks"), f"kind of tasks.{name}")
-        for method in task.protocol_of:
-            known(
-                method,
-                params.methods | params.suites[suite].methods,
-                f"method in protocol_of of tasks.{name}",
-            )
-        if experiment.fuse and name in experiment.fuse.tasks and not params.classifies(suite, name):
+        where = entries_of(params, suite).where("methods", name)
+        known(section.method, plugin_names("methods"), f"method of methods.{name}", where)
+        encoder, recipe = section.encoder.name, section.recipe.name
+        known(encoder, plugin_names("backbones"), f"encoder of methods.{name}", where)
+        known(recipe, plugin_names("data.recipes"), f"recipe of methods.{name}", where)
+        for task, change in section.protocol.items():
+            named = change if isinstance(change, str) else task
+            what = f"task in the protocol of methods.{name}"
+            tasks = params.tasks.keys() | params.suite_named(suite).tasks.keys()
+            known(named, tasks, what, where.below("protocol", task))
+    for name in block.tasks:
+        task_settings = params.task(suite, name)
+        where = entries_of(params, suite).where("tasks", name)
+        known(task_settings.kind, plugin_names("tasks"), f"kind of tasks.{name}", where)
+        if block.fuse and name in block.fuse.tasks and not classifies(task_settings):
             raise UserError(
-                f"suites.{suite}: fuse names the task {name!r}, which gives no class scores; take it out of 'fuse'"
+                f"{place.below('fuse').text()}: fuse names the task {name!r}, "
+                "which gives no class scores; take it out of 'fuse'"
             )
-        if task.source:
-            dataset, slash, split = task.source.partition("/")
-            if not slash or not split:
-                raise UserError(
-                    f"tasks.{name}: source {task.source!r}; expected dataset/split, e.g. nwucla/xview"
-                )
-            known(dataset, plugin_names("data.datasets"), f"data set in the source of tasks.{name}")
+    _check_labels(params, suite, block, place)
 
 
-def _check_lender(params: Params, suite: str) -> None:
-    lender = params.suites[suite].encoders
-    if (
-        lender
-        and params.suites[
-            known(lender, params.suites, f"suite in suites.{suite}.encoders")
-        ].encoders
-    ):
+def _check_labels(params: Params, suite: str, block: Experiment, place: Where) -> None:
+    """Shares of labels are for somebody, and a task that draws labels has a share."""
+    learning = [m for m in block.methods if takes_labels(params.method(suite, m))]
+    drawing = [t for t in block.tasks if draws_labels(params.task(suite, t))]
+    if block.labels and not learning and not drawing:
         raise UserError(
-            f"suites.{suite}: encoders of {lender}, which uses those of another suite itself; name the one that trains them"
+            f"{place.below('labels').text()}: no method there learns from labels, "
+            "and no task draws some; take 'labels' out"
+        )
+    for task in drawing:
+        if not block.labels and "labels" not in params.task(suite, task).settings:
+            raise UserError(
+                f"{place.text()}: the task {task} draws labels; add e.g. 'labels: [0.01, 0.1]'"
+            )
+
+
+def _check_reuse(name: str, suite: Suite, suites: Mapping[str, Suite], where: Where) -> None:
+    reused = suite.reuse_encoders_from
+    if not reused:
+        return
+    place = where.below("reuse_encoders_from")
+    known(reused, suites, f"suite in {name}.reuse_encoders_from", place)
+    if suites[reused].reuse_encoders_from:
+        raise UserError(
+            f"{place.text()}: {reused} uses the encoders of another suite itself; "
+            "name the one that trains them"
         )
 
 
-def _check_encoder_seeds(params: Params, suite: str) -> None:
-    """A method that is trained with some of the labels has an encoder of every draw."""
-    used = {
-        method for experiment in params.suites[suite].experiments for method in experiment.methods
-    }
-    for method in params.suites[suite].encoder_seeds:
-        known(method, used, f"method in suites.{suite}.encoder_seeds")
-        if params.method(suite, method).labels is not None:
-            raise UserError(
-                f"suites.{suite}: encoder_seeds names {method}, which learns from the labels of a draw; take it out there"
-            )
-
-
-def _check_borrowed(params: Params, suite: str) -> None:
-    """What a suite borrows must be what it would train itself."""
-    lender = params.suites[suite].encoders
+def _check_same_encoders(params: Params, suite: str) -> None:
+    """What a suite reuses must be what it would train itself."""
+    reused = params.suite_named(suite).reuse_encoders_from
     for method in dict.fromkeys(run.method for run in params.runs(suite) if run.suite != suite):
-        if params.method(suite, method) != params.method(lender, method):
+        here, there = params.method(suite, method), params.method(reused, method)
+        if here.model_dump() != there.model_dump():
+            place = entries_of(params, suite).where("methods", method).text()
             raise UserError(
-                f"suites.{suite}: methods.{method} has other settings than in {lender}, whose encoders are used; make them equal"
+                f"{place}: has other settings than in {reused}, whose encoders are used; "
+                "make them equal"
             )
 
 
-def _check_transfer(task: str, source: Any, split: str, target: Any, tested: str) -> None:
-    """An encoder must not have been trained on the clips it is tested on, under whatever name of a data set."""
-    clip = (
-        None
-        if (source.name, split) == (target.name, tested)
-        else source.leak(split, target, tested)
-    )
-    if clip:
-        spared = [s for s in source.splits if not source.leak(s, target, tested)]
+def _check_method(section: MethodSettings, where: Where) -> None:
+    module = load_plugin("methods", section.method)
+    validated(module.Config, section.settings, where.below("settings"))
+    if section.labels is not None and not module.Method.wants.labels:
         raise UserError(
-            f"tasks.{task}: {source.name}/{split} trains on clips that {target.name}/{tested} tests on, e.g. set-up {clip.setup}, "
-            f"performer {clip.subject}, camera {clip.camera}; sources that do not: {', '.join(spared) or 'none'}"
+            f"{where.below('labels').text()} is {section.labels}, "
+            f"but {section.method} sees no labels; remove 'labels'"
         )
+    encoder, recipe = section.encoder, section.recipe
+    config = load_plugin("backbones", encoder.name).Config
+    validated(config, encoder.settings, where.below("encoder"))
+    config = load_recipe(recipe.name).Config
+    validated(config, recipe.settings, where.below("recipe"))
+
+
+def _check_source(block: Experiment, source: str, target: Any, place: Where) -> None:
+    """An encoder must not have been trained on the clips it is tested on, under whatever name."""
+    if source == OWN:
+        return
+    dataset, _, split = source.partition("/")
+    spec = load_dataset(dataset).spec
+    known(split, spec.splits, f"split in a source of {block.dataset}", place)
+    for tested in block.splits:
+        same = (spec.name, split) == (target.name, tested)
+        clip = None if same else spec.leak(split, target, tested)
+        if clip:
+            spared = [s for s in spec.splits if not spec.leak(s, target, tested)]
+            raise UserError(
+                f"{place.text()}: {spec.name}/{split} trains on clips that "
+                f"{target.name}/{tested} tests on, e.g. set-up {clip.setup}, performer "
+                f"{clip.subject}, camera {clip.camera}; sources that do not: "
+                f"{', '.join(spared) or 'none'}"
+            )

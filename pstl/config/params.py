@@ -1,291 +1,236 @@
-"""The whole of params.yaml, and the grid of runs and cells that it spans."""
+"""params.yaml and suites/ as one object: settings of every entry, and the grid of every suite."""
 
-import itertools
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from pydantic import PrivateAttr
-
+from pstl.config.cells import Cell, Run, cell_name
+from pstl.config.document import Document
+from pstl.config.grid import Encoders, Grid, build_grid, takes_labels
+from pstl.config.resolve import Entries
 from pstl.config.settings import (
-    FUSED,
-    Cell,
+    TRANSFER,
     Compared,
     Frozen,
     MethodSettings,
-    Run,
-    Stream,
-    Suite,
     TaskSettings,
-    known,
     merge,
-    validated,
-)  # fmt: skip
+)
+from pstl.config.suites import Suite
+from pstl.config.validation import known
 from pstl.errors import UserError
-from pstl.registry import keywords, task_traits
 from pstl.registry import names as plugin_names
-
-Arguments = ParamSpec("Arguments")
-Value = TypeVar("Value")
-NO_PROTOCOL = {
-    "summary",
-    "source",
-    "published",
-    "protocol_of",
-}  # of a task: what it may say and still work alike
+from pstl.registry import task_traits
 
 
-def once(
-    method: Callable[Concatenate["Params", Arguments], Value],
-) -> Callable[Concatenate["Params", Arguments], Value]:
-    """Compute a method of Params once per arguments: settings do not change after loading.
-
-    The rules ask for every job, so whatever walks over a suite's grid must not walk again each
-    time. Callers must not change what they are given.
-    """
-
-    @wraps(method)
-    def remembered(self: "Params", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Value:
-        key = (method.__name__, args, tuple(kwargs.items()))
-        if key not in self._remembered:
-            self._remembered[key] = method(self, *args, **kwargs)
-        value: Value = self._remembered[key]
-        return value
-
-    return remembered
-
-
-class Params(Frozen):
-    """The whole of params.yaml."""
+class Settings(Frozen):
+    """What params.yaml may hold."""
 
     suite: str
-    archives: tuple[
-        str, ...
-    ] = ()  # folders searched, at any depth, for archives the user already has
+    # Folders searched, at any depth, for archives the user already has.
+    archives: tuple[str, ...] = ()
     tracking_uri: str = ""  # empty: a local sqlite store, unless MLFLOW_TRACKING_URI is set
     datasets: dict[str, dict[str, Any]] = {}
     methods: dict[str, dict[str, Any]]
     tasks: dict[str, dict[str, Any]]
-    suites: dict[str, Suite]
-    _remembered: dict[Any, Any] = PrivateAttr(default_factory=dict)  # what `once` has computed
+
+
+@dataclass(frozen=True)
+class Params:
+    """All settings, checked.
+
+    documents: suite -> its file, and "" -> params.yaml: where errors say that something stands.
+    grids: suite -> everything it asks for.
+    """
+
+    suite: str
+    archives: tuple[str, ...]
+    tracking_uri: str
+    datasets: Mapping[str, dict[str, Any]]
+    methods: Mapping[str, dict[str, Any]]
+    tasks: Mapping[str, dict[str, Any]]
+    suites: Mapping[str, Suite]
+    documents: Mapping[str, Document] = field(default_factory=dict, repr=False)
+    grids: Mapping[str, Grid] = field(default_factory=dict, repr=False)
+
+    def content(self) -> dict[str, Any]:
+        """Everything that was read, as JSON holds it."""
+        suites = {name: suite.model_dump(mode="json") for name, suite in self.suites.items()}
+        shared = {name: getattr(self, name) for name in Settings.model_fields}
+        return {**shared, "suites": suites}
 
     def suite_named(self, name: str) -> Suite:
         return self.suites[known(name, self.suites, "suite")]
 
     def dataset(self, name: str) -> dict[str, Any]:
-        """Settings of one data set; {} if params.yaml says nothing about it. Raises: UserError if there is no such data set."""
+        """Settings of one data set; {} if params.yaml says nothing about it.
+
+        Raises: UserError if there is no such data set.
+        """
         return self.datasets.get(known(name, plugin_names("data.datasets"), "dataset"), {})
 
-    @once
+    def entries(self, suite: str) -> Entries:
+        """Entries of methods and tasks as a suite sees them."""
+        return entries_of(self, suite)
+
     def method(self, suite: str, name: str) -> MethodSettings:
-        """Settings of one method entry: its base, itself, then the suite's changes to the base and to itself.
+        """Settings of one method entry in a suite."""
+        settings = self._grid(suite).methods.get(name)
+        return settings or self.entries(suite).method(name)
 
-        A suite that uses another's encoders starts from that one's changes.
+    def method_in_paper(self, name: str) -> MethodSettings:
+        """Settings of one method entry that no suite has changed."""
+        documents = (self.documents[""],) if "" in self.documents else ()
+        return Entries(self.methods, self.tasks, {}, {}, documents).method(name)
+
+    def method_of(self, run: Run) -> MethodSettings:
+        """Settings of a run's method, with the run's share of the labels."""
+        settings = self.method(run.suite, run.method)
+        if run.labels is None:
+            return settings
+        return settings.model_copy(update={"labels": run.labels})
+
+    def task(self, suite: str, name: str, protocol: str = "") -> TaskSettings:
+        """Settings of one task entry in a suite.
+
+        protocol: the method entry whose paper's protocol it is; empty for the shared settings.
         """
-        own = self.suite_named(suite)
-        entries, changes = (
-            self.methods,
-            merge(self.suite_named(own.encoders).methods, own.methods)
-            if own.encoders
-            else own.methods,
-        )
-        chain = [known(name, entries | changes, "method")]
-        while base := (merge(entries.get(chain[0], {}), changes.get(chain[0], {}))).get("base"):
-            if base in chain:
-                raise UserError(
-                    f"methods.{name}: base {base!r} refers back to itself; remove one 'base:'"
-                )
-            chain.insert(0, known(base, entries | changes, "method"))
-        section: dict[str, Any] = {"method": chain[0]}
-        for part in chain:
-            section = merge(section, merge(entries.get(part, {}), changes.get(part, {})))
-        section.pop("base", None)
-        return validated(MethodSettings, section, f"methods.{name}")
+        settings = self._grid(suite).tasks.get((name, protocol))
+        return settings or self.entries(suite).task(name, protocol)
 
-    @once
-    def task(self, suite: str, name: str) -> TaskSettings:
-        """Settings of one task entry with the suite's changes."""
-        entries, changes = self.tasks, self.suite_named(suite).tasks
-        known(name, entries | changes, "task")
-        section = merge({"kind": name}, merge(entries.get(name, {}), changes.get(name, {})))
-        return validated(TaskSettings, section, f"tasks.{name}")
+    def task_of(self, cell: Cell) -> TaskSettings:
+        """Settings of a cell's task, with the cell's share of the labels."""
+        settings = self.task(cell.run.suite, cell.task, cell.protocol)
+        if cell.labels is None:
+            return settings
+        return settings.model_copy(update={"labels": cell.labels})
 
-    @once
-    def runs(self, suite: str) -> list[Run]:
-        """Every run of a suite that has an encoder of its own, without repeats, in file order; runs that are only sources included."""
-        without = self._without(suite)
-        grid = [
-            self.encoder_run(
-                Run(suite=suite, dataset=e.dataset, split=e.split, method=m, stream=s, seed=seed),
-                task,
-            )
-            for e in self.suite_named(suite).experiments
-            for m, s, seed, task in itertools.product(e.methods, e.streams, e.seeds, e.tasks)
-            if (m, s) not in without
-        ]
-        return list(dict.fromkeys(grid))
+    def run(self, text: str) -> Run:
+        """The run that is called so, with the share of labels that its method's entry names.
 
-    @once
-    def encoder_run(self, run: Run, task: str) -> Run:
-        """The run whose encoder one task of `run` uses: its own, or the one of the task's `source`."""
-        if source := self._source(run.suite, task):
-            dataset, _, split = source.partition("/")
-            run = run.model_copy(update={"dataset": dataset, "split": split})
-        return self.lent(run)
-
-    def lent(self, run: Run) -> Run:
-        """The run as the suite trains it whose encoders its own suite uses, where that one has it too; else the run itself.
-
-        Of a method in the suite's `encoder_seeds` it is the run of that seed.
+        Raises: UserError for another text, suite or method.
         """
-        own = self.suite_named(run.suite)
-        lender, run = (
-            own.encoders,
-            run.model_copy(update={"seed": own.encoder_seeds.get(run.method, run.seed)}),
-        )
-        if not lender:
-            return run
-        there = run.model_copy(update={"suite": lender})
-        return there if there in self._runs_of(lender) else run
+        run = Run.parse(text)
+        settings = self.method(run.suite, run.method)
+        if run.labels is None and takes_labels(settings):
+            return run.model_copy(update={"labels": settings.labels})
+        return run
 
-    @once
-    def _runs_of(self, suite: str) -> frozenset[Run]:
-        return frozenset(self.runs(suite))
+    def cell(
+        self,
+        run: Run,
+        batch_norm: str,
+        task: str,
+        labels: float | None = None,
+        source: str = "",
+        common: bool = False,
+    ) -> Cell:
+        """The cell of these axes as the grid would hold it, with the weights of a fused one.
 
-    @once
-    def published_tasks(self, suite: str) -> dict[str, Compared]:
-        """Task entry -> what its numbers may be compared with, for every entry of a suite."""
-        named = {}
-        for name in dict.fromkeys(
-            task for e in self.suite_named(suite).experiments for task in e.tasks
-        ):
-            task = self.task(suite, name)
-            published = task.published or ("transfer" if task.source else task.kind)
-            one = task_traits(task.kind).one_protocol
-            named[name] = Compared(published, None if one else self._protocol_of(suite, name))
-        return named
-
-    def _protocol_of(self, suite: str, task: str) -> tuple[str, ...]:
-        """Methods whose papers evaluate as a task of this suite does."""
-        own, change = self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})
-        changed = merge(own, change)
-        moved = any(changed[key] != own.get(key) for key in set(change) - NO_PROTOCOL)
-        if moved and "protocol_of" not in change:
-            return ()
-        return self.task(suite, task).protocol_of
-
-    @once
-    def together(self, suite: str) -> dict[str, tuple[str, str]]:
-        """Task entry -> (kind, source data set or ""), for tasks that headlines show side by side: those with a source, and their like.
-
-        So a fine-tuned encoder of another data set stands beside the same network from scratch. Tasks that would become one stay apart.
+        common: the task as all methods share it, and not by the protocol of the run's method.
         """
-        taken: dict[tuple[str, str, str, str, str], set[str]] = {}
-        shown: dict[str, tuple[str, str]] = {}
-        for e in self.suite_named(suite).experiments:
-            for name in e.tasks:
-                kind, source = self._kind(suite, name), self._source(suite, name).partition("/")[0]
-                shown[name] = (kind, source)
-                for method in e.methods:
-                    taken.setdefault((e.dataset, e.split, method, kind, source), set()).add(name)
-        moved = {kind for kind, source in shown.values() if source} - {
-            key[3] for key, names in taken.items() if len(names) > 1
-        }
-        return {name: (kind, source) for name, (kind, source) in shown.items() if kind in moved}
+        entries = self.entries(run.suite)
+        protocol = "" if common else entries.protocol_of(run.method, task)
+        settings = entries.task(task, protocol)
+        if labels is None:
+            labels = settings.settings.get("labels")
+        cell = Cell(run, batch_norm, task, labels, source, protocol)
+        return next((asked for asked in self.grid(run.suite) if asked == cell), cell)
 
-    @once
-    def _source(self, suite: str, task: str) -> str:
-        section = merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {}))
-        return str(section.get("source", ""))
+    def is_common(self, cell: Cell) -> bool:
+        """Whether a cell's task is as all methods share it, although its method has a protocol."""
+        own = self.entries(cell.run.suite).protocol_of(cell.run.method, cell.task)
+        return bool(own) and not cell.protocol
 
-    @once
+    def runs(self, suite: str) -> tuple[Run, ...]:
+        """Every run of a suite with an encoder of its own, those that are only sources, too."""
+        return self._grid(suite).runs
+
+    def grid(self, suite: str) -> tuple[Cell, ...]:
+        """Every task on every run of a suite, fused streams included, in the order of its file."""
+        return self._grid(suite).cells
+
     def cells(self, suite: str) -> list[Cell]:
-        """Every cell of a suite that a job makes: those of grid() whose method has their stream."""
-        without = self._without(suite)
-        return [
-            cell for cell in self.grid(suite) if (cell.run.method, cell.run.stream) not in without
-        ]
+        """Every cell of a suite that a job makes: those whose method has their stream."""
+        grid = self._grid(suite)
+        return [cell for cell in grid.cells if cell.run not in grid.not_applicable]
 
-    @once
-    def senseless(self, suite: str) -> dict[Run, str]:
+    def not_applicable(self, suite: str) -> Mapping[Run, str]:
         """Runs of grid() that no job makes, and why: their method has no such stream."""
-        without = self._without(suite)
-        found = {
-            cell.run: without.get((cell.run.method, cell.run.stream), "")
-            for cell in self.grid(suite)
-        }
-        return {run: reason for run, reason in found.items() if reason}
+        return self._grid(suite).not_applicable
 
-    @once
-    def _without(self, suite: str) -> dict[tuple[str, str], str]:
-        """(method entry, stream) -> why the method has no such stream; its module says so."""
-        reasons: dict[tuple[str, str], str] = {}
-        experiments = self.suite_named(suite).experiments
-        for name in dict.fromkeys(name for e in experiments for name in e.methods):
-            method = self.method(suite, name).method
-            wants = keywords("methods", method, "Method", "wants")
-            if only := wants.get("only_stream"):
-                others = [stream for stream in (*get_args(Stream), FUSED) if stream != only]
-                reasons |= {(name, stream): wants["only_stream_reason"] for stream in others}
-        return reasons
+    def encoder_run(self, run: Run, source: str = "") -> Run:
+        """The run whose encoder file is used by a run.
 
-    @once
-    def grid(self, suite: str) -> list[Cell]:
-        """Every task on every run of a suite, fused streams included, without repeats, in file order."""
-        cells: dict[tuple[Run, str, str], Cell] = {}
-        for e in self.suite_named(suite).experiments:
-            for m, norm, seed, task in itertools.product(e.methods, e.batch_norm, e.seeds, e.tasks):
-                for stream in e.streams:
-                    run = Run(
-                        suite=suite,
-                        dataset=e.dataset,
-                        split=e.split,
-                        method=m,
-                        stream=stream,
-                        seed=seed,
-                    )
-                    cells.setdefault((run, norm, task), Cell(run, norm, task))
-                if e.fuse and (
-                    task in e.fuse.tasks if e.fuse.tasks else self.classifies(suite, task)
-                ):
-                    run = Run(
-                        suite=suite,
-                        dataset=e.dataset,
-                        split=e.split,
-                        method=m,
-                        stream=FUSED,
-                        seed=seed,
-                    )
-                    cells.setdefault((run, norm, task), Cell(run, norm, task, dict(e.fuse.weights)))
-        return list(cells.values())
+        source: dataset/split of another run; empty for the run's own data.
+        """
+        return self._grid(run.suite).encoders.encoder_run(run, source)
 
-    @once
-    def classifies(self, suite: str, task: str) -> bool:
-        """Whether a task entry gives class scores, which can be fused, compared and drawn as confusion; its module says so."""
-        return task_traits(self._kind(suite, task)).classifies
-
-    @once
-    def _kind(self, suite: str, task: str) -> str:
-        return str(
-            merge(self.tasks.get(task, {}), self.suite_named(suite).tasks.get(task, {})).get(
-                "kind", task
-            )
-        )
-
-    def fusion_weights(self, run: Run, batch_norm: str, task: str) -> dict[str, float]:
+    def fusion_weights(self, cell: Cell) -> dict[str, float]:
         """Weights of the streams of one fused cell.
 
         Raises: UserError if the suite fuses no such cell.
         """
-        weights = self._fusions(run.suite).get((run, batch_norm, task))
-        if weights is None:
-            asked = f"{task} with batch norm {batch_norm}"
+        if cell.fused is None:
+            asked = f"{cell.name} with batch norm {cell.batch_norm}"
             raise UserError(
-                f"{run}: suite {run.suite} fuses no {asked}; add 'fuse' to its experiment"
+                f"{cell.run}: suite {cell.run.suite} fuses no {asked}; add 'fuse' to its experiment"
             )
-        return weights
+        return dict(cell.fused)
 
-    @once
-    def _fusions(self, suite: str) -> dict[tuple[Run, str, str], dict[str, float]]:
-        fused = [cell for cell in self.cells(suite) if cell.fused]
-        return {(c.run, c.batch_norm, c.task): c.fused for c in fused if c.fused}
+    def compared(self, suite: str) -> dict[str, Compared]:
+        """What the numbers of each method and task may be compared with, by comparison_key()."""
+        entries, comparisons = self.entries(suite), {}
+        for cell in self.grid(suite):
+            key = comparison_key(cell.run.method, cell.task, cell.source, cell.protocol)
+            if key not in comparisons:
+                comparisons[key] = _compared(entries, cell)
+        return comparisons
+
+    def _grid(self, suite: str) -> Grid:
+        return self.grids[known(suite, self.grids, "suite")]
+
+
+def comparison_key(method: str, task: str, source: str, protocol: str) -> str:
+    """What decides, of a cell, what it may be compared with."""
+    return f"{method} {cell_name(task, None, source, protocol)}"
+
+
+def entries_of(params: Params, suite: str) -> Entries:
+    """Entries of methods and tasks as a suite sees them.
+
+    A suite that uses another's encoders starts from that one's changes of methods.
+    """
+    settings = params.suite_named(suite)
+    chain, changes = [suite], dict(settings.methods)
+    if settings.reuse_encoders_from:
+        reused = settings.reuse_encoders_from
+        chain.append(reused)
+        changes = merge(params.suite_named(reused).methods, changes)
+    documents = [params.documents[name] for name in (*chain, "") if name in params.documents]
+    return Entries(params.methods, params.tasks, changes, settings.tasks, tuple(documents))
+
+
+def assemble(
+    settings: Settings, suites: Mapping[str, Suite], documents: Mapping[str, Document]
+) -> Params:
+    """Settings with the grid of every suite. Raises: UserError for a name that does not exist."""
+    content = {name: getattr(settings, name) for name in Settings.model_fields}
+    grids: dict[str, Grid] = {}
+    params = Params(**content, suites=suites, documents=documents, grids=grids)
+    for name in sorted(suites, key=lambda suite: bool(suites[suite].reuse_encoders_from)):
+        suite = suites[name]
+        reused = suite.reuse_encoders_from
+        runs = frozenset(grids[reused].runs) if reused in grids else frozenset()
+        encoders = Encoders(reused, runs, suite.encoder_seeds)
+        grids[name] = build_grid(name, suite, entries_of(params, name), encoders)
+    return params
+
+
+def _compared(entries: Entries, cell: Cell) -> Compared:
+    task = entries.task(cell.task, cell.protocol)
+    published = task.published or (TRANSFER if cell.source else task.kind)
+    if task_traits(task.kind).one_protocol:
+        return Compared(published)
+    own = entries.as_in_paper(cell.run.method, cell.task, cell.protocol, cell.source)
+    return Compared(published, own)

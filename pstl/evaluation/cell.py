@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pstl.config import Cell, Run
-from pstl.evaluation.scores import CELL, Scores
+from pstl.evaluation.scores import Scores
 
 if TYPE_CHECKING:
     import torch
@@ -47,9 +47,10 @@ class Opened:
 
 
 def named(cell: Cell) -> dict[str, Any]:
-    """What names one cell of the grid, as it stands in its rows and beside its scores."""
-    names = {key: getattr(cell.run, key) for key in CELL[:5]}
-    return {**names, "task": cell.task, "batch_norm": cell.batch_norm}
+    """What names one cell of the grid beside its scores, where `labels` is the draw."""
+    names = dict(cell.identity)
+    share = names.pop("labels")
+    return {**names, "share": share}
 
 
 def no_scores(y: np.ndarray, unseen: np.ndarray, about: Mapping[str, Any]) -> Scores:

@@ -62,7 +62,7 @@ def fuse(
         "precision": "+".join(sorted({part.get("precision", "") for part in parts} - {""})),
         "labelled": parts[0].get("labelled", ""),
     }
-    rows = result_file.rows(cell.run, cell.task, cell.batch_norm, result, facts)
+    rows = result_file.rows(cell, result, facts)
     about = {**first.about, **named(cell), "run_id": facts["run_id"]}
     return result_file.write(out, scores_out, rows, result, replace(first, about=about))
 
@@ -87,7 +87,7 @@ def _common_setting(cell: Cell, parts: list[dict[str, Any]]) -> str:
     settings = sorted({part.get("setting", "") for part in parts})
     if len(settings) > 1:
         raise UserError(
-            f"{cell.run}, {cell.task}: streams of different settings ({', '.join(settings)}); "
+            f"{cell.run}, {cell.name}: streams of different settings ({', '.join(settings)}); "
             "evaluate them again"
         )
     return settings[0]

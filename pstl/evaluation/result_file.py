@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from pstl.config import Run
+from pstl.config import Cell
 from pstl.contracts import Result
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
@@ -73,25 +73,19 @@ def labelled_clips(result: Result, provenance: Mapping[str, Any]) -> int | str:
     return record.get("clips", "")
 
 
-def rows(
-    run: Run, task: str, batch_norm: str, result: Result, facts: dict[str, Any]
-) -> list[dict[str, Any]]:
+def rows(cell: Cell, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:
     """One row per setting, batch-norm state and metric.
 
     facts: all of FACTS. The seconds stand in the rows of the cell's own batch-norm state; those of
     another came with them and cost 0.
     """
     known = {name: facts[name] for name in FACTS}
-    cell = {
-        "task": task, "dataset": run.dataset, "split": run.split, "stream": run.stream,
-        "method": run.method, "seed": run.seed, "batch_norm": batch_norm,
-    }  # fmt: skip
     table = []
     for setting, metrics in {result.setting: result.metrics, **result.others}.items():
-        table += _values({**cell, **known, "setting": setting}, metrics)
+        table += _values({**cell.identity, **known, "setting": setting}, metrics)
     for norm, metrics in result.norms.items():
         beside = {"setting": result.setting, "batch_norm": norm, "seconds": 0.0}
-        table += _values({**cell, **known, **beside}, metrics)
+        table += _values({**cell.identity, **known, **beside}, metrics)
     return table
 
 

@@ -45,19 +45,20 @@ def evaluate(
 ) -> None:
     """Run one task on what it needs, and write its rows and, if `scores` is given, its test scores.
 
-    A long task resumes from `<task>.last.pt` beside `out`, which goes when it is done.
+    A long task resumes from `<cell>.last.pt` beside `out`, which goes when it is done.
     Raises: UserError if something the task needs is not given or is of another run.
     """
     began = time.monotonic()
-    section = params.task(cell.run.suite, cell.task)
+    section = params.task_of(cell)
     task: Task = load_plugin("tasks", section.kind).TASK
     cfg = validated(task.settings, section.settings, f"tasks.{cell.task}")
-    shaped = [section.kind, cfg.model_dump(mode="json"), str(cell.run), cell.batch_norm]
+    place = [str(cell.run), cell.batch_norm, cell.source]
+    shaped = [section.kind, cfg.model_dump(mode="json"), *place]
     asked = Evaluation(
         cell,
-        params.encoder_run(cell.run, cell.task),
+        params.encoder_run(cell.run, cell.source),
         task.needs,
-        Path(out).with_name(f"{cell.task}.last.pt"),
+        Path(out).with_name(f"{cell.name}.last.pt"),
         digest(shaped),
         device,
     )
@@ -79,7 +80,7 @@ def evaluate(
         "precision": opened.meta.get("precision", ""),
         "labelled": result_file.labelled_clips(result, opened.meta),
     }
-    _write(out, scores, _with_source(result, cell.run, asked.encoder_run), facts, asked, opened)
+    _write(out, scores, result, facts, asked, opened)
 
 
 def open_inputs(asked: Evaluation, inputs: "Inputs") -> Opened:
@@ -106,7 +107,7 @@ def _write(
     cell = asked.cell
     of_data = {key: opened.meta[key] for key in ("data_checksum", "run_id")}
     tested = replace(opened.tested, about={**named(cell), **of_data, **opened.tested.about})
-    rows = result_file.rows(cell.run, cell.task, cell.batch_norm, result, facts)
+    rows = result_file.rows(cell, result, facts)
     result_file.write(out, scores, rows, result, tested)
 
 
@@ -135,19 +136,6 @@ def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
                 f"task {kind}: metrics of test clips without their figures on clips that repeat no "
                 "training clip; make them with pstl.metrics.clips.on_clips"
             )
-
-
-def _with_source(result: Result, run: Run, encoder_run: Run) -> Result:
-    """The setting names the data set and split the encoder comes from, where they are others."""
-    if (encoder_run.dataset, encoder_run.split) == (run.dataset, run.split):
-        return result
-    source = f"source={encoder_run.dataset}/{encoder_run.split}"
-
-    def named(setting: str) -> str:
-        return f"{source};{setting}" if setting else source
-
-    others = {named(setting): metrics for setting, metrics in result.others.items()}
-    return replace(result, setting=named(result.setting), others=others)
 
 
 def _run_id(run: Run, encoder_run: Run, run_id: str) -> dict[str, str]:

@@ -22,6 +22,9 @@ CELL = (
     "stream",
     "seed",
     "task",
+    "share",  # of the training labels; `labels` is the draw
+    "source",
+    "protocol",
     "batch_norm",
 )  # what names one cell of the grid
 DATA = (

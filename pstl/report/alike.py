@@ -11,7 +11,6 @@ from pstl.report.paper import (
     Published,
     fixed_epoch,
     not_stated,
-    same_method,
 )
 
 RELEASED = "released"  # the batch-norm statistics that the papers' code tests with
@@ -60,14 +59,14 @@ class Beside(NamedTuple):
 class Ours(NamedTuple):
     """A number of ours that stands in the table.
 
-    mean: None if it was not run.   protocol_of: methods whose papers evaluate so, None for all.
+    setting: with the axes.   mean: None if it was not run.   own_protocol: whether it is evaluated
+    as the method's own paper does; None where that does not matter.
     """
 
-    method: str
     setting: str
     metric: str
     mean: float | None
-    protocol_of: tuple[str, ...] | None
+    own_protocol: bool | None
 
 
 def beside(theirs: Published, ours: Ours, released: Callable[[str], float | str]) -> Beside:
@@ -80,18 +79,13 @@ def beside(theirs: Published, ours: Ours, released: Callable[[str], float | str]
     if unsure:
         why = f"not stated for both numbers: {', '.join(unsure)}; so nothing is subtracted"
         return Beside(theirs.value, theirs.kind, assumed, None, None, None, why)
-    if not _of_one_protocol(ours):
+    if ours.own_protocol is False:
         return Beside(theirs.value, theirs.kind, assumed, None, None, None, OTHERWISE)
     minus = None if ours.mean is None else ours.mean - theirs.value
     like = _like(theirs, ours.metric, released)
     if isinstance(like, str):
         return Beside(theirs.value, theirs.kind, assumed, minus, None, None, like)
     return Beside(theirs.value, theirs.kind, assumed, minus, like, like - theirs.value, "")
-
-
-def _of_one_protocol(ours: Ours) -> bool:
-    named = ours.protocol_of
-    return named is None or same_method(ours.method) in {same_method(name) for name in named}
 
 
 def _like(theirs: Published, metric: str, released: Callable[[str], float | str]) -> float | str:

@@ -15,6 +15,7 @@ from pstl.report.confusion import Scored, class_names
 from pstl.report.document import Table, number
 from pstl.report.poses import Moving
 from pstl.report.rows import read_cell_file
+from pstl.report.tables import cell_label, from_source
 
 RECORDINGS = 2  # of one cell that are shown as timelines
 TIMELINES = 6  # on a page
@@ -33,7 +34,8 @@ def confusions(scored: Iterable[Scored]) -> tuple[list[Confusion], Table]:
     for cell, predicted, classes, clips in scored:
         if not classes:
             continue
-        method, stream, task = cell.run.method, cell.run.stream, cell.task
+        method, task = from_source(cell.run.method, cell.source), cell_label(cell)
+        stream = cell.run.stream
         other_task = any(key[:2] == (method, stream) and key[2] != task for key in sums)
         if other_task:
             continue
@@ -98,7 +100,7 @@ def timelines(cells: Iterable[Cell]) -> list[Timeline]:
     shown: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for cell in cells:
         for entry in (read_cell_file(cell) or {}).get("timelines", [])[:RECORDINGS]:
-            title = f"{cell.task}: {entry['name']}"
+            title = f"{cell_label(cell)}: {entry['name']}"
             _, by_method = shown.setdefault(title, (entry, {}))
             by_method.setdefault(cell.run.method, entry["found"])
     return [_timeline(title, *group) for title, group in list(shown.items())[:TIMELINES]]

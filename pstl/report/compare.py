@@ -4,15 +4,17 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from pstl.config import Compared
+from pstl.config import Compared, comparison_key
 from pstl.errors import UserError
 from pstl.report import paper
 from pstl.report.alike import RELEASED, Beside, Ours, beside
 from pstl.report.paper import Published
-from pstl.report.rows import NOT_RUN, Row
-from pstl.report.tables import Line
+from pstl.report.rows import AXES, NOT_RUN, Row
+from pstl.report.tables import Line, full_setting
 
-KEY = ("dataset", "split", "task", "setting", "batch_norm", "method", "stream", "metric")
+KEY = (
+    "dataset", "split", "task", *AXES, "setting", "batch_norm", "method", "stream", "metric",
+)  # fmt: skip
 Groups = dict[tuple[str, ...], list[Row]]  # KEY -> a row for each seed
 
 
@@ -21,8 +23,8 @@ def compare(
 ) -> list[Line]:
     """Join ours and theirs: one line for each KEY, in grid order.
 
-    tasks: entry of params.yaml -> what it may be compared with (Params.published_tasks). One that
-    is not named there has the name of the published task, and is taken for everybody's protocol.
+    tasks: what each method's numbers may be compared with (Params.compared). One that is not named
+    there has the name of the published task, and is taken for everybody's protocol.
     Raises: UserError for rows of one cell that are of different data.
     """
     groups: Groups = {}
@@ -45,7 +47,8 @@ def _check_same_data(rows: list[Row]) -> None:
         checksum = row["data_checksum"]
         first = of_cell.setdefault(cell, checksum)
         if checksum != first:
-            named = f"{' '.join(cell)}, seed {row['seed']}, batch norm {row['batch_norm']}"
+            place = " ".join(part for part in cell if part)
+            named = f"{place}, seed {row['seed']}, batch norm {row['batch_norm']}"
             raise UserError(
                 f"{named}: of other data than the rows beside it (data_checksum "
                 f"{checksum[:16]}, not {first[:16]}); run the task again"
@@ -59,12 +62,14 @@ def _line(
     rows = groups[key]
     run = [row["value"] for row in rows if row["value"] is not None]
     mean = statistics.fmean(run) if run else None
-    wanted = {name: value for name, value in cell.items() if name != "batch_norm"}
-    compared = tasks.get(cell["task"], Compared(cell["task"]))
-    theirs = paper.find(published, **{**wanted, "task": compared.task})
+    named = comparison_key(cell["method"], cell["task"], cell["source"], cell["protocol"])
+    compared = tasks.get(named, Compared(cell["task"]))
+    setting = full_setting(cell["setting"], cell["labels"], cell["source"])
+    wanted = {name: cell[name] for name in ("dataset", "split", "stream", "metric", "method")}
+    theirs = paper.find(published, **wanted, task=compared.task, setting=setting)
     side = None
     if theirs:
-        ours = Ours(cell["method"], cell["setting"], cell["metric"], mean, compared.of)
+        ours = Ours(setting, cell["metric"], mean, compared.own)
         side = beside(theirs[0], ours, lambda metric: _released(cell, metric, groups))
     values: dict[str, Any] = {**cell, **_theirs(side)}
     return Line(
@@ -73,7 +78,7 @@ def _line(
         std=statistics.stdev(run) if len(run) > 1 else None,  # of a sample: divided by n - 1
         seeds=len(run),
         seeds_asked=len(rows),
-        source=_sources(theirs),
+        published_source=_sources(theirs),
         reason=_reason(rows) if mean is None else "",
     )
 

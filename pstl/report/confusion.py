@@ -11,9 +11,10 @@ from pstl import paths
 from pstl.config import Cell, Run
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
+from pstl.report.rows import AXES
 from pstl.report.text import csv_text
 
-CELL = ("dataset", "split", "task", "batch_norm", "method", "stream")
+CELL = ("dataset", "split", "task", *AXES, "batch_norm", "method", "stream")
 CLASSES = (*CELL, "class", "clips", "seeds", "accuracy", "f1")
 CONFUSION = (*CELL, "true", "predicted", "count")
 
@@ -49,7 +50,7 @@ def read_scores(cells: Iterable[Cell]) -> list[Scored]:
     """What the cells that have a file of scores said, in the order of the cells."""
     scored = []
     for cell in cells:
-        path = paths.scores(cell.run, cell.batch_norm, cell.task)
+        path = paths.scores(cell)
         if os.path.lexists(path):
             said = scores.read(path)
             points = said.points
@@ -72,13 +73,15 @@ def class_names(run: Run, count: int) -> list[str]:
 
 
 def matrices(scored: Iterable[Scored]) -> dict[tuple[str, ...], Confused]:
-    """Confusion matrices by (dataset, split, task, batch norm, method, stream)."""
+    """Confusion matrices by CELL."""
     confused: dict[tuple[str, ...], Confused] = {}
     for cell, predicted, classes, clips in scored:
         if not classes:
             continue
         run = cell.run
-        key = (run.dataset, run.split, cell.task, cell.batch_norm, run.method, run.stream)
+        named = cell.identity
+        axes = [str(named[axis]) for axis in AXES]
+        key = (run.dataset, run.split, cell.task, *axes, cell.batch_norm, run.method, run.stream)
         empty = Confused(np.zeros((classes, classes), np.int64), class_names(run, classes), 0)
         before = confused.get(key, empty)
         np.add.at(before.counts, (clips.y, predicted), 1)

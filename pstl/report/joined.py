@@ -52,5 +52,5 @@ def read(params: Params, suite: str, source: Source = "files", uri: str = "") ->
     else:
         results = rows.from_files(params, suite)
     published = paper.load()
-    lines = compare(results.rows, published, params.published_tasks(suite))
+    lines = compare(results.rows, published, params.compared(suite))
     return Joined(params, suite, results, published, lines)

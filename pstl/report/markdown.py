@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pstl.config import FUSED, Cell
+from pstl.config import FUSED
 from pstl.metrics.metric import UNSEEN
 from pstl.report import declared
 from pstl.report.alike import LIKE, MINUS
@@ -11,17 +11,16 @@ from pstl.report.joined import Joined
 from pstl.report.markdown_cells import explained, like, minus, theirs, value
 from pstl.report.paper import Published
 from pstl.report.reference import reference
-from pstl.report.rows import NOT_APPLICABLE, Row
-from pstl.report.shares import Seen, by_share, seen_labels
+from pstl.report.rows import AXES, NOT_APPLICABLE, Row
+from pstl.report.shares import by_share, label_rules
 from pstl.report.tables import (
     HEADLINE,
     NONE,
     Line,
-    Together,
+    as_shown,
     headline_norm,
     headlines,
     main_metrics,
-    merge_transfers,
     unswept,
 )
 from pstl.report.text import Notes, table
@@ -33,7 +32,7 @@ REPEATS = (
     "Some test clips of this split repeat training clips, digit for digit (docs/datasets.md): "
     "*unseen*, below, leaves them out."
 )
-CELL = ("dataset", "split", "method", "stream", "seed", "batch_norm", "task")
+CELL = ("dataset", "split", "method", "stream", "seed", "batch_norm", "task", *AXES)
 
 Column = tuple[str, str, str]  # task, setting, stream
 
@@ -54,17 +53,15 @@ def render(everything: Joined) -> str:
         params.suite_named(suite).summary + ".",
         header(everything),
     ]
-    seen = seen_labels(everything.results)
-    sections = body(everything.lines, everything.published, params.together(suite), seen)
+    rules = label_rules(everything.results)
+    sections = body(everything.lines, everything.published, rules)
     return "\n\n".join([*head, *sections]) + "\n"
 
 
-def body(
-    lines: list[Line], published: list[Published], together: Together, seen: Mapping[str, Seen]
-) -> list[str]:
+def body(lines: list[Line], published: list[Published], rules: Mapping[str, str]) -> list[str]:
     """All below the head, block by block: what follows from rows alone.
 
-    together: of Params.   seen: as from seen_labels().
+    rules: as from label_rules().
     """
     notes = Notes()
     blocks: list[str] = []
@@ -73,8 +70,8 @@ def body(
         of_others = [p for p in published if (p.dataset, p.split) == (dataset, split)]
         page = Page(here, of_others, notes)
         blocks.append(f"## {dataset}, {split}")
-        blocks += few_labels(page, seen)
-        blocks += section(page, dataset, together)
+        blocks += few_labels(page, rules)
+        blocks += section(page._replace(lines=as_shown(here)), dataset)
     if notes.numbers:
         blocks.append(str(notes))
     return blocks
@@ -91,7 +88,7 @@ def header(everything: Joined) -> str:
 def facts(everything: Joined) -> dict[str, str]:
     """The same as names and values."""
     params, suite, results = everything.params, everything.suite, everything.results
-    asked = {_identity(cell) for cell in params.grid(suite)}  # no states that came along
+    asked = {_cell(cell.identity) for cell in params.grid(suite)}  # no states that came along
     rows = [row for row in results.rows if _cell(row) in asked]
     run = [row for row in rows if row["value"] is not None]
     reasons = {_cell(row): row["reason"] for row in rows} | {_cell(row): "" for row in run}
@@ -123,10 +120,9 @@ def facts(everything: Joined) -> dict[str, str]:
     }
 
 
-def section(page: Page, dataset: str, together: Together) -> list[str]:
+def section(page: Page, dataset: str) -> list[str]:
     """Headline, every number task by task, published numbers."""
-    merged = page._replace(lines=merge_transfers(page.lines, together))
-    blocks = ["### Headline", *headline(merged)]
+    blocks = ["### Headline", *headline(page)]
     for task in dict.fromkeys(line.task for line in page.lines):
         blocks += details(page, task)
     blocks.append("### Published")
@@ -203,12 +199,12 @@ def _headline_names(columns: list[Column]) -> list[str]:
     return names
 
 
-def few_labels(page: Page, seen: Mapping[str, Seen]) -> list[str]:
+def few_labels(page: Page, rules: Mapping[str, str]) -> list[str]:
     """Methods as rows, shares of the labels as columns; nothing where a suite has no such cell.
 
-    seen: as from seen_labels().
+    rules: as from label_rules().
     """
-    methods = by_share(page.lines, seen)
+    methods = by_share(page.lines, rules)
     columns = sorted(set().union(*methods.values()))
     if not columns:
         return []
@@ -289,12 +285,6 @@ def _at(lines: list[Line], method: str, column: Column) -> Line | None:
 
 def _cell(row: Row) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in CELL)
-
-
-def _identity(cell: Cell) -> tuple[str, ...]:
-    """The same of a cell of the grid."""
-    run = cell.run
-    return run.dataset, run.split, run.method, run.stream, str(run.seed), cell.batch_norm, cell.task
 
 
 def _listed(values: Iterable[str]) -> str:

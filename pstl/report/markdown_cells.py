@@ -31,7 +31,7 @@ def theirs(line: Line | None, notes: Notes) -> str:
     if line is None or line.published is None:
         return NONE
     mark, which = f" {ASSUMED}" if line.assumed else "", SAID_BY_KIND[line.published_kind]
-    return f"{line.published}{mark} {notes.mark(f'{which}; {line.source}')}"
+    return f"{line.published}{mark} {notes.mark(f'{which}; {line.published_source}')}"
 
 
 def minus(line: Line | None) -> str:

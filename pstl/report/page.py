@@ -170,7 +170,7 @@ def reproduce(everything: Joined) -> Reproduce:
 
 
 def _command(cell: Cell, suite: str) -> Cells:
-    target = paths.metrics(cell.run, cell.batch_norm, cell.task)
+    target = paths.metrics(cell)
     content = read_cell_file(cell) or {}
     rows = content.get("rows", [])
     reason = content.get("not_applicable")

@@ -1,7 +1,7 @@
 """Is one cell better than another? A paired bootstrap over test clips, and over seeds."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from pstl import paths
-from pstl.config import Run
+from pstl.config import Cell, Run
 from pstl.errors import UserError
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
 from pstl.report.confusion import Scored
-from pstl.report.tables import from_source
+from pstl.report.tables import from_source, share_label, share_text
 from pstl.report.text import csv_text
 from pstl.rng import numpy_generator
 
@@ -23,7 +23,7 @@ ROUNDING = 1e-9  # points; a difference below is none
 # What two cells must share to be compared; recipes, and so arrays, may differ.
 SAME = ("dataset", "split", "clips")
 HEADER = (
-    "dataset", "split", "task", "stream", "batch_norm", "a", "b", "accuracy_a", "accuracy_b",
+    "dataset", "split", "task", "labels", "protocol", "stream", "batch_norm", "a", "b", "accuracy_a", "accuracy_b",
     "difference", "low", "high", "p", "better", "clips", "seeds_a", "seeds_b",
 )  # fmt: skip
 
@@ -47,7 +47,8 @@ class Verdict(NamedTuple):
     seeds_b: int
 
 
-Group = tuple[str, str, str, str, str]  # dataset, split, task, stream, batch norm
+# dataset, split, task, labels, protocol, stream, batch norm
+Group = tuple[str, str, str, str, str, str, str]
 
 
 class Pair(NamedTuple):
@@ -56,6 +57,8 @@ class Pair(NamedTuple):
     dataset: str
     split: str
     task: str
+    labels: str
+    protocol: str
     stream: str
     batch_norm: str
     a: str
@@ -135,18 +138,19 @@ def text(a: str, b: str, verdict: Verdict) -> str:
     )
 
 
-def pairs(scored: Iterable[Scored], together: Mapping[str, tuple[str, str]]) -> list[Pair]:
+def pairs(scored: Iterable[Scored]) -> list[Pair]:
     """Every two methods with one data set, split, task, stream, batch norm and the same clips.
 
-    together: of Params; a transfer is compared with its like.
+    Methods that learnt from other shares of the labels, or from other data, are methods apart.
     """
     groups: dict[Group, dict[str, list[Scored]]] = defaultdict(dict)
     for said in scored:
         if said.classes:
-            run, batch_norm = said.cell.run, said.cell.batch_norm
-            task, source = together.get(said.cell.task, (said.cell.task, ""))
-            group = groups[run.dataset, run.split, task, run.stream, batch_norm]
-            group.setdefault(from_source(run.method, source), []).append(said)
+            cell, run = said.cell, said.cell.run
+            axes = (cell.task, share_text(cell.labels), cell.protocol)
+            group = groups[run.dataset, run.split, *axes, run.stream, cell.batch_norm]
+            learnt = f" {share_label(share_text(run.labels))}" if run.labels else ""
+            group.setdefault(from_source(run.method + learnt, cell.source), []).append(said)
     table = []
     for key, methods in groups.items():
         for one, other in combinations(methods, 2):
@@ -178,15 +182,15 @@ def _files(name: str) -> list[Path]:
     if name.endswith(".npz"):
         return [Path(name)]
     parts = name.strip("/").split("/")
-    if len(parts) != 8:
+    if len(parts) not in (8, 9):
         raise UserError(
             f"{name}: expected a .scores.npz file or "
             "suite/dataset/split/method/stream/s<seed>/batch_norm/task, "
             "e.g. nwucla/nwucla/xview/pstl/joint/s0/recalibrated/linear; s* takes every seed"
         )
-    *_, seed, batch_norm, task = parts
-    run = Run.parse("/".join([*parts[:5], "s0" if seed == "s*" else seed]))
-    path = Path(paths.scores(run, batch_norm, task))
+    *place, seed, batch_norm, task = parts
+    run = Run.parse("/".join([*place, "s0" if seed == "s*" else seed]))
+    path = Path(paths.scores(Cell(run, batch_norm, task)))
     if seed != "s*":
         return [path]
     folder = path.parents[2]

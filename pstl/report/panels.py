@@ -8,7 +8,7 @@ from pstl.config import Cell, Run
 from pstl.report import declared
 from pstl.report.charts import Curve, Curves
 from pstl.report.rows import Epochs, Results, read_cell_file
-from pstl.report.tables import Line, headlines
+from pstl.report.tables import Line, cell_label, from_source, headlines
 
 DYNAMIC = 50.0  # a loss that falls by more than this factor is drawn by its logarithm
 FEWEST = 3  # values of a setting that make a curve
@@ -55,8 +55,9 @@ def tasks_by_epoch(cells: Iterable[Cell]) -> list[Curves]:
         content = read_cell_file(cell) or {}
         curve = [e for e in content.get("curve", []) if "top1" in e and "epoch" in e]
         if len(curve) > 1:
-            title = f"{cell.task} on {cell.run.dataset}, {cell.run.split}"
-            charts[title].setdefault(f"{cell.run.method}, {cell.run.stream}", curve)
+            title = f"{cell_label(cell)} on {cell.run.dataset}, {cell.run.split}"
+            encoder = from_source(cell.run.method, cell.source)
+            charts[title].setdefault(f"{encoder}, {cell.run.stream}", curve)
     return [_by_epoch(title, of_chart) for title, of_chart in charts.items()]
 
 

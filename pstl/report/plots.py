@@ -10,7 +10,7 @@ from pstl.report import panels, shares
 from pstl.report.charts import Bar, Bars, Curve, Curves
 from pstl.report.drawing import grid, save_png
 from pstl.report.joined import Joined
-from pstl.report.tables import Line, headlines, merge_transfers, unswept
+from pstl.report.tables import Line, as_shown, headlines, unswept
 
 BAR_LABEL = "top-1 accuracy, %  (whisker: 1 std, | published)"
 
@@ -18,12 +18,12 @@ BAR_LABEL = "top-1 accuracy, %  (whisker: 1 std, | published)"
 def write_all(suite: Joined, out: Path) -> None:
     """Write curves, accuracy, settings and labels as .png to a folder."""
     lines = suite.lines
-    transfers = merge_transfers(lines, suite.params.together(suite.suite))
-    by_share = shares.by_share(lines, shares.seen_labels(suite.results))
+    shown = as_shown(lines)
+    by_share = shares.by_share(lines, shares.label_rules(suite.results))
     drawn = {
         "curves": grid(panels.training(suite.results), "no training curve yet"),
-        "accuracy": grid(accuracy(transfers), "no accuracy yet"),
-        "settings": grid(settings(lines), "no curve over a setting"),
+        "accuracy": grid(accuracy(shown), "no accuracy yet"),
+        "settings": grid(settings(shown), "no curve over a setting"),
         "labels": grid(few_labels(by_share), "no method saw a share of the labels"),
     }
     for name, figure in drawn.items():

@@ -37,7 +37,7 @@ def cells(line: Line, sources: Sources) -> Cells:
         alike.SAID_BY_KIND[line.published_kind],
         number(_signed(line.mean_minus_published)),
         number(_signed(line.like_minus_published)),
-        sources.mark(line.source),
+        sources.mark(line.published_source),
     ]
 
 

@@ -15,14 +15,14 @@ from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
 from pstl.report import declared, text
 from pstl.report.alike import LIKE, MINUS, SAID_BY_KIND
-from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, sound
+from pstl.report.rows import AXES, NOT_APPLICABLE, NOT_RUN, sound
 from pstl.report.tables import BOUNDS, COLUMNS, NONE, Line, headlines, main_metrics
 from pstl.report.tables import MINUS as DIFFERENCES
 
 PLACE = re.compile(
     r"(?P<start><!-- results: (?P<what>[^\n]*?) -->)\n.*?(?P<end><!-- end of results -->)", re.S
 )
-CHOICES = ("task", "method", "stream", "dataset", "split", "setting")
+CHOICES = ("task", "method", "stream", "dataset", "split", "setting", *AXES)
 PAGE = Kind("page", "save it as text in UTF-8", "name a page of this project")
 TABLE = Kind("table of kept results", "make it again with 'python -m pstl rebuild FOLDER'")
 
@@ -133,11 +133,11 @@ def _row(line: Line) -> list[str]:
     seeds = (
         str(line.seeds) if line.seeds == line.seeds_asked else f"{line.seeds} of {line.seeds_asked}"
     )
-    task = line.task + (f" ({line.setting})" if line.setting else "")
+    task = line.label + (f" ({line.setting})" if line.setting else "")
     return [
         f"{line.dataset}, {line.split}",
         f"{task}: {line.metric}",
-        line.method,
+        line.encoder,
         line.stream,
         ours,
         seeds,

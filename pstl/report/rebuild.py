@@ -5,14 +5,13 @@ import math
 import re
 from pathlib import Path
 
-from pstl.config import Compared, Params
+from pstl.config import EARLIER_FUSED, FUSED, Compared, Params, comparison_key
 from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
 from pstl.report import markdown
 from pstl.report.compare import compare
 from pstl.report.paper import load
-from pstl.report.rows import FIELDS, LATER, NOT_RUN, Row
-from pstl.report.shares import Seen
+from pstl.report.rows import AXES, FIELDS, LATER, NOT_RUN, Row
 from pstl.report.tables import comparison_csv
 
 ROWS = Kind("table of rows", "take it from git again", "name a folder of results/measured")
@@ -31,12 +30,12 @@ def rebuild(params: Params, folder: str | Path) -> None:
     head, _, _ = page.partition("\n## ")
     suite, published = _suite(head, folder), load()
     today = suite in params.suites
-    unknown = {
-        row["task"]: Compared(row["task"], ()) for row in rows
-    }  # a suite of another day: how it evaluated is not said
-    lines = compare(rows, published, params.published_tasks(suite) if today else unknown)
-    seen = _seen(params, suite, rows) if today else {}
-    sections = markdown.body(lines, published, params.together(suite) if today else {}, seen)
+    # A suite of another day: how it evaluated is not said.
+    unknown = {_key(row): Compared(row["task"], own=False) for row in rows}
+    compared = params.compared(suite) if today else {}
+    lines = compare(rows, published, {**unknown, **compared})
+    rules = _label_rules(params, suite, rows) if today else {}
+    sections = markdown.body(lines, published, rules)
     write_text(folder / "comparison.csv", comparison_csv(lines))
     write_text(folder / "comparison.md", "\n\n".join([head.rstrip("\n"), *sections]) + "\n")
 
@@ -55,6 +54,8 @@ def rows_of(folder: Path) -> list[Row]:
             f"expected the columns {', '.join(FIELDS)}"
         )
     for number, row in enumerate(rows):
+        row.update({axis: row.get(axis, "") for axis in AXES})
+        row["stream"] = FUSED if row["stream"] == EARLIER_FUSED else row["stream"]
         row["value"] = _value(row["value"], f"{folder}/rows.csv, row {number + 1}")
         row["reason"] = row.get("reason") or ("" if row["value"] is not None else NOT_RUN)
     return rows
@@ -69,16 +70,16 @@ def _suite(head: str, folder: Path) -> str:
     return match[1]
 
 
-def _seen(params: Params, suite: str, rows: list[Row]) -> dict[str, Seen]:
-    """Method entry -> the labels it learnt with, from its settings: the runs are not kept."""
-    entries = params.methods | params.suite_named(suite).methods
+def _key(row: Row) -> str:
+    return comparison_key(row["method"], row["task"], row["source"], row["protocol"])
+
+
+def _label_rules(params: Params, suite: str, rows: list[Row]) -> dict[str, str]:
+    """Method entry -> the rule that drew its labels, from its settings: the runs are not kept."""
+    entries = params.methods.keys() | params.suite_named(suite).methods.keys()
     methods = [name for name in dict.fromkeys(row["method"] for row in rows) if name in entries]
     settings = {name: params.method(suite, name) for name in methods}
-    return {
-        name: Seen(own.labels, own.label_rule)
-        for name, own in settings.items()
-        if own.labels is not None
-    }
+    return {name: own.label_rule for name, own in settings.items() if own.labels is not None}
 
 
 def _value(text: str, where: str) -> float | None:

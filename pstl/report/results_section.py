@@ -66,8 +66,8 @@ class ResultsSection(Section):
 def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> ResultsSection:
     """The section of one split.   cells: those whose charts are shown, of any split."""
     here = (dataset, split)
-    together = everything.params.together(everything.suite)
     lines = [line for line in everything.lines if (line.dataset, line.split) == here]
+    lines = tables.as_shown(lines)
     published = [p for p in everything.published if (p.dataset, p.split) == here]
     cells = [cell for cell in cells if (cell.run.dataset, cell.run.split) == here]
     scored = [
@@ -75,9 +75,9 @@ def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> Re
     ]
     clips = next((len(said.clips.y) for said in scored if len(said.clips.y)), 0)
     part = Split(f"{dataset}, {split}", lines, clips)
-    shown = main_lines(lines, together)
-    chosen = {cell[:3] for cell in cells}
-    scored = [said for said in scored if said.cell[:3] in chosen]
+    shown = main_lines(lines)
+    chosen = set(cells)
+    scored = [said for said in scored if said.cell in chosen]
     confusions, classes = class_panels.confusions(scored)
     maps, made_by = class_panels.maps(cells)
     sources = printed.Sources()
@@ -99,7 +99,7 @@ def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> Re
         curves=panels.over_settings(lines),
         timelines=class_panels.timelines(cells),
         motions=class_panels.motions(cells),
-        pairs=pairs(paired.pairs(scored, together)),
+        pairs=pairs(paired.pairs(scored)),
         confusions=confusions,
         classes=classes,
         maps=maps,
@@ -108,16 +108,15 @@ def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> Re
     )
 
 
-def main_lines(lines: list[Line], together: tables.Together) -> list[Line]:
+def main_lines(lines: list[Line]) -> list[Line]:
     """The headline batch-norm variant of each method, one metric per task.
 
     The metric is what the task is judged by, else its first.
     """
-    merged = tables.merge_transfers(lines, together)
-    judged = tables.main_metrics(merged)
-    for line in merged:
+    judged = tables.main_metrics(lines)
+    for line in lines:
         judged.setdefault(line.task, line.metric)
-    shown = tables.unswept(headlines(merged))
+    shown = tables.unswept(headlines(lines))
     return [line for line in shown if line.metric == judged[line.task]]
 
 
@@ -215,7 +214,8 @@ def pairs(compared: list[paired.Pair]) -> Table:
         )
         seeds = f"{verdict.seeds_a} and {verdict.seeds_b}"
         better = "yes" if verdict.better == "a" else "not told apart"
-        named = [pair.task, pair.stream, pair.a, pair.b]
+        task = tables.task_label(pair.task, pair.labels, pair.protocol)
+        named = [task, pair.stream, pair.a, pair.b]
         rows.append([*named, *(number(value) for value in numbers), seeds, better])
     header = (
         "task", "stream", "a", "b", "a, %", "b, %", "a − b", "95 % interval", "p", "seeds",

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Container, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +16,13 @@ from pstl.files import Kind, read_json
 from pstl.ops.finite import LARGEST
 from pstl.train import curve
 
+AXES = ("labels", "source", "protocol")  # "" where a cell is on none
 FIELDS = (
-    "task", "dataset", "split", "stream", "setting", "method", "metric", "value", "seed",
+    "task", "dataset", "split", "stream", *AXES, "setting", "method", "metric", "value", "seed",
     "batch_norm", "run_id", "device", "seconds", "peak_mb", "git", "data_checksum",
     "settings_digest", "precision", "labelled",
 )  # fmt: skip
-LATER = ("precision", "labelled")  # rows of earlier versions lack them
+LATER = (*AXES, "precision", "labelled")  # rows of earlier versions lack them
 NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
 RELEASED = "released"  # the state that papers test in; a recalibrated cell may have its rows, too
@@ -70,7 +72,7 @@ def from_files(params: Params, suite: str) -> Results:
             runs[str(run)] = record
         if epochs := read_curve(run):
             curves[str(run)] = epochs
-    without = params.senseless(suite)
+    without = params.not_applicable(suite)
     rows = collect(cells, lambda cell: without.get(cell.run) or read_cell(cell))
     return Results(rows, runs, curves)
 
@@ -83,18 +85,18 @@ def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None
     split, so that no table leaves it out.
     """
     cells = list(cells)
-    asked = {cell[:3] for cell in cells}
-    found = {cell[:3]: read(cell) for cell in cells}
+    asked = set(cells)
+    found = {cell: read(cell) for cell in cells}
     shapes: dict[tuple[str, ...], dict[tuple[str, str, str], None]] = {}
     for cell in cells:
-        rows = found[cell[:3]]
+        rows = found[cell]
         for row in rows if isinstance(rows, list) else ():
             norm = row["batch_norm"] if row["batch_norm"] != cell.batch_norm else ""
             shapes.setdefault(_kind(cell), {})[norm, row["setting"], row["metric"]] = None
     table = []
     for cell in cells:
         shape = shapes.get(_kind(cell), {("", "", "top1"): None})
-        rows = found[cell[:3]]
+        rows = found[cell]
         if not isinstance(rows, list):
             reason = NOT_RUN if rows is None else f"{NOT_APPLICABLE}: {rows}"
             rows = [_without_number(cell, *key, reason) for key in shape]
@@ -105,16 +107,16 @@ def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None
     return table
 
 
-def belongs(row: Row, cell: Cell, asked: Container[tuple[Run, str, str]]) -> bool:
+def belongs(row: Row, cell: Cell, asked: Container[Cell]) -> bool:
     """Whether a row of a cell's file stands in the tables.
 
     A task that trains the encoder has its weights in the released state of the batch norms, too.
     Those rows stand where no cell of their own is asked for.
 
-    asked: run, batch norm and task of every cell.
+    asked: every cell of the suite.
     """
     norm = row["batch_norm"]
-    return norm == cell.batch_norm or (cell.run, norm, cell.task) not in asked
+    return norm == cell.batch_norm or replace(cell, batch_norm=norm) not in asked
 
 
 def read_cell(cell: Cell) -> list[Row] | str | None:
@@ -123,7 +125,7 @@ def read_cell(cell: Cell) -> list[Row] | str | None:
     A setting that makes no sense for this method is a row without a value and with its reason.
     Raises: UserError if the file holds something else.
     """
-    path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
+    path = Path(paths.metrics(cell))
     if (content := read_results(path)) is None:
         return None
     if reason := content.get("not_applicable"):
@@ -167,7 +169,7 @@ def read_results(path: str | Path) -> dict[str, Any] | None:
 
 def read_cell_file(cell: Cell) -> dict[str, Any] | None:
     """What a cell's task wrote, rows and all; None if there is no such file."""
-    return read_results(paths.metrics(cell.run, cell.batch_norm, cell.task))
+    return read_results(paths.metrics(cell))
 
 
 def _checked(row: Row, cell: Cell, path: Path) -> Row:
@@ -178,7 +180,7 @@ def _checked(row: Row, cell: Cell, path: Path) -> Row:
             f"{path}: row with missing or unknown fields ({wrong}); "
             "delete the file and run the task again"
         )
-    expected = _identity(cell)
+    expected = cell.identity
     identity = {key: row[key] for key in expected}
     if identity not in (expected, expected | {"batch_norm": RELEASED}):
         raise UserError(
@@ -199,24 +201,17 @@ def sound(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
-def _identity(cell: Cell) -> Row:
-    run = cell.run
-    return {
-        "task": cell.task, "dataset": run.dataset, "split": run.split, "stream": run.stream,
-        "method": run.method, "seed": run.seed, "batch_norm": cell.batch_norm,
-    }  # fmt: skip
-
-
 def _kind(cell: Cell) -> tuple[str, ...]:
     """What decides which rows a cell has."""
-    return cell.run.dataset, cell.run.split, cell.task, "fused" if cell.fused else ""
+    fused = "fused" if cell.fused else ""
+    return cell.run.dataset, cell.run.split, cell.task, cell.protocol, fused
 
 
 def _without_number(cell: Cell, norm: str, setting: str, metric: str, reason: str) -> Row:
     """A row without a value.   norm: the state of the batch norms, empty for the cell's own."""
     row = {
         **dict.fromkeys(FIELDS, ""),
-        **_identity(cell),
+        **cell.identity,
         "setting": setting,
         "metric": metric,
         "value": None,

@@ -1,53 +1,42 @@
-"""Few labels: every method's accuracy at each share of labels, whether it was pre-trained and then fine-tuned or learnt with them."""
+"""Few labels: every method's accuracy at each share of labels.
 
-import re
+Whether it was pre-trained and then fine-tuned with them, or learnt with them from the start.
+"""
+
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from pstl.config import DEFAULT_RULE, Run
 from pstl.report.rows import Results
 from pstl.report.tables import Line, headlines
 
-FINE_TUNED = re.compile(
-    r"labels=([\d.]+)(?:;rule=(\w+))?"
-)  # the setting of `semi`; older ones, all psp, name no rule
-OWN = "classify"  # task kind of methods that see the labels of a share from the start
-VARIANT = re.compile(r"_\d+$")  # psp_05, psp_15 are psp at two shares
+OWN = "classify"  # task of methods that see the labels of a share from the start
+RULE = "rule="  # in the setting of a task that draws labels itself: the rule it draws by
 
 
-class Seen(NamedTuple):
-    """The labels that a method learnt from: their share of the training clips, and the rule that drew them."""
-
-    share: float
-    rule: str = DEFAULT_RULE
-
-
-def seen_labels(results: Results) -> dict[str, Seen]:
-    """Method entry -> the labels its runs were trained with, for those that had a share."""
-    seen = {}
+def label_rules(results: Results) -> dict[str, str]:
+    """Method entry -> the rule that drew the labels its runs were trained with, if it had a share."""
+    rules = {}
     for name, record in results.runs.items():
         settings = record.get("settings", {})
-        if (share := settings.get("labels")) is not None:
-            seen[Run.parse(name).method] = Seen(share, settings.get("label_rule", DEFAULT_RULE))
-    return seen
+        if settings.get("labels") is not None:
+            rules[Run.parse(name).method] = settings.get("label_rule", DEFAULT_RULE)
+    return rules
 
 
-def by_share(lines: list[Line], seen: Mapping[str, Seen]) -> dict[str, dict[float, Line]]:
+def by_share(lines: list[Line], rules: Mapping[str, str]) -> dict[str, dict[float, Line]]:
     """Name -> share -> top1 of the headline batch norm, joint stream, shares ascending.
 
-    seen: as from seen_labels(). The entries of one method at several shares, psp_05 and psp_15, have one name. Another rule of drawing
-    than psp is said in the name.
+    rules: as from label_rules(). Another rule of drawing than psp is said in the name.
     """
-    found: dict[str, dict[float, Line]] = {}
+    table: dict[str, dict[float, Line]] = {}
     for line in headlines(lines):
-        if line.metric != "top1" or line.stream != "joint":
+        if line.metric != "top1" or line.stream != "joint" or not line.labels:
             continue
-        if match := FINE_TUNED.fullmatch(line.setting):
-            name, labels = line.method, Seen(float(match[1]), match[2] or DEFAULT_RULE)
-        elif line.task == OWN and line.method in seen:
-            name, labels = VARIANT.sub("", line.method), seen[line.method]
-        else:
+        drawn_by = [part for part in line.setting.split(";") if part.startswith(RULE)]
+        if not drawn_by and line.task != OWN:
             continue
-        name += "" if labels.rule == DEFAULT_RULE else f" ({labels.rule})"
-        found.setdefault(name, {})[labels.share] = line
-    return {name: dict(sorted(shares.items())) for name, shares in found.items()}
+        learnt_by = rules.get(line.method, DEFAULT_RULE)
+        rule = drawn_by[0].removeprefix(RULE) if drawn_by else learnt_by
+        name = line.encoder + ("" if rule == DEFAULT_RULE else f" ({rule})")
+        table.setdefault(name, {})[float(line.labels)] = line
+    return {name: dict(sorted(shares.items())) for name, shares in table.items()}

@@ -1,11 +1,10 @@
 """Lines of the comparison: which of them are shown, and as csv and JSON."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from pstl.config import FUSED
+from pstl.config import FUSED, Cell, cell_name
 from pstl.report import declared, interval
 from pstl.report.rows import FIELDS, Row
 from pstl.report.text import csv_text
@@ -18,13 +17,14 @@ MOST_SETTINGS = 12  # of one task in a headline
 # The better-founded statistics of batch norm; "released" is what the papers' code does.
 HEADLINE = "recalibrated"
 
-Together = Mapping[str, tuple[str, str]]  # of Params: task -> (kind, source)
-
 
 @dataclass(frozen=True)
 class Line:
     """One cell of the comparison.
 
+    labels: share of the training labels; "" where all or none are seen.   source: dataset/split of
+    the run whose encoder is used; "" for its own.   protocol: method whose paper's protocol it is;
+    "" as all methods share the task.
     mean: None if no seed has a number; `reason` then is "not run", or "n/a: ..." where the cell
     makes no sense.   std: over seeds, None if fewer than two have a number.
     seeds: that were run, of seeds_asked.
@@ -38,6 +38,9 @@ class Line:
     dataset: str
     split: str
     task: str
+    labels: str
+    source: str
+    protocol: str
     setting: str
     batch_norm: str
     method: str
@@ -54,8 +57,18 @@ class Line:
     like: float | None
     like_minus_published: float | None
     why_not: str
-    source: str
+    published_source: str
     reason: str = ""
+
+    @property
+    def label(self) -> str:
+        """The task with its axes, as tables name it."""
+        return task_label(self.task, self.labels, self.protocol)
+
+    @property
+    def encoder(self) -> str:
+        """The method, and the data its encoder comes from where these are others."""
+        return from_source(self.method, self.source)
 
     @property
     def span(self) -> interval.Interval | None:
@@ -112,22 +125,56 @@ def headlines(lines: list[Line]) -> list[Line]:
     return [i for i in lines if i.batch_norm == chosen[i.dataset, i.split, i.method]]
 
 
-def merge_transfers(lines: list[Line], together: Together) -> list[Line]:
-    """Lines of a transfer under the task they are one of, with the source in the method's name."""
-    shown = []
-    for line in lines:
-        task, source = together.get(line.task, (line.task, ""))
-        setting = line.setting
-        if source and setting.startswith("source="):
-            setting = setting.partition(";")[2]
-        method = from_source(line.method, source)
-        shown.append(replace(line, task=task, setting=setting, method=method))
-    return shown
+def as_shown(lines: list[Line]) -> list[Line]:
+    """Lines as tables name them: the axes beside the task, the source beside the method.
+
+    So a fine-tuned encoder of another data set stands beside the same network from scratch.
+    """
+    return [replace(line, task=line.label, method=line.encoder) for line in lines]
+
+
+def task_label(task: str, labels: str, protocol: str) -> str:
+    """A task with its axes, but for the source, which is the encoder's.
+
+    >>> task_label("semi", "0.05", "scdnet")
+    "semi 5 % (scdnet's protocol)"
+    """
+    share = f" {share_label(labels)}" if labels else ""
+    return task + share + (f" ({protocol}'s protocol)" if protocol else "")
+
+
+def cell_label(cell: Cell) -> str:
+    """The same of a cell."""
+    return task_label(cell.task, share_text(cell.share), cell.protocol)
+
+
+def share_label(labels: str) -> str:
+    """A share of labels as tables name it.
+
+    >>> share_label("0.05")
+    '5 %'
+    """
+    return f"{100 * float(labels):g} %"
+
+
+def share_text(share: float | None) -> str:
+    """A share of labels as rows hold it; empty where there is none."""
+    return "" if share is None else f"{share:g}"
 
 
 def from_source(method: str, source: str) -> str:
-    """How a method is called whose encoder comes from another data set."""
-    return f"{method} from {source}" if source else method
+    """How a method is called whose encoder comes from another data set (dataset/split).
+
+    >>> from_source("pstl", "nwucla/xview")
+    'pstl from nwucla'
+    """
+    return f"{method} from {source.partition('/')[0]}" if source else method
+
+
+def full_setting(setting: str, labels: str, source: str) -> str:
+    """The setting of a row with its axes, as published numbers state theirs."""
+    axes = [f"source={source}" if source else "", f"labels={labels}" if labels else ""]
+    return ";".join(part for part in (*axes, setting) if part)
 
 
 def unswept(lines: list[Line]) -> list[Line]:
@@ -157,7 +204,9 @@ def summary(lines: list[Line]) -> dict[str, Any]:
     for line in lines:
         if line.mean is None:
             continue
-        parts = [line.task, line.metric]
+        share = float(line.labels) if line.labels else None
+        axes = cell_name(line.task, share, line.source, line.protocol)
+        parts = [_slug(axes), line.metric]
         if len(settings[line.task] - {""}) > 1:
             parts.append(_slug(line.setting))
         if line not in headline:
@@ -193,7 +242,7 @@ def _comparison_row(line: Line) -> list[str]:
     for name in MINUS:
         difference = getattr(line, name)
         cells[name] = NONE if difference is None else f"{difference:+.4f}"
-    cells["source"] = line.source or NONE
+    cells["published_source"] = line.published_source or NONE
     bounds = [f"{bound:.4f}" for bound in line.span[:2]] if line.span else ["", ""]
     cells |= zip(BOUNDS, bounds, strict=True)
     return [cells[name] for name in COLUMNS]

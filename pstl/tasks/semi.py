@@ -34,8 +34,7 @@ class SemiSupervised(Task[Pretrained, Config]):
     metrics = (*LOOKS, TOP1_AT_EPOCH)
 
     def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
-        """Metrics of `finetune`, trained on the labelled clips alone; setting
-        `labels=0.01;rule=psp`.
+        """Metrics of `finetune`, trained on the labelled clips alone; setting `rule=psp`.
 
         The draw is the run's seed. On the method `random_init` this is the supervised-only
         baseline.
@@ -58,9 +57,7 @@ class SemiSupervised(Task[Pretrained, Config]):
         few = replace(world, train=train, digest=digest([world.digest, train.tolist()]))
         result = _finetune.run(few, cfg, seed, device)
         said = record(cfg.label_rule, cfg.labels, seed, [world.data.names[i] for i in train])
-        return replace(
-            result, setting=f"labels={cfg.labels:g};rule={cfg.label_rule}", labelled=said
-        )
+        return replace(result, setting=f"rule={cfg.label_rule}", labelled=said)
 
 
 TASK = SemiSupervised()

@@ -5,7 +5,7 @@ from typing import Any
 
 from pstl.report.rows import Row
 
-LAYOUT = "4"  # of what is stored; a new number imports every run again
+LAYOUT = "5"  # of what is stored; a new number imports every run again
 # Tags of a parent.
 SUITE, RUN, RUN_ID = "pstl.suite", "pstl.run", "pstl.run_id"
 RECORD = "pstl.record"  # what run.json says, as JSON
@@ -25,16 +25,16 @@ def allowed(text: str) -> str:
 
 
 def reason_tag(task: str) -> str:
-    """The tag that says why a task makes no sense for a run.   task: {batch norm}.{task}."""
-    return f"pstl.na.{task}"
+    """The tag that says why a task makes no sense for a run.   task: {batch norm}.{cell}."""
+    return f"pstl.na.{allowed(task)}"
 
 
-def keyed(rows: list[Row]) -> dict[str, Row]:
-    """Rows by the metric's name in MLflow, {batch norm}.{task}.{metric}.
+def keyed(cell: str, rows: list[Row]) -> dict[str, Row]:
+    """Rows of a cell by the metric's name in MLflow, {batch norm}.{cell}.{metric}.
 
-    The setting follows where one name would stand for several rows.
+    The setting follows where one name would stand for several rows.   cell: as Cell.name.
     """
-    names = [f"{row['batch_norm']}.{row['task']}.{row['metric']}" for row in rows]
+    names = [f"{row['batch_norm']}.{cell}.{row['metric']}" for row in rows]
     by_name = {}
     for name, row in zip(names, rows, strict=True):
         unique = name if names.count(name) == 1 else f"{name}.{row['setting']}"

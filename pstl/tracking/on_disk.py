@@ -23,7 +23,7 @@ MACHINE = {
     "cpu_percent": "system/cpu_percent",
     "peak_mb": "system/peak_mb",
 }
-Requested = set[tuple[Run, str, str]]  # run, batch norm and task of every cell of a suite
+Requested = set[Cell]  # every cell of a suite
 
 
 class Point(NamedTuple):
@@ -38,7 +38,7 @@ class Point(NamedTuple):
 class TrackedTask(NamedTuple):
     """One task on one run: what its child shows.
 
-    name: {batch norm}.{task}.   settings: the task's section of params.yaml.
+    name: {batch norm}.{cell}.   settings: the task's section of params.yaml.
     """
 
     name: str
@@ -50,7 +50,7 @@ class TrackedTask(NamedTuple):
 class TrackedRun(NamedTuple):
     """One run: what its parent shows.
 
-    record: run.json.   rows: by metric key.   reasons: {batch norm}.{task} -> why it makes no
+    record: run.json.   rows: by metric key.   reasons: {batch norm}.{cell} -> why it makes no
     sense for this run.   digest: of the contents of `files`.
     """
 
@@ -73,7 +73,7 @@ def tracked_runs(params: Params, suite: str) -> Iterator[TrackedRun]:
     cells_of: dict[Run, list[Cell]] = {}
     for cell in params.cells(suite):
         cells_of.setdefault(cell.run, []).append(cell)
-    requested = {cell[:3] for cell in params.grid(suite)}
+    requested = set(params.grid(suite))
     for run, cells in cells_of.items():
         tracked = _tracked_run(params, run, cells, requested)
         if tracked.record or tracked.rows or tracked.reasons:
@@ -96,11 +96,11 @@ def points(prefix: str, epochs: Epochs) -> Iterator[Point]:
 def _tracked_run(params: Params, run: Run, cells: list[Cell], requested: Requested) -> TrackedRun:
     record = report.read_run(run) or {}
     history = list(points("train", report.read_curve(run)))
-    rows: list[Row] = []
+    rows: dict[str, Row] = {}
     reasons: dict[str, str] = {}
     tasks: list[TrackedTask] = []
     for cell in cells:
-        name = f"{cell.batch_norm}.{cell.task}"
+        name = f"{cell.batch_norm}.{cell.name}"
         table = report.read_cell(cell)
         curve = _curve(cell)
         history += points(f"{name}.curve", curve)
@@ -109,18 +109,22 @@ def _tracked_run(params: Params, run: Run, cells: list[Cell], requested: Request
         elif table is not None:
             shown = [row for row in table if report.belongs(row, cell, requested)]
             settings = _settings(params, cell)
-            rows += shown
+            rows |= keyed(cell.name, shown)
             tasks.append(TrackedTask(name, shown, list(points("curve", curve)), settings))
-    run_ids = [record.get("run_id"), *(row["run_id"] for row in rows), short_hash(str(run))]
+    run_ids = [
+        record.get("run_id"),
+        *(row["run_id"] for row in rows.values()),
+        short_hash(str(run)),
+    ]
     run_id = next(identity for identity in run_ids if identity)
     files = _files(run, cells)
     digest = _digest(run, files)
-    return TrackedRun(run, run_id, record, keyed(rows), reasons, history, tasks, files, digest)
+    return TrackedRun(run, run_id, record, rows, reasons, history, tasks, files, digest)
 
 
 def _curve(cell: Cell) -> Epochs:
     """How a task's own training went; empty if it has none."""
-    path = paths.metrics(cell.run, cell.batch_norm, cell.task)
+    path = paths.metrics(cell)
     content = report.read_results(path) or {}
     epochs: Epochs = content.get("curve", [])
     return epochs
@@ -130,13 +134,13 @@ def _settings(params: Params, cell: Cell) -> dict[str, Any]:
     """The task's section of params.yaml; empty for a task that has none any more."""
     if cell.task not in params.tasks:
         return {}
-    return params.task(cell.run.suite, cell.task).model_dump(exclude={"summary"})
+    return params.task_of(cell).model_dump(exclude={"summary"})
 
 
 def _files(run: Run, cells: list[Cell]) -> list[Path]:
     """The run's files that are stored with it, as far as they are there."""
     folder = Path(paths.run(run))
-    results = [folder / f"{cell.batch_norm}/{cell.task}.json" for cell in cells]
+    results = [folder / f"{cell.batch_norm}/{cell.name}.json" for cell in cells]
     files = [folder / "run.json", folder / "curve.jsonl", *results]
     encoder = folder / "encoder.pt"
     if encoder.is_file() and encoder.stat().st_size <= LARGEST_ENCODER:

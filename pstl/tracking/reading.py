@@ -25,8 +25,8 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
     if not stored:
         remedy = f"run 'python -m pstl track --suite {suite}' first"
         raise UserError(f"{place}: no run of suite {suite!r}; {remedy}")
-    cells, senseless = params.grid(suite), params.senseless(suite)
-    requested = {cell[:3] for cell in cells}
+    cells, not_applicable = params.grid(suite), params.not_applicable(suite)
+    requested = set(cells)
     tables: dict[str, list[Row]] = {}
     records: dict[str, dict[str, Any]] = {}
     curves: dict[str, Epochs] = {}
@@ -41,14 +41,20 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
 
     def read(cell: Cell) -> list[Row] | str | None:
         name = str(cell.run)
-        if cell.run in senseless:
-            return senseless[cell.run]
-        rows = [row for row in tables.get(name, []) if row["task"] == cell.task]
+        if cell.run in not_applicable:
+            return not_applicable[cell.run]
+        rows = [row for row in tables.get(name, []) if _is_of(row, cell)]
         rows = [row for row in rows if report.belongs(row, cell, requested)]
         tags = stored[name].data.tags if name in stored else {}
-        return rows or tags.get(names.reason_tag(f"{cell.batch_norm}.{cell.task}"))
+        return rows or tags.get(names.reason_tag(f"{cell.batch_norm}.{cell.name}"))
 
     return Results(report.collect(cells, read), records, curves)
+
+
+def _is_of(row: Row, cell: Cell) -> bool:
+    """Whether a stored row is of a cell's task, in any state of the batch norms."""
+    named = cell.identity
+    return all(row.get(name, "") == named[name] for name in ("task", *report.AXES))
 
 
 def stored_rows(run: Any, address: str) -> list[Row]:

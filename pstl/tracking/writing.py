@@ -78,12 +78,13 @@ def _store_task(
     title = f"{name}/{task.name}"
     created = client.create_run(experiment, start_time=start, run_name=title, tags=tags)
     child: str = created.info.run_id
-    rows = {key.removeprefix(f"{task.name}."): row for key, row in keyed(task.rows).items()}
-    batch_norm, _, kind = task.name.partition(".")
+    batch_norm, _, cell = task.name.partition(".")
+    prefix = f"{allowed(task.name)}."
+    rows = {key.removeprefix(prefix): row for key, row in keyed(cell, task.rows).items()}
     settings = {
         **tracked.run.model_dump(exclude={"suite"}),
         "batch_norm": batch_norm,
-        "task": {"name": kind, **task.settings},
+        "task": {"name": cell, **task.settings},
     }
     metrics = _metrics(start, task.history, rows)
     metrics += _system(start, task.history, task.rows[0], ("seconds",))

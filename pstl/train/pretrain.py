@@ -48,7 +48,7 @@ def pretrain(
     """
     out, section, data = (
         Path(out),
-        params.method(run.suite, run.method),
+        params.method_of(run),
         open_array(array, verify=True),
     )
     device = distributed.start(device)

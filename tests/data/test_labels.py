@@ -101,17 +101,18 @@ def test_protocols_draw_by_their_paper_s_rule(root):
     """What stands in params.yaml decides which experiment a table calls the paper's."""
     params, asked = config.load(root / "params.yaml"), {}
     for cell in params.cells("ntu60"):
-        task, method = params.task("ntu60", cell.task), params.method("ntu60", cell.run.method)
-        if task.kind == "semi":
-            asked[cell.task] = task.settings["labels"], task.label_rule
-        elif method.labels:
-            asked[cell.run.method] = method.labels, method.label_rule
+        drawing = params.task_of(cell) if cell.labels else params.method_of(cell.run)
+        if cell.share:
+            asked[cell.run.method, cell.share] = cell.share, drawing.label_rule
     sizes = ntu60_sizes("xsub")
     assert {name: sum(labels.clips_per_class(sizes, *how)) for name, how in asked.items()} == {
-        "semi_01": 419, "semi_10": 4_009, "semi_01_scdnet": 400, "semi_10_scdnet": 4_009,
-        "semi_01_hitrs": 420, "semi_05_hitrs": 2_005, "semi_10_hitrs": 4_009,
-        "scratch_01_hitrs": 420, "scratch_05_hitrs": 2_005, "scratch_10_hitrs": 4_009,
-        "psp_05": 1_980, "psp": 3_960, "psp_20": 7_920, "psp_40": 15_840,
+        ("pstl", 0.01): 419, ("pstl", 0.1): 4_009,
+        ("random_init", 0.01): 419, ("random_init", 0.1): 4_009,
+        ("scdnet", 0.01): 400, ("scdnet", 0.1): 4_009,
+        ("random_scdnet", 0.01): 400, ("random_scdnet", 0.1): 4_009,
+        ("hitrs", 0.01): 420, ("hitrs", 0.05): 2_005, ("hitrs", 0.1): 4_009,
+        ("random_hitrs", 0.01): 420, ("random_hitrs", 0.05): 2_005, ("random_hitrs", 0.1): 4_009,
+        ("psp", 0.05): 1_980, ("psp", 0.1): 3_960, ("psp", 0.2): 7_920, ("psp", 0.4): 15_840,
     }  # fmt: skip
 
 

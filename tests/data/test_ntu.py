@@ -238,21 +238,26 @@ def test_a_transfer_that_leaks_is_refused(tmp_path, source, split, target, teste
     """Whatever the data set is called, an encoder must not be tested on clips it was trained on."""
     found = source.DATASET.spec.leak(split, target.DATASET.spec, tested)
     assert (found is not None) == leaks
-    content = f"""
+    content = """
 suite: transfer
-methods: {{pstl: {{recipe: resize50, encoder: stgcn, train: {{epochs: 1, lr: 0.1}}}}}}
-tasks: {{moved: {{kind: finetune, source: {source.DATASET.spec.name}/{split}}}}}
-suites:
-  transfer:
-    summary: ""
-    experiments: [{{dataset: {target.DATASET.spec.name}, split: {tested}, methods: [pstl], tasks: [moved]}}]
+methods: {pstl: {recipe: resize50, encoder: stgcn, train: {epochs: 1, lr: 0.1}}}
+tasks: {finetune: {}}
+"""
+    suite = f"""
+summary: ""
+dataset: {target.DATASET.spec.name}
+splits: [{tested}]
+sources: [{source.DATASET.spec.name}/{split}]
+experiments: [{{methods: [pstl], tasks: [finetune]}}]
 """
     (tmp_path / "params.yaml").write_text(content)
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites/transfer.yaml").write_text(suite)
     params = load(tmp_path / "params.yaml")
     if leaks:
         with pytest.raises(
             UserError,
-            match=rf"tasks\.moved: {source.DATASET.spec.name}/{split} trains on clips that {target.DATASET.spec.name}/{tested} tests on",
+            match=rf"transfer.yaml, line 5: .*sources: {source.DATASET.spec.name}/{split} trains on clips that {target.DATASET.spec.name}/{tested} tests on",
         ):
             check_plugins(params, "transfer")
     else:

@@ -1,4 +1,4 @@
-"""Every row of the suite in suite.yaml, made by the verbs of the command line."""
+"""Every row of the suite in suites/golden.yaml, made by the verbs of the command line."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ import torch
 
 from pstl.cli import main
 
-SETTINGS = Path(__file__).with_name("suite.yaml")
+HERE = Path(__file__).parent
 ARRAYS = {
     "pstl": "resize50",
     "skeletonbt": "resize50",
@@ -42,7 +42,10 @@ CPU = ("--device", "cpu")
 LEFT_OUT = ("seconds", "peak_mb", "git", "run_id", "device", "data_checksum", "settings_digest")
 LEFT_OUT += ("precision", "labelled")
 
-SHARED = ("task", "dataset", "split", "stream", "method", "seed")  # by the rows of a cell
+# By the rows of a cell.
+SHARED = (
+    "task", "dataset", "split", "stream", "labels", "source", "protocol", "method", "seed",
+)  # fmt: skip
 CURVE = ("epoch", "step", "lr", "loss", "top1")
 OTHERS = ("labelled", "without", "not_applicable")
 
@@ -57,7 +60,8 @@ def folder() -> Iterator[Path]:
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
-        shutil.copy(SETTINGS, "params.yaml")
+        shutil.copy(HERE / "params.yaml", "params.yaml")
+        shutil.copytree(HERE / "suites", "suites")
         try:
             yield Path(name)
         finally:
@@ -170,7 +174,8 @@ def cells_of(method: str) -> dict[str, Any]:
 def detections(method: str) -> dict[str, Any]:
     """Detection on untrimmed recordings with the encoder of the trimmed clips."""
     home, run = Path("runs", method, "joint"), run_of(method, dataset="synthetic_untrimmed")
-    words = ("--encoder", home / "encoder.pt", "--recordings", "recordings")
+    files = ("--encoder", home / "encoder.pt", "--recordings", "recordings")
+    words = (*files, "--source", "synthetic/xsub")
     cell = evaluated("detection", run, home, "released", *words)
     return {f"{run} released detection": cell}
 
@@ -187,7 +192,7 @@ def fused() -> dict[str, Any]:
             scores = f"runs/pstl/{stream}/released/{task}.scores.npz"
             parts.append(f"{stream}={scores}")
         out = Path(f"fused/{task}.json")
-        sum_of = run_of("pstl", "3s")
+        sum_of = run_of("pstl", "fused")
         command = ("fuse", "--run", sum_of, "--task", task, "--batch-norm", "released")
         pstl(*command, "--scores", *parts, "--out", out)
         cells[f"{sum_of} released {task}"] = described(out)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from settings_files import write_settings
 
 from pstl.cli import main
 from pstl.config import Run, load
@@ -64,7 +65,7 @@ def world(tmp_path):
     tasks = {"linear": {"epochs": 2}, "knn": {}}
     experiment = {
         "dataset": "nwucla",
-        "split": "xview",
+        "splits": ["xview"],
         "methods": ["hitrs"],
         "streams": ["motion"],
         "tasks": list(tasks),
@@ -75,7 +76,7 @@ def world(tmp_path):
         "tasks": tasks,
         "suites": {"tiny": {"summary": "", "experiments": [experiment]}},
     }
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    write_settings(tmp_path, content)
     return tmp_path
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from settings_files import write_settings
 
 from pstl import config
 from pstl.data import labels
@@ -53,18 +54,13 @@ def make_params(folder, fraction=0.25, **train):
     }
     experiment = {
         "dataset": "nwucla",
-        "split": "xview",
+        "splits": ["xview"],
         "methods": list(methods),
         "tasks": ["classify"],
     }
     suites = {"tiny": {"summary": "", "experiments": [experiment]}}
-    path = folder / "params.yaml"
-    path.write_text(
-        yaml.safe_dump(
-            {"suite": "tiny", "methods": methods, "tasks": {"classify": {}}, "suites": suites}
-        )
-    )
-    return config.load(path)
+    content = {"suite": "tiny", "methods": methods, "tasks": {"classify": {}}, "suites": suites}
+    return config.load(write_settings(folder, content))
 
 
 def make_array(folder, y=None):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from settings_files import write_settings
 
 from pstl import config
 from pstl.data.store import ArraySet, open_array, write_array
@@ -38,24 +39,15 @@ def make_params(folder, **train):
     }
     experiment = {
         "dataset": "nwucla",
-        "split": "xview",
+        "splits": ["xview"],
         "methods": ["scdnet"],
         "streams": ["bone"],
         "tasks": ["knn"],
     }
     suites = {"tiny": {"summary": "", "experiments": [experiment]}}
-    path = folder / "params.yaml"
-    path.write_text(
-        yaml.safe_dump(
-            {
-                "suite": "tiny",
-                "methods": {"scdnet": section},
-                "tasks": {"knn": {}},
-                "suites": suites,
-            }
-        )
-    )
-    return config.load(path)
+    methods = {"scdnet": section}
+    content = {"suite": "tiny", "methods": methods, "tasks": {"knn": {}}, "suites": suites}
+    return config.load(write_settings(folder, content))
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from settings_files import settings_of
+
 from pstl import paths
-from pstl.config import Cell, Params, Run, digest
+from pstl.config import FUSED, Cell, Params, Run, digest
 from pstl.report.rows import FIELDS
 
 METRICS = {
@@ -16,7 +18,7 @@ METRICS = {
 }
 SETTINGS = {"knn": "k=1;cosine", "retrieval": "cosine"}
 GRID: dict[str, Any] = {
-    "dataset": "ntu60", "split": "xsub", "methods": ["pstl"], "streams": ["joint", "bone", "motion"], "seeds": [0, 1, 2],
+    "dataset": "ntu60", "splits": ["xsub"], "methods": ["pstl"], "streams": ["joint", "bone", "motion"], "seeds": [0, 1, 2],
     "tasks": ["linear", "knn"], "fuse": {"tasks": ["linear"]},
 }  # fmt: skip
 METHOD: dict[str, Any] = {
@@ -26,7 +28,7 @@ METHOD: dict[str, Any] = {
 }
 FLOOR: dict[str, Any] = {
     "dataset": "ntu60",
-    "split": "xsub",
+    "splits": ["xsub"],
     "methods": ["raw"],
     "batch_norm": ["released"],
     "tasks": ["linear", "knn"],
@@ -39,22 +41,15 @@ def params(*experiments: dict[str, Any], suite: str = "tiny") -> Params:
     Every task is the protocol of every method's paper.
     """
     chosen = list(experiments or (GRID, FLOOR))
+    tasks: dict[str, Any] = {name: {} for block in chosen for name in block["tasks"]}
     methods = {
-        name: {**METHOD, "method": "psp" if name == "psp" else "pstl"}
+        name: {**METHOD, "method": "psp" if name == "psp" else "pstl", "protocol": tasks}
         for experiment in chosen
         for name in experiment["methods"]
     }
-    named = [name for experiment in chosen for name in experiment["tasks"]]
-    tasks = {
-        name: {"kind": "semi" if name.startswith("semi") else name, "protocol_of": list(methods)}
-        for name in named
-    }
-    return Params(
-        suite=suite,
-        methods=methods,
-        tasks=tasks,
-        suites={suite: {"summary": "Invented", "experiments": chosen}},
-    )
+    suites = {suite: {"summary": "Invented", "experiments": chosen}}
+    content = {"suite": suite, "methods": methods, "tasks": tasks, "suites": suites}
+    return settings_of(content)
 
 
 def write_all(settings: Params, suite: str = "tiny") -> None:
@@ -68,7 +63,7 @@ def write_all(settings: Params, suite: str = "tiny") -> None:
 
 
 def run_id(run: Run, version: int = 0) -> str:
-    if run.stream == "3s":
+    if run.stream == FUSED:
         return "+".join(
             sorted(
                 run_id(run.model_copy(update={"stream": s}), version)
@@ -104,8 +99,7 @@ def rows_of(
     own = SETTINGS.get(cell.task, "")
     setting = ";".join(filter(None, [own, "joint=0.6;bone=0.6;motion=0.4"])) if cell.fused else own
     common = {
-        "task": cell.task, "dataset": run.dataset, "split": run.split, "stream": run.stream, "setting": setting, "method": run.method,
-        "seed": run.seed, "batch_norm": cell.batch_norm, "run_id": run_id(run, version), "device": "cpu", "seconds": 1.5, "peak_mb": 300.25,
+        **cell.identity, "setting": setting, "run_id": run_id(run, version), "device": "cpu", "seconds": 1.5, "peak_mb": 300.25,
         "git": "0123456789ab", "data_checksum": "c" * 64, "settings_digest": "d" * 16, "precision": "fp32", "labelled": "",
     }  # fmt: skip
     rows = [{**common, "metric": name, "value": value, **other} for name, value in metrics.items()]
@@ -115,7 +109,7 @@ def rows_of(
 
 def write_cell(cell: Cell, metrics: dict[str, float], version: int = 0, **other: Any) -> Path:
     """The metrics file of one cell."""
-    path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
+    path = Path(paths.metrics(cell))
     path.parent.mkdir(parents=True, exist_ok=True)
     curve = (
         [{"epoch": e, "top1": 30.0 + e} for e in range(2)]
@@ -131,19 +125,19 @@ def write_both_states(cell: Cell, top1: float) -> None:
     own = rows_of(cell, {"top1": top1, "top1_best": top1 + 2})
     below = {"top1": top1 - 0.5, "top1_best": top1 + 1.5}
     others = rows_of(cell, below, batch_norm="released", seconds=0.0)
-    path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
+    path = Path(paths.metrics(cell))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"rows": own + others, "curve": []}))
 
 
 def write_without(cell: Cell, setting: str, reason: str) -> None:
     """One more setting of a cell that is there, which makes no sense for its method."""
-    path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
+    path = Path(paths.metrics(cell))
     path.write_text(json.dumps({**json.loads(path.read_text()), "without": {setting: reason}}))
 
 
 def write_no_sense(cell: Cell, reason: str) -> None:
     """The metrics file of a cell whose task makes no sense for its encoder."""
-    path = Path(paths.metrics(cell.run, cell.batch_norm, cell.task))
+    path = Path(paths.metrics(cell))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"rows": [], "curve": [], "not_applicable": reason}))

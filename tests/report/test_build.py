@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_the_page_says_where_its_numbers_come_from() -> None:
 
 def test_a_suite_that_is_not_the_default_is_named_in_the_command() -> None:
     """The command has to run this suite, not the one a plain call runs."""
-    settings = params().model_copy(update={"suite": "another"})
+    settings = replace(params(), suite="another")
     assert "`snakemake --cores all --config suite=tiny`" in built(settings)
 
 
@@ -174,7 +175,7 @@ def test_a_guess_is_marked_wherever_it_is_shown() -> None:
 
 def test_a_suite_nobody_prints_numbers_of_has_no_columns_for_them() -> None:
     """Four columns of dashes push the numbers that there are off the screen."""
-    settings = params({**FLOOR, "dataset": "nwucla", "split": "xview"})
+    settings = params({**FLOOR, "dataset": "nwucla", "splits": ["xview"]})
     write_all(settings)
     page = built(settings).partition("### Published")[0]
     assert "raw" in page
@@ -185,8 +186,8 @@ def test_a_suite_nobody_prints_numbers_of_has_no_columns_for_them() -> None:
 def test_no_remembered_number_reaches_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """The copy keeps unverified rows so that nobody looks for them twice; tables must be free of them."""
     settings = params(
-        {**GRID, "dataset": "ntu120", "split": "xsub"},
-        {**GRID, "dataset": "nwucla", "split": "xview"},
+        {**GRID, "dataset": "ntu120", "splits": ["xsub"]},
+        {**GRID, "dataset": "nwucla", "splits": ["xview"]},
     )
     write_all(settings)
     built(settings)
@@ -196,7 +197,7 @@ def test_no_remembered_number_reaches_a_table(monkeypatch: pytest.MonkeyPatch) -
     fused = [
         line["published"]
         for line in lines
-        if (line["dataset"], line["stream"], line["metric"]) == ("ntu120", "3s", "top1")
+        if (line["dataset"], line["stream"], line["metric"]) == ("ntu120", "fused", "top1")
     ]
     assert fused == ["-", "-"]  # 69.2 is what people remember of it
 
@@ -215,7 +216,7 @@ def test_a_late_file_changes_the_table_and_nothing_is_left_behind() -> None:
 
 def test_repeated_clips_are_mentioned_where_they_matter() -> None:
     """NW-UCLA's test side holds copies of training clips: the number without them needs its own column and its reason."""
-    settings = params({**FLOOR, "dataset": "nwucla", "split": "xview"}, FLOOR)
+    settings = params({**FLOOR, "dataset": "nwucla", "splits": ["xview"]}, FLOOR)
     for cell in settings.cells("tiny"):
         write_cell(
             cell, {"top1": 60.0} | ({"top1_unseen": 51.0} if cell.run.dataset == "nwucla" else {})
@@ -232,7 +233,7 @@ def test_a_cell_that_makes_no_sense_says_why_and_is_no_hole() -> None:
     write_all(settings)
     first, second = (c for c in settings.cells("tiny") if c.run.method == "raw")
     write_no_sense(first, "this encoder has no weights to fine-tune")
-    Path(paths.metrics(*second[:3])).unlink()
+    Path(paths.metrics(second)).unlink()
     page = built(settings)
     assert "| raw \\* | n/a [^" in page
     assert "]: this encoder has no weights to fine-tune\n" in page

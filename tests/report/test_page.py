@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from pstl.report.document import Table
 from pstl.report.rows import from_files
 from pstl.skeletons import load as load_skeleton
 
-LIMITS = {"dataset": "nwucla", "split": "xview"}
+LIMITS = {"dataset": "nwucla", "splits": ["xview"]}
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def results() -> Params:
     write_all(settings)
     rng, y = np.random.default_rng(0), np.arange(40) % 10
     for cell in settings.cells("tiny"):
-        np.savez(paths.scores(*cell[:3]), scores=np.eye(10)[y] + rng.normal(0, 0.4, (40, 10)), y=y)
+        np.savez(paths.scores(cell), scores=np.eye(10)[y] + rng.normal(0, 0.4, (40, 10)), y=y)
         if not cell.fused:
             np.savez(
                 paths.features(cell.run, cell.batch_norm),
@@ -151,7 +152,7 @@ def test_a_guess_is_marked_on_the_page_and_draws_no_mark() -> None:
     )
     assert "not stated for both numbers: weights; so nothing is subtracted" in found
     lines = compare(from_files(settings, "tiny").rows, paper.load())
-    fused = [line for line in lines if line.stream == "3s"]
+    fused = [line for line in lines if line.stream == "fused"]
     bars = results_section.bars(results_section.Split("", fused, 0), fused)
     assert bars is not None
     assert {bar.mark for bar in bars.bars} == {None}
@@ -185,7 +186,7 @@ def test_every_cell_has_its_command() -> None:
     settings = results()
     found = built(settings)
     for cell in settings.cells("tiny"):
-        assert f"--config suite=tiny -- {paths.metrics(*cell[:3])}" in found
+        assert f"--config suite=tiny -- {paths.metrics(cell)}" in found
 
 
 ATTACK = "<script>alert(1)</script>"
@@ -211,7 +212,7 @@ def test_the_summary_of_a_suite_cannot_become_markup() -> None:
     """It is a sentence of params.yaml, where "<" and "&" mean themselves."""
     settings = results()
     suite = settings.suites["tiny"].model_copy(update={"summary": f"a & b {ATTACK}"})
-    text = built(settings.model_copy(update={"suites": {"tiny": suite}}))
+    text = built(replace(settings, suites={"tiny": suite}))
     assert "<p>a &amp; b &lt;script&gt;alert(1)&lt;/script&gt;.</p>" in text
     assert text.count("<script") == 1
 

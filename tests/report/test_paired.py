@@ -19,7 +19,7 @@ def scores(right: np.ndarray, y: np.ndarray, classes: int = 3) -> np.ndarray:
 
 
 def store(cell: Cell, right: np.ndarray, y: np.ndarray) -> None:
-    path = Path(paths.scores(*cell[:3]))
+    path = Path(paths.scores(cell))
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, scores=scores(right, y), y=y)
 
@@ -105,7 +105,7 @@ def test_per_class_and_confusion_are_scikit_learns(
     cell = params().cells("tiny")[0]
     rng = np.random.default_rng(0)
     y, points = rng.integers(0, 4, 80), rng.normal(size=(80, 5))
-    path = Path(paths.scores(*cell[:3]))
+    path = Path(paths.scores(cell))
     path.parent.mkdir(parents=True)
     np.savez(path, scores=points, y=y)
     found = confusion.matrices(confusion.read_scores([cell]))

@@ -48,18 +48,18 @@ def test_a_number_is_in_the_copy_once() -> None:
 
 
 def test_the_stream_is_said_by_the_stream_column_only() -> None:
-    """A "3s-" in front of the name would hide a fused number from the join with ours."""
-    assert not [p.method for p in load() if same_method(p.method).startswith("3s")]
+    """A "fused-" in front of the name would hide a fused number from the join with ours."""
+    assert not [p.method for p in load() if same_method(p.method).startswith("fused")]
 
 
 @pytest.mark.parametrize(
     ("cell", "value"),
     [
         (("PSTL", "linear", "ntu60", "xsub", "joint", "top1"), 77.3),
-        (("PSTL", "linear", "ntu60", "xview", "3s", "top1"), 83.8),
+        (("PSTL", "linear", "ntu60", "xview", "fused", "top1"), 83.8),
         (("SCD-Net", "linear", "ntu60", "xsub", "joint", "top1"), 86.6),
         (("SCD-Net", "knn", "ntu60", "xsub", "joint", "top1"), 76.2),
-        (("Hi-TRS", "finetune", "ntu60", "xsub", "3s", "top1"), 90.0),
+        (("Hi-TRS", "finetune", "ntu60", "xsub", "fused", "top1"), 90.0),
     ],
 )
 def test_targets_of_the_reproduction(cell: tuple[str, ...], value: float) -> None:
@@ -124,7 +124,10 @@ def test_other_neighbour_rules_are_not_compared() -> None:
             f'P,authors,transfer,ntu60,xsub,joint,,M,top1,50,best,,"{PRECISE}"',
             "nothing about source",
         ),
-        (f'P,authors,linear,ntu60,xsub,3s,,M,top1,50,best,,"{PRECISE}"', "nothing about weights"),
+        (
+            f'P,authors,linear,ntu60,xsub,fused,,M,top1,50,best,,"{PRECISE}"',
+            "nothing about weights",
+        ),
         ("P,authors,linear,ntu60,xsub,joint,,M,top1,50,best,,", "source"),
         ("P,authors,linear,ntu60,xsub,joint,,M,top1,50,best", "13 cells"),
         (f"P,authors,linear,ntu60,xsub,joint,,M,top1,50,best,,{PRECISE}", "13 cells"),
@@ -234,7 +237,13 @@ def test_a_part_of_a_test_side_is_not_the_test_side() -> None:
 
 def test_other_weights_are_not_compared_and_unsaid_ones_not_subtracted() -> None:
     """Streams summed 0.6, 0.6, 0.4 and 1, 1, 1 are two numbers; where theirs are not said, the row is shown and decides nothing."""
-    cell = {"dataset": "ntu60", "split": "xsub", "stream": "3s", "task": "linear", "metric": "top1"}
+    cell = {
+        "dataset": "ntu60",
+        "split": "xsub",
+        "stream": "fused",
+        "task": "linear",
+        "metric": "top1",
+    }
     ours = "joint=0.6;bone=0.60;motion=0.4"
     (aimclr,) = find(load(), **cell, method="aimclr", setting=ours)
     assert (aimclr.value, not_stated(aimclr, ours)) == (78.9, [])

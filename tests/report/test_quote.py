@@ -82,7 +82,7 @@ def few_labels(folder: Path) -> list[str]:
         ("rows.csv", None, "rows.csv: no such file"),
         ("rows.csv", "a,b\n1,2\n", "rows.csv: not a table"),
         ("rows.csv", "", "rows.csv: not a table"),
-        ("rows.csv", f"{','.join(FIELDS)}\n{',' * 7}nan{',' * 11}\n", "row 1: value 'nan'"),
+        ("rows.csv", f"{','.join(FIELDS)}\n{',' * 10}nan{',' * 11}\n", "row 1: value 'nan'"),
         ("comparison.md", None, "comparison.md: no such file"),
         ("comparison.md", "# Something else\n", "comparison.md: expected"),
     ],

@@ -30,7 +30,7 @@ def test_a_missing_cell_is_missing_from_every_metric() -> None:
     settings = params()
     write_all(settings)
     cell = next(c for c in settings.cells("tiny") if c.task == "linear" and c.run.seed == 1)
-    Path(paths.metrics(cell.run, cell.batch_norm, cell.task)).unlink()
+    Path(paths.metrics(cell)).unlink()
     missing = [row for row in from_files(settings, "tiny").rows if row["value"] is None]
     assert [row["metric"] for row in missing] == ["top1", "top5", "top1_best"]
     assert {(row["seed"], row["batch_norm"], row["task"], row["stream"]) for row in missing} == {
@@ -67,7 +67,7 @@ def test_a_setting_and_a_stream_that_make_no_sense_say_why() -> None:
         for row in rows
     }
     assert {key[:2] for key, reason in reasons.items() if "PSP learns from joint and motion together" in reason} == {
-        ("psp", "bone"), ("psp", "motion"), ("psp", "3s"),
+        ("psp", "bone"), ("psp", "motion"), ("psp", "fused"),
     }  # fmt: skip
     mine = {key: reason for key, reason in reasons.items() if key[0] == "pstl"}
     assert mine == {
@@ -163,7 +163,7 @@ def test_rows_of_an_earlier_version_are_read() -> None:
     settings = params()
     write_all(settings)
     first = settings.cells("tiny")[0]
-    path = Path(paths.metrics(first.run, first.batch_norm, first.task))
+    path = Path(paths.metrics(first))
     content = json.loads(path.read_text())
     for row in content["rows"]:
         del row["precision"], row["labelled"]

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from fabricated import rows_of
 
-from pstl.config import Cell, Compared, Run
+from pstl.config import Cell, Compared, Run, comparison_key
 from pstl.errors import UserError
 from pstl.report import paper, quote
 from pstl.report.compare import compare
 from pstl.report.paper import Published
 from pstl.report.rows import NOT_RUN, Row
-from pstl.report.tables import Line, comparison_csv, main_metrics, merge_transfers, summary
+from pstl.report.tables import Line, as_shown, comparison_csv, main_metrics, summary
 
 
 def cell(
@@ -64,20 +64,19 @@ def test_mean_deviation_and_difference_by_hand() -> None:
     assert (line.seeds, line.seeds_asked) == (3, 3)
     assert line.published == 77.3
     assert line.mean_minus_published == pytest.approx(-14.3, abs=1e-12)
-    assert line.source == "source of 77.3"
+    assert line.published_source == "source of 77.3"
 
 
 def test_a_transfer_is_a_row_beside_its_like() -> None:
     """What is asked of a transfer is whether it beats the same task without: the two belong into one column."""
     moved = [
-        {**row, "setting": "source=cmu;k=1;cosine"} for row in measured(50, task="from_cmu_knn")
+        {**row, "source": "cmu/standard", "setting": "k=1;cosine"}
+        for row in measured(50, task="knn")
     ]
     own = [
         {**row, "setting": "k=1;cosine"} for row in measured(40, task="knn", method="random_init")
     ]
-    shown = merge_transfers(
-        compare(moved + own, []), {"from_cmu_knn": ("knn", "cmu"), "knn": ("knn", "")}
-    )
+    shown = as_shown(compare(moved + own, []))
     assert [(line.task, line.method, line.setting, line.mean) for line in shown] == [
         ("knn", "pstl from cmu", "k=1;cosine", 50.0),
         ("knn", "random_init", "k=1;cosine", 40.0),
@@ -103,7 +102,7 @@ def test_one_seed_has_no_deviation() -> None:
     """A deviation of 0 for one seed would claim a certainty that nobody measured."""
     line = only(compare(measured(60), []))
     assert (line.mean, line.std, line.seeds) == (60, None, 1)
-    assert (line.published, line.mean_minus_published, line.source) == (None, None, "")
+    assert (line.published, line.mean_minus_published, line.published_source) == (None, None, "")
 
 
 def test_missing_seeds_are_counted_not_averaged() -> None:
@@ -143,7 +142,7 @@ def test_sources_that_disagree_are_both_named() -> None:
     """One number is needed for the difference; the other must not be hidden."""
     line = only(compare(measured(60), [printed(83.8), printed(82.6)]))
     assert line.published == 83.8
-    assert line.source == "source of 83.8; also 82.6: source of 82.6"
+    assert line.published_source == "source of 83.8; also 82.6: source of 82.6"
 
 
 def in_both_norms(**published: str) -> Line:
@@ -266,15 +265,17 @@ def test_no_row_of_the_copy_with_a_guess_is_ever_subtracted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "subtracted"),
-    [(None, True), (("raw", "P.S.T.L."), True), (("scdnet",), False), ((), False)],
+    ("own", "subtracted"),
+    [(None, True), (True, True), (False, False)],
 )
-def test_only_the_protocol_of_their_paper_is_compared(
-    of: tuple[str, ...] | None, subtracted: bool
-) -> None:
+def test_only_the_protocol_of_their_paper_is_compared(own: bool | None, subtracted: bool) -> None:
     """Probes differ so much that rankings change with them: SCD-Net under PSTL's probe is not the number that its paper prints."""
     best = [{**row, "metric": "top1_best"} for row in measured(70, norm="released")]
-    line = compare([*measured(60), *best], [printed(77.3)], {"linear": Compared("linear", of)})[0]
+    line = compare(
+        [*measured(60), *best],
+        [printed(77.3)],
+        {comparison_key("pstl", "linear", "", ""): Compared("linear", own)},
+    )[0]
     assert line.published == 77.3
     assert (line.mean_minus_published is not None, line.like_minus_published is not None) == (
         subtracted,
@@ -287,10 +288,10 @@ def test_only_the_protocol_of_their_paper_is_compared(
 @pytest.mark.parametrize(
     ("ours", "shown", "subtracted"),
     [
-        ("source=ntu60/xsub", True, True),
-        ("source=ntu60/xview", False, False),
-        ("source=ntu120/xsub", False, False),
-        ("source=ntu60", True, False),  # rows of before, which did not say the split
+        ("ntu60/xsub", True, True),
+        ("ntu60/xview", False, False),
+        ("ntu120/xsub", False, False),
+        ("ntu60", True, False),  # rows of before, which did not say the split
         ("", False, False),
     ],
 )
@@ -298,9 +299,11 @@ def test_a_transfer_is_compared_with_one_from_the_same_split(
     ours: str, shown: bool, subtracted: bool
 ) -> None:
     """An encoder of other people and cameras has seen other clips: published transfers are from the cross-subject side."""
-    rows = [{**row, "setting": ours} for row in measured(60, task="moved", norm="released")]
+    rows = [{**row, "source": ours} for row in measured(60, task="moved", norm="released")]
     theirs = printed(67.5, task="transfer", setting="source=ntu60/xsub", kind="last")
-    line = only(compare(rows, [theirs], {"moved": Compared("transfer")}))
+    line = only(
+        compare(rows, [theirs], {comparison_key("pstl", "moved", ours, ""): Compared("transfer")})
+    )
     assert (line.published is not None, line.like_minus_published is not None) == (
         shown,
         subtracted,
@@ -352,13 +355,14 @@ def test_several_settings_of_one_task_have_several_names() -> None:
 
 
 def test_an_entry_meets_the_numbers_of_its_task():
-    """semi_10 is our name; papers say semi, and the number of the same fraction, no other, must stand beside ours."""
-    rows = [row | {"task": "semi_10", "setting": "labels=0.1"} for row in measured(60)]
+    """`few` is our name; papers say semi, and the number of the same fraction must stand beside ours."""
+    rows = [row | {"task": "few", "labels": "0.1"} for row in measured(60)]
     theirs = [
         printed(50.0)._replace(task="semi", setting="labels=0.01"),
         printed(70.0)._replace(task="semi", setting="labels=0.1"),
     ]
-    assert only(compare(rows, theirs, {"semi_10": Compared("semi")})).published == 70.0
+    compared = {comparison_key("pstl", "few", "", ""): Compared("semi")}
+    assert only(compare(rows, theirs, compared)).published == 70.0
     assert only(compare(rows, theirs)).published is None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
+from settings_files import write_settings
 
 from pstl import config, paths
 from pstl.config import Run
@@ -54,19 +54,18 @@ TASKS = {
     "retrieval": {},
     "classify": {},
     "finetune": {"train": TRAIN},
-    "semi_50": {"kind": "semi", "labels": 0.5, "train": TRAIN},
+    "semi": {"labels": 0.5, "train": TRAIN},
     "lost_joints": {
         "joints": [3],
         "parts": False,
         "frames": [0.5],
         "probes": {"linear": {"epochs": 2}, "probe": QUICK, "knn": {}},
     },
-    "from_probe": {"kind": "probe", **QUICK, "source": "synthetic/xsub"},
-    "from_finetune": {"kind": "finetune", "train": TRAIN, "source": "synthetic/xsub"},
 }
+MOVED = ["probe", "finetune"]  # tasks that are tried on the encoders of another data set, too
 # The cells that make no sense: no classes were learnt, or there is nothing to tune.
 SENSELESS = {(method, "classify") for method in METHODS if method not in ("supervised", "psp")} | {
-    ("raw", task) for task in ("finetune", "semi_50", "from_finetune")
+    ("raw", task) for task in ("finetune", "semi")
 }
 
 
@@ -101,23 +100,24 @@ def params(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     own = {
         "dataset": "synthetic",
-        "split": "xsub",
+        "splits": ["xsub"],
         "methods": list(METHODS),
         "batch_norm": ["released"],
     }
     moved = own | {
         "dataset": "nwucla",
-        "split": "xview",
-        "tasks": [task for task in TASKS if task.startswith("from_")],
+        "splits": ["xview"],
+        "sources": ["synthetic/xsub"],
+        "tasks": MOVED,
     }
-    experiments = [own | {"tasks": [task for task in TASKS if not task.startswith("from_")]}, moved]
+    experiments = [own | {"tasks": list(TASKS)}, moved]
     content = {
         "suite": "grid",
         "methods": METHODS,
         "tasks": TASKS,
         "suites": {"grid": {"summary": "", "experiments": experiments}},
     }
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    write_settings(tmp_path, content)
     clips = [f"clip{i}" for i in range(16)]
     write_json("labels.json", vars(rank("synthetic", "xsub", 0, clips, np.arange(16) % 3, 3)))
     return config.load(tmp_path / "params.yaml")
@@ -126,9 +126,9 @@ def params(tmp_path, monkeypatch):
 def run_cell(params, cell):
     """One cell as its job runs it, with what its task reads; what is made for it is not made again."""
     source = Run(**{**cell.run.model_dump(), "dataset": "synthetic", "split": "xsub"})
-    task, encoder = params.task("grid", cell.task), paths.encoder(source)
+    task, encoder = params.task_of(cell), paths.encoder(source)
     if not Path(encoder).exists():
-        labelled = params.method("grid", cell.run.method).labels
+        labelled = params.method_of(cell.run).labels
         pretrain(params, source, "synthetic", encoder, CPU, "labels.json" if labelled else None)
     needs, given = (
         task_traits(task.kind).needs,
@@ -136,12 +136,12 @@ def run_cell(params, cell):
     )
     if needs == "snapshots":
         given["snapshots"] = paths.snapshots(source)
-    features = paths.features(cell.run, cell.batch_norm, task.source)
+    features = paths.features(cell.run, cell.batch_norm, cell.source)
     if "features" in READS[needs]:
         extract(encoder, cell.run.dataset, cell.run.split, cell.batch_norm, features, CPU)
     out, scores = (
-        paths.metrics(cell.run, cell.batch_norm, cell.task),
-        paths.scores(cell.run, cell.batch_norm, cell.task),
+        paths.metrics(cell),
+        paths.scores(cell),
     )
     evaluate(params, cell, Inputs(**given, features=features), out, scores, CPU)
     return json.loads(Path(out).read_text())
@@ -169,7 +169,7 @@ def test_every_task_has_a_number_or_a_reason(params, method):
         )
         assert bool(found["rows"]) != senseless
         assert all(math.isfinite(row["value"]) for row in found["rows"])
-        if params.classifies("grid", cell.task) and not senseless:
+        if config.classifies(params.task_of(cell)) and not senseless:
             assert {"top1", "macro_f1"} <= {row["metric"] for row in found["rows"]}
         if cell.task == "lost_joints":
             check_lost(method, found)

@@ -117,7 +117,7 @@ def test_fusion_is_the_weighted_sum_of_scores(tmp_path):
         part = {"run_id": stream, "data_checksum": "d", "settings_digest": stream}
         part |= {"precision": "bf16" if stream == "joint" else "fp32", "labelled": 12}
         (tmp_path / f"{stream}.json").write_text(json.dumps({"rows": [part]}))
-    cell = Cell(RUN, "released", "linear", weights)
+    cell = Cell(RUN, "released", "linear", fused=weights)
     fuse(cell, files, tmp_path / "f.json", None)
     row = json.loads((tmp_path / "f.json").read_text())["rows"][0]
     expected = sum(weights[s] * scores[s] for s in scores).argmax(1) == y
@@ -175,14 +175,14 @@ def test_a_fusion_of_what_makes_no_sense_makes_no_sense(world, tmp_path):
     """One stream without a number must not stop the whole suite, nor leave a fusion of the others
     under the name of all.
     """
-    run = RUN.model_copy(update={"stream": "3s"})
+    run = RUN.model_copy(update={"stream": "fused"})
     for stream in ("joint", "bone"):
         np.savez(tmp_path / f"{stream}.scores.npz", scores=np.zeros((0, 0)), y=np.arange(3))
         (tmp_path / f"{stream}.json").write_text(
             json.dumps({"rows": [], "curve": [], "not_applicable": "no weights to fine-tune"})
         )
     files = {stream: str(tmp_path / f"{stream}.scores.npz") for stream in ("joint", "bone")}
-    cell = Cell(run, "released", "finetune", {"joint": 1.0, "bone": 1.0})
+    cell = Cell(run, "released", "finetune", fused={"joint": 1.0, "bone": 1.0})
     fuse(cell, files, tmp_path / "f.json", tmp_path / "f.npz")
     assert (
         json.loads((tmp_path / "f.json").read_text())["not_applicable"] == "no weights to fine-tune"
@@ -193,7 +193,7 @@ def test_equal_weights_stand_beside_the_published_ones(world, tmp_path):
     """The published weights were chosen on test clips; by hand, here they are right on the second
     clip only and equal ones on both.
     """
-    run, y = RUN.model_copy(update={"stream": "3s"}), np.array([0, 0])
+    run, y = RUN.model_copy(update={"stream": "fused"}), np.array([0, 0])
     streams = {
         "joint": [[1.0, 0.0], [1.0, 0.0]],
         "bone": [[0.0, 2.0], [0.0, 0.5]],
@@ -205,7 +205,7 @@ def test_equal_weights_stand_beside_the_published_ones(world, tmp_path):
         (tmp_path / f"{stream}.json").write_text(json.dumps({"rows": [row], "curve": []}))
     files = {stream: str(tmp_path / f"{stream}.scores.npz") for stream in streams}
     weights = {"joint": 0.6, "bone": 1.0, "motion": 0.4}
-    cell = Cell(run, "released", "linear", weights)
+    cell = Cell(run, "released", "linear", fused=weights)
     fuse(cell, files, tmp_path / "f.json", tmp_path / "f.npz")
     found = {
         row["metric"]: row["value"] for row in json.loads((tmp_path / "f.json").read_text())["rows"]

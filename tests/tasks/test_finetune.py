@@ -295,7 +295,7 @@ def test_scdnet_entry_is_the_protocol_of_its_line(root):
     7.3).
     """
     cfg = finetune.Config(
-        **config.load(root / "params.yaml").task("builtin", "finetune_scdnet").settings
+        **config.load(root / "params.yaml").task("builtin", "finetune", "scdnet").settings
     )
     t = cfg.train
     found = (

@@ -36,8 +36,8 @@ def params(root):
     return config.load(root / "params.yaml")
 
 
-def protocol(params, name="finetune_hitrs"):
-    return finetune.Config(**params.task("ntu60", name).settings)
+def protocol(params, method="hitrs"):
+    return finetune.Config(**params.task("ntu60", "finetune", method).settings)
 
 
 def classifier(cfg, encoder):
@@ -126,10 +126,10 @@ def released_loop(model, data, batches, scratch):
     return updates
 
 
-@pytest.mark.parametrize("task", ["finetune_hitrs", "scratch_hitrs"])
-def test_fine_tuning_is_the_released_loop(params, task):
+@pytest.mark.parametrize("method", ["hitrs", "random_hitrs"])
+def test_fine_tuning_is_the_released_loop(params, method):
     """Weights after updates at several rates, with left-overs dropped, to the last digits."""
-    cfg = protocol(params, task)
+    cfg = protocol(params, method)
     train = cfg.train.model_copy(update={"batch_size": 2})
     data = labelled_clips(11)  # 6 micro-batches: one update an epoch, 2 left over
     ours, theirs = (steep(classifier(cfg, tiny("kinect_v1", layers=1, width=4))) for _ in "12")
@@ -140,7 +140,7 @@ def test_fine_tuning_is_the_released_loop(params, task):
         running = loop.Loop(ours, clips, train, SEED, optim, loop.Progress("", 0, 1, 11))
         done = loop.train_epoch(running, epoch - 1, steps)
         steps += done["steps"]
-    assert released_loop(theirs, data, batches, task == "scratch_hitrs") == steps == 4
+    assert released_loop(theirs, data, batches, method == "random_hitrs") == steps == 4
     for name, value in ours.state_dict().items():
         torch.testing.assert_close(value, theirs.state_dict()[name], atol=1e-13, rtol=0, msg=name)
 
@@ -148,12 +148,15 @@ def test_fine_tuning_is_the_released_loop(params, task):
 @pytest.mark.parametrize("scratch", [False, True])
 def test_rates_of_all_seventy_epochs(params, scratch):
     """Both schedules of the released code, in every protocol that is to have them."""
-    kinds = ["scratch_hitrs", "scratch_01_hitrs", "scratch_05_hitrs", "scratch_10_hitrs"]
-    if not scratch:
-        kinds = ["finetune_hitrs", "semi_01_hitrs", "semi_05_hitrs", "semi_10_hitrs"]
-        kinds += [f"transfer_{source}_hitrs" for source in ("ntu60", "ntu120", "pkummd1")]
-    for kind in kinds:
-        section = params.task("ntu60", kind)
+    method = "random_hitrs" if scratch else "hitrs"
+    suites = ("ntu60", "pkummd2")
+    cells = [cell for s in suites for cell in params.cells(s) if cell.run.method == method]
+    tuned = [cell for cell in cells if cell.task in ("finetune", "semi")]
+    assert {cell.labels for cell in tuned} == {None, 0.01, 0.05, 0.1}
+    moved = {"", "ntu60/xsub", "ntu120/xsub", "pkummd1/xsub"}
+    assert {cell.source for cell in tuned} == ({""} if scratch else moved)
+    for cell in tuned:
+        section = params.task_of(cell)
         cfg = load_plugin("tasks", section.kind).Config(**section.settings)
         rates = [learning_rate(cfg.train, epoch) for epoch in range(cfg.train.epochs)]
         assert rates == pytest.approx([4e-4 * factor(e, scratch) for e in range(1, 71)])
@@ -191,7 +194,7 @@ def test_the_head_starts_as_the_frameworks_own_layer_does():
 
 def test_the_linear_probe_is_the_released_one_on_clean_clips(params):
     """AdamW without decay is Adam; 128 clips a step, left-overs dropped, gradients clipped to 1."""
-    cfg = linear_probe.Config(**params.task("ntu60", "linear_hitrs").settings)
+    cfg = linear_probe.Config(**params.task("ntu60", "linear", "hitrs").settings)
     found = (cfg.optimiser, cfg.lr, cfg.batch_size, cfg.drop_last, cfg.clip_norm, cfg.initial)
     assert found == ("adam", 0.01, 128, True, 1.0, "uniform")
     layer = torch.nn.Linear(2, 2)
@@ -210,7 +213,7 @@ def test_the_linear_probe_is_the_released_one_on_clean_clips(params):
 
 def test_detection_shows_hitrs_the_clips_it_knows(params):
     """42 clips are what pre-training on 300 frames reaches; windows of 64 frames have 10."""
-    for task in ("detection_hitrs", "detection_tuned_hitrs", "detection_from_ntu60"):
+    for task in ("detection_long", "detection_long_tuned"):
         cfg = detection.Config(**params.task("pkummd1", task).settings)
         assert (cfg.window, cfg.stride) == (42 * Config().stride, 42 * Config().stride // 2)
     assert cfg.train.no_decay == protocol(params).train.no_decay

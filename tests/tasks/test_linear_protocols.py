@@ -122,9 +122,9 @@ def test_hitrs_protocol():
 
 
 def test_the_paper_settings_in_params(root):
-    """What `linear_scdnet` means is the paper's: lr 2, batch 1024, 80 epochs, drops at 50 and 70."""
+    """What `linear` means to SCD-Net is the paper's: lr 2, batch 1024, 80 epochs, drops at 50 and 70."""
     params = config.load(root / "params.yaml")
-    cfg = linear.Config(**params.task(params.suite, "linear_scdnet").settings)
+    cfg = linear.Config(**params.task(params.suite, "linear", "scdnet").settings)
     found = (
         cfg.optimiser,
         cfg.lr,

@@ -30,7 +30,7 @@ from pstl.train.pretrain import pretrain
 CPU = torch.device("cpu")
 RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="pstl", stream="joint", seed=0)
 LOST_JOINTS = Cell(RUN, "released", "lost_joints")
-FUSED = RUN.model_copy(update={"stream": "3s"})
+FUSED = RUN.model_copy(update={"stream": "fused"})
 LOST = {"joints": [3], "parts": False, "frames": [], "probes": {"knn": {}}}
 
 
@@ -136,7 +136,7 @@ def test_streams_that_do_not_belong_together_are_not_fused(tmp_path, changes, me
     """Scores of equal shape add up to a number, whatever they are of."""
     files = {"joint": stream(tmp_path, "joint"), "bone": stream(tmp_path, "bone")}
     weights = {"joint": 1.0, "bone": 1.0}
-    cell = Cell(FUSED, "released", "linear", weights)
+    cell = Cell(FUSED, "released", "linear", fused=weights)
     fuse(cell, files, tmp_path / "right.json", None)
     files["bone"] = stream(tmp_path, "bone", **changes)
     with pytest.raises(UserError, match=message):
@@ -152,7 +152,7 @@ def test_a_fused_row_says_what_was_asked_of_its_streams(tmp_path):
         "joint": stream(tmp_path, "joint", setting="k=5;cosine"),
         "bone": stream(tmp_path, "bone", setting="k=5;cosine"),
     }
-    cell = Cell(FUSED, "released", "linear", {"joint": 0.6, "bone": 0.4})
+    cell = Cell(FUSED, "released", "linear", fused={"joint": 0.6, "bone": 0.4})
     fuse(cell, files, tmp_path / "fused.json", None)
     rows = json.loads((tmp_path / "fused.json").read_text())["rows"]
     assert {row["setting"] for row in rows} == {"k=5;cosine;joint=0.6;bone=0.4"}

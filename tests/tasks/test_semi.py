@@ -44,7 +44,7 @@ def test_clips_without_labels_move_no_weight(world, tmp_path, ranking):  # noqa:
     other.data.y[hidden] = (other.data.y[hidden] + 1) % 3
     b = semi.TASK.run(other, semi.Config(labels=0.5, train=SHORT), 0, CPU)
     np.testing.assert_array_equal(a.scores, b.scores)
-    assert a.setting == "labels=0.5;rule=psp"
+    assert a.setting == "rule=psp"
     assert a.labelled["digest"]
     assert (
         a.labelled.items()
@@ -62,13 +62,13 @@ def test_a_result_says_by_which_rule_its_clips_were_drawn(world, tmp_path, ranki
         cfg = semi.Config(labels=fraction, label_rule=given.rule, train=SHORT)
         results.append(semi.TASK.run(semi_world(world, tmp_path, given), cfg, 0, CPU))
     a, b = results
-    assert (a.setting, b.setting) == ("labels=0.5;rule=random", "labels=0.5;rule=per_class_round")
+    assert (a.setting, b.setting) == ("rule=random", "rule=per_class_round")
     total = len(every.classes[0])
     assert a.labelled["clips"] == int(0.5 * total)
     assert b.labelled["clips"] == sum(round(0.5 * len(names)) for names in ranking.classes)
     assert a.labelled["digest"] != b.labelled["digest"]
     # A published number that names no rule stands beside both.
-    assert decisive(a.setting) == decisive(b.setting) == decisive("labels=0.5")
+    assert decisive(a.setting) == decisive(b.setting) == decisive("")
 
 
 def test_all_labels_are_fine_tuning(world, tmp_path, ranking):  # noqa: F811

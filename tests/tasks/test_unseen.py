@@ -158,8 +158,8 @@ def test_a_fusion_leaves_the_copies_out_as_its_streams_do(sides, tmp_path):
             about = json.loads(str(content["about"])) | {"stream": stream}
             np.savez(scores, **content | {"about": np.array(json.dumps(about))})
             streams[stream] = str(scores)
-        fused = RUN.model_copy(update={"stream": "3s"})
-        cell = Cell(fused, "recalibrated", "linear", {"joint": 1.0, "bone": 0.5})
+        fused = RUN.model_copy(update={"stream": "fused"})
+        cell = Cell(fused, "recalibrated", "linear", fused={"joint": 1.0, "bone": 0.5})
         fuse(cell, streams, folder / "f.json", folder / "f.npz")
         found[copies] = {
             row["metric"]: row["value"]

@@ -128,7 +128,7 @@ def test_fused_scores_are_runs_too(uri: str) -> None:
     settings = params(SMALL)
     write_all(settings)
     ids = imported(settings, uri)
-    fused = [run for run in stored(uri).values() if run.data.params["stream"] == "3s"]
+    fused = [run for run in stored(uri).values() if run.data.params["stream"] == "fused"]
     assert len(fused) == 2
     assert {run.info.run_id for run in fused} == {ids[name] for name in ids if name.count("+") == 2}
     assert all("recalibrated.linear.top1" in run.data.metrics for run in fused)
@@ -148,7 +148,7 @@ def test_every_task_is_a_child_of_its_run(uri: str) -> None:
         cells = settings.cells("tiny")
         assert sorted(
             (c.data.tags["pstl.of"], c.data.tags["pstl.task"]) for c in children
-        ) == sorted((str(cell.run), f"{cell.batch_norm}.{cell.task}") for cell in cells)
+        ) == sorted((str(cell.run), f"{cell.batch_norm}.{cell.name}") for cell in cells)
         for child in children:
             parent = parents[child.data.tags["mlflow.parentRunId"]]
             assert (
@@ -207,8 +207,8 @@ def test_rows_that_differ_in_their_setting_have_names_of_their_own() -> None:
         {"batch_norm": "released", "task": "knn", "metric": "top1", "setting": s}
         for s in ("k=1;cosine", "k=5;cosine")
     ]
-    assert list(keyed(rows)) == [
+    assert list(keyed("knn", rows)) == [
         "released.knn.top1.k-1-cosine",
         "released.knn.top1.k-5-cosine",
     ]
-    assert list(keyed(rows[:1])) == ["released.knn.top1"]
+    assert list(keyed("knn", rows[:1])) == ["released.knn.top1"]

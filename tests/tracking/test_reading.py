@@ -16,6 +16,7 @@ from report.fabricated import (
 )
 
 from pstl import paths, report
+from pstl.config import Cell
 from pstl.errors import UserError
 from pstl.report.rows import from_files
 from pstl.tracking.importing import import_runs
@@ -31,7 +32,7 @@ def test_tables_from_the_store_are_the_tables_from_the_files(uri: str) -> None:
         GRID, FLOOR, {**GRID, "methods": ["psp"], "seeds": [0]}
     )  # which has one stream of the three
     write_all(settings)
-    Path(paths.metrics(settings.runs("tiny")[1], "released", "knn")).unlink()
+    Path(paths.metrics(Cell(settings.runs("tiny")[1], "released", "knn"))).unlink()
     write_without(settings.cells("tiny")[0], "joints=3;by=deletion", "takes every joint")
     for cell in settings.cells("tiny"):
         if cell.run.method == "raw" or cell.fused:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def test_the_store_is_chosen_by_argument_then_params_then_environment(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", stores["environment"])
     imported(settings, "")
     assert [len(stored(store)) for store in stores.values()] == [0, 0, 1]
-    named = settings.model_copy(update={"tracking_uri": stores["params"]})
+    named = replace(settings, tracking_uri=stores["params"])
     imported(named, "")
     assert [len(stored(store)) for store in stores.values()] == [0, 1, 1]
     imported(named, stores["argument"])

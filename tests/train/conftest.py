@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import yaml
+from settings_files import write_settings
 
 from pstl import config
 from pstl.data.store import ArraySet, write_array
@@ -18,16 +18,19 @@ def make_params(folder, **train):
         "supervised": shape,
         "random_init": shape | {"train": {"epochs": 0, "lr": 1}},
     }
-    experiment = {"dataset": "nwucla", "split": "xview", "methods": list(methods), "tasks": ["knn"]}
+    experiment = {
+        "dataset": "nwucla",
+        "splits": ["xview"],
+        "methods": list(methods),
+        "tasks": ["knn"],
+    }
     content = {
         "suite": "tiny",
         "methods": methods,
         "tasks": {"knn": {}},
         "suites": {"tiny": {"summary": "", "experiments": [experiment]}},
     }
-    path = folder / "params.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return config.load(path)
+    return config.load(write_settings(folder, content))
 
 
 def make_array(folder, y=None, seed=0):

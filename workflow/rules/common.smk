@@ -3,10 +3,11 @@ import os
 from pathlib import Path
 
 from pstl import environment, paths
-from pstl.config import digest
+from pstl.config import FUSED, digest
 from pstl.rules import Rules, load_checked, prologue
 
 STREAMS = r"(?:joint|bone|motion)"
+SEED = r"(?:labels=[^/]+/)?s\d+"
 
 
 wildcard_constraints:
@@ -14,13 +15,12 @@ wildcard_constraints:
     dataset=r"[^/]+",
     recipe=r"[^/]+",
     split=r"[^/]+",
-    group=r"[^/]+/[^/]+/[^/]+",  # dataset/split/method
-    run=rf"[^/]+/[^/]+/[^/]+/{STREAMS}/s\d+",  # dataset/split/method/stream/s<seed>
-    seed=r"\d+",
+    run=rf"[^/]+/[^/]+/[^/]+/{STREAMS}/{SEED}",  # dataset/split/method/stream/s<seed>
+    fused_run=rf"[^/]+/[^/]+/[^/]+/{FUSED}/{SEED}",
     label_rule=r"[^/]+",
     draw=r"\d+",
     batch_norm=r"released|recalibrated",
-    task=r"[^/.]+",
+    cell=r"[^/]+",  # task and axes, as Cell.name builds it
     origin=r"(?:/from/[^/]+/[^/]+)?",  # dataset/split of the run whose encoder is used; empty: the run's own
 
 

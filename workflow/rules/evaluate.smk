@@ -31,11 +31,11 @@ rule evaluate:
     input:
         unpack(job.inputs),
     output:
-        rows="results/{suite}/runs/{run}/{batch_norm}/{task}.json",
-        scores="results/{suite}/runs/{run}/{batch_norm}/{task}.scores.npz",
+        rows="results/{suite}/runs/{run}/{batch_norm}/{cell}.json",
+        scores="results/{suite}/runs/{run}/{batch_norm}/{cell}.scores.npz",
     log:
-        "results/{suite}/runs/{run}/{batch_norm}/{task}.log",
-    retries: 1  # fine-tuning goes on from <task>.last.pt, which lies beside its rows and is no declared output
+        "results/{suite}/runs/{run}/{batch_norm}/{cell}.log",
+    retries: 1  # fine-tuning goes on from <cell>.last.pt, which lies beside its rows and is no declared output
     group:
         probe_of
     resources:
@@ -46,10 +46,11 @@ rule evaluate:
         section=job.task_settings,
         code=job.code("evaluate"),
         inputs=job.input_options,
+        cell=job.cell_options,
     message:
-        "{wildcards.task} on {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
+        "{wildcards.cell} on {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
     shell:
-        "pstl evaluate --run {wildcards.suite}/{wildcards.run} --task {wildcards.task} --batch-norm {wildcards.batch_norm}"
+        "pstl evaluate --run {wildcards.suite}/{wildcards.run} {params.cell}"
         " {params.inputs} --gpus {resources.gpu} --out {output.rows} --scores {output.scores} 2>&1 | tee {log} >&2"
 
 
@@ -58,18 +59,19 @@ rule fuse:
         unpack(job.scores),
         rows=job.streams_rows,
     output:
-        rows="results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.json",
-        scores="results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.scores.npz",
+        rows="results/{suite}/runs/{fused_run}/{batch_norm}/{cell}.json",
+        scores="results/{suite}/runs/{fused_run}/{batch_norm}/{cell}.scores.npz",
     log:
-        "results/{suite}/runs/{group}/3s/s{seed}/{batch_norm}/{task}.log",
+        "results/{suite}/runs/{fused_run}/{batch_norm}/{cell}.log",
     group:
         "probes"
     params:
         section=job.fusion_settings,
         code=job.code("fuse"),
         scores=job.scores_options,
+        cell=job.cell_options,
     message:
-        "fuse {wildcards.task} on {wildcards.suite}/{wildcards.group}, seed {wildcards.seed}, batch norm {wildcards.batch_norm}"
+        "fuse {wildcards.cell} on {wildcards.suite}/{wildcards.fused_run}, batch norm {wildcards.batch_norm}"
     shell:
-        "pstl fuse --run {wildcards.suite}/{wildcards.group}/3s/s{wildcards.seed} --task {wildcards.task}"
-        " --batch-norm {wildcards.batch_norm} --scores {params.scores} --out {output.rows} --scores-out {output.scores} 2>&1 | tee {log} >&2"
+        "pstl fuse --run {wildcards.suite}/{wildcards.fused_run} {params.cell}"
+        " --scores {params.scores} --out {output.rows} --scores-out {output.scores} 2>&1 | tee {log} >&2"

@@ -1,0 +1,73 @@
+"""YAML files read with the line of every key, so that an error can say where it stands."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pstl.errors import UserError
+from pstl.files import Kind, reading
+
+SETTINGS = Kind(
+    "readable settings file",
+    "correct it, or get it again",
+    "run from the project's root or pass --params FILE",
+)
+Keys = tuple[str | int, ...]  # the way to a value: ("methods", "pstl", "train", "lr")
+MERGE = "<<"  # YAML's own key for laying one mapping over another
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML file. lines: keys of each value -> the line its key stands in, counted from 1."""
+
+    path: str
+    content: Any
+    lines: Mapping[Keys, int] = field(default_factory=dict)
+
+
+def read(path: str | Path) -> Document:
+    """Read a YAML file. Raises: UserError for a missing or broken file, or a key given twice."""
+    with reading(Path(path), SETTINGS):
+        text = Path(path).read_text("utf-8")
+        loader = yaml.SafeLoader(text)
+        try:
+            root = loader.get_single_node()
+            lines = _lines(root, str(path)) if root else {}
+            content = loader.construct_document(root) if root else None
+        except yaml.YAMLError as error:
+            raise ValueError(f"not valid YAML: {error}") from None
+        finally:
+            loader.dispose()
+    return Document(str(path), content, lines)
+
+
+def _lines(root: yaml.Node, path: str) -> dict[Keys, int]:
+    lines: dict[Keys, int] = {}
+    for keys, key, _ in _entries(root, ()):
+        line = key.start_mark.line + 1
+        if keys in lines:
+            name = ".".join(str(part) for part in keys)
+            raise UserError(
+                f"{path}, line {line}: {name} stands in line {lines[keys]} already; "
+                "remove one of the two"
+            )
+        lines[keys] = line
+    return lines
+
+
+def _entries(node: yaml.Node, keys: Keys) -> Iterator[tuple[Keys, yaml.Node, yaml.Node]]:
+    """Every entry below a node, outermost first: its keys, the node of its key, its value."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value != MERGE:
+                here = (*keys, key.value if isinstance(key, yaml.ScalarNode) else str(key.value))
+                yield here, key, value
+                yield from _entries(value, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            here = (*keys, number)
+            yield here, item, item
+            yield from _entries(item, here)

@@ -1,0 +1,158 @@
+"""The grid of one suite: every run and cell that its experiments span."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, get_args
+
+from pstl.config.cells import FUSED, Cell, Run
+from pstl.config.resolve import Entries
+from pstl.config.settings import MethodSettings, Stream, TaskSettings
+from pstl.config.suites import OWN, Experiment, Suite
+from pstl.registry import keywords, task_traits
+
+LABELLED_CLIPS = "labelled_clips"  # what a task needs that draws labels; see contracts.Task
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """Which run's encoder the runs of a suite use.
+
+    reused: the suite whose encoders are used where it has the run, and its runs.
+    seeds: method -> the one seed whose encoder all its runs use.
+    """
+
+    reused: str
+    reused_runs: frozenset[Run]
+    seeds: Mapping[str, int]
+
+    def encoder_run(self, run: Run, source: str = "") -> Run:
+        """The run whose encoder file is used.   source: dataset/split of another run, or empty."""
+        update: dict[str, object] = {"seed": self.seeds.get(run.method, run.seed)}
+        if source:
+            dataset, _, split = source.partition("/")
+            update |= {"dataset": dataset, "split": split}
+        trained = run.model_copy(update=update)
+        elsewhere = trained.model_copy(update={"suite": self.reused})
+        return elsewhere if elsewhere in self.reused_runs else trained
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a suite asks for, in the order of its file and without repeats.
+
+    cells: every one that is asked for.   not_applicable: runs that no job makes -> why.
+    runs: those with an encoder of their own, of whatever suite; runs that are only sources, too.
+    methods: entry -> settings.   tasks: (entry, protocol) -> settings.
+    """
+
+    cells: tuple[Cell, ...]
+    runs: tuple[Run, ...]
+    not_applicable: Mapping[Run, str]
+    encoders: Encoders
+    methods: Mapping[str, MethodSettings]
+    tasks: Mapping[tuple[str, str], TaskSettings]
+
+
+class Point(NamedTuple):
+    """One point of the axes that do not belong to a run."""
+
+    method: str
+    split: str
+    batch_norm: str
+    seed: int
+    task: str
+    share: float | None
+    source: str
+    protocol: str
+
+
+def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) -> Grid:
+    """Everything one suite asks for. Raises: UserError for an entry that does not exist."""
+    blocks = suite.blocks()
+    used_methods = dict.fromkeys(m for block in blocks for m in block.methods)
+    methods = {method: entries.method(method) for method in used_methods}
+    cells: dict[Cell, None] = {}
+    for block in blocks:
+        for cell in _cells(name, block, entries, methods):
+            cells.setdefault(cell)
+    reasons = _without_stream(methods)
+    not_applicable = {
+        cell.run: reasons[cell.run.method, cell.run.stream]
+        for cell in cells
+        if (cell.run.method, cell.run.stream) in reasons
+    }
+    made = [c for c in cells if c.run not in not_applicable and not c.fused]
+    runs = dict.fromkeys(encoders.encoder_run(cell.run, cell.source) for cell in made)
+    used_tasks = dict.fromkeys((cell.task, cell.protocol) for cell in cells)
+    tasks = {key: entries.task(*key) for key in used_tasks}
+    return Grid(tuple(cells), tuple(runs), not_applicable, encoders, methods, tasks)
+
+
+def takes_labels(method: MethodSettings) -> bool:
+    """Whether a method learns from labels, of which it may be given a share."""
+    wants = keywords("methods", method.method, "Method", "wants")
+    return method.labels is not None or bool(wants.get("labels"))
+
+
+def draws_labels(task: TaskSettings) -> bool:
+    """Whether a task is given the labels of some of the training clips."""
+    return task_traits(task.kind).needs == LABELLED_CLIPS
+
+
+def classifies(task: TaskSettings) -> bool:
+    """Whether a task gives class scores, which can be fused; its module says so."""
+    return task_traits(task.kind).classifies
+
+
+def _cells(
+    suite: str, block: Experiment, entries: Entries, methods: Mapping[str, MethodSettings]
+) -> Iterator[Cell]:
+    for point in _points(block, entries, methods):
+        task = entries.task(point.task, point.protocol)
+        method = methods[point.method]
+        learnt = (point.share or method.labels) if takes_labels(method) else None
+        drawn = point.share if draws_labels(task) else None
+        if drawn is None and draws_labels(task):
+            drawn = task.settings.get("labels")
+        fuses = block.fuse and (point.task in block.fuse.tasks or not block.fuse.tasks)
+        fused = dict(block.fuse.weights) if block.fuse and fuses and classifies(task) else None
+        for stream in (*block.streams, *([FUSED] if fused else [])):
+            run = Run(
+                suite=suite,
+                dataset=block.dataset,
+                split=point.split,
+                method=point.method,
+                stream=stream,
+                seed=point.seed,
+                labels=learnt,
+            )
+            weights = fused if stream == FUSED else None
+            yield Cell(
+                run, point.batch_norm, point.task, drawn, point.source, point.protocol, weights
+            )
+
+
+def _points(
+    block: Experiment, entries: Entries, methods: Mapping[str, MethodSettings]
+) -> Iterator[Point]:
+    axes = (block.splits, block.methods, block.batch_norm, block.seeds, block.tasks)
+    for split, method, batch_norm, seed, task in itertools.product(*axes):
+        takes_share = takes_labels(methods[method]) or draws_labels(entries.task(task))
+        shares = block.labels if block.labels and takes_share else (None,)
+        own = entries.protocol_of(method, task) if OWN in block.protocols else ""
+        protocols = dict.fromkeys(own if p == OWN else "" for p in block.protocols)
+        sources = ["" if source == OWN else source for source in block.sources]
+        for share, source, protocol in itertools.product(shares, sources, protocols):
+            yield Point(method, split, batch_norm, seed, task, share, source, protocol)
+
+
+def _without_stream(methods: Mapping[str, MethodSettings]) -> dict[tuple[str, str], str]:
+    """(method entry, stream) -> why the method has no such stream; its module says so."""
+    reasons: dict[tuple[str, str], str] = {}
+    for name, settings in methods.items():
+        wants = keywords("methods", settings.method, "Method", "wants")
+        if only := wants.get("only_stream"):
+            others = [stream for stream in (*get_args(Stream), FUSED) if stream != only]
+            reasons |= {(name, stream): wants["only_stream_reason"] for stream in others}
+    return reasons

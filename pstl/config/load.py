@@ -1,0 +1,81 @@
+"""params.yaml and the files of suites/ beside it, read and checked once."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pstl.config.checks import check_names, check_references
+from pstl.config.document import Document, read
+from pstl.config.params import Params, Settings, assemble
+from pstl.config.suites import Suite
+from pstl.config.validation import Where, validated
+from pstl.errors import UserError
+
+FOLDER = "suites"  # beside params.yaml
+ENDS = (".yaml", ".yml")
+UPGRADE = "see 'Upgrading settings' in CHANGELOG.md"
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Read and check the settings and every suite.
+
+    path: params.yaml; after it, behind colons, files of suites that do not lie in suites/.
+    Raises: UserError naming file, line, key, what was found and what was expected.
+    """
+    main, *others = str(path).split(os.pathsep)
+    document = read(main)
+    settings: Settings = validated(Settings, _current(document), _where(document))
+    folder = Path(main).parent / FOLDER
+    files = [*sorted(folder.glob(f"*{ENDS[0]}")), *map(Path, others)]
+    documents = {suite_name(file): read(file) for file in files}
+    suites = {
+        name: validated(Suite, each.content, _where(each)) for name, each in documents.items()
+    }
+    documents[""] = document
+    return from_sections(settings, suites, documents)
+
+
+def from_sections(
+    settings: Settings, suites: dict[str, Suite], documents: dict[str, Document] | None = None
+) -> Params:
+    """Settings that were read, checked together. Raises: UserError as load() does."""
+    documents = documents or {}
+    check_references(suites, documents)
+    params = assemble(settings, suites, documents)
+    check_names(params)
+    return params
+
+
+def suite_name(suite: str | Path) -> str:
+    """Name of a suite that may be given as its file.
+
+    >>> suite_name("mine/short.yaml"), suite_name("ntu60")
+    ('short', 'ntu60')
+    """
+    path = Path(suite)
+    return path.stem if path.suffix in ENDS else str(suite)
+
+
+def params_with(params: str, suite: str) -> str:
+    """What load() is given for a suite that may be given as its file, and lie anywhere."""
+    path = Path(suite)
+    own_folder = Path(params.split(os.pathsep)[0]).parent / FOLDER
+    if path.suffix not in ENDS or path.resolve().parent == own_folder.resolve():
+        return params
+    return os.pathsep.join([params, suite])
+
+
+def _current(document: Document) -> Any:
+    """The content of params.yaml. Raises: UserError for one of the time before suites/."""
+    content = document.content
+    if isinstance(content, dict) and "suites" in content:
+        line = document.lines[("suites",)]
+        raise UserError(
+            f"{document.path}, line {line}: suites are files now; move each suite to "
+            f"{FOLDER}/NAME.yaml, {UPGRADE}"
+        )
+    return content
+
+
+def _where(document: Document) -> Where:
+    return Where("", ((document, ()),))

@@ -1,0 +1,146 @@
+"""Entries of methods and tasks as one suite sees them: their base, themselves, the suite's changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pstl.config.document import Document
+from pstl.config.settings import TRANSFER, MethodSettings, TaskSettings, merge
+from pstl.config.validation import Where, known, validated
+from pstl.errors import UserError
+
+Section = dict[str, Any]
+DESCRIPTION = {"summary", "published"}  # of a task: what it may say and still evaluate alike
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Entries of `methods` and `tasks` in params.yaml, with what a suite changes of them.
+
+    documents: the files that say something about them, what counts most first.
+    """
+
+    methods: Mapping[str, Section]
+    tasks: Mapping[str, Section]
+    method_changes: Mapping[str, Section]
+    task_changes: Mapping[str, Section]
+    documents: tuple[Document, ...] = ()
+
+    def method(self, name: str) -> MethodSettings:
+        """A method entry: what it is based on, itself, then the suite's changes to both.
+
+        Raises: UserError for an unknown entry, or settings that are none.
+        """
+        chain = self.chain(name)
+        section: Section = {"method": chain[0]}
+        for part in chain:
+            section = merge(section, self._changed_method(part))
+        section.pop("base", None)
+        where = self.where("methods", name, chain[-2::-1])
+        settings: MethodSettings = validated(MethodSettings, section, where)
+        return settings
+
+    def chain(self, name: str) -> list[str]:
+        """The entries a method entry is made of, its most distant base first, itself last."""
+        entries = [self._known_method(name)]
+        while base := self._changed_method(entries[0]).get("base"):
+            if base in entries:
+                where = self.where("methods", name).below("base").text()
+                raise UserError(f"{where}: {base!r} refers back to itself; remove one 'base:'")
+            entries.insert(0, self._known_method(base, name))
+        return entries
+
+    def task(self, name: str, protocol: str = "") -> TaskSettings:
+        """A task entry, as all methods share it or as the protocol of a method entry has it.
+
+        protocol: a method entry; empty for the shared settings.
+        """
+        section = self._task(name, self.protocol(protocol) if protocol else {}, True, ())
+        settings: TaskSettings = validated(TaskSettings, section, self.where("tasks", name))
+        return settings
+
+    def kind(self, name: str) -> str:
+        """Module of a task entry."""
+        return self.task(name).kind
+
+    def protocol(self, method: str) -> dict[str, Section]:
+        """How the paper of a method entry evaluates: task entry -> changes of its settings."""
+        changes = self.method(method).protocol
+        return {task: part for task, part in changes.items() if not isinstance(part, str)}
+
+    def protocol_of(self, method: str, task: str) -> str:
+        """The entry that states the protocol of a task for a method entry, itself or a base.
+
+        Returns: empty where the shared settings are what the protocol says, or where there is none.
+        """
+        stated = self._stating(method, task)
+        return stated if stated and self.task(task, stated) != self.task(task) else ""
+
+    def as_in_paper(self, method: str, task: str, protocol: str, source: str) -> bool:
+        """Whether a task is evaluated as the paper of a method entry does.
+
+        protocol: as of task().   source: data set whose encoder is used; empty for the run's own.
+        """
+        owner = self._stating(method, task)
+        moved_by = self.method(method).protocol.get(TRANSFER)
+        if not owner or (source and moved_by != task):
+            return False
+        used = self._task(task, self.protocol(protocol) if protocol else {}, True, ())
+        unchanged = self._task(task, self.protocol(owner), False, ())
+        return _evaluation(used) == _evaluation(unchanged)
+
+    def where(self, kind: str, name: str, bases: list[str] | None = None) -> Where:
+        """Where an entry stands.   kind: methods or tasks.   bases: nearest first."""
+        names = [name, *(bases or [])]
+        places = [(document, (kind, each)) for each in names for document in self.documents]
+        return Where(f"{kind}.{name}", tuple(places))
+
+    def _stating(self, method: str, task: str) -> str:
+        """The last entry of a method's chain whose protocol says something about a task."""
+        names = self._task_chain(task)
+        for entry in reversed(self.chain(method)):
+            stated = self._changed_method(entry).get("protocol") or {}
+            if any(name in stated for name in names):
+                return entry
+        return ""
+
+    def _task_chain(self, name: str) -> list[str]:
+        names = [name]
+        while base := self._changed_task(names[-1]).get("base"):
+            names.append(base)
+        return names
+
+    def _task(
+        self, name: str, protocol: Mapping[str, Section], changed: bool, above: tuple[str, ...]
+    ) -> Section:
+        """Settings of a task entry.
+
+        changed: whether with the suite's changes.   above: entries that are based on it.
+        """
+        place = above[0] if above else name
+        where = self.where("tasks", place)
+        known(name, self.tasks.keys() | self.task_changes.keys(), "task", where)
+        entry, change = self.tasks.get(name, {}), self.task_changes.get(name, {})
+        section = merge(entry, merge(protocol.get(name, {}), change if changed else {}))
+        base = section.pop("base", "")
+        if not base:
+            return merge({"kind": name}, section)
+        if base in (name, *above):
+            raise UserError(f"{where.text()}: base {base!r} refers back to itself")
+        shared = self._task(base, protocol, changed, (*above, name))
+        return merge({**shared, "kind": name}, section)
+
+    def _changed_method(self, name: str) -> Section:
+        return merge(self.methods.get(name, {}), self.method_changes.get(name, {}))
+
+    def _changed_task(self, name: str) -> Section:
+        return merge(self.tasks.get(name, {}), self.task_changes.get(name, {}))
+
+    def _known_method(self, name: str, based: str = "") -> str:
+        where = self.where("methods", based) if based else None
+        return known(name, self.methods.keys() | self.method_changes.keys(), "method", where)
+
+
+def _evaluation(section: Section) -> Section:
+    """The part of a task's settings that decides its numbers."""
+    return {key: value for key, value in section.items() if key not in DESCRIPTION}

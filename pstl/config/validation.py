@@ -1,0 +1,102 @@
+"""A section of settings as a checked model; what is wrong is one line: file, line, key, found, known."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from pstl.config.document import Document, Keys
+from pstl.errors import UserError
+
+LONGEST = 60  # characters of a value that an error repeats
+
+
+@dataclass(frozen=True)
+class Where:
+    """A section of settings: its name in errors, and the places whose keys it is made of.
+
+    places: the document and the keys of the section there, what counts most first.
+    """
+
+    name: str
+    places: tuple[tuple[Document, Keys], ...] = ()
+
+    def below(self, *keys: str | int) -> "Where":
+        """One of the sections in this one."""
+        name = ".".join([*([self.name] if self.name else []), *map(str, keys)])
+        places = tuple((document, (*start, *keys)) for document, start in self.places)
+        return replace(self, name=name, places=places)
+
+    def text(self, keys: Keys = ()) -> str:
+        """File, line and name, as they stand at the beginning of an error about one of the keys."""
+        parts = [self._file(keys), self.name]
+        return ": ".join(part for part in parts if part)
+
+    def _file(self, keys: Keys) -> str:
+        """The place of the keys; where they stand nowhere, that of what should hold them."""
+        longest = max((len(start) for _, start in self.places), default=0) + len(keys)
+        for cut in range(longest):
+            for document, start in self.places:
+                path = (*start, *keys)
+                line = document.lines.get(path[: len(path) - cut])
+                if line is not None:
+                    return f"{document.path}, line {line}"
+        return self.places[0][0].path if self.places else ""
+
+
+def validated(model: type[BaseModel], section: Any, where: str | Where) -> Any:
+    """`section` as a `model`.
+
+    Raises: UserError that names the place, the key, what was found and what was expected.
+    """
+    place = Where(where) if isinstance(where, str) else where
+    try:
+        return model.model_validate(section)
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = tuple(first["loc"])
+        key = ".".join(str(part) for part in keys) or "top level"
+        reason = first["msg"].lower().replace("valid tuple", "list")
+        hint = _known_keys(model, keys) if first["type"] == "extra_forbidden" else ""
+        value = shortened(first["input"])
+        raise UserError(f"{place.text(keys)}: {key}: {reason} (found {value}){hint}") from None
+
+
+def known(name: str, choices: Collection[str], what: str, where: Where | None = None) -> str:
+    """`name`, if it is one of the choices. Raises: UserError that lists them."""
+    if name in choices:
+        return name
+    place = f"{where.text()}: " if where and where.places else ""
+    similar = get_close_matches(name, list(choices), 1)
+    hint = f"; did you mean {similar[0]}?" if similar else ""
+    listed = ", ".join(sorted(choices))
+    raise UserError(f"{place}unknown {what} {name!r}; known: {listed}{hint}")
+
+
+def shortened(value: Any) -> str:
+    """A value as errors repeat it."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def _known_keys(model: Any, keys: Keys) -> str:
+    """The keys that there are where an unknown one stands, the most similar first."""
+    for part in keys[:-1]:
+        inner = model.model_fields.get(part)
+        model = _model_in(inner.annotation) if inner else model
+        if model is None:
+            return ""
+    names = list(model.model_fields)
+    similar = get_close_matches(str(keys[-1]), names, 1)
+    hint = f"did you mean {similar[0]}? " if similar else ""
+    return f"; {hint}known keys: {', '.join(names)}"
+
+
+def _model_in(annotation: Any) -> Any:
+    """The first settings class in a type such as dict[str, Suite]; None if there is none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    models = (_model_in(part) for part in get_args(annotation))
+    return next((model for model in models if model), None)
