@@ -18,7 +18,7 @@ import torch
 
 import pstl
 from pstl import config
-from pstl.data.fetch import download
+from pstl.data.download import download
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, read_text, replaced
 from pstl.train.hardware import choose_device

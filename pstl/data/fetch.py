@@ -4,24 +4,16 @@ what to bring and where to."""
 import hashlib
 import logging
 import os
-import re
 import shlex
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from html import unescape
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any, BinaryIO
-from urllib.error import HTTPError
-from urllib.parse import urlencode, urljoin
-from urllib.request import Request, urlopen
+from typing import Any
 
-from pstl import locks
 from pstl.config import validated
 from pstl.data import archives as zips
+from pstl.data.download import download
 from pstl.data.members import locate
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
@@ -29,10 +21,6 @@ from pstl.files import Kind, checksum, reading, replaced, write_json
 from pstl.registry import load_dataset
 
 log = logging.getLogger(__name__)
-
-ATTEMPTS = 5  # connections per download; each goes on where the last one was cut
-SILENCE_S = 30  # seconds without a byte after which a connection counts as cut
-CHUNK = 1 << 16  # bytes; also the most that a cut connection loses
 
 BROUGHT = Kind("file that can be read", "replace it by a whole copy")
 KEPT = "archives"  # folder beside the output: downloads stay there, archives put there are found
@@ -246,120 +234,6 @@ def _what_to_bring(
         "params.yaml), "
         f"then run: {shlex.join(again)}"
     )
-
-
-def download(url: str, target: Path) -> None:
-    """Download `url` to `target`, going on from `target`.part if an earlier attempt left one.
-
-    The name appears when all is there. Of two that download one file (ntu60 and ntu120 share an
-    archive), the second waits for the first. A server that ignores Range is read from the start.
-    Two versions of a file joined by a resume are not told apart here: the checksum, and the CRC of
-    every member, come afterwards.
-    Raises: UserError with the reason; the .part file is kept.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    lock = target.with_name(f".{target.name}.lock")
-    with locks.locked(lock, partial(log.info, "%s: another download has begun it", target)):
-        if not target.exists():
-            _download(url, target)
-
-
-def _download(url: str, target: Path) -> None:
-    import tqdm  # noqa: F401 - shows the way of it; if it is not installed, that is said before anything is asked for
-
-    part = target.with_name(target.name + ".part")
-    log.info("downloading %s to %s", url, target)
-    with open(part, "ab") as stream:
-        for _ in range(ATTEMPTS):
-            before = stream.seek(0, os.SEEK_END)
-            try:
-                _go_on(url, stream, target.name)
-                stream.flush()
-                os.replace(part, target)
-                return
-            except (OSError, HTTPException) as error:
-                reason = str(error) or type(error).__name__
-            if stream.seek(0, os.SEEK_END) == before:
-                break
-        kept = stream.tell()
-    raise UserError(
-        f"download failed: {reason}" + (f"; {kept} bytes kept in {part}" if kept else "")
-    )
-
-
-def _go_on(url: str, stream: BinaryIO, title: str) -> None:
-    """Append what is missing to `stream`.
-
-    Raises: OSError or HTTPException when cut; what had come is in `stream`.
-    """
-    start = stream.seek(0, os.SEEK_END)
-    try:
-        reply = _reply(url, start)
-    except HTTPError as error:
-        error.close()
-        if error.code != 416:  # range not satisfiable: there is nothing behind `start`
-            raise
-        if error.headers.get("Content-Range") != f"bytes */{start}":
-            stream.truncate(0)
-            raise OSError(
-                f"the server's file is not the one that was begun ({start} bytes); starting again"
-            ) from None
-        return
-    with reply:
-        if start and not (
-            reply.status == 206
-            and str(reply.headers.get("Content-Range")).startswith(f"bytes {start}-")
-        ):
-            start = 0
-            stream.truncate(0)
-            if reply.status == 206:
-                raise OSError("the server sent another range than asked for; starting again")
-        _copy(reply, stream, start, title)
-
-
-def _reply(url: str, start: int) -> HTTPResponse:
-    """The server's answer from byte `start` on, past the page that Google Drive puts before files
-    too large for its virus scan."""
-    headers = {"Range": f"bytes={start}-"} if start else {}
-    reply: HTTPResponse = urlopen(Request(url, headers=headers), timeout=SILENCE_S)
-    if reply.headers.get_content_type() == "text/html":
-        with reply:
-            page = reply.read(1 << 20).decode("utf-8", "replace")
-        form = re.search(r'<form[^>]*id="download-form"[^>]*action="([^"]+)"', page)
-        if not form:
-            raise OSError(
-                "the server sent a web page and no file: the link has expired, or today's quota "
-                "is used up"
-            )
-        fields = dict(
-            re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page)
-        )
-        reply = urlopen(
-            Request(
-                urljoin(url, unescape(form.group(1))) + "?" + urlencode(fields), headers=headers
-            ),
-            timeout=SILENCE_S,
-        )
-    return reply
-
-
-def _copy(reply: HTTPResponse, stream: BinaryIO, start: int, title: str) -> None:
-    from tqdm import tqdm
-
-    length = reply.headers.get("Content-Length")
-    if length and not (length.isascii() and length.isdigit()):
-        raise OSError(f"the server says that {length[:40]!r} bytes come, expected a number")
-    total = start + int(length) if length else None
-    pause = 0.1 if sys.stderr.isatty() else 10  # seconds; a log needs few lines
-    with tqdm(
-        total=total, initial=start, unit="B", unit_scale=True, desc=title, mininterval=pause
-    ) as bar:
-        while chunk := reply.read(CHUNK):
-            stream.write(chunk)
-            bar.update(len(chunk))
-    end = stream.tell()
-    if total is not None and end != total:
-        raise OSError(f"connection cut after {end} of {total} bytes")
 
 
 def _write_manifest(

@@ -15,7 +15,8 @@ import pytest
 
 from pstl.data import archives as zips
 from pstl.data.datasets import nwucla
-from pstl.data.fetch import download, fetch
+from pstl.data.download import download
+from pstl.data.fetch import fetch
 from pstl.data.spec import Remote
 from pstl.errors import UserError
 
