@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -196,16 +197,8 @@ def train_rate(
     labelled = None
     if section.labels is not None:
         labelled = everything[: max(1, round(section.labels * len(everything)))]
-    clips = Clips(
-        data,
-        everything,
-        device,
-        True,
-        method.wants.single_bodies,
-        method.wants.shortest,
-        labelled,
-        section.labels,
-    )
+    wants = replace(method.wants, labels=True)
+    clips = Clips(data, everything, device, wants, labelled, section.labels)
     members = []
     for step in range(steps + 1):
         members.append(batches.of_epoch(clips, section.train, seed=0, epoch=step)[0])

@@ -17,7 +17,7 @@ import numpy as np
 
 from pstl.data.datasets import _ntu, synthetic
 from pstl.data.formats import skeleton_txt
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 from pstl.rng import numpy_generator
 from pstl.simulator.sensor import Sensed
 
@@ -39,7 +39,7 @@ class Packed(NamedTuple):
         return cls(packed, zlib.crc32(content), len(content))
 
 
-def ntu_clip(name: Name, seed: int = 0, frames: tuple[int, int] = (30, 60)) -> bytes:
+def ntu_clip(name: ClipName, seed: int = 0, frames: tuple[int, int] = (30, 60)) -> bytes:
     """One `.skeleton` file, of which the name and the seed decide all; every fourth has CRLF."""
     rng = numpy_generator(seed, "simulated ntu", *name)
     sensed = scene(name, seed, frames)
@@ -98,7 +98,7 @@ def write_zip(
             append(bundle, name, packed[source])
 
 
-def scene(name: Name, seed: int, frames: tuple[int, int]) -> Sensed:
+def scene(name: ClipName, seed: int, frames: tuple[int, int]) -> Sensed:
     """Somebody performing something; the simulator has fewer actions, so they repeat."""
     cfg = synthetic.DATASET.Config.model_validate({"seed": seed, "frames": frames})
     action = (name.action - 1) % len(synthetic.CLASSES) + 1

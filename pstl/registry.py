@@ -28,11 +28,10 @@ def load(kind: str, name: str) -> ModuleType:
 
     Raises: UserError with the known names if there is no such module.
     """
-    known = names(kind)
-    if name not in known:
-        raise UserError(
-            f"unknown {kind.split('.')[-1].rstrip('s')} {name!r}; known: {', '.join(known)}"
-        )
+    available = names(kind)
+    if name not in available:
+        plugin = kind.split(".")[-1].rstrip("s")
+        raise UserError(f"unknown {plugin} {name!r}; known: {', '.join(available)}")
     return import_module(f"pstl.{kind}.{name}")
 
 

@@ -9,18 +9,18 @@ from benchmarks.simulated import ntu_clip as ntu_clip
 from benchmarks.simulated import scene
 from benchmarks.simulated import write_zip as write_zip
 from pstl.data.formats import pku_txt
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 
 GAP = 30  # frames between two actions of a PKU-MMD recording
 
 
 def ntu_names(
     setups: Iterable[int], performers: Sequence[int], actions: Iterable[int]
-) -> list[Name]:
+) -> list[ClipName]:
     """A small grid: every set-up films every performer, three cameras, two replications."""
     actions = list(actions)
     return [
-        Name(s, camera, p, replication, a)
+        ClipName(s, camera, p, replication, a)
         for s in setups
         for camera in (1, 2, 3)
         for p in performers
@@ -49,7 +49,7 @@ def pku_recording(
     parts, labels, at = [], [], 0
     for number, action in enumerate(actions):
         performer = n.recording or n.subject
-        clip = Name(1, pku_txt.VIEWS[n.view], performer, number + 1, action)
+        clip = ClipName(1, pku_txt.VIEWS[n.view], performer, number + 1, action)
         bodies = pku_txt.two_bodies(scene(clip, seed, frames).xyz)
         parts += [np.repeat(bodies[:1], GAP, axis=0), bodies]
         labels.append(f"{action},{at + GAP + 1},{at + GAP + len(bodies)},{1 + number % 2}")

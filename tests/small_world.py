@@ -16,7 +16,7 @@ from settings_files import write_settings
 from pstl import cli
 from pstl.contracts import Clip, Recording
 from pstl.data.datasets import nwucla
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.recordings import write_recordings
 from pstl.data.store import write_sequences
 from pstl.skeletons import load
@@ -297,7 +297,7 @@ def clips() -> dict[str, bytes]:
     rows = np.concatenate([np.arange(2)[:, None], xyz.reshape(2, -1)], axis=1)
     name = "a01_s01_e01_v01"
     return {
-        "S001C001P001R001A001.skeleton": simulated.ntu_clip(Name(1, 1, 1, 1, 1), frames=(2, 3)),
+        "S001C001P001R001A001.skeleton": simulated.ntu_clip(ClipName(1, 1, 1, 1, 1), frames=(2, 3)),
         "0002-L.txt": simulated.pku_recording("0002-L", [1], frames=(2, 3))[0],
         f"{name}.json": json.dumps(
             {"file_name": name, "skeletons": xyz.tolist(), "label": 1}

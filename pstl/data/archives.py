@@ -193,9 +193,11 @@ def opened(archive: Path, size: int = 0) -> zipfile.ZipFile:
             reason = " ".join(str(error).split()) or type(error).__name__
         if _has_no_end(archive):
             length = archive.stat().st_size
-            known = f" of {size}" if size > length else ""
-            said = f"truncated or not a zip archive: {length}{known} bytes, and its end is missing"
-            raise Broken(f"{archive}: {said}; {ZIP.again}", "truncated")
+            of_size = f" of {size}" if size > length else ""
+            problem = (
+                f"truncated or not a zip archive: {length}{of_size} bytes, and its end is missing"
+            )
+            raise Broken(f"{archive}: {problem}; {ZIP.again}", "truncated")
         raise Broken(
             f"{archive}: damaged or not a zip archive ({reason[:160]}); {ZIP.again}", "damaged"
         )

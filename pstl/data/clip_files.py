@@ -121,8 +121,10 @@ def in_folder(folder: Path) -> list[Path]:
         below = ", and folders below it are not looked into" if deeper else ""
         raise UserError(f"{folder}: no clips here{below}; expected files like {KNOWN}")
     if others:
-        said = "1 file is no clip" if len(others) == 1 else f"{len(others)} such files are no clips"
-        log.warning("%s: %s and left out", others[0], said)
+        count = (
+            "1 file is no clip" if len(others) == 1 else f"{len(others)} such files are no clips"
+        )
+        log.warning("%s: %s and left out", others[0], count)
     for name, another in itertools.pairwise(sorted(files, key=lambda path: path.stem)):
         if name.stem == another.stem:
             raise UserError(f"{name}: of one name with {another.name}; rename or remove one")
@@ -170,8 +172,8 @@ def named(clip: SourcedClip, skeleton: str, where: str) -> str:
     """
     joints = clip.raw.xyz.shape[1]
     if clip.skeleton and skeleton and clip.skeleton != skeleton:
-        own = f"a body of {clip.skeleton}, as its format or data set has it"
-        raise UserError(f"{where}: {own}; leave out {skeleton}")
+        stated = f"a body of {clip.skeleton}, as its format or data set has it"
+        raise UserError(f"{where}: {stated}; leave out {skeleton}")
     name = clip.skeleton or skeleton
     if not name:
         asked = f"{joints} joints, but nothing says of which body"

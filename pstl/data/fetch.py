@@ -222,14 +222,14 @@ def _what_to_bring(
     spec: DatasetSpec, out: Path, folders: Sequence[Path], missing: dict[Remote, str], online: bool
 ) -> str:
     """The one message: what is missing, where to get it, where to put it, what to run then."""
-    found = "; ".join(f"{remote.filename}: {reason}" for remote, reason in missing.items())
+    lacks = "; ".join(f"{remote.filename}: {reason}" for remote, reason in missing.items())
     sources = [
         f"{remote.filename} from {remote.url}" for remote in missing if remote.url and online
     ] + [spec.how_to_get]
     again = ["python", "-m", "pstl", "fetch", spec.name, "--out", str(out)]
     again += ["--archives", *map(str, folders)] if folders else []
     return (
-        f"{spec.name}: not complete ({found}). Get {', or: '.join(filter(None, sources))}. "
+        f"{spec.name}: not complete ({lacks}). Get {', or: '.join(filter(None, sources))}. "
         f"Put it into {out.parent / KEPT} (or any folder named by --archives or by archives: in "
         "params.yaml), "
         f"then run: {shlex.join(again)}"

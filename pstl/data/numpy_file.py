@@ -38,21 +38,21 @@ def load_npz(
     names, optional: the arrays that must and that may be there; none named: any.
     Raises: anything, if a name or number is not as it should be.
     """
-    found = {}
+    arrays = {}
     with zipfile.ZipFile(path) as bundle:
         for member in bundle.namelist():
             with bundle.open(member) as stream:
                 array = npy.read_array(stream, allow_pickle=False)
                 if stream.read(1):  # to the end, where zip compares the checksum
                     raise ValueError(f"{member} is longer than it says")
-            found[member.removesuffix(".npy")] = array
-    if absent := [name for name in names if name not in found]:
+            arrays[member.removesuffix(".npy")] = array
+    if absent := [name for name in names if name not in arrays]:
         raise ValueError(f"no {', '.join(absent)} in it")
-    if foreign := names and sorted(found.keys() - {*names, *optional}):
+    if foreign := names and sorted(arrays.keys() - {*names, *optional}):
         raise ValueError(f"{', '.join(foreign)} in it, expected {', '.join([*names, *optional])}")
-    for name, array in found.items():
+    for name, array in arrays.items():
         check_numbers(name, array)
-    return found
+    return arrays
 
 
 def check_numbers(name: str, array: np.ndarray) -> None:

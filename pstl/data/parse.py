@@ -64,9 +64,9 @@ class Reading(Generic[Made]):
 
     def _leave_out(self, outcome: Outcome) -> None:
         if not self.skip:
-            place = outcome.member.archive or self.raw
+            where = outcome.member.archive or self.raw
             advice = "or leave such files out: parse with --skip-damaged"
-            raise UserError(f"{outcome.damage} (in {place}); {advice}")
+            raise UserError(f"{outcome.damage} (in {where}); {advice}")
         log.warning("left out: %s", outcome.damage)
         self.left_out[outcome.member.file] = outcome.damage
 
@@ -202,12 +202,12 @@ def _opened(
 
 
 def _told(results: Iterator[list[Outcome]], total: int, name: str) -> Iterator[Outcome]:
-    done, said = 0, 0
+    done, reported = 0, 0
     for batch in results:
         yield from batch
         done += len(batch)
-        if done * 20 // max(total, 1) > said:
-            said = done * 20 // total
+        if done * 20 // max(total, 1) > reported:
+            reported = done * 20 // total
             log.info("%s: %d of %d files read", name, done, total)
 
 
@@ -224,8 +224,8 @@ def _wrong_counts(
     for split, (train, test) in dataset.expected(cfg).items():
         for side, title, number in (("train", "training", train), ("test", "test", test)):
             if (count := counts[split][side]) != number:
-                place = f"{dataset.spec.name}/{split}"
-                lines.append(f"{place}: {count} {title} clips in {raw}, expected {number}{without}")
+                where = f"{dataset.spec.name}/{split}"
+                lines.append(f"{where}: {count} {title} clips in {raw}, expected {number}{without}")
     return lines
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from pstl.config import Plugin, validated
 from pstl.contracts import Clip
 from pstl.data import pool
-from pstl.data.spec import DatasetSpec, of_split
+from pstl.data.spec import DatasetSpec
 from pstl.data.store import ArraySet, SequenceStore, fill_array, open_array, open_sequences
 from pstl.errors import UserError
 from pstl.files import write_json
@@ -179,7 +179,7 @@ def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
     """
     data = open_array(array)
     name = data.meta["dataset"]
-    train, test = of_split(data.splits, split, name)
+    train, test = data.sides(split)
     twice = sorted({data.names[i] for i in train} & {data.names[i] for i in test})
     if twice:
         raise UserError(

@@ -108,10 +108,10 @@ def lines(source: str | bytes, name: str, largest: int = LARGEST_LIST) -> Iterat
         raise UserError(
             f"{name}: line {line}: found {wrong.group()!r}, expected a text in UTF-8; {REPAIR}"
         )
-    number, place = 1, 0
+    number, scanned = 1, 0
     for line_of_text in LINE.finditer(text):
-        number += len(text[place : line_of_text.start()].replace("\r\n", "\n"))
-        place = line_of_text.end()
+        number += len(text[scanned : line_of_text.start()].replace("\r\n", "\n"))
+        scanned = line_of_text.end()
         if stripped := line_of_text.group().strip(" \t"):
             yield number, stripped
 

@@ -104,10 +104,10 @@ def write_recordings(
             new / "sequences", spec, load_skeleton(spec.skeleton).joints, clips(), left_out
         )
         save_npy(new / "times.npy", np.concatenate(times))
-        found = open_sequences(new / "sequences")
+        sequences = open_sequences(new / "sequences")
         labels = json.dumps(actions)
         parts = [
-            found.meta["checksum"],
+            sequences.meta["checksum"],
             hashlib.sha256(np.concatenate(times).tobytes()).hexdigest(),
             labels,
         ]
@@ -150,12 +150,12 @@ def open_recordings(folder: str | Path) -> RecordingStore:
     store = open_sequences(folder)
     frames = store.index["frames"].astype(np.int64)
     longest = np.arange(int(frames.max(initial=0)), dtype=np.float64)
-    whole = [((int(row["label"]), 0.0, float(row["frames"] - 1)),) for row in store.index]
+    actions = [((int(row["label"]), 0.0, float(row["frames"] - 1)),) for row in store.index]
     return RecordingStore(
         store,
         longest,
         np.zeros(len(store), np.int64),
-        whole,
+        actions,
         store.meta["dataset"],
         store.meta["checksum"],
     )

@@ -89,8 +89,8 @@ def _opened(archive: Path) -> Iterator[Any]:
         raise UserError(f"{archive}: is encrypted; unpack it and name the folder") from None
     except Exception as error:  # whatever the library trips over, it is the archive
         reason = " ".join(str(error).split()) or type(error).__name__
-        said = f"damaged or not a 7z archive ({reason[:160]})"
-        raise Broken(f"{archive}: {said}; {ARCHIVE.again}", "damaged") from None
+        problem = f"damaged or not a 7z archive ({reason[:160]})"
+        raise Broken(f"{archive}: {problem}; {ARCHIVE.again}", "damaged") from None
 
 
 def _check_end(archive: Path) -> None:
@@ -105,9 +105,9 @@ def _check_end(archive: Path) -> None:
         if signature == SIGNATURE and zlib.crc32(head[12:]) == crc:
             expected = HEADER.size + begin + size
     if length < expected or (length < HEADER.size and SIGNATURE.startswith(head[: len(SIGNATURE)])):
-        known = f" of {expected}" if expected else ""
-        said = f"truncated or not a 7z archive: {length}{known} bytes"
-        raise Broken(f"{archive}: {said}; {ARCHIVE.again}", "truncated")
+        of_size = f" of {expected}" if expected else ""
+        problem = f"truncated or not a 7z archive: {length}{of_size} bytes"
+        raise Broken(f"{archive}: {problem}; {ARCHIVE.again}", "truncated")
 
 
 def _unpack(

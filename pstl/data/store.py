@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pstl.contracts import Clip
 from pstl.data import store_shape
 from pstl.data.numpy_file import load_npy, load_npz, save_npy, save_npz
-from pstl.data.spec import DatasetSpec
+from pstl.data.spec import DatasetSpec, of_split
 from pstl.data.store_shape import INDEX
 from pstl.errors import UserError
 from pstl.files import Kind, checksum, read_json, reading, replaced, write_json
@@ -86,6 +86,10 @@ class ArraySet:
     names: list[str]
     splits: dict[str, tuple[np.ndarray, np.ndarray]]
     meta: dict[str, Any]
+
+    def sides(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Training and test indices. Raises: UserError with the known names."""
+        return of_split(self.splits, split, self.meta["dataset"])
 
     def unseen(self, split: str) -> np.ndarray:
         """(N_test,) bool: test clips whose coordinates are not also those of a training clip."""
@@ -223,7 +227,8 @@ def fill_array(
 ) -> None:
     """As write_array, for an x larger than memory.
 
-    fill(path) writes into the file, of zeros (N, 3, T, V, M) float32, and describes it. What is not written stays a hole in the file and takes no room on most file systems.
+    fill(path) writes into the file, of zeros (N, 3, T, V, M) float32, and describes it. What is not
+    written stays a hole in the file and takes no room on most file systems.
     """
     with replaced(folder) as new:
         np.lib.format.open_memmap(new / "x.npy", mode="w+", dtype=np.float32, shape=shape).flush()

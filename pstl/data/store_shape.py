@@ -83,16 +83,16 @@ def kind_of(folder: Path, what: str, verb: str) -> Kind:
 def check_part(array: np.ndarray, dtype: Any, dimensions: int, clips: int) -> None:
     """Raises: ValueError if a file of an array holds fewer or more clips, or other numbers."""
     if array.dtype != dtype or array.ndim != dimensions or len(array) != clips:
-        found = f"shape {array.shape} of {array.dtype}"
+        actual = f"shape {array.shape} of {array.dtype}"
         expected = f"{dimensions} dimensions of {np.dtype(dtype)}"
-        raise ValueError(f"{found}, expected {clips} clips in {expected}")
+        raise ValueError(f"{actual}, expected {clips} clips in {expected}")
 
 
 def check_range(values: np.ndarray, least: int, most: int) -> None:
     """Raises: ValueError for a number outside."""
     if values.size and not (least <= values.min() and values.max() <= most):
-        found = f"numbers from {values.min()} to {values.max()}"
-        raise ValueError(f"{found}, expected {least} to {most}")
+        actual = f"numbers from {values.min()} to {values.max()}"
+        raise ValueError(f"{actual}, expected {least} to {most}")
 
 
 def sides_of(
@@ -124,10 +124,10 @@ def filled(index: np.ndarray, clips: int, joints: int) -> int:
     return int(sizes.sum())
 
 
-def check_size(found: int, expected: int) -> None:
+def check_size(actual: int, expected: int) -> None:
     """Raises: ValueError if a file holds more or fewer numbers than the index says."""
-    if found != expected:
-        raise ValueError(f"{found} numbers, expected {expected} by index.npy")
+    if actual != expected:
+        raise ValueError(f"{actual} numbers, expected {expected} by index.npy")
 
 
 def check_clip(clip: Clip, joints: int) -> None:

@@ -16,7 +16,7 @@ from pstl.data.loader import Clips, in_order, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.encoding import feature_file
 from pstl.encoding.feature_file import clip_digest
-from pstl.errors import ShapeError, UserError
+from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import DIVERGED, check_rows
 from pstl.registry import load as load_plugin
@@ -186,7 +186,7 @@ def extract(
     card, encoder = encoder_file.load(encoder_path)
     data = fitted(card, encoder, open_array(array, verify=True), str(array))
     say_odd(card, data, str(array))
-    sides = dict(zip(("train", "test"), sides_of(data, split), strict=True))
+    sides = dict(zip(("train", "test"), data.sides(split), strict=True))
     encoder.to(device)
     train = Clips(data, sides["train"], device)
     if batch_norm == "recalibrated":
@@ -205,15 +205,6 @@ def extract(
         "device": device_name(device), "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
     }  # fmt: skip
     feature_file.write(out, {**arrays, **labels}, meta)
-
-
-def sides_of(data: ArraySet, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Training and test indices. Raises: UserError with the known names for an unknown split."""
-    if split not in data.splits:
-        raise UserError(
-            f"unknown split {split!r} of {data.meta['dataset']}; known: {', '.join(data.splits)}"
-        )
-    return data.splits[split]
 
 
 def fitted(card: EncoderCard, encoder: BaseEncoder, data: ArraySet, where: str) -> ArraySet:

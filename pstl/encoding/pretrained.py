@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from pstl.config import Run, digest
+from pstl.contracts import Wants
 from pstl.data.labels import Ranking, read
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
 from pstl.encoding.feature_file import FeatureSet
-from pstl.encoding.features import fitted, recalibrate, sides_of
+from pstl.encoding.features import fitted, recalibrate
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder
 from pstl.train import encoder_file
@@ -65,7 +66,7 @@ class Pretrained:
 
     def clips(self, indices: np.ndarray, labelled: bool = False) -> Clips:
         """Some clips, on the device if they fit; with their classes if `labelled`."""
-        return Clips(self.data, indices, self.device, labelled)
+        return Clips(self.data, indices, self.device, Wants(labels=labelled))
 
 
 def open_pretrained(
@@ -90,7 +91,7 @@ def open_pretrained(
         raise UserError(
             f"{array}: clips of {data.meta['dataset']}, expected {run.dataset}; pass the array of the run's data set"
         )
-    train, test = sides_of(data, run.split)
+    train, test = data.sides(run.split)
     whole = digest([shaped, card.provenance, data.meta["checksum"]])
     encoder.to(device)
     ranking = None if labels is None else read(labels)

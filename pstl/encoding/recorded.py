@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pstl.config import Run, TrainSettings, digest
-from pstl.contracts import Source
+from pstl.contracts import Source, Wants
 from pstl.data.loader import Clips
 from pstl.data.recordings import RecordingStore, open_recordings
 from pstl.data.store import ArraySet
@@ -61,7 +61,7 @@ class Recorded:
             adapted(self.card, data, self.store.dataset),
             np.arange(len(data.x)),
             self.device,
-            labelled,
+            Wants(labels=labelled),
         )
 
     def renew(self, encoder: BaseEncoder, clips: Clips) -> None:

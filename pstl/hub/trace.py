@@ -14,7 +14,7 @@ from pstl.contracts import Task
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
 from pstl.encoding.feature_file import FeatureSet
-from pstl.encoding.features import encode_all, recalibrate, sides_of
+from pstl.encoding.features import encode_all, recalibrate
 from pstl.errors import UserError
 from pstl.files import reading
 from pstl.registry import load as load_plugin
@@ -48,7 +48,7 @@ def trace(
             raise UserError(f"--tasks {name}: expected a task on features, e.g. linear or knn")
     steps = steps_of(Path(snapshots).with_name("curve.jsonl"))
     data = open_array(array, verify=True)
-    train_side, test_side = sides_of(data, run.split)
+    train_side, test_side = data.sides(run.split)
     train, test = Clips(data, train_side, device), Clips(data, test_side, device)
     rows = []
     for epoch, file in unpacked(snapshots):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pstl.data.datasets import synthetic
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 from pstl.methods import pstl, scdnet
 from pstl.ops import masks
 from pstl.report.poses import Clip, Moving, moving
@@ -29,7 +29,7 @@ def simulated(action: int, frames: int | None = None) -> np.ndarray:
     defects = ("empty", "ghost", "slot_change", "absence", "lost_limb", "dropped_frame")
     quiet = Noise(**dict.fromkeys(defects, 0.0))
     config = synthetic.DATASET.Config.model_validate({"noise": quiet, "heading_deg": 20.0})
-    xyz = synthetic.simulate(config, Name(1, 2, 1, 1, action + 1)).xyz
+    xyz = synthetic.simulate(config, ClipName(1, 2, 1, 1, action + 1)).xyz
     return xyz if frames is None else _resampled(xyz, frames)
 
 

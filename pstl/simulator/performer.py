@@ -93,7 +93,7 @@ def perform(
     side = habit if rng.random() < manner.handedness else SIDES[habit == SIDES[0]]
     roles = rng.permutation(len(cast))
     bodies = []
-    for place, (person, role) in enumerate(zip(cast, roles, strict=True)):
+    for position, (person, role) in enumerate(zip(cast, roles, strict=True)):
         angles = _idle(action, frames, rng, manner)
         tempo, amplitude = np.exp(rng.normal(0, [manner.tempo, manner.amplitude]))
         phase = rng.uniform(0, 2 * np.pi)
@@ -110,7 +110,7 @@ def perform(
         moved = _sided(take.angles, side)
         for channel, sway in _sway(frames, rng, manner.sway_deg).items():
             moved[channel] = moved.get(channel, 0) + person.posture[channel] + sway
-        bodies.append(pose(person.body, _stand(moved, place, len(cast), heading_deg, rng)))
+        bodies.append(pose(person.body, _stand(moved, position, len(cast), heading_deg, rng)))
     return np.stack(bodies, axis=2)
 
 
@@ -134,10 +134,10 @@ def _sided(angles: Angles, side: str) -> Angles:
 
 
 def _stand(
-    angles: Angles, place: int, people: int, heading_deg: float, rng: np.random.Generator
+    angles: Angles, position: int, people: int, heading_deg: float, rng: np.random.Generator
 ) -> Angles:
     """Turn a body to its heading and, of two people, put the second in front of the first."""
-    turned = angles | {"heading": angles["heading"] + heading_deg + 180 * place}
+    turned = angles | {"heading": angles["heading"] + heading_deg + 180 * position}
     if people > 1:
         turned["ahead"] = np.full(
             len(angles["heading"]), -rng.uniform(0.4, 0.55)

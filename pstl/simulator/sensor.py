@@ -193,13 +193,13 @@ def _with_ghost(
     ghost = (
         heap + rng.normal(0, 0.01, (frames, *heap.shape)) + 0.03 * _slow(rng, (frames, *heap.shape))
     )
-    there = np.zeros(frames, bool)
-    there[_stretch(rng, frames, frames)] = True
+    shown = np.zeros(frames, bool)
+    shown[_stretch(rng, frames, frames)] = True
     state = np.full(tracking.shape[:2], INFERRED, np.uint8)
     return (
         np.concatenate([xyz, ghost[:, :, None]], axis=2),
         np.concatenate([tracking, state[:, :, None]], axis=2),
-        np.concatenate([present, there[:, None]], axis=1),
+        np.concatenate([present, shown[:, None]], axis=1),
     )
 
 

@@ -43,11 +43,16 @@ def session(
     heading_deg: where the person faces, 0 towards -z.
     An action takes its frames whole: its first and last ones are the ends of its labelled interval.
     """
-    whole = manner.model_copy(update={"duration": (1.0, 1.0)})
+    unhurried = manner.model_copy(update={"duration": (1.0, 1.0)})
 
     def part(action: Action, length: tuple[int, int]) -> np.ndarray:
         return perform(
-            action, [person], int(rng.integers(length[0], length[1] + 1)), heading_deg, rng, whole
+            action,
+            [person],
+            int(rng.integers(length[0], length[1] + 1)),
+            heading_deg,
+            rng,
+            unhurried,
         )
 
     order = rng.permutation(len(actions))

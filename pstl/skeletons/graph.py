@@ -23,11 +23,11 @@ def spatial_partition(skeleton: Skeleton) -> np.ndarray:
     hops = np.where(skeleton.adjacency[skeleton.centre] > 0, 1.0, np.inf)
     hops[skeleton.centre] = 0.0
     outward = hops[:, None] < hops[None, :]
-    own = np.eye(joints, dtype=bool)
+    itself = np.eye(joints, dtype=bool)
     subsets = [
-        np.where(own, normal, 0),
-        np.where(~own & ~outward, normal, 0),
-        np.where(~own & outward, normal, 0),
+        np.where(itself, normal, 0),
+        np.where(~itself & ~outward, normal, 0),
+        np.where(~itself & outward, normal, 0),
     ]
     return np.stack(subsets).astype(np.float32)
 

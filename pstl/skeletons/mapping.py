@@ -32,10 +32,10 @@ def joints_of(wanted: str, given: str) -> tuple[int, ...]:
     True
     """
     source = {SAME.get(name, name): joint for joint, name in enumerate(load(given).names)}
-    return tuple(_found(name, source, load(wanted), given) for name in load(wanted).names)
+    return tuple(_counterpart(name, source, load(wanted), given) for name in load(wanted).names)
 
 
-def _found(name: str, source: dict[str, int], wanted: Skeleton, given: str) -> int:
+def _counterpart(name: str, source: dict[str, int], wanted: Skeleton, given: str) -> int:
     common = SAME.get(name, name)
     for candidate in (common, NEAREST.get(common, "")):
         if candidate in source:

@@ -118,10 +118,7 @@ def training_clips(
     known: clips whose labels may be seen; a method that learns nothing from clips without label
     gets no others.
     """
-    if run.split not in data.splits:
-        raise UserError(
-            f"unknown split {run.split!r} of {run.dataset}; known: {', '.join(data.splits)}"
-        )
+    train, _ = data.sides(run.split)
     if data.meta["dataset"] != run.dataset or data.meta["recipe"] != section.recipe.model_dump():
         found, wanted = (
             (data.meta["dataset"], data.meta["recipe"]),
@@ -131,17 +128,8 @@ def training_clips(
             f"run {run}: array of {found}, expected {wanted}; "
             "pass the array that 'python -m pstl prepare' made for this recipe"
         )
-    chosen = data.splits[run.split][0] if known is None or method.wants.unlabelled_clips else known
-    clips = Clips(
-        data,
-        chosen,
-        device,
-        method.wants.labels,
-        method.wants.single_bodies,
-        method.wants.shortest,
-        known,
-        section.labels,
-    )
+    chosen = train if known is None or method.wants.unlabelled_clips else known
+    clips = Clips(data, chosen, device, method.wants, known, section.labels)
     if not len(clips):
         raise UserError(
             f"run {run}: no training clip has {method.wants.shortest} frames and a body in it; "

@@ -8,7 +8,7 @@ from benchmarks import data as bench_data
 from benchmarks import plain
 from pstl.contracts import Member
 from pstl.data.datasets import ntu60
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.recipes import resize50, spine300
 from pstl.errors import UserError
 from pstl.skeletons import load
@@ -17,7 +17,7 @@ from pstl.skeletons import load
 @pytest.fixture(scope="module")
 def texts():
     """One person, two people, a crowd: by file name."""
-    names = [Name(1, 1, 1, 1, 1), Name(1, 1, 2, 1, 13), Name(1, 1, 1, 1, 13)]
+    names = [ClipName(1, 1, 1, 1, 1), ClipName(1, 1, 2, 1, 13), ClipName(1, 1, 1, 1, 13)]
     return {f"{name}.skeleton": simulated.ntu_clip(name, frames=(40, 70)) for name in names}
 
 

@@ -1,4 +1,5 @@
-"""Broken files of every format, drawn from seeds, and every reader with a whole file of its kind."""
+"""Broken files of every format, drawn from seeds, and every reader with a whole file of its
+kind."""
 
 import inspect
 import json
@@ -23,7 +24,7 @@ from pstl.data.formats import (
     ucla_json,
     utkinect_txt,
 )
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 
 V1 = 20  # joints of the first Kinect and of MSR Action3D
 # What no reader may take for a number.
@@ -142,7 +143,9 @@ SPLICED = (
 
 
 class Reader(NamedTuple):
-    """One reader. file: a name it takes.   whole: bytes it takes.   read: of them, to (numbers, their largest magnitude) or None."""
+    """One reader. file: a name it takes.   whole: bytes it takes.   read: of them, to (numbers,
+    their largest magnitude) or None.
+    """
 
     file: str
     whole: list[bytes]
@@ -164,7 +167,9 @@ def found() -> dict[str, Callable[..., object]]:
 
 
 def mutated(rng: np.random.Generator, data: bytes) -> bytes:
-    """One to three defects as they happen: bytes flipped, cut, lost, doubled, or replaced by something foreign."""
+    """One to three defects as they happen: bytes flipped, cut, lost, doubled, or replaced by
+    something foreign.
+    """
     for _ in range(rng.integers(1, 4)):
         data = DEFECTS[rng.integers(len(DEFECTS))](rng, data)
     return data
@@ -309,7 +314,7 @@ def _rows(shape: tuple[int, int], blank: str = " ", seed: int = 1) -> bytes:
 
 def _ntu_texts() -> list[bytes]:
     return [
-        simulated.ntu_clip(Name(1, 1, p, 1, a), frames=(2, 4))
+        simulated.ntu_clip(ClipName(1, 1, p, 1, a), frames=(2, 4))
         for p, a in ((1, 1), (2, 13), (3, 14), (4, 3))
     ]
 

@@ -1,4 +1,6 @@
-"""Archives nobody here made: whatever is wrong with one is one line that names it, and nothing is written outside its folder."""
+"""Archives nobody here made: whatever is wrong with one is one line that names it, and nothing is
+written outside its folder.
+"""
 
 import os
 import random
@@ -92,7 +94,9 @@ def dataset(monkeypatch, tmp_path):
 
 
 def refused(tmp_path, dataset, name="a.zip"):
-    """Fetching is one line that names the archive, and leaves nothing; the doctor says the same, and goes on."""
+    """Fetching is one line that names the archive, and leaves nothing; the doctor says the same,
+    and goes on.
+    """
     before = sorted(path for path in tmp_path.rglob("*") if "raw" not in path.parts)
     with pytest.raises(UserError) as caught:
         fetch("nwucla", {}, tmp_path / "raw" / "nwucla", [dataset])
@@ -109,7 +113,9 @@ def refused(tmp_path, dataset, name="a.zip"):
 
 @pytest.mark.parametrize("case", WHOLE)
 def test_whatever_is_wrong_with_a_zip_is_one_line(tmp_path, dataset, case):
-    """Whoever lists what a library raises forgets something: the traceback then names a line of this program and no file."""
+    """Whoever lists what a library raises forgets something: the traceback then names a line of
+    this program and no file.
+    """
     write(dataset / "a.zip")
     (dataset / "a.zip").write_bytes(WHOLE[case]((dataset / "a.zip").read_bytes()))
     _, state = refused(tmp_path, dataset)
@@ -147,13 +153,16 @@ def test_a_folder_named_like_the_archive_is_searched(tmp_path, dataset):
 
 
 def test_an_archive_in_an_archive_is_said(tmp_path, dataset):
-    """A download of a whole folder is such an archive; the broken one inside it is not looked at."""
+    """A download of a whole folder is such an archive; the broken one inside it is not looked
+    at."""
     write(dataset / "a.zip", {"all/a.zip": b"PK broken", "readme.md": b""})
     assert "it holds another archive, 'all/a.zip'" in refused(tmp_path, dataset)[0]
 
 
 def test_of_two_copies_the_whole_one_is_used(tmp_path, dataset, caplog):
-    """A broken copy somewhere in a large folder must not stand in the way of the good one, nor be passed over in silence."""
+    """A broken copy somewhere in a large folder must not stand in the way of the good one, nor be
+    passed over in silence.
+    """
     for name, cut in (("1", 100), ("2", None)):
         (dataset / name).mkdir()
         archive = write(dataset / name / "a.zip")
@@ -184,7 +193,8 @@ def test_bits_that_flip_anywhere_give_the_members_or_one_line(tmp_path):
         whole = path.read_bytes()
         refused_files = 0
         for i in range(count):
-            # The list of files and the headers, which are most of what can be said wrongly, lie at the ends.
+            # The list of files and the headers, which are most of what can be said wrongly, lie at
+            # the ends.
             at = rng.choice(
                 (rng.randrange(len(whole)), rng.randrange(40), len(whole) - 1 - rng.randrange(350))
             )

@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 
+from pstl.contracts import Wants
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet
 
@@ -12,7 +13,9 @@ def test_bodies_are_items_of_their_own():
     x[1, ..., 1] = x[3, ..., 0] = x[4] = 0
     length = np.array([9, 8, 3, 7, 6])
     data = ArraySet(x, np.arange(5), length, np.arange(5), [], {}, {})
-    clips = Clips(data, np.arange(5), torch.device("cpu"), labelled=True, one_body=True, shortest=4)
+    clips = Clips(
+        data, np.arange(5), torch.device("cpu"), Wants(labels=True, single_bodies=True, shortest=4)
+    )
     taken, lengths, y = clips.take(torch.arange(len(clips)))
     assert taken.shape == (
         4,

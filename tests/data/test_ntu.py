@@ -1,4 +1,6 @@
-"""NTU RGB+D from its archives to arrays: the official lists, the counts of the literature, and files read where they lie."""
+"""NTU RGB+D from its archives to arrays: the official lists, the counts of the literature, and
+files read where they lie.
+"""
 
 import dataclasses
 import hashlib
@@ -37,7 +39,9 @@ NAMES = simulated.ntu_names(
 
 @pytest.fixture(scope="module")
 def clips():
-    """Text of every clip by file name; one that the authors list as missing is there too, and is no text at all."""
+    """Text of every clip by file name; one that the authors list as missing is there too, and is no
+    text at all.
+    """
     files = {f"{name}.skeleton": simulated.ntu_clip(name, frames=(8, 12)) for name in NAMES}
     return files | {"S001C002P005R002A008.skeleton": b"missing"}
 
@@ -197,7 +201,9 @@ def test_classes_and_people_are_the_official_ones():
 
 
 def test_encoders_for_ntu60_can_spare_its_test_clips():
-    """All of NTU-60 is in NTU-120: an encoder trained there and tested here would be tested on what it has seen."""
+    """All of NTU-60 is in NTU-120: an encoder trained there and tested here would be tested on what
+    it has seen.
+    """
     names = [
         _ntu.clip_named(str(name)) for name in simulated.ntu_names((1, 2, 18, 20), (1, 3, 45), (1,))
     ]
@@ -257,7 +263,8 @@ experiments: [{{methods: [pstl], tasks: [finetune]}}]
     if leaks:
         with pytest.raises(
             UserError,
-            match=rf"transfer.yaml, line 5: .*sources: {source.DATASET.spec.name}/{split} trains on clips that {target.DATASET.spec.name}/{tested} tests on",
+            match=rf"transfer.yaml, line 5: .*sources: {source.DATASET.spec.name}/{split} trains on "
+            rf"clips that {target.DATASET.spec.name}/{tested} tests on",
         ):
             check_plugins(params, "transfer")
     else:
@@ -265,7 +272,9 @@ experiments: [{{methods: [pstl], tasks: [finetune]}}]
 
 
 def test_clips_are_read_straight_from_the_archive(tmp_path, clips, few):
-    """Nobody unpacks 15 GB of text first: what is fetched is a manifest, and the archive is read where it lies."""
+    """Nobody unpacks 15 GB of text first: what is fetched is a manifest, and the archive is read
+    where it lies.
+    """
     store = sequences(tmp_path, archive(tmp_path / "mine/deep/down", clips))
     assert [p.name for p in (tmp_path / "raw/ntu60").iterdir()] == ["manifest.json"]
     assert store.names == sorted(str(name) for name in NAMES)
@@ -295,7 +304,8 @@ def test_folder_archive_and_number_of_processes_make_no_difference(tmp_path, cli
 
 @pytest.mark.parametrize("recipe", ["resize50", "spine300", "metres300", "scaled300"])
 def test_clips_that_begin_without_a_body_stay_numbers(recipe):
-    """Real files do so for up to 85 of 96 frames; whatever divides by a body's size must live with it.
+    """Real files do so for up to 85 of 96 frames; whatever divides by a body's size must live with
+    it.
 
     PSTL's array takes as many first frames as there are with a body: of such a clip, all zeros.
     """
@@ -326,7 +336,9 @@ def test_what_other_systems_put_into_an_archive_is_passed_over(tmp_path, clips, 
 
 
 def test_one_clip_in_two_folders_of_an_archive_is_refused(tmp_path, clips, few):
-    """Counted twice it would be trained on twice; of two that differ nobody can tell which is meant."""
+    """Counted twice it would be trained on twice; of two that differ nobody can tell which is
+    meant.
+    """
     name = f"{NAMES[0]}.skeleton"
     source = archive(tmp_path / "zip", clips | {f"old/{name}": clips[name]})
     with pytest.raises(UserError, match=rf"holds {re.escape(FOLDER)}/{name} and .*/old/{name}"):
@@ -334,7 +346,8 @@ def test_one_clip_in_two_folders_of_an_archive_is_refused(tmp_path, clips, few):
 
 
 def test_a_damaged_file_stops_the_reading_or_is_left_out_and_recorded(tmp_path, clips, few):
-    """A clip lost in silence changes every number after it; a clip left out knowingly is on record."""
+    """A clip lost in silence changes every number after it; a clip left out knowingly is on
+    record."""
     source = archive(
         tmp_path / "zip", clips | {f"{NAMES[5]}.skeleton": clips[f"{NAMES[5]}.skeleton"][:-500]}
     )
@@ -351,7 +364,8 @@ def test_wrong_counts_say_what_differs(tmp_path, clips, monkeypatch):
     source = archive(tmp_path / "zip", clips)
     with pytest.raises(
         UserError,
-        match=r"ntu60/xsub: 24 training clips in .*, expected 40091; see what is missing with 'python -m pstl doctor ntu60'",
+        match=r"ntu60/xsub: 24 training clips in .*, expected 40091; see what is missing with "
+        r"'python -m pstl doctor ntu60'",
     ):
         sequences(tmp_path, source)
     parse("ntu60", {"wrong_counts": "warn"}, tmp_path / "raw/ntu60", tmp_path / "s", jobs=1)
@@ -373,7 +387,9 @@ def test_an_archive_that_was_moved_is_asked_for(tmp_path, clips, few):
 def test_arrays_do_not_depend_on_the_pieces_they_are_made_in(
     tmp_path, clips, few, monkeypatch, recipe
 ):
-    """Large data sets are prepared a few clips at a time, by several processes, each piece as long as its longest clip."""
+    """Large data sets are prepared a few clips at a time, by several processes, each piece as long
+    as its longest clip.
+    """
     from pstl.data import prepare as module
 
     sequences(tmp_path, archive(tmp_path / "zip", clips))

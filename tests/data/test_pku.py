@@ -1,4 +1,5 @@
-"""PKU-MMD from long recordings to clips: intervals cut where the labels say, sides as the release lists them."""
+"""PKU-MMD from long recordings to clips: intervals cut where the labels say, sides as the
+release lists them."""
 
 import dataclasses
 import itertools
@@ -87,7 +88,8 @@ def sequences(tmp_path, dataset, source, settings=None):
 @pytest.mark.parametrize("dataset", ["pkummd1", "pkummd2"])
 @pytest.mark.parametrize("packed", [True, False])
 def test_every_interval_becomes_a_clip(tmp_path, made, few, dataset, packed):
-    """A clip that starts a frame late, or takes its label from its neighbour, teaches the wrong thing, and nothing would show it."""
+    """A clip that starts a frame late, or takes its label from its neighbour, teaches the
+    wrong thing, and nothing would show it."""
     store = sequences(tmp_path, dataset, copy(tmp_path / "mine", dataset, made, packed))
     assert store.names == sorted(f"{name}_{i:03d}" for name in made[dataset] for i in (1, 2, 3))
     for clip in store:
@@ -106,7 +108,8 @@ def test_every_interval_becomes_a_clip(tmp_path, made, few, dataset, packed):
 
 
 def test_recordings_stay_whole_for_detection(tmp_path, made, few):
-    """Detection needs what is between the actions; its labels must sit on the same frames as the clips."""
+    """Detection needs what is between the actions; its labels must sit on the same frames as
+    the clips."""
     source = copy(tmp_path / "mine", "pkummd2", made)
     store = sequences(tmp_path, "pkummd2", source)
     parse_untrimmed("pkummd2", {}, tmp_path / "raw/pkummd2", tmp_path / "r", jobs=1)
@@ -141,7 +144,8 @@ def test_without_the_split_file_the_rule_decides(tmp_path, made, few, caplog):
 
 
 def test_a_split_file_that_says_otherwise_is_followed_and_reported(tmp_path, made, caplog):
-    """The file is the protocol; a difference from the rule is a sign of another release, and the reader must hear of it."""
+    """The file is the protocol; a difference from the rule is a sign of another release, and
+    the reader must hear of it."""
     source = copy(tmp_path / "mine", "pkummd1", made)
     (source / "Split/cross_subject.txt").write_bytes(
         simulated.pku_split(["0291-L", "0002-L"], ["0002-M", "0334-M"])
@@ -156,8 +160,8 @@ def test_a_split_file_that_says_otherwise_is_followed_and_reported(tmp_path, mad
         "0334-M": "test",
     }
     assert (
-        "2 recordings are on another side than the rule of xsub says; the file is followed, e.g. 0002-M"
-        in caplog.text
+        "2 recordings are on another side than the rule of xsub says; the file is followed, e.g. "
+        "0002-M" in caplog.text
     )
     assert (
         "1 recordings are on neither side, e.g. 0003-R: neither trained nor tested on"
@@ -175,7 +179,8 @@ def test_a_recording_without_labels_is_named(tmp_path, made, few):
 
 
 def test_what_to_ask_for_is_said_once(tmp_path):
-    """The data is given by e-mail: the message has to name the person's page, the files and the folder."""
+    """The data is given by e-mail: the message has to name the person's page, the files and
+    the folder."""
     with pytest.raises(UserError) as caught:
         fetch("pkummd2", {}, tmp_path / "raw/pkummd2")
     for part in ("Skeleton_v2.7z", "Label_PKUMMD_v2.7z", "PKUMMD.html", f"{tmp_path}/raw/archives"):
@@ -222,17 +227,21 @@ def test_a_label_that_makes_no_sense_is_refused(line):
 
 
 def test_intervals_are_clamped_to_the_recording():
-    """Phase II has intervals that start at 0; some end behind the last frame. One outside is a label of another recording."""
+    """Phase II has intervals that start at 0; some end behind the last frame. One outside is a
+    label of another recording."""
     xyz = np.arange(10, dtype=np.float32)[:, None, None, None].repeat(3, 3)
     for start, end, rows in ((0, 2, [0, 1]), (1, 2, [0, 1]), (9, 30, [8, 9]), (10, 10, [9])):
-        assert pku_txt.cut(xyz, pku_txt.Interval(1, start, end), "x")[:, 0, 0, 0].tolist() == rows
+        assert (
+            pku_txt.cut(xyz, pku_txt.LabelledRows(1, start, end), "x")[:, 0, 0, 0].tolist() == rows
+        )
     with pytest.raises(UserError, match="interval 11 to 12 is outside the recording of 10 rows"):
-        pku_txt.cut(xyz, pku_txt.Interval(1, 11, 12), "x")
+        pku_txt.cut(xyz, pku_txt.LabelledRows(1, 11, 12), "x")
 
 
 def test_split_files_are_read_or_refused():
     """A list that was read in halves would move recordings to the other side."""
-    assert pku_txt.read_split(simulated.pku_split(["0002-L", "0003-M"], ["0291-R"]).decode(), "x") == {
+    lists = simulated.pku_split(["0002-L", "0003-M"], ["0291-R"]).decode()
+    assert pku_txt.read_split(lists, "x") == {
         "0002-L": "train", "0003-M": "train", "0291-R": "test",
     }  # fmt: skip
     for text in ("", "Training videos:\n0002-L, 0003-L\n", "0002-L\n0003-L\n0004-L\n"):
@@ -248,7 +257,7 @@ def test_label_files_of_every_copy_are_read_alike(end, blank):
     """Confidences are 0, 1 or 2; a start of 0 is real; lines end as the last editor left them."""
     rows = [["7", "0", "41", "0"], ["51", "42", "42", "2"], ["1", "60", "818"]]
     text = end.join(f"{blank},{blank}".join(row) for row in rows)
-    expected = [pku_txt.Interval(*map(int, row[:3])) for row in rows]
+    expected = [pku_txt.LabelledRows(*map(int, row[:3])) for row in rows]
     for last in ("", end):
         assert pku_txt.read_labels(text + last, "x", 51) == expected
 
@@ -263,13 +272,15 @@ def test_label_files_of_every_copy_are_read_alike(end, blank):
     ],
 )
 def test_split_files_of_every_copy_are_read_alike(text):
-    """Public code splits at ", ", at "," or at blanks, and trims the ends: copies must differ in these."""
+    """Public code splits at ", ", at "," or at blanks, and trims the ends: copies must differ
+    in these."""
     sides = {"0002-L": "train", "0003-M": "train", "0291-R": "test"}
     assert pku_txt.read_split(text, "x") == sides
 
 
 def test_damaged_recordings_left_out_by_the_settings_are_recorded(tmp_path, made, few):
-    """The workflow knows params.yaml only; what it left out must be found in what it made, clips and whole recordings alike."""
+    """The workflow knows params.yaml only; what it left out must be found in what it made,
+    clips and whole recordings alike."""
     source = copy(tmp_path / "mine", "pkummd2", made, packed=False)
     (source / "Data/Skeleton_v2/A01N01-R.txt").write_bytes(row(count=149).encode())
     fetch("pkummd2", {}, tmp_path / "raw", [source])
@@ -286,7 +297,8 @@ def test_damaged_recordings_left_out_by_the_settings_are_recorded(tmp_path, made
 
 @pytest.mark.parametrize("text", ["5,20,1,1\n", "\n"])
 def test_a_copy_without_one_sound_clip_is_no_data_set(tmp_path, text):
-    """With every file left out an empty store was written, or concatenating nothing was the error."""
+    """With every file left out an empty store was written, or concatenating nothing was the
+    error."""
     made = {"pkummd1": {"0044-M": (row().encode() + b"\n", text.encode())}}
     source = copy(tmp_path / "mine", "pkummd1", made, packed=False, split=False)
     fetch("pkummd1", {}, tmp_path / "raw", [source])
@@ -431,7 +443,7 @@ def test_only_the_known_slip_is_mended(file, row, line, slips):
     text, said = _pku.mended("\n".join(lines), file, pkummd1.DATASET.spec.slips)
     assert len(said) == slips
     if slips:
-        assert pku_txt.read_labels(text, file, 51)[20] == pku_txt.Interval(1, 4925, 5036)
+        assert pku_txt.read_labels(text, file, 51)[20] == pku_txt.LabelledRows(1, 4925, 5036)
     else:
         with pytest.raises(UserError, match=rf"line {row}: found"):
             pku_txt.read_labels(text, file, 51)
@@ -448,7 +460,8 @@ def test_a_copy_whose_slip_was_corrected_is_read_in_silence():
     [(pkummd1, (717, 359), (944, 132)), (pkummd2, (671, 338), (775, 234))],
 )
 def test_recordings_that_a_copy_lacks_are_named(dataset, views, subjects):
-    """Each phase's recordings of both splits are published; the names of which are known must fit."""
+    """Each phase's recordings of both splits are published; the names of which are known must
+    fit."""
     names = [
         name for name in dataset.DATASET.absent([]) if name != "0364-R"
     ]  # one of R, nobody says which

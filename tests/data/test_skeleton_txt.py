@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pstl.contracts import Member
 from pstl.data.datasets import ntu60
 from pstl.data.formats import skeleton_txt
-from pstl.data.formats.skeleton_txt import Name, parse_name, read, write
+from pstl.data.formats.skeleton_txt import ClipName, parse_name, read, write
 from pstl.errors import UserError
 
 JOINTS = 25
@@ -152,7 +152,11 @@ def test_errors_name_the_path_of_a_file(tmp_path):
 @given(st.tuples(*[st.integers(0, 999)] * 5))
 def test_names_come_back(numbers):
     """Label, subject and camera of every clip come from its name alone."""
-    assert parse_name(str(Name(*numbers))) == parse_name(f"{Name(*numbers)}.skeleton") == numbers
+    assert (
+        parse_name(str(ClipName(*numbers)))
+        == parse_name(f"{ClipName(*numbers)}.skeleton")
+        == numbers
+    )
 
 
 @pytest.mark.parametrize(

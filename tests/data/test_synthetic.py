@@ -13,7 +13,7 @@ from pstl.contracts import Clip
 from pstl.data import parse
 from pstl.data.datasets.synthetic import CLASSES, DATASET, clip_names, simulate
 from pstl.data.formats import skeleton_txt
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.recipes import resize50
 from pstl.errors import UserError
 from pstl.ops.neighbours import nearest
@@ -59,7 +59,7 @@ def test_another_seed_is_another_data_set(tiny, tmp_path):
 def test_a_clip_depends_on_its_name_alone(tiny):
     """More performers or fewer classes must leave the other clips alone, so that sizes can be
     compared."""
-    name = Name(1, 2, 1, 1, 5)
+    name = ClipName(1, 2, 1, 1, 5)
     larger = TINY.model_copy(update={"performers": 7, "repetitions": 3, "actions": CLASSES[4:6]})
     found = skeleton_txt.read(tiny / f"{name}.skeleton")
     np.testing.assert_allclose(found.xyz, simulate(larger, name).xyz, rtol=1e-6, atol=1e-9)
@@ -67,7 +67,7 @@ def test_a_clip_depends_on_its_name_alone(tiny):
 
 def test_noise_leaves_the_motion_alone():
     """A study of noise compares the same performances under different sensors."""
-    name = Name(1, 2, 1, 1, 3)
+    name = ClipName(1, 2, 1, 1, 3)
     quiet = {"tilt_deg": 0, "dropped_frame": 0, "ghost": 0, "empty": 0}
     clean, noisy = (
         simulate(

@@ -9,7 +9,7 @@ from pstl.data.datasets import _pku, synthetic
 from pstl.data.datasets.synthetic_untrimmed import DATASET, simulate
 from pstl.data.fetch import fetch
 from pstl.data.formats import pku_txt
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.parse import parse, parse_untrimmed, recordings
 from pstl.data.recordings import open_recordings
 from pstl.data.store import open_sequences
@@ -86,7 +86,7 @@ def test_people_are_those_of_the_trimmed_set():
         )
         there = synthetic.simulate(
             synthetic.DATASET.Config.model_validate({"noise": QUIET}),
-            Name(1, 1, performer, 1, 1),
+            ClipName(1, 1, performer, 1, 1),
         ).xyz
         bones.append(thigh(pku_txt.read(coordinates, name)))
         assert bones[-1] == pytest.approx(thigh(there), rel=1e-3)

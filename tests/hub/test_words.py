@@ -14,7 +14,7 @@ from pstl import cli
 from pstl.data import parse
 from pstl.data.clip_files import is_clip
 from pstl.data.datasets import msraction3d, synthetic
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.store import write_sequences
 from pstl.errors import UserError
 from pstl.hub.embed_arrays import Source, embed
@@ -45,7 +45,7 @@ def save(card: EncoderCard) -> None:
 
 def person(frames: int = 40) -> np.ndarray:
     cfg = synthetic.DATASET.Config.model_validate({"frames": (frames, frames)})
-    return synthetic.simulate(cfg, Name(1, 1, 1, 1, 1)).xyz[:, :, 0]
+    return synthetic.simulate(cfg, ClipName(1, 1, 1, 1, 1)).xyz[:, :, 0]
 
 
 def run(*arguments: str) -> None:

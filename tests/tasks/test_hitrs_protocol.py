@@ -12,7 +12,7 @@ from backbones.test_hitrs import slow_body, tiny
 
 from pstl import config
 from pstl.backbones.hitrs import Config, Encoder
-from pstl.contracts import Problem
+from pstl.contracts import Problem, Wants
 from pstl.data.loader import Clips, shuffled
 from pstl.data.store import ArraySet
 from pstl.methods import hitrs
@@ -133,7 +133,7 @@ def test_fine_tuning_is_the_released_loop(params, method):
     train = cfg.train.model_copy(update={"batch_size": 2})
     data = labelled_clips(11)  # 6 micro-batches: one update an epoch, 2 left over
     ours, theirs = (steep(classifier(cfg, tiny("kinect_v1", layers=1, width=4))) for _ in "12")
-    clips, optim = Clips(data, np.arange(11), CPU, labelled=True), optimiser.build(ours, train)
+    clips, optim = Clips(data, np.arange(11), CPU, Wants(labels=True)), optimiser.build(ours, train)
     batches, steps = {}, 0
     for epoch in (1, 20, 31, 56):
         batches[epoch] = shuffled(11, 2, False, SEED, epoch - 1)

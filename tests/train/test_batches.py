@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from pstl.config import TrainSettings
+from pstl.contracts import Wants
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet
 from pstl.errors import UserError
@@ -22,7 +23,7 @@ def clips(n=40, known=(1, 5, 9, 20, 33, 39), labelled=True, share=None):
         data,
         np.arange(n),
         CPU,
-        labelled=labelled,
+        Wants(labels=labelled),
         known=None if known is None else np.array(known),
         share=share,
     )

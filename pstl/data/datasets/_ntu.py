@@ -127,13 +127,13 @@ def missing() -> frozenset[str]:
     return frozenset(Path(__file__).with_name("ntu_missing.txt").read_text().split())
 
 
-def filmed(setups: Iterable[int]) -> Iterator[skeleton_txt.Name]:
+def filmed(setups: Iterable[int]) -> Iterator[skeleton_txt.ClipName]:
     """Every clip of some set-ups, the missing ones too. Actions 1 to 60 are NTU-60's alone."""
     for setup in setups:
         for performer in FILMED[setup]:
             numbers = itertools.product((1, 2, 3), (1, 2), actions_of(setup))
             for camera, replication, action in numbers:
-                yield skeleton_txt.Name(setup, camera, performer, replication, action)
+                yield skeleton_txt.ClipName(setup, camera, performer, replication, action)
 
 
 def actions_of(setup: int) -> range:
@@ -152,7 +152,7 @@ def clip_named(name: str) -> Clip:
     return Clip(str(n), n.action - 1, skeleton_txt.NOTHING, n.performer, n.camera, n.setup)
 
 
-def _check_name(name: skeleton_txt.Name, file: str) -> None:
+def _check_name(name: skeleton_txt.ClipName, file: str) -> None:
     """A class beyond the last, or before the first, would be trained on as if there were one.
 
     Raises: UserError that names the file, for numbers that no set-up of the releases has.

@@ -30,7 +30,7 @@ class Note:
     damage: why its labels are not known.
     """
 
-    intervals: list[pku_txt.Interval]
+    intervals: list[pku_txt.LabelledRows]
     listed: dict[str, str]
     damage: str = ""
 
@@ -171,7 +171,7 @@ def _odd_labels(by_file: Mapping[str, Note], alone: set[str]) -> list[str]:
     return lines
 
 
-def has_repeats(intervals: list[pku_txt.Interval]) -> bool:
+def has_repeats(intervals: list[pku_txt.LabelledRows]) -> bool:
     """Whether one class is labelled twice on the same rows."""
     return len(set(intervals)) < len(intervals)
 

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from pstl.contracts import Clip, Dataset, DatasetConfig, Member, Places
 from pstl.data.formats import skeleton_txt
-from pstl.data.formats.skeleton_txt import Name
+from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.spec import DatasetSpec, by_camera, by_subject
 from pstl.rng import numpy_generator
 from pstl.simulator.actions import ACTIONS
@@ -104,16 +104,16 @@ class Synthetic(Dataset):
         return [skeleton_txt.clip_of(name, skeleton_txt.read(data, member.where))]
 
 
-def clip_names(cfg: Synthetic.Config) -> list[Name]:
+def clip_names(cfg: Synthetic.Config) -> list[ClipName]:
     """Names of all clips of these settings, sorted."""
     counts = (cfg.cameras, cfg.performers, cfg.repetitions)
     cameras, performers, repetitions = (range(1, count + 1) for count in counts)
     actions = sorted(CLASSES.index(name) + 1 for name in cfg.actions)
     numbers = itertools.product(cameras, performers, repetitions, actions)
-    return [Name(1, *each) for each in numbers]
+    return [ClipName(1, *each) for each in numbers]
 
 
-def simulate(cfg: Synthetic.Config, name: Name) -> Sensed:
+def simulate(cfg: Synthetic.Config, name: ClipName) -> Sensed:
     """One clip. It depends on the settings and its name only, not on the clips before it."""
     action = ACTIONS[name.action - 1]
     # The partner is nobody's performer, so that no body is seen both in training and in test.

@@ -166,10 +166,10 @@ def _places(data: bytes, characters: bytes) -> list[int]:
     """Where these characters stand in a text, of each kind in order."""
     places = []
     for character in set(characters):
-        place = data.find(character)
-        while place >= 0:
-            places.append(place)
-            place = data.find(character, place + 1)
+        position = data.find(character)
+        while position >= 0:
+            places.append(position)
+            position = data.find(character, position + 1)
     return places
 
 
@@ -219,17 +219,17 @@ class _Parts:
 
         blank: places in it of what separates words.
         """
-        place = np.empty(1 + len(blank), np.int32)
-        place[0] = self._place
-        np.add(blank, first, out=place[1:], casting="unsafe")
+        position = np.empty(1 + len(blank), np.int32)
+        position[0] = self._place
+        np.add(blank, first, out=position[1:], casting="unsafe")
         ends_line = np.empty(1 + len(blank), bool)
         ends_line[0] = self._ended
         kind = block[blank]
         np.equal(kind, ord("\n"), out=ends_line[1:])
         if self._carriage_returns:
             ends_line[1:] |= kind == ord("\r")
-        start, end, begins_line = place[:-1] + 1, place[1:], ends_line[:-1]
-        self._place, self._ended = place[-1], ends_line[-1]
+        start, end, begins_line = position[:-1] + 1, position[1:], ends_line[:-1]
+        self._place, self._ended = position[-1], ends_line[-1]
         is_word = end > start
         if not is_word.all():
             index = np.flatnonzero(is_word)
@@ -260,7 +260,7 @@ def _decimals(
     first = padded[WORD + end - length]
     negative = first == ord("-")
     count = length - (negative | (first == ord("+")))
-    known = (count > 0) & (count <= WORD)
+    is_short = (count > 0) & (count <= WORD)
     count = np.minimum(count, WORD)
     rows = np.lib.stride_tricks.sliding_window_view(padded, WORD)[end].view(
         "<u8"
@@ -272,12 +272,12 @@ def _decimals(
         (((x & LOW) + TO_HIGH | x) & HIGH) >> np.uint64(7) for x in parts
     ]  # 1 in the byte of whatever is no digit
     for x, other in zip(parts, others, strict=True):
-        known &= x & other * np.uint64(255) == other * POINT
+        is_short &= x & other * np.uint64(255) == other * POINT
     point = sum(
-        (other * place >> np.uint64(56)).astype(np.int64)
-        for other, place in zip(others, PLACE, strict=True)
+        (other * position >> np.uint64(56)).astype(np.int64)
+        for other, position in zip(others, PLACE, strict=True)
     )
-    known &= (point <= LAST) & (count - (point > 0) <= DIGITS) & (count > (point > 0))
+    is_short &= (point <= LAST) & (count - (point > 0) <= DIGITS) & (count > (point > 0))
     point = np.minimum(point, LAST)
     # What stands before the point, and the point itself, make room for nothing: one byte further,
     # the point falls out.
@@ -291,7 +291,7 @@ def _decimals(
         np.float64
     ) / DIVISOR[point]
     np.negative(value, out=value, where=negative)
-    return value, known
+    return value, is_short
 
 
 def _eight_digits(v: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ NAME = r"a([0-9]{2})_s([0-9]{2})_e([0-9]{2})_skeleton3D\.txt"
 LAYOUT = ((reading.METRES, 3), (reading.UNREAD, 1))
 
 
-class Name(NamedTuple):
+class ClipName(NamedTuple):
     """Numbers of a file's name, from 1."""
 
     action: int
@@ -21,18 +21,18 @@ class Name(NamedTuple):
     repetition: int
 
 
-def parse_name(name: str) -> Name:
+def parse_name(name: str) -> ClipName:
     """The numbers in a file's name, with or without folders before it.
 
     Raises: UserError for a file that is not called like a clip.
 
     >>> parse_name("a01_s02_e03_skeleton3D.txt")
-    Name(action=1, subject=2, repetition=3)
+    ClipName(action=1, subject=2, repetition=3)
     """
     match = re.fullmatch(NAME, name.rpartition("/")[2])
     if not match:
         raise UserError(f"{name}: expected a name like a01_s01_e01_skeleton3D.txt")
-    return Name(*map(int, match.groups()))
+    return ClipName(*map(int, match.groups()))
 
 
 def read(data: bytes, name: str, joints: int) -> np.ndarray:

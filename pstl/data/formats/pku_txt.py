@@ -28,7 +28,7 @@ WHOLE = re.compile(r"[0-9]{1,7}")
 REPAIR = reading.REPAIR
 
 
-class Name(NamedTuple):
+class RecordingName(NamedTuple):
     """What a file name tells. recording: XXXX of phase I, 0 in II.
 
     action, subject: of AxxNyy in phase II, 0 in I.
@@ -40,7 +40,7 @@ class Name(NamedTuple):
     view: str
 
 
-class Interval(NamedTuple):
+class LabelledRows(NamedTuple):
     """One labelled action: 1-based class, and the rows it takes, as numbered in the file."""
 
     label: int
@@ -62,21 +62,21 @@ def two_bodies(xyz: np.ndarray) -> np.ndarray:
     )
 
 
-def parse_name(text: str) -> Name:
+def parse_name(text: str) -> RecordingName:
     """The numbers in `0291-L` or `A10N08-L`, with or without `.txt`.
 
     Raises: UserError for any other name.
     >>> parse_name("A10N08-L.txt")
-    Name(recording=0, action=10, subject=8, view='L')
+    RecordingName(recording=0, action=10, subject=8, view='L')
     """
-    found = NAME.fullmatch(text.removesuffix(".txt"))
-    if not found:
+    match = NAME.fullmatch(text.removesuffix(".txt"))
+    if not match:
         raise UserError(
             f"{text}: not a PKU-MMD name; expected XXXX-V.txt or AxxNyy-V.txt with V one of L, M, "
             "R, e.g. 0291-L.txt"
         )
-    action, subject, recording = (int(part or 0) for part in found.groups()[:3])
-    return Name(recording, action, subject, found.group(4))
+    action, subject, recording = (int(part or 0) for part in match.groups()[:3])
+    return RecordingName(recording, action, subject, match.group(4))
 
 
 def read(data: bytes, name: str) -> np.ndarray:
@@ -89,7 +89,7 @@ def read(data: bytes, name: str) -> np.ndarray:
     return table.reshape(-1, BODIES, JOINTS, 3).transpose(0, 2, 1, 3)
 
 
-def read_labels(text: str | bytes, name: str, classes: int) -> list[Interval]:
+def read_labels(text: str | bytes, name: str, classes: int) -> list[LabelledRows]:
     """The intervals of one recording in file order; blank lines are skipped, confidences are not
     kept.
 
@@ -107,7 +107,7 @@ def read_labels(text: str | bytes, name: str, classes: int) -> list[Interval]:
             )
         if len(parts) == 4:
             reading.number(parts[3], where, reading.UNREAD)
-        interval = Interval(*map(int, parts[:3]))
+        interval = LabelledRows(*map(int, parts[:3]))
         if not 1 <= interval.label <= classes or interval.end < interval.start:
             raise UserError(
                 f"{where}: found {line[:40]!r}, expected a class of 1 to {classes} and start <= "
@@ -117,7 +117,7 @@ def read_labels(text: str | bytes, name: str, classes: int) -> list[Interval]:
     return intervals
 
 
-def cut(xyz: np.ndarray, interval: Interval, name: str) -> np.ndarray:
+def cut(xyz: np.ndarray, interval: LabelledRows, name: str) -> np.ndarray:
     """Rows start to end, both included and counted from 1, as PSTL's arrays take them; clamped to
     the file.
 

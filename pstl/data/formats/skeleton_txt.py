@@ -30,7 +30,7 @@ NOTHING = np.zeros((0, JOINTS, 0, 3), np.float32)
 NAME = re.compile("".join(f"{letter}([0-9]{{3}})" for letter in "SCPRA"))
 
 
-class Recording(NamedTuple):
+class Skeletons(NamedTuple):
     """One file: M body slots in file order, as many as its fullest frame has; what is absent is 0.
 
     xyz: (T, V, M, 3) float32, metres, camera space.
@@ -43,7 +43,7 @@ class Recording(NamedTuple):
     tracking: np.ndarray
 
 
-class Name(NamedTuple):
+class ClipName(NamedTuple):
     """What a file name tells, all numbered from 1."""
 
     setup: int
@@ -56,23 +56,23 @@ class Name(NamedTuple):
         return "S{:03d}C{:03d}P{:03d}R{:03d}A{:03d}".format(*self)
 
 
-def parse_name(text: str) -> Name:
+def parse_name(text: str) -> ClipName:
     """The numbers in `SsssCcccPpppRrrrAaaa`, with or without the ending `.skeleton`.
 
     Raises: UserError for any other name.
     >>> parse_name("S001C002P003R001A060.skeleton")
-    Name(setup=1, camera=2, performer=3, replication=1, action=60)
+    ClipName(setup=1, camera=2, performer=3, replication=1, action=60)
     """
-    found = NAME.fullmatch(text.removesuffix(".skeleton"))
-    if not found:
+    match = NAME.fullmatch(text.removesuffix(".skeleton"))
+    if not match:
         raise UserError(
             f"{text}: not an NTU clip name; expected SsssCcccPpppRrrrAaaa.skeleton, e.g. "
             "S001C002P003R001A060.skeleton"
         )
-    return Name(*map(int, found.groups()))
+    return ClipName(*map(int, match.groups()))
 
 
-def read(source: str | Path | bytes, name: str = "") -> Recording:
+def read(source: str | Path | bytes, name: str = "") -> Skeletons:
     """Read one file, or its bytes; `name` is what errors call it (default: the path).
 
     LF and CRLF, integers, decimals and exponents. NaN is let through in the columns that are not
@@ -103,7 +103,7 @@ def read(source: str | Path | bytes, name: str = "") -> Recording:
         raise not_a_number(wrong.word, "a number", name) from None
 
 
-def clip_of(name: Name, skeletons: Recording) -> Clip:
+def clip_of(name: ClipName, skeletons: Skeletons) -> Clip:
     """A file as a clip; its name says all but the coordinates."""
     numbers = (name.performer, name.camera, name.setup)
     bodies, one_as_floats = numbered(skeletons.ids), merged(skeletons.ids)
@@ -176,7 +176,7 @@ def text(
     crlf: bool = False,
     rng: np.random.Generator | None = None,
 ) -> bytes:
-    """The arrays of a Recording as a file; a slot with id 0 is absent from its frame, and the slots
+    """The arrays of a Skeletons as a file; a slot with id 0 is absent from its frame, and the slots
     behind it move up.
 
     Depth and colour pixels are the pinhole projections of a Kinect v2, seven digits, like the
@@ -194,8 +194,8 @@ def text(
     bodies = xyz.transpose(0, 2, 1, 3)[present].astype(np.float64)  # (B, V, 3) in file order
     pixels, turns = _pixels(bodies), np.zeros((*bodies.shape[:2], 4))
     if rng is not None:
-        drawn = rng.normal(size=turns.shape)
-        turns = drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)
+        orientations = rng.normal(size=turns.shape)
+        turns = orientations / np.linalg.norm(orientations, axis=-1, keepdims=True)
         turns[:, OUTERMOST] = 0
         pixels[rng.random(bodies.shape[:2]) < 0.001, 2:] = np.nan
     rows = np.concatenate(
@@ -210,7 +210,7 @@ def text(
     return (end.join(parts) % tuple(values) + end).encode("ascii")
 
 
-def _gather(values: Words, frames: int, bodies: np.ndarray, size: int, name: str) -> Recording:
+def _gather(values: Words, frames: int, bodies: np.ndarray, size: int, name: str) -> Skeletons:
     """Convert the columns that are used, some bodies at a time."""
     frame, slot, at = bodies.T
     people = int(slot.max()) + 1
@@ -243,7 +243,7 @@ def _gather(values: Words, frames: int, bodies: np.ndarray, size: int, name: str
         )  # (B, V): values that begin a joint
         xyz[t, :, m] = _coordinates(values, rows, t, name)
         tracking[t, :, m] = _states(values, rows + ROW - 1, name)
-    return Recording(xyz, ids, tracking)
+    return Skeletons(xyz, ids, tracking)
 
 
 def _coordinates(values: Words, rows: np.ndarray, frame: np.ndarray, name: str) -> np.ndarray:

@@ -14,7 +14,7 @@ NAME = r"a([0-9]{2})_s([0-9]{2})_e([0-9]{2})_v([0-9]{2})\.json"
 REPAIR = reading.REPAIR
 
 
-class Name(NamedTuple):
+class ClipName(NamedTuple):
     """What a file's name says, as numbered there; `action` is the recording's code, not the
     label."""
 
@@ -24,19 +24,19 @@ class Name(NamedTuple):
     camera: int
 
 
-def parse_name(name: str) -> Name:
+def parse_name(name: str) -> ClipName:
     """The numbers in a file's name, with or without folders before it.
 
     Raises: UserError if it is not named aAA_sSS_eEE_vVV.json.
 
     >>> parse_name("all_sqe/a08_s01_e02_v03.json")
-    Name(action=8, subject=1, episode=2, camera=3)
+    ClipName(action=8, subject=1, episode=2, camera=3)
     """
     match = re.fullmatch(NAME, name.rpartition("/")[2])
     if not match:
         example = "expected a name like a08_s01_e02_v03.json"
         raise UserError(f"{name}: {example}; rename or remove the file")
-    return Name(*map(int, match.groups()))
+    return ClipName(*map(int, match.groups()))
 
 
 def read(data: bytes, name: str, joints: int, labels: Mapping[int, int]) -> tuple[np.ndarray, int]:
