@@ -19,6 +19,11 @@ PASSIVE |= {"abstractmethod", "no_grad", "inference_mode", "cache", "lru_cache",
 PASSIVE |= {"torch", "maxsize", "frozen", "functools", "eq", "abc"}
 
 
+# Bases from other libraries that call no method by its name.
+PLAIN_BASES = {"NamedTuple", "ABC", "Generic", "Protocol", "BaseModel"}
+BY_NAME = "by name"  # stands for any module, where one is imported by name
+
+
 class Definition(NamedTuple):
     """A function, method or class.   key: "pstl.data.store.write_array", or ".name" of a method."""
 
@@ -30,17 +35,17 @@ class Definition(NamedTuple):
 def unused(root: Path) -> list[Definition]:
     """Definitions that neither the package nor workflow/ nor benchmarks/ uses, tests aside.
 
-    Functions and classes of modules are followed through imports; methods, and what plug-ins have,
-    count as used where anything has an attribute of their name. What only unused definitions use is
-    unused as well.
+    Functions and classes of modules are followed through imports. Methods, what plug-ins have, and
+    whatever a module that imports by name may mean, count as used where something has an attribute
+    of their name. What only unused definitions use is unused as well.
     """
     package = modules(root, "pstl")
     definitions = [each for module in package for each in definitions_of(module)]
     elsewhere: set[str] = set()
     for module in modules(root, "workflow", "benchmarks"):
         elsewhere |= uses(module, set())
-    in_rules = words_of_rules(root)
-    definitions = [each for each in definitions if each.node.name not in in_rules]
+    others = words_of_rules_and_templates(root)
+    definitions = [each for each in definitions if each.node.name not in others]
     dead: list[Definition] = []
     while True:
         ignored = {id(each.node) for each in dead}
@@ -51,10 +56,10 @@ def unused(root: Path) -> list[Definition]:
         dead = remaining
 
 
-def words_of_rules(root: Path) -> set[str]:
-    """Every word of the workflow's rules, which are not Python."""
-    paths = [*(root / "workflow").rglob("*.smk"), root / "Snakefile"]
-    texts = [path.read_text() for path in paths if path.exists()]
+def words_of_rules_and_templates(root: Path) -> set[str]:
+    """Every word of the workflow's rules and of pages' templates, which are not Python."""
+    paths = [*(root / "workflow").rglob("*.smk"), *(root / "pstl").rglob("*.html")]
+    texts = [path.read_text() for path in [*paths, root / "Snakefile"] if path.exists()]
     return {word for text in texts for word in WORD.findall(text)}
 
 
@@ -63,20 +68,40 @@ def is_used(definition: Definition, used: set[str]) -> bool:
     if definition.key in used:
         return True
     is_plug_in = module.startswith(tuple(f"pstl.{folder}." for folder in PLUG_INS))
-    return is_plug_in and f".{name}" in used
+    return f"{BY_NAME}.{name}" in used or (is_plug_in and f".{name}" in used)
 
 
 def definitions_of(module: Module) -> Iterator[Definition]:
     """Functions, methods and classes that somebody has to name to use them."""
     outer = dotted(module)
+    overriding = overrides(module)
     for node in ast.walk(module.tree):
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        if node in overriding:
             continue
         is_special = node.name.startswith("__") and node.name.endswith("__")
         if is_special or node.name in CALLED_FROM_OUTSIDE or is_registered(node):
             continue
         top_level = node in module.tree.body
         yield Definition(f"{outer if top_level else ''}.{node.name}", node, module)
+
+
+def overrides(module: Module) -> set[ast.stmt]:
+    """Methods of classes whose bases come from other libraries, which may call them."""
+    foreign = {name for name, source in imports(module.tree, set()) if source[:5] != "pstl."}
+    methods: set[ast.stmt] = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ClassDef):
+            roots = {part.id for base in node.bases for part in names_in(base)}
+            if roots & (foreign - PLAIN_BASES):
+                methods.update(node.body)
+    return methods
+
+
+def names_in(tree: ast.AST) -> list[ast.Name]:
+    """Every name in an expression."""
+    return [part for part in ast.walk(tree) if isinstance(part, ast.Name)]
 
 
 def is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
@@ -100,11 +125,14 @@ def uses(module: Module, ignored: set[int]) -> set[str]:
     outer = dotted(module)
     imported = list(imports(module.tree, ignored))
     keys = {name for _, name in imported}
+    imports_by_name = "importlib.import_module" in keys
     for node in visible(module.tree, ignored):
         if isinstance(node, ast.Name):
             keys |= {f"{outer}.{node.id}", f".{node.id}"}
         elif isinstance(node, ast.Attribute):
             keys.add(f".{node.attr}")
+            if imports_by_name:
+                keys.add(f"{BY_NAME}.{node.attr}")
             if isinstance(node.value, ast.Name):
                 local = node.value.id
                 keys |= {f"{name}.{node.attr}" for alias, name in imported if alias == local}
@@ -119,6 +147,9 @@ def imports(tree: ast.AST, ignored: set[int]) -> Iterator[tuple[str, str]]:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.asname or alias.name.partition(".")[0], alias.name
 
 
 def visible(tree: ast.AST, ignored: set[int]) -> Iterator[ast.AST]:
