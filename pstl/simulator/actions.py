@@ -15,8 +15,7 @@ Channels = dict[str, float]
 
 @dataclass
 class Take:
-    """One person's performance of one action: a clock, a manner, and the joint angles written so
-    far.
+    """One person's performance of one action: a clock, a manner, and the angles so far.
 
     seconds, progress: (T,); progress runs from 0 to 1 while the action lasts, and is below 0 or
     above 1 around it.
@@ -48,8 +47,10 @@ class Take:
         return np.sin(2 * np.pi * (hertz * self.tempo * self.seconds + shift) + self.phase)
 
     def toward(self, posture: Channels, weight: np.ndarray) -> None:
-        """Blend the named channels into a posture; weight (T,) 0 leaves them as they are, 1 reaches
-        it (times the amplitude)."""
+        """Blend the named channels into a posture, times the amplitude.
+
+        weight: (T,), 0 leaves them as they are, 1 reaches the posture.
+        """
         for channel, value in posture.items():
             before = self.angles.get(channel, np.zeros_like(weight))
             self.angles[channel] = before + weight * (value * self.amplitude - before)
@@ -88,21 +89,24 @@ BENT: Channels = {"hip": 70, "knee": 105, "ankle": 35}
 
 def legs(posture: Channels) -> Channels:
     """The same posture for both legs."""
-    return {
-        f"{side} {name}": value for side in ("main", "other") for name, value in posture.items()
-    }
+    both: Channels = {}
+    for side in ("main", "other"):
+        both |= {f"{side} {name}": value for name, value in posture.items()}
+    return both
 
 
 # Speed: the same movement, slowly or fast.
 
 
 def wave(take: Take, hertz: float) -> None:
+    """Raise one hand and swing the forearm, so often a second."""
     up = take.hold(0, 0.2, 0.8, 1)
     take.toward(RAISED, up)
     take.add("main elbow", 28 * up * take.swing(hertz))
 
 
 def march(take: Take, hertz: float) -> None:
+    """Knees up in turn, arms against them, so many steps of a side a second."""
     moving = take.hold(0, 0.1, 0.9, 1)
     for side, turns in (("main", 0.0), ("other", 0.5)):
         step = np.maximum(take.swing(hertz, turns), 0)
@@ -113,6 +117,7 @@ def march(take: Take, hertz: float) -> None:
 
 
 def squat(take: Take, hertz: float) -> None:
+    """Bend the knees with the arms ahead, so often a second."""
     depth = take.hold(0, 0.15, 0.85, 1) * (1 + take.swing(hertz)) / 2
     take.toward({**legs(BENT), "bend": 15}, depth)
     for side in ("main", "other"):
@@ -123,6 +128,7 @@ def squat(take: Take, hertz: float) -> None:
 
 
 def lift_arms(take: Take, shift: float) -> None:
+    """Both arms up and down; `shift`: turns by which the other arm is late."""
     moving = take.hold(0, 0.15, 0.85, 1)
     for side, turns in (("main", 0.0), ("other", shift)):
         take.toward(arm(side, 65, 15, 0, 15), moving)
@@ -133,12 +139,14 @@ def lift_arms(take: Take, shift: float) -> None:
 
 
 def sit(take: Take, up: bool) -> None:
+    """Onto a chair, or `up` from it: the same way backwards."""
     down = 1 - take.rise(0, 1) if up else take.rise(0, 1)
     take.toward(legs(SEATED), down)
     take.toward({"pelvis": 32, "bend": 18}, 4 * down * (1 - down))  # lean forward half-way
 
 
 def touch_two(take: Take, head_first: bool) -> None:
+    """Touch head and knee with one hand, one after the other."""
     early, late = take.hold(0, 0.2, 0.3, 0.5), take.hold(0.5, 0.7, 0.8, 1)
     head, knee = (early, late) if head_first else (late, early)
     take.toward(HEAD, head)
@@ -153,6 +161,7 @@ def touch_two(take: Take, head_first: bool) -> None:
 
 
 def shake_hands(take: Take) -> None:
+    """Reach out and shake; both people do the same."""
     out = take.hold(0, 0.3, 0.7, 1)
     take.toward({**FORWARD, "bend": 8}, out)
     shaking = take.hold(0.25, 0.35, 0.65, 0.75) * take.swing(2.2)
@@ -161,6 +170,7 @@ def shake_hands(take: Take) -> None:
 
 
 def hand_over(take: Take) -> None:
+    """Role 0 carries something and reaches out, role 1 takes it and carries it."""
     giving = take.role == 0
     carrying = 1 - take.rise(0.5, 0.55) if giving else take.rise(0.5, 0.55)
     take.toward(CARRY, carrying)
