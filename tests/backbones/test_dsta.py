@@ -8,7 +8,7 @@ from pstl.backbones.dsta import Config, Encoder
 from pstl.skeletons import load
 
 
-def tiny(name="kinect_v1", people=1):
+def small_encoder(name="kinect_v1", people=1):
     torch.manual_seed(0)
     encoder = Encoder(Config(width=8, heads=2), load(name), people, 50)
     for module in encoder.modules():  # maps and statistics of a trained network
@@ -50,7 +50,7 @@ def test_no_shortcut_changes_a_number():
 
     The plain network's values.
     """
-    encoder = tiny().double().eval()
+    encoder = small_encoder().double().eval()
     x = torch.randn(3, 3, 50, 20, dtype=torch.double)
     y = encoder.trunk.stem(x)
     for block in encoder.trunk.blocks:
@@ -73,7 +73,7 @@ def test_parameter_counts_are_the_papers():
 @pytest.mark.parametrize(("name", "people"), [("kinect_v2", 2), ("kinect_v1", 1)])
 def test_shapes_for_every_body(name, people, frames):
     """T' = 13 for the paper's 50 frames and the field's 52."""
-    features = tiny(name, people)(torch.randn(2, 3, frames, load(name).joints, people))
+    features = small_encoder(name, people)(torch.randn(2, 3, frames, load(name).joints, people))
     assert features.clip.shape == (2, 32)
     assert features.frames.shape == (2, 13, 32)
 
@@ -83,7 +83,7 @@ def test_absent_bodies_are_encoded_once_and_count_like_present_ones():
 
     Most clips have one person, so half of the work is saved in evaluation.
     """
-    encoder, x = tiny("kinect_v2", 2).eval(), torch.randn(4, 3, 50, 25, 2)
+    encoder, x = small_encoder("kinect_v2", 2).eval(), torch.randn(4, 3, 50, 25, 2)
     x[::2, ..., 1] = 0
     rows = []
     encoder.trunk.register_forward_hook(lambda module, inputs, output: rows.append(len(output)))
@@ -98,7 +98,7 @@ def test_absent_bodies_are_encoded_once_and_count_like_present_ones():
 
 def test_dropped_joints_are_zero():
     """Learnt maps are tied to the number of joints, so a lost joint is one without coordinates."""
-    encoder, x = tiny().eval(), torch.randn(2, 3, 50, 20, 1)
+    encoder, x = small_encoder().eval(), torch.randn(2, 3, 50, 20, 1)
     zeroed = x.clone()
     zeroed[:, :, :, [3, 7]] = 0
     torch.testing.assert_close(encoder(x, torch.tensor([3, 7])).clip, encoder(zeroed).clip)
@@ -106,7 +106,7 @@ def test_dropped_joints_are_zero():
 
 def test_bf16_stays_close():
     """Mixed precision is a setting of training; maps' tanh and pooling stay in float32."""
-    encoder, x = tiny().eval(), torch.randn(4, 3, 50, 20, 1)
+    encoder, x = small_encoder().eval(), torch.randn(4, 3, 50, 20, 1)
     exact = encoder(x).clip
     with torch.autocast("cpu", torch.bfloat16):
         rounded = encoder(x).clip

@@ -15,7 +15,7 @@ from pstl.skeletons import load
 TINY = {"width": 8, "heads": 2, "head_width": 4, "layers": 2, "dropout": 0.0}
 
 
-def tiny(name="kinect_v2", people=2, **cfg):
+def small_encoder(name="kinect_v2", people=2, **cfg):
     """A small encoder in float64 whose every part matters: norms with a scale, an offset."""
     torch.manual_seed(0)
     encoder = Encoder(Config(**TINY | cfg), load(name), people, 60).double()
@@ -130,7 +130,7 @@ def test_packed_features_are_those_of_every_body_alone(name, people):
     """Packing, one frame of zeros for all edges, absent people encoded once, token-only layers,
     fused attention: no number changes.
     """
-    encoder, (x, length) = tiny(name, people), clips(name, people)
+    encoder, (x, length) = small_encoder(name, people), clips(name, people)
     with torch.no_grad():
         features = encoder(x, length=length)
         for i, t in enumerate(length.tolist()):
@@ -148,7 +148,7 @@ def test_levels_compute_real_frames_clips_and_people_only(monkeypatch):
     """Padding must cost nothing: recorded frames and one of zeros, real clips and one of zeros,
     bodies and one per number of clips.
     """
-    encoder, (x, length) = tiny(), clips()
+    encoder, (x, length) = small_encoder(), clips()
     rows = {}
     for level in ("frame_level", "clip_level", "video_level"):
         module = getattr(encoder, level)
@@ -172,7 +172,7 @@ def test_parts_are_the_whole(monkeypatch):
 
     Parts of a few rows against one part, and against the pass that keeps gradients.
     """
-    encoder, (x, length) = tiny(), clips()
+    encoder, (x, length) = small_encoder(), clips()
     whole = encoder(x, length=length).clip.detach()
     with torch.no_grad():
         monkeypatch.setattr(hitrs, "TOKENS_AT_ONCE", 400)
@@ -181,7 +181,7 @@ def test_parts_are_the_whole(monkeypatch):
 
 def test_what_lies_beyond_a_clip_is_never_read():
     """Padding of the array, or of a longer neighbour in the batch, must not reach a feature."""
-    encoder, (x, length) = tiny(), clips()
+    encoder, (x, length) = small_encoder(), clips()
     poisoned = x.clone()
     for clip, t in zip(poisoned, length, strict=True):
         clip[:, t:, :, 0] = float("nan")
@@ -200,13 +200,13 @@ def test_missing_slots_are_absent_people():
     """A recording with one slot, in a data set of two people, is averaged with an absent body as in
     the released code (Hi-TRS spec 5).
     """
-    encoder, (x, length) = tiny(), clips()
+    encoder, (x, length) = small_encoder(), clips()
     with torch.no_grad():
         torch.testing.assert_close(
             encoder(x[[0], ..., :1]).clip, encoder(x[[0]]).clip, atol=1e-12, rtol=1e-10
         )
         assert not torch.allclose(
-            encoder(x[[0], ..., :1]).clip, tiny(people=1)(x[[0], ..., :1]).clip
+            encoder(x[[0], ..., :1]).clip, small_encoder(people=1)(x[[0], ..., :1]).clip
         )
         swapped = encoder(x.flip(4), length=length).clip
         torch.testing.assert_close(swapped, encoder(x, length=length).clip, atol=1e-12, rtol=1e-10)
@@ -214,7 +214,7 @@ def test_missing_slots_are_absent_people():
 
 def test_frames_do_not_see_each_other_below_the_clip_level():
     """F-TRS works within a frame: any other order of frames gives the same joints in that order."""
-    encoder = tiny()
+    encoder = small_encoder()
     x = torch.randn(6, 25, 3, dtype=torch.float64)
     torch.testing.assert_close(encoder.frame_level(x.flip(0)), encoder.frame_level(x).flip(0))
 
@@ -268,9 +268,9 @@ def test_impossible_clips_are_refused():
     One line that says what to do.
     """
     with pytest.raises(ShapeError, match="cut the recording"):
-        tiny(clips=3)(torch.zeros(1, 3, 22, 25, 1, dtype=torch.float64))
+        small_encoder(clips=3)(torch.zeros(1, 3, 22, 25, 1, dtype=torch.float64))
     with pytest.raises(ShapeError, match="expected"):
-        tiny()(torch.zeros(1, 3, 22, 20, 1, dtype=torch.float64))
+        small_encoder()(torch.zeros(1, 3, 22, 20, 1, dtype=torch.float64))
 
 
 def test_bf16_keeps_the_difference_between_clips():
@@ -278,7 +278,7 @@ def test_bf16_keeps_the_difference_between_clips():
 
     Clips differ by less than bf16 resolves.
     """
-    encoder, (x, length) = tiny().float(), clips()
+    encoder, (x, length) = small_encoder().float(), clips()
     with torch.no_grad():
         plain = encoder(x.float(), length=length).clip
         for level in (encoder.frame_level, encoder.clip_level, encoder.video_level):
@@ -292,6 +292,6 @@ def test_bf16_keeps_the_difference_between_clips():
 def test_an_empty_clip_is_encoded():
     """A recording without any body is two absent ones; every batch may hold one."""
     with torch.no_grad():
-        features = tiny()(torch.zeros(2, 3, 9, 25, 2, dtype=torch.float64))
+        features = small_encoder()(torch.zeros(2, 3, 9, 25, 2, dtype=torch.float64))
     assert np.isfinite(features.clip.numpy()).all()
     torch.testing.assert_close(features.clip[0], features.clip[1])

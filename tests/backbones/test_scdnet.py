@@ -14,7 +14,7 @@ from pstl.skeletons.graph import directed_partition
 TINY = {"width": 16, "heads": 2, "feedforward": 24, "stem_width": 8, "dropout": 0.0}
 
 
-def tiny(name="kinect_v2", people=2, frames=64, **cfg):
+def small_encoder(name="kinect_v2", people=2, frames=64, **cfg):
     """A small encoder whose every part matters: norms with a scale, relations switched on."""
     torch.manual_seed(0)
     encoder = Encoder(Config(**TINY | cfg), load(name), people, frames)
@@ -145,7 +145,10 @@ def test_no_shortcut_changes_a_number(training, name, people):
 
     Outputs and gradients of the plain network.
     """
-    encoder, x = tiny(name, people).double().train(training), bodies(6, name, people).double()
+    encoder, x = (
+        small_encoder(name, people).double().train(training),
+        bodies(6, name, people).double(),
+    )
     ours, theirs = encoder(x).clip, slow(x, encoder)
     torch.testing.assert_close(ours, theirs)
     target = torch.randn_like(ours)
@@ -158,7 +161,7 @@ def test_no_shortcut_changes_a_number(training, name, people):
 
 def test_absent_bodies_enter_the_running_statistics_as_often_as_they_occur():
     """Evaluation reads these statistics; bodies left out of them would move every feature."""
-    encoder, other, x = tiny().double(), tiny().double(), bodies().double()
+    encoder, other, x = small_encoder().double(), small_encoder().double(), bodies().double()
     encoder(x)
     other(x, present=torch.ones(6, 2, dtype=torch.bool))  # every body encoded by itself
     merged, plain = dict(encoder.named_buffers()), dict(other.named_buffers())
@@ -169,7 +172,7 @@ def test_absent_bodies_enter_the_running_statistics_as_often_as_they_occur():
 @pytest.mark.parametrize("training", [True, False])
 def test_absent_bodies_are_encoded_once(training):
     """Most clips have one person: nearly half of the stems' work (SCD-Net spec 10)."""
-    encoder, rows = tiny().train(training), []
+    encoder, rows = small_encoder().train(training), []
     encoder.temporal_stem.blocks[0].register_forward_hook(
         lambda module, inputs, output: rows.append(len(output))
     )
@@ -195,7 +198,7 @@ def test_parameter_counts_are_the_papers():
 )
 def test_shapes_for_every_body(name, people):
     """Probes read (N, 2 W) per clip and (N, T, W) per frame whatever the sensor."""
-    features = tiny(name, people)(bodies(3, name, people))
+    features = small_encoder(name, people)(bodies(3, name, people))
     assert features.clip.shape == (3, 32)
     assert features.frames.shape == (3, 64, 16)
     assert torch.equal(features.clip[:, :16], features.frames.amax(1))  # v_t
@@ -205,7 +208,7 @@ def test_a_clip_with_fewer_people_has_absent_ones():
     """Transfer to a one-person data set must see the features of the same clip with an empty second
     slot.
     """
-    encoder, x = tiny().eval(), bodies(4)
+    encoder, x = small_encoder().eval(), bodies(4)
     x[..., 1] = 0
     torch.testing.assert_close(encoder(x[..., :1]).clip, encoder(x).clip)
     for wrong in (x[:, :, :50], x[:, :, :, :20], F.pad(x, (0, 1))):
@@ -239,7 +242,7 @@ def test_order_of_tokens_is_of_no_account():
     """No positional encoding: what knows about order is the content of the tokens (SCD-Net spec
     4.2, 11).
     """
-    layer, x = tiny().eval().temporal_layer, torch.randn(2, 64, 16)
+    layer, x = small_encoder().eval().temporal_layer, torch.randn(2, 64, 16)
     torch.testing.assert_close(layer(x[:, torch.randperm(64)]).amax(1), layer(x).amax(1))
 
 
@@ -281,14 +284,14 @@ def test_fused_weights_start_like_separate_ones():
     )
     assert float(block.time.enter_norm.weight.detach().std()) == pytest.approx(0.02, rel=0.3)
     assert (block.graph.shortcut_norm.weight == 1).all()
-    matrices = tiny(width=64, heads=8).spatial_tokens[3].weight
+    matrices = small_encoder(width=64, heads=8).spatial_tokens[3].weight
     # Xavier-uniform.
     assert float(matrices.detach().abs().max()) == pytest.approx((6 / 128) ** 0.5, rel=0.05)
 
 
 def test_bf16_stays_close():
     """Mixed precision is a setting of training; statistics and sums stay in float32."""
-    encoder, x = tiny().eval(), bodies()
+    encoder, x = small_encoder().eval(), bodies()
     exact = encoder(x).clip
     with torch.autocast("cpu", torch.bfloat16):
         rounded = encoder(x).clip

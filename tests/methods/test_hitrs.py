@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 TINY = EncoderConfig(width=8, heads=2, head_width=4, layers=2, dropout=0.0)
 
 
-def tiny(name="kinect_v2", stream="joint", encoder=TINY, **cfg):
+def small_method(name="kinect_v2", stream="joint", encoder=TINY, **cfg):
     torch.manual_seed(0)
     skeleton = load(name)
     return hitrs.Method(
@@ -93,7 +93,7 @@ def test_clip_tokens_and_pose_head_of_the_released_model(shared):
     )
     fields, weights = imported("hitrs", content)
     settings = {key: value for key, value in fields["encoder"].items() if key != "name"}
-    method = tiny(encoder=EncoderConfig(**settings)).eval()
+    method = small_method(encoder=EncoderConfig(**settings)).eval()
     method.encoder.load_state_dict(weights)
     method.pose_head.load_state_dict(
         {name: content[f"s_pose_reg.{name}"] for name in ("weight", "bias")}
@@ -125,7 +125,7 @@ def test_a_file_that_is_no_hitrs_checkpoint_is_refused(shared, tmp_path):
 def test_parameter_counts_are_the_papers():
     """7,051,143 in all, heads included (Hi-TRS spec 2)."""
     with torch.device("meta"):
-        method = tiny(encoder=EncoderConfig())
+        method = small_method(encoder=EncoderConfig())
     heads = {
         name: sum(p.numel() for p in getattr(method, f"{name}_head").parameters())
         for name in ("pose", "clip", "order", "last")
@@ -215,7 +215,7 @@ def test_transforms_in_time_are_the_papers():
 
 def test_three_windows_are_left_of_the_shortest_recording():
     """The clip order needs two clips and a third to be found: 19 frames (Hi-TRS spec 1.4)."""
-    method = tiny()
+    method = small_method()
     assert method.wants.shortest == 19
     t = method.wants.shortest
     assert math.ceil((t - round(0.2 * t)) / 7) >= 3
@@ -243,7 +243,7 @@ def test_streams_are_made_after_the_augmentation(stream):
 
     Zero in the first frame of a crop, and the end does not jump to the padding (Hi-TRS spec 1.2).
     """
-    n, method = 64, tiny(stream=stream, scale=0.0, shear=0.0, noise=0.0)
+    n, method = 64, small_method(stream=stream, scale=0.0, shear=0.0, noise=0.0)
     data = Batch(views(n)[2].expand(n, -1, -1, -1, -1).clone(), torch.full((n,), 20))
     view, length = method.augmented(method.cfg, data.x, data.length, torch_generator(0, "test"))
     x = method.as_stream(view, load("kinect_v2"), stream)
@@ -263,7 +263,7 @@ def test_nothing_beyond_a_recording_is_read():
     for clip, t in zip(poisoned, data.length, strict=True):
         clip[:, t:] = float("nan")
     losses = [
-        tiny(stream="motion")(data._replace(x=x), torch_generator(3, "test"))["loss"]
+        small_method(stream="motion")(data._replace(x=x), torch_generator(3, "test"))["loss"]
         for x in (data.x, poisoned)
     ]
     assert torch.equal(*losses)
@@ -385,7 +385,7 @@ def test_one_pass_gives_what_separate_passes_give(name, stream, monkeypatch):
 
     Tokens and gradients are those of each body alone.
     """
-    method, data = tiny(name, stream).double(), batch(4, name)
+    method, data = small_method(name, stream).double(), batch(4, name)
     data.x[3] = data.x[3, :, :1]  # stands still: in the motion stream as well as in this one
     x = frames_of(data._replace(x=method.as_stream(data.x.double(), load(name), stream)))
     calls, plain = [], method.encoder.clip_level.forward
@@ -415,7 +415,7 @@ def test_the_losses_are_the_papers():
     """Smooth L1 of coordinates times ten, two binary choices (unchanged is class 1), InfoNCE at
     0.07 within the batch, weights 1.
     """
-    method = tiny()
+    method = small_method()
     torch.manual_seed(1)
     pair, order, last = (
         torch.randn(10, 16),
@@ -453,7 +453,7 @@ def test_keys_have_no_gradient():
     Were it to learn, the easiest answer would be one token for all (Hi-TRS spec 3.4).
     """
     data = batch()
-    parts = tiny().parts(frames_of(data), data.length, torch_generator(0, "test"))
+    parts = small_method().parts(frames_of(data), data.length, torch_generator(0, "test"))
     assert parts.order.requires_grad
     assert not parts.last.requires_grad
 
@@ -466,7 +466,7 @@ def test_a_few_steps_lower_the_loss(name, stream):
 
     Joints are restored and last clips found better than by chance, on every sensor and stream.
     """
-    method = tiny(name, stream).train()
+    method = small_method(name, stream).train()
     optim = optimiser.build(method, TrainSettings(epochs=1, optimiser="adamw", lr=4e-3))
     data, curve = batch(8, name, 40), []
     for i in range(60):
@@ -485,7 +485,7 @@ def test_a_few_steps_lower_the_loss(name, stream):
 
 def test_weight_decay_spares_what_the_paper_spares():
     """Biases, norms, positions and tokens (Hi-TRS spec 4), by the words in params.yaml."""
-    method = tiny()
+    method = small_method()
     words = ("bias", "norm", "positions", "token")
     spared = {name for name, _ in method.named_parameters() if any(word in name for word in words)}
     decayed = {name for name, _ in method.named_parameters()} - spared
@@ -518,7 +518,7 @@ def test_other_encoders_are_refused():
 
 def one_step():
     """One step in float64; the losses and gradients."""
-    method, data = tiny().double(), batch(7)
+    method, data = small_method().double(), batch(7)
     data.x[6] = data.x[6, :, :1]
     mine = distributed.share(torch.arange(7))
     losses = method(

@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 LEVELS = ("body", "part", "joint")
 
 
-def tiny(name="kinect_v1", people=1, width=8, classes=4, **cfg):
+def small_method(name="kinect_v1", people=1, width=8, classes=4, **cfg):
     torch.manual_seed(0)
     skeleton = load(name)
     encoder = Encoder(EncoderConfig(width=width), skeleton, people, 50)
@@ -81,7 +81,7 @@ def released(shared):
         "kinect_v2",
         50,
     )
-    method = tiny("kinect_v2", 2, width=16, classes=60).eval()
+    method = small_method("kinect_v2", 2, width=16, classes=60).eval()
     # strict: all of it.
     method.load_state_dict(
         {f"encoder.{k}": v for k, v in weights.items()} | released_heads(content["model"])
@@ -234,7 +234,7 @@ def test_the_loss_is_the_papers_sum():
     """Cross-entropy of labelled clips and lambda times three contrastive terms of the others (PSP
     spec 6).
     """
-    method = tiny(contrast_weight=0.3)
+    method = small_method(contrast_weight=0.3)
     torch.nn.init.zeros_(method.classifier.weight)
     losses = method(batch(), torch_generator(0, "views"))
     total = losses["classes"] + 0.3 * (losses["body"] + losses["part"] + losses["joint"])
@@ -246,10 +246,12 @@ def test_classes_of_unlabelled_clips_are_never_read():
     """The loop gives -1; had it not, they must not matter either."""
     data = batch()
     told = data._replace(y=torch.cat([data.y[:4], torch.arange(6) % 4]))
-    a, b = (tiny()(d, torch_generator(0, "views")) for d in (data, told))
+    a, b = (small_method()(d, torch_generator(0, "views")) for d in (data, told))
     assert all(torch.equal(a[k], b[k]) for k in a)
     other = data._replace(y=torch.cat([(data.y[:4] + 1) % 4, data.y[4:]]))
-    assert not torch.equal(tiny()(other, torch_generator(0, "views"))["classes"], a["classes"])
+    assert not torch.equal(
+        small_method()(other, torch_generator(0, "views"))["classes"], a["classes"]
+    )
 
 
 def test_who_learns_from_what():
@@ -257,7 +259,7 @@ def test_who_learns_from_what():
     encoder from both (PSP spec 6).
     """
     for weight in (0.0, 0.2):
-        method = tiny(contrast_weight=weight)
+        method = small_method(contrast_weight=weight)
         method(batch(), torch_generator(0, "views"))["loss"].backward()
         moved = {
             name: any(p.grad is not None and p.grad.abs().sum() > 0 for p in module.parameters())
@@ -277,7 +279,7 @@ def test_without_contrast_unlabelled_clips_are_not_looked_at():
     """
     data = batch()
     other = data._replace(x=torch.cat([data.x[:4], data.x[4:] * 3 + 1]))
-    methods = [tiny(contrast_weight=0) for _ in range(2)]
+    methods = [small_method(contrast_weight=0) for _ in range(2)]
     a, b = (m(d, torch_generator(0, "views")) for m, d in zip(methods, (data, other), strict=True))
     assert torch.equal(a["loss"], b["loss"])
     assert a.keys() == {"loss", "classes"}
@@ -295,7 +297,7 @@ def test_streams_are_drawn_independently():
     x = torch.cat(
         [time.expand(3, 1, 70, 20, 1), (time**2 / 2).expand(3, 2, 70, 20, 1)], 1
     ).contiguous()
-    joint, moved = tiny().view(x, torch.full((3,), 70), torch_generator(0, "v"))
+    joint, moved = small_method().view(x, torch.full((3,), 70), torch_generator(0, "v"))
     # Of t^2 / 2: t + 1/2, so the frame itself.
     frames, speeds = (
         joint[:, 0, :, 0, 0],
@@ -312,7 +314,7 @@ def test_each_stream_is_turned_about_the_vertical_by_itself():
     """
     data = batch()
     plain, turned = (
-        tiny(frames=70, turn_deg=deg).view(data.x, data.length, torch_generator(0, "test"))
+        small_method(frames=70, turn_deg=deg).view(data.x, data.length, torch_generator(0, "test"))
         for deg in (0, 40)
     )
     angles = []
@@ -350,7 +352,7 @@ def test_evaluation_takes_motion_before_frames():
 
 def test_people_have_no_order():
     """Which body stands first in the file says nothing about the action."""
-    method, data = tiny("kinect_v2", 2).eval(), batch(name="kinect_v2", people=2)
+    method, data = small_method("kinect_v2", 2).eval(), batch(name="kinect_v2", people=2)
     with torch.no_grad():
         a, b = (
             method(data._replace(x=x), torch_generator(0, "views"))
@@ -372,4 +374,4 @@ def test_what_does_not_fit_is_said():
     with pytest.raises(UserError, match="5 heads"):
         psp.Method(psp.Config(heads=5), encoder, problem)
     with pytest.raises(UserError, match="labelled_batch"):
-        tiny()(batch()._replace(labelled=0), torch_generator(0, "views"))
+        small_method()(batch()._replace(labelled=0), torch_generator(0, "views"))

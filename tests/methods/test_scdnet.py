@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 TINY = EncoderConfig(width=16, heads=2, feedforward=16, stem_width=8, dropout=0.0)
 
 
-def tiny(name="kinect_v2", people=2, stream="joint", encoder=TINY, **cfg):
+def small_method(name="kinect_v2", people=2, stream="joint", encoder=TINY, **cfg):
     torch.manual_seed(0)
     skeleton = load(name)
     module = scdnet.Config(**{"queue": 32, "projection": 8} | cfg)
@@ -72,7 +72,7 @@ def released(shared):
     state = content["state_dict"]
     fields, weights = imported("scdnet", content)
     settings = {key: value for key, value in fields["encoder"].items() if key != "name"}
-    method = tiny(encoder=EncoderConfig(**settings), queue=64, projection=128).eval()
+    method = small_method(encoder=EncoderConfig(**settings), queue=64, projection=128).eval()
     method.encoder.load_state_dict(weights)
     as_query = {
         "state_dict": {
@@ -190,7 +190,7 @@ def test_a_view_is_masked_as_often_as_the_paper_says():
     """
     n = 2500
     x = torch.ones(n, 3, 64, 25, 2)
-    view = tiny(shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0).view(
+    view = small_method(shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0).view(
         Batch(x, torch.full((n,), 64)), torch_generator(0, "test")
     )
     zero = view == 0
@@ -213,7 +213,9 @@ def test_a_view_is_masked_as_often_as_the_paper_says():
 def test_masks_scale_with_the_skeleton():
     """The same share of a 20-joint body is hidden: 6 joints."""
     n = 64
-    method = tiny("kinect_v1", 1, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0)
+    method = small_method(
+        "kinect_v1", 1, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0
+    )
     view = method.view(
         Batch(torch.ones(n, 3, 64, 20, 1), torch.full((n,), 64)), torch_generator(0, "test")
     )
@@ -227,7 +229,9 @@ def test_unaugmented_views_are_crops_then_streams_then_masks():
     """
     data = batch(frames=64)._replace(length=torch.full((6,), 64))  # 64 frames are never cropped
     for stream in STREAMS:
-        method = tiny(stream=stream, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0)
+        method = small_method(
+            stream=stream, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0
+        )
         view, whole = (
             method.view(data, torch_generator(3, "test")),
             convert(data.x, load("kinect_v2"), stream),
@@ -245,7 +249,7 @@ def test_absent_people_stay_absent_and_views_differ():
 
     And two views of a clip are two draws.
     """
-    method, data, rng = tiny(), batch(), torch_generator(0, "test")
+    method, data, rng = small_method(), batch(), torch_generator(0, "test")
     one, two = method.view(data, rng), method.view(data, rng)
     assert not one[::2, ..., 1].any()
     assert (one - two).flatten(1).any(1).all()
@@ -257,9 +261,12 @@ def test_views_need_no_more_frames_than_the_recording():
     poisoned = data.x.clone()
     for clip, length in zip(poisoned, data.length, strict=True):
         clip[:, length:] = float("nan")
-    ours = [tiny().view(data._replace(x=x), torch_generator(0, "test")) for x in (data.x, poisoned)]
+    ours = [
+        small_method().view(data._replace(x=x), torch_generator(0, "test"))
+        for x in (data.x, poisoned)
+    ]
     assert torch.equal(*ours)
-    assert tiny().clean(scdnet.Config(), poisoned, data.length).isfinite().all()
+    assert small_method().clean(scdnet.Config(), poisoned, data.length).isfinite().all()
 
 
 # --- momentum, queues, loss -----------------------------------------------------------------------
@@ -270,7 +277,7 @@ def test_the_key_network_follows_and_never_learns():
 
     It has no gradient and is not in the optimiser (SCD-Net spec 5, 11).
     """
-    method = tiny()
+    method = small_method()
     with torch.no_grad():
         for p in method.key_encoder.parameters():
             p.add_(torch.rand_like(p))
@@ -309,7 +316,7 @@ def test_the_key_network_has_its_own_statistics():
     """MoCo's practice in this family: batch-norm buffers are not copied, both networks see their
     own views (SCD-Net spec 5).
     """
-    method = tiny()
+    method = small_method()
     step(method, batch(), torch_generator(0, "test"))
     query, key = (
         net.temporal_stem.input_norm.running_mean for net in (method.encoder, method.key_encoder)
@@ -347,7 +354,7 @@ def test_no_key_is_its_own_negative():
 
     The step's keys stand in the queues only after it (SCD-Net spec 5).
     """
-    method, data = tiny(), batch()
+    method, data = small_method(), batch()
     before = [queue.keys.clone() for queue in method.queues]
     losses = method(data, torch_generator(0, "test"))
     for queue, old in zip(method.queues, before, strict=True):
@@ -367,7 +374,7 @@ def test_accumulated_batches_are_one_step():
 
     One momentum update, and every batch's keys reach the queues in order.
     """
-    method = tiny()
+    method = small_method()
     old = [p.clone() for p in method.key_projectors.parameters()]
     with torch.no_grad():
         for p in method.projectors.parameters():
@@ -387,7 +394,7 @@ def test_the_loss_is_the_four_cross_level_terms():
 
     That is the method (SCD-Net spec 5).
     """
-    method = tiny()
+    method = small_method()
     query, key = ([F.normalize(torch.randn(6, 8), dim=1) for _ in range(3)] for _ in range(2))
     q_t, q_s, q_g = query
     losses, (queue_t, queue_s, queue_g) = (
@@ -426,7 +433,7 @@ def test_parameter_counts_are_the_papers():
 def test_a_few_steps_lower_the_loss(name, people, stream):
     """Ten steps on a batch teach the network to recognise its clips, on every sensor and stream."""
     # More than ten steps fill: past keys of the same clips are no negatives.
-    method = tiny(name, people, stream, queue=512).train()
+    method = small_method(name, people, stream, queue=512).train()
     optim = optimiser.build(method, TrainSettings(epochs=1, optimiser="adam", lr=3e-3))
     data = batch(8, name, people)
     losses = [
@@ -443,14 +450,14 @@ def test_other_encoders_and_uneven_cubes_are_refused():
     with pytest.raises(UserError, match="set encoder"):
         scdnet.Method(scdnet.Config(), OtherEncoder(OtherConfig(width=2), skeleton, 2, 64), problem)
     with pytest.raises(UserError, match="multiple of cubes"):
-        tiny(cubes=15)
+        small_method(cubes=15)
 
 
 def test_a_checkpoint_holds_key_network_and_queues():
     """Resume would otherwise go on with random negatives and a fresh key network."""
-    method = tiny()
+    method = small_method()
     step(method, batch(), torch_generator(0, "test"))
-    other = tiny()
+    other = small_method()
     other.load_state_dict(method.state_dict())
     ours, theirs = (step(m, batch(), torch_generator(1, "test"))["loss"] for m in (method, other))
     assert torch.equal(ours, theirs)
@@ -461,7 +468,7 @@ def test_a_checkpoint_holds_key_network_and_queues():
 
 def two_steps():
     """Two steps in float64; the loss, gradients, statistics and queues."""
-    method = tiny(queue=16).double()
+    method = small_method(queue=16).double()
     distributed.synchronise_norms(method.sharded())
     data = batch(7)
     mine = distributed.share(torch.arange(7))

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from train.conftest import make_array, make_params
+from train.conftest import trained_run
 
 from pstl.config import Cell, Run
 from pstl.data.loader import Clips
@@ -16,24 +16,20 @@ from pstl.evaluation.run import evaluate
 from pstl.graph import Inputs
 from pstl.hub.embed_arrays import embed
 from pstl.train import encoder_file
-from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")
 RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="pstl", stream="joint", seed=0)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """params, array folder and encoder of one tiny trained run."""
-    folder = tmp_path_factory.mktemp("world")
-    params, array = make_params(folder), make_array(folder / "array")
-    pretrain(params, RUN, array, folder / "encoder.pt", CPU)
-    return params, array, folder / "encoder.pt"
+def trained(tmp_path_factory):
+    """Settings, array folder and encoder of one small run."""
+    return trained_run(tmp_path_factory.mktemp("trained"), RUN)
 
 
-def test_features_are_those_of_embed(world, tmp_path):
+def test_features_are_those_of_embed(trained, tmp_path):
     """Two doors to the same numbers."""
-    _, array, encoder = world
+    _, array, encoder = trained
     features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
     found = open_features(tmp_path / "f.npz")
     np.save(tmp_path / "x.npy", open_array(array).x)
@@ -44,11 +40,11 @@ def test_features_are_those_of_embed(world, tmp_path):
     assert found.meta["run"] == str(RUN)
 
 
-def test_recalibration_uses_clean_training_clips_only(world):
+def test_recalibration_uses_clean_training_clips_only(trained):
     """Statistics of the input norm must be those of the training clips, computed here by hand, and
     not see the test clips.
     """
-    _, array, path = world
+    _, array, path = trained
     data = open_array(array)
     card, encoder = encoder_file.load(path)
     features.recalibrate(card, encoder, Clips(data, data.splits["xview"][0], CPU))
@@ -63,18 +59,18 @@ def test_recalibration_uses_clean_training_clips_only(world):
     assert encoder.input_norm.momentum == 0.1
 
 
-def test_recalibrated_and_released_differ(world, tmp_path):
+def test_recalibrated_and_released_differ(trained, tmp_path):
     """The setting must reach the features."""
-    _, array, encoder = world
+    _, array, encoder = trained
     for norm in ("released", "recalibrated"):
         features.extract(encoder, array, "xview", norm, tmp_path / f"{norm}.npz", CPU)
     a, b = (open_features(tmp_path / f"{norm}.npz") for norm in ("released", "recalibrated"))
     assert not np.allclose(a.test, b.test)
 
 
-def test_evaluate_writes_rows_that_know_their_origin(world, tmp_path):
+def test_evaluate_writes_rows_that_know_their_origin(trained, tmp_path):
     """Settings, data checksum, commit and run id stand beside every number."""
-    params, array, encoder = world
+    params, array, encoder = trained
     features.extract(encoder, array, "xview", "recalibrated", tmp_path / "f.npz", CPU)
     cell, inputs = Cell(RUN, "recalibrated", "knn"), Inputs(features=tmp_path / "f.npz")
     out, scores = tmp_path / "knn.json", tmp_path / "knn.scores.npz"
@@ -95,9 +91,9 @@ def test_evaluate_writes_rows_that_know_their_origin(world, tmp_path):
     assert (row["precision"], row["labelled"]) == ("fp32", "")  # every clip had its label
 
 
-def test_features_of_another_run_are_refused(world, tmp_path):
+def test_features_of_another_run_are_refused(trained, tmp_path):
     """Rows must not be filed under the wrong run."""
-    params, array, encoder = world
+    params, array, encoder = trained
     features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
     inputs = Inputs(features=tmp_path / "f.npz")
     with pytest.raises(UserError, match="expected tiny/nwucla/xview/pstl/joint/s0"):
@@ -129,9 +125,9 @@ def test_fusion_is_the_weighted_sum_of_scores(tmp_path):
         fuse(cell, files, tmp_path / "f.json", None)
 
 
-def test_encoder_refuses_weights_of_another_shape(world, tmp_path):
+def test_encoder_refuses_weights_of_another_shape(trained, tmp_path):
     """A checkpoint of another width must not be loaded halfway."""
-    content = torch.load(world[2], weights_only=True)
+    content = torch.load(trained[2], weights_only=True)
     content["card"]["encoder"]["width"] = 4
     torch.save(content, tmp_path / "other.pt")
     with pytest.raises(UserError, match=r"weight '.*': found \(.*\), expected \(.*\)"):
@@ -155,23 +151,23 @@ def test_weights_are_never_unpickled_as_code(tmp_path):
         (lambda x: x.astype(str), "real numbers"),
     ],
 )
-def test_embed_refuses_bad_input_in_one_line(world, tmp_path, change, message):
+def test_embed_refuses_bad_input_in_one_line(trained, tmp_path, change, message):
     """What cannot be encoded is said, and nothing is written."""
-    np.save(tmp_path / "x.npy", change(np.array(open_array(world[1]).x)))
+    np.save(tmp_path / "x.npy", change(np.array(open_array(trained[1]).x)))
     with pytest.raises((UserError, ShapeError), match=message):
-        embed(world[2], tmp_path / "x.npy", tmp_path / "f.npy", None, [], CPU)
+        embed(trained[2], tmp_path / "x.npy", tmp_path / "f.npy", None, [], CPU)
     assert not (tmp_path / "f.npy").exists()
 
 
 @pytest.mark.parametrize("dropped", [[20], [-1], list(range(20))])
-def test_embed_refuses_joints_that_are_not_there(world, tmp_path, dropped):
+def test_embed_refuses_joints_that_are_not_there(trained, tmp_path, dropped):
     """The last joint is 19, and somebody must be left."""
-    np.save(tmp_path / "x.npy", open_array(world[1]).x)
+    np.save(tmp_path / "x.npy", open_array(trained[1]).x)
     with pytest.raises(UserError, match="from 0 to 19"):
-        embed(world[2], tmp_path / "x.npy", tmp_path / "f.npy", None, dropped, CPU)
+        embed(trained[2], tmp_path / "x.npy", tmp_path / "f.npy", None, dropped, CPU)
 
 
-def test_a_fusion_of_what_makes_no_sense_makes_no_sense(world, tmp_path):
+def test_a_fusion_of_what_makes_no_sense_makes_no_sense(trained, tmp_path):
     """One stream without a number must not stop the whole suite, nor leave a fusion of the others
     under the name of all.
     """
@@ -189,7 +185,7 @@ def test_a_fusion_of_what_makes_no_sense_makes_no_sense(world, tmp_path):
     )
 
 
-def test_equal_weights_stand_beside_the_published_ones(world, tmp_path):
+def test_equal_weights_stand_beside_the_published_ones(trained, tmp_path):
     """The published weights were chosen on test clips; by hand, here they are right on the second
     clip only and equal ones on both.
     """

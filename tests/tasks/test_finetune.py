@@ -3,8 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
-import yaml
-from train.conftest import make_array, make_params
+from train.conftest import trained_run
 
 from pstl import config
 from pstl.config import Cell, Run
@@ -15,7 +14,6 @@ from pstl.evaluation.run import evaluate
 from pstl.graph import Inputs
 from pstl.tasks import _finetune, finetune
 from pstl.train import encoder_file, loop
-from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")
 RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="pstl", stream="joint", seed=0)
@@ -36,19 +34,13 @@ TASKS = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """params, array folder and encoder of one tiny trained run, with tasks that train it further."""
-    folder = tmp_path_factory.mktemp("world")
-    make_params(folder)
-    content = yaml.safe_load((folder / "params.yaml").read_text()) | {"tasks": TASKS}
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    params, array = config.load(folder / "params.yaml"), make_array(folder / "array")
-    pretrain(params, RUN, array, folder / "encoder.pt", CPU)
-    return params, array, folder / "encoder.pt"
+def trained(tmp_path_factory):
+    """Settings, array folder and encoder of one small run, with tasks that train it further."""
+    return trained_run(tmp_path_factory.mktemp("trained"), RUN, TASKS)
 
 
-def run_task(world, out, task="finetune", norm="released", run=RUN, array=None):
-    params, own, encoder = world
+def run_task(trained, out, task="finetune", norm="released", run=RUN, array=None):
+    params, own, encoder = trained
     scores = out.with_name(f"{task}.scores.npz")
     inputs = Inputs(encoder, array or own)
     evaluate(params, Cell(run, norm, task), inputs, out, scores, CPU)
@@ -60,17 +52,17 @@ def values(content):
     return [(row["batch_norm"], row["metric"], row["value"]) for row in content["rows"]]
 
 
-def opened(world, tmp_path, norm="released"):
-    return open_pretrained(RUN, norm, world[2], world[1], tmp_path / "last.pt", "", CPU)
+def opened(trained, tmp_path, norm="released"):
+    return open_pretrained(RUN, norm, trained[2], trained[1], tmp_path / "last.pt", "", CPU)
 
 
 @pytest.mark.parametrize("norm", ["released", "recalibrated"])
-def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, monkeypatch, norm):
+def test_an_interrupted_finetuning_ends_with_the_same_scores(trained, tmp_path, monkeypatch, norm):
     """Killed after the first epoch and called again, there must be no trace in scores, looks and
     disk.
     """
     task = "finetune_looks"
-    uncut, whole = run_task(world, tmp_path / f"whole/{task}.json", task, norm)
+    uncut, whole = run_task(trained, tmp_path / f"whole/{task}.json", task, norm)
     epoch, started = loop.train_epoch, []
 
     def killed(*args):
@@ -80,13 +72,13 @@ def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, mo
 
     monkeypatch.setattr(loop, "train_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
-        run_task(world, tmp_path / f"broken/{task}.json", task, norm)
+        run_task(trained, tmp_path / f"broken/{task}.json", task, norm)
     assert (tmp_path / f"broken/{task}.last.pt").exists()
     torch.manual_seed(99)
     monkeypatch.setattr(
         loop, "train_epoch", lambda *args: (started.append(args[1]), epoch(*args))[1]
     )
-    content, resumed = run_task(world, tmp_path / f"broken/{task}.json", task, norm)
+    content, resumed = run_task(trained, tmp_path / f"broken/{task}.json", task, norm)
     assert started == [1]
     np.testing.assert_array_equal(whole, resumed)
     assert len(content["curve"]) == 2
@@ -94,12 +86,12 @@ def test_an_interrupted_finetuning_ends_with_the_same_scores(world, tmp_path, mo
     assert not list((tmp_path / "broken").glob("*.pt"))
 
 
-def test_frozen_parts_stay_and_the_others_move(world, tmp_path):
+def test_frozen_parts_stay_and_the_others_move(trained, tmp_path):
     """A layer said to be frozen that drifts, by gradients or by batch statistics, makes another
     protocol of it.
     """
-    before = encoder_file.load(world[2])[1].state_dict()
-    given = opened(world, tmp_path)
+    before = encoder_file.load(trained[2])[1].state_dict()
+    given = opened(trained, tmp_path)
     cfg = finetune.Config(train=SHORT, frozen=TASKS["finetune_half"]["frozen"])
     finetune.TASK.run(given, cfg, 0, CPU)
     for name, value in given.encoder.state_dict().items():
@@ -107,34 +99,34 @@ def test_frozen_parts_stay_and_the_others_move(world, tmp_path):
         assert torch.equal(value, before[name]) == still, name
 
 
-def test_an_unknown_part_lists_the_parts_there_are(world, tmp_path):
+def test_an_unknown_part_lists_the_parts_there_are(trained, tmp_path):
     """A typo must not silently train what should be frozen."""
     with pytest.raises(
         UserError, match=r"no part 'block\.0'; known: blocks, importance, input_norm"
     ):
-        finetune.TASK.run(opened(world, tmp_path), finetune.Config(frozen=("block.0",)), 0, CPU)
+        finetune.TASK.run(opened(trained, tmp_path), finetune.Config(frozen=("block.0",)), 0, CPU)
 
 
-def test_finetuning_learns_and_starts_from_the_given_weights(world, tmp_path):
+def test_finetuning_learns_and_starts_from_the_given_weights(trained, tmp_path):
     """Twenty epochs on separable clips must fit them, and other weights at the start must give
     other scores.
     """
     cfg = finetune.Config(train={"epochs": 20, "batch_size": 8, "lr": 5e-3})
-    given = opened(world, tmp_path)
+    given = opened(trained, tmp_path)
     result = finetune.TASK.run(given, cfg, 0, CPU)
     assert result.curve[-1]["loss"] < 0.5 * result.curve[0]["loss"]
-    other = opened(world, tmp_path)
+    other = opened(trained, tmp_path)
     with torch.no_grad():
         for parameter in other.encoder.parameters():
             parameter.mul_(1.5)
     assert not np.allclose(finetune.TASK.run(other, cfg, 0, CPU).scores, result.scores)
 
 
-def test_test_clips_train_nothing(world, tmp_path):
+def test_test_clips_train_nothing(trained, tmp_path):
     """Coordinates and labels of the test side must not move one weight, whatever batch-norm variant
     is tested.
     """
-    data = open_array(world[1])
+    data = open_array(trained[1])
     x, y = np.array(data.x), data.y.copy()
     x[16:], y[16:] = 3.0, (y[16:] + 1) % 3
     write_array(
@@ -142,19 +134,21 @@ def test_test_clips_train_nothing(world, tmp_path):
         ArraySet(x, y, data.length, data.content, data.names, data.splits, data.meta),
     )
     weights = []
-    for array in (world[1], tmp_path / "other"):
-        given = open_pretrained(RUN, "recalibrated", world[2], array, tmp_path / "last.pt", "", CPU)
+    for array in (trained[1], tmp_path / "other"):
+        given = open_pretrained(
+            RUN, "recalibrated", trained[2], array, tmp_path / "last.pt", "", CPU
+        )
         finetune.TASK.run(given, finetune.Config(train=SHORT, test_every=1), 0, CPU)
         weights.append(given.encoder.state_dict())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 @pytest.mark.parametrize("norm", ["released", "recalibrated"])
-def test_looking_at_the_test_clips_changes_nothing(world, tmp_path, norm):
+def test_looking_at_the_test_clips_changes_nothing(trained, tmp_path, norm):
     """Looks must cost the headline nothing: the same weights and scores to the bit."""
     ends = []
     for every in (0, 1):
-        given = opened(world, tmp_path, norm)
+        given = opened(trained, tmp_path, norm)
         cfg = finetune.Config(train=SHORT, test_every=every)
         ends.append((finetune.TASK.run(given, cfg, 0, CPU), given.encoder.state_dict()))
     (blind, before), (seeing, after) = ends
@@ -166,10 +160,10 @@ def test_looking_at_the_test_clips_changes_nothing(world, tmp_path, norm):
 
 
 @pytest.mark.parametrize("norm", ["released", "recalibrated"])
-def test_the_best_look_stands_beside_the_last_epoch(world, tmp_path, norm):
+def test_the_best_look_stands_beside_the_last_epoch(trained, tmp_path, norm):
     """Papers print the best of their looks; the headline stays the last epoch."""
     cfg = finetune.Config(train=SHORT | {"epochs": 5}, test_every=2, epochs_shown=(3,))
-    result = finetune.TASK.run(opened(world, tmp_path, norm), cfg, 0, CPU)
+    result = finetune.TASK.run(opened(trained, tmp_path, norm), cfg, 0, CPU)
     looked = {record["epoch"] + 1: record["top1"] for record in result.curve if "top1" in record}
     assert list(looked) == [2, 3, 4, 5]
     assert result.metrics["top1"] == looked[5]
@@ -179,10 +173,10 @@ def test_the_best_look_stands_beside_the_last_epoch(world, tmp_path, norm):
     assert result.metrics["best_epoch"] == reached[0]
 
 
-def test_one_training_gives_both_states_of_the_batch_norms(world, tmp_path):
+def test_one_training_gives_both_states_of_the_batch_norms(trained, tmp_path):
     """The like-for-like number is the one a released cell has, without a second training."""
     cfg = finetune.Config(train=SHORT | {"epochs": 4}, test_every=1, epochs_shown=(2,))
-    plain, both = opened(world, tmp_path), opened(world, tmp_path, "recalibrated")
+    plain, both = opened(trained, tmp_path), opened(trained, tmp_path, "recalibrated")
     released, recalibrated = (
         finetune.TASK.run(plain, cfg, 0, CPU),
         finetune.TASK.run(both, cfg, 0, CPU),
@@ -195,10 +189,10 @@ def test_one_training_gives_both_states_of_the_batch_norms(world, tmp_path):
     assert not np.allclose(recalibrated.scores, released.scores)
 
 
-def test_frozen_parts_work_with_the_statistics_of_their_variant(world, tmp_path):
+def test_frozen_parts_work_with_the_statistics_of_their_variant(trained, tmp_path):
     """A frozen batch norm uses its statistics in training: the variants are two trainings."""
     cfg = finetune.Config(train=SHORT, frozen=("input_norm", "blocks"))
-    plain, both = opened(world, tmp_path), opened(world, tmp_path, "recalibrated")
+    plain, both = opened(trained, tmp_path), opened(trained, tmp_path, "recalibrated")
     released, recalibrated = (
         finetune.TASK.run(plain, cfg, 0, CPU),
         finetune.TASK.run(both, cfg, 0, CPU),
@@ -208,9 +202,9 @@ def test_frozen_parts_work_with_the_statistics_of_their_variant(world, tmp_path)
     assert not torch.equal(weights["input_norm.running_mean"], others["input_norm.running_mean"])
 
 
-def test_rows_say_which_state_they_are_of(world, tmp_path):
+def test_rows_say_which_state_they_are_of(trained, tmp_path):
     """A number of the other state would be subtracted from the wrong thing; seconds count once."""
-    content, _ = run_task(world, tmp_path / "finetune.json", norm="recalibrated")
+    content, _ = run_task(trained, tmp_path / "finetune.json", norm="recalibrated")
     states = {}
     for row in content["rows"]:
         states.setdefault(row["batch_norm"], {})[row["metric"]] = row
@@ -221,11 +215,11 @@ def test_rows_say_which_state_they_are_of(world, tmp_path):
     assert all(row["seconds"] == 0 for row in states["released"].values())
 
 
-def test_too_few_clips_for_a_step_leave_nothing_behind(world, tmp_path):
+def test_too_few_clips_for_a_step_leave_nothing_behind(trained, tmp_path):
     """16 clips in batches of 8 make no step of 4: one line before anything is written or locked."""
     out = tmp_path / "few" / "finetune_steps.json"
     with pytest.raises(UserError, match="2 batches of 8 in an epoch make no step of 4"):
-        run_task(world, out, "finetune_steps")
+        run_task(trained, out, "finetune_steps")
     assert not out.parent.exists()
 
 
@@ -235,14 +229,14 @@ def test_an_epoch_that_is_never_reached_is_refused():
         finetune.Config(train={"epochs": 8}, epochs_shown=(50,))
 
 
-def test_an_epoch_that_steps_cut_off_is_refused(world, tmp_path):
+def test_an_epoch_that_steps_cut_off_is_refused(trained, tmp_path):
     """16 clips in batches of 8 are 2 steps an epoch: 3 steps end a training within its second."""
     cfg = finetune.Config(train=SHORT | {"epochs": 9, "max_steps": 3}, epochs_shown=(3,))
     with pytest.raises(UserError, match=r"train\.max_steps ends it after 2"):
-        finetune.TASK.run(opened(world, tmp_path), cfg, 0, CPU)
+        finetune.TASK.run(opened(trained, tmp_path), cfg, 0, CPU)
 
 
-def test_progress_belongs_to_the_settings_as_they_count(world, tmp_path, monkeypatch):
+def test_progress_belongs_to_the_settings_as_they_count(trained, tmp_path, monkeypatch):
     """Half a training begun with other looks, or under another default, has another curve."""
     digests = []
 
@@ -253,24 +247,24 @@ def test_progress_belongs_to_the_settings_as_they_count(world, tmp_path, monkeyp
     monkeypatch.setattr(_finetune, "train", stopped)
     for task in ("finetune", "finetune_default", "finetune_looks"):
         with pytest.raises(KeyboardInterrupt):
-            run_task(world, tmp_path / "f.json", task)
+            run_task(trained, tmp_path / "f.json", task)
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_the_encoder_of_another_run_is_refused(world, tmp_path):
+def test_the_encoder_of_another_run_is_refused(trained, tmp_path):
     """Rows must not be filed under the wrong run."""
     with pytest.raises(UserError, match="expected tiny/nwucla/xview/pstl/bone/s0"):
-        run_task(world, tmp_path / "finetune.json", run=RUN.model_copy(update={"stream": "bone"}))
+        run_task(trained, tmp_path / "finetune.json", run=RUN.model_copy(update={"stream": "bone"}))
 
 
-def test_a_task_without_its_files_says_which(world, tmp_path):
+def test_a_task_without_its_files_says_which(trained, tmp_path):
     """The command line must name what is missing."""
     cell = Cell(RUN, "released", "finetune")
     with pytest.raises(UserError, match="pass --encoder FILE and --array FOLDER"):
-        evaluate(world[0], cell, Inputs(), tmp_path / "f.json", None, CPU)
+        evaluate(trained[0], cell, Inputs(), tmp_path / "f.json", None, CPU)
     cell = Cell(RUN, "released", "knn")
     with pytest.raises(UserError, match="pass --features FILE"):
-        evaluate(world[0], cell, Inputs(), tmp_path / "f.json", None, CPU)
+        evaluate(trained[0], cell, Inputs(), tmp_path / "f.json", None, CPU)
 
 
 def test_defaults_are_pstls_protocol():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from backbones.test_hitrs import slow_body, tiny
+from backbones.test_hitrs import slow_body, small_encoder
 
 from pstl import config
 from pstl.backbones.hitrs import Config, Encoder
@@ -132,7 +132,9 @@ def test_fine_tuning_is_the_released_loop(params, method):
     cfg = protocol(params, method)
     train = cfg.train.model_copy(update={"batch_size": 2})
     data = labelled_clips(11)  # 6 micro-batches: one update an epoch, 2 left over
-    ours, theirs = (steep(classifier(cfg, tiny("kinect_v1", layers=1, width=4))) for _ in "12")
+    ours, theirs = (
+        steep(classifier(cfg, small_encoder("kinect_v1", layers=1, width=4))) for _ in "12"
+    )
     clips, optim = Clips(data, np.arange(11), CPU, Wants(labels=True)), optimiser.build(ours, train)
     batches, steps = {}, 0
     for epoch in (1, 20, 31, 56):

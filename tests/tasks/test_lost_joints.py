@@ -6,10 +6,8 @@ import json
 import numpy as np
 import pytest
 import torch
-import yaml
-from train.conftest import make_array, make_params
+from train.conftest import trained_run
 
-from pstl import config
 from pstl.config import Cell, Run
 from pstl.contracts import NotApplicable
 from pstl.encoding.feature_file import open_features
@@ -21,7 +19,6 @@ from pstl.graph import Inputs
 from pstl.rng import torch_generator
 from pstl.skeletons import load
 from pstl.tasks import lost_joints
-from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")
 RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="pstl", stream="joint", seed=0)
@@ -30,21 +27,16 @@ TASK = {"joints": [1, 8], "frames": [0.5], "probes": {"linear": {"epochs": 3}, "
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """params, array, encoder and features of one tiny trained run."""
-    folder = tmp_path_factory.mktemp("world")
-    make_params(folder)
-    content = yaml.safe_load((folder / "params.yaml").read_text()) | {
-        "tasks": {"knn": {}, "linear": {}, "lost_joints": TASK}
-    }
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    params, array = config.load(folder / "params.yaml"), make_array(folder / "array")
-    pretrain(params, RUN, array, folder / "encoder.pt", CPU)
-    extract(folder / "encoder.pt", array, "xview", "recalibrated", folder / "features.npz", CPU)
-    return params, array, folder / "encoder.pt", folder / "features.npz"
+    """Settings, array, encoder and features of one small trained run."""
+    folder = tmp_path_factory.mktemp("trained")
+    tasks = {"knn": {}, "linear": {}, "lost_joints": TASK}
+    params, array, encoder = trained_run(folder, RUN, tasks)
+    extract(encoder, array, "xview", "recalibrated", folder / "features.npz", CPU)
+    return params, array, encoder, folder / "features.npz"
 
 
 @pytest.fixture
-def world(files, tmp_path):
+def pretrained(files, tmp_path):
     opened = open_pretrained(RUN, "recalibrated", files[2], files[1], tmp_path / "last.pt", "", CPU)
     opened.renew()
     return dataclasses.replace(opened, features=open_features(files[3]))
@@ -80,23 +72,23 @@ def test_every_condition_is_a_row_and_nothing_lost_is_the_plain_probe(files, tmp
         assert value[f"probe={probe};in=both;by=zeros;joints=0"] == expected
 
 
-def test_the_probe_of_the_test_alone_is_the_whole_clips_probe(world):
+def test_the_probe_of_the_test_alone_is_the_whole_clips_probe(pretrained):
     """Lost at the test only: the linear layer must not have seen one clip with a loss, however many
     tests it is tried on at once.
     """
     module = lost_joints.load_plugin("tasks", "linear")
     probe = lost_joints.Probe("linear", module.TASK, module.Config(epochs=3), 0, CPU)
-    other = np.random.default_rng(0).normal(size=world.features.test.shape).astype(np.float32)
+    other = np.random.default_rng(0).normal(size=pretrained.features.test.shape).astype(np.float32)
     found = lost_joints.at_test(
-        probe, world.features, {"a": (other, other), "b": (other, world.features.test)}
+        probe, pretrained.features, {"a": (other, other), "b": (other, pretrained.features.test)}
     )
-    assert found["b"] == lost_joints.accuracy(probe, world.features)
+    assert found["b"] == lost_joints.accuracy(probe, pretrained.features)
     assert found["a"] == lost_joints.accuracy(
-        probe, dataclasses.replace(world.features, test=other)
+        probe, dataclasses.replace(pretrained.features, test=other)
     )
 
 
-def test_lost_joints_have_no_influence_when_deleted(world):
+def test_lost_joints_have_no_influence_when_deleted(pretrained):
     """Deletion takes a joint out of the graph: whatever its position was, the features are the
     same. Zeros stay in it.
     """
@@ -104,36 +96,40 @@ def test_lost_joints_have_no_influence_when_deleted(world):
     loss = lost_joints.Loss("part=left arm", joints)
     before = {
         by: lost_joints.encode_side(
-            world, world.test, loss, by, torch_generator(0, "lost frames", 1)
+            pretrained, pretrained.test, loss, by, torch_generator(0, "lost frames", 1)
         )
         for by in ("deletion", "zeros")
     }
-    x = np.array(world.data.x)
+    x = np.array(pretrained.data.x)
     x[:, :, :, list(joints)] += 3
-    moved = dataclasses.replace(world, data=dataclasses.replace(world.data, x=x))
+    moved = dataclasses.replace(pretrained, data=dataclasses.replace(pretrained.data, x=x))
     for by, features in before.items():
         np.testing.assert_array_equal(
             lost_joints.encode_side(
-                moved, world.test, loss, by, torch_generator(0, "lost frames", 1)
+                moved, pretrained.test, loss, by, torch_generator(0, "lost frames", 1)
             ),
             features,
         )
     assert np.abs(before["zeros"] - before["deletion"]).max() > 1e-4
-    assert np.abs(before["zeros"] - world.features.test).max() > 1e-4
+    assert np.abs(before["zeros"] - pretrained.features.test).max() > 1e-4
 
 
-def test_a_loss_of_nothing_gives_the_cached_features(world):
+def test_a_loss_of_nothing_gives_the_cached_features(pretrained):
     """What is encoded here must be what the other tasks read, or a curve begins beside its own
     table.
     """
     for by in ("deletion", "zeros"):
         found = lost_joints.encode_side(
-            world, world.test, lost_joints.Loss(""), by, torch_generator(0, "lost frames", 1)
+            pretrained,
+            pretrained.test,
+            lost_joints.Loss(""),
+            by,
+            torch_generator(0, "lost frames", 1),
         )
-        np.testing.assert_allclose(found, world.features.test, atol=1e-6)
+        np.testing.assert_allclose(found, pretrained.features.test, atol=1e-6)
     np.testing.assert_allclose(
-        encode_all(world.card, world.encoder, world.clips(world.test)),
-        world.features.test,
+        encode_all(pretrained.card, pretrained.encoder, pretrained.clips(pretrained.test)),
+        pretrained.features.test,
         atol=1e-6,
     )
 
@@ -146,11 +142,11 @@ def test_joints_are_nested_and_the_same_for_every_method():
     assert order == lost_joints.random_order(skeleton, 0) != lost_joints.random_order(skeleton, 1)
 
 
-def test_an_encoder_that_cannot_delete_says_so(world):
+def test_an_encoder_that_cannot_delete_says_so(pretrained):
     """Zeros under the name of deletion would be a wrong row; frames can be deleted from any clip."""
-    world.encoder.can_drop = False
+    pretrained.encoder.can_drop = False
     found = lost_joints.TASK.run(
-        world, lost_joints.Config(joints=(1,), frames=(0.5,), probes={"knn": {}}), 0, CPU
+        pretrained, lost_joints.Config(joints=(1,), frames=(0.5,), probes={"knn": {}}), 0, CPU
     )
     rows, parts = (
         {found.setting, *found.others},
@@ -170,7 +166,7 @@ def test_an_encoder_that_cannot_delete_says_so(world):
     assert not rows & set(found.without)
     with pytest.raises(NotApplicable):
         lost_joints.TASK.run(
-            world, lost_joints.Config(frames=(), by=("deletion",), probes={"knn": {}}), 0, CPU
+            pretrained, lost_joints.Config(frames=(), by=("deletion",), probes={"knn": {}}), 0, CPU
         )
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
-from train.conftest import make_array, make_params
+from train.conftest import make_array, trained_run
 
 from pstl import config
 from pstl.config import Cell, Run
@@ -25,7 +24,6 @@ from pstl.hub import export
 from pstl.hub.trace import trace
 from pstl.report import paired
 from pstl.train import encoder_file
-from pstl.train.pretrain import pretrain
 
 CPU = torch.device("cpu")
 RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="pstl", stream="joint", seed=0)
@@ -35,20 +33,12 @@ LOST = {"joints": [3], "parts": False, "frames": [], "probes": {"knn": {}}}
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[config.Params, Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[config.Params, Path]:
     """Settings, and a folder with an array, an encoder and its features."""
-    folder = tmp_path_factory.mktemp("world")
-    make_params(folder, snapshot_every=1)
-    content = yaml.safe_load((folder / "params.yaml").read_text()) | {
-        "tasks": {"knn": {}, "lost_joints": LOST}
-    }
-    (folder / "params.yaml").write_text(yaml.safe_dump(content))
-    params = config.load(folder / "params.yaml")
-    make_array(folder / "array")
-    pretrain(params, RUN, folder / "array", folder / "encoder.pt", CPU)
-    extract(
-        folder / "encoder.pt", folder / "array", "xview", "released", folder / "features.npz", CPU
-    )
+    folder = tmp_path_factory.mktemp("trained")
+    tasks = {"knn": {}, "lost_joints": LOST}
+    params, array, encoder = trained_run(folder, RUN, tasks, snapshot_every=1)
+    extract(encoder, array, "xview", "released", folder / "features.npz", CPU)
     return params, folder
 
 
@@ -60,9 +50,9 @@ def other_array(folder: Path) -> Path:
     return folder / "other"
 
 
-def test_features_of_another_split_or_array_are_refused(world, tmp_path):
+def test_features_of_another_split_or_array_are_refused(trained, tmp_path):
     """Every check of the run's name passes; only what the file says about itself tells."""
-    params, folder = world
+    params, folder = trained
     array = other_array(tmp_path)
     extract(folder / "encoder.pt", array, "xsub", "released", tmp_path / "xsub.npz", CPU)
     inputs = Inputs(features=tmp_path / "xsub.npz")
@@ -78,11 +68,11 @@ def test_features_of_another_split_or_array_are_refused(world, tmp_path):
     assert not (tmp_path / "o.json").exists()
 
 
-def test_features_of_another_training_are_refused(world, tmp_path):
+def test_features_of_another_training_are_refused(trained, tmp_path):
     """Retrained with other settings, an encoder keeps its run's name; its old features are not its
     own.
     """
-    params, folder = world
+    params, folder = trained
     card, encoder = encoder_file.load(folder / "encoder.pt")
     newer = replace(card, provenance={**card.provenance, "run_id": "0" * 16})
     encoder_file.save(tmp_path / "encoder.pt", newer, encoder)
@@ -180,9 +170,9 @@ def test_other_test_clips_are_not_compared_clip_by_clip(tmp_path):
     assert paired.compare(a, b, 10).clips == 3
 
 
-def test_snapshots_are_traced_on_their_own_data_only(world, tmp_path):
+def test_snapshots_are_traced_on_their_own_data_only(trained, tmp_path):
     """Test clips of another preparation may have been training clips of this one."""
-    params, folder = world
+    params, folder = trained
     assert trace(params, RUN, folder / "snapshots.zip", folder / "array", ["knn"], CPU)
     with pytest.raises(
         UserError, match=r"snapshots\.zip, epoch-0001\.pt: snapshot of tiny/.* on data .*, expected"
@@ -199,9 +189,9 @@ def test_snapshots_are_traced_on_their_own_data_only(world, tmp_path):
         )
 
 
-def test_a_model_card_holds_its_own_scores_only(world, tmp_path):
+def test_a_model_card_holds_its_own_scores_only(trained, tmp_path):
     """Rows of a transfer lie in the target's folder, and are another encoder's."""
-    _, folder = world
+    _, folder = trained
     card, encoder = encoder_file.load(folder / "encoder.pt")
     encoder_file.save(tmp_path / "encoder.pt", card, encoder)
     (tmp_path / "released").mkdir()

@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 from settings_files import write_settings
 
 from pstl import config
 from pstl.data.store import ArraySet, write_array
+from pstl.train.pretrain import pretrain
 
 TRAIN = {"epochs": 2, "batch_size": 8, "lr": 1.0e-3, "warmup_epochs": 0}
 
 
-def make_params(folder, **train):
+def make_params(folder, tasks=None, **train):
     """A params.yaml with one narrow PSTL and one narrow supervised run."""
     shape = {"recipe": "resize50", "encoder": {"name": "stgcn", "width": 2}, "train": TRAIN | train}
     methods = {
@@ -27,7 +29,7 @@ def make_params(folder, **train):
     content = {
         "suite": "tiny",
         "methods": methods,
-        "tasks": {"knn": {}},
+        "tasks": tasks or {"knn": {}},
         "suites": {"tiny": {"summary": "", "experiments": [experiment]}},
     }
     return config.load(write_settings(folder, content))
@@ -54,6 +56,14 @@ def make_array(folder, y=None, seed=0):
         folder, ArraySet(x, y, np.full(24, 50), np.arange(24, dtype=np.uint64), names, splits, meta)
     )
     return folder
+
+
+def trained_run(folder, run, tasks=None, **train):
+    """Settings, array folder and encoder of one small run that has been trained."""
+    params = make_params(folder, tasks, **train)
+    array = make_array(folder / "array")
+    pretrain(params, run, array, folder / "encoder.pt", torch.device("cpu"))
+    return params, array, folder / "encoder.pt"
 
 
 @pytest.fixture
