@@ -15,19 +15,26 @@ def check(
     suite: Annotated[
         str | None, Option(metavar="NAME", help="Name of a suite.  [default: every suite]")
     ] = None,
+    schema: Annotated[
+        bool, Option("--schema", help="Print a JSON schema of all settings, for editors, instead.")
+    ] = False,
     params: options.Params = Path("params.yaml"),
 ) -> None:
-    """Check params.yaml, plug-ins included.
+    """Check params.yaml and suites/, plug-ins included.
 
     example:
       python -m pstl check --suite builtin
     """
     from pstl import config
     from pstl.check import check_contracts
+    from pstl.config.schema import json_schema
 
-    settings = config.load(params)
+    if schema:
+        sys.stdout.write(json_module.dumps(json_schema(), indent=1) + "\n")
+        return
+    settings, chosen = config.load_suite(params, suite or "")
     check_contracts()
-    for name in [suite] if suite else settings.suites:
+    for name in [chosen] if suite else settings.suites:
         config.check_plugins(settings, name)
         counts = f"{len(settings.runs(name))} runs, {len(settings.cells(name))} cells"
         say(f"{params}: suite {name} is sound: {counts}")
@@ -102,7 +109,7 @@ def plan(
     from pstl.bench_figures import read_figures
     from pstl.plan import text
 
-    settings = config.load(params)
+    settings, name = config.load_suite(params, suite)
     figures = read_figures(bench)
-    settings.suite_named(suite)
-    sys.stdout.write(text(settings, suite, figures))
+    settings.suite_named(name)
+    sys.stdout.write(text(settings, name, figures))

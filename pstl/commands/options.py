@@ -9,7 +9,7 @@ Params = Annotated[Path, Option(metavar="FILE", help="Settings.")]
 # The workflow's rules hand --params to every verb; one with this option reads no settings.
 UnreadParams = Annotated[Path | None, Option("--params", hidden=True)]
 Dataset = Annotated[str, Argument(metavar="DATASET", help="Name of a data set.")]
-Suite = Annotated[str, Option(metavar="NAME", help="Name of a suite.")]
+Suite = Annotated[str, Option(metavar="NAME", help="Name of a suite, or its file.")]
 Run = Annotated[str, Option(metavar="RUN", help="suite/dataset/split/method/stream/s<seed>")]
 Task = Annotated[str, Option(metavar="NAME", help="Name of a task.")]
 Split = Annotated[str, Option(metavar="NAME", help="Name of a split.")]

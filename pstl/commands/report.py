@@ -26,7 +26,8 @@ def report(
     from pstl import config
     from pstl.report import build
 
-    build(config.load(params), suite, out, source)
+    settings, name = config.load_suite(params, suite)
+    build(settings, name, out, source)
 
 
 def page(
@@ -42,7 +43,8 @@ def page(
     from pstl import config
     from pstl.report.page import build
 
-    build(config.load(params), suite, out)
+    settings, name = config.load_suite(params, suite)
+    build(settings, name, out)
 
 
 def quote(
@@ -91,7 +93,8 @@ def track(
     from pstl import config
     from pstl.tracking.importing import import_runs
 
-    import_runs(config.load(params), suite, out)
+    settings, name = config.load_suite(params, suite)
+    import_runs(settings, name, out)
 
 
 def watch(
@@ -109,4 +112,5 @@ def watch(
     from pstl import config
     from pstl.tracking.live import watch
 
-    watch(config.load(params), suite, every)
+    settings, name = config.load_suite(params, suite)
+    watch(settings, name, every)

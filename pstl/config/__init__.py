@@ -8,7 +8,7 @@ which does import them.
 from pstl.config.cells import EARLIER_FUSED, FUSED, Cell, Run, cell_name
 from pstl.config.checks import check_names, check_plugins
 from pstl.config.grid import classifies
-from pstl.config.load import from_sections, load, params_with, suite_name
+from pstl.config.load import from_sections, load, load_suite, params_with, suite_name
 from pstl.config.params import Params, Settings, comparison_key
 from pstl.config.settings import (
     DEFAULT_RULE,
@@ -65,6 +65,7 @@ __all__ = [
     "digest",
     "from_sections",
     "load",
+    "load_suite",
     "merge",
     "params_with",
     "suite_name",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pstl.config.document import Document
 from pstl.config.grid import classifies, draws_labels, takes_labels
-from pstl.config.params import Params, entries_of
+from pstl.config.params import Params, Settings, entries_of
 from pstl.config.settings import MethodSettings
 from pstl.config.suites import OWN, Experiment, Suite
 from pstl.config.validation import Where, known, validated
@@ -18,13 +18,25 @@ from pstl.registry import names as plugin_names
 DATASETS = "data.datasets"
 
 
-def check_references(suites: Mapping[str, Suite], documents: Mapping[str, Document]) -> None:
+def check_references(
+    settings: Settings, suites: Mapping[str, Suite], documents: Mapping[str, Document]
+) -> None:
     """Check what the grids are built on. Raises: UserError that names the place and the key."""
+    _check_kinds(settings.tasks, suite_where(documents, ""))
     for name, suite in suites.items():
         where = suite_where(documents, name)
         _check_reuse(name, suite, suites, where)
+        _check_kinds(suite.tasks, where)
+        reused = suites[suite.reuse_encoders_from].methods if suite.reuse_encoders_from else {}
+        methods = settings.methods.keys() | suite.methods.keys() | reused.keys()
+        tasks = settings.tasks.keys() | suite.tasks.keys()
         for number, block in enumerate(suite.blocks()):
-            _check_axes(block, _block_where(where, number))
+            place = _block_where(where, number)
+            _check_axes(block, place)
+            for index, method in enumerate(block.methods):
+                known(method, methods, "method", place.below("methods", index))
+            for index, task in enumerate(block.tasks):
+                known(task, tasks, "task", place.below("tasks", index))
         used = {method for block in suite.experiments for method in block.methods}
         for method in suite.encoder_seeds:
             place = where.below("encoder_seeds", method)
@@ -59,9 +71,7 @@ def check_plugins(params: Params, suite: str) -> None:
     entries = entries_of(params, suite)
     for block, place in _blocks(params, suite):
         dataset = load_dataset(block.dataset)
-        where = Where("").below("datasets", block.dataset)
-        if "" in params.documents:
-            where = Where("", ((params.documents[""], ()),)).below("datasets", block.dataset)
+        where = suite_where(params.documents, "").below("datasets", block.dataset)
         validated(dataset.Config, params.dataset(block.dataset), where)
         for split in block.splits:
             known(split, dataset.spec.splits, f"split of {block.dataset}", place.below("splits"))
@@ -74,14 +84,18 @@ def check_plugins(params: Params, suite: str) -> None:
         task = params.task(suite, cell.task, cell.protocol)
         settings = {**task.settings, **({"labels": cell.labels} if cell.labels else {})}
         config = load_plugin("tasks", task.kind).TASK.settings
-        validated(config, settings, entries.where("tasks", cell.task))
+        where = entries.where("tasks", cell.task)
+        if cell.protocol:
+            stated = entries.where("methods", cell.protocol).below("protocol", cell.task)
+            where = replace(where, places=(*where.places, *stated.places))
+        validated(config, settings, where)
 
 
 def suite_where(documents: Mapping[str, Document], name: str) -> Where:
-    """The file of a suite; its name where it has none."""
+    """The file of a suite, of params.yaml for ""; a suite's name where it has none."""
     if name in documents:
         return Where("", ((documents[name], ()),))
-    return Where(f"suites.{name}")
+    return Where(f"suites.{name}" if name else "")
 
 
 def _blocks(params: Params, suite: str) -> Iterator[tuple[Experiment, Where]]:
@@ -94,6 +108,13 @@ def _block_where(suite: Where, number: int) -> Where:
     """The place of an experiment, whose axes may stand with the suite."""
     block = suite.below("experiments", number)
     return replace(block, places=(*block.places, *suite.places))
+
+
+def _check_kinds(tasks: Mapping[str, dict[str, Any]], where: Where) -> None:
+    for name, entry in tasks.items():
+        if "kind" in entry:
+            place = where.below("tasks", name, "kind")
+            known(entry["kind"], plugin_names("tasks"), f"kind of tasks.{name}", place)
 
 
 def _check_axes(block: Experiment, place: Where) -> None:

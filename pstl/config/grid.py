@@ -67,14 +67,27 @@ class Point(NamedTuple):
     protocol: str
 
 
+class Used(NamedTuple):
+    """Settings that the points of a grid share, looked up once.
+
+    methods: by entry.   protocols: (method, task) -> entry whose own protocol it is, or "".
+    tasks: (task, protocol) -> settings.
+    """
+
+    methods: Mapping[str, MethodSettings]
+    protocols: Mapping[tuple[str, str], str]
+    tasks: Mapping[tuple[str, str], TaskSettings]
+
+
 def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) -> Grid:
     """Everything one suite asks for. Raises: UserError for an entry that does not exist."""
     blocks = suite.blocks()
     used_methods = dict.fromkeys(m for block in blocks for m in block.methods)
     methods = {method: entries.method(method) for method in used_methods}
+    used = _look_up(blocks, entries, methods)
     cells: dict[Cell, None] = {}
     for block in blocks:
-        for cell in _cells(name, block, entries, methods):
+        for cell in _cells(name, block, used):
             cells.setdefault(cell)
     reasons = _without_stream(methods)
     not_applicable = {
@@ -84,9 +97,7 @@ def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) ->
     }
     made = [c for c in cells if c.run not in not_applicable and not c.fused]
     runs = dict.fromkeys(encoders.encoder_run(cell.run, cell.source) for cell in made)
-    used_tasks = dict.fromkeys((cell.task, cell.protocol) for cell in cells)
-    tasks = {key: entries.task(*key) for key in used_tasks}
-    return Grid(tuple(cells), tuple(runs), not_applicable, encoders, methods, tasks)
+    return Grid(tuple(cells), tuple(runs), not_applicable, encoders, methods, used.tasks)
 
 
 def takes_labels(method: MethodSettings) -> bool:
@@ -105,12 +116,23 @@ def classifies(task: TaskSettings) -> bool:
     return task_traits(task.kind).classifies
 
 
-def _cells(
-    suite: str, block: Experiment, entries: Entries, methods: Mapping[str, MethodSettings]
-) -> Iterator[Cell]:
-    for point in _points(block, entries, methods):
-        task = entries.task(point.task, point.protocol)
-        method = methods[point.method]
+def _look_up(
+    blocks: list[Experiment], entries: Entries, methods: Mapping[str, MethodSettings]
+) -> Used:
+    pairs: dict[tuple[str, str], None] = {}
+    for block in blocks:
+        pairs |= dict.fromkeys(itertools.product(block.methods, block.tasks))
+    protocols = {pair: entries.protocol_of(*pair) for pair in pairs}
+    shared = [(task, "") for _, task in pairs]
+    own = [(task, protocol) for (_, task), protocol in protocols.items()]
+    tasks = {key: entries.task(*key) for key in dict.fromkeys([*shared, *own])}
+    return Used(methods, protocols, tasks)
+
+
+def _cells(suite: str, block: Experiment, used: Used) -> Iterator[Cell]:
+    for point in _points(block, used):
+        task = used.tasks[point.task, point.protocol]
+        method = used.methods[point.method]
         learnt = (point.share or method.labels) if takes_labels(method) else None
         drawn = point.share if draws_labels(task) else None
         if drawn is None and draws_labels(task):
@@ -133,14 +155,12 @@ def _cells(
             )
 
 
-def _points(
-    block: Experiment, entries: Entries, methods: Mapping[str, MethodSettings]
-) -> Iterator[Point]:
+def _points(block: Experiment, used: Used) -> Iterator[Point]:
     axes = (block.splits, block.methods, block.batch_norm, block.seeds, block.tasks)
     for split, method, batch_norm, seed, task in itertools.product(*axes):
-        takes_share = takes_labels(methods[method]) or draws_labels(entries.task(task))
+        takes_share = takes_labels(used.methods[method]) or draws_labels(used.tasks[task, ""])
         shares = block.labels if block.labels and takes_share else (None,)
-        own = entries.protocol_of(method, task) if OWN in block.protocols else ""
+        own = used.protocols[method, task]
         protocols = dict.fromkeys(own if p == OWN else "" for p in block.protocols)
         sources = ["" if source == OWN else source for source in block.sources]
         for share, source, protocol in itertools.product(shares, sources, protocols):

@@ -40,7 +40,7 @@ def from_sections(
 ) -> Params:
     """Settings that were read, checked together. Raises: UserError as load() does."""
     documents = documents or {}
-    check_references(suites, documents)
+    check_references(settings, suites, documents)
     params = assemble(settings, suites, documents)
     check_names(params)
     return params
@@ -54,6 +54,14 @@ def suite_name(suite: str | Path) -> str:
     """
     path = Path(suite)
     return path.stem if path.suffix in ENDS else str(suite)
+
+
+def load_suite(path: str | Path, suite: str) -> tuple[Params, str]:
+    """Settings, and the name of a suite that may be given as its file.
+
+    Raises: UserError as load() does.
+    """
+    return load(params_with(str(path), suite)), suite_name(suite)
 
 
 def params_with(params: str, suite: str) -> str:

@@ -55,7 +55,8 @@ def validated(model: type[BaseModel], section: Any, where: str | Where) -> Any:
     try:
         return model.model_validate(section)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A mistyped key explains a missing one, and not the other way round.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         keys = tuple(first["loc"])
         key = ".".join(str(part) for part in keys) or "top level"
         reason = first["msg"].lower().replace("valid tuple", "list")

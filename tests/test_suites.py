@@ -1,0 +1,191 @@
+"""Suites are files: what they span, and what a mistake in one of them says."""
+
+import json
+import shutil
+from collections import Counter
+
+import pytest
+import yaml
+from settings_files import write_settings
+
+from pstl import config
+from pstl.config.schema import json_schema
+from pstl.errors import UserError
+
+# Runs with an encoder of their own, and cells: counted by hand from what each suite's file says it
+# is, and from the papers' tables (methods x splits x streams x shares of labels x draws).
+SIZES = {
+    "builtin": (10, 78),
+    "cmu_prediction": (3, 3),
+    "ntu60": (91, 600),
+    "ntu120": (20, 138),
+    "nwucla": (17, 134),
+    "nwucla_ablation": (14, 42),
+    "nwucla_robustness": (6, 6),
+    "nwucla_semi": (39, 100),
+    "nwucla_transfer": (15, 90),
+    "pkummd1": (14, 70),
+    "pkummd2": (27, 109),
+    "synthetic": (14, 78),
+    "utkinect_detection": (7, 13),
+}
+
+
+@pytest.fixture(scope="module")
+def params(root):
+    return config.load(root / "params.yaml")
+
+
+@pytest.fixture
+def copy(root, tmp_path):
+    """The project's own settings, to be broken."""
+    shutil.copy(root / "params.yaml", tmp_path)
+    shutil.copytree(root / "suites", tmp_path / "suites")
+    return tmp_path
+
+
+def edited(file, before, after):
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after, 1))
+    return file.read_text().split(after)[0].count("\n") + 1 + after.count("\n")
+
+
+def appended(file, text):
+    file.write_text(file.read_text() + text)
+
+
+def test_every_suite_is_as_large_as_its_tables(params):
+    """An axis that spans too little leaves a hole in a paper's table, too much costs days."""
+    found = {name: (len(params.runs(name)), len(params.grid(name))) for name in params.suites}
+    assert found == SIZES
+
+
+def test_few_labels_on_ntu60_are_the_papers_grids(params):
+    """PSTL: 2 methods, 2 splits, 3 streams and their fusion, 2 shares, 3 draws; and so on."""
+    few = [cell for cell in params.grid("ntu60") if cell.labels]
+    assert Counter(cell.run.method for cell in few) == {
+        "pstl": 2 * 4 * 2 * 3,
+        "random_init": 2 * 4 * 2 * 3,
+        "scdnet": 2 * 2 * 5,
+        "random_scdnet": 2 * 2 * 5,
+        "hitrs": 2 * 4 * 3 * 3,
+        "random_hitrs": 2 * 4 * 3 * 3,
+    }
+    learnt = {(run.split, run.labels, run.seed) for run in params.runs("ntu60") if run.labels}
+    assert len(learnt) == 2 * 4 * 3  # PSP: splits, shares, draws
+
+
+def test_names_of_cells_are_built_from_axes(params):
+    """Two cells of one name would overwrite each other's rows."""
+    for suite in params.suites:
+        cells = params.grid(suite)
+        assert len({str(cell) for cell in cells}) == len(cells)
+    names = {cell.name for cell in params.grid("pkummd2")}
+    assert {"finetune,source=ntu60-xsub,protocol=hitrs", "semi,labels=0.01"} <= names
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "message"),
+    [
+        ("suites/ntu60.yaml", "seeds: [0, 1, 2]", "seed: [0, 1, 2]", "did you mean seeds"),
+        ("suites/ntu60.yaml", "summary:", "sumary:", "did you mean summary"),
+        ("suites/nwucla.yaml", "methods: [skeletonbt]", "methods: [skeletobt]", "mean skeletonbt"),
+        ("suites/nwucla.yaml", "splits: [xview]", "split: xview", "'splits', a list"),
+        ("params.yaml", "optimiser: adam,", "optimizer: adam,", "did you mean optimiser"),
+        ("params.yaml", "tracking_uri:", "traking_uri:", "did you mean tracking_uri"),
+        ("params.yaml", "label_rule: random", "lable_rule: random", "did you mean label_rule"),
+        ("params.yaml", "kind: detection", "kind: detecton", "did you mean detection"),
+    ],
+)
+def test_a_typo_names_file_line_and_likely_word(copy, file, before, after, message):
+    """Whoever has mistyped one word looks for it in the line that is named, and nowhere else."""
+    line = edited(copy / file, before, after)
+
+    def checked():
+        config.check_plugins(config.load(copy / "params.yaml"), "ntu60")
+
+    with pytest.raises(UserError, match=message) as error:
+        checked()
+    assert "\n" not in str(error.value)
+    assert file in str(error.value)
+    if "splits" not in message:
+        assert f"line {line}:" in str(error.value)
+
+
+def test_a_key_given_twice_is_an_error(copy):
+    """YAML takes the last one silently: the first is edited and nothing changes."""
+    appended(copy / "suites/nwucla.yaml", "summary: again\n")
+    with pytest.raises(
+        UserError, match=r"nwucla.yaml, line \d+: summary stands in line \d+ already"
+    ):
+        config.load(copy / "params.yaml")
+
+
+def test_settings_of_earlier_versions_say_what_to_do(copy):
+    """Who upgrades meets one line, not forty unknown keys."""
+    appended(copy / "params.yaml", "suites: {mine: {}}\n")
+    with pytest.raises(UserError, match=r"suites are files now; move each suite to suites/NAME"):
+        config.load(copy / "params.yaml")
+
+
+def test_a_suite_may_lie_anywhere(copy, tmp_path):
+    """An experiment of one's own need not stand among those of the project."""
+    file = tmp_path / "elsewhere" / "mine.yaml"
+    file.parent.mkdir()
+    shutil.copy(copy / "suites/cmu_prediction.yaml", file)
+    loaded, name = config.load_suite(copy / "params.yaml", str(file))
+    assert name == "mine"
+    assert {run.suite for run in loaded.runs("mine")} == {"mine"}
+    assert config.load_suite(copy / "params.yaml", "ntu120")[1] == "ntu120"
+
+
+def test_shares_of_labels_are_for_somebody(tmp_path, copy):
+    """A share that no method and no task takes would be believed and have no effect."""
+    line = edited(
+        copy / "suites/ntu120.yaml",
+        "{methods: [scdnet], tasks",
+        "{methods: [scdnet], labels: [0.1], tasks",
+    )
+    with pytest.raises(UserError, match=rf"line {line}: .*no method there learns from labels"):
+        config.load(copy / "params.yaml")
+    edited(copy / "suites/ntu120.yaml", "labels: [0.1], tasks: [linear", "tasks: [semi")
+    with pytest.raises(UserError, match=r"the task semi draws labels; add e\.g\. 'labels:"):
+        config.load(copy / "params.yaml")
+
+
+def test_the_schema_knows_what_the_settings_know(root):
+    """An editor that marks sound settings, or no typo, is switched off."""
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(json.loads(json.dumps(json_schema())))
+    for file in (root / "params.yaml", *sorted((root / "suites").glob("*.yaml"))):
+        assert not list(validator.iter_errors(yaml.safe_load(file.read_text()))), file.name
+    content = yaml.safe_load((root / "params.yaml").read_text())
+    for section, key in (("methods", "pstl"), ("tasks", "linear"), ("datasets", "synthetic")):
+        wrong = {**content, section: {**content[section], key: {"epoch": 3}}}
+        assert list(validator.iter_errors(wrong)), section
+
+
+def test_runs_and_tasks_of_one_share_meet_in_a_table(tmp_path):
+    """A method that learns from labels and a task that draws them take the same axis."""
+    shape = {"recipe": "scaled300", "encoder": "dsta", "train": {"epochs": 1, "lr": 0.1}}
+    block = {"methods": ["psp", "random_init"], "tasks": ["classify", "semi"], "labels": [0.1, 0.2]}
+    suite = {"summary": "", "dataset": "nwucla", "splits": ["xview"], "experiments": [block]}
+    content = {
+        "suite": "few",
+        "methods": {"psp": shape, "random_init": {**shape, "train": {"epochs": 0, "lr": 1}}},
+        "tasks": {"classify": {}, "semi": {}},
+        "suites": {"few": {**suite, "batch_norm": ["released"]}},
+    }
+    cells = config.load(write_settings(tmp_path, content)).grid("few")
+    shares = [(c.run.method, c.task, c.run.labels, c.labels) for c in cells]
+    assert shares == [
+        ("psp", "classify", 0.1, None),
+        ("psp", "classify", 0.2, None),
+        ("psp", "semi", 0.1, 0.1),
+        ("psp", "semi", 0.2, 0.2),
+        ("random_init", "classify", None, None),
+        ("random_init", "semi", None, 0.1),
+        ("random_init", "semi", None, 0.2),
+    ]
+    assert {c.identity["labels"] for c in cells} == {"", "0.1", "0.2"}
