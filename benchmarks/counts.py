@@ -11,6 +11,7 @@ from benchmarks.source import Function, Module
 from benchmarks.unused import unused
 
 FILE, FUNCTION, COLUMNS, PARAMETERS = 300, 60, 100, 6
+COMMANDS = ("pstl", "commands")  # where the verbs are, a function each
 FEWEST = 20  # statements of a file that is listed by its density
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 ARRAY = re.compile(r"\b(Tensor|ndarray)\b")
@@ -68,7 +69,7 @@ def many_parameters(code: list[Module]) -> Count:
     offenders = []
     for module, function in functions(code):
         names = parameters(function)
-        if len(names) > PARAMETERS and not is_command(function):
+        if len(names) > PARAMETERS and not is_command(module, function):
             offenders.append(Offender(len(names), f"{module.at(function)} {function.name}"))
     return Count(len(offenders), offenders)
 
@@ -81,13 +82,9 @@ def parameters(function: Function) -> list[str]:
     return names[1:] if names[:1] in (["self"], ["cls"]) else names
 
 
-def is_command(function: Function) -> bool:
+def is_command(module: Module, function: Function) -> bool:
     """Whether it is a verb of the command line, whose parameters are its flags."""
-    for decorator in function.decorator_list:
-        for part in ast.walk(decorator):
-            if isinstance(part, ast.Attribute) and part.attr == "command":
-                return True
-    return False
+    return module.package == COMMANDS and not function.name.startswith("_")
 
 
 # --------------------------------------------------------------------------------------- joints

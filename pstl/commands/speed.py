@@ -26,10 +26,7 @@ def bench(
     ] = None,
     batch_size: Annotated[
         int | None,
-        Option(
-            metavar="N",
-            help="Clips a step, where a method's own batch does not fit into memory.",
-        ),
+        Option(metavar="N", help="Clips a step, where a method's own do not fit into memory."),
     ] = None,
     probes: Annotated[
         bool,

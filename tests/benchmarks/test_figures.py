@@ -21,7 +21,6 @@ def of(text: str, path: str = "pstl/ops/a.py") -> list[Module]:
         (counts.longest_function, "def f():\n    a = 1\n\n    return a\n", 4),
         (counts.many_parameters, "def f(a, b, c, d, e, f, *, g): ...\n", 1),
         (counts.many_parameters, "class A:\n    def f(self, a, b, c, d, e, f): ...\n", 0),
-        (counts.many_parameters, "@app.command()\ndef f(a, b, c, d, e, f, g): ...\n", 0),
         (counts.hooks, "hasattr(a, 'b')\ngetattr(a, 'b', None)\ngetattr(a, 'b')\n", 2),
         (counts.hooks, "import os\nhasattr(os, 'pidfd_open')\n", 0),
         (counts.foreign_privates, "from pstl.data._b import c\n", 1),
@@ -39,6 +38,12 @@ def of(text: str, path: str = "pstl/ops/a.py") -> list[Module]:
 def test_a_counter_counts(counter, text, value):
     """Each in a case where the answer is plain."""
     assert counter(of(text)).value == value
+
+
+def test_verbs_have_as_many_parameters_as_flags():
+    """A verb's parameters are the flags that a user may type, and not a caller's burden."""
+    verb = of("def f(a, b, c, d, e, f, g): ...\n", "pstl/commands/a.py")
+    assert counts.many_parameters(verb).value == 0
 
 
 def test_what_only_tests_use_is_named(tmp_path):
