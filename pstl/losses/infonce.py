@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pstl.errors import ShapeError
+from pstl.ops.dtypes import at_least_float32
 
 
 def logits(query: Tensor, key: Tensor, negatives: Tensor, temperature: float) -> Tensor:
@@ -50,13 +51,9 @@ def batch_logits(query: Tensor, key: Tensor, temperature: float) -> Tensor:
     query, key: (n, D), of any length.   Returns: (n, n), at least float32, also under autocast.
     """
     if query.shape != key.shape or query.dim() != 2:
-        raise ShapeError(
-            f"queries and keys of shapes {tuple(query.shape)}, {tuple(key.shape)}: "
-            "expected two (n, D) of one shape"
-        )
+        shapes = f"{tuple(query.shape)}, {tuple(key.shape)}"
+        raise ShapeError(f"queries and keys of shapes {shapes}: expected two (n, D) of one shape")
     with torch.autocast(query.device.type, enabled=False):
-        query, key = (
-            F.normalize(part.to(torch.promote_types(part.dtype, torch.float32)), dim=1)
-            for part in (query, key)
-        )
+        query = F.normalize(at_least_float32(query), dim=1)
+        key = F.normalize(at_least_float32(key), dim=1)
         return query @ key.T / temperature

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pstl.errors import ShapeError
+from pstl.ops.dtypes import at_least_float32
 
 
 def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
@@ -24,9 +25,7 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
             f"streams of shapes {tuple(a.shape)} and {tuple(b.shape)}: expected twice (..., N, D)"
         )
     with torch.autocast(a.device.type, enabled=False):
-        z = F.normalize(
-            torch.cat([a, b], dim=-2).to(torch.promote_types(a.dtype, torch.float32)), dim=-1
-        )
+        z = F.normalize(at_least_float32(torch.cat([a, b], dim=-2)), dim=-1)
         rows = z.shape[-2]
         own = torch.eye(rows, dtype=torch.bool, device=z.device)
         scores = (z @ z.mT / temperature).masked_fill(own, -torch.inf)

@@ -21,9 +21,8 @@ def crop(x: Tensor, padding_ratio: int, rng: Generator, per_sample: bool = False
     start = torch.randint(0, 2 * pad + 1, (n if per_sample else 1, 1), generator=rng)
     position = torch.arange(frames) + start - pad
     position = torch.where(position < 0, -1 - position, position)
-    position = torch.where(position >= frames, 2 * frames - 1 - position, position).to(
-        x.device, non_blocking=True
-    )
+    position = torch.where(position >= frames, 2 * frames - 1 - position, position)
+    position = position.to(x.device, non_blocking=True)
     if not per_sample:
         return x.index_select(2, position[0])
     return x.gather(2, position.view(n, 1, frames, 1, 1).expand_as(x))
@@ -80,10 +79,8 @@ def transform(x: Tensor, matrix: Tensor) -> Tensor:
 
     x: (N, 3, T, V, M), matrix: (1, 3, 3) or (N, 3, 3).   Returns: same shape as x.
     """
-    flat = x.flatten(2)
-    return (
-        matrix.to(x.device, x.dtype, non_blocking=True).transpose(1, 2).expand(len(x), 3, 3) @ flat
-    ).view_as(x)
+    columns = matrix.to(x.device, x.dtype, non_blocking=True).transpose(1, 2)
+    return (columns.expand(len(x), 3, 3) @ x.flatten(2)).view_as(x)
 
 
 def swap_sides(
@@ -96,8 +93,7 @@ def swap_sides(
     swapped = torch.rand(x.shape[0] if per_sample else 1, generator=rng) < probability
     if not per_sample:
         return x[:, :, :, list(mirror)] if bool(swapped) else x
-    chosen = swapped.to(x.device, non_blocking=True).view(-1, 1, 1, 1, 1)
-    return torch.where(chosen, x[:, :, :, list(mirror)], x)
+    return swap_sides_where(x, mirror, swapped)
 
 
 def only_where(chosen: Tensor, matrix: Tensor) -> Tensor:
@@ -105,9 +101,8 @@ def only_where(chosen: Tensor, matrix: Tensor) -> Tensor:
 
     chosen: (N,) bool, matrix: (N, 3, 3).   Returns: (N, 3, 3).
     """
-    return torch.where(
-        chosen[:, None, None], matrix, torch.eye(3, dtype=matrix.dtype, device=matrix.device)
-    )
+    identity = torch.eye(3, dtype=matrix.dtype, device=matrix.device)
+    return torch.where(chosen[:, None, None], matrix, identity)
 
 
 def swap_sides_where(x: Tensor, mirror: tuple[int, ...], chosen: Tensor) -> Tensor:
@@ -115,9 +110,8 @@ def swap_sides_where(x: Tensor, mirror: tuple[int, ...], chosen: Tensor) -> Tens
 
     x: (N, C, T, V, M), chosen: (N,) bool.   Returns: same shape.
     """
-    return torch.where(
-        chosen.to(x.device, non_blocking=True).view(-1, 1, 1, 1, 1), x[:, :, :, list(mirror)], x
-    )
+    chosen = chosen.to(x.device, non_blocking=True).view(-1, 1, 1, 1, 1)
+    return torch.where(chosen, x[:, :, :, list(mirror)], x)
 
 
 def joint_offsets(draws: int, joints: int, count: int, amplitude: float, rng: Generator) -> Tensor:

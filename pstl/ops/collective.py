@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 
-def world() -> int:
+def processes() -> int:
     """Number of processes training together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
@@ -17,10 +17,10 @@ def gather(x: Tensor) -> Tensor:
 
     x: (n_rank, ...), n_rank may differ between ranks.   Returns: (sum of n_rank, ...).
     """
-    if world() == 1:
+    if processes() == 1:
         return x
     mine = torch.tensor([x.shape[0]], device=x.device)
-    counts = [torch.zeros_like(mine) for _ in range(world())]
+    counts = [torch.zeros_like(mine) for _ in range(processes())]
     dist.all_gather(counts, mine)
     sizes = [int(c) for c in counts]
     padded = torch.cat([x, x.new_zeros(max(sizes) - x.shape[0], *x.shape[1:])])
@@ -34,10 +34,10 @@ def place(x: Tensor) -> tuple[int, int]:
     x: (n_rank, ...). With it random draws can be made for the whole batch and used for the rows
     that are here.
     """
-    if world() == 1:
+    if processes() == 1:
         return 0, x.shape[0]
     mine = torch.tensor([x.shape[0]], device=x.device)
-    counts = [torch.zeros_like(mine) for _ in range(world())]
+    counts = [torch.zeros_like(mine) for _ in range(processes())]
     dist.all_gather(counts, mine)
     sizes = [int(c) for c in counts]
     return sum(sizes[: dist.get_rank()]), sum(sizes)
@@ -49,7 +49,7 @@ def all_sum(x: Tensor) -> Tensor:
     x: any shape, equal on all ranks.
     Returns: same shape.
     """
-    if world() == 1:
+    if processes() == 1:
         return x
     total: Tensor = _Sum.apply(x)
     return total
@@ -64,7 +64,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """x: (n, ...).   Returns: (processes, n, ...)."""
-        parts = [torch.empty_like(x) for _ in range(world())]
+        parts = [torch.empty_like(x) for _ in range(processes())]
         dist.all_gather(parts, x.contiguous())
         return torch.stack(parts)
 

@@ -167,39 +167,30 @@ def corrupt_joints(
 ) -> tuple[Tensor, Tensor]:
     """Masked-joint corruption of the joints that are selected.
 
-    8 in 10 become (1, 1, 1), 1 in 10 becomes another joint of another frame of its
-    sequence, 1 in 10 stays as it is.
-
-    x: (F, V, 3) packed frames.
-    packed, length (B,) >= 2, draw: on the CPU; draw (F, V) float64 in [0, 1), one number decides
-    all.
-    Returns: the corrupted frames, and the selected joints as numbers (K,) int64 into the F V
-    joints.
+    8 in 10 become (1, 1, 1), 1 in 10 becomes another joint of another frame of its sequence, and 1
+    in 10 stays as it is.
+    x: (F, V, 3) packed frames.   packed, length: (B,) at least 2, on the CPU.
+    draw: (F, V) float64 in [0, 1) on the CPU; one number decides all.
+    Returns: the corrupted frames; the selected joints as numbers (K,) int64 into the F V joints.
     Source: Hi-TRS code (Hi-TRS spec 3.1).
     """
     joints = x.shape[1]
     flat, draw = x.flatten(0, 1), (draw / rate).flatten()
-    hidden, moved, selected = (
-        (low <= draw) & (draw < high) for low, high in ((0.0, 0.8), (0.8, 0.9), (0.0, 1.0))
-    )
+    hidden, moved, selected = draw < 0.8, (draw >= 0.8) & (draw < 0.9), draw < 1.0
     at = moved.nonzero()[:, 0]
     frame, joint = at.div(joints, rounding_mode="floor"), at % joints
     sequence = packed.sequence[frame]
     frames = length[sequence]
     # What is left of the number, stretched to [0, 1), chooses one of the (frames - 1)(joints - 1)
     # others.
-    other = (
-        ((draw[at] - 0.8) * 10 * (frames - 1) * (joints - 1))
-        .long()
-        .clamp(max=(frames - 1) * (joints - 1) - 1)
-    )
+    other = ((draw[at] - 0.8) * 10 * (frames - 1) * (joints - 1)).long()
+    other = other.clamp(max=(frames - 1) * (joints - 1) - 1)
     other_frame = (packed.frame[frame] + 1 + other.div(joints - 1, rounding_mode="floor")) % frames
-    source = (packed.start[sequence] + other_frame) * joints + (
-        joint + 1 + other % (joints - 1)
-    ) % joints
+    other_joint = (joint + 1 + other % (joints - 1)) % joints
+    source = (packed.start[sequence] + other_frame) * joints + other_joint
+    indices = (hidden.nonzero()[:, 0], at, source, selected.nonzero()[:, 0])
     hidden_at, at, source, selected_at = (
-        index.to(x.device, non_blocking=True)
-        for index in (hidden.nonzero()[:, 0], at, source, selected.nonzero()[:, 0])
+        index.to(x.device, non_blocking=True) for index in indices
     )
     corrupted = flat.index_fill(0, hidden_at, 1.0).index_copy(0, at, flat.index_select(0, source))
     return corrupted.view_as(x), selected_at

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pstl.ops.collective import all_sum, world
+from pstl.ops.collective import all_sum, processes
 from pstl.ops.dtypes import at_least_float32
 
 
@@ -24,7 +24,7 @@ class LastNorm(nn.BatchNorm2d):
         """x: (V, P, T, C).   Returns: same shape."""
         if not self.training:
             return self._with_running_statistics(x)
-        if world() == 1 and x.device.type != "cpu":
+        if processes() == 1 and x.device.type != "cpu":
             rows_of_images = x.flatten(0, 1).permute(0, 2, 1)[:, :, None]  # (V P, C, 1, T)
             return super().forward(rows_of_images)[:, :, 0].permute(0, 2, 1).reshape(x.shape)
         y, mean, variance, count = _LastNorm.apply(x, self.weight, self.bias, self.eps)

@@ -75,10 +75,8 @@ class Ranking:
         step = torch.linalg.vector_norm(left, dim=1, keepdim=True) * self.largest
         step = torch.maximum(step, 4 * margin) / STEPS
         near = product(left / step, self.pairs.right, self.near)
-        first, end = (
-            torch.searchsorted(self.classes, wanted[:, None], right=right)
-            for right in (False, True)
-        )
+        first = torch.searchsorted(self.classes, wanted[:, None])
+        end = torch.searchsorted(self.classes, wanted[:, None], right=True)
         asked = Asked(chosen, near, margin / step, first, end)
         column = first + torch.arange(max(1, int((end - first).max())), device=near.device)
         rank = self.ranks(asked, column)

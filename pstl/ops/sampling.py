@@ -46,16 +46,12 @@ def spaced_frames(length: Tensor, frames: int) -> Tensor:
 def take(x: Tensor, index: Tensor) -> Tensor:
     """Frames `index` (N, frames) of each clip.
 
-    x: (N, C, T, V, M).
-    Returns: (N, C, frames, V, M).
+    x: (N, C, T, V, M).   Returns: (N, C, frames, V, M).
     """
     n, c, t, v, m = x.shape
     first = torch.arange(n * c, device=x.device).view(n, c, 1) * t
-    return (
-        x.reshape(n * c * t, v * m)
-        .index_select(0, (first + index[:, None]).flatten())
-        .view(n, c, -1, v, m)
-    )
+    rows = (first + index[:, None]).flatten()
+    return x.reshape(n * c * t, v * m).index_select(0, rows).view(n, c, -1, v, m)
 
 
 def take_motion(x: Tensor, length: Tensor, index: Tensor) -> Tensor:

@@ -64,10 +64,8 @@ def resize_span(x: Tensor, span: Span, frames: int) -> Tensor:
     """
     n, c, t, v, m = x.shape
     if span.start.shape != (n,) or span.length.shape != (n,):
-        raise ShapeError(
-            f"{n} clips with spans of shapes {tuple(span.start.shape)}, "
-            f"{tuple(span.length.shape)}: expected one per clip"
-        )
+        shapes = f"{tuple(span.start.shape)}, {tuple(span.length.shape)}"
+        raise ShapeError(f"{n} clips with spans of shapes {shapes}: expected one per clip")
     last = (span.length - 1)[:, None]
     centre = torch.arange(frames, device=x.device, dtype=torch.float32) + 0.5
     position = centre * (span.length / frames)[:, None] - 0.5

@@ -51,10 +51,9 @@ def overlap_mean(scores: Tensor, start: Tensor, total: int) -> Tensor:
     length = scores.shape[1]
     frame = (start[:, None] + torch.arange(length, device=start.device)).flatten().to(scores.device)
     shown = frame < total
-    sums = scores.new_zeros(total, scores.shape[2]).index_add_(
-        0, frame[shown], scores.flatten(0, 1)[shown]
-    )
-    counts = scores.new_zeros(total).index_add_(0, frame[shown], scores.new_ones(int(shown.sum())))
+    rows, frame = scores.flatten(0, 1)[shown], frame[shown]
+    sums = scores.new_zeros(total, scores.shape[2]).index_add_(0, frame, rows)
+    counts = scores.new_zeros(total).index_add_(0, frame, scores.new_ones(len(frame)))
     return sums / counts.clamp(min=1)[:, None]
 
 
@@ -67,9 +66,8 @@ def smooth(scores: Tensor, width: int) -> Tensor:
     [1.5, 2.0, 1.5]
     """
     reach = width // 2
-    total = torch.cat(
-        [scores.new_zeros(1, scores.shape[1], dtype=torch.float64), scores.double().cumsum(0)]
-    )
+    nothing = scores.new_zeros(1, scores.shape[1], dtype=torch.float64)
+    total = torch.cat([nothing, scores.double().cumsum(0)])
     frame = torch.arange(len(scores), device=scores.device)
     first, last = (frame - reach).clamp(min=0), (frame + reach + 1).clamp(max=len(scores))
     return ((total[last] - total[first]) / (last - first)[:, None]).to(scores.dtype)

@@ -40,18 +40,10 @@ def of_epoch(clips: Source, train: TrainSettings, seed: int, epoch: int) -> list
     if not train.labelled_batch:
         return [Members(None, index) for index in others]
     if not len(clips.labelled):
-        raise UserError(
-            "train.labelled_batch is set, but no clip has a label; use a method that needs labels, "
-            "or remove it"
-        )
-    rows = cycled(
-        len(clips.labelled),
-        labelled_size(train, clips),
-        epoch * len(others),
-        len(others),
-        seed,
-        "shuffle labelled",
-    )
+        remedy = "use a method that needs labels, or remove it"
+        raise UserError(f"train.labelled_batch is set, but no clip has a label; {remedy}")
+    count, size, steps = len(clips.labelled), labelled_size(train, clips), len(others)
+    rows = cycled(count, size, epoch * steps, steps, seed, "shuffle labelled")
     return [Members(clips.labelled[row], index) for row, index in zip(rows, others, strict=True)]
 
 
@@ -60,11 +52,9 @@ def trained_on(batches: int, train: TrainSettings) -> int:
     if not train.whole_steps:
         return batches
     if batches < train.accumulate:
-        found = f"{batches} batches of {train.batch_size} in an epoch"
-        raise UserError(
-            f"train.whole_steps: {found} make no step of {train.accumulate}; "
-            "lower train.batch_size or train.accumulate"
-        )  # fmt: skip
+        few = f"{batches} batches of {train.batch_size} in an epoch"
+        remedy = "lower train.batch_size or train.accumulate"
+        raise UserError(f"train.whole_steps: {few} make no step of {train.accumulate}; {remedy}")
     return batches // train.accumulate * train.accumulate
 
 
@@ -80,17 +70,19 @@ def cycled(count: int, size: int, first: int, steps: int, seed: int, purpose: st
     """Batches first .. first + steps - 1 of an endless series.
 
     Pass after pass in new order, the short batch at a pass's end left out.
-
-    Returns: `steps` tensors of min(size, count) indices.
+    Returns: `steps` tensors (min(size, count),) of indices.
     """
     size = min(size, count)
-    whole = count // size  # batches of a pass
-    numbers = range(first, first + steps)
-    orders = {
-        p: torch.randperm(count, generator=torch_generator(seed, purpose, p))
-        for p in {i // whole for i in numbers}
-    }
-    return [orders[i // whole][i % whole * size :][:size] for i in numbers]
+    in_a_pass = count // size
+    orders: dict[int, Tensor] = {}
+    batches = []
+    for number in range(first, first + steps):
+        which, place = divmod(number, in_a_pass)
+        if which not in orders:
+            rng = torch_generator(seed, purpose, which)
+            orders[which] = torch.randperm(count, generator=rng)
+        batches.append(orders[which][place * size :][:size])
+    return batches
 
 
 def make(source: Source, members: Members) -> Batch:

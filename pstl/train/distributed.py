@@ -7,6 +7,7 @@ loss of the whole batch; batch norms use the statistics of the whole batch; grad
 averaged, which undoes the gathering's factor.
 """
 
+import itertools
 from collections.abc import Iterable
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl import environment
-from pstl.ops.collective import world
+from pstl.ops.collective import processes
 from pstl.ops.norm import GlobalNorm, LastNorm
 from pstl.train.launch import follow_parent
 
@@ -34,39 +35,38 @@ def start(device: torch.device) -> torch.device:
 
 def stop() -> None:
     """Leave the process group."""
-    if world() > 1:
+    if processes() > 1:
         dist.destroy_process_group()
 
 
 def rank() -> int:
     """This process's number, 0 on one process."""
-    return dist.get_rank() if world() > 1 else 0
+    return dist.get_rank() if processes() > 1 else 0
 
 
 def share(index: Tensor) -> Tensor:
-    """This rank's part of a global batch of indices."""
-    return index.tensor_split(world())[rank()]
+    """This rank's part of a global batch of indices (N,)."""
+    return index.tensor_split(processes())[rank()]
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Mean over ranks, one message for all gradients."""
-    if world() == 1:
+    if processes() == 1:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
-    for gradient, mean in zip(
-        gradients, (flat / world()).split([g.numel() for g in gradients]), strict=True
-    ):
+    means = (flat / processes()).split([gradient.numel() for gradient in gradients])
+    for gradient, mean in zip(gradients, means, strict=True):
         gradient.copy_(mean.view_as(gradient))
 
 
 def synchronise_norms(modules: Iterable[nn.Module]) -> None:
     """Put norms over the global batch in the place of every batch norm below `modules`."""
-    if world() == 1:
+    if processes() == 1:
         return
-    parents = [parent for module in modules for parent in module.modules()]
-    for parent in parents:
+    parents = itertools.chain.from_iterable(module.modules() for module in modules)
+    for parent in list(parents):
         for name, child in parent.named_children():
             if isinstance(child, _BatchNorm) and not isinstance(child, LastNorm | GlobalNorm):
                 setattr(parent, name, GlobalNorm.of(child))

@@ -66,9 +66,9 @@ def save(
 
     Raises: UserError naming a weight that is not finite.
     """
-    states = {"state": encoder.state_dict()} | (
-        {} if classifier is None else {"classifier": classifier.state_dict()}
-    )
+    states = {"state": encoder.state_dict()}
+    if classifier is not None:
+        states["classifier"] = classifier.state_dict()
     for state in states.values():
         _check_state(state, str(path))
     with atomic(path) as new:
@@ -83,10 +83,8 @@ def load(path: str | Path) -> tuple[EncoderCard, BaseEncoder]:
     """
     content = read(path)
     if content.get("format") != FORMAT:
-        raise UserError(
-            f"{path}: not an encoder file of format {FORMAT}; "
-            "convert released weights with 'python -m pstl import-weights'"
-        )
+        remedy = "convert released weights with 'python -m pstl import-weights'"
+        raise UserError(f"{path}: not an encoder file of format {FORMAT}; {remedy}")
     with reading(path, ENCODER):
         card = EncoderCard(**content["card"])
         encoder = build(card)
@@ -105,7 +103,10 @@ def load_classifier(path: str | Path) -> nn.Linear | None:
 
 
 def linear(state: dict[str, torch.Tensor]) -> nn.Linear:
-    """A linear layer with these weights.   state: weight (classes, D), bias (classes,)."""
+    """A linear layer with these weights.
+
+    state: weight (classes, D), bias (classes,).
+    """
     classes, width = state["weight"].shape
     layer = nn.Linear(width, classes)
     layer.load_state_dict(state)
@@ -117,15 +118,13 @@ def load_state(encoder: BaseEncoder, state: dict[str, torch.Tensor], where: str)
 
     Raises: UserError naming the first weight that does not fit, or is not finite.
     """
-    own = encoder.state_dict()
-    for name in sorted(own.keys() | state.keys()):
-        found = "nothing" if name not in state else tuple(state[name].shape)
-        wanted = "nothing" if name not in own else tuple(own[name].shape)
-        if found != wanted:
-            raise UserError(
-                f"{where}: weight {name!r}: found {found}, expected {wanted}; "
-                "these weights belong to another encoder or skeleton"
-            )
+    expected = encoder.state_dict()
+    for name in sorted(expected.keys() | state.keys()):
+        shape = tuple(state[name].shape) if name in state else "nothing"
+        wanted = tuple(expected[name].shape) if name in expected else "nothing"
+        if shape != wanted:
+            remedy = "these weights belong to another encoder or skeleton"
+            raise UserError(f"{where}: weight {name!r}: found {shape}, expected {wanted}; {remedy}")
     _check_state(state, where)
     encoder.load_state_dict(state)
 

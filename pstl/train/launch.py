@@ -45,19 +45,8 @@ def launch(arguments: Sequence[str], processes: int) -> None:
     environment.set_defaults({"OMP_NUM_THREADS": "1"})
     # It reports a failure in forty lines.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    options = parse_args(
-        [
-            "--standalone",
-            "--nproc-per-node",
-            str(processes),
-            "--monitor-interval",
-            "0.2",
-            "-m",
-            "--",
-            "pstl",
-            *arguments,
-        ]
-    )
+    torchrun = ["--standalone", "--nproc-per-node", str(processes), "--monitor-interval", "0.2"]
+    options = parse_args([*torchrun, "-m", "--", "pstl", *arguments])
     try:
         run(options)
     except SignalException:  # it has ended the processes before it raised this
@@ -66,15 +55,11 @@ def launch(arguments: Sequence[str], processes: int) -> None:
         number, failure = error.get_first_failure()
         if failure.exitcode == 2:
             raise SystemExit(2) from None
-        how = (
-            f"killed by {signal.Signals(-failure.exitcode).name}"
-            if failure.exitcode < 0
-            else f"ended with code {failure.exitcode}"
-        )
-        raise UserError(
-            f"process {number + 1} of {processes} was {how}, so the others were ended; "
-            "run again to go on from the last checkpoint"
-        ) from None
+        how = f"ended with code {failure.exitcode}"
+        if failure.exitcode < 0:
+            how = f"killed by {signal.Signals(-failure.exitcode).name}"
+        which = f"process {number + 1} of {processes} was {how}, so the others were ended"
+        raise UserError(f"{which}; run again to go on from the last checkpoint") from None
 
 
 def follow_parent() -> None:

@@ -24,7 +24,7 @@ def build(module: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:
             nesterov=train.nesterov,
             fused=True,
         )
-    # adam: decay is added to the gradient.
+    # Adam adds the decay to the gradient, AdamW does not.
     kind = torch.optim.Adam if train.optimiser == "adam" else torch.optim.AdamW
     return kind(parameters, lr=train.lr, weight_decay=train.weight_decay, fused=True)
 
@@ -32,21 +32,20 @@ def build(module: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:
 def groups(module: nn.Module, no_decay: tuple[str, ...]) -> list[dict[str, Any]]:
     """One group, or two if some parameters have no weight decay.
 
-    Those with a word of `no_decay` in their name.
-
+    no_decay: parameters with one of these words in their names have none.
     Raises: UserError for a word that is in no name.
     """
-    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    named = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    spared: dict[str, nn.Parameter] = {}
     for word in no_decay:
-        if not any(word in name for name, _ in named):
-            raise UserError(
-                f"train.no_decay: no parameter has {word!r} in its name; "
-                f"known are e.g. {', '.join(n for n, _ in named[:3])}"
-            )
-    spared = [p for name, p in named if any(word in name for word in no_decay)]
-    decayed = [p for name, p in named if not any(word in name for word in no_decay)]
-    return (
-        [{"params": decayed}, {"params": spared, "weight_decay": 0.0}]
-        if spared
-        else [{"params": decayed}]
-    )
+        with_word = {name: p for name, p in named.items() if word in name}
+        if not with_word:
+            known = ", ".join(list(named)[:3])
+            reason = f"no parameter has {word!r} in its name; known are e.g. {known}"
+            raise UserError(f"train.no_decay: {reason}")
+        spared |= with_word
+    decayed = [p for name, p in named.items() if name not in spared]
+    if not spared:
+        return [{"params": decayed}]
+    in_order = [p for name, p in named.items() if name in spared]
+    return [{"params": decayed}, {"params": in_order, "weight_decay": 0.0}]

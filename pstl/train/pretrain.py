@@ -34,23 +34,17 @@ def pretrain(
     device: torch.device,
     labels: str | Path | None = None,
 ) -> None:
-    """Train one run's method on the training clips of its split.
+    """Train one run's method on its split's training clips; write encoder.pt and what is beside it.
 
-    Write encoder.pt, curve.jsonl and run.json.
-
-    labels: file of the labelled clips, for a method of which only a fraction of labels is to be
-    seen; its draw is the run's seed.
-
+    labels: file of the labelled clips, where only a fraction of labels is to be seen; its draw is
+    the run's seed.
     An interrupted call goes on from last.pt beside `out`, at most one epoch is lost; last.pt goes
     when encoder.pt is there.
     Raises: UserError for a checkpoint of other settings, an unknown split, or a loss that is no
     longer finite.
     """
-    out, section, data = (
-        Path(out),
-        params.method_of(run),
-        open_array(array, verify=True),
-    )
+    out, section = Path(out), params.method_of(run)
+    data = open_array(array, verify=True)
     device = distributed.start(device)
     # Before anything is derived from them: what was trained in one format is not continued in
     # another.
@@ -71,10 +65,9 @@ def pretrain(
 def known_labels(
     data: ArraySet, run: Run, section: MethodSettings, labels: str | Path | None
 ) -> np.ndarray | None:
-    """Indices of the clips whose labels the run may see; None.
+    """Indices (L,) of the clips whose labels the run may see.
 
-    All, or none for a method that needs none.
-
+    Returns: None for all, or for a method that needs none.
     Raises: UserError for a file without a fraction or the other way round, or of another split,
     rule or draw.
     """
@@ -114,34 +107,31 @@ def training_clips(
     """The training side of the run's split, as the method wants it.
 
     Labels come along only for methods that ask for them.
-
-    known: clips whose labels may be seen; a method that learns nothing from clips without label
+    known: (L,) clips whose labels may be seen; a method that learns nothing from clips without label
     gets no others.
     """
     train, _ = data.sides(run.split)
     if data.meta["dataset"] != run.dataset or data.meta["recipe"] != section.recipe.model_dump():
-        found, wanted = (
-            (data.meta["dataset"], data.meta["recipe"]),
-            (run.dataset, section.recipe.model_dump()),
-        )
-        raise UserError(
-            f"run {run}: array of {found}, expected {wanted}; "
-            "pass the array that 'python -m pstl prepare' made for this recipe"
-        )
-    chosen = train if known is None or method.wants.unlabelled_clips else known
-    clips = Clips(data, chosen, device, method.wants, known, section.labels)
+        made = (data.meta["dataset"], data.meta["recipe"])
+        wanted = (run.dataset, section.recipe.model_dump())
+        remedy = "pass the array that 'python -m pstl prepare' made for this recipe"
+        raise UserError(f"run {run}: array of {made}, expected {wanted}; {remedy}")
+    wants = method.wants
+    chosen = train if known is None or wants.unlabelled_clips else known
+    clips = Clips(data, chosen, device, wants, known, section.labels)
     if not len(clips):
-        raise UserError(
-            f"run {run}: no training clip has {method.wants.shortest} frames and a body in it; "
-            f"{section.method} needs both"
-        )
+        missing = f"no training clip has {wants.shortest} frames and a body in it"
+        raise UserError(f"run {run}: {missing}; {section.method} needs both")
     return clips
 
 
 def card_of(
     run: Run, section: MethodSettings, data: ArraySet, known: np.ndarray | None = None
 ) -> EncoderCard:
-    """The run's encoder card, with the digest of everything that shapes its weights."""
+    """The run's encoder card, with the digest of everything that shapes its weights.
+
+    known: (L,) clips whose labels may be seen.
+    """
     shaping = [
         section.model_dump(mode="json"),
         run.seed,

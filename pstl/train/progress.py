@@ -41,10 +41,7 @@ class Progress:
             )
 
     def end_of_epoch(self, epoch: int, loss: float) -> dict[str, float]:
-        """Returns: what the epoch took.
-
-        Seconds, clips_per_second, and cpu_percent of this process (200: two cores were busy).
-        """
+        """What the epoch took: seconds, clips_per_second, cpu_percent (200: two cores were busy)."""
         self.spoken = now = time.monotonic()
         seconds = max(now - self.epoch_started, 1e-9)
         rate, busy = self.clips / seconds, 100 * (time.process_time() - self.busy) / seconds
@@ -60,22 +57,19 @@ class Progress:
         return {"seconds": seconds, "clips_per_second": rate, "cpu_percent": busy}
 
     def _left(self, done: float) -> str:
-        seconds = (
-            (time.monotonic() - self.started) / max(done - self.first, 1e-9) * (self.epochs - done)
-        )
-        return f"{duration(seconds)} left"
+        an_epoch = (time.monotonic() - self.started) / max(done - self.first, 1e-9)
+        return f"{duration(an_epoch * (self.epochs - done))} left"
 
 
 def duration(seconds: float) -> str:
-    """
+    """Seconds in words.
+
     >>> duration(5), duration(125), duration(7322)
     ('5 s', '2 min 05 s', '2 h 02 min')
     """
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    return (
-        f"{whole // 60} min {whole % 60:02d} s"
-        if whole < 3600
-        else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    )
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
