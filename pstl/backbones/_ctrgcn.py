@@ -134,8 +134,9 @@ class CtrGcnBlock(nn.Module):
 
 
 def kaiming_fan_out(weight: Tensor, fan_out: int) -> None:
-    """Kaiming normal, fan-out mode, with the fan-out of one of the convolutions that are fused in
-    `weight`.
+    """Kaiming normal by the fan-out of one of the convolutions that are fused in `weight`.
+
+    weight: (c_out, c_in, ...).
     """
     nn.init.normal_(weight, 0.0, (2 / fan_out) ** 0.5)
 

@@ -125,9 +125,9 @@ class Trunk(nn.Module):
 class Encoder(BaseEncoder):
     """(N, 3, T, V, M) -> clip (N, 4 * width), frames (N, ceil(T / 4), 4 * width).
 
-    Both are averaged over all M body slots. An absent (all-zero) body counts like a present one, in the mean and in batch norm (PSP spec
-    10.9). A dropped joint is one whose coordinates are zero: the learnt maps are tied to the number
-    of joints.
+    Both are averaged over all M body slots. An absent (all-zero) body counts like a present one, in
+    the mean and in batch norm (PSP spec 10.9). A dropped joint is one whose coordinates are zero:
+    the learnt maps are tied to the number of joints.
     """
 
     def __init__(self, cfg: Config, skeleton: Skeleton, people: int, frames: int) -> None:

@@ -111,8 +111,8 @@ def convolve_frames(x: Tensor, convolution: nn.Conv2d, stride: int) -> Tensor:
 class Encoder(BaseEncoder):
     """(N, 3, T, V, M) -> clip (N, 16 * width), frames (N, T // 4, 16 * width).
 
-    Both are averaged over all M body slots. An absent (all-zero) body counts like a present one: its constant features are part of the mean
-    (PSTL spec 4.5).
+    Both are averaged over all M body slots. An absent (all-zero) body counts like a present one:
+    its constant features are part of the mean (PSTL spec 4.5).
     """
 
     can_drop = True

@@ -111,7 +111,7 @@ class Method(BaseMethod):
 
     @staticmethod
     def as_stream(x: Tensor, skeleton: Skeleton, stream: str) -> Tensor:
-        """Motion is that since the frame before, 0 in the first (Hi-TRS spec 1.2)."""
+        """Motion is that since the frame before, 0 in the first; same shape (Hi-TRS spec 1.2)."""
         return convert(x, skeleton, stream, from_previous=True)
 
     @classmethod
@@ -265,7 +265,7 @@ def draw(x: Tensor, rng: Generator) -> Draws:
 
 
 def to_device(x: Tensor, *values: Tensor) -> list[Tensor]:
-    """The values on x's device, without waiting for them."""
+    """The values, of any shapes such as (B,), on x's device, without waiting for them."""
     return [value.to(x.device, non_blocking=True) for value in values]
 
 
@@ -284,5 +284,5 @@ def unchanged_or_not(logits: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mean_of(total: Tensor, count: Tensor) -> Tensor:
-    """Over all processes; 0 where there is nothing to count."""
+    """A scalar: the mean over all processes; 0 where there is nothing to count."""
     return all_sum(total) / all_sum(count.to(total.dtype)).clamp(min=1)

@@ -157,7 +157,7 @@ class Method(BaseMethod):
         return wide.mean((2, 3)).unflatten(0, (-1, self.problem.people)).mean(1)
 
     def logits(self, joint: Tensor, motion: Tensor) -> Tensor:
-        """One classifier for both streams; what is predicted is the sum."""
+        """One classifier for both streams (n, C); what is predicted is the sum (n, classes)."""
         y: Tensor = self.classifier(joint) + self.classifier(motion)
         return y
 
@@ -195,7 +195,10 @@ class Method(BaseMethod):
     def clean_stream(
         cls, cfg: Frozen, x: Tensor, length: Tensor, skeleton: Skeleton, stream: str
     ) -> Tensor:
-        """The same frames; motion is taken before them, at the native rate (PSP spec 2.2)."""
+        """The same frames; motion is taken before them, at the native rate (PSP spec 2.2).
+
+        x: (N, 3, T, V, M), length: (N,).   Returns: (N, 3, frames, V, M).
+        """
         assert isinstance(cfg, Config)
         if stream == "motion":
             return sampling.take_motion(x, length, sampling.spaced_frames(length, cfg.frames))

@@ -154,7 +154,7 @@ class Method(BaseMethod):
 
     @torch.no_grad()
     def key(self, x: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
-        """The same by the momentum encoder, without gradients."""
+        """The same, (N, projection) each, by the momentum encoder, without gradients."""
         features = self.key_encoder(x, present=present).clip
         return tuple(gather(z) for z in self.key_projectors(features))
 
@@ -164,7 +164,10 @@ class Method(BaseMethod):
         momentum_update(self.key_projectors, self.projectors, self.cfg.momentum)
 
     def contrast(self, query: tuple[Tensor, ...], key: tuple[Tensor, ...]) -> Losses:
-        """The four cross-level terms (SCD-Net spec 5): t to g, s to g, g to t, g to s."""
+        """The four cross-level terms (SCD-Net spec 5): t to g, s to g, g to t, g to s.
+
+        query, key: (N, projection) of each level t, s, g.
+        """
         (q_t, q_s, q_g), (k_t, k_s, k_g) = query, key
         queue_t, queue_s, queue_g = self.negatives()
         # They share keys and negatives.
@@ -208,7 +211,7 @@ class Method(BaseMethod):
     ) -> tuple[Tensor, Tensor]:
         """A random half or more of each clip in 64 frames, as CMD fine-tunes.
 
-        Source: SCD-Net spec 3.3, 7.3.   Returns: a view in the shape of `clean`, and length.
+        Source: SCD-Net spec 3.3, 7.3.   Returns: (N, 3, frames, V, M) and length.
         """
         assert isinstance(cfg, Config)
         scale, start = torch.rand(2, len(x), generator=rng).to(x.device, non_blocking=True)

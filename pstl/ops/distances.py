@@ -103,11 +103,14 @@ class Comparison:
         return order[lexsort(number[order], level)]
 
     def equal(self, distance: Tensor) -> Tensor:
-        """By how much another distance may differ and still be equal: rounding is no difference."""
+        """By how much another distance (n,) may differ and be equal, as a difference of rounding.
+
+        Returns: same shape.
+        """
         return torch.full_like(distance, TIE) if self.cosine else TIE * distance
 
     def similarity(self, distance: Tensor) -> Tensor:
-        """Larger is nearer: the cosine, or minus the Euclidean distance."""
+        """Larger is nearer: the cosine, or minus the Euclidean distance; same shape."""
         return 1 - distance.square() / 2 if self.cosine else -distance
 
     @cached_property

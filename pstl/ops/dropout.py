@@ -44,7 +44,7 @@ class _Keep(torch.autograd.Function):
 
 
 def draw_kept(shape: torch.Size, rate: float) -> Tensor:
-    """False with probability `rate`.   Returns: `shape`, bool on the CPU.
+    """False with probability `rate`.   Returns: bool of this shape, such as (N, D), on the CPU.
 
     One 64-bit draw serves four elements.
     """

@@ -63,8 +63,11 @@ class Search:
         return self.kept[dtype]
 
     def candidates(self, chosen: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
-        """Pairs of a query's place in `chosen` and a gallery row, the k nearest among them, rows in
-        ascending order; None if products in this type leave too many.
+        """Pairs of a query and a gallery row, the k nearest of each query among them.
+
+        chosen: (n,) queries.
+        Returns: places in `chosen` and rows, (pairs,) each, rows in ascending order; None if
+        products in this type leave too many.
         """
         left, margin = self.pairs(dtype).left(chosen)
         best = left.new_full((len(left), self.k), -torch.inf)
@@ -94,7 +97,7 @@ class Search:
         return torch.cat([best, more], 1).topk(self.k, dim=1).values
 
     def decided(self, chosen: Tensor, query: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest k of each query's candidates."""
+        """The nearest k of each query's candidates: numbers and distances, (n, k) each."""
         pairs = self.pairs(torch.float32)
         distance = pairs.distance(chosen[query], number)
         order = pairs.order(query, distance, number)
@@ -103,7 +106,7 @@ class Search:
         return number[order][first], distance[order][first]
 
     def tiles(self, right: Tensor) -> list[tuple[int, Tensor]]:
-        """Factors of the gallery in parts of whole groups, each with its first row's number."""
+        """Factors (G, D) of the gallery in parts of whole groups, with numbers of first rows."""
         step = self.group * max(1, 2 * self.side // self.group)
         parts = [(start, right[start : start + step]) for start in range(0, len(right), step)]
         start, last = parts[-1]

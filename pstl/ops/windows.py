@@ -54,8 +54,9 @@ def rows_of(frame: Tensor, start: Tensor, length: Tensor, outside: int) -> Tenso
 
 
 def window_count(length: Tensor, stride: int) -> Tensor:
-    """Windows of each sequence: one centred on every stride-th frame, the first included (Hi-TRS
-    spec 1.3).
+    """Windows of each sequence: one centred on every stride-th frame, the first included.
+
+    length: (B,) frames.   Returns: same shape.   Source: Hi-TRS spec 1.3.
     """
     return (length + stride - 1).div(stride, rounding_mode="floor")
 

@@ -116,6 +116,7 @@ def linear(state: dict[str, torch.Tensor]) -> nn.Linear:
 def load_state(encoder: BaseEncoder, state: dict[str, torch.Tensor], where: str) -> None:
     """Strict loading.
 
+    state: tensors by name, such as (C, D).
     Raises: UserError naming the first weight that does not fit, or is not finite.
     """
     expected = encoder.state_dict()

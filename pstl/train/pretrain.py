@@ -107,8 +107,8 @@ def training_clips(
     """The training side of the run's split, as the method wants it.
 
     Labels come along only for methods that ask for them.
-    known: (L,) clips whose labels may be seen; a method that learns nothing from clips without label
-    gets no others.
+    known: (L,) clips whose labels may be seen; a method that learns nothing from clips without
+    label gets no others.
     """
     train, _ = data.sides(run.split)
     if data.meta["dataset"] != run.dataset or data.meta["recipe"] != section.recipe.model_dump():

@@ -41,7 +41,7 @@ class Progress:
             )
 
     def end_of_epoch(self, epoch: int, loss: float) -> dict[str, float]:
-        """What the epoch took: seconds, clips_per_second, cpu_percent (200: two cores were busy)."""
+        """What the epoch took: seconds, clips_per_second, cpu_percent (200: two busy cores)."""
         self.spoken = now = time.monotonic()
         seconds = max(now - self.epoch_started, 1e-9)
         rate, busy = self.clips / seconds, 100 * (time.process_time() - self.busy) / seconds

@@ -12,14 +12,14 @@ SAFETENSORS = Kind("readable safetensors file", "it may be truncated: fetch it a
 
 
 def write(path: str | Path, tensors: dict[str, Tensor], notes: dict[str, str]) -> None:
-    """Write tensors by name, and notes; the file appears whole or not at all."""
+    """Write tensors of any shapes by name, such as (C, D), and notes, whole or not at all."""
     rows = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as new:
         new.write_bytes(save(rows, notes))
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors by name, and notes.
+    """Tensors by name, such as (C, D), and notes.
 
     Raises: UserError if the file is missing, truncated or of another format.
     """

@@ -11,7 +11,7 @@ from pstl.errors import UserError
 def check_weights(tensors: Mapping[str, Tensor], where: str, then: str) -> None:
     """One host sync for all tensors together.
 
-    where: file or run.   then: what to do.
+    tensors: of any shapes by name, such as (C, D).   where: file or run.   then: what to do.
     Raises: UserError naming the first that holds NaN or infinity.
     """
     floats = {name: tensor for name, tensor in tensors.items() if _can_stray(tensor)}
@@ -32,7 +32,7 @@ def _can_stray(tensor: Tensor) -> bool:
 
 
 def of_optimiser(optimiser: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
-    """What an optimiser remembers of each parameter, by a name for people."""
+    """What an optimiser remembers of each parameter, such as (C, D), by a name for people."""
     for number, state in optimiser.state_dict()["state"].items():
         for key, value in state.items():
             if isinstance(value, Tensor):
