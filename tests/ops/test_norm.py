@@ -1,8 +1,11 @@
+from copy import deepcopy
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from pstl.ops.norm import LastNorm, weighted_batch_norm
+from pstl.ops.norm import GlobalNorm, LastNorm, weighted_batch_norm
 
 
 def case(dtype):
@@ -93,3 +96,19 @@ def test_last_norm_keeps_the_digits_that_float32_has():
     torch.testing.assert_close(
         norm.running_var.double(), x.double().var((0, 1, 2)), atol=0, rtol=3e-6
     )
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_a_global_norm_of_one_process_is_the_norm_it_replaces(momentum: float | None) -> None:
+    """Encoders are handed over to it with weights and statistics; what torch does, it must do."""
+    torch.manual_seed(0)
+    plain = nn.BatchNorm2d(3, momentum=momentum).double()
+    nn.init.normal_(plain.weight)
+    other = GlobalNorm.of(deepcopy(plain))
+    assert other.state_dict().keys() == plain.state_dict().keys()
+    for step in range(3):
+        x = torch.randn(4, 3, 5, 2, dtype=torch.float64) + step
+        torch.testing.assert_close(other(x), plain(x), atol=1e-12, rtol=0)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], value, atol=1e-12, rtol=0)
+    torch.testing.assert_close(other.eval()(x), plain.eval()(x), atol=1e-12, rtol=0)
