@@ -9,7 +9,12 @@ from pstl.errors import UserError
 from pstl.skeletons import load
 from pstl.skeletons.mapping import fitting
 
-TWINS = ("encoder_k", "key_encoder", "momentum_encoder", "teacher")  # averages of the encoder
+MOMENTUM_ENCODERS = (
+    "encoder_k",
+    "key_encoder",
+    "momentum_encoder",
+    "teacher",
+)  # averages of the encoder
 SHOWN = 3  # names that a message gives as examples
 
 
@@ -66,23 +71,29 @@ def encoder_in(content: Any, anchor: str, part: str = "") -> Located:
     """The weights beside `anchor`, a weight that every such encoder has, however they are wrapped.
 
     content: what a checkpoint holds: tensors by name, in dictionaries ("state_dict", "model", ...)
-    or not; names may have anything in front ("module.", "encoder_q.", ...). A momentum twin is not
-    taken.   part: what is in front, where there are several.
+    or not; names may have anything in front ("module.", "encoder_q.", ...). A momentum
+    encoder is not taken.   part: what is in front, where there are several.
     Raises: Absent if there is no encoder, UserError if there are more than one.
     """
     places = list(_places(content, anchor))
     named = [place for place in places if part.rstrip(".") in place.names]
     wanted = named if part else places
-    own = [place for place in wanted if not any(t in place.front for t in TWINS)] or wanted
-    if len(own) == 1:
-        _, prefix, tensors = own[0]
+    trained = [place for place in wanted if not _is_average(place)]
+    encoders = trained or wanted
+    if len(encoders) == 1:
+        _, prefix, tensors = encoders[0]
         beside = {key: value for key, value in tensors.items() if not key.startswith(prefix)}
         return Located(Part(tensors).below(prefix), beside)
     if places:
         fronts = ", ".join(repr(place.front) for place in places)
-        count = f"{len(own)} encoders" + f" called {part!r}" * bool(part)
+        count = f"{len(encoders)} encoders" + f" called {part!r}" * bool(part)
         raise UserError(f"{count}, of {fronts}; name one with --part")
     raise Absent(f"found {shown(content)}; expected one called {anchor}, whatever stands in front")
+
+
+def _is_average(place: Place) -> bool:
+    """Whether this is the momentum encoder beside the one that was trained."""
+    return any(name in place.front for name in MOMENTUM_ENCODERS)
 
 
 def check_joints(joints: int, skeleton: str) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pstl.contracts import Imported, Importer
 from pstl.errors import UserError
-from pstl.located import TWINS, Located, check_joints
+from pstl.located import MOMENTUM_ENCODERS, Located, check_joints
 from pstl.skeletons import load
 from pstl.skeletons.graph import spatial_partition
 
@@ -65,7 +65,7 @@ class StGcnImporter(Importer):
         """
         weight = located.encoder.get("fc.weight")
         bias = located.encoder.get("fc.bias")
-        words = ("queue", *TWINS)
+        words = ("queue", *MOMENTUM_ENCODERS)
         projects = any(word in name for name, word in itertools.product(located.beside, words))
         if weight is None or bias is None or projects:
             return None

@@ -36,7 +36,7 @@ class Search:
     """The k nearest of one block of queries after the other."""
 
     def __init__(self, queries: Tensor, gallery: Tensor, k: int, metric: str) -> None:
-        self.given, self.k = (queries, gallery, metric), k
+        self.compared, self.k = (queries, gallery, metric), k
         self.side = max(1, int(BLOCK_ELEMENTS**0.5) // 4)
         self.group = max(1, min(GROUP, len(gallery) // (8 * k)))
         self.kept: dict[torch.dtype, Comparison] = {}
@@ -44,9 +44,10 @@ class Search:
     def __call__(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Numbers and distances (n, k) of the nearest rows of some queries (n,)."""
         for dtype in (torch.float32, torch.float64):
-            if (found := self.candidates(chosen, dtype)) is not None:
-                return self.decided(chosen, *found)
-        rows = max(1, BLOCK_ELEMENTS // (8 * len(self.given[1])))
+            candidates = self.candidates(chosen, dtype)
+            if candidates is not None:
+                return self.decided(chosen, *candidates)
+        rows = max(1, BLOCK_ELEMENTS // (8 * len(self.compared[1])))
         values, places = [], []
         for some in chosen.split(rows):
             number, distance = self.pairs(torch.float32).all_ordered(some)
@@ -59,7 +60,7 @@ class Search:
         candidates.
         """
         if dtype not in self.kept:
-            self.kept[dtype] = Comparison(*self.given, dtype)
+            self.kept[dtype] = Comparison(*self.compared, dtype)
         return self.kept[dtype]
 
     def candidates(self, chosen: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:

@@ -104,9 +104,10 @@ class Ranking:
         if len(row) > FEW * len(rank):
             high = torch.searchsorted(values, steps + gap, right=True)
             # Hits among themselves need no order: the ranks they take are the same.
-            own = (-steps).contiguous()
-            first = torch.searchsorted(own, own - gap)
-            others = high - low - torch.searchsorted(own, own + gap, right=True) + first
+            negative = (-steps).contiguous()
+            first = torch.searchsorted(negative, negative - gap)
+            last = torch.searchsorted(negative, negative + gap, right=True)
+            others = high - low - last + first
             rank = torch.where(doubtful, total - high + column - asked.first - first + 1, rank)
             window = (high - low).masked_fill_(~doubtful | (others == 0), 0)
         elif len(row):

@@ -40,8 +40,8 @@ def groups(module: nn.Module, no_decay: tuple[str, ...]) -> list[dict[str, Any]]
     for word in no_decay:
         with_word = {name: p for name, p in named.items() if word in name}
         if not with_word:
-            known = ", ".join(list(named)[:3])
-            reason = f"no parameter has {word!r} in its name; known are e.g. {known}"
+            examples = ", ".join(list(named)[:3])
+            reason = f"no parameter has {word!r} in its name; known are e.g. {examples}"
             raise UserError(f"train.no_decay: {reason}")
         spared |= with_word
     decayed = [p for name, p in named.items() if name not in spared]

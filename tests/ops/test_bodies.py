@@ -1,4 +1,4 @@
-"""Absent bodies: half of all clips have one, and encoding each of them costs as much as a person."""
+"""Absent bodies: half of all clips have one, and encoding it costs as much as a person."""
 
 import torch
 from torch import Tensor
