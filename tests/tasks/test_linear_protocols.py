@@ -52,8 +52,8 @@ def by_hand(data, initial, epochs, batch_size, update, bias=None, whole=False):
 
 
 def test_scdnet_protocol():
-    """SGD with momentum 0.9, N(0, 0.01) at the start, ten times slower from each milestone on (SCD-
-    Net spec 7.1).
+    """SGD with momentum 0.9, N(0, 0.01) at the start, ten times slower from each milestone on (
+    SCD-Net spec 7.1).
     """
 
     def sgd(p, g, a, b, epoch, steps):
