@@ -42,7 +42,9 @@ def released(shared):
 
 
 def test_parity_with_the_released_script(released):
-    """Published tables come from that script: a different last digit would be a different protocol."""
+    """Published tables come from that script: a different last digit would be a different
+    protocol.
+    """
     truth, proposals, videos, expected = released
     assert expected
     for theirs in expected:
@@ -118,7 +120,9 @@ def test_classes_and_videos_are_averaged_as_stated():
 
 
 def test_greedy_agrees_with_an_independent_computation():
-    """Formula test: matching written as loops over ranks, precision envelope from the definition."""
+    """Formula test: matching written as loops over ranks, precision envelope from the
+    definition.
+    """
     rng = np.random.default_rng(0)
     start = rng.integers(0, 300, 40)
     truth = [

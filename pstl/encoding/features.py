@@ -134,7 +134,7 @@ def piece_of(data: ArraySet, part: slice) -> ArraySet:
 @torch.inference_mode()
 def recalibrate(
     card: EncoderCard, encoder: BaseEncoder, clips: Clips, streams: tuple[str, ...] = ()
-) -> None:  # fmt: skip
+) -> None:
     """Replace batch-norm running statistics by averages over the clean training clips, dropout off.
 
     streams: that the encoder was trained on in one batch; (): all that the method feeds it in one
@@ -199,11 +199,18 @@ def extract(
         "unseen": data.unseen(split)
     }
     meta = {
-        **card.provenance, "batch_norm": batch_norm, "classes": data.meta["classes"], "data_checksum": data.meta["checksum"],
-        "encoded_dataset": data.meta["dataset"], "split": split,
-        "clips": clip_digest(data.names[i] for i in sides["test"]), "stream": card.stream,
-        "device": device_name(device), "seconds": time.monotonic() - began, "peak_mb": peak_memory(device),
-    }  # fmt: skip
+        **card.provenance,
+        "batch_norm": batch_norm,
+        "classes": data.meta["classes"],
+        "data_checksum": data.meta["checksum"],
+        "encoded_dataset": data.meta["dataset"],
+        "split": split,
+        "clips": clip_digest(data.names[i] for i in sides["test"]),
+        "stream": card.stream,
+        "device": device_name(device),
+        "seconds": time.monotonic() - began,
+        "peak_mb": peak_memory(device),
+    }
     feature_file.write(out, {**arrays, **labels}, meta)
 
 
@@ -274,5 +281,6 @@ def check_fit(card: EncoderCard, shape: tuple[int, ...], where: str) -> None:
     skeleton = encoder_file.skeleton_of(card)
     if len(shape) != 5 or shape[1] != 3 or shape[3] != skeleton.joints:
         raise ShapeError(
-            f"{where}: clips of shape {shape}, expected (N, 3, {card.frames}, {skeleton.joints}, M) for this encoder ({card.skeleton})"
+            f"{where}: clips of shape {shape}, expected (N, 3, {card.frames}, "
+            f"{skeleton.joints}, M) for this encoder ({card.skeleton})"
         )

@@ -1,4 +1,4 @@
-"""What a task gets that cannot work on cached features: the encoder, and the array it is tried on."""
+"""What a task on clips gets: the encoder, and the array it is tried on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +89,8 @@ def open_pretrained(
     data = fitted(card, encoder, open_array(array, verify=True), str(array))
     if data.meta["dataset"] != run.dataset:
         raise UserError(
-            f"{array}: clips of {data.meta['dataset']}, expected {run.dataset}; pass the array of the run's data set"
+            f"{array}: clips of {data.meta['dataset']}, expected {run.dataset}; "
+            "pass the array of the run's data set"
         )
     train, test = data.sides(run.split)
     whole = digest([shaped, card.provenance, data.meta["checksum"]])

@@ -111,7 +111,8 @@ def open_recorded(
     store = open_recordings(recordings)
     if store.dataset != run.dataset:
         raise UserError(
-            f"{recordings}: recordings of {store.dataset}, expected {run.dataset}; pass those of the run's data set"
+            f"{recordings}: recordings of {store.dataset}, expected {run.dataset}; "
+            "pass those of the run's data set"
         )
     train_side, test_side = store.sides(run.split)
     whole = digest([shaped, card.provenance, store.checksum])

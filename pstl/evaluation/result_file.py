@@ -68,7 +68,7 @@ class ResultFile(BaseModel):
 
 
 def labelled_clips(result: Result, provenance: Mapping[str, Any]) -> int | str:
-    """The column `labelled` of a result by an encoder; empty where all clips had labels, or none."""
+    """The column `labelled` of a result; empty where all clips had labels, or none."""
     record = result.labelled or provenance.get("labelled") or {}
     return record.get("clips", "")
 

@@ -21,12 +21,18 @@ from pstl.train import encoder_file, safetensors
 from pstl.train.encoder_file import EncoderCard
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+USE = """```python
+import pstl
+
+encoder = pstl.load("this folder")
+features = encoder.embed(xyz)
+```"""
 
 
 def export(encoder: str | Path, out: str | Path, array: str | Path | None = None) -> EncoderCard:
-    """Write the folder `out`; scores found beside encoder.pt (as the workflow lays them) go into
-    the card.
+    """Write the folder `out`, with a model card.
 
+    Scores found beside encoder.pt, as the workflow lays them, go into the card.
     array: recalibrate the batch norms on the training side of this array first, as the headline
     numbers do.
     Raises: UserError if the encoder cannot be read or the array is not of its data.
@@ -34,16 +40,7 @@ def export(encoder: str | Path, out: str | Path, array: str | Path | None = None
     card, model = encoder_file.load(encoder)
     norm = "released"
     if array is not None:
-        data, split = open_array(array, verify=True), card.provenance.get("split", "")
-        check_fit(card, data.x.shape, str(array))
-        if (
-            data.meta["checksum"] != card.provenance.get("data_checksum")
-            or split not in data.splits
-        ):
-            raise UserError(
-                f"{array}: not the array this encoder was trained on; name that one, or leave --array out"
-            )
-        recalibrate(card, model, Clips(data, data.splits[split][0], torch.device("cpu")))
+        recalibrate(card, model, _training_side(card, array))
         norm = "recalibrated"
     card = EncoderCard(**{**asdict(card), "provenance": {**card.provenance, "batch_norm": norm}})
     described = describe(card, model, scores(Path(encoder).parent, norm, card))
@@ -53,6 +50,19 @@ def export(encoder: str | Path, out: str | Path, array: str | Path | None = None
         write_json(new / CONFIG, asdict(card))
         write_text(new / CARD, described)
     return card
+
+
+def _training_side(card: EncoderCard, array: str | Path) -> Clips:
+    """The clips an encoder was trained on. Raises: UserError if the array is not of its data."""
+    data, split = open_array(array, verify=True), card.provenance.get("split", "")
+    check_fit(card, data.x.shape, str(array))
+    same = data.meta["checksum"] == card.provenance.get("data_checksum")
+    if not same or split not in data.splits:
+        raise UserError(
+            f"{array}: not the array this encoder was trained on; name that one, "
+            "or leave --array out"
+        )
+    return Clips(data, data.splits[split][0], torch.device("cpu"))
 
 
 def read(folder: str | Path) -> tuple[EncoderCard, BaseEncoder]:
@@ -79,62 +89,75 @@ def scores(folder: Path, norm: str, card: EncoderCard) -> list[dict[str, Any]]:
     Beside them may lie rows of a transfer, which are another encoder's, and of an earlier training:
     these are left out.
     """
-    found = [result_file.read(path)["rows"] for path in sorted((folder / norm).glob("*.json"))]
     own = card.provenance.get("run_id")
-    return [row for rows in found for row in rows if row.get("run_id", own) == own]
+    rows = []
+    for path in sorted((folder / norm).glob("*.json")):
+        rows += [row for row in result_file.read(path)["rows"] if row.get("run_id", own) == own]
+    return rows
 
 
 def describe(card: EncoderCard, encoder: BaseEncoder, rows: list[dict[str, Any]]) -> str:
     """The model card."""
+    dataset = str(card.provenance.get("dataset", "unknown"))
+    facts = [[name, str(value)] for name, value in facts_of(card, encoder).items()]
+    blocks = [
+        f"# {card.provenance.get('run', card.method)}",
+        _table(["", ""], facts),
+        "## Use",
+        USE,
+        "## Scores",
+        _scores_table(rows) if rows else "None were found beside the weights.",
+        "## Licence",
+        *licence(dataset),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def facts_of(card: EncoderCard, encoder: BaseEncoder) -> dict[str, Any]:
+    """What an encoder is, expects and comes from, by what a model card calls it."""
     origin, skeleton = card.provenance, encoder_file.skeleton_of(card)
     parameters = sum(p.numel() for p in encoder.parameters())
-    dataset = str(origin.get("dataset", "unknown"))
-    facts = {
-        "method": f"{card.method}, stream {card.stream}", "trained on": f"{dataset}, split {origin.get('split', 'unknown')}, training side",
-        "seed": origin.get("seed", "unknown"), "recipe": json.dumps(card.recipe, sort_keys=True),
-        "input": f"(T, {skeleton.joints}, 3) metres, joints of {card.skeleton}, up to {card.people} bodies",
+    dataset, split = origin.get("dataset", "unknown"), origin.get("split", "unknown")
+    shape, bodies = f"(T, {skeleton.joints}, 3) metres", f"up to {card.people} bodies"
+    return {
+        "method": f"{card.method}, stream {card.stream}",
+        "trained on": f"{dataset}, split {split}, training side",
+        "seed": origin.get("seed", "unknown"),
+        "recipe": json.dumps(card.recipe, sort_keys=True),
+        "input": f"{shape}, joints of {card.skeleton}, {bodies}",
         "encoder": f"{json.dumps(card.encoder, sort_keys=True)}, {parameters:,} parameters",
-        "method's settings": json.dumps(card.settings, sort_keys=True), "batch norm": origin.get("batch_norm", "released"),
-        "commit": origin.get("git", "unknown"), "data checksum": origin.get("data_checksum", "unknown"),
+        "method's settings": json.dumps(card.settings, sort_keys=True),
+        "batch norm": origin.get("batch_norm", "released"),
+        "commit": origin.get("git", "unknown"),
+        "data checksum": origin.get("data_checksum", "unknown"),
         "run": origin.get("run_id", "unknown"),
-    }  # fmt: skip
-    blocks = [
-        f"# {origin.get('run', card.method)}",
-        _table(["", ""], [[k, str(v)] for k, v in facts.items()]),
-        "## Use",
-    ]
-    blocks += [
-        '```python\nimport pstl\n\nencoder = pstl.load("this folder")\nfeatures = encoder.embed(xyz)\n```',
-        "## Scores",
-    ]
-    if rows:
-        header = ["task", "setting", "metric", "value"]
-        blocks.append(
-            _table(
-                header, [[r["task"], r["setting"], r["metric"], f"{r['value']:.2f}"] for r in rows]
-            )
-        )
-    else:
-        blocks.append("None were found beside the weights.")
-    return "\n\n".join([*blocks, "## Licence", *licence(dataset)]) + "\n"
+    }
 
 
 def licence(dataset: str) -> list[str]:
     """What the owners of the training data ask, as far as this project knows."""
     if dataset not in names("data.datasets"):
         return [
-            f"Trained on {dataset}, whose terms this project does not know; ask whoever owns the recordings before you pass this on."
+            f"Trained on {dataset}, whose terms this project does not know; ask whoever owns the "
+            "recordings before you pass this on."
         ]
     spec = load_dataset(dataset).spec
     return [
-        f"Data: {spec.source}. Terms: {spec.licence}. Weights hold no recording, but were derived from them: pass them on "
-        "only as far as these terms allow.",
-        "The code that made them is under the MIT licence; cite the paper of the method (CITATION.cff of the project).",
+        f"Data: {spec.source}. Terms: {spec.licence}. Weights hold no recording, but were derived "
+        "from them: pass them on only as far as these terms allow.",
+        "The code that made them is under the MIT licence; cite the paper of the method "
+        "(CITATION.cff of the project).",
     ]
 
 
+def _scores_table(rows: list[dict[str, Any]]) -> str:
+    cells = [[row["task"], row["setting"], row["metric"], f"{row['value']:.2f}"] for row in rows]
+    return _table(["task", "setting", "metric", "value"], cells)
+
+
 def _table(header: list[str], body: list[list[str]]) -> str:
-    rows = [header, ["---"] * len(header), *body]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
-    )
+    lines = []
+    for row in [header, ["---"] * len(header), *body]:
+        cells = [cell.replace("|", "\\|") for cell in row]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -1,11 +1,13 @@
 """Anybody's detections against anybody's ground truth, both as folders with one text per video."""
 
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pstl.data.formats import interval_txt
 from pstl.errors import UserError
-from pstl.metrics.detection import greedy, pkummd, tied
+from pstl.metrics.detection import ActionInterval, greedy, pkummd, tied
 from pstl.registry import load_dataset, names
 
 
@@ -44,37 +46,47 @@ def score_detections(
     """
     if not 0 < theta <= 1:
         raise UserError(f"--theta {theta:g}: expected an overlap above 0 and at most 1, e.g. 0.5")
-    true, found = (
-        interval_txt.read_folder(truth, confidences=False),
-        interval_txt.read_folder(proposals),
-    )
-    if stray := sorted(found.keys() - true.keys()):
+    true = interval_txt.read_folder(truth, confidences=False)
+    proposed = interval_txt.read_folder(proposals)
+    if stray := sorted(proposed.keys() - true.keys()):
         raise UserError(
-            f"{proposals}: {len(stray)} videos have no ground truth in {truth}, e.g. {stray[0]}; names must be the same"
+            f"{proposals}: {len(stray)} videos have no ground truth in {truth}, e.g. {stray[0]}; "
+            "names must be the same"
         )
-    sides = {
-        "truth": [i for v in true.values() for i in v],
-        "proposals": [i for v in found.values() for i in v],
-    }
-    for folder, intervals in zip((truth, proposals), sides.values(), strict=True):
-        for i in intervals:
-            if i.label > classes or (i.label == 0 and intervals is sides["truth"]):
-                where = f"{Path(folder) / i.video}"
-                raise UserError(
-                    f"{where}, video {i.video}: label {i.label}, expected 1 to {classes}; pass --classes N for another data set"
-                )
+    sides = {"truth": _joined(true), "proposals": _joined(proposed)}
+    _check_labels(truth, sides["truth"], 1, classes)
+    _check_labels(proposals, sides["proposals"], 0, classes)
+    videos = sorted(true)
     return {
-        "protocol": "PKU-MMD evaluate.py; under 'greedy': one-to-one matching, precision at the rank",
+        "protocol": "PKU-MMD evaluate.py; "
+        "under 'greedy': one-to-one matching, precision at the rank",
         "theta": theta,
-        **pkummd(**sides, theta=theta, videos=sorted(true), classes=classes),
-        "greedy": greedy(**sides, theta=theta, videos=sorted(true)),
+        **pkummd(**sides, theta=theta, videos=videos, classes=classes),
+        "greedy": greedy(**sides, theta=theta, videos=videos),
         "classes": classes,
         "videos": len(true),
         "ground_truths": len(sides["truth"]),
         "proposals": len(sides["proposals"]),
         "proposals_of_equal_confidence": tied(sides["proposals"]),
-        "videos_without_proposals": sorted(true.keys() - found.keys()),
+        "videos_without_proposals": sorted(true.keys() - proposed.keys()),
     }
+
+
+def _joined(by_video: Mapping[str, Sequence[ActionInterval]]) -> list[ActionInterval]:
+    return list(chain.from_iterable(by_video.values()))
+
+
+def _check_labels(
+    folder: str | Path, intervals: list[ActionInterval], least: int, classes: int
+) -> None:
+    """Raises: UserError for a label below `least` or above `classes`."""
+    for interval in intervals:
+        if not least <= interval.label <= classes:
+            where = f"{Path(folder) / interval.video}, video {interval.video}"
+            raise UserError(
+                f"{where}: label {interval.label}, expected 1 to {classes}; "
+                "pass --classes N for another data set"
+            )
 
 
 def remarks(scores: dict[str, Any]) -> list[str]:

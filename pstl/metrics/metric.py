@@ -84,7 +84,7 @@ class Metrics:
         return iter(self._by_name.values())
 
     def find(self, name: str) -> Metric | None:
-        """The declaration of a name in a row, its figure on unseen clips included; None if unknown."""
+        """The declaration of a name in a row, or of its figure on unseen clips; None if unknown."""
         name = name.removesuffix(UNSEEN)
         exact = self._by_name.get(name)
         if exact is not None:

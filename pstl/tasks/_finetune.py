@@ -43,13 +43,11 @@ class Config(Frozen):
     """
 
     train: Training = Training.model_validate({})
-    # train on the random view the method's paper fine-tunes on, instead of the clean one
+    # Train on the random view the method's paper fine-tunes on, instead of the clean one
     augment: bool = False
     initial: Initial = "xavier"  # of the linear layer
-    frozen: tuple[
-        str, ...
-        # parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0]
-    ] = ()
+    # Parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0].
+    frozen: tuple[str, ...] = ()
     test_every: int = Field(5, ge=0)  # epochs between looks at the test clips; 0: none
     epochs_shown: tuple[int, ...] = ()  # epochs, from 1, whose top1 is a row of its own
 
@@ -74,7 +72,8 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
         raise NotApplicable("this encoder has no weights to fine-tune")
     if not len(world.train) or not len(world.test):
         raise UserError(
-            f"finetune: {len(world.train)} labelled and {len(world.test)} test clips; both sides need clips"
+            f"finetune: {len(world.train)} labelled and {len(world.test)} test clips; "
+            "both sides need clips"
         )
     if cfg.frozen:
         world.renew()  # what is frozen works with its statistics in training, too
@@ -85,7 +84,8 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     last = epochs_of(cfg.train, len(labelled))  # looked at at the end, also after an interruption
     if max(cfg.epochs_shown, default=1) > last:
         raise UserError(
-            f"{world.run}: epochs_shown {list(cfg.epochs_shown)}, but train.max_steps ends it after {last}"
+            f"{world.run}: epochs_shown {list(cfg.epochs_shown)}, "
+            f"but train.max_steps ends it after {last}"
         )
 
     def watch(epochs: int) -> dict[str, float]:
@@ -222,7 +222,8 @@ def _part(encoder: nn.Module, name: str) -> nn.Module | nn.Parameter:
     if name not in known or not name:
         first = sorted({key.split(".")[0] for key in known} - {""})
         raise UserError(
-            f"frozen: the encoder has no part {name!r}; known: {', '.join(first)}, and what is below them, e.g. blocks.0"
+            f"frozen: the encoder has no part {name!r}; known: {', '.join(first)}, "
+            "and what is below them, e.g. blocks.0"
         )
     found: nn.Module | nn.Parameter = known[name]
     return found

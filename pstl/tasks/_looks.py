@@ -44,7 +44,10 @@ def record(
 
 
 def best_of(values: Mapping[int, float]) -> Record:
-    """top1_best, and best_epoch, the first that reached it.   values: by epoch from 1, ascending."""
+    """top1_best, and best_epoch, the first that reached it.
+
+    values: by epoch from 1, ascending.
+    """
     epoch = max(values, key=lambda each: values[each])
     return {"top1_best": values[epoch], "best_epoch": epoch}
 

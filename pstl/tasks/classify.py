@@ -90,7 +90,9 @@ class Sides:
     def scores(
         self, card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear, states: Iterable[str]
     ) -> dict[str, Tensor]:  # fmt: skip
-        """Scores (N_test, classes) by state of the batch norms; the encoder keeps the last one's."""
+        """Scores (N_test, classes) by state of the batch norms, whose last one the encoder
+        keeps.
+        """
         found = {}
         for norm in sorted(states, key=lambda each: each == "recalibrated"):  # which ends the other
             if norm == "recalibrated":
@@ -127,7 +129,8 @@ def _opened(file: Path, world: Pretrained) -> tuple[EncoderCard, BaseEncoder, nn
     found, wanted = card.provenance.get("run_id"), world.card.provenance["run_id"]
     if found != wanted or classifier is None:
         raise UserError(
-            f"{world.snapshots}: {file.name} is of run {found}, expected {wanted}; pass the run's own file"
+            f"{world.snapshots}: {file.name} is of run {found}, expected {wanted}; "
+            "pass the run's own file"
         )
     return card, encoder.to(world.device), classifier.to(world.device)
 

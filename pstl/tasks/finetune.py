@@ -1,4 +1,4 @@
-"""Fine-tuning: encoder and one linear layer trained with all labels; with few of them it is `semi`."""
+"""Fine-tuning: encoder and one linear layer, with all labels; with few of them it is `semi`."""
 
 import torch
 

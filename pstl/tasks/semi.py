@@ -33,31 +33,27 @@ class SemiSupervised(Task[Pretrained, Config]):
     settings = Config
     metrics = (*LOOKS, TOP1_AT_EPOCH)
 
-    def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+    def run(self, inputs: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
         """Metrics of `finetune`, trained on the labelled clips alone; setting `rule=psp`.
 
         The draw is the run's seed. On the method `random_init` this is the supervised-only
         baseline.
         Raises: UserError if the labels are of another rule, draw or split.
         """
-        ranking, run = world.ranking, world.run
-        if ranking is None or (ranking.split, ranking.rule, ranking.draw) != (
-            run.split,
-            cfg.label_rule,
-            seed,
-        ):
-            found = (
-                "none"
-                if ranking is None
-                else f"rule {ranking.rule}, draw {ranking.draw} of {ranking.dataset}/{ranking.split}"
-            )
-            wanted = f"draw {seed} of {run.dataset}/{run.split}, rule {cfg.label_rule}"
-            raise UserError(f"{run}: labels: {found}, expected {wanted}; pass its file")
-        train = labelled(ranking, cfg.labels, world.data)
-        few = replace(world, train=train, digest=digest([world.digest, train.tolist()]))
+        ranking, run = inputs.ranking, inputs.run
+        asked = (run.split, cfg.label_rule, seed)
+        if ranking is None or (ranking.split, ranking.rule, ranking.draw) != asked:
+            drawn = "none"
+            if ranking is not None:
+                of = f"{ranking.dataset}/{ranking.split}"
+                drawn = f"rule {ranking.rule}, draw {ranking.draw} of {of}"
+            expected = f"draw {seed} of {run.dataset}/{run.split}, rule {cfg.label_rule}"
+            raise UserError(f"{run}: labels: {drawn}, expected {expected}; pass its file")
+        train = labelled(ranking, cfg.labels, inputs.data)
+        few = replace(inputs, train=train, digest=digest([inputs.digest, train.tolist()]))
         result = _finetune.run(few, cfg, seed, device)
-        said = record(cfg.label_rule, cfg.labels, seed, [world.data.names[i] for i in train])
-        return replace(result, setting=f"rule={cfg.label_rule}", labelled=said)
+        labels = record(cfg.label_rule, cfg.labels, seed, [inputs.data.names[i] for i in train])
+        return replace(result, setting=f"rule={cfg.label_rule}", labelled=labels)
 
 
 TASK = SemiSupervised()

@@ -32,7 +32,9 @@ from pstl.train.encoder_file import EncoderCard
 
 SMALL = {"name": "scdnet", "width": 32, "heads": 2, "feedforward": 32, "stem_width": 8}
 METHODS = {
-    "pstl": EncoderCard("pstl", {}, {"name": "stgcn", "width": 4}, {"name": "resize50"}, "kinect_v2", 2, 50, "bone"),
+    "pstl": EncoderCard(
+        "pstl", {}, {"name": "stgcn", "width": 4}, {"name": "resize50"}, "kinect_v2", 2, 50, "bone"
+    ),
     "scdnet": EncoderCard("scdnet", {}, SMALL, {"name": "spine300"}, "kinect_v2", 2, 64, "joint"),
 }  # fmt: skip
 

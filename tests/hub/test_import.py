@@ -142,7 +142,8 @@ def test_a_file_of_another_kind_is_refused(
     torch.save({"nothing": {}, "numbers": {"lr": 0.1, "deep": [1, 2]}}.get(stranger, {}), path)
     if stranger in FILES:
         path = shared / "parity" / FILES[stranger]
-    expected = rf"{path.name}: not a checkpoint of the released {source} code: found .*; expected one called .*"
+    expected = rf"{path.name}: not a checkpoint of the released {source} code: found .*; "
+    expected += "expected one called .*"
     with pytest.raises(UserError, match=expected):
         import_weights(source, path, tmp_path / "encoder.pt")
     assert not (tmp_path / "encoder.pt").exists()
@@ -255,7 +256,8 @@ def test_the_body_is_the_released_codes_or_named(shared: Path, tmp_path: Path) -
     torch.save(state, tmp_path / "v1.pt")
     with pytest.raises(
         UserError,
-        match=r"for 20 joints, expected the 25 of kinect_v2; .*--skeleton: kinect_v1 or msr20 would fit",
+        match=r"for 20 joints, expected the 25 of kinect_v2; "
+        r".*--skeleton: kinect_v1 or msr20 would fit",
     ):
         import_weights("pstl", tmp_path / "v1.pt", tmp_path / "encoder.pt")
     with pytest.raises(UserError, match="other bones than msr20"):

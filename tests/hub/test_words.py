@@ -168,7 +168,8 @@ def test_a_body_is_named_and_never_told_from_a_number(capsys: pytest.CaptureFixt
     """
     np.save("clips/one.npy", person()[:, :20])
     run("show", "clips/one.npy", "--out", "x.gif")
-    asked = "20 joints, but nothing says of which body; name it with --skeleton: kinect_v1 or msr20 would fit"
+    asked = "20 joints, but nothing says of which body; "
+    asked += "name it with --skeleton: kinect_v1 or msr20 would fit"
     assert asked in capsys.readouterr().err
     np.save("clips/two.npy", person())
     run("show", "clips/two.npy", "--out", "x.gif")

@@ -90,7 +90,9 @@ def test_accuracies_are_those_of_the_definition_where_scores_tie():
 
 
 def test_a_score_that_is_no_number_is_never_right():
-    """What is compared with NaN is false, so that counting who is better would make NaN the best."""
+    """What is compared with NaN is false, so that counting who is better would make NaN the
+    best.
+    """
     scores = torch.tensor([[math.nan, 0.0, 1.0], [math.nan, 1.0, 0.0], [math.nan] * 3])
     y = torch.tensor([2, 0, 1])
     assert [float(top_k(scores, y, k)) for k in (1, 2, 5)] == pytest.approx([0, 100 / 3, 100 / 3])
@@ -143,7 +145,7 @@ def test_the_nearest_neighbour_is_the_first_hit(metric, normalise):
         f = features(rng, KINDS[case % len(KINDS)])
         if (
             case % 3 == 0
-            # no whole numbers, but clips of an encoder that tells them apart in the last digits only
+            # no whole numbers, but clips that an encoder tells apart in the last digits only
         ):
             f.train[:] = 1 + 1e-7 * f.train
             f.test[:] = 1 + 1e-7 * f.test

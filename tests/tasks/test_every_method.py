@@ -34,18 +34,24 @@ METHODS = {
     "random_init": STGCN | {"train": {"epochs": 0, "lr": 1}},
     "raw": {"recipe": "resize50", "encoder": "raw", "train": {"epochs": 0, "lr": 1}},
     "scdnet": {
-        "recipe": "spine300", "train": TRAIN, "settings": {"frames": 32, "cubes": 8, "masked_cubes": 3, "queue": 16, "projection": 8},
+        "recipe": "spine300",
+        "train": TRAIN,
+        "settings": {"frames": 32, "cubes": 8, "masked_cubes": 3, "queue": 16, "projection": 8},
         "encoder": {"name": "scdnet", "width": 16, "heads": 2, "feedforward": 16, "stem_width": 8},
     },
     "hitrs": {
-        "recipe": "metres300", "encoder": {"name": "hitrs", "width": 8, "heads": 2, "head_width": 4, "layers": 1},
+        "recipe": "metres300",
+        "encoder": {"name": "hitrs", "width": 8, "heads": 2, "head_width": 4, "layers": 1},
         "train": TRAIN | {"drop_last": True, "max_steps": 1},
     },
     "psp": {
-        "recipe": "scaled300", "encoder": {"name": "dsta", "width": 8}, "labels": 0.5, "settings": {"frames": 16},
+        "recipe": "scaled300",
+        "encoder": {"name": "dsta", "width": 8},
+        "labels": 0.5,
+        "settings": {"frames": 16},
         "train": TRAIN | {"labelled_batch": 4},
     },
-}  # fmt: skip
+}
 QUICK = {"folds": 2, "strengths": [1.0]}
 TASKS = {
     "linear": {"epochs": 2},
@@ -70,7 +76,9 @@ SENSELESS = {(method, "classify") for method in METHODS if method not in ("super
 
 
 def make_array(dataset, split, skeleton, recipe):
-    """24 walks of one or two people, 24 to 50 frames, zero beyond; the first 16 are for training."""
+    """24 walks of one or two people, 24 to 50 frames, zero beyond; the first 16 are for
+    training.
+    """
     joints = load(skeleton).joints
     x = (
         np.random.default_rng(0).normal(size=(24, 3, 50, joints, 2)).cumsum(2).astype(np.float32)
@@ -124,7 +132,9 @@ def params(tmp_path, monkeypatch):
 
 
 def run_cell(params, cell):
-    """One cell as its job runs it, with what its task reads; what is made for it is not made again."""
+    """One cell as its job runs it, with what its task reads; what is made for it is not made
+    again.
+    """
     source = Run(**{**cell.run.model_dump(), "dataset": "synthetic", "split": "xsub"})
     task, encoder = params.task_of(cell), paths.encoder(source)
     if not Path(encoder).exists():
@@ -186,9 +196,11 @@ def check_lost(method, found):
     """
     asked = {
         f"probe={probe};in={place};by={by};{what}"
-        for probe in ("linear", "probe", "knn") for place in ("test", "both") for by in ("deletion", "zeros")
+        for probe in ("linear", "probe", "knn")
+        for place in ("test", "both")
+        for by in ("deletion", "zeros")
         for what in ("joints=3", "frames=0.5")
-    }  # fmt: skip
+    }
     settings, without = {row["setting"] for row in found["rows"]}, found.get("without", {})
     assert asked <= settings | set(without)
     assert not settings & set(without)

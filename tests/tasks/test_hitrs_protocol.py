@@ -48,7 +48,9 @@ def classifier(cfg, encoder):
 
 
 def steep(model):
-    """In float64, and so sure of itself that gradients are longer than 1, where they are clipped."""
+    """In float64, and so sure of itself that gradients are longer than 1, where they are
+    clipped.
+    """
     with torch.no_grad():
         model.classifier.weight.mul_(30)
     return model.double()
@@ -166,7 +168,7 @@ def test_rates_of_all_seventy_epochs(params, scratch):
         assert (cfg.augment, cfg.initial, cfg.test_every) == (True, "uniform", 5)
         assert cfg.train == protocol(params).train.model_copy(
             update={"milestones": cfg.train.milestones, "gamma": cfg.train.gamma}
-        )  # fmt: skip
+        )
 
 
 def test_weight_decay_spares_what_the_released_code_spares(params):
@@ -183,7 +185,9 @@ def test_weight_decay_spares_what_the_released_code_spares(params):
 
 
 def test_the_head_starts_as_the_frameworks_own_layer_does():
-    """Weights and biases within 1 / sqrt(512), as released; Xavier's weights are 2.3 times wider."""
+    """Weights and biases within 1 / sqrt(512), as released; Xavier's weights are 2.3 times
+    wider.
+    """
     layer = linear(512, 60, "uniform", torch.Generator().manual_seed(0))
     for parameter in (layer.weight, layer.bias):
         assert parameter.abs().max() <= 512**-0.5

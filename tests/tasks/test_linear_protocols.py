@@ -122,7 +122,7 @@ def test_hitrs_protocol():
 
 
 def test_the_paper_settings_in_params(root):
-    """What `linear` means to SCD-Net is the paper's: lr 2, batch 1024, 80 epochs, drops at 50 and 70."""
+    """What `linear` means to SCD-Net is its paper's: lr 2, batch 1024, 80 epochs, two drops."""
     params = config.load(root / "params.yaml")
     cfg = linear.Config(**params.task(params.suite, "linear", "scdnet").settings)
     found = (

@@ -62,8 +62,11 @@ def test_every_condition_is_a_row_and_nothing_lost_is_the_plain_probe(files, tmp
     ]
     assert set(value) == {
         f"probe={probe};in={place};by={by};{what}"
-        for probe in ("linear", "knn") for place in ("test", "both") for by in ("deletion", "zeros") for what in lost
-    }  # fmt: skip
+        for probe in ("linear", "knn")
+        for place in ("test", "both")
+        for by in ("deletion", "zeros")
+        for what in lost
+    }
     for probe in ("linear", "knn"):
         plain = lost_joints.load_plugin("tasks", probe)
         expected = plain.TASK.run(
@@ -143,7 +146,7 @@ def test_joints_are_nested_and_the_same_for_every_method():
 
 
 def test_an_encoder_that_cannot_delete_says_so(pretrained):
-    """Zeros under the name of deletion would be a wrong row; frames can be deleted from any clip."""
+    """Zeros under the name of deletion would be a wrong row; frames can go from any clip."""
     pretrained.encoder.can_drop = False
     found = lost_joints.TASK.run(
         pretrained, lost_joints.Config(joints=(1,), frames=(0.5,), probes={"knn": {}}), 0, CPU

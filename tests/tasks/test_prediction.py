@@ -124,7 +124,9 @@ def test_what_can_be_predicted_is(tmp_path):
 
 
 def test_from_scratch_is_the_same_network_without_its_weights(tmp_path):
-    """Pre-training is only worth what it gains over this row; it must not inherit a single weight."""
+    """Pre-training is only worth what it gains over this row; it must not inherit a single
+    weight.
+    """
     here = world(
         tmp_path / "w",
         "stgcn",

@@ -84,9 +84,18 @@ def test_features_of_another_training_are_refused(trained, tmp_path):
 def stream(folder: Path, name: str, **changes: object) -> str:
     """Scores and rows of one stream as a task leaves them."""
     about = {
-        "dataset": "nwucla", "split": "xview", "method": "pstl", "stream": name, "seed": 0, "task": "linear", "batch_norm": "released",
-        "data_checksum": "c" * 64, "clips": "k" * 16, "labels": "l" * 16, "run_id": name,
-    }  # fmt: skip
+        "dataset": "nwucla",
+        "split": "xview",
+        "method": "pstl",
+        "stream": name,
+        "seed": 0,
+        "task": "linear",
+        "batch_norm": "released",
+        "data_checksum": "c" * 64,
+        "clips": "k" * 16,
+        "labels": "l" * 16,
+        "run_id": name,
+    }
     about |= {key: value for key, value in changes.items() if key in about}
     y = np.array(changes.get("y", [0, 1, 2]))
     scores.write(

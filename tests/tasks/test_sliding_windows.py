@@ -59,7 +59,7 @@ def test_rows_know_their_frame(recipe, method, frames):
     )  # distance from the centre joint, which recipes put at the origin
     if (
         recipe == "spine300"
-        # there the origin is the spine: the hand moves along a line, so compare steps from its first
+        # the spine is the origin: the hand moves along a line, so steps are compared from its first
         # place
     ):
         clock = (hand - hand[0]).norm(dim=1) / 0.01 + at[0]
