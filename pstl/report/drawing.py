@@ -84,7 +84,7 @@ def grid(charts: Sequence[Chart], nothing: str) -> Figure:
         for axis, chart in zip(axes, charts, strict=False):
             chart.draw(axis)
             axis.set_title(chart.title, fontsize="small")
-            if chart.legend:
+            if axis.get_legend_handles_labels()[0]:
                 axis.legend()
         for axis in axes[len(charts) :]:
             axis.set_axis_off()

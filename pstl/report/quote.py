@@ -73,26 +73,22 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
     """The headline of one kept suite: for each task its main metric, ours beside the papers'."""
     lines = read(folder / "comparison.csv")
     judged = main_metrics(lines)
-    shown = [
-        line
-        for line in headlines(lines)
-        if line.metric == judged.get(line.task) and line.mean is not None
-    ]
-    shown = [
-        line
-        for line in shown
-        if all(str(getattr(line, name)) in values for name, values in chosen.items())
-    ]
+    shown = [line for line in headlines(lines) if line.metric == judged.get(line.task)]
+    for name, values in chosen.items():
+        shown = [line for line in shown if str(getattr(line, name)) in values]
+    shown = [line for line in shown if line.mean is not None]
     shown.sort(key=lambda line: list(judged).index(line.task))
     if not shown:
         raise UserError(
             f"{folder}/comparison.csv: no row is left by {chosen}; see the values in that file"
         )
     printed = any(line.published is not None for line in shown)
-    header = ["data", "task", "method", "stream", "ours", "seeds"] + (
-        ["published", MINUS, LIKE] if printed else []
-    )
-    return text.table(header, [_row(line) + (_theirs(line) if printed else []) for line in shown])
+    header = ["data", "task", "method", "stream", "ours", "seeds"]
+    rows = [_row(line) for line in shown]
+    if printed:
+        header += ["published", MINUS, LIKE]
+        rows = [row + _theirs(line) for row, line in zip(rows, shown, strict=True)]
+    return text.table(header, rows)
 
 
 def read(path: Path) -> list[Line]:
@@ -130,9 +126,8 @@ def _row(line: Line) -> list[str]:
     spread = "" if line.std is None else f" ± {metric.text(line.std)}"
     unit = f" {metric.unit}" if metric.unit else ""
     ours = line.reason if line.mean is None else f"{metric.text(line.mean)}{spread}{unit}"
-    seeds = (
-        str(line.seeds) if line.seeds == line.seeds_asked else f"{line.seeds} of {line.seeds_asked}"
-    )
+    all_seeds = line.seeds == line.seeds_asked
+    seeds = str(line.seeds) if all_seeds else f"{line.seeds} of {line.seeds_asked}"
     task = line.label + (f" ({line.setting})" if line.setting else "")
     return [
         f"{line.dataset}, {line.split}",

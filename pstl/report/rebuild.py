@@ -77,9 +77,13 @@ def _key(row: Row) -> str:
 def _label_rules(params: Params, suite: str, rows: list[Row]) -> dict[str, str]:
     """Method entry -> the rule that drew its labels, from its settings: the runs are not kept."""
     entries = params.methods.keys() | params.suite_named(suite).methods.keys()
-    methods = [name for name in dict.fromkeys(row["method"] for row in rows) if name in entries]
-    settings = {name: params.method(suite, name) for name in methods}
-    return {name: own.label_rule for name, own in settings.items() if own.labels is not None}
+    rules = {}
+    for name in dict.fromkeys(row["method"] for row in rows):
+        if name in entries:
+            method = params.method(suite, name)
+            if method.labels is not None:
+                rules[name] = method.label_rule
+    return rules
 
 
 def _value(text: str, where: str) -> float | None:

@@ -17,18 +17,16 @@ def reference(published: list[Published], notes: Notes) -> list[str]:
     for p in published:
         groups.setdefault((p.task, p.metric, p.setting, p.kind, p.method, p.paper), []).append(p)
     streams = [s for s in STREAMS if any(p.stream == s for p in published)]
-    order = sorted(
-        groups,
-        key=lambda key: (TASKS.index(key[0]), key[1], -max(p.value for p in groups[key]), key),
-    )
+    best = {key: max(p.value for p in of_key) for key, of_key in groups.items()}
+    order = sorted(groups, key=lambda key: (TASKS.index(key[0]), key[1], -best[key], key))
     body = []
     for key in order:
         task, metric, setting, kind, method, paper = key
-        cells = [
-            " / ".join(_cited(p, notes) for p in groups[key] if p.stream == stream)
-            for stream in streams
-        ]
-        body.append([task, metric, setting, method, paper, SAID_BY_KIND[kind], *cells])
+        row = [task, metric, setting, method, paper, SAID_BY_KIND[kind]]
+        for stream in streams:
+            cited = [_cited(p, notes) for p in groups[key] if p.stream == stream]
+            row.append(" / ".join(cited))
+        body.append(row)
     header = ["task", "metric", "setting", "method", "paper", "epoch", *streams]
     marked = [MARKED] if any(p.assumed for p in published) else []
     return [INTRO, table(header, body), *marked]

@@ -1,4 +1,7 @@
-"""A real browser, headless, spoken to over a pipe in Chrome's DevTools protocol: only for tests of the page."""
+"""A real browser, headless, spoken to over a pipe in Chrome's DevTools protocol.
+
+Only for tests of the page.
+"""
 
 import base64
 import json
@@ -19,7 +22,10 @@ def found() -> str | None:
 
 
 class Browser:
-    """One tab. `complaints` are errors and warnings of the console, `asked` the addresses it wanted."""
+    """One tab.
+
+    `complaints` are errors and warnings of the console, `asked` the addresses it wanted.
+    """
 
     def __init__(self, send: int, receive: int) -> None:
         self.send, self.receive = os.fdopen(send, "wb", buffering=0), os.fdopen(receive, "rb")
@@ -114,7 +120,8 @@ def started(path: str, profile: Path) -> Iterator[Browser]:
     to_it, from_us = os.pipe()
     from_it, to_us = os.pipe()
     command = [
-        path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--remote-debugging-pipe",
+        path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--no-first-run", "--remote-debugging-pipe",
         "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}",
     ]  # fmt: skip
     # The protocol's two ends are file descriptors 3 and 4 by definition.

@@ -1,4 +1,7 @@
-"""A small suite with invented numbers, written where the jobs would write theirs: only for tests of tables and tracking."""
+"""A small suite with invented numbers, written where the jobs would write theirs.
+
+Only for tests of tables and tracking.
+"""
 
 import json
 from pathlib import Path
@@ -36,8 +39,9 @@ FLOOR: dict[str, Any] = {
 
 
 def params(*experiments: dict[str, Any], suite: str = "tiny") -> Params:
-    """Settings with one suite of these experiments; by default PSTL in three streams and three seeds, and a floor.
+    """Settings with one suite of these experiments.
 
+    By default PSTL in three streams and three seeds, and a floor.
     Every task is the protocol of every method's paper.
     """
     chosen = list(experiments or (GRID, FLOOR))
@@ -78,9 +82,12 @@ def write_run(run: Run, epochs: int = 3, version: int = 0) -> None:
     folder = Path(paths.run(run))
     folder.mkdir(parents=True, exist_ok=True)
     record = {
-        "run": str(run), "run_id": run_id(run, version), "settings_digest": "d" * 16, "data_checksum": "c" * 64, "git": "0123456789ab",
-        "settings": {"method": "pstl", "train": {"epochs": epochs, "lr": 0.005}}, "device": "cpu", "peak_mb": 250.5, "seconds": 12.25,
-        "versions": {"python": "3.11.7", "torch": "2.13.0", "numpy": "2.4.6"}, "finished": True, "recipe": {"name": "resize50"},
+        "run": str(run), "run_id": run_id(run, version), "settings_digest": "d" * 16,
+        "data_checksum": "c" * 64, "git": "0123456789ab",
+        "settings": {"method": "pstl", "train": {"epochs": epochs, "lr": 0.005}}, "device": "cpu",
+        "peak_mb": 250.5, "seconds": 12.25,
+        "versions": {"python": "3.11.7", "torch": "2.13.0", "numpy": "2.4.6"}, "finished": True,
+        "recipe": {"name": "resize50"},
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(record))
     load = {"seconds": 4.0, "clips_per_second": 150.0, "cpu_percent": 98.0, "peak_mb": 250.5}

@@ -52,7 +52,10 @@ def test_the_same_results_give_the_same_bytes() -> None:
 
 
 def test_every_number_can_be_traced(tmp_path: Path) -> None:
-    """rows.csv has one line per measured number with its run; the means of comparison.csv follow from it."""
+    """rows.csv has one line per measured number with its run.
+
+    The means of comparison.csv follow from it.
+    """
     settings = params()
     write_all(settings)
     built(settings)
@@ -87,7 +90,8 @@ def test_the_page_says_where_its_numbers_come_from() -> None:
         f"on {runs} of {runs} encoders",
     ):
         assert fact in page
-    # 10 runs of 12.25 s, 3 x 2 x (3 x 2 + 1) + 2 = 44 cells of 1.5 s, each counted once although it has several rows
+    # 10 runs of 12.25 s, 3 x 2 x (3 x 2 + 1) + 2 = 44 cells of 1.5 s, each counted once although it
+    # has several rows
     assert "188 s: 122 s of pre-training, 66 s of tasks" in page
 
 
@@ -98,7 +102,7 @@ def test_a_suite_that_is_not_the_default_is_named_in_the_command() -> None:
 
 
 def test_the_headline_shows_ours_theirs_and_the_difference() -> None:
-    """What people look at first has to be the recalibrated last epoch, beside the paper's number."""
+    """What people look at first is the recalibrated last epoch, beside the paper's number."""
     settings = params(
         {**GRID, "streams": ["joint"], "seeds": [0, 1, 2], "tasks": ["linear"], "fuse": None}
     )
@@ -110,7 +114,8 @@ def test_the_headline_shows_ours_theirs_and_the_difference() -> None:
         )
     page = built(settings)
     assert (
-        "| method | linear, joint |\n| --- | --- |\n| pstl | 63.0 ± 3.6 (3) |\n| *published* | 77.3 [^1] |\n"
+        "| method | linear, joint |\n| --- | --- |\n| pstl | 63.0 ± 3.6 (3) |\n"
+        "| *published* | 77.3 [^1] |\n"
         "| *ours − published* | -14.3 |\n| *like for like* | -16.3 |\n"
     ) in page
     assert (
@@ -120,10 +125,8 @@ def test_the_headline_shows_ours_theirs_and_the_difference() -> None:
         f"{norm}: top1 | {norm}: top1, best epoch | {norm}: top5"
         for norm in ("recalibrated", "released")
     ]
-    assert (
-        f"| method | stream | {' | '.join(norms)} | published top1 | ours − published | like for like |"
-        in page
-    )
+    theirs = "published top1 | ours − published | like for like"
+    assert f"| method | stream | {' | '.join(norms)} | {theirs} |" in page
     assert (
         "54.0 ± 3.6 [45.0, 63.0] (3)" in page
     )  # released, beside it, with the interval over seeds: 4.303 x 3.6 / sqrt(3) either way
@@ -152,7 +155,10 @@ def test_a_floor_without_recalibrated_numbers_is_marked() -> None:
 
 
 def test_simulated_data_has_no_published_numbers() -> None:
-    """Nobody else can have results on our own simulation; the page says so instead of showing an empty table."""
+    """Nobody else can have results on our own simulation.
+
+    The page says so instead of showing an empty table.
+    """
     settings = params({**FLOOR, "dataset": "synthetic"})
     assert "There are no published numbers" in built(settings)
 
@@ -184,7 +190,10 @@ def test_a_suite_nobody_prints_numbers_of_has_no_columns_for_them() -> None:
 
 
 def test_no_remembered_number_reaches_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copy keeps unverified rows so that nobody looks for them twice; tables must be free of them."""
+    """The copy keeps unverified rows so that nobody looks for them twice.
+
+    Tables must be free of them.
+    """
     settings = params(
         {**GRID, "dataset": "ntu120", "splits": ["xsub"]},
         {**GRID, "dataset": "nwucla", "splits": ["xview"]},
@@ -228,7 +237,10 @@ def test_repeated_clips_are_mentioned_where_they_matter() -> None:
 
 
 def test_a_cell_that_makes_no_sense_says_why_and_is_no_hole() -> None:
-    """A reader who takes "makes no sense" for "not run" runs it again and again; one who takes it the other way never does."""
+    """A reader who takes "makes no sense" for "not run" runs it again and again.
+
+    One who takes it the other way never does.
+    """
     settings = params()
     write_all(settings)
     first, second = (c for c in settings.cells("tiny") if c.run.method == "raw")

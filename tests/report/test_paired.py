@@ -25,7 +25,10 @@ def store(cell: Cell, right: np.ndarray, y: np.ndarray) -> None:
 
 
 def test_the_interval_is_the_one_of_paired_differences() -> None:
-    """Only clips that the two disagree on count: 60 against 40 of 1,000 is 2 +- 1.96 sqrt(0.1 - 0.02^2) / sqrt(1000) in theory."""
+    """Only clips that the two disagree on count.
+
+    60 against 40 of 1,000 is 2 +- 1.96 sqrt(0.1 - 0.02^2) / sqrt(1000) in theory.
+    """
     right = np.zeros((2, 1, 1000), bool)
     right[0, 0, :60] = right[1, 0, 60:100] = True
     right[:, 0, 100:700] = True
@@ -55,7 +58,10 @@ def test_equal_predictions_are_never_told_apart() -> None:
 
 
 def test_seeds_that_disagree_make_a_difference_uncertain() -> None:
-    """Two methods on 2,000 clips, each with one lucky and one unlucky seed: sure within a seed, unsure over seeds."""
+    """Two methods on 2,000 clips, each with one lucky and one unlucky seed.
+
+    Sure within a seed, unsure over seeds.
+    """
     rng = np.random.default_rng(1)
     a, b = (np.stack([rng.random(2000) < p for p in levels]) for levels in ((0.9, 0.5), (0.8, 0.4)))
     assert paired.bootstrap(a[:1], b[:1]).better == "a"
@@ -82,10 +88,9 @@ def test_the_command_takes_cells_seeds_and_files(
     cli.main(
         ["compare", b, "results/tiny/runs/ntu60/xsub/pstl/joint/s1/released/linear.scores.npz"]
     )
-    assert (
-        "s1/released/linear.scores.npz is better; with one seed on a side this says nothing about other seeds"
-        in capsys.readouterr().out
-    )
+    alone = "with one seed on a side this says nothing about other seeds"
+    said = capsys.readouterr().out
+    assert f"s1/released/linear.scores.npz is better; {alone}" in said
     np.savez(tmp_path / "other.npz", scores=scores(y == y, y)[:300], y=y[:300])
     for wrong, message in (
         (str(tmp_path / "other.npz"), "scores of 300 test clips that are not the 400"),

@@ -63,7 +63,10 @@ def test_the_stream_is_said_by_the_stream_column_only() -> None:
     ],
 )
 def test_targets_of_the_reproduction(cell: tuple[str, ...], value: float) -> None:
-    """These are what the project is measured against; a slip of the pen here would make a wrong method look right."""
+    """These are what the project is measured against.
+
+    A slip of the pen here would make a wrong method look right.
+    """
     method, task, dataset, split, stream, metric = cell
     setting = {"knn": "k=1;cosine", "finetune": "labels=1"}.get(task, "")
     found = find(
@@ -80,7 +83,10 @@ def test_targets_of_the_reproduction(cell: tuple[str, ...], value: float) -> Non
 
 
 def test_methods_are_the_same_whatever_the_spelling() -> None:
-    """Ours are module names, theirs are names of papers; a run of somebody else is not the paper's number."""
+    """Ours are module names, theirs are names of papers.
+
+    A run of somebody else is not the paper's number.
+    """
     assert same_method("SCD-Net") == same_method("scdnet")
     assert same_method("Hi-TRS") == same_method("hitrs")
     assert same_method("SCD-Net (authors' log)") != same_method("scdnet")
@@ -153,7 +159,10 @@ def test_a_faulty_row_is_named(tmp_path: Path, row: str, named: str) -> None:
     ],
 )
 def test_a_source_that_cannot_be_looked_up_is_refused(tmp_path: Path, source: str) -> None:
-    """Work and place, for each of several sources: who doubts a number must be able to find it in a minute."""
+    """Work and place, for each of several sources.
+
+    Who doubts a number must be able to find it in a minute.
+    """
     (tmp_path / "new.csv").write_text(
         f'{HEADER}\nP,authors,linear,ntu60,xsub,joint,,M,top1,50,best,,"{source}"\n'
     )
@@ -173,7 +182,10 @@ def test_a_source_that_cannot_be_looked_up_is_refused(tmp_path: Path, source: st
     ],
 )
 def test_a_source_with_work_and_place_is_taken(tmp_path: Path, source: str) -> None:
-    """Papers, repositories, issues and pages are all cited; none of them may be locked out by the check."""
+    """Papers, repositories, issues and pages are all cited.
+
+    None of them may be locked out by the check.
+    """
     (tmp_path / "new.csv").write_text(
         f'{HEADER}\nP,authors,linear,sbu,folds,joint,,M,top1,50,best,,"{source}"\n'
     )
@@ -181,7 +193,10 @@ def test_a_source_with_work_and_place_is_taken(tmp_path: Path, source: str) -> N
 
 
 def test_what_summary_pages_leave_out_is_marked() -> None:
-    """They print accuracies without stream or share of labels: which cell such a number stands in was our guess."""
+    """They print accuracies without stream or share of labels.
+
+    Which cell such a number stands in was our guess.
+    """
     guessed = [p for p in load() if p.table == "summary page"]
     assert len(guessed) >= 12
     assert all("stream" in p.assumed.split() for p in guessed)
@@ -190,7 +205,10 @@ def test_what_summary_pages_leave_out_is_marked() -> None:
 
 
 def test_the_kind_of_a_number_is_what_the_released_code_prints() -> None:
-    """PSTL and SCD-Net keep the best epoch on the test clips; SCD-Net's retrieval looks once; Hi-TRS tests one fixed epoch."""
+    """PSTL and SCD-Net keep the best epoch on the test clips; SCD-Net's retrieval looks once.
+
+    Hi-TRS tests one fixed epoch.
+    """
     kinds = {
         (p.method, p.task): p.kind for p in load() if p.method in ("PSTL", "SCD-Net", "Hi-TRS")
     }
@@ -211,7 +229,10 @@ def test_the_kind_of_a_number_is_what_the_released_code_prints() -> None:
 
 
 def test_numbers_on_the_small_data_sets_are_there() -> None:
-    """SOfA prints MSR Action3D, UT-Kinect and SBU; its README does not say by which split, so none of them decides a comparison."""
+    """SOfA prints MSR Action3D, UT-Kinect and SBU.
+
+    Its README does not say by which split, so none of them decides a comparison.
+    """
     sets = ("msraction3d", "utkinect", "sbu")
     found = {
         (p.dataset, p.method): p.value for p in load() if p.dataset in sets and p.task == "linear"

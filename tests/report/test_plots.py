@@ -20,7 +20,10 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def test_a_suite_without_results_still_has_its_pictures(tmp_path: Path) -> None:
-    """The report is a declared output of one job: it must not fail because nothing was trained yet."""
+    """The report is a declared output of one job.
+
+    It must not fail because nothing was trained yet.
+    """
     plots.write_all(Joined(params(), "tiny", Results([], {}, {}), [], []), tmp_path)
     assert size(tmp_path / "settings.png")[0] > 100
     assert size(tmp_path / "curves.png")[0] > 100
@@ -29,7 +32,10 @@ def test_a_suite_without_results_still_has_its_pictures(tmp_path: Path) -> None:
 
 
 def test_every_method_has_a_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Losses of two methods have different scales and must not share an axis; tasks have a panel each."""
+    """Losses of two methods have different scales and must not share an axis.
+
+    Tasks have a panel each.
+    """
     monkeypatch.chdir(tmp_path)
     settings = params()
     write_all(settings)
@@ -83,7 +89,10 @@ def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
 def test_a_number_in_the_settings_becomes_a_curve_in_its_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Joints lost against accuracy: points out of order would draw a zigzag, other probes in one panel a wrong comparison."""
+    """Joints lost against accuracy.
+
+    Points out of order would draw a zigzag, other probes in one panel a wrong comparison.
+    """
     lines = swept(tmp_path, monkeypatch)
     axes = [axis for axis in grid(plots.settings(lines), "").axes if axis.get_title()]
     assert [axis.get_xlabel() for axis in axes][:2] == ["joints lost", "joints lost"]

@@ -37,7 +37,10 @@ def test_kept_tables_follow_from_the_rows_beside_them(
 
 
 def test_a_rebuild_keeps_what_the_rows_do_not_hold(tmp_path: Path, params: config.Params) -> None:
-    """Versions, machine and wall time were noted by runs that are not kept: a rebuild must not lose them, nor touch a mean."""
+    """Versions, machine and wall time were noted by runs that are not kept.
+
+    A rebuild must not lose them, nor touch a mean.
+    """
     copy = copied(ROOT / "results/measured/nwucla-cpu", tmp_path)
     head = (copy / "comparison.md").read_text().partition("\n## ")[0]
     before = list(csv.DictReader((copy / "comparison.csv").read_text().splitlines()))
@@ -57,7 +60,9 @@ def test_a_rebuild_keeps_what_the_rows_do_not_hold(tmp_path: Path, params: confi
 def test_few_labels_are_there_again_although_no_run_is_kept(
     tmp_path: Path, params: config.Params
 ) -> None:
-    """The share of labels of psp_05 stands in its run.json, which is not kept, and in its settings, which are."""
+    """The share of labels of psp_05 stands in its run.json, which is not kept, and in its settings,
+    which are.
+    """
     copy = copied(ROOT / "results/measured/nwucla-semi-cpu", tmp_path)
     before = few_labels(copy)
     rebuild(params, copy)
@@ -113,8 +118,10 @@ def test_a_table_of_an_older_format_says_how_to_renew_it(tmp_path: Path) -> None
 
 def quoted(tmp_path: Path, **cells: str) -> str:
     line = dict.fromkeys(COLUMNS, "") | {
-        "dataset": "ntu60", "split": "xsub", "task": "linear", "batch_norm": "recalibrated", "method": "pstl", "stream": "joint",
-        "metric": "top1", "mean": "63.0", "seeds": "1", "seeds_asked": "1", "published": "-", "mean_minus_published": "-",
+        "dataset": "ntu60", "split": "xsub", "task": "linear", "batch_norm": "recalibrated",
+        "method": "pstl", "stream": "joint",
+        "metric": "top1", "mean": "63.0", "seeds": "1", "seeds_asked": "1", "published": "-",
+        "mean_minus_published": "-",
         "like": "-", "like_minus_published": "-", "source": "-", **cells,
     }  # fmt: skip
     with open(tmp_path / "comparison.csv", "w", newline="") as stream:

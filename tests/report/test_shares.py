@@ -50,7 +50,9 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 
 
 def test_methods_meet_at_the_share_of_labels_they_saw(few: Params) -> None:
-    """A share that is told from another place of the settings puts a method beside others that saw more labels."""
+    """A share that is told from another place of the settings puts a method beside others that saw
+    more labels.
+    """
     results = rows.from_files(few, "tiny")
     found = by_share(compare(results.rows, []), label_rules(results))
     means = {

@@ -43,7 +43,8 @@ def measured(*values: float | None, **where: str) -> list[Row]:
 
 def printed(value: float, method: str = "PSTL", **other: str) -> Published:
     fields = {
-        "task": "linear", "dataset": "ntu60", "split": "xsub", "stream": "joint", "setting": "", "metric": "top1",
+        "task": "linear", "dataset": "ntu60", "split": "xsub", "stream": "joint", "setting": "",
+        "metric": "top1",
         "kind": "best", "assumed": "", **other,
     }  # fmt: skip
     return Published(
@@ -57,7 +58,10 @@ def only(lines: list[Line]) -> Line:
 
 
 def test_mean_deviation_and_difference_by_hand() -> None:
-    """60, 62, 67: mean 63, squared deviations 9 + 1 + 16 over n - 1 = 2 give sqrt(13); 63 - 77.3 = -14.3."""
+    """60, 62, 67: mean 63, squared deviations 9 + 1 + 16 over n - 1 = 2 give sqrt(13).
+
+    63 - 77.3 = -14.3.
+    """
     line = only(compare(measured(60, 62, 67), [printed(77.3)]))
     assert line.mean == pytest.approx(63, abs=1e-12)
     assert line.std == pytest.approx(math.sqrt(13), abs=1e-12)
@@ -68,7 +72,10 @@ def test_mean_deviation_and_difference_by_hand() -> None:
 
 
 def test_a_transfer_is_a_row_beside_its_like() -> None:
-    """What is asked of a transfer is whether it beats the same task without: the two belong into one column."""
+    """What is asked of a transfer is whether it beats the same task without.
+
+    The two belong into one column.
+    """
     moved = [
         {**row, "source": "cmu/standard", "setting": "k=1;cosine"}
         for row in measured(50, task="knn")
@@ -84,7 +91,10 @@ def test_a_transfer_is_a_row_beside_its_like() -> None:
 
 
 def test_the_csv_holds_the_interval_over_seeds(tmp_path: Path) -> None:
-    """A mean of few seeds is known badly: 63 with s = sqrt(13), n = 3 and t = 4.303 to 8.957 either way, and of one seed not at all."""
+    """A mean of few seeds is known badly.
+
+    63 with s = sqrt(13), n = 3 and t = 4.303 to 8.957 either way, and of one seed not at all.
+    """
     lines = compare([*measured(60, 62, 67), *measured(60, stream="bone")], [])
     first, second = csv.DictReader(io.StringIO(comparison_csv(lines)))
     assert (float(first["low"]), float(first["high"])) == pytest.approx(
@@ -146,7 +156,9 @@ def test_sources_that_disagree_are_both_named() -> None:
 
 
 def in_both_norms(**published: str) -> Line:
-    """The recalibrated headline of a cell that has both norms, and a best epoch in each, beside PSTL's 77.3."""
+    """The recalibrated headline of a cell that has both norms, and a best epoch in each, beside
+    PSTL's 77.3.
+    """
     rows = []
     for seed, shift in ((0, 0.0), (1, 2.0)):
         rows += rows_of(cell(seed=seed), {"top1": 60 + shift, "top1_best": 64 + shift})
@@ -160,7 +172,10 @@ def in_both_norms(**published: str) -> Line:
 
 
 def test_like_is_subtracted_from_like() -> None:
-    """Theirs is the best epoch on the test clips with released norms: ours of that kind is 71, and the honest 61 stands beside it."""
+    """Theirs is the best epoch on the test clips with released norms.
+
+    Ours of that kind is 71, and the honest 61 stands beside it.
+    """
     line = in_both_norms()
     assert (line.mean, line.mean_minus_published) == (61, pytest.approx(-16.3, abs=1e-12))
     assert (line.like, line.like_minus_published, line.why_not) == (
@@ -196,7 +211,9 @@ def test_a_fixed_epoch_is_compared_with_the_same_epoch() -> None:
     ],
 )
 def test_a_number_of_another_kind_gets_no_like(published: dict[str, str], why: str) -> None:
-    """Filling the hole with the next best number of ours would be the very fault the column is there to end."""
+    """Filling the hole with the next best number of ours would be the very fault the column is
+    there to end.
+    """
     line = in_both_norms(**published)
     assert (line.like, line.like_minus_published) == (None, None)
     assert why in line.why_not
@@ -204,7 +221,9 @@ def test_a_number_of_another_kind_gets_no_like(published: dict[str, str], why: s
 
 
 def test_where_ours_has_no_such_number_it_is_said() -> None:
-    """kNN is looked at once, a suite may leave out the released norms, a seed may not have been run: each is a reason of its own."""
+    """kNN is looked at once, a suite may leave out the released norms, a seed may not have been
+    run: each is a reason of its own.
+    """
     recalibrated = measured(60, 62)
     assert (
         only(compare(recalibrated, [printed(77.3)])).why_not
@@ -221,7 +240,9 @@ def test_where_ours_has_no_such_number_it_is_said() -> None:
 
 
 def test_both_differences_are_of_the_same_seeds() -> None:
-    """With two of three seeds in one state and all in the other, the better of the two differences would be one of luck."""
+    """With two of three seeds in one state and all in the other, the better of the two differences
+    would be one of luck.
+    """
     best = [{**row, "metric": "top1_best"} for row in measured(70, None, 71, norm="released")]
     line = compare([*measured(60, 62, 67), *best], [printed(77.3)])[0]
     assert (line.like, line.seeds) == (None, 3)
@@ -232,7 +253,9 @@ def test_both_differences_are_of_the_same_seeds() -> None:
 
 @pytest.mark.parametrize("assumed", ["stream", "labels", "split", "task stream labels"])
 def test_nothing_is_subtracted_from_a_guess(assumed: str) -> None:
-    """A number of another stream or share would make a method look right or wrong by our guess alone; it is shown, and marked."""
+    """A number of another stream or share would make a method look right or wrong by our guess
+    alone; it is shown, and marked.
+    """
     line = in_both_norms(assumed=assumed)
     assert (line.published, line.assumed, line.comparable) == (77.3, assumed, None)
     assert (line.mean_minus_published, line.like, line.like_minus_published) == (None, None, None)
@@ -326,7 +349,10 @@ def test_seeds_and_norms_of_other_data_are_not_averaged(where: dict[str, Any]) -
 
 
 def test_the_summary_holds_headlines_and_is_valid_json() -> None:
-    """`dvc metrics` reads it: finite numbers only, what was not run left out, released beside recalibrated."""
+    """`dvc metrics` reads it.
+
+    Finite numbers only, what was not run left out, released beside recalibrated.
+    """
     rows = (
         measured(60, 62)
         + measured(50, 52, norm="released")
@@ -367,7 +393,9 @@ def test_an_entry_meets_the_numbers_of_its_task():
 
 
 def test_every_task_is_judged_by_a_metric_it_has() -> None:
-    """A page that shows accuracies only would hide detection and prediction, whose headline is another number."""
+    """A page that shows accuracies only would hide detection and prediction, whose headline is
+    another number.
+    """
     tasks = {
         "linear": ("top5", "top1"),
         "detection": ("f1", "map_video", "map_action"),
