@@ -15,12 +15,12 @@ def value(line: Line, notes: Notes, interval: bool = False) -> str:
     if line.mean is None:
         word, _, why = line.reason.partition(": ")
         return f"{word} {notes.mark(why)}" if why else word
-    digits = declared.metrics().of(line.metric).decimals
-    text = f"{line.mean:.{digits}f}"
+    metric = declared.metrics().of(line.metric)
+    text = metric.text(line.mean)
     if line.std is not None:
-        text += f" ± {line.std:.{digits}f}"
+        text += f" ± {metric.text(line.std)}"
     if interval and line.span:
-        text += f" [{line.span.low:.{digits}f}, {line.span.high:.{digits}f}]"
+        text += f" [{metric.text(line.span.low)}, {metric.text(line.span.high)}]"
     if line.seeds < line.seeds_asked:
         return f"{text} ({line.seeds} of {line.seeds_asked})"
     return f"{text} ({line.seeds})" if line.seeds > 1 else text
@@ -36,8 +36,9 @@ def theirs(line: Line | None, notes: Notes) -> str:
 
 def minus(line: Line | None) -> str:
     """Ours minus theirs, whatever the kinds."""
-    difference = None if line is None else line.mean_minus_published
-    return NONE if difference is None else f"{difference:+.1f}"
+    if line is None or line.mean_minus_published is None:
+        return NONE
+    return declared.metrics().of(line.metric).text(line.mean_minus_published, "+")
 
 
 def like(line: Line | None, notes: Notes) -> str:
@@ -46,7 +47,7 @@ def like(line: Line | None, notes: Notes) -> str:
         return NONE
     if line.like_minus_published is None:
         return f"{NONE} {notes.mark(line.why_not)}"
-    return f"{line.like_minus_published:+.1f}"
+    return declared.metrics().of(line.metric).text(line.like_minus_published, "+")
 
 
 def explained(lines: list[Line]) -> list[str]:

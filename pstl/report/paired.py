@@ -23,8 +23,9 @@ ROUNDING = 1e-9  # points; a difference below is none
 # What two cells must share to be compared; recipes, and so arrays, may differ.
 SAME = ("dataset", "split", "clips")
 HEADER = (
-    "dataset", "split", "task", "labels", "protocol", "stream", "batch_norm", "a", "b", "accuracy_a", "accuracy_b",
-    "difference", "low", "high", "p", "better", "clips", "seeds_a", "seeds_b",
+    "dataset", "split", "task", "labels", "protocol", "stream", "batch_norm", "a", "b",
+    "accuracy_a", "accuracy_b", "difference", "low", "high", "p", "better", "clips", "seeds_a",
+    "seeds_b",
 )  # fmt: skip
 
 

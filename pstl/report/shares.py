@@ -14,7 +14,7 @@ RULE = "rule="  # in the setting of a task that draws labels itself: the rule it
 
 
 def label_rules(results: Results) -> dict[str, str]:
-    """Method entry -> the rule that drew the labels its runs were trained with, if it had a share."""
+    """Method entry -> the rule that drew the labels of its runs, if they had a share."""
     rules = {}
     for name, record in results.runs.items():
         settings = record.get("settings", {})

@@ -21,7 +21,8 @@ METRICS = {
 }
 SETTINGS = {"knn": "k=1;cosine", "retrieval": "cosine"}
 GRID: dict[str, Any] = {
-    "dataset": "ntu60", "splits": ["xsub"], "methods": ["pstl"], "streams": ["joint", "bone", "motion"], "seeds": [0, 1, 2],
+    "dataset": "ntu60", "splits": ["xsub"], "methods": ["pstl"], "streams": ["joint",
+    "bone", "motion"], "seeds": [0, 1, 2],
     "tasks": ["linear", "knn"], "fuse": {"tasks": ["linear"]},
 }  # fmt: skip
 METHOD: dict[str, Any] = {
@@ -106,8 +107,10 @@ def rows_of(
     own = SETTINGS.get(cell.task, "")
     setting = ";".join(filter(None, [own, "joint=0.6;bone=0.6;motion=0.4"])) if cell.fused else own
     common = {
-        **cell.identity, "setting": setting, "run_id": run_id(run, version), "device": "cpu", "seconds": 1.5, "peak_mb": 300.25,
-        "git": "0123456789ab", "data_checksum": "c" * 64, "settings_digest": "d" * 16, "precision": "fp32", "labelled": "",
+        **cell.identity, "setting": setting, "run_id": run_id(run, version), "device": "cpu",
+        "seconds": 1.5, "peak_mb": 300.25,
+        "git": "0123456789ab", "data_checksum": "c" * 64, "settings_digest": "d" * 16,
+        "precision": "fp32", "labelled": "",
     }  # fmt: skip
     rows = [{**common, "metric": name, "value": value, **other} for name, value in metrics.items()]
     assert all(set(row) == set(FIELDS) for row in rows)

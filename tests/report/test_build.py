@@ -224,7 +224,10 @@ def test_a_late_file_changes_the_table_and_nothing_is_left_behind() -> None:
 
 
 def test_repeated_clips_are_mentioned_where_they_matter() -> None:
-    """NW-UCLA's test side holds copies of training clips: the number without them needs its own column and its reason."""
+    """NW-UCLA's test side holds copies of training clips.
+
+    The number without them needs its own column and its reason.
+    """
     settings = params({**FLOOR, "dataset": "nwucla", "splits": ["xview"]}, FLOOR)
     for cell in settings.cells("tiny"):
         write_cell(

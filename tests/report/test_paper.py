@@ -257,7 +257,10 @@ def test_a_part_of_a_test_side_is_not_the_test_side() -> None:
 
 
 def test_other_weights_are_not_compared_and_unsaid_ones_not_subtracted() -> None:
-    """Streams summed 0.6, 0.6, 0.4 and 1, 1, 1 are two numbers; where theirs are not said, the row is shown and decides nothing."""
+    """Streams summed 0.6, 0.6, 0.4 and 1, 1, 1 are two numbers.
+
+    Where theirs are not said, the row is shown and decides nothing.
+    """
     cell = {
         "dataset": "ntu60",
         "split": "xsub",

@@ -292,7 +292,10 @@ def test_no_row_of_the_copy_with_a_guess_is_ever_subtracted() -> None:
     [(None, True), (True, True), (False, False)],
 )
 def test_only_the_protocol_of_their_paper_is_compared(own: bool | None, subtracted: bool) -> None:
-    """Probes differ so much that rankings change with them: SCD-Net under PSTL's probe is not the number that its paper prints."""
+    """Probes differ so much that rankings change with them.
+
+    SCD-Net under PSTL's probe is not the number that its paper prints.
+    """
     best = [{**row, "metric": "top1_best"} for row in measured(70, norm="released")]
     line = compare(
         [*measured(60), *best],
@@ -321,7 +324,10 @@ def test_only_the_protocol_of_their_paper_is_compared(own: bool | None, subtract
 def test_a_transfer_is_compared_with_one_from_the_same_split(
     ours: str, shown: bool, subtracted: bool
 ) -> None:
-    """An encoder of other people and cameras has seen other clips: published transfers are from the cross-subject side."""
+    """An encoder of other people and cameras has seen other clips.
+
+    Published transfers are from the cross-subject side.
+    """
     rows = [{**row, "source": ours} for row in measured(60, task="moved", norm="released")]
     theirs = printed(67.5, task="transfer", setting="source=ntu60/xsub", kind="last")
     line = only(
@@ -381,7 +387,10 @@ def test_several_settings_of_one_task_have_several_names() -> None:
 
 
 def test_an_entry_meets_the_numbers_of_its_task():
-    """`few` is our name; papers say semi, and the number of the same fraction must stand beside ours."""
+    """`few` is our name.
+
+    Papers say semi, and the number of the same fraction must stand beside ours.
+    """
     rows = [row | {"task": "few", "labels": "0.1"} for row in measured(60)]
     theirs = [
         printed(50.0)._replace(task="semi", setting="labels=0.01"),
