@@ -77,7 +77,7 @@ def _key(row: Row) -> str:
 def _label_rules(params: Params, suite: str, rows: list[Row]) -> dict[str, str]:
     """Method entry -> the rule that drew its labels, from its settings: the runs are not kept."""
     entries = params.methods.keys() | params.suite_named(suite).methods.keys()
-    rules = {}
+    rules: dict[str, str] = {}
     for name in dict.fromkeys(row["method"] for row in rows):
         if name in entries:
             method = params.method(suite, name)
