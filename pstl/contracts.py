@@ -186,8 +186,10 @@ class Dataset(ABC):
         Default: those of every remote, sorted by name, without `notes`.
         Raises: UserError if something that must be there is not.
         """
-        remotes = [remote for remote in self.spec.remotes if not remote.notes]
-        return [member for remote in remotes for member in places.of(remote)]
+        members: list[Member] = []
+        for remote in self.spec.remotes:
+            members += [] if remote.notes else places.of(remote)
+        return members
 
     def notes(self, places: Places, members: Sequence[Member]) -> Notes:
         """What other files say of these recordings. Default: nothing."""

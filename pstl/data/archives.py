@@ -106,9 +106,8 @@ def _real(path: str | Path) -> Path:
 
 
 def _unreadable(error: OSError) -> None:
-    log.warning(
-        "%s: cannot be searched (%s), passed over", error.filename, str(error.strerror).lower()
-    )
+    reason = str(error.strerror).lower()
+    log.warning("%s: cannot be searched (%s), passed over", error.filename, reason)
 
 
 def check(archive: Path, members: str = "", size: int = 0) -> list[str]:

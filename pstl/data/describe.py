@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pstl.data import archives, members, reading
-from pstl.data.datasets import _pku, nwucla
+from pstl.data.datasets import nwucla
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.data.sevenzip import Broken
 from pstl.errors import UserError, trouble
@@ -84,12 +84,12 @@ def _skeleton(path: Path) -> Report:
     }
 
 
-def _pku_text(path: Path) -> Report:
+def _pku(path: Path) -> Report:
     data = reading.content(path)
     folder = "/".join(Path(os.path.realpath(path)).parts[-3:-1])
-    if b"," in data[:64] or (not data.strip() and re.search(_pku.LABELS, folder)):
+    if b"," in data[:64] or (not data.strip() and re.search(pku_txt.LABELS, folder)):
         spec = load_dataset("pkummd1").spec
-        text, notes = _pku.mended(reading.decoded(data), path.name, spec.slips)
+        text, notes = pku_txt.mended(reading.decoded(data), path.name, spec.slips)
         intervals = pku_txt.read_labels(text, str(path), len(spec.classes))
         return {"kind": "PKU-MMD labels", "intervals": len(intervals), "notes": notes}
     xyz = pku_txt.read(data, str(path))
@@ -134,7 +134,7 @@ def _archive(path: Path) -> Report:
 
 KINDS = (
     Kind("NTU RGB+D skeleton", r".*\.skeleton", _skeleton),
-    Kind("PKU-MMD recording", pku_txt.NAME.pattern + r"\.txt", _pku_text),
+    Kind("PKU-MMD recording", pku_txt.NAME.pattern + r"\.txt", _pku),
     Kind("NW-UCLA clip", ucla_json.NAME, _ucla),
     Kind("UTKinect recording", utkinect_txt.NAME, _utkinect),
     Kind("MSR Action3D clip", msr_txt.NAME, _msr),

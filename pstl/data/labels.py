@@ -12,6 +12,7 @@ clips of a class that `per_class_7` labels at 1 % may be more than 5 % of a clas
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -119,7 +120,7 @@ def by_rule(ranking: Ranking, rule: str) -> Ranking:
         raise UserError(f"unknown rule {rule!r} of labels; known: {known}")
     if rule != TOGETHER:
         return replace(ranking, rule=rule)
-    clips = sorted(name for names in ranking.classes for name in names)
+    clips = sorted(chain.from_iterable(ranking.classes))
     purpose = f"labels {ranking.dataset} {ranking.split} together"
     return replace(ranking, rule=rule, classes=[_shuffled(clips, ranking.draw, purpose, 0)])
 
@@ -145,7 +146,7 @@ def labelled(ranking: Ranking, fraction: float, data: ArraySet) -> np.ndarray:
             f"labels drawn for {where}, but the array is of {name}; pass data/labels/{name}/..."
         )
     _check_clips(ranking, data)
-    chosen = {clip for clips in first_clips(ranking, fraction) for clip in clips}
+    chosen = set(chain.from_iterable(first_clips(ranking, fraction)))
     if not chosen:
         total = sum(len(clips) for clips in ranking.classes)
         raise UserError(
@@ -260,7 +261,7 @@ def _check_clips(ranking: Ranking, data: ArraySet) -> None:
     """A ranking of more, fewer or other clips would label another number than it says."""
     where = f"{ranking.dataset}/{ranking.split}"
     train = {data.names[i] for i in data.splits[ranking.split][0]}
-    ranked = [name for names in ranking.classes for name in names]
+    ranked = list(chain.from_iterable(ranking.classes))
     if stray := sorted(set(ranked) - train):
         problem = f"labels of {stray[0]}, which is no training clip of {where}"
     elif absent := sorted(train - set(ranked)):

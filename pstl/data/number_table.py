@@ -34,7 +34,9 @@ def read(
     text = data.removeprefix(reading.BYTE_ORDER_MARK)
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    units = [unit for unit, count in layout for _ in range(count)]
+    units: list[Unit] = []
+    for unit, count in layout:
+        units += [unit] * count
     if not text.strip():
         raise UserError(f"{name}: the file is empty: table of (0, 0), expected {rows}; {REPAIR}")
     if text.translate(None, CHARACTERS + b"," * comma) or _longest_line(text) > len(units) * (

@@ -159,10 +159,11 @@ def outcomes(
         else:
             remarks.append(line)
     order = {member: i for i, member in enumerate(files)}
-    pieces = (
-        (batch, [(order[m], notes.by_file.get(m.file)) for m in batch.members])
-        for batch in members.batches(files)
-    )
+
+    def with_notes(batch: members.Batch) -> tuple[members.Batch, list[tuple[int, Any]]]:
+        return batch, [(order[m], notes.by_file.get(m.file)) for m in batch.members]
+
+    pieces = map(with_notes, members.batches(files))
     workers = min(jobs, -(-len(files) // members.BATCH))
     results = pool.each(partial(read_batch, name, untrimmed), pieces, workers)
     yield from _told(results, len(files), name)

@@ -30,7 +30,7 @@ def _exported(kind: str, name: str, constant: str, contract: type) -> Any:
     """The object of a plug-in's module. Raises: UserError if there is no such thing."""
     where = f"pstl/{kind.replace('.', '/')}/{name}.py"
     try:
-        plugin = getattr(load(kind, name), constant, None)
+        plugin = vars(load(kind, name)).get(constant)
     except UserError:
         raise
     except Exception as error:  # whatever a file does wrong while it is imported
@@ -48,7 +48,11 @@ def _refuse(where: str, problems: Iterator[str]) -> None:
 
 def dataset_problems(dataset: Dataset, name: str) -> Iterator[str]:
     """What is wrong with the data set of the file `name`.py."""
-    spec = getattr(dataset, "spec", None)
+    try:
+        spec = dataset.spec
+    except AttributeError:
+        yield "it has no spec, expected a DatasetSpec"
+        return
     if not isinstance(spec, DatasetSpec):
         yield f"spec is {spec!r}, expected a DatasetSpec"
         return

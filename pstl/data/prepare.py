@@ -154,11 +154,11 @@ def split_indices(
     spec: DatasetSpec, store: SequenceStore
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """(train, test) indices of every split of a data set."""
-    sides = {split: np.array([rule(s) for s in store]) for split, rule in spec.splits.items()}
-    return {
-        split: (np.flatnonzero(side == "train"), np.flatnonzero(side == "test"))
-        for split, side in sides.items()
-    }
+    indices = {}
+    for split, rule in spec.splits.items():
+        sides = np.array([rule(clip) for clip in store])
+        indices[split] = (np.flatnonzero(sides == "train"), np.flatnonzero(sides == "test"))
+    return indices
 
 
 def check_finite(x: np.ndarray, names: list[str]) -> None:

@@ -6,6 +6,7 @@ rule for nothing; tests/data/test_reading.py refuses a format that parses by its
 takes at most EXPANSION times its size in memory, and ALLOWANCE.
 """
 
+import itertools
 import json
 import math
 import re
@@ -221,5 +222,5 @@ def without_words(data: bytes, rows: Sequence[Any], depth: int) -> bool:
     if b"true" not in letters and b"false" not in letters:
         return True
     for _ in range(depth - 1):
-        rows = [cell for row in rows for cell in row]
+        rows = list(itertools.chain.from_iterable(rows))
     return bool not in set(map(type, rows))

@@ -133,10 +133,7 @@ def open_recordings(folder: str | Path) -> RecordingStore:
                     f"shape {times.shape} of {times.dtype}, expected {frames.sum()} times"
                 )
         with reading(folder / "meta.json", kind):
-            actions = [
-                tuple((int(c), float(s), float(e)) for c, s, e in each)
-                for each in content["actions"]
-            ]
+            actions = [tuple(map(_action, rows)) for rows in content["actions"]]
             if len(actions) != len(store):
                 raise ValueError(f"actions of {len(actions)} recordings, expected {len(store)}")
         return RecordingStore(
@@ -159,6 +156,11 @@ def open_recordings(folder: str | Path) -> RecordingStore:
         store.meta["dataset"],
         store.meta["checksum"],
     )
+
+
+def _action(row: list[float]) -> tuple[int, float, float]:
+    label, start, end = row
+    return int(label), float(start), float(end)
 
 
 def _check(recording: Recording, spec: DatasetSpec) -> None:

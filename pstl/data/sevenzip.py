@@ -122,37 +122,44 @@ def _unpack(
             self.name, self.parts = name, bytearray()
 
         def write(self, part: bytes | bytearray) -> int:
+            """Keep a part. Raises: OSError, which ends the unpacking, if nobody takes files."""
             if stopped.is_set():
                 raise OSError("nobody reads any more")
             self.parts += part
             return len(part)
 
         def read(self, size: int | None = None) -> bytes:
+            """Nothing: files are only written."""
             return b""
 
         def seek(self, offset: int, whence: int = 0) -> int:
+            """Files are written from their beginning to their end."""
             return 0
 
         def flush(self) -> None:
-            pass
+            """Nothing is waiting."""
 
         def size(self) -> int:
+            """Bytes so far."""
             return len(self.parts)
 
         def close(self) -> None:
+            """Hand the file over."""
             if not stopped.is_set():
                 ready.put((self.name, bytes(self.parts)))
 
     class Members(WriterFactory):
+        """Makes a Member for each file."""
+
         def create(self, filename: str) -> Py7zIO:
+            """Where the next file goes."""
             return Member(filename)
 
     try:
         with _opened(archive) as bundle:
             bundle.extract(targets=names, factory=Members())
         ready.put(None)
-    except (
-        BaseException
-    ) as error:  # who waits for members must hear of everything, or waits for ever
+    # Who waits for members must hear of everything, or waits for ever.
+    except BaseException as error:
         if not stopped.is_set():
             ready.put(error)

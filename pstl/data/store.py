@@ -2,7 +2,6 @@
 memory-mapped on reading."""
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from pydantic import BaseModel
 
 from pstl.contracts import Clip
 from pstl.data import store_shape
@@ -18,7 +16,7 @@ from pstl.data.numpy_file import load_npy, load_npz, save_npy, save_npz
 from pstl.data.spec import DatasetSpec, of_split
 from pstl.data.store_shape import INDEX
 from pstl.errors import UserError
-from pstl.files import Kind, checksum, read_json, reading, replaced, write_json
+from pstl.files import checksum, reading, replaced, write_json
 
 FIELDS = INDEX.names or ()
 
@@ -181,8 +179,9 @@ class _Written:
         if self.merged:
             meta["merged"] = self.merged
         if any(self.listed):
-            splits = self.listed[0]
-            meta["listed"] = {split: [sides[split] for sides in self.listed] for split in splits}
+            listed = meta["listed"] = {}
+            for split in self.listed[0]:
+                listed[split] = [sides[split] for sides in self.listed]
         return meta
 
 
@@ -195,10 +194,10 @@ def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
     """
     folder = Path(folder)
     kind = store_shape.kind_of(folder, "sequences", "parse")
-    meta = _meta(folder, kind, store_shape.SequencesMeta)
+    meta = store_shape.read_meta(folder, kind, store_shape.SequencesMeta)
     names, told_apart = meta.pop("names"), meta.pop("told_apart", False)
     if verify:
-        _verify(folder, {"values.bin": meta["checksum"]}, kind)
+        store_shape.verify(folder, {"values.bin": meta["checksum"]}, kind)
     with reading(folder / "index.npy", kind):
         index = load_npy(folder / "index.npy")
         size = store_shape.filled(index, len(names), meta["joints"])
@@ -261,10 +260,12 @@ def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
     """
     folder = Path(folder)
     kind = store_shape.kind_of(folder, "an array", "prepare")
-    meta = _meta(folder, kind, store_shape.EncodableMeta if verify else store_shape.ArrayMeta)
+    meta = store_shape.read_meta(
+        folder, kind, store_shape.EncodableMeta if verify else store_shape.ArrayMeta
+    )
     files, names = meta.pop("files", {}), meta.pop("names")
     if verify:
-        _verify(folder, files, kind)
+        store_shape.verify(folder, files, kind)
     parts: dict[str, np.ndarray] = {}
     for name, dtype, dimensions in store_shape.PARTS:
         with reading(folder / f"{name}.npy", kind):
@@ -277,19 +278,6 @@ def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
     return ArraySet(**parts, names=names, splits=splits, meta=meta)
 
 
-def _verify(folder: Path, files: dict[str, str], kind: Kind) -> None:
-    """Compare files with the checksums they were written with.
-
-    Raises: UserError naming the first that differs.
-    """
-    for name, expected in files.items():
-        with reading(folder / name, kind):
-            actual = checksum(folder / name)
-        if actual != expected:
-            sums = f"checksum {actual[:12]}, expected {expected[:12]}"
-            raise UserError(f"{folder / name}: {sums}: the file is damaged; {kind.again}")
-
-
 def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
     """A flat file as an array; a missing or an empty one cannot be mapped and is an empty array."""
     if not path.exists() or not path.stat().st_size:
@@ -297,11 +285,3 @@ def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
     # As a plain array: np.memmap costs Python code for every slice of it, more than a recipe needs
     # for the clip.
     return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
-
-
-def _meta(folder: Path, kind: Kind, shape: type[BaseModel]) -> dict[str, Any]:
-    path = folder / "meta.json"
-    if not os.path.lexists(path):
-        raise UserError(f"{folder}: no meta.json here; {kind.make}")
-    meta: dict[str, Any] = read_json(path, kind, shape)
-    return meta

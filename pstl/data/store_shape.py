@@ -1,5 +1,6 @@
 """What must hold inside a folder of sequences or of an array, and between its files."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from pydantic import BaseModel, model_validator
 
 from pstl.contracts import Clip
 from pstl.errors import UserError
-from pstl.files import Kind
+from pstl.files import Kind, checksum, read_json, reading
 
 INDEX = np.dtype(
     [
@@ -158,3 +159,25 @@ def _check_bodies(clip: Clip) -> None:
     if clip.merged and len(clip.merged) != most:
         numbers = f"merged has {len(clip.merged)} numbers"
         raise UserError(f"clip {clip.name}: {numbers}, expected one for each of {most} bodies")
+
+
+def read_meta(folder: Path, kind: Kind, shape: type[BaseModel]) -> dict[str, Any]:
+    """What meta.json says. Raises: UserError if it is not there, or does not hold what it must."""
+    path = folder / "meta.json"
+    if not os.path.lexists(path):
+        raise UserError(f"{folder}: no meta.json here; {kind.make}")
+    meta: dict[str, Any] = read_json(path, kind, shape)
+    return meta
+
+
+def verify(folder: Path, files: dict[str, str], kind: Kind) -> None:
+    """Compare files with the checksums they were written with.
+
+    Raises: UserError naming the first that differs.
+    """
+    for name, expected in files.items():
+        with reading(folder / name, kind):
+            actual = checksum(folder / name)
+        if actual != expected:
+            sums = f"checksum {actual[:12]}, expected {expected[:12]}"
+            raise UserError(f"{folder / name}: {sums}: the file is damaged; {kind.again}")

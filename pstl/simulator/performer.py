@@ -127,10 +127,11 @@ def _idle(action: Action, frames: int, rng: np.random.Generator, manner: Manner)
 def _sided(angles: Angles, side: str) -> Angles:
     """Replace main and other by left and right."""
     names = {"main": side, "other": SIDES[side == SIDES[0]]}
-    return {
-        " ".join(names.get(word, word) for word in channel.split()): value
-        for channel, value in angles.items()
-    }
+    renamed = {}
+    for channel, value in angles.items():
+        words = [names.get(word, word) for word in channel.split()]
+        renamed[" ".join(words)] = value
+    return renamed
 
 
 def _stand(
@@ -146,9 +147,10 @@ def _stand(
 
 
 def _loose() -> dict[str, float]:
-    return LOOSE | {
-        f"{side} {name}": spread for side in SIDES for name, spread in LOOSE_LIMB.items()
-    }
+    spreads = dict(LOOSE)
+    for side in SIDES:
+        spreads |= {f"{side} {name}": spread for name, spread in LOOSE_LIMB.items()}
+    return spreads
 
 
 def _sway(frames: int, rng: np.random.Generator, degrees: float) -> Angles:

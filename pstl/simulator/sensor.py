@@ -1,6 +1,7 @@
 """What a Kinect makes of a scene: a viewpoint, noise, guesses for hidden joints, and the defects
 that real recordings have."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,15 @@ SAME_FLOAT = 16  # distance of neighbouring float64 there
 TRACKED, INFERRED = 2, 1
 # Joints that the sensor follows less well, relative to the trunk.
 UNSTEADY = {"wrist": 1.3, "hand": 1.6, "hand tip": 2.2, "thumb": 2.2, "ankle": 1.4, "foot": 1.8}
-LIMBS = tuple(
-    tuple(JOINT[f"{side} {name}"] for name in names)
-    for side in ("left", "right")
-    for names in (("elbow", "wrist", "hand", "hand tip", "thumb"), ("knee", "ankle", "foot"))
-)
+LIMB_NAMES = (("elbow", "wrist", "hand", "hand tip", "thumb"), ("knee", "ankle", "foot"))
+
+
+def limb(side: str, names: tuple[str, ...]) -> tuple[int, ...]:
+    """The joints of one limb."""
+    return tuple(JOINT[f"{side} {name}"] for name in names)
+
+
+LIMBS = tuple(itertools.starmap(limb, itertools.product(("left", "right"), LIMB_NAMES)))
 
 
 class Noise(Frozen):

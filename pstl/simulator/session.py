@@ -1,6 +1,7 @@
 """A long take: one person does several things after each other and stands about between them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +11,8 @@ from pstl.simulator.performer import Manner, Performer, perform
 
 STANDING = Action("stand about", lambda take: None, "")
 # Whoever has sat down must get up before the next action, which would be an action nobody labels.
-ACTIONS_OF_ONE = tuple(
-    action
-    for action in ACTIONS
-    if action.people == 1 and action.name not in ("sit down", "stand up")
-)
+SEATS = ("sit down", "stand up")
+ACTIONS_OF_ONE = tuple(a for a in ACTIONS if a.people == 1 and a.name not in SEATS)
 
 
 class Session(NamedTuple):
@@ -27,37 +25,38 @@ class Session(NamedTuple):
     spans: list[tuple[int, int, int]]
 
 
-def session(
-    actions: Sequence[Action],
-    person: Performer,
-    frames: tuple[int, int],
-    gap: tuple[int, int],
-    heading_deg: float,
-    rng: np.random.Generator,
-    manner: Manner,
-) -> Session:
-    """Every action once, in random order, between stretches of standing that lead smoothly from one
-    posture to the next.
+@dataclass(frozen=True)
+class Script:
+    """What one person does in a session.
 
+    actions: each once, in random order.
     frames, gap: shortest and longest action, and stretch between two.
     heading_deg: where the person faces, 0 towards -z.
+    """
+
+    actions: Sequence[Action]
+    person: Performer
+    frames: tuple[int, int]
+    gap: tuple[int, int]
+    heading_deg: float
+    manner: Manner
+
+
+def session(script: Script, rng: np.random.Generator) -> Session:
+    """The actions of a script, between stretches of standing that lead smoothly from one posture to
+    the next.
+
     An action takes its frames whole: its first and last ones are the ends of its labelled interval.
     """
-    unhurried = manner.model_copy(update={"duration": (1.0, 1.0)})
+    unhurried = script.manner.model_copy(update={"duration": (1.0, 1.0)})
 
     def part(action: Action, length: tuple[int, int]) -> np.ndarray:
-        return perform(
-            action,
-            [person],
-            int(rng.integers(length[0], length[1] + 1)),
-            heading_deg,
-            rng,
-            unhurried,
-        )
+        frames = int(rng.integers(length[0], length[1] + 1))
+        return perform(action, [script.person], frames, script.heading_deg, rng, unhurried)
 
-    order = rng.permutation(len(actions))
-    taken = [part(actions[i], frames) for i in order]
-    between = [part(STANDING, gap) for _ in range(len(order) + 1)]
+    order = rng.permutation(len(script.actions))
+    taken = [part(script.actions[i], script.frames) for i in order]
+    between = [part(STANDING, script.gap) for _ in range(len(order) + 1)]
     for i, stretch in enumerate(between):
         before = taken[i - 1][-1] if i else stretch[0]
         after = taken[i][0] if i < len(taken) else stretch[-1]

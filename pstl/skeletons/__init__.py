@@ -7,6 +7,7 @@ Every other file here that is not machinery is one body: its name is the file's,
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from itertools import chain
 from pkgutil import iter_modules
 
 import numpy as np
@@ -51,7 +52,9 @@ class Skeleton:
             )
         if not self._hangs_together():
             raise UserError(f"{name}: following parents must lead from every joint to the centre")
-        part_of = {joint: part for part, joints in self.parts.items() for joint in joints}
+        part_of: dict[int, str] = {}
+        for part, joints in self.parts.items():
+            part_of |= dict.fromkeys(joints, part)
         across = []
         for segment, joints in self.segments.items():
             if len({part_of.get(joint) for joint in joints}) != 1:
@@ -116,7 +119,7 @@ def load(name: str) -> Skeleton:
     """
     if name not in names():
         raise UserError(f"unknown skeleton {name!r}; known: {', '.join(names())}")
-    skeleton = getattr(import_module(f"pstl.skeletons.{name}"), "SKELETON", None)
+    skeleton = vars(import_module(f"pstl.skeletons.{name}")).get("SKELETON")
     if not isinstance(skeleton, Skeleton) or skeleton.name != name:
         expected = f"expected SKELETON = Skeleton(name={name!r}, ...)"
         raise UserError(f"pstl/skeletons/{name}.py: SKELETON is {skeleton!r}, {expected}")
@@ -131,4 +134,4 @@ def check_tables() -> None:
 
 def _joints_of(groups: dict[str, tuple[int, ...]]) -> list[int]:
     """All joints of all groups, sorted."""
-    return sorted(joint for joints in groups.values() for joint in joints)
+    return sorted(chain.from_iterable(groups.values()))

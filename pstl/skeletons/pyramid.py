@@ -24,15 +24,18 @@ class Pyramid:
 
     @property
     def body_to_part(self) -> float:
-        return share(self.body_of_part)
+        """Weight of the body's attention in that of its parts."""
+        return largest_share(self.body_of_part)
 
     @property
     def part_to_joint(self) -> float:
-        return share(self.part_of)
+        """Weight of a part's attention in that of its joints."""
+        return largest_share(self.part_of)
 
     @property
     def body_to_joint(self) -> float:
-        return share(self.body_of)
+        """Weight of the body's attention in that of its joints."""
+        return largest_share(self.body_of)
 
 
 def build(skeleton: Skeleton) -> Pyramid:
@@ -55,14 +58,14 @@ def membership(groups: dict[str, tuple[int, ...]], joints: int) -> np.ndarray:
     return group_of
 
 
-def share(group_of: np.ndarray) -> float:
+def largest_share(group_of: np.ndarray) -> float:
     """Size of the largest group over the number of nodes: PSP's weight of a coarse map (PSP spec
     5).
 
     The released code has the numbers 0.2, 0.12 and 0.24 and writes them beside it as 2/10, 3/25 and
     6/25.
 
-    >>> share(np.array([0, 0, 1, 1, 1]))
+    >>> largest_share(np.array([0, 0, 1, 1, 1]))
     0.6
     """
     return float(np.bincount(group_of).max() / len(group_of))

@@ -4,14 +4,15 @@ import numpy as np
 
 from pstl.rng import numpy_generator
 from pstl.simulator.performer import Manner, draw_performer
-from pstl.simulator.session import ACTIONS_OF_ONE, joined, session
+from pstl.simulator.session import ACTIONS_OF_ONE, Script, joined, session
 
 MANNER = Manner()
 
 
 def take(seed=0, actions=ACTIONS_OF_ONE):
     rng = numpy_generator(seed, "take")
-    return session(actions, draw_performer(rng, MANNER), (30, 40), (15, 25), 20.0, rng, MANNER)
+    person = draw_performer(rng, MANNER)
+    return session(Script(actions, person, (30, 40), (15, 25), 20.0, MANNER), rng)
 
 
 def test_every_action_once_with_a_pause_around_it():

@@ -8,18 +8,15 @@ import numpy as np
 
 from pstl.contracts import Clip, Dataset, Member, Notes, Places, Recording
 from pstl.data.formats import pku_txt
-from pstl.data.spec import DatasetSpec, Remote, Rule, Slip
+from pstl.data.spec import DatasetSpec, Remote, Rule
 from pstl.errors import UserError
 
-BLANK = " \t\r\n,\ufeff"  # what surrounds the values of a row in one copy or another
 PAGE = "https://www.icst.pku.edu.cn/struct/Projects/PKUMMD.html"
 SOURCE = (
     "Liu, Hu, Li, Song and Liu, PKU-MMD: A Large Scale Benchmark for Continuous Multi-Modal Human "
     "Action Understanding, 2017"
 )
 LICENCE = "research; on request from its authors, not to be passed on"
-# Folders of label files, whose names are those of the recordings.
-LABELS = r"(?i)(^|/)(train_)?label"
 
 
 @dataclass(frozen=True)
@@ -53,14 +50,14 @@ def remotes(suffix: str, members: str, lists: Iterable[tuple[str, str]]) -> tupl
     recordings = Remote(
         f"{skeleton}.7z",
         members=members,
-        not_folder=LABELS,
+        not_folder=pku_txt.LABELS,
         in_place=True,
         aliases=(f"{skeleton}.zip",),
     )
     label_files = Remote(
         f"{labels}.7z",
         members=members,
-        folder=LABELS,
+        folder=pku_txt.LABELS,
         in_place=True,
         aliases=(f"{labels}.zip",),
         notes=True,
@@ -133,7 +130,7 @@ def notes(
     for file in sorted(set(recordings) & set(labels)):
         name = file.removesuffix(".txt")
         listed = {split: side.get(name, "") for split, side in sides.items()}
-        text, mistakes = mended(labels[file], file, spec.slips)
+        text, mistakes = pku_txt.mended(labels[file], file, spec.slips)
         remarks += mistakes
         try:
             intervals = pku_txt.read_labels(text, f"label file {file}", len(spec.classes))
@@ -174,26 +171,6 @@ def _odd_labels(by_file: Mapping[str, Note], alone: set[str]) -> list[str]:
 def has_repeats(intervals: list[pku_txt.LabelledRows]) -> bool:
     """Whether one class is labelled twice on the same rows."""
     return len(set(intervals)) < len(intervals)
-
-
-def mended(text: str, file: str, slips: Iterable[Slip]) -> tuple[str, list[str]]:
-    """A label file with the slips that are known of it as they are meant, and a line for each.
-
-    A copy in which somebody has corrected them is left as it is.
-    """
-    lines, remarks = text.splitlines(keepends=True), []
-    rows = [number for number, line in enumerate(lines) if line.strip(BLANK)]
-    for slip in slips:
-        if slip.file == file and slip.row <= len(rows):
-            number = rows[slip.row - 1]
-            if _values(lines[number]) == _values(slip.released):
-                lines[number] = slip.read + "\n"
-                remarks.append(str(slip))
-    return "".join(lines), remarks
-
-
-def _values(line: str) -> list[str]:
-    return [part.strip() for part in line.strip(BLANK).split(",")]
 
 
 def differences(

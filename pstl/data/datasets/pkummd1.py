@@ -1,5 +1,6 @@
 """PKU-MMD, phase I: 1,076 long recordings of 66 performers, 51 actions, three views."""
 
+import itertools
 from collections.abc import Sequence
 
 from pstl.contracts import Clip
@@ -49,7 +50,8 @@ class Pkummd1(_pku.Pku):
         Which one of view R the release itself lacks, nobody says.
         """
         present = {file.removesuffix(".txt") for file in files}
-        names = [f"{number:04d}-{view}" for number in NUMBERS for view in pku_txt.VIEWS]
+        numbers = itertools.product(NUMBERS, pku_txt.VIEWS)
+        names = [f"{number:04d}-{view}" for number, view in numbers]
         lacking = [name for name in names if name not in present]
         return [] if len(lacking) == 1 and lacking[0].endswith("R") else lacking
 

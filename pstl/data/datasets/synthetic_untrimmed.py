@@ -19,7 +19,7 @@ from pstl.errors import UserError
 from pstl.rng import numpy_generator
 from pstl.simulator.performer import Manner, draw_performer
 from pstl.simulator.sensor import CAMERAS, Noise, film
-from pstl.simulator.session import ACTIONS_OF_ONE, session
+from pstl.simulator.session import ACTIONS_OF_ONE, Script, session
 
 PARTS = ("Skeleton", "Label", "Split")  # folders
 SPLIT = "cross_subject.txt"
@@ -109,7 +109,8 @@ def simulate(cfg: SyntheticUntrimmed.Config, performer: int, number: int) -> tup
     motion = numpy_generator(cfg.seed, "untrimmed motion", performer, number)
     sensor = numpy_generator(cfg.seed, "untrimmed sensor", performer, number)
     heading_deg = motion.uniform(-cfg.heading_deg, cfg.heading_deg)
-    take = session(ACTIONS_OF_ONE, person, cfg.frames, cfg.gap, heading_deg, motion, cfg.manner)
+    script = Script(ACTIONS_OF_ONE, person, cfg.frames, cfg.gap, heading_deg, cfg.manner)
+    take = session(script, motion)
     # Rows must stay where the labels are, so none is dropped.
     steady = cfg.noise.model_copy(update={"dropped_frame": 0.0})
     xyz = film(take.scene, CAMERAS[camera], sensor, steady).xyz

@@ -22,8 +22,7 @@ EXACT = 10.0 ** np.arange(WORD + 1)
 
 
 def _bytes(values: Sequence[int]) -> np.uint64:
-    """Eight bytes as one integer, the first in the lowest byte, as characters are loaded from a
-    text."""
+    """Eight bytes as one integer, the first in the lowest byte, as text is loaded."""
     return np.uint64(int.from_bytes(bytes(values), "little"))
 
 
@@ -34,14 +33,13 @@ def _table(rows: Iterable[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 # number of characters -> which of the WORD bytes before a word's end they fill
-OWN = _table([255 * (i >= WORD - count) for i in range(WORD)] for count in range(WORD + 1))
+OWN = _table([0] * (WORD - count) + [255] * count for count in range(WORD + 1))
 # A word's point is told by a number: 0 for none, FIRST + its place among the WORD bytes, more than
 # LAST if there are several.
 FIRST, LAST = WORD + 1, 2 * WORD
-PLACE = tuple(_bytes([FIRST + 8 * part + i for i in reversed(range(8))]) for part in (0, 1))
+PLACE = tuple(_bytes(range(last, last - 8, -1)) for last in (FIRST + 7, FIRST + 15))
 UNTIL = _table(
-    [255 * (point >= FIRST and i <= point - FIRST) for i in range(WORD)]
-    for point in range(LAST + 1)
+    [255] * max(0, point - FIRST + 1) + [0] * min(WORD, LAST - point) for point in range(LAST + 1)
 )
 DIVISOR = np.array([EXACT[LAST - point] if point >= FIRST else 1.0 for point in range(LAST + 1)])
 ZEROS, LOW, HIGH, TO_HIGH = (_bytes([byte] * 8) for byte in (ord("0"), 0x7F, 0x80, 0x80 - 10))
