@@ -38,6 +38,7 @@ LAYERS = (
         "data.sevenzip",
         "data.archives",
         "data.members",
+        "data.slips",
         "data.loader",
         "data.formats",
         "data.recipes",

@@ -13,6 +13,7 @@ from pstl.data import archives, members, reading
 from pstl.data.datasets import nwucla
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.data.sevenzip import Broken
+from pstl.data.slips import mended
 from pstl.errors import UserError, trouble
 from pstl.registry import load_dataset
 from pstl.skeletons import load as load_skeleton
@@ -89,7 +90,7 @@ def _pku(path: Path) -> Report:
     folder = "/".join(Path(os.path.realpath(path)).parts[-3:-1])
     if b"," in data[:64] or (not data.strip() and re.search(pku_txt.LABELS, folder)):
         spec = load_dataset("pkummd1").spec
-        text, notes = pku_txt.mended(reading.decoded(data), path.name, spec.slips)
+        text, notes = mended(reading.decoded(data), path.name, spec.slips)
         intervals = pku_txt.read_labels(text, str(path), len(spec.classes))
         return {"kind": "PKU-MMD labels", "intervals": len(intervals), "notes": notes}
     xyz = pku_txt.read(data, str(path))

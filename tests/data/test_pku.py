@@ -18,6 +18,7 @@ from pstl.data.fetch import fetch
 from pstl.data.formats import pku_txt
 from pstl.data.parse import parse, parse_untrimmed
 from pstl.data.recordings import open_recordings
+from pstl.data.slips import mended
 from pstl.data.store import open_sequences
 from pstl.errors import UserError
 
@@ -440,7 +441,7 @@ def test_only_the_known_slip_is_mended(file, row, line, slips):
     """Any other end before its start is damage, or the label of another recording."""
     lines = [f"1,{i * 10 + 1},{i * 10 + 5},2" for i in range(30)]
     lines[row - 1] = line
-    text, said = pku_txt.mended("\n".join(lines), file, pkummd1.DATASET.spec.slips)
+    text, said = mended("\n".join(lines), file, pkummd1.DATASET.spec.slips)
     assert len(said) == slips
     if slips:
         assert pku_txt.read_labels(text, file, 51)[20] == pku_txt.LabelledRows(1, 4925, 5036)
@@ -452,7 +453,7 @@ def test_only_the_known_slip_is_mended(file, row, line, slips):
 def test_a_copy_whose_slip_was_corrected_is_read_in_silence():
     """Nothing is noted that is not there."""
     text = "1,1,2,2\n" * 20 + "1,4925,5036,2\n"
-    assert pku_txt.mended(text, "0043-L.txt", pkummd1.DATASET.spec.slips) == (text, [])
+    assert mended(text, "0043-L.txt", pkummd1.DATASET.spec.slips) == (text, [])
 
 
 @pytest.mark.parametrize(

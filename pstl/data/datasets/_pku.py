@@ -8,6 +8,7 @@ import numpy as np
 
 from pstl.contracts import Clip, Dataset, Member, Notes, Places, Recording
 from pstl.data.formats import pku_txt
+from pstl.data.slips import mended
 from pstl.data.spec import DatasetSpec, Remote, Rule
 from pstl.errors import UserError
 
@@ -130,7 +131,7 @@ def notes(
     for file in sorted(set(recordings) & set(labels)):
         name = file.removesuffix(".txt")
         listed = {split: side.get(name, "") for split, side in sides.items()}
-        text, mistakes = pku_txt.mended(labels[file], file, spec.slips)
+        text, mistakes = mended(labels[file], file, spec.slips)
         remarks += mistakes
         try:
             intervals = pku_txt.read_labels(text, f"label file {file}", len(spec.classes))

@@ -8,13 +8,11 @@ Splits: heading, names, heading, names; names are separated by commas.
 """
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from pstl.data import number_table, reading
-from pstl.data.spec import Slip
 from pstl.errors import UserError
 from pstl.skeletons import load
 
@@ -28,7 +26,6 @@ NAME = re.compile(r"(?:A([0-9]{2})N([0-9]{2})|([0-9]{4}))-([LMR])")
 RECORDING = re.compile(r"(?:A[0-9]{2}N[0-9]{2}|[0-9]{4})-[LMR]")
 WHOLE = re.compile(r"[0-9]{1,7}")
 REPAIR = reading.REPAIR
-BLANK = " \t\r\n,\ufeff"  # what surrounds the values of a row in one copy or another
 # Folders of label files, whose names are those of the recordings.
 LABELS = r"(?i)(^|/)(train_)?label"
 
@@ -120,26 +117,6 @@ def read_labels(text: str | bytes, name: str, classes: int) -> list[LabelledRows
             )
         intervals.append(interval)
     return intervals
-
-
-def mended(text: str, file: str, slips: Iterable[Slip]) -> tuple[str, list[str]]:
-    """A label file with the slips that are known of it as they are meant, and a line for each.
-
-    A copy in which somebody has corrected them is left as it is.
-    """
-    lines, remarks = text.splitlines(keepends=True), []
-    rows = [number for number, line in enumerate(lines) if line.strip(BLANK)]
-    for slip in slips:
-        if slip.file == file and slip.row <= len(rows):
-            number = rows[slip.row - 1]
-            if _values(lines[number]) == _values(slip.released):
-                lines[number] = slip.read + "\n"
-                remarks.append(str(slip))
-    return "".join(lines), remarks
-
-
-def _values(line: str) -> list[str]:
-    return [part.strip() for part in line.strip(BLANK).split(",")]
 
 
 def cut(xyz: np.ndarray, interval: LabelledRows, name: str) -> np.ndarray:
