@@ -103,14 +103,15 @@ def _overrides(where: str, cls: type, base: type, methods: tuple[str, ...]) -> N
 def check_tasks() -> None:
     """Raises: UserError naming the first task that breaks the contract, and how."""
     for kind in names("tasks"):
-        _check_task(kind, getattr(load("tasks", kind), "TASK", None))
+        check_task(kind, vars(load("tasks", kind)).get("TASK"))
     try:
         Metrics({kind: load("tasks", kind).TASK.metrics for kind in names("tasks")})
     except ValueError as error:
         raise UserError(str(error)) from None
 
 
-def _check_task(kind: str, task: Any) -> None:
+def check_task(kind: str, task: Any) -> None:
+    """Raises: UserError naming the task and how it breaks the contract."""
     where = f"pstl/tasks/{kind}.py"
     if not isinstance(task, Task):
         raise UserError(f"{where}: TASK is {task!r}, expected an object of a class of Task")

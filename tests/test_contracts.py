@@ -6,10 +6,17 @@ from typing import Any
 import pytest
 from torch import nn
 
-from pstl.check import check_contracts, check_encoder, check_importer, check_method
+from pstl.check import (
+    check_contracts,
+    check_encoder,
+    check_importer,
+    check_method,
+    check_task,
+)
 from pstl.config import Frozen
-from pstl.contracts import Importer, Wants
+from pstl.contracts import Importer, Result, Task, Wants
 from pstl.errors import UserError
+from pstl.metrics.classification import TOP1, TOP5
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.registry import load, names
 
@@ -126,3 +133,38 @@ def test_an_importer_is_named_after_a_method(name: str) -> None:
     """`import-weights --from NAME` is how a method is named elsewhere."""
     check_importer(name, load("importers", name))
     assert name in names("methods")
+
+
+class Nothing(Task[Any, Config]):
+    """A task that measures nothing, with what a task must have."""
+
+    settings = Config
+    metrics = (TOP1,)
+
+    def run(self, inputs: Any, cfg: Config, seed: int, device: Any) -> Result:
+        """No number."""
+        return Result({})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"needs": "videos"}, "needs 'videos'; known: features, clips,"),
+        ({"settings": dict}, "settings is .*expected a class of Frozen"),
+        ({"metrics": (TOP5,)}, "none of its metrics has a title"),
+        ({"metrics": ("top1",)}, "something that is no Metric"),
+        ({"probes": ("psychic",)}, "probes name 'psychic'; known:"),
+        ({"classifies": True}, "classifies is True, but its source reads False"),
+    ],
+)
+def test_a_task_that_breaks_its_contract_is_named(attributes: dict[str, Any], message: str) -> None:
+    """Rules and tables read what a task says: a wrong word there is a wrong job or column."""
+    broken = type("Broken", (Nothing,), attributes)()
+    with pytest.raises(UserError, match=rf"^pstl/tasks/retrieval\.py: .*{message}"):
+        check_task("retrieval", broken)
+
+
+def test_a_task_module_must_export_a_task() -> None:
+    """A file without TASK would only be found out by the job that runs it."""
+    with pytest.raises(UserError, match=r"tasks/knn\.py: TASK is None, expected an object"):
+        check_task("knn", None)
