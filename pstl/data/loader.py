@@ -90,7 +90,7 @@ class Clips:
 
 
 def fits(x: Tensor, device: torch.device) -> bool:
-    """Whether an array may live on the device."""
+    """Whether an array (N, ...) may live on the device."""
     if device.type == "cpu":
         return True
     free, _ = torch.cuda.mem_get_info(device)
@@ -103,7 +103,10 @@ def present(x: Tensor) -> Tensor:
 
 
 def shuffled(count: int, batch_size: int, drop_last: bool, seed: int, epoch: int) -> list[Tensor]:
-    """One epoch's batches of indices (CPU), the same on every rank; the last one may be short."""
+    """One epoch's batches of indices (n,) on the CPU, the same on every rank.
+
+    The last one may be short.
+    """
     order = torch.randperm(count, generator=torch_generator(seed, "shuffle", epoch))
     batches = list(order.split(batch_size))
     if drop_last and len(batches) > 1 and len(batches[-1]) < batch_size:

@@ -13,7 +13,7 @@ from pstl.ops.finite import check_rows, holds, stray
 
 
 def load_npy(path: str | Path, mapped: bool = False) -> np.ndarray:
-    """A .npy file, whole or memory-mapped, to be called inside `files.reading`.
+    """A .npy file (N, ...), whole or memory-mapped, to be called inside `files.reading`.
 
     Raises: anything, if it is not what was written.
     """
@@ -56,14 +56,14 @@ def load_npz(
 
 
 def check_numbers(name: str, array: np.ndarray) -> None:
-    """Raises: ValueError for numbers that are not to be trusted."""
+    """Raises: ValueError for numbers that are not to be trusted.   array: (N, ...)."""
     row = stray(array)
     if row is not None:
         raise ValueError(f"{name}: row {row} of {len(array)} {holds(array[row])}")
 
 
 def save_npy(path: str | Path, array: np.ndarray) -> None:
-    """Write a .npy file whole or not at all.
+    """Write a .npy file (N, ...) whole or not at all.
 
     Raises: UserError for another name, or numbers that are not to be trusted.
     """

@@ -98,7 +98,7 @@ def made(
 
 
 def _fill(name: str, recipe: Plugin, sequences: Path, path: Path, rows: range) -> np.ndarray:
-    """The work of one process: some clips into the array's file. Returns: their lengths."""
+    """The work of one process: some clips into the array's file. Returns: their lengths (n,)."""
     store = opened_once(sequences)
     part, length = apply_recipe(name, recipe, store, slice(rows.start, rows.stop))
     check_finite(part, store.names[rows.start : rows.stop])

@@ -65,7 +65,7 @@ class RecordingStore:
         return load_dataset(self.dataset).spec
 
     def sides(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the training and of the test recordings.
+        """Indices (n,) of the training and of the test recordings.
 
         Raises: UserError for an unknown split, or a side without any.
         """

@@ -86,7 +86,7 @@ class ArraySet:
     meta: dict[str, Any]
 
     def sides(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """Training and test indices. Raises: UserError with the known names."""
+        """Training and test indices, (n,) each. Raises: UserError with the known names."""
         return of_split(self.splits, split, self.meta["dataset"])
 
     def unseen(self, split: str) -> np.ndarray:
@@ -279,7 +279,7 @@ def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
 
 
 def _mapped(path: Path, dtype: type[np.generic]) -> np.ndarray:
-    """A flat file as an array; a missing or an empty one cannot be mapped and is an empty array."""
+    """A flat file (n,); a missing or an empty one cannot be mapped and is an empty array."""
     if not path.exists() or not path.stat().st_size:
         return np.zeros(0, dtype)
     # As a plain array: np.memmap costs Python code for every slice of it, more than a recipe needs

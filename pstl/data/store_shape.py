@@ -82,7 +82,7 @@ def kind_of(folder: Path, what: str, verb: str) -> Kind:
 
 
 def check_part(array: np.ndarray, dtype: Any, dimensions: int, clips: int) -> None:
-    """Raises: ValueError if a file of an array holds fewer or more clips, or other numbers."""
+    """Raises: ValueError if a file (clips, ...) holds fewer or more clips, or other numbers."""
     if array.dtype != dtype or array.ndim != dimensions or len(array) != clips:
         actual = f"shape {array.shape} of {array.dtype}"
         expected = f"{dimensions} dimensions of {np.dtype(dtype)}"
@@ -90,7 +90,7 @@ def check_part(array: np.ndarray, dtype: Any, dimensions: int, clips: int) -> No
 
 
 def check_range(values: np.ndarray, least: int, most: int) -> None:
-    """Raises: ValueError for a number outside."""
+    """Raises: ValueError for a number outside.   values: (N, ...)."""
     if values.size and not (least <= values.min() and values.max() <= most):
         actual = f"numbers from {values.min()} to {values.max()}"
         raise ValueError(f"{actual}, expected {least} to {most}")
@@ -99,7 +99,10 @@ def check_range(values: np.ndarray, least: int, most: int) -> None:
 def sides_of(
     content: dict[str, np.ndarray], clips: int
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Splits by name. Raises: ValueError, KeyError for an index of no clip, or an absent side."""
+    """Splits by name, each of two (n,) indices.
+
+    Raises: ValueError, KeyError for an index of no clip, or an absent side.
+    """
     for name, index in content.items():
         check_part(index, np.int64, 1, len(index))
         check_range(index, 0, clips - 1)
@@ -110,7 +113,7 @@ def sides_of(
 
 
 def filled(index: np.ndarray, clips: int, joints: int) -> int:
-    """Numbers in values.bin, as the rows of the index say.
+    """Numbers in values.bin, as the rows of the index (clips,) say.
 
     Raises: ValueError if the clips do not lie one behind the other.
     """

@@ -168,7 +168,7 @@ def _slow(rng: np.random.Generator, shape: tuple[int, ...], knot: int = 12) -> n
 
 
 def _soft(flags: np.ndarray, width: int = 3) -> np.ndarray:
-    """Fade 0/1 flags in and out over a few frames: guesses grow, they do not jump."""
+    """Fade 0/1 flags (T, ...) in and out over a few frames: guesses grow, they do not jump."""
     padded = np.concatenate(
         [flags[:1].repeat(width, 0), flags, flags[-1:].repeat(width, 0)]
     ).astype(float)

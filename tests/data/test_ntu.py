@@ -263,8 +263,8 @@ experiments: [{{methods: [pstl], tasks: [finetune]}}]
     if leaks:
         with pytest.raises(
             UserError,
-            match=rf"transfer.yaml, line 5: .*sources: {source.DATASET.spec.name}/{split} trains on "
-            rf"clips that {target.DATASET.spec.name}/{tested} tests on",
+            match=rf"transfer.yaml, line 5: .*sources: {source.DATASET.spec.name}/{split} trains "
+            rf"on clips that {target.DATASET.spec.name}/{tested} tests on",
         ):
             check_plugins(params, "transfer")
     else:

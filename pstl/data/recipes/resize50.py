@@ -66,7 +66,7 @@ def used_length(xyz: np.ndarray) -> int:
 
 
 def middle(xyz: np.ndarray) -> np.ndarray:
-    """All frames, or the LONGEST in the middle."""
+    """All frames (T, V, M, 3), or the LONGEST in the middle."""
     spare = len(xyz) - LONGEST
     return xyz if spare <= 0 else xyz[spare // 2 : spare // 2 + LONGEST]
 

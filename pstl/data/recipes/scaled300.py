@@ -56,7 +56,7 @@ class Scaled300(Recipe):
         return x, length
 
     def one_body_a_slot(self, clip: Clip) -> np.ndarray:
-        """As the bodies of the clip are numbered."""
+        """(T, V, bodies, 3), as the bodies of the clip are numbered."""
         return by_body(clip)
 
 
