@@ -16,8 +16,11 @@ def reference(published: list[Published], notes: Notes) -> list[str]:
     groups: dict[tuple[str, ...], list[Published]] = {}
     for p in published:
         groups.setdefault((p.task, p.metric, p.setting, p.kind, p.method, p.paper), []).append(p)
-    streams = [s for s in STREAMS if any(p.stream == s for p in published)]
-    best = {key: max(p.value for p in of_key) for key, of_key in groups.items()}
+    printed = {p.stream for p in published}
+    streams = [stream for stream in STREAMS if stream in printed]
+    best: dict[tuple[str, ...], float] = {}
+    for key, of_key in groups.items():
+        best[key] = max(p.value for p in of_key)
     order = sorted(groups, key=lambda key: (TASKS.index(key[0]), key[1], -best[key], key))
     body = []
     for key in order:

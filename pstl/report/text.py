@@ -18,6 +18,7 @@ class Notes:
         self.numbers: dict[str, int] = {}
 
     def mark(self, text: str) -> str:
+        """Reference to the footnote with this text; a new one gets the next number."""
         return f"[^{self.numbers.setdefault(text, len(self.numbers) + 1)}]"
 
     def __str__(self) -> str:
