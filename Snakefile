@@ -1,5 +1,5 @@
 # The whole project as one graph: recordings -> sequences -> arrays -> encoders -> features -> scores -> tables.
-# What is run stands in params.yaml; what follows from what stands in workflow/rules.
+# What is run stands in params.yaml and suites/; what follows from what stands in workflow/rules.
 from snakemake.utils import min_version
 
 min_version("9.27")

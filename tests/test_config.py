@@ -201,7 +201,7 @@ def borrowing(**changes):
 
 
 def test_a_suite_uses_the_encoders_of_another(tmp_path):
-    """What is trained once is not trained again under another name: neither its encoder nor, without a source, its features."""
+    """What is trained once is not trained again under another name: no encoder, no features."""
     params = load(tmp_path, borrowing())
     run = Run.parse("t/nwucla/xview/pstl/joint/s1")
     assert str(params.encoder_run(run)) == "s/nwucla/xview/pstl/joint/s1"
@@ -216,7 +216,7 @@ def test_a_suite_uses_the_encoders_of_another(tmp_path):
 
 
 def test_runs_of_every_seed_can_use_the_encoder_of_one(tmp_path):
-    """Draws of labels are cheap and encoders are not: what is trained once must be read, and named, as the one it is."""
+    """Draws of labels are cheap and encoders are not: one is read, and named, as the one it is."""
     params = load(
         tmp_path, config.merge(borrowing(), {"suites": {"t": {"encoder_seeds": {"pstl": 1}}}})
     )
@@ -238,7 +238,7 @@ def test_runs_of_every_seed_can_use_the_encoder_of_one(tmp_path):
 
 @pytest.mark.parametrize("suite", ["ntu60", "pkummd2", "nwucla_semi"])
 def test_few_labels_are_drawn_three_times_and_encoders_trained_once(root, suite):
-    """The luck of one draw is as large as what papers differ by; days of pre-training are not repeated for it."""
+    """The luck of one draw is as large as what papers differ by; encoders are trained once."""
     params = config.load(root / "params.yaml")
     draws = {}
     for cell in params.cells(suite):
@@ -256,7 +256,7 @@ def test_few_labels_are_drawn_three_times_and_encoders_trained_once(root, suite)
 
 
 def test_borrowed_encoders_must_be_the_same(tmp_path):
-    """An encoder trained otherwise than the suite says would stand in its tables under a wrong name."""
+    """An encoder trained otherwise than the suite says would stand under a wrong name."""
     other = config.merge(
         borrowing(), {"suites": {"t": {"methods": {"pstl": {"train": {"epochs": 9}}}}}}
     )
@@ -306,7 +306,7 @@ def test_how_a_paper_evaluates_is_no_setting_of_its_training(root):
 
 
 def test_every_classification_task_is_fused_unless_some_are_named(root):
-    """A fusion that is silently left out is missing from the table for good; one of tasks without scores cannot be made."""
+    """A fusion left out is missing for good; one of tasks without scores cannot be made."""
     params = config.load(root / "params.yaml")
     fused = {cell.task for cell in params.cells("nwucla") if cell.fused}
     assert fused == {"linear", "probe", "knn"}
@@ -315,7 +315,7 @@ def test_every_classification_task_is_fused_unless_some_are_named(root):
 
 
 def asked_for_every_cell(params):
-    """What the rules ask of the settings for each cell of suite `s`, and how many calls that takes."""
+    """What the rules ask for each cell of suite `s`, and how many calls that takes."""
     calls = 0
 
     def count(frame, event, argument):
@@ -336,7 +336,7 @@ def asked_for_every_cell(params):
 
 
 def test_the_grid_is_walked_once_and_not_once_per_job(tmp_path):
-    """Thousands of jobs ask the settings what they need: twice the jobs must be twice the work, not four times."""
+    """Thousands of jobs ask what they need: twice the jobs must be twice the work, no more."""
     calls = []
     for seeds in (100, 200):
         experiment = {**BASE["suites"]["s"]["experiments"][0], "seeds": list(range(seeds))}
@@ -347,7 +347,7 @@ def test_the_grid_is_walked_once_and_not_once_per_job(tmp_path):
 
 @pytest.mark.parametrize("method", ["scdnet", "hitrs"])
 def test_an_untrained_encoder_is_fed_as_its_method_feeds_it(root, method):
-    """A floor, or training from scratch, on other frames or views would be compared with nothing."""
+    """A floor, or training from scratch, on other views would be compared with nothing."""
     params = config.load(root / "params.yaml")
     floor = f"random_{method}"
     asked = [n for n, s in params.suites.items() if any(floor in e.methods for e in s.experiments)]
@@ -410,7 +410,7 @@ def test_a_number_that_makes_no_sense_is_refused_before_the_first_job(plugin, se
     ],
 )
 def test_seeds_and_weights_of_streams_are_numbers_that_count(tmp_path, change):
-    """A seed below 0 has no folder; a stream of weight NaN makes every fused score NaN, and one of weight 0 is not fused."""
+    """A seed below 0 has no folder; weight NaN makes fused scores NaN, weight 0 fuses nothing."""
     experiment = BASE["suites"]["s"]["experiments"][0] | {"fuse": None} | change
     with pytest.raises(UserError, match="found"):
         load(tmp_path, {"suites": {"s": {"experiments": [experiment]}}})

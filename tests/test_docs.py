@@ -154,6 +154,15 @@ def test_a_recipe_is_added_as_the_page_says(root: Path, project: Path) -> None:
     assert not x[:, :, 0, 0, 0].any()  # the hips of the first frame are the origin
 
 
+def test_a_suite_is_written_as_the_page_says(root: Path, project: Path) -> None:
+    """Ten lines that an editor completes: whoever copies them must be able to run them."""
+    (project / "results/measured/bench").mkdir(parents=True)
+    shutil.copy(root / "results/measured/bench/cpu.json", project / "results/measured/bench")
+    assert follow(root / "docs/suites.md", project, slow=False) == 3
+    schema = json.loads((project / "settings.schema.json").read_text())
+    assert "experiments" in schema["then"]["properties"]
+
+
 def test_links_between_pages_lead_somewhere(root: Path) -> None:
     """A reader who follows a link to nothing stops reading."""
     for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:

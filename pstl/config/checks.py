@@ -1,4 +1,4 @@
-"""What must hold between sections: names that exist, encoders that fit, no clip tested on in training."""
+"""What must hold between sections: names that exist, encoders that fit, no leak into tests."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

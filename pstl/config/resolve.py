@@ -1,4 +1,4 @@
-"""Entries of methods and tasks as one suite sees them: their base, themselves, the suite's changes."""
+"""Entries of methods and tasks as one suite sees them: base, entry, the suite's changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -99,7 +99,7 @@ def _plugin(kind: str, definitions: Schema) -> Schema:
 
 
 def _models(models: Mapping[str, type[BaseModel]], definitions: Schema) -> dict[str, Schema]:
-    """A reference to the schema of each model, put among the definitions under a name of its own."""
+    """A reference to the schema of each model, which joins the definitions."""
     references = {}
     for name, model in models.items():
         schema = _model(model, definitions)

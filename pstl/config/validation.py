@@ -1,4 +1,4 @@
-"""A section of settings as a checked model; what is wrong is one line: file, line, key, found, known."""
+"""A section of settings as a checked model; a mistake is one line: file, line, key, known keys."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
