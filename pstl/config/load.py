@@ -70,7 +70,7 @@ def params_with(params: str, suite: str) -> str:
     own_folder = Path(params.split(os.pathsep)[0]).parent / FOLDER
     if path.suffix not in ENDS or path.resolve().parent == own_folder.resolve():
         return params
-    return os.pathsep.join([params, suite])
+    return os.pathsep.join([params, os.path.abspath(suite)])
 
 
 def _current(document: Document) -> Any:
