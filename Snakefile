@@ -1,5 +1,6 @@
-# The whole project as one graph: recordings -> sequences -> arrays -> encoders -> features -> scores -> tables.
-# What is run stands in params.yaml and suites/; what follows from what stands in workflow/rules.
+# The whole project as one graph: recordings -> sequences -> arrays -> encoders -> features ->
+# scores -> tables. What is run stands in params.yaml and suites/; what follows from what stands in
+# workflow/rules.
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -19,7 +20,8 @@ onstart:
     )  # DVC keeps it, and most suites draw no labels
 
 
-# Run where Snakemake runs, also on a cluster: seconds of work, and downloads, which the nodes of many clusters are cut off from.
+# Run where Snakemake runs, also on a cluster: seconds of work, and downloads, which the nodes of
+# many clusters are cut off from.
 localrules:
     all,
     fetch,

@@ -12,7 +12,7 @@ from pstl import paths
 from pstl.code_hash import code_hash
 from pstl.config import Cell, Params, Run
 from pstl.contracts import OPENERS, READS
-from pstl.registry import load_dataset, task_traits
+from pstl.registry import load_dataset, names, task_traits
 
 Kind = Literal[
     "fetch", "parse", "recordings", "prepare", "leakage", "labels",
@@ -30,7 +30,7 @@ ENTRY: dict[Kind, str] = {
     "features": "encoding.features",
     "evaluate": "evaluation.run",
     "fuse": "evaluation.fuse",
-    "report": "report",
+    "report": "report.build",
     "page": "report.page",
     "track": "tracking",
 }
@@ -58,6 +58,7 @@ class Job(NamedTuple):
 
     dataset, recipe, task: names of plug-ins.   run: of a pre-training and what follows from it.
     source: dataset/split of the run whose encoder is used, if it is another.
+    suite: of tables and pages.
     """
 
     kind: Kind
@@ -66,6 +67,7 @@ class Job(NamedTuple):
     run: Run | None = None
     task: str = ""
     source: str = ""
+    suite: str = ""
 
 
 def needs(params: Params, cell: Cell) -> str:
@@ -149,6 +151,8 @@ def modules(params: Params, job: Job) -> list[str]:
     plugins = [ENTRY[job.kind], *_data_plugins(job)]
     if job.run and job.kind in ("pretrain", "features", "evaluate"):
         plugins += _run_plugins(params, job)
+    if job.suite and job.kind in ("report", "page"):
+        plugins += _table_plugins(params, job.suite)
     return plugins
 
 
@@ -156,6 +160,7 @@ def _data_plugins(job: Job) -> Iterator[str]:
     """A data set and a recipe, where the job reads the data set's recordings."""
     if job.dataset:
         yield f"data.datasets.{job.dataset}"
+    if job.kind in ("parse", "recordings", "prepare"):
         yield f"skeletons.{load_dataset(job.dataset).spec.skeleton}"
     if job.recipe:
         yield f"data.recipes.{job.recipe}"
@@ -181,3 +186,10 @@ def _run_plugins(params: Params, job: Job) -> Iterator[str]:
     if needed == "recordings":
         yield f"data.recipes.{method.recipe.name}"
         yield f"data.datasets.{job.run.dataset}"
+
+
+def _table_plugins(params: Params, suite: str) -> Iterator[str]:
+    """Tasks, whose metrics tables name, and data sets, whose classes they name."""
+    yield from (f"tasks.{name}" for name in names("tasks"))
+    for dataset in {cell.run.dataset for cell in params.cells(suite)}:
+        yield f"data.datasets.{dataset}"

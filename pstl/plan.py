@@ -1,6 +1,8 @@
-"""What a suite costs before it is run: jobs, hours of the device that was benched, bytes on disk. Free of torch: the rules ask, too.
+"""What a suite costs before it is run: jobs, hours of the device that was benched, bytes on disk.
+Free of torch: the rules ask, too.
 
-Counts of clips come from the data sets' specs, settings from params.yaml, speeds and sizes of networks from `pstl bench --json FILE`, whose
+Counts of clips come from the data sets' specs, settings from params.yaml, speeds and sizes of
+networks from `pstl bench --json FILE`, whose
 rows are of a method or of a probe (a task that reads features).
 """
 
@@ -35,7 +37,9 @@ class Facts(NamedTuple):
     classes: int
 
     def split(self, name: str) -> tuple[int, int]:
-        """Training and test clips; of a split whose size the spec does not state, those of the first that it states."""
+        """Training and test clips; of a split whose size the spec does not state, those of the
+        first that it states.
+        """
         return self.clips.get(name, next(iter(self.clips.values())))
 
     @property
@@ -44,7 +48,9 @@ class Facts(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Of one suite. jobs: by rule.   hours: of one benched device, by kind of job.   disk: bytes, by kind of file."""
+    """Of one suite. jobs: by rule.   hours: of one benched device, by kind of job.   disk: bytes,
+    by kind of file.
+    """
 
     jobs: Counter[str]
     hours: dict[str, float]
@@ -71,7 +77,7 @@ def frames(recipe: Plugin) -> int:
 
 
 def array_bytes(dataset: str, recipe: Plugin) -> int:
-    """Size of one recipe's array. On most disks it is less: frames beyond a clip's end are holes."""
+    """Size of one recipe's array; on most disks less, as frames beyond a clip's end are holes."""
     known = facts(dataset)
     return known.total * 3 * frames(recipe) * known.joints * known.people * FLOAT
 
@@ -123,7 +129,9 @@ def own_cells(params: Params, suite: str) -> list[Cell]:
 
 
 def cost(params: Params, suite: str, figures: Figures) -> Cost:
-    """Everything about one suite; what methods without a figure cost (see unknown()) is left out of hours and disk."""
+    """Everything about one suite; what methods without a figure cost (see unknown()) is left out of
+    hours and disk.
+    """
     return Cost(jobs(params, suite), _hours(params, suite, figures), _disk(params, suite, figures))
 
 
@@ -148,7 +156,8 @@ def smaller(params: Params, suite: str, figures: Figures) -> list[str]:
 
 
 def figure(params: Params, suite: str, name: str, figures: Figures) -> dict[str, Any]:
-    """The row of a method entry: its own, or one with the same method and encoder; where nothing is trained, one with the encoder.
+    """The row of a method entry: its own, or one with the same method and encoder; where nothing is
+    trained, one with the encoder.
 
     Returns: {} if there is no such row.
     """
@@ -201,7 +210,9 @@ def tuned_epochs(task: TaskSettings) -> int:
 
 
 def looked_at(params: Params, run: Run, batch_norm: str, task: TaskSettings) -> float:
-    """Clips that all looks of a task encode: the test side in every state, and for renewed statistics what was trained on."""
+    """Clips that all looks of a task encode: the test side in every state, and for renewed
+    statistics what was trained on.
+    """
     train, test = facts(run.dataset).split(run.split)
     section = params.method(run.suite, run.method).train
     if task.kind in TUNED_EPOCHS:
@@ -224,7 +235,7 @@ def snapshots(section: MethodSettings) -> int:
 def _probe_seconds(
     params: Params, run: Run, task: Any, row: dict[str, Any], figures: Figures
 ) -> float:
-    """Of one task that reads features, in proportion to the benched one; 0 where that is not known."""
+    """Of one task on features, in proportion to the benched one; 0 where that is not known."""
     timed = next((probe for probe in figures if probe.get("task") == task.kind), None)
     width = feature_width(params, run, row)
     if timed is None or width is None:
@@ -253,7 +264,9 @@ def probe_work(kind: str, size: dict[str, Any]) -> float:
 
 
 def feature_width(params: Params, run: Run, row: dict[str, Any]) -> int | None:
-    """Numbers that stand for a clip: a benched encoder's, or the recipe's coordinates where there are no weights; else None."""
+    """Numbers that stand for a clip: a benched encoder's, or the recipe's coordinates where there
+    are no weights; else None.
+    """
     section = params.method(run.suite, run.method)
     if not row and section.train.epochs:
         return None
@@ -275,7 +288,9 @@ def _encoded(params: Params, suite: str) -> set[tuple[Run, str]]:
 
 
 def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:
-    """At most: arrays without holes, every run's checkpoints (two, of weights and two moments) at once."""
+    """At most: arrays without holes, every run's checkpoints (two, of weights and two moments) at
+    once.
+    """
     disk = dict.fromkeys(
         ("sequences", "arrays", "checkpoints while training", "encoders", "features", "scores"), 0.0
     )

@@ -219,7 +219,8 @@ class Rules:
             return Job(kind, run=cell.run, task=self.task(wildcards).kind, source=cell.source)
         if kind == "prepare":
             return Job(kind, dataset, self._recipes[recipe].name)
-        return Job(kind, dataset)
+        suite = wildcards.suite if kind in ("report", "page") else ""
+        return Job(kind, dataset, suite=suite)
 
     # --- its settings ---
 

@@ -14,7 +14,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small package in place of the real one: top -> middle -> bottom, and a bystander."""
     files = {
         "__init__.py": "",
-        "top.py": "def verb():\n    from pstl.inner import middle  # only when called\n    return middle\n",
+        # only when called
+        "top.py": "def verb():\n    from pstl.inner import middle\n    return middle\n",
         "inner/__init__.py": "",
         "inner/middle.py": "from .. import bottom\nimport torch\n",
         "bottom.py": "import pstl.shelf.item as item\n",
@@ -30,7 +31,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_closure_follows_every_kind_of_import(package: Path) -> None:
-    """A module missed here is code whose edits re-run nothing, and tables silently mix old and new numbers."""
+    """A module missed here is code whose edits re-run nothing, and tables silently mix old and new
+    numbers.
+    """
     expected = {
         "pstl",
         "pstl.top",
@@ -70,7 +73,9 @@ def test_the_hash_is_of_a_set(package: Path) -> None:
 
 
 def test_plugins_count_when_they_are_named() -> None:
-    """Methods are chosen by name at run time, so the trainer's own imports must not already hold them all."""
+    """Methods are chosen by name at run time, so the trainer's own imports must not already hold
+    them all.
+    """
     assert "pstl.methods.pstl" not in closure("pstl.train.pretrain")
     assert code_hash("pstl.train.pretrain") != code_hash("pstl.train.pretrain", "pstl.methods.pstl")
 

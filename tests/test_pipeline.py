@@ -230,6 +230,40 @@ def test_a_typo_stops_the_run_in_one_line(
     assert {path.name for path in tmp_path.iterdir()} <= {"params.yaml", ".snakemake"}
 
 
+def test_a_dry_run_imports_torch_only_where_settings_were_not_checked(
+    root: Path, tmp_path: Path
+) -> None:
+    """Its import takes longer than the plan; an edited setting is checked again all the same."""
+    write(tmp_path, TINY)
+    assert "torch" in imported(root, tmp_path)
+    assert "torch" not in imported(root, tmp_path)
+    write(tmp_path, changed("methods.pstl.settings", projector_width=32))
+    assert "torch" in imported(root, tmp_path)
+
+
+def imported(root: Path, folder: Path) -> set[str]:
+    """Packages that a dry run imports."""
+    code = """if True:
+        import sys
+        from snakemake.cli import main
+        try:
+            main(sys.argv[1:])
+        except SystemExit as stop:
+            assert not stop.code
+        sys.stderr.write("\\nIMPORTED " + " ".join(sys.modules))
+    """
+    words = command(root, "-n")[3:]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.rpartition("IMPORTED ")[2].split())
+
+
 def test_archives_reach_the_fetch_job_and_nothing_else(root: Path, tmp_path: Path) -> None:
     """Where the user's archives lie is no property of the data: moving them must not train anything
     again.

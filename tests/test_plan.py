@@ -12,8 +12,10 @@ from pstl.config import Cell, Plugin, load
 
 FIGURES = [
     {
-        "method": name, "device": "cpu", "threads": 1, "train_clips_per_second": 10.0, "items_per_clip": 1.5 if name == "hitrs" else 1.0,
-        "encode_clips_per_second": 100.0, "features": 256, "encoder_parameters": 2**20, "parameters": 2**21,
+        "method": name, "device": "cpu", "threads": 1, "train_clips_per_second": 10.0,
+        "items_per_clip": 1.5 if name == "hitrs" else 1.0,
+        "encode_clips_per_second": 100.0, "features": 256, "encoder_parameters": 2**20,
+        "parameters": 2**21,
     }
     for name in ("pstl", "skeletonbt", "scdnet", "hitrs", "psp", "supervised")
 ]  # fmt: skip
@@ -36,7 +38,9 @@ def test_jobs_are_those_that_snakemake_plans(root: Path, tmp_path: Path, suite: 
 
 
 def test_hours_are_clips_over_speed(root: Path) -> None:
-    """PSTL sees 40,091 clips in each of 150 epochs; Hi-TRS's schedule counts bodies, of which a benched clip has one and a half."""
+    """PSTL sees 40,091 clips in each of 150 epochs; Hi-TRS's schedule counts bodies, of which a
+    benched clip has one and a half.
+    """
     params = load(root / "params.yaml")
     assert plan.items(params.method("ntu60", "pstl"), 40_091) == 150 * 40_091
     assert plan.items(params.method("ntu60", "hitrs"), 40_091) == 30_000 * 4 * 64
@@ -61,7 +65,9 @@ def test_hours_are_clips_over_speed(root: Path) -> None:
 
 
 def test_probes_cost_in_proportion_to_what_was_timed(root: Path) -> None:
-    """A linear probe sees 40,091 clips in 150 epochs, a test after each; neighbours are pairs; a task without a figure is named."""
+    """A linear probe sees 40,091 clips in 150 epochs, a test after each; neighbours are pairs; a
+    task without a figure is named.
+    """
     params = load(root / "params.yaml")
     size = {"train": 1000, "test": 500, "width": 256, "classes": 60, "epochs": 2}
     linear, knn = (
@@ -92,7 +98,9 @@ def test_probes_cost_in_proportion_to_what_was_timed(root: Path) -> None:
 
 
 def test_looks_are_counted(root: Path) -> None:
-    """NTU-60 with 1 % of the labels trains on 400 clips and tests 16,487: there looks cost more than training."""
+    """NTU-60 with 1 % of the labels trains on 400 clips and tests 16,487: there looks cost more
+    than training.
+    """
     params = load(root / "params.yaml")
     run = next(r for r in params.runs("ntu60") if (r.method, r.split) == ("pstl", "xsub"))
     every = params.task("ntu60", "finetune")
@@ -113,7 +121,9 @@ def test_looks_are_counted(root: Path) -> None:
 
 
 def test_an_array_is_as_large_as_its_shape(root: Path) -> None:
-    """NTU-60 at 50 frames: 56,578 clips of 3 x 50 x 25 x 2 float32, the 1.7 GB that must fit into memory."""
+    """NTU-60 at 50 frames: 56,578 clips of 3 x 50 x 25 x 2 float32, the 1.7 GB that must fit into
+    memory.
+    """
     assert plan.array_bytes("ntu60", Plugin(name="resize50")) == 56_578 * 3 * 50 * 25 * 2 * 4
     assert (
         plan.array_bytes("nwucla", Plugin.model_validate({"name": "resize50", "frames": 25}))
@@ -125,7 +135,9 @@ def test_an_array_is_as_large_as_its_shape(root: Path) -> None:
 def test_the_bill_is_said_with_its_source(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Hours without the device they were measured on mean nothing; a method that was not measured is named."""
+    """Hours without the device they were measured on mean nothing; a method that was not measured
+    is named.
+    """
     (tmp_path / "bench.json").write_text(json.dumps(FIGURES))
     main(
         [

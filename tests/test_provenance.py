@@ -13,7 +13,9 @@ from pstl.provenance import git_hash, machine, versions
 
 
 def test_git_hash_tells_commit_and_edits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A number is traceable only if its commit is named, and honest only if edits on top of it are admitted."""
+    """A number is traceable only if its commit is named, and honest only if edits on top of it are
+    admitted.
+    """
     monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
     assert git_hash() == "unknown"
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]

@@ -19,7 +19,7 @@ MARK = b"PSTL_SNAKEMAKE="
 
 
 def main() -> None:
-    """Linux only, where /proc says who runs where; elsewhere `snakemake --unlock` is left to the user."""
+    """End what a killed run left behind; only where /proc says who runs where, as on Linux."""
     if not Path("/proc/self/environ").exists():
         return
     if any(at_work(process) for process in processes()):

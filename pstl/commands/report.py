@@ -24,7 +24,7 @@ def report(
       python -m pstl report --suite builtin --out results/builtin/tables
     """
     from pstl import config
-    from pstl.report import build
+    from pstl.report.build import build
 
     settings, name = config.load_suite(params, suite)
     build(settings, name, out, source)

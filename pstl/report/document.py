@@ -50,7 +50,7 @@ def number(text: str) -> Text:
 def environment() -> Environment:
     """Templates of one page, in which each chart is drawn where it is shown, with its own ids."""
     templates = Environment(
-        loader=PackageLoader("pstl.report"),
+        loader=PackageLoader("pstl.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pstl.skeletons import load
+from pstl.skeletons.kinect_v2 import SKELETON
 
 Angles = dict[str, np.ndarray]  # channel -> (T,), degrees unless the channel is a length
 
@@ -27,7 +27,7 @@ CHANNELS = (*TRUNK, *PLACE, *LIMBS)
 ANKLE = 0.08  # metres above the floor
 SHARED = 0.03  # metres: of two ankles whose heights differ by less, both carry weight
 
-NAMES = load("kinect_v2").names
+NAMES = SKELETON.names
 JOINT = {name: index for index, name in enumerate(NAMES)}
 
 # joint: (the joint it hangs on, x outwards, y up, z back), metres for a stature of 1.7. Unlike the

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from fabricated import FLOOR, GRID, params, run_id, write_all, write_cell, write_no_sense, write_run
 
-from pstl import paths, report
+from pstl import paths
 from pstl.config import Params
 from pstl.report import paper
+from pstl.report.build import build
 
 FILES = {
     "rows.csv",
@@ -33,7 +34,7 @@ def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def built(settings: Params, out: str = "tables", suite: str = "tiny") -> str:
     """The page, without its numbers' footnotes."""
-    report.build(settings, suite, out)
+    build(settings, suite, out)
     return Path(out, "comparison.md").read_text()
 
 

@@ -6,7 +6,8 @@ from fabricated import params, write_cell, write_run
 
 from pstl import paths
 from pstl.config import Params
-from pstl.report import build, rows
+from pstl.report import rows
+from pstl.report.build import build
 from pstl.report.compare import compare
 from pstl.report.shares import by_share, label_rules
 

@@ -15,9 +15,10 @@ from report.fabricated import (
     write_without,
 )
 
-from pstl import paths, report
+from pstl import paths
 from pstl.config import Cell
 from pstl.errors import UserError
+from pstl.report.build import build
 from pstl.report.rows import from_files
 from pstl.tracking.importing import import_runs
 from pstl.tracking.reading import results_from_mlflow
@@ -41,9 +42,9 @@ def test_tables_from_the_store_are_the_tables_from_the_files(uri: str) -> None:
     files, store = from_files(settings, "tiny"), results_from_mlflow(settings, "tiny", uri)
     assert any(row["value"] is None for row in files.rows)
     assert store.rows == files.rows
-    report.build(settings, "tiny", "from_files")
+    build(settings, "tiny", "from_files")
     shutil.rmtree("results")
-    report.build(settings, "tiny", "from_mlflow", source="mlflow", uri=uri)
+    build(settings, "tiny", "from_mlflow", source="mlflow", uri=uri)
     for name in (
         "rows.csv",
         "comparison.csv",

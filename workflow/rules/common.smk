@@ -1,4 +1,5 @@
-# Settings, read and checked once before the first job. What a job reads and runs: pstl/rules.py, pstl/graph.py.
+# Settings, read and checked once before the first job.
+# What a job reads and runs stands in pstl/graph.py; pstl/rules.py asks there for the rules.
 import os
 from pathlib import Path
 
@@ -21,7 +22,8 @@ wildcard_constraints:
     draw=r"\d+",
     batch_norm=r"released|recalibrated",
     cell=r"[^/]+",  # task and axes, as Cell.name builds it
-    origin=r"(?:/from/[^/]+/[^/]+)?",  # dataset/split of the run whose encoder is used; empty: the run's own
+    # dataset/split of the run whose encoder is used; empty: the run's own
+    origin=r"(?:/from/[^/]+/[^/]+)?",
 
 
 # Plug-ins are not checked again in the jobs that a cluster starts: that may import torch.

@@ -1,6 +1,7 @@
-# Recordings -> sequences -> arrays. Each folder's meta.json holds the checksum of everything beside it, so it stands for the folder.
+# Recordings -> sequences -> arrays. Each folder's meta.json holds the checksum of everything beside
+# it, so it stands for the folder.
 
-# Reading text and applying a recipe take every core there is; what they write does not depend on the number.
+# Reading text and applying a recipe take every core there is, and write the same with any number.
 ALL_CORES = 1024
 
 
@@ -39,7 +40,8 @@ rule parse:
     message:
         "read and count the recordings of {wildcards.dataset}"
     shell:
-        "pstl parse {wildcards.dataset} --raw {params.raw} --out {params.out} --jobs {threads} 2>&1 | tee {log} >&2"
+        "pstl parse {wildcards.dataset} --raw {params.raw} --out {params.out} --jobs {threads}"
+        " 2>&1 | tee {log} >&2"
 
 
 rule recordings:
@@ -62,7 +64,8 @@ rule recordings:
     message:
         "read the untrimmed recordings of {wildcards.dataset}"
     shell:
-        "pstl parse {wildcards.dataset} --untrimmed --raw {params.raw} --out {params.out} --jobs {threads} 2>&1 | tee {log} >&2"
+        "pstl parse {wildcards.dataset} --untrimmed --raw {params.raw} --out {params.out}"
+        " --jobs {threads} 2>&1 | tee {log} >&2"
 
 
 rule prepare:
@@ -102,10 +105,12 @@ rule labels:
         code=job.code("labels"),
         sequences=subpath(input.meta, parent=True),
     message:
-        "draw {wildcards.draw} of the labelled clips of {wildcards.dataset}/{wildcards.split}, rule {wildcards.label_rule}"
+        "draw {wildcards.draw} of the labelled clips of {wildcards.dataset}/{wildcards.split},"
+        " rule {wildcards.label_rule}"
     shell:
         "pstl labels {wildcards.dataset} --sequences {params.sequences} --split {wildcards.split}"
-        " --rule {wildcards.label_rule} --draw {wildcards.draw} --out {output.ranking} 2>&1 | tee {log} >&2"
+        " --rule {wildcards.label_rule} --draw {wildcards.draw} --out {output.ranking}"
+        " 2>&1 | tee {log} >&2"
 
 
 rule leakage:
@@ -122,4 +127,5 @@ rule leakage:
     message:
         "check that no test clip of {wildcards.dataset}/{wildcards.split} is trained on"
     shell:
-        "pstl leakage --array {params.array} --split {wildcards.split} --out {output.report} 2>&1 | tee {log} >&2"
+        "pstl leakage --array {params.array} --split {wildcards.split} --out {output.report}"
+        " 2>&1 | tee {log} >&2"

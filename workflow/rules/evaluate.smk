@@ -21,10 +21,12 @@ rule features:
         array=subpath(input.array, parent=True),
         split=job.split,
     message:
-        "encode {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}{wildcards.origin}"
+        "encode {wildcards.suite}/{wildcards.run},"
+        " batch norm {wildcards.batch_norm}{wildcards.origin}"
     shell:
         "pstl features --encoder {input.encoder} --array {params.array} --split {params.split}"
-        " --batch-norm {wildcards.batch_norm} --gpus {resources.gpu} --out {output.features} 2>&1 | tee {log} >&2"
+        " --batch-norm {wildcards.batch_norm} --gpus {resources.gpu} --out {output.features}"
+        " 2>&1 | tee {log} >&2"
 
 
 rule evaluate:
@@ -35,7 +37,8 @@ rule evaluate:
         scores="results/{suite}/runs/{run}/{batch_norm}/{cell}.scores.npz",
     log:
         "results/{suite}/runs/{run}/{batch_norm}/{cell}.log",
-    retries: 1  # fine-tuning goes on from <cell>.last.pt, which lies beside its rows and is no declared output
+    # Fine-tuning goes on from <cell>.last.pt, which lies beside its rows and is no declared output.
+    retries: 1
     group:
         probe_of
     resources:
@@ -50,8 +53,9 @@ rule evaluate:
     message:
         "{wildcards.cell} on {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
     shell:
-        "pstl evaluate --run {wildcards.suite}/{wildcards.run} {params.cell}"
-        " {params.inputs} --gpus {resources.gpu} --out {output.rows} --scores {output.scores} 2>&1 | tee {log} >&2"
+        "pstl evaluate --run {wildcards.suite}/{wildcards.run} {params.cell} {params.inputs}"
+        " --gpus {resources.gpu} --out {output.rows} --scores {output.scores}"
+        " 2>&1 | tee {log} >&2"
 
 
 rule fuse:
@@ -71,7 +75,9 @@ rule fuse:
         scores=job.scores_options,
         cell=job.cell_options,
     message:
-        "fuse {wildcards.cell} on {wildcards.suite}/{wildcards.fused_run}, batch norm {wildcards.batch_norm}"
+        "fuse {wildcards.cell} on {wildcards.suite}/{wildcards.fused_run},"
+        " batch norm {wildcards.batch_norm}"
     shell:
         "pstl fuse --run {wildcards.suite}/{wildcards.fused_run} {params.cell}"
-        " --scores {params.scores} --out {output.rows} --scores-out {output.scores} 2>&1 | tee {log} >&2"
+        " --scores {params.scores} --out {output.rows} --scores-out {output.scores}"
+        " 2>&1 | tee {log} >&2"

@@ -31,7 +31,8 @@ rule report:
     message:
         "tables of {wildcards.suite}"
     shell:
-        "(cd {params.folder} && pstl report --suite {wildcards.suite} --out results/{wildcards.suite}/tables)"
+        "(cd {params.folder} && pstl report --suite {wildcards.suite}"
+        " --out results/{wildcards.suite}/tables)"
         " 2>&1 | tee {log} >&2"
 
 
@@ -41,7 +42,8 @@ rule page:
         runs=job.run_files,
         files=job.suite_files,
         features=job.drawn_features,
-        tables=rules.report.output.summary,  # made first: a wrong row is said there in one line, once
+        # made first: a wrong row is said there in one line, once
+        tables=rules.report.output.summary,
     output:
         page=report(
             "results/{suite}/report/index.html",
@@ -57,7 +59,8 @@ rule page:
     message:
         "report of {wildcards.suite}"
     shell:
-        "(cd {params.folder} && pstl page --suite {wildcards.suite} --out results/{wildcards.suite}/report/index.html)"
+        "(cd {params.folder} && pstl page --suite {wildcards.suite}"
+        " --out results/{wildcards.suite}/report/index.html)"
         " 2>&1 | tee {log} >&2"
 
 
@@ -78,5 +81,6 @@ rule track:
     message:
         "tell MLflow about {wildcards.suite}"
     shell:
-        "(cd {params.folder} && pstl track --suite {wildcards.suite} --out results/{wildcards.suite}/mlflow.json)"
+        "(cd {params.folder} && pstl track --suite {wildcards.suite}"
+        " --out results/{wildcards.suite}/mlflow.json)"
         " 2>&1 | tee {log} >&2"

@@ -1,5 +1,6 @@
-# What jobs ask of a machine. One machine looks at `gpu` and threads only; a cluster also needs memory and minutes, and ends jobs that
-# exceed them: both grow with the data and with every attempt, and training goes on from its last epoch.
+# What jobs ask of a machine. One machine looks at `gpu` and threads only; a cluster also needs
+# memory and minutes, and ends jobs that exceed them: both grow with the data and every attempt,
+# and training goes on from its last epoch.
 from pstl import environment, plan
 from pstl.train import devices
 
@@ -14,7 +15,10 @@ if workflow.remote_exec:
 
 
 def on_cluster():
-    """Whether jobs run on machines of which this one knows nothing. Asked late: the executor is chosen after the rules are read."""
+    """Whether jobs run on machines of which this one knows nothing.
+
+    Asked late: the executor is chosen after the rules are read.
+    """
     return workflow.remote_exec or not workflow.local_exec
 
 
@@ -29,7 +33,10 @@ if GPUS:
 
 
 def gpu_of_training(wildcards):
-    """One GPU where there is one. More than one: as many processes, under torchrun; --set-resources pretrain:gpu=4."""
+    """One GPU where there is one.
+
+    More than one: as many processes, under torchrun; --set-resources pretrain:gpu=4.
+    """
     return int(GPUS > 0 or on_cluster())
 
 
@@ -69,7 +76,10 @@ def minutes_of_task(wildcards, attempt):
 
 
 def probe_of(wildcards):
-    """The group that small jobs are in, so that a probe does not wait in a queue of its own; tasks that train are no small jobs."""
+    """The group of small jobs, so that a probe does not wait in a queue of its own.
+
+    Tasks that train are no small jobs.
+    """
     return None if job.reads_encoder(wildcards) else "probes"
 
 

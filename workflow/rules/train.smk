@@ -1,5 +1,5 @@
-# Arrays -> encoders. Interrupted training goes on from last.pt, which lies beside encoder.pt and is no declared output,
-# because Snakemake deletes those before it tries again.
+# Arrays -> encoders. Interrupted training goes on from last.pt, which lies beside encoder.pt and is
+# no declared output, because Snakemake deletes those before it tries again.
 
 
 rule pretrain:
@@ -30,5 +30,6 @@ rule pretrain:
     message:
         "pre-train {wildcards.suite}/{wildcards.run}"
     shell:
-        "pstl pretrain --run {wildcards.suite}/{wildcards.run} --array {params.array} {params.labels}"
+        "pstl pretrain --run {wildcards.suite}/{wildcards.run} --array {params.array}"
+        " {params.labels}"
         " --gpus {resources.gpu} --out {output.encoder} 2>&1 | tee {log} >&2"

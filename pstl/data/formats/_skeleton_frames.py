@@ -6,9 +6,9 @@ import numpy as np
 from pstl.data import reading
 from pstl.data.formats._digits import BATCH, WORD, Words
 from pstl.errors import UserError
-from pstl.skeletons import load
+from pstl.skeletons.kinect_v2 import SKELETON
 
-JOINTS = load("kinect_v2").joints
+JOINTS = SKELETON.joints
 HEADER = 10  # values that describe a body, before its joint count
 ROW = 12  # values of one joint
 BODY = HEADER + 1 + JOINTS * ROW

@@ -8,9 +8,9 @@ are left out, so a pose is relative to the hip centre and always faces the same 
 import numpy as np
 
 from pstl.data import number_table, reading
-from pstl.skeletons import load
+from pstl.skeletons.cmu38 import SKELETON
 
-JOINTS = load("cmu38").joints
+JOINTS = SKELETON.joints
 ROOT = 3  # numbers before the joints' angles
 LAYOUT = ((reading.UNREAD, ROOT), (reading.RADIANS, 3 * JOINTS))
 

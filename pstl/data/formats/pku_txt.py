@@ -14,9 +14,9 @@ import numpy as np
 
 from pstl.data import number_table, reading
 from pstl.errors import UserError
-from pstl.skeletons import load
+from pstl.skeletons.kinect_v2 import SKELETON
 
-JOINTS = load("kinect_v2").joints
+JOINTS = SKELETON.joints
 BODIES = 2
 ROW = BODIES * JOINTS * 3
 NOTHING = np.zeros((0, JOINTS, 0, 3), np.float32)

@@ -20,9 +20,9 @@ from pstl.data import reading
 from pstl.data.formats._digits import WORD, NotANumber, Words, words
 from pstl.data.formats._skeleton_frames import CHUNK, HEADER, ROW, check_lines, not_a_number, walk
 from pstl.errors import UserError
-from pstl.skeletons import load
+from pstl.skeletons.kinect_v2 import SKELETON
 
-JOINTS = load("kinect_v2").joints
+JOINTS = SKELETON.joints
 MOST_BODIES = 6  # of a frame
 MOST_IDS = 255  # of a clip
 OUTERMOST = [3, 15, 19, 21, 22, 23, 24]  # head, feet, hand tips, thumbs: their orientation is zero
