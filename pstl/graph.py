@@ -32,7 +32,7 @@ ENTRY: dict[Kind, str] = {
     "fuse": "evaluation.fuse",
     "report": "report.build",
     "page": "report.page",
-    "track": "tracking",
+    "track": "tracking.importing",
 }
 
 

@@ -1,129 +1,22 @@
-"""What the rules in workflow/ call: from options and wildcards to settings, files and code.
+"""What the rules in workflow/ call: from a job's wildcards to its settings, files and code.
 
 What a job reads and which code it runs stands in pstl/graph.py. Free of torch.
 """
 
 import json
 import os
-import shlex
-import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from pydantic import VERSION as PYDANTIC
 from pydantic import BaseModel
 
-from pstl import config, graph, paths
-from pstl.code_hash import package_hash
-from pstl.config import Cell, MethodSettings, Params, Plugin, Run, TaskSettings, digest
-from pstl.environment import SNAKEMAKE
+from pstl import graph, paths
+from pstl.config import Cell, MethodSettings, Params, Plugin, Run, TaskSettings
 from pstl.errors import UserError
-from pstl.files import Kind as FileKind
-from pstl.files import read_text, write_text
 from pstl.graph import Job, Kind
 
 Wildcards = Any  # Snakemake's: an attribute for each wildcard
-RECORD = FileKind("record of settings that were checked", "remove it")
-OPTIONS = ("suite", "params", "archives")
-
-
-class Options(NamedTuple):
-    """What `snakemake --config` was given. params: settings file.   suite: "" for the file's own.
-
-    archives: folders; None: those of the settings file.
-    """
-
-    params: str = "params.yaml"
-    suite: str = ""
-    archives: tuple[str, ...] | None = None
-
-    @property
-    def settings(self) -> str:
-        """What every job is given as --params: also the suite's file, where it lies elsewhere."""
-        return config.params_with(os.path.abspath(self.params), self.suite)
-
-
-def options(given: Mapping[str, Any]) -> Options:
-    """Options from --config, which is YAML: a folder's name may have become a number or a date.
-
-    Raises: UserError for an unknown key, or a value that is no name.
-    """
-    if unknown := set(given) - set(OPTIONS):
-        keys = "suite=NAME, params=FILE, archives=FOLDER"
-        raise UserError(f"--config {', '.join(sorted(unknown))}: unknown; known: {keys}")
-    folders = given.get("archives") or []
-    archives = folders if isinstance(folders, list) else [folders]
-    names = [(key, given[key]) for key in OPTIONS[:2] if key in given]
-    for key, value in [*names, *(("archives", folder) for folder in archives)]:
-        if not isinstance(value, str):
-            kind = type(value).__name__
-            hint = f"expected a name; put it in quotes: '{key}=\"{value}\"'"
-            raise UserError(f"--config {key}={value}: read as {kind}, {hint}")
-    chosen = tuple(archives) if "archives" in given else None
-    return Options(given.get("params", Options().params), given.get("suite", ""), chosen)
-
-
-def load_checked(given: Mapping[str, Any], plugins: bool) -> tuple[Options, Params, str]:
-    """Options, settings and the suite to run, checked before the first job.
-
-    given: of --config.   plugins: check the settings of plug-ins, too.
-    A UserError becomes one line and exit code 2.
-    """
-    try:
-        chosen = options(given)
-        params = config.load(chosen.settings)
-        suite = config.suite_name(chosen.suite or params.suite)
-        params.suite_named(suite)
-        if plugins:
-            check_plugins_once(params, suite)
-    except UserError as error:
-        sys.stderr.write(f"pstl: {error}\n")
-        raise SystemExit(2) from None
-    return chosen, params, suite
-
-
-def check_plugins_once(params: Params, suite: str) -> None:
-    """Check the settings of plug-ins, which imports torch, unless they passed with this code.
-
-    Raises: UserError naming the key, what was found and what was expected.
-    """
-    state = digest([params.content(), suite, package_hash(), PYDANTIC])
-    record = Path(".snakemake", f"checked-{suite}")
-    if record.exists() and read_text(record, RECORD) == state:
-        return
-    config.check_plugins(params, suite)
-    write_text(record, state)
-
-
-def prologue(options: Options, params: Params, root: str, stored: bool) -> str:
-    """What stands before every shell line of a rule, so that the line can also be typed by hand.
-
-    The user's options are here and not in the rules: they say where settings and archives lie, not
-    what they are, so changing them is no reason to run a job again.
-    root: folder of the Snakefile.   stored: jobs work on local copies of what object storage holds.
-    """
-    settings = shlex.quote(options.settings)
-    folders = params.archives if options.archives is None else options.archives
-    archives = f" --archives {shlex.join(folders)}" if folders else ""
-    lines = [
-        # a failing command fails its job although its output goes through tee
-        "set -euo pipefail;",
-        # jobs run under the Python that runs Snakemake
-        f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH;",
-        # workflow/resume.py knows by this whose jobs outlived a killed Snakemake
-        f"export {SNAKEMAKE}={os.getpid()};",
-        "pstl() { case $1 in",
-        f'fetch) python -m pstl fetch --params {settings} "${{@:2}}"{archives};;',
-        f'*) python -m pstl "$1" --params {settings} "${{@:2}}";; esac; }};',
-    ]
-    if stored:  # what reads a whole suite goes to the copies' folder; MLflow's own store stays here
-        lines += [
-            f"export PYTHONPATH={shlex.quote(root)}${{PYTHONPATH:+:$PYTHONPATH}};",
-            'export MLFLOW_TRACKING_URI="${MLFLOW_TRACKING_URI:-sqlite:///$PWD/mlflow.db}";',
-        ]
-    return " ".join(lines) + " "
 
 
 def section(value: BaseModel | Mapping[str, Any]) -> str:
@@ -151,6 +44,7 @@ class Rules:
         return Run.parse(f"{wildcards.suite}/{wildcards.run}")
 
     def split(self, wildcards: Wildcards) -> str:
+        """The run's split."""
         return self.run(wildcards).split
 
     def method(self, wildcards: Wildcards) -> MethodSettings:
@@ -225,12 +119,15 @@ class Rules:
     # --- its settings ---
 
     def dataset_settings(self, wildcards: Wildcards) -> str:
+        """Settings of the data set."""
         return section(self.params.dataset(wildcards.dataset))
 
     def recipe_settings(self, wildcards: Wildcards) -> str:
+        """Name and settings of the recipe."""
         return section(self._recipes[wildcards.recipe])
 
     def method_settings(self, wildcards: Wildcards) -> str:
+        """Settings of the run's method."""
         return section(self.method(wildcards))
 
     def task_settings(self, wildcards: Wildcards) -> str:
@@ -252,12 +149,15 @@ class Rules:
         return paths.stood_for(meta) if self.stored else []
 
     def array(self, wildcards: Wildcards) -> str:
+        """meta.json of the array that the run's clips are in."""
         return _meta(graph.array(self.params, self.run(wildcards)))
 
     def array_files(self, wildcards: Wildcards) -> list[str]:
+        """The files beside it, where folders are no inputs."""
         return self.files(self.array(wildcards))
 
     def leakage(self, wildcards: Wildcards) -> str:
+        """The check that no clip of the run's test side is on its training side."""
         return graph.leakage(self.params, self.run(wildcards))
 
     def labels(self, wildcards: Wildcards) -> list[str]:
@@ -266,6 +166,7 @@ class Rules:
         return [] if path is None else [path]
 
     def labels_option(self, wildcards: Wildcards) -> str:
+        """The same as an option of the command line."""
         return " ".join(f"--labels {path}" for path in self.labels(wildcards))
 
     def features_encoder(self, wildcards: Wildcards) -> str:
@@ -325,6 +226,7 @@ class Rules:
         return [*scores, *map(paths.encoder, self.params.runs(wildcards.suite))]
 
     def drawn_features(self, wildcards: Wildcards) -> list[str]:
+        """Features that the page draws maps of."""
         return graph.drawn_features(self.params, wildcards.suite)
 
     def results_root(self, wildcards: Wildcards, output: Any) -> str:

@@ -25,7 +25,7 @@ LAYERS = (
     ("data.spec",),
     ("contracts",),
     ("graph",),
-    ("rules",),
+    ("rules", "rule_options"),
     ("modules",),
     ("simulator",),
     (

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-# Set in every job (pstl/rules.py): the id of the Snakemake that started it.
+# Set in every job (pstl/rule_options.py): the id of the Snakemake that started it.
 MARK = b"PSTL_SNAKEMAKE="
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pstl import environment, paths
 from pstl.config import FUSED, digest
-from pstl.rules import Rules, load_checked, prologue
+from pstl.rule_options import load_checked, prologue
+from pstl.rules import Rules
 
 STREAMS = r"(?:joint|bone|motion)"
 SEED = r"(?:labels=[^/]+/)?s\d+"
