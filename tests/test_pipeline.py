@@ -227,7 +227,7 @@ def test_a_typo_stops_the_run_in_one_line(
     assert code == 2
     assert len(lines) == 1, output
     assert said in lines[0]
-    assert {path.name for path in tmp_path.iterdir()} <= {"params.yaml", ".snakemake"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"params.yaml", "suites", ".snakemake"}
 
 
 def test_a_dry_run_imports_torch_only_where_settings_were_not_checked(
