@@ -66,6 +66,9 @@ def bench(
     rows = []
     for name in methods or trained_methods(params, suite):
         section = settings_of(params, suite, name)
+        if not section.train.epochs:
+            others = ", ".join(trained_methods(params, suite))
+            raise UserError(f"--method {name}: trains nothing that could be timed; take {others}")
         own_batch = section.train.batch_size
         if batch is not None:
             train = section.train.model_copy(update={"batch_size": batch})

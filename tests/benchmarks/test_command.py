@@ -32,3 +32,12 @@ def test_an_installed_package_says_that_it_needs_a_checkout(tmp_path, monkeypatc
     assert stop.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "run this in a checkout of the project" in line
+
+
+def test_a_method_that_trains_nothing_is_refused(root, monkeypatch, capsys):
+    """There is no step to time: better one line than a traceback from another process."""
+    monkeypatch.chdir(root)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["bench", "--method", "raw", "--device", "cpu"])
+    assert stop.value.code == 2
+    assert "--method raw: trains nothing" in capsys.readouterr().err
