@@ -59,7 +59,7 @@ class Config(Frozen):
         return self
 
 
-def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+def run(inputs: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
     """top1, top5 and macro_f1 of the LAST epoch; beside them top1_best and best_epoch of all looks.
 
     A look tests the clean test clips and changes nothing; only those two are chosen by it. With
@@ -68,23 +68,26 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
     own.
     Raises: NotApplicable for an encoder without weights.
     """
-    if not any(p.requires_grad for p in world.encoder.parameters()):
+    if not any(p.requires_grad for p in inputs.encoder.parameters()):
         raise NotApplicable("this encoder has no weights to fine-tune")
-    if not len(world.train) or not len(world.test):
+    if not len(inputs.train) or not len(inputs.test):
         raise UserError(
-            f"finetune: {len(world.train)} labelled and {len(world.test)} test clips; "
+            f"finetune: {len(inputs.train)} labelled and {len(inputs.test)} test clips; "
             "both sides need clips"
         )
     if cfg.frozen:
-        world.renew()  # what is frozen works with its statistics in training, too
-    labelled, test = world.clips(world.train, labelled=True), world.clips(world.test, labelled=True)
+        inputs.renew()  # what is frozen works with its statistics in training, too
+    labelled, test = (
+        inputs.clips(inputs.train, labelled=True),
+        inputs.clips(inputs.test, labelled=True),
+    )
     head_seed = derive(seed, "finetune")
-    classifier = Classifier(cfg, world.encoder, world.card, world.classes, head_seed).to(device)
-    y, states = classes_of(test), looks.states(world.batch_norm)
+    classifier = Classifier(cfg, inputs.encoder, inputs.card, inputs.classes, head_seed).to(device)
+    y, states = classes_of(test), looks.states(inputs.batch_norm)
     last = epochs_of(cfg.train, len(labelled))  # looked at at the end, also after an interruption
     if max(cfg.epochs_shown, default=1) > last:
         raise UserError(
-            f"{world.run}: epochs_shown {list(cfg.epochs_shown)}, "
+            f"{inputs.run}: epochs_shown {list(cfg.epochs_shown)}, "
             f"but train.max_steps ends it after {last}"
         )
 
@@ -93,22 +96,22 @@ def run(world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Resu
         if not due or epochs == last:
             return {}
         return looks.record(
-            test_scores(classifier, labelled, test, states), y, world.unseen, states
+            test_scores(classifier, labelled, test, states), y, inputs.unseen, states
         )
 
-    session = Session(f"{world.run}: fine-tune", seed, world.progress, world.digest)
+    session = Session(f"{inputs.run}: fine-tune", seed, inputs.progress, inputs.digest)
     curve = train(classifier, labelled, cfg.train, session, watch=watch)
     scores = test_scores(classifier, labelled, test, states)
-    curve[-1] |= looks.record(scores, y, world.unseen, states)
+    curve[-1] |= looks.record(scores, y, inputs.unseen, states)
     metrics = {}
     for norm, accuracy in states.items():
-        metrics[norm] = classified_clips(scores[norm], y, world.unseen)
+        metrics[norm] = classified_clips(scores[norm], y, inputs.unseen)
         metrics[norm] |= looks.at(curve, cfg.epochs_shown, accuracy)
         if cfg.test_every:
             metrics[norm] |= looks.best(curve, accuracy)
-    checkpoint.discard(world.progress)
-    own = metrics.pop(world.batch_norm)
-    return Result(own, scores=scores[world.batch_norm].cpu().numpy(), curve=curve, norms=metrics)
+    checkpoint.discard(inputs.progress)
+    own = metrics.pop(inputs.batch_norm)
+    return Result(own, scores=scores[inputs.batch_norm].cpu().numpy(), curve=curve, norms=metrics)
 
 
 class Classifier(BaseTrainable):

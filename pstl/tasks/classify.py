@@ -34,7 +34,7 @@ class Classify(Task[Pretrained, Config]):
     settings = Config
     metrics = LOOKS
 
-    def run(self, world: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
+    def run(self, inputs: Pretrained, cfg: Config, seed: int, device: torch.device) -> Result:
         """top1, top5 and macro_f1 of the LAST epoch's classifier; beside them top1_best and
         best_epoch.
 
@@ -46,46 +46,46 @@ class Classify(Task[Pretrained, Config]):
         Raises: NotApplicable if the encoder came without a classifier, or with one of other
         classes.
         """
-        if world.classifier is None:
+        if inputs.classifier is None:
             raise NotApplicable("this encoder has no classifier of its own: it learnt no classes")
-        learnt = world.card.provenance["dataset"]
-        if learnt != world.run.dataset:
+        learnt = inputs.card.provenance["dataset"]
+        if learnt != inputs.run.dataset:
             raise NotApplicable(f"this classifier knows the classes of {learnt}")
-        sides = Sides(world)
+        sides = Sides(inputs)
         y, states = (
-            torch.from_numpy(world.data.y[world.test]).to(device),
-            looks.states(world.batch_norm),
+            torch.from_numpy(inputs.data.y[inputs.test]).to(device),
+            looks.states(inputs.batch_norm),
         )
 
         curve = []
-        for epochs, file in snapshots.unpacked(world.snapshots):
-            scores = sides.scores(*_opened(file, world), states)
-            curve.append({"epoch": epochs - 1, **looks.record(scores, y, world.unseen, states)})
-        last = world.card.provenance.get("epochs")
+        for epochs, file in snapshots.unpacked(inputs.snapshots):
+            scores = sides.scores(*_opened(file, inputs), states)
+            curve.append({"epoch": epochs - 1, **looks.record(scores, y, inputs.unseen, states)})
+        last = inputs.card.provenance.get("epochs")
         if last is None:
             raise UserError(
-                f"{world.run}: the encoder does not say after how many epochs it is; train it again"
+                f"{inputs.run}: the encoder does not say after how many epochs it is; train it again"
             )
-        scores = sides.scores(world.card, world.encoder, world.classifier.to(device), states)
-        looked = {"epoch": last - 1, **looks.record(scores, y, world.unseen, states)}
+        scores = sides.scores(inputs.card, inputs.encoder, inputs.classifier.to(device), states)
+        looked = {"epoch": last - 1, **looks.record(scores, y, inputs.unseen, states)}
         curve = [*(each for each in curve if each["epoch"] < looked["epoch"]), looked]
 
         metrics = {}
         for norm, accuracy in states.items():
-            metrics[norm] = classified_clips(scores[norm], y, world.unseen)
+            metrics[norm] = classified_clips(scores[norm], y, inputs.unseen)
             if len(curve) > 1:
                 metrics[norm] |= looks.best(curve, accuracy)
-        own = metrics.pop(world.batch_norm)
+        own = metrics.pop(inputs.batch_norm)
         return Result(
-            own, scores=scores[world.batch_norm].cpu().numpy(), curve=curve, norms=metrics
+            own, scores=scores[inputs.batch_norm].cpu().numpy(), curve=curve, norms=metrics
         )
 
 
 class Sides:
     """Both sides of a split, on the device."""
 
-    def __init__(self, world: Pretrained) -> None:
-        self.train, self.test = world.clips(world.train), world.clips(world.test)
+    def __init__(self, inputs: Pretrained) -> None:
+        self.train, self.test = inputs.clips(inputs.train), inputs.clips(inputs.test)
 
     def scores(
         self, card: EncoderCard, encoder: BaseEncoder, classifier: nn.Linear, states: Iterable[str]
@@ -122,17 +122,17 @@ def classify_all(
     return scores
 
 
-def _opened(file: Path, world: Pretrained) -> tuple[EncoderCard, BaseEncoder, nn.Linear]:
+def _opened(file: Path, inputs: Pretrained) -> tuple[EncoderCard, BaseEncoder, nn.Linear]:
     """One snapshot, on the device. Raises: UserError if it is of another training."""
     card, encoder = encoder_file.load(file)
     classifier = encoder_file.load_classifier(file)
-    found, wanted = card.provenance.get("run_id"), world.card.provenance["run_id"]
+    found, wanted = card.provenance.get("run_id"), inputs.card.provenance["run_id"]
     if found != wanted or classifier is None:
         raise UserError(
-            f"{world.snapshots}: {file.name} is of run {found}, expected {wanted}; "
+            f"{inputs.snapshots}: {file.name} is of run {found}, expected {wanted}; "
             "pass the run's own file"
         )
-    return card, encoder.to(world.device), classifier.to(world.device)
+    return card, encoder.to(inputs.device), classifier.to(inputs.device)
 
 
 TASK = Classify()
