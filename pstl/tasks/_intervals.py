@@ -149,8 +149,8 @@ def timeline(
     """
     times = recording.times
     own = [proposal for proposal in proposals if proposal.video == recording.clip.name]
-    starts, ends = ([getattr(p, name) for p in own] for name in ("start", "end"))
-    first, last = np.searchsorted(times, starts).tolist(), np.searchsorted(times, ends).tolist()
+    first = np.searchsorted(times, [proposal.start for proposal in own]).tolist()
+    last = np.searchsorted(times, [proposal.end for proposal in own]).tolist()
     shown = [
         [start, end, proposal.label - 1, proposal.confidence]
         for start, end, proposal in zip(first, last, own, strict=True)

@@ -64,7 +64,8 @@ class Classify(Task[Pretrained, Config]):
         last = inputs.card.provenance.get("epochs")
         if last is None:
             raise UserError(
-                f"{inputs.run}: the encoder does not say after how many epochs it is; train it again"
+                f"{inputs.run}: the encoder does not say after how many epochs it is; "
+                "train it again"
             )
         scores = sides.scores(inputs.card, inputs.encoder, inputs.classifier.to(device), states)
         looked = {"epoch": last - 1, **looks.record(scores, y, inputs.unseen, states)}
