@@ -10,10 +10,8 @@ many. Then batch norms weigh it so; None: each row is one body.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from pstl.ops.collective import all_sum
-from pstl.ops.norm import update_running, weighted_batch_norm
+from pstl.ops.norm import normalise
 
 SUBSETS = 3
 KERNEL = 5  # frames of the temporal convolutions
@@ -145,20 +143,3 @@ def initialise_conv(conv: nn.Conv2d) -> None:
     """Kaiming normal by fan-out, biases 0."""
     nn.init.kaiming_normal_(conv.weight, mode="fan_out")
     nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
-
-
-def normalise(norm: nn.Module, x: Tensor, count: Tensor | None) -> Tensor:
-    """Batch norm of rows that stand for `count` equal bodies each, equal to a plain one of all
-    those bodies up to rounding.
-
-    x: (P, C, V, T), count: (P,) or None.
-    Returns: same shape and dtype. The batch is that of all processes.
-    """
-    assert isinstance(norm, _BatchNorm)
-    if count is None or not norm.training:
-        y: Tensor = norm(x)
-        return y
-    y, mean, variance = weighted_batch_norm(x, count, norm.weight, norm.bias, norm.eps)
-    total = all_sum(count.to(variance.dtype).sum()) * (x.shape[2] * x.shape[3])
-    update_running(norm, mean, variance * total / (total - 1))
-    return y

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from pstl.config import Frozen
 from pstl.contracts import Features
 from pstl.modules import BaseEncoder
-from pstl.ops.bodies import merge_absent
+from pstl.ops import bodies
+from pstl.ops.collective import processes
 from pstl.ops.dtypes import at_least_float32
+from pstl.ops.norm import normalise
 from pstl.skeletons import Skeleton
 
 WIDTHS = (1, 1, 2, 2, 4, 4, 4, 4)  # of each block, times Config.width
@@ -71,7 +73,7 @@ class SpatialAttention(nn.Module):
 class DstaBlock(nn.Module):
     """Attention over joints, a pointwise layer, convolution over frames, each with a residual.
 
-    (P, C, T, V) -> (P, C', T', V).
+    (P, C, T, V) -> (P, C', T', V). Row i stands for `count[i]` equal bodies; None: for one.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, heads: int, joints: int) -> None:
@@ -89,21 +91,19 @@ class DstaBlock(nn.Module):
             )
             self.shortcuts = nn.ModuleList(normed(kernel) for kernel in kernels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(P, C, T, V) -> (P, C', T', V)."""
-        first, second, third = self.shortcuts or (nn.Identity(),) * 3
-        # Each sum is overwritten: kept beside its own ReLU for the backward pass, it would be an
-        # eighth of all that is kept.
-        y = F.leaky_relu(self.mix(self.attention(x)) + first(x), SLOPE, inplace=True)
+    def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
+        """x: (P, C, T, V), count: (P,) or None.   Returns: (P, C', T', V)."""
+        first, second, third = self.shortcuts or (None, None, None)
+        y = residual_sum(self.mix, self.attention(x), first, x, count)
         # Again from the block's input (PSP spec 3.6).
-        y = F.leaky_relu(self.feed(y) + second(x), SLOPE, inplace=True)
-        return F.leaky_relu(self.time(y) + third(y), SLOPE, inplace=True)
+        y = residual_sum(self.feed, y, second, x, count)
+        return residual_sum(self.time, y, third, y, count)
 
 
 class Trunk(nn.Module):
     """Bodies to maps that keep joints and frames.
 
-    (P, 3, T, V) -> (P, 4 * width, ceil(T / 4), V).
+    (P, 3, T, V) -> (P, 4 * width, ceil(T / 4), V). Row i stands for `count[i]` equal bodies.
     """
 
     def __init__(self, cfg: Config, joints: int) -> None:
@@ -113,13 +113,16 @@ class Trunk(nn.Module):
         self.stem = nn.Sequential(convolution, norm, nn.LeakyReLU(SLOPE, inplace=True))
         sizes = zip([cfg.width, *widths[:-1]], widths, STRIDES, strict=True)
         blocks = [DstaBlock(*size, cfg.heads, joints) for size in sizes]
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.ModuleList(blocks)
         initialise(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(P, 3, T, V) -> (P, 4 * width, ceil(T / 4), V)."""
-        y: Tensor = self.blocks(self.stem(x))
-        return y
+    def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
+        """x: (P, 3, T, V), count: (P,) or None.   Returns: (P, 4 * width, ceil(T / 4), V)."""
+        convolution, norm, leaky_relu = self.stem
+        x = leaky_relu(normalise(norm, convolution(x), count))
+        for block in self.blocks:
+            x = block(x, count)
+        return x
 
 
 class Encoder(BaseEncoder):
@@ -145,17 +148,40 @@ class Encoder(BaseEncoder):
         frames = wide.mean(3).view(n, m, self.width, -1).mean(1).transpose(1, 2)
         return Features(frames.mean(1), frames)
 
-    def maps(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         """Every body's map, the bodies of a clip one after the other.
 
-        (N, 3, T, V, M) -> (N M, width, T', V).
+        All absent bodies are equal, so they are encoded once; norms in training count each of them.
+        x: (N, 3, T, V, M).
+        present: (N, M) bool on the CPU, False only for bodies that are all zero; None: looked up in
+        x, which synchronises a GPU.
+        Returns: (N M, width, T', V).
         """
-        y = x.permute(0, 4, 1, 2, 3).flatten(0, 1).contiguous()
-        # The norms count absent bodies, also when they are recalibrated.
-        if self.training or self.trunk.stem[1].training:
-            return self.trunk(y)
-        bodies, source = merge_absent(y)
-        return self.trunk(bodies)[source]
+        present = bodies.present(x).cpu() if present is None else present
+        y = x.permute(0, 4, 1, 2, 3).flatten(0, 1)
+        # Of several processes all must weigh their rows, or none.
+        if processes() == 1 and bool(present.all()):
+            return self.trunk(y.contiguous())
+        merged = bodies.merge_by_slot(present, x.device)
+        maps: Tensor = self.trunk(y.index_select(0, merged.rows), merged.times)
+        return maps.index_select(0, merged.source)
+
+
+def residual_sum(
+    layer: nn.Module, x: Tensor, shortcut: nn.Module | None, residual: Tensor, count: Tensor | None
+) -> Tensor:
+    """Leaky ReLU of a layer and a shortcut, each with its norm; without one the residual itself.
+
+    x, residual: (P, C, T, V), count: (P,) or None.   Returns: (P, C', T', V).
+    """
+    convolution, norm = layer
+    y = normalise(norm, convolution(x), count)
+    if shortcut is not None:
+        convolution, norm = shortcut
+        residual = normalise(norm, convolution(residual), count)
+    # The sum is overwritten: kept beside its own ReLU for the backward pass, it would be an eighth
+    # of all that is kept.
+    return F.leaky_relu(y + residual, SLOPE, inplace=True)
 
 
 def normed(conv: nn.Conv2d) -> nn.Sequential:

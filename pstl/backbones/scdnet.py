@@ -2,8 +2,6 @@
 al., AAAI 2024, SCD-Net spec 4).
 """
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
@@ -15,6 +13,7 @@ from pstl.contracts import Features
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder
 from pstl.ops import bodies
+from pstl.ops.bodies import Merged
 from pstl.ops.dropout import Dropout
 from pstl.ops.dtypes import at_least_float32
 from pstl.skeletons import Skeleton
@@ -38,32 +37,6 @@ class Config(Frozen):
         if self.width % self.heads:
             raise ValueError(f"width {self.width} cannot be shared equally by {self.heads} heads")
         return self
-
-
-class Merged(NamedTuple):
-    """Bodies of a batch with the absent ones, which are all equal, kept once per slot.
-
-    rows: (P,) index into the N M bodies.
-    source: (N M,) which row each body is.
-    times: (P,) bodies each row stands for.
-    """
-
-    rows: Tensor
-    source: Tensor
-    times: Tensor
-
-
-def merge_absent(present: Tensor, device: torch.device) -> Merged:
-    """present: (N, M) bool on the CPU.   Returns: tensors on `device`; no synchronisation."""
-    n, m = present.shape
-    body = torch.arange(n * m)
-    # Present bodies name themselves, absent ones the first absent body of their slot: batch norm of
-    # the input is per slot.
-    first_absent = (~present).int().argmax(0).repeat(n) * m + body % m
-    name = torch.where(present.flatten(), body, first_absent)
-    rows, source, count = name.unique(return_inverse=True, return_counts=True)
-    values = (rows, source, count.float())
-    return Merged(*(value.to(device, non_blocking=True) for value in values))
 
 
 class Stem(nn.Module):
@@ -162,7 +135,7 @@ class Encoder(BaseEncoder):
         merged, source = None, torch.arange(n, device=x.device)
         if m > 1:
             present = bodies.present(x).cpu() if present is None else present
-            merged = merge_absent(present, x.device)
+            merged = bodies.merge_by_slot(present, x.device)
             source = merged.source
 
         y = self.temporal_stem(x, merged).index_select(0, source)  # (N M, C, V, T)

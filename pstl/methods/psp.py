@@ -94,7 +94,7 @@ class Method(BaseMethod):
         others = self.view(batch.x[n:], batch.length[n:], rng)
         views = [*labelled, *others]
         # In one pass, so that all enter one batch norm.
-        maps = self.encoder.maps(torch.cat(views))
+        maps = self.encoder.maps(torch.cat(views), present_of_views(batch))
         bodies = [len(x) * x.shape[4] for x in views]
         joint, motion, joint_u, motion_u = maps.split(bodies)
 
@@ -111,7 +111,8 @@ class Method(BaseMethod):
         assert batch.y is not None
         n = batch.labelled
         joint, motion = self.view(batch.x[:n], batch.length[:n], rng)
-        joint, motion = self.encoder.maps(torch.cat([joint, motion])).chunk(2)
+        present = present_of_views(batch, labelled_only=True)
+        joint, motion = self.encoder.maps(torch.cat([joint, motion]), present).chunk(2)
         loss = self.classes(joint, motion, batch.y[:n])
         return {"loss": loss, "classes": loss}
 
@@ -212,3 +213,15 @@ class Method(BaseMethod):
         """
         scores: Tensor = classifier(encode("joint")) + classifier(encode("motion"))
         return scores
+
+
+def present_of_views(batch: Batch, labelled_only: bool = False) -> Tensor | None:
+    """Which bodies are there in joint and motion of the labelled clips, then of the others.
+
+    Returns: (views, M) bool on the CPU; None where the batch does not know.
+    """
+    if batch.present is None:
+        return None
+    labelled, others = batch.present[: batch.labelled], batch.present[batch.labelled :]
+    parts = [labelled, labelled] if labelled_only else [labelled, labelled, others, others]
+    return torch.cat(parts)

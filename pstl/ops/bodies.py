@@ -1,5 +1,7 @@
 """Bodies of clips: which are there, and how those that are not are encoded only once."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -23,3 +25,32 @@ def merge_absent(bodies: Tensor) -> tuple[Tensor, Tensor | slice]:
     source = torch.full((len(bodies),), len(merged) - 1, device=bodies.device)
     source[there] = torch.arange(len(merged) - 1, device=bodies.device)
     return merged, source
+
+
+class Merged(NamedTuple):
+    """Bodies of a batch with the absent ones, which are all equal, kept once per slot.
+
+    rows: (P,) index into the N M bodies.
+    source: (N M,) which row each body is.
+    times: (P,) bodies each row stands for.
+    """
+
+    rows: Tensor
+    source: Tensor
+    times: Tensor
+
+
+def merge_by_slot(present: Tensor, device: torch.device) -> Merged:
+    """The absent bodies of a batch merged, without synchronisation.
+
+    present: (N, M) bool on the CPU.   Returns: tensors on `device`.
+    """
+    n, m = present.shape
+    body = torch.arange(n * m)
+    # Present bodies name themselves, absent ones the first absent body of their slot: SCD-Net's
+    # norm of the input tells slots apart.
+    first_absent = (~present).int().argmax(0).repeat(n) * m + body % m
+    name = torch.where(present.flatten(), body, first_absent)
+    rows, source, count = name.unique(return_inverse=True, return_counts=True)
+    values = (rows, source, count.float())
+    return Merged(*(value.to(device, non_blocking=True) for value in values))

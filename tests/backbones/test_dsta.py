@@ -78,6 +78,25 @@ def test_shapes_for_every_body(name, people, frames):
     assert features.frames.shape == (2, 13, 32)
 
 
+def test_merged_bodies_train_like_each_by_itself():
+    """Half of NTU's clips have one person: maps, gradients and statistics are those of the network
+    that encodes every absent body.
+    """
+    x = torch.randn(4, 3, 12, 20, 3, dtype=torch.double)
+    present = torch.tensor([[1, 1, 0], [1, 0, 0], [1, 1, 1], [1, 0, 1]]).bool()
+    x *= present[:, None, None, None]
+    target, results = torch.randn(12, 32, 3, 20, dtype=torch.double), []
+    for told in (None, present, torch.ones_like(present)):  # the last one merges nothing
+        encoder = small_encoder(people=3).double().train()
+        maps = encoder.maps(x, told)
+        (maps * target).sum().backward()
+        gradients = {name: weight.grad for name, weight in encoder.named_parameters()}
+        results.append((maps, gradients, encoder.state_dict()))
+    merged, told, plain = results
+    torch.testing.assert_close(merged, plain, atol=1e-9, rtol=1e-9)
+    torch.testing.assert_close(told, plain, atol=1e-9, rtol=1e-9)
+
+
 def test_absent_bodies_are_encoded_once_and_count_like_present_ones():
     """The mean is over all slots (PSP spec 10.9).
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pstl.ops.bodies import merge_absent, present
+from pstl.ops.bodies import merge_absent, merge_by_slot, present
 from pstl.rng import torch_generator
 
 
@@ -36,3 +36,14 @@ def test_nothing_is_copied_where_nobody_is_absent() -> None:
     merged, source = merge_absent(bodies)
     assert merged is bodies
     assert torch.equal(merged[source], bodies)
+
+
+def test_bodies_merged_by_slot_stand_for_as_many_as_they_replace() -> None:
+    """Norms weigh each row by what it stands for: a body lost or counted twice shifts them all."""
+    x = clips()
+    bodies = x.permute(0, 4, 1, 2, 3).flatten(0, 1)
+    merged = merge_by_slot(present(x), torch.device("cpu"))
+    assert len(merged.rows) == 7 + 3  # of each slot one that is absent
+    assert torch.equal(bodies[merged.rows][merged.source], bodies)
+    assert torch.equal(merged.source.bincount().float(), merged.times)
+    assert torch.equal(merged.source[merged.rows], torch.arange(10))
