@@ -45,14 +45,17 @@ class Layer(nn.Module):
         because nobody reads them.
         """
         y = self.attend_norm(x)
+        asking = y
         if last_only:
-            x = x[:, -1:]
-            query = F.linear(y[:, -1:], self.attend_in.weight[: self.inner])
-            key, value = F.linear(y, self.attend_in.weight[self.inner :]).chunk(2, dim=-1)
+            x, asking = x[:, -1:], y[:, -1:]
             attention_mask = None if attention_mask is None else attention_mask[..., -1:, :]
-        else:
-            query, key, value = self.attend_in(y).chunk(3, dim=-1)
-        query, key, value = (self._by_head(part) for part in (query, key, value))
+        # Three products: the gradients of one would be copied side by side first.
+        weights = self.attend_in.weight.chunk(3)
+        inputs = (asking, y, y)
+        query, key, value = (
+            self._by_head(F.linear(rows, weight))
+            for rows, weight in zip(inputs, weights, strict=True)
+        )
         y = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)
         # The sum stays float32 under autocast.
         x = x + self.dropout(self.attend_out(y.transpose(1, 2).flatten(2)))

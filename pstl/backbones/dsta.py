@@ -3,6 +3,8 @@
 Source: Shi et al., ACCV 2020, https://arxiv.org/abs/2007.03263; PSP spec 3.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -51,7 +53,7 @@ class SpatialAttention(nn.Module):
         """(P, C, T, V) -> (P, heads * C, T, V)."""
         p, c, t, v = x.shape
         # Sums over the map's first index.
-        y = torch.matmul(x.reshape(p, 1, c * t, v), self.maps(x).to(x.dtype))
+        y: Tensor = _EachHead.apply(x.reshape(p, c * t, v), self.maps(x).to(x.dtype))
         return y.view(p, self.heads * c, t, v)
 
     def maps(self, x: Tensor) -> Tensor:
@@ -68,6 +70,30 @@ class SpatialAttention(nn.Module):
         query, key = related.view(p, 2, self.heads, self.width * t, v).unbind(1)
         products = torch.matmul(query.mT, key / (self.width * t))
         return self.scale * torch.tanh(at_least_float32(products)) + self.graph
+
+
+class _EachHead(torch.autograd.Function):
+    """x @ map of each head: torch's own product repeats x in memory for every head and keeps it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, maps: Tensor) -> Tensor:
+        """x: (P, C T, V), maps: (P, heads, V, V).   Returns: (P, heads, C T, V)."""
+        ctx.save_for_backward(x, maps)
+        y = x.new_empty(len(x), maps.shape[1], *x.shape[1:])
+        for head, out in zip(maps.unbind(1), y.unbind(1), strict=True):
+            torch.bmm(x, head, out=out)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """gradient: (P, heads, C T, V).   Returns: those of x and maps."""
+        x, maps = ctx.saved_tensors
+        for_x = torch.zeros_like(x)
+        for_maps = torch.empty_like(maps)
+        for i, head in enumerate(gradient.unbind(1)):
+            for_x.baddbmm_(head, maps[:, i].mT)
+            for_maps[:, i] = torch.bmm(x.mT, head)
+        return for_x, for_maps
 
 
 class DstaBlock(nn.Module):
@@ -168,20 +194,28 @@ class Encoder(BaseEncoder):
 
 
 def residual_sum(
-    layer: nn.Module, x: Tensor, shortcut: nn.Module | None, residual: Tensor, count: Tensor | None
+    layer: nn.Sequential,
+    x: Tensor,
+    shortcut: nn.Module | None,
+    residual: Tensor,
+    count: Tensor | None,
 ) -> Tensor:
     """Leaky ReLU of a layer and a shortcut, each with its norm; without one the residual itself.
 
     x, residual: (P, C, T, V), count: (P,) or None.   Returns: (P, C', T', V).
     """
-    convolution, norm = layer
-    y = normalise(norm, convolution(x), count)
-    if shortcut is not None:
-        convolution, norm = shortcut
-        residual = normalise(norm, convolution(residual), count)
+    y = apply_normed(layer, x, count)
+    if isinstance(shortcut, nn.Sequential):
+        residual = apply_normed(shortcut, residual, count)
     # The sum is overwritten: kept beside its own ReLU for the backward pass, it would be an eighth
     # of all that is kept.
     return F.leaky_relu(y + residual, SLOPE, inplace=True)
+
+
+def apply_normed(layer: nn.Sequential, x: Tensor, count: Tensor | None) -> Tensor:
+    """The convolution and norm of normed().   x: (P, C, T, V).   Returns: (P, C', T', V)."""
+    convolution, norm = layer
+    return normalise(norm, convolution(x), count)
 
 
 def normed(conv: nn.Conv2d) -> nn.Sequential:
