@@ -36,6 +36,8 @@ def outcome(
     for name in ("params.yaml", "README.md", "docs/results.md"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(root / name, folder / name)
+    shutil.copytree(root / "suites", folder / "suites", dirs_exist_ok=True)
+    (folder / "suites/tiny.yaml").unlink()
     shutil.copytree(root / "results/measured", folder / "results/measured")
     made = {
         "encoder.pt": f"{world.HOME}/encoder.pt",

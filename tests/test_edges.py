@@ -180,16 +180,16 @@ def test_the_last_net_names_what_the_system_names(
             "needs yaml, which is not installed here; run: pip install 'pstl'",
         ),
     ):
-        monkeypatch.setattr(config, "load", raising(error))
+        monkeypatch.setattr(config, "load_suite", raising(error))
         assert line in world.refused(["check"], capsys)
     for error in (ModuleNotFoundError("No module named 'pstl.x'", name="pstl.x"), KeyError("x")):
-        monkeypatch.setattr(config, "load", raising(error))
+        monkeypatch.setattr(config, "load_suite", raising(error))
         with pytest.raises(type(error)):
             world.ran(["check"], capsys)
 
 
 def raising(error: Exception) -> object:
-    def verb(args: object) -> None:
+    def verb(*arguments: object) -> None:
         raise error
 
     return verb
