@@ -15,6 +15,7 @@ from pstl.report.tables import Line, full_setting
 KEY = (
     "dataset", "split", "task", *AXES, "setting", "batch_norm", "method", "stream", "metric",
 )  # fmt: skip
+CELL = ("dataset", "split", "task", *AXES, "method", "stream")
 Groups = dict[tuple[str, ...], list[Row]]  # KEY -> a row for each seed
 
 
@@ -29,9 +30,17 @@ def compare(
     """
     groups: Groups = {}
     for row in rows:
-        groups.setdefault(tuple(row[name] for name in KEY), []).append(row)
+        groups.setdefault(_key(row), []).append(row)
     _check_same_data(rows)
     return [_line(key, groups, published, tasks or {}) for key in groups]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(row[name] for name in KEY)
+
+
+def _with_number(rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row["value"] is not None]
 
 
 def _check_same_data(rows: list[Row]) -> None:
@@ -40,14 +49,12 @@ def _check_same_data(rows: list[Row]) -> None:
     Raises: UserError if they are of different data.
     """
     of_cell: dict[tuple[str, ...], str] = {}
-    for row in rows:
-        if row["value"] is None:
-            continue
-        cell = tuple(row[name] for name in KEY if name not in ("batch_norm", "metric", "setting"))
+    for row in _with_number(rows):
+        cell = tuple(row[name] for name in CELL)
         checksum = row["data_checksum"]
         first = of_cell.setdefault(cell, checksum)
         if checksum != first:
-            place = " ".join(part for part in cell if part)
+            place = " ".join(filter(None, cell))
             named = f"{place}, seed {row['seed']}, batch norm {row['batch_norm']}"
             raise UserError(
                 f"{named}: of other data than the rows beside it (data_checksum "
@@ -60,13 +67,12 @@ def _line(
 ) -> Line:
     cell = dict(zip(KEY, key, strict=True))
     rows = groups[key]
-    run = [row["value"] for row in rows if row["value"] is not None]
+    run = [row["value"] for row in _with_number(rows)]
     mean = statistics.fmean(run) if run else None
     named = comparison_key(cell["method"], cell["task"], cell["source"], cell["protocol"])
     compared = tasks.get(named, Compared(cell["task"]))
     setting = full_setting(cell["setting"], cell["labels"], cell["source"])
-    wanted = {name: cell[name] for name in ("dataset", "split", "stream", "metric", "method")}
-    theirs = paper.find(published, **wanted, task=compared.task, setting=setting)
+    theirs = paper.find(published, {**cell, "task": compared.task, "setting": setting})
     side = None
     if theirs:
         ours = Ours(setting, cell["metric"], mean, compared.own)
@@ -102,16 +108,14 @@ def _released(cell: Mapping[str, str], metric: str, groups: Groups) -> float | s
 
     It is of the seeds of the cell's own mean, so that the two differences are of the same runs.
     """
-    wanted = {**cell, "batch_norm": RELEASED, "metric": metric}
-    rows = groups.get(tuple(wanted[name] for name in KEY))
+    rows = groups.get(_key({**cell, "batch_norm": RELEASED, "metric": metric}))
     if rows is None:
         return f"ours has no {metric} with batch norm as released here"
-    run = [row for row in rows if row["value"] is not None]
+    run = _with_number(rows)
     if not run:
         return f"ours, {metric} with batch norm as released: {_reason(rows)}"
-    beside_it = groups[tuple(cell[name] for name in KEY)]
     seeds = _seeds(run)
-    others = _seeds([row for row in beside_it if row["value"] is not None])
+    others = _seeds(_with_number(groups[_key(cell)]))
     if seeds != others:
         return (
             f"ours, {metric} with batch norm as released: run with seeds {seeds}, "
@@ -126,7 +130,8 @@ def _seeds(rows: list[Row]) -> str:
 
 def _reason(rows: list[Row]) -> str:
     """Why there is no number: a seed that makes no sense says more than one that was not run."""
-    return min((row["reason"] for row in rows), key=lambda reason: reason == NOT_RUN)
+    reasons = [row["reason"] for row in rows]
+    return min(reasons, key=lambda reason: reason == NOT_RUN)
 
 
 def _sources(theirs: list[Published]) -> str:

@@ -1,12 +1,11 @@
 """95 % intervals of a mean, over seeds or over test clips."""
 
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
-from scipy import stats
-
 CONFIDENCE = 0.95  # two-sided
-NORMAL = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 class Interval(NamedTuple):
@@ -26,6 +25,8 @@ def over_seeds(mean: float, std: float, seeds: int) -> Interval:
     >>> [round(v, 2) for v in over_seeds(50.0, 2.0, 4)[:2]]
     [46.82, 53.18]
     """
+    from scipy import stats  # an extra; here, because most of what shows a table needs no interval
+
     # Three decimals, as printed tables have them and the kept tables were made with.
     quantile = round(float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1)), 3)
     half = quantile * std / math.sqrt(seeds)

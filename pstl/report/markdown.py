@@ -1,23 +1,24 @@
 """comparison.md: where the numbers come from, the headline, every number, and others' numbers."""
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pstl.config import FUSED
 from pstl.metrics.metric import UNSEEN
-from pstl.report import declared
+from pstl.report import declared, facts
 from pstl.report.alike import LIKE, MINUS
 from pstl.report.joined import Joined
 from pstl.report.markdown_cells import explained, like, minus, theirs, value
 from pstl.report.paper import Published
 from pstl.report.reference import reference
-from pstl.report.rows import AXES, NOT_APPLICABLE, Row
 from pstl.report.shares import by_share, label_rules
 from pstl.report.tables import (
     HEADLINE,
-    NONE,
     Line,
     as_shown,
+    by_split,
+    has_published,
     headline_norm,
     headlines,
     main_metrics,
@@ -27,12 +28,10 @@ from pstl.report.text import Notes, table
 
 # The project's own data sets: nobody else has numbers on them.
 SIMULATED = ("synthetic", "synthetic_untrimmed")
-COMMAND = "to run it again"
 REPEATS = (
     "Some test clips of this split repeat training clips, digit for digit (docs/datasets.md): "
     "*unseen*, below, leaves them out."
 )
-CELL = ("dataset", "split", "method", "stream", "seed", "batch_norm", "task", *AXES)
 
 Column = tuple[str, str, str]  # task, setting, stream
 
@@ -51,7 +50,7 @@ def render(everything: Joined) -> str:
     head = [
         f"# Results of the suite `{suite}`",
         params.suite_named(suite).summary + ".",
-        header(everything),
+        facts.header(everything),
     ]
     rules = label_rules(everything.results)
     sections = body(everything.lines, everything.published, rules)
@@ -65,59 +64,15 @@ def body(lines: list[Line], published: list[Published], rules: Mapping[str, str]
     """
     notes = Notes()
     blocks: list[str] = []
-    for dataset, split in dict.fromkeys((line.dataset, line.split) for line in lines):
-        here = [line for line in lines if (line.dataset, line.split) == (dataset, split)]
+    for (dataset, split), of_split in by_split(lines).items():
         of_others = [p for p in published if (p.dataset, p.split) == (dataset, split)]
-        page = Page(here, of_others, notes)
+        page = Page(of_split, of_others, notes)
         blocks.append(f"## {dataset}, {split}")
         blocks += few_labels(page, rules)
-        blocks += section(page._replace(lines=as_shown(here)), dataset)
+        blocks += section(page._replace(lines=as_shown(of_split)), dataset)
     if notes.numbers:
         blocks.append(str(notes))
     return blocks
-
-
-def header(everything: Joined) -> str:
-    """What was run, on what, with what, and the command that runs it again."""
-    rows = []
-    for name, fact in facts(everything).items():
-        rows.append([name, f"`{fact}`" if name == COMMAND else fact])
-    return table(["", ""], rows)
-
-
-def facts(everything: Joined) -> dict[str, str]:
-    """The same as names and values."""
-    params, suite, results = everything.params, everything.suite, everything.results
-    asked = {_cell(cell.identity) for cell in params.grid(suite)}  # no states that came along
-    rows = [row for row in results.rows if _cell(row) in asked]
-    run = [row for row in rows if row["value"] is not None]
-    reasons = {_cell(row): row["reason"] for row in rows} | {_cell(row): "" for row in run}
-    done = sum(not reason for reason in reasons.values())
-    without = sum(reason.startswith(NOT_APPLICABLE) for reason in reasons.values())
-    cells = f"{done} of {len(reasons)} evaluated"
-    cells += f", {without} {NOT_APPLICABLE}" if without else ""
-    cells += f", on {len(results.runs)} of {len(params.runs(suite))} encoders"
-    seconds = {_cell(row): float(row["seconds"]) for row in run}
-    records = list(results.runs.values())
-    training = sum(float(record.get("seconds", 0)) for record in records)
-    tasks = sum(seconds.values())
-    time = f"{training + tasks:,.0f} s: {training:,.0f} s of pre-training, {tasks:,.0f} s of tasks"
-    versions: list[str] = []
-    for record in records:
-        versions += [f"{name} {version}" for name, version in record.get("versions", {}).items()]
-    chosen = "" if suite == params.suite else f" --config suite={suite}"
-    return {
-        COMMAND: f"snakemake --cores all{chosen}",
-        "cells": cells,
-        "code": _listed([*(row["git"] for row in run), *(r.get("git", "") for r in records)]),
-        "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in run),
-        "versions": _listed(versions),
-        "device": _listed(
-            [*(row["device"] for row in run), *(r.get("device", "") for r in records)]
-        ),
-        "machine": _listed(record.get("machine", "") for record in records),
-        "wall time": time,
-    }
 
 
 def section(page: Page, dataset: str) -> list[str]:
@@ -151,14 +106,11 @@ def headline(page: Page) -> list[str]:
     starred = False
     for method in dict.fromkeys(line.method for line in shown):
         cells = [_at(shown, method, column) for column in columns]
-        star = _norm(page, method) != HEADLINE
-        starred |= star
-        values = [value(line, page.notes) if line else "" for line in cells]
-        rows.append([method + (" \\*" if star else ""), *values])
-        if any(line and line.published is not None for line in cells):
-            rows.append(["*published*", *(theirs(line, page.notes) for line in cells)])
-            rows.append([f"*{MINUS}*", *(minus(line) for line in cells)])
-            rows.append([f"*{LIKE}*", *(like(line, page.notes) for line in cells)])
+        name = method
+        if _norm(page, method) != HEADLINE:
+            starred = True
+            name += " \\*"
+        rows += _of_method(name, cells, page.notes)
     blocks = [_intro(judged), table(["method", *_headline_names(columns)], rows)]
     blocks += explained([line for line in shown if line.published is not None])
     if starred:
@@ -168,6 +120,21 @@ def headline(page: Page) -> list[str]:
     if has_unseen(page.lines):
         blocks.append(REPEATS)
     return blocks
+
+
+def _of_method(name: str, cells: list[Line | None], notes: Notes) -> list[list[str]]:
+    """Rows of one method: ours, and below it where there is one the published number.
+
+    cells: a line for each column, None where the method has none.
+    """
+    # Row by row: footnotes are numbered in the order of the page.
+    ours = [value(line, notes) if line else "" for line in cells]
+    rows = [[name, *ours]]
+    if has_published([line for line in cells if line]):
+        rows.append(["*published*", *(theirs(line, notes) for line in cells)])
+        rows.append([f"*{MINUS}*", *map(minus, cells)])
+        rows.append([f"*{LIKE}*", *(like(line, notes) for line in cells)])
+    return rows
 
 
 def _intro(judged: Mapping[str, str]) -> str:
@@ -183,8 +150,10 @@ def _headline_columns(lines: list[Line]) -> list[Column]:
     for line in lines:
         setting = "" if line.stream == FUSED else line.setting
         columns[line.task, setting, line.stream] = None
-    tasks = list(dict.fromkeys(task for task, _, _ in columns))
-    return sorted(columns, key=lambda column: tasks.index(column[0]))
+    places: dict[str, int] = {}
+    for task, _, _ in columns:
+        places.setdefault(task, len(places))
+    return sorted(columns, key=lambda column: places[column[0]])
 
 
 def _headline_names(columns: list[Column]) -> list[str]:
@@ -194,8 +163,10 @@ def _headline_names(columns: list[Column]) -> list[str]:
         settings.setdefault(task, set()).add(setting)
     names = []
     for task, setting, stream in columns:
-        several = len(settings[task] - {""}) > 1
-        names.append(f"{task}, {stream}" + (f" ({setting})" if several and setting else ""))
+        name = f"{task}, {stream}"
+        if setting and len(settings[task] - {""}) > 1:
+            name += f" ({setting})"
+        names.append(name)
     return names
 
 
@@ -208,15 +179,20 @@ def few_labels(page: Page, rules: Mapping[str, str]) -> list[str]:
     columns = sorted(set().union(*methods.values()))
     if not columns:
         return []
+    header = ["method"]
+    for share in columns:
+        header.append(f"{100 * share:g} %")
     rows = []
     for name, shares in methods.items():
-        cells = [value(shares[c], page.notes) if c in shares else "" for c in columns]
-        rows.append([name, *cells])
+        row = [name]
+        for share in columns:
+            row.append(value(shares[share], page.notes) if share in shares else "")
+        rows.append(row)
     words = "Top-1 accuracy in percent with a share of the labels, a draw for each seed."
     words += " Methods with one rule of drawing (in brackets, else psp) see the same clips."
     if any(name.partition(" ")[0] == "random_init" for name in methods):
         words += " `random_init` is an untrained encoder trained on the labelled clips alone."
-    return ["### Few labels", words, table(["method", *(f"{100 * c:g} %" for c in columns)], rows)]
+    return ["### Few labels", words, table(header, rows)]
 
 
 def details(page: Page, task: str) -> list[str]:
@@ -228,28 +204,41 @@ def details(page: Page, task: str) -> list[str]:
     settings = list(dict.fromkeys(line.setting for line in lines))
     several = len(settings) > 1
     columns = _detail_columns(lines)
-    compared = any(line.published is not None and line.metric == "top1" for line in lines)
-    cells: dict[tuple[str, str, str], dict[tuple[str, str], Line]] = {}
-    for line in lines:
-        row = cells.setdefault((line.method, line.stream, line.setting), {})
-        row[line.batch_norm, line.metric] = line
+    compared = has_published([line for line in lines if line.metric == "top1"])
+    header = ["method", "stream"]
+    if several:
+        header.append("setting")
+    for norm, metric in columns:
+        header.append(f"{norm}: {declared.metrics().label(metric)}")
+    if compared:
+        header += ["published top1", MINUS, LIKE]
     rows = []
-    for (method, stream, setting), row in cells.items():
-        values = [value(row[c], page.notes, interval=True) if c in row else "" for c in columns]
-        rows.append([method, stream, *([setting] if several else []), *values])
+    for (method, stream, setting), cells in _by_row(lines).items():
+        row = [method, stream]
+        if several:
+            row.append(setting)
+        for column in columns:
+            row.append(value(cells[column], page.notes, interval=True) if column in cells else "")
         if compared:
-            main = row.get((_norm(page, method), "top1"))
-            rows[-1] += [theirs(main, page.notes), minus(main), like(main, page.notes)]
-    names = [f"{norm}: {declared.metrics().label(metric)}" for norm, metric in columns]
+            main = cells.get((_norm(page, method), "top1"))
+            row += [theirs(main, page.notes), minus(main), like(main, page.notes)]
+        rows.append(row)
     title = f"### {task}"
     if not several and settings[0]:
         title += f" ({settings[0]})"
-    header = ["method", "stream", *(["setting"] if several else []), *names]
-    header += ["published top1", MINUS, LIKE] if compared else []
     blocks = [title, table(header, rows)]
     if any(line.span for line in lines):
         blocks.append("In brackets: 95 % interval over seeds (Student's t).")
     return blocks
+
+
+def _by_row(lines: list[Line]) -> dict[tuple[str, str, str], dict[tuple[str, str], Line]]:
+    """(method, stream, setting) -> (batch norm, metric) -> line."""
+    rows: dict[tuple[str, str, str], dict[tuple[str, str], Line]] = {}
+    for line in lines:
+        row = rows.setdefault((line.method, line.stream, line.setting), {})
+        row[line.batch_norm, line.metric] = line
+    return rows
 
 
 def _detail_columns(lines: list[Line]) -> list[tuple[str, str]]:
@@ -257,7 +246,7 @@ def _detail_columns(lines: list[Line]) -> list[tuple[str, str]]:
     norms = sorted({line.batch_norm for line in lines}, key=lambda norm: norm != HEADLINE)
     shown = dict.fromkeys(line.metric for line in lines if _shown(line.metric))
     metrics = sorted(shown, key=declared.metrics().position)
-    return [(norm, metric) for norm in norms for metric in metrics]
+    return list(itertools.product(norms, metrics))
 
 
 def has_unseen(lines: list[Line]) -> bool:
@@ -281,11 +270,3 @@ def _at(lines: list[Line], method: str, column: Column) -> Line | None:
         if same and setting in (line.setting, ""):
             return line
     return None
-
-
-def _cell(row: Row) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in CELL)
-
-
-def _listed(values: Iterable[str]) -> str:
-    return ", ".join(sorted(set(values) - {""})) or NONE

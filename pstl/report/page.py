@@ -9,13 +9,13 @@ from typing import Any
 from pstl import paths
 from pstl.config import Cell, Params
 from pstl.files import write_text
-from pstl.report import document, joined, markdown, panels, results_section, simulated_clips
+from pstl.report import document, facts, joined, panels, results_section, simulated_clips
 from pstl.report.charts import Curves
 from pstl.report.document import Cells, Section, Table, Text, number
 from pstl.report.joined import Joined
 from pstl.report.poses import Moving
-from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Results, read_cell_file
-from pstl.report.tables import HEADLINE, NONE
+from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Epochs, Results, read_cell_file
+from pstl.report.tables import HEADLINE, NONE, by_split
 
 QUOTED = 4  # numbers of one file that stand beside its command; the others are in the tables
 
@@ -68,10 +68,9 @@ def build(params: Params, suite: str, out: str | Path) -> None:
     """
     everything = joined.read(params, suite)
     cells = headline_cells(everything.cells)
-    splits = dict.fromkeys((line.dataset, line.split) for line in everything.lines)
     sections = [
         overview(everything),
-        *(results_section.build(everything, *split, cells) for split in splits),
+        *(results_section.build(everything, *split, cells) for split in by_split(everything.lines)),
         Training(
             "training",
             "Training curves",
@@ -97,30 +96,27 @@ def headline_cells(cells: list[Cell]) -> list[Cell]:
     norms: dict[tuple[str, str, str], set[str]] = {}
     for cell in cells:
         norms.setdefault(_method_of(cell), set()).add(cell.batch_norm)
-    headline = {
-        key: HEADLINE if HEADLINE in of_key else min(of_key) for key, of_key in norms.items()
-    }
+    headline = {}
+    for key, of_key in norms.items():
+        headline[key] = HEADLINE if HEADLINE in of_key else min(of_key)
     return [cell for cell in cells if cell.batch_norm == headline[_method_of(cell)]]
 
 
 def overview(everything: Joined) -> Overview:
     """What was run, on what, and the command that runs it again."""
     params, suite = everything.params, everything.suite
-    facts: list[tuple[str, str | Text]] = []
-    for name, value in markdown.facts(everything).items():
-        facts.append((name, Text(value, "code") if name == markdown.COMMAND else value))
+    entries: list[tuple[str, str | Text]] = []
+    for name, value in facts.facts(everything).items():
+        entries.append((name, Text(value, "code") if name == facts.COMMAND else value))
     summary = params.suite_named(suite).summary
-    return Overview("overview", "Overview", "overview.html", summary, facts)
+    return Overview("overview", "Overview", "overview.html", summary, entries)
 
 
 def cost(results: Results) -> Cost:
     """What each run took, and on what; and each task, all its evaluations together."""
     rows = []
     for name, record in results.runs.items():
-        speeds = [
-            e["clips_per_second"] for e in results.curves.get(name, []) if "clips_per_second" in e
-        ]
-        rows.append(_run_cost(name, record, speeds))
+        rows.append(_run_cost(name, record, results.curves.get(name, [])))
     header = (
         "run", "seconds", "clips/s (median)", "peak MB", "encoder's parameters", "device",
         "machine", "versions",
@@ -143,12 +139,14 @@ def cost(results: Results) -> Cost:
     )
 
 
-def _run_cost(name: str, record: Mapping[str, Any], speeds: list[float]) -> Cells:
+def _run_cost(name: str, record: Mapping[str, Any], epochs: Epochs) -> Cells:
+    speeds = [epoch["clips_per_second"] for epoch in epochs if "clips_per_second" in epoch]
+    speed = f"{statistics.median_high(speeds):,.0f}" if speeds else NONE
     versions = sorted(record.get("versions", {}).items())
     return [
         name,
         number(f"{record.get('seconds', 0):,.0f}"),
-        number(f"{statistics.median_high(speeds):,.0f}" if speeds else NONE),
+        number(speed),
         number(f"{record.get('peak_mb', 0):,.0f}"),
         number(f"{record.get('parameters', 0):,}"),
         record.get("device", ""),
@@ -174,14 +172,20 @@ def _command(cell: Cell, suite: str) -> Cells:
     content = read_cell_file(cell) or {}
     rows = content.get("rows", [])
     reason = content.get("not_applicable")
-    result = f"{NOT_APPLICABLE}: {reason}" if reason else NOT_RUN
+    result = NOT_RUN
+    if reason:
+        result = f"{NOT_APPLICABLE}: {reason}"
     if rows:
         numbers = [f"{row['metric']} {row['value']:.2f}" for row in rows[:QUOTED]]
-        result = ", ".join(numbers) + (" ..." if len(rows) > QUOTED else "")
+        result = ", ".join(numbers)
+    if len(rows) > QUOTED:
+        result += " ..."
     first = rows[0] if rows else {}
-    origin = ("git", "settings_digest", "data_checksum", "run_id")
     command = f"snakemake --cores all --config suite={suite} -- {target}"
-    return [Text(command, "code"), result, *(str(first.get(key, ""))[:16] for key in origin)]
+    cells: list[str | Text] = [Text(command, "code"), result]
+    for name in ("git", "settings_digest", "data_checksum", "run_id"):
+        cells.append(str(first.get(name, ""))[:16])
+    return cells
 
 
 def _method_of(cell: Cell) -> tuple[str, str, str]:

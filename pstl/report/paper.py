@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ SAID = ("rule", "weights", "source_split")
 # What a row of a task has to say, or to name among what it assumes.
 NEEDED = {"knn": ("k", "distance"), "semi": ("labels",), "transfer": ("source", "source_split")}
 ASSUMABLE = ("task", "dataset", "split", "stream", "distance", *DECISIVE, *SAID)
+
+CELL = ("dataset", "split", "stream", "task", "metric")
 
 DATASET = re.compile(r"[a-z][a-z0-9]*")
 WORK = re.compile(r"https://[\w.-]+\.\w+(/\S+)?|\barXiv \d{4}\.\d{4,5}\b|\bdoi:10\.\d{4,}/\S+")
@@ -98,26 +101,20 @@ def same_method(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def find(
-    table: list[Published],
-    *,
-    dataset: str,
-    split: str,
-    stream: str,
-    task: str,
-    metric: str,
-    method: str,
-    setting: str,
-) -> list[Published]:
+def find(table: list[Published], ours: Mapping[str, str]) -> list[Published]:
     """The numbers that may stand beside ours.
 
     Same cell, same method, nothing decisive in the setting differs. Those of which nothing is
     assumed come first.
+
+    ours: what our number is of: CELL, method and setting by name; other names are not looked at.
     """
-    cell = (dataset, split, stream, task, metric)
-    named, settled = same_method(method), decisive(setting)
-    rows = [p for p in table if (p.dataset, p.split, p.stream, p.task, p.metric) == cell]
-    rows = [p for p in rows if same_method(p.method) == named and decisive(p.setting) == settled]
+    method, setting = same_method(ours["method"]), ours["setting"]
+    decided = decisive(setting)
+    rows = table
+    for name in CELL:
+        rows = [p for p in rows if getattr(p, name) == ours[name]]
+    rows = [p for p in rows if same_method(p.method) == method and decisive(p.setting) == decided]
     rows = [p for p in rows if not _contradicts(p.setting, setting)]
     return sorted(rows, key=lambda p: bool(p.assumed))
 
@@ -130,8 +127,8 @@ def decisive(setting: str) -> tuple[str, ...]:
     """
     parts = setting.split(";")
     stated = _stated(setting)
-    shifted = next((word for word in ("centred", "standardised") if word in parts), "")
-    settled = (_number(stated.get(key, default)) for key, default in DECISIVE.items())
+    shifted = _first_of(("centred", "standardised"), parts)
+    settled = [_number(stated.get(key, default)) for key, default in DECISIVE.items()]
     return (_distance(parts) or "cosine", shifted, *settled)
 
 
@@ -142,9 +139,12 @@ def not_stated(published: Published, setting: str) -> list[str]:
     split of a source.
     """
     theirs, ours = _stated(published.setting), _ours(setting)
-    one_sided = [name for name in SAID if (name in theirs) != (name in ours)]
-    assumed = published.assumed.split()
-    return [*assumed, *(name for name in one_sided if name not in assumed)]
+    names = published.assumed.split()
+    for name in SAID:
+        one_sided = (name in theirs) != (name in ours)
+        if one_sided and name not in names:
+            names.append(name)
+    return names
 
 
 def fixed_epoch(published: Published) -> str:
@@ -154,7 +154,8 @@ def fixed_epoch(published: Published) -> str:
 
 def _contradicts(theirs: str, ours: str) -> bool:
     one, other = _stated(theirs), _ours(ours)
-    return any(name in one and name in other and one[name] != other[name] for name in SAID)
+    both = one.keys() & other.keys() & set(SAID)
+    return any(one[name] != other[name] for name in both)
 
 
 def _ours(setting: str) -> dict[str, str]:
@@ -183,7 +184,15 @@ def _stated(setting: str) -> dict[str, str]:
 
 
 def _distance(parts: list[str]) -> str:
-    return next((word for word in ("euclidean", "cosine") if word in parts), "")
+    return _first_of(("euclidean", "cosine"), parts)
+
+
+def _first_of(words: Sequence[str], parts: list[str]) -> str:
+    """The first of these words that is among the parts of a setting; empty if none is."""
+    for word in words:
+        if word in parts:
+            return word
+    return ""
 
 
 def _number(text: str) -> str:
@@ -241,7 +250,9 @@ def _check_said(cells: dict[str, str], where: str) -> None:
     said = set(_stated(cells["setting"])) | set(cells["assumed"].split())
     if _distance(cells["setting"].split(";")):
         said.add("distance")
-    needed = NEEDED.get(cells["task"], ()) + (("weights",) if cells["stream"] == FUSED else ())
+    needed = NEEDED.get(cells["task"], ())
+    if cells["stream"] == FUSED:
+        needed += ("weights",)
     for name in needed:
         if name not in said:
             raise UserError(

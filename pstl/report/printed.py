@@ -2,7 +2,7 @@
 
 from pstl.report import alike, text
 from pstl.report.document import Cells, Table, Text, number
-from pstl.report.tables import NONE, Line
+from pstl.report.tables import NONE, Line, signed
 
 # Columns for a number that somebody printed.
 HEADER = ("published", "epoch", alike.MINUS, alike.LIKE, "source")
@@ -35,8 +35,8 @@ def cells(line: Line, sources: Sources) -> Cells:
     return [
         number(f"{line.published}{mark}"),
         alike.SAID_BY_KIND[line.published_kind],
-        number(_signed(line.mean_minus_published)),
-        number(_signed(line.like_minus_published)),
+        number(signed(line.mean_minus_published)),
+        number(signed(line.like_minus_published)),
         sources.mark(line.published_source),
     ]
 
@@ -66,7 +66,3 @@ def explained(lines: list[Line]) -> list[str]:
 def _plain(markdown: str) -> str:
     """A sentence of a markdown page for this one, which has no footnotes."""
     return markdown.replace("*", "").replace("`", "").replace("in a footnote", "below")
-
-
-def _signed(difference: float | None) -> str:
-    return NONE if difference is None else f"{difference:+.1f}"

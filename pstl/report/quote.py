@@ -10,13 +10,23 @@ import csv
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
 from pstl.report import declared, text
 from pstl.report.alike import LIKE, MINUS, SAID_BY_KIND
 from pstl.report.rows import AXES, NOT_APPLICABLE, NOT_RUN, sound
-from pstl.report.tables import BOUNDS, COLUMNS, NONE, Line, headlines, main_metrics
+from pstl.report.tables import (
+    BOUNDS,
+    COLUMNS,
+    NONE,
+    Line,
+    has_published,
+    headlines,
+    main_metrics,
+    signed,
+)
 from pstl.report.tables import MINUS as DIFFERENCES
 
 PLACE = re.compile(
@@ -35,10 +45,11 @@ def quote(page: str | Path, root: str | Path = ".") -> int:
     """
     page = Path(page)
     before = read_text(page, PAGE)
-    filled, places = PLACE.subn(
-        lambda match: f"{match['start']}\n{block(match['what'], Path(root))}\n{match['end']}",
-        before,
-    )
+
+    def filled_place(match: re.Match[str]) -> str:
+        return f"{match['start']}\n{block(match['what'], Path(root))}\n{match['end']}"
+
+    filled, places = PLACE.subn(filled_place, before)
     if not places:
         raise UserError(
             f"{page}: no place for results; "
@@ -51,10 +62,12 @@ def quote(page: str | Path, root: str | Path = ".") -> int:
 
 def block(what: str, root: Path) -> str:
     """What stands in one marked place: one table, or one under a heading for every folder below."""
-    folder, *choices = (part.strip() for part in what.split(";"))
-    chosen = {
-        name: values.split(",") for name, _, values in (choice.partition("=") for choice in choices)
-    }
+    folder, *choices = what.split(";")
+    folder = folder.strip()
+    chosen = {}
+    for choice in choices:
+        name, _, values = choice.strip().partition("=")
+        chosen[name] = values.split(",")
     if unknown := set(chosen) - set(CHOICES):
         raise UserError(
             f"results: {what}: unknown {', '.join(sorted(unknown))}; known: {', '.join(CHOICES)}"
@@ -66,7 +79,10 @@ def block(what: str, root: Path) -> str:
         raise UserError(
             f"results: {folder}: no comparison.csv there; name a folder of results/measured"
         )
-    return "\n\n".join(f"### {path.name}\n\n{table(path, chosen)}" for path in below)
+    blocks = []
+    for path in below:
+        blocks += [f"### {path.name}", table(path, chosen)]
+    return "\n\n".join(blocks)
 
 
 def table(folder: Path, chosen: dict[str, list[str]]) -> str:
@@ -77,17 +93,22 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
     for name, values in chosen.items():
         shown = [line for line in shown if str(getattr(line, name)) in values]
     shown = [line for line in shown if line.mean is not None]
-    shown.sort(key=lambda line: list(judged).index(line.task))
+    tasks = list(judged)
+    shown.sort(key=lambda line: tasks.index(line.task))
     if not shown:
         raise UserError(
             f"{folder}/comparison.csv: no row is left by {chosen}; see the values in that file"
         )
-    printed = any(line.published is not None for line in shown)
+    compared = has_published(shown)
     header = ["data", "task", "method", "stream", "ours", "seeds"]
-    rows = [_row(line) for line in shown]
-    if printed:
+    if compared:
         header += ["published", MINUS, LIKE]
-        rows = [row + _theirs(line) for row, line in zip(rows, shown, strict=True)]
+    rows = []
+    for line in shown:
+        row = _row(line)
+        if compared:
+            row += _theirs(line)
+        rows.append(row)
     return text.table(header, rows)
 
 
@@ -106,15 +127,19 @@ def read(path: Path) -> list[Line]:
 
 
 def _line(row: dict[str, str]) -> Line:
-    words = ("", NONE, NOT_RUN, NOT_APPLICABLE)
-    columns = ("mean", "std", "published", "like", *DIFFERENCES)
-    numbers = {name: None if row[name] in words else _number(row[name]) for name in columns}
-    counts = {name: int(row[name]) for name in ("seeds", "seeds_asked")}
-    fields = {name: value for name, value in row.items() if name not in BOUNDS}
-    return Line(**{**fields, **numbers, **counts})  # type: ignore[arg-type]
+    fields: dict[str, Any] = dict(row)
+    for name in BOUNDS:
+        del fields[name]
+    for name in ("mean", "std", "published", "like", *DIFFERENCES):
+        fields[name] = _number(row[name])
+    for name in ("seeds", "seeds_asked"):
+        fields[name] = int(row[name])
+    return Line(**fields)
 
 
-def _number(text: str) -> float:
+def _number(text: str) -> float | None:
+    if text in ("", NONE, NOT_RUN, NOT_APPLICABLE):
+        return None
     number = float(text)
     if not sound(number):
         raise ValueError(f"found {text}, expected a finite number")
@@ -123,19 +148,21 @@ def _number(text: str) -> float:
 
 def _row(line: Line) -> list[str]:
     metric = declared.metrics().of(line.metric)
-    spread = "" if line.std is None else f" ± {metric.text(line.std)}"
-    unit = f" {metric.unit}" if metric.unit else ""
-    ours = line.reason if line.mean is None else f"{metric.text(line.mean)}{spread}{unit}"
-    all_seeds = line.seeds == line.seeds_asked
-    seeds = str(line.seeds) if all_seeds else f"{line.seeds} of {line.seeds_asked}"
-    task = line.label + (f" ({line.setting})" if line.setting else "")
+    ours = line.reason if line.mean is None else metric.text(line.mean)
+    if line.std is not None:
+        ours += f" ± {metric.text(line.std)}"
+    if line.mean is not None and metric.unit:
+        ours += f" {metric.unit}"
+    task = line.label
+    if line.setting:
+        task += f" ({line.setting})"
     return [
         f"{line.dataset}, {line.split}",
         f"{task}: {line.metric}",
         line.encoder,
         line.stream,
         ours,
-        seeds,
+        line.seeds_text,
     ]
 
 
@@ -143,9 +170,8 @@ def _theirs(line: Line) -> list[str]:
     if line.published is None:
         return [NONE, NONE, NONE]
     mark = f" {text.ASSUMED}" if line.assumed else ""
-    minus, like = line.mean_minus_published, line.like_minus_published
     return [
         f"{line.published:g}{mark} ({SAID_BY_KIND[line.published_kind]})",
-        NONE if minus is None else f"{minus:+.1f}",
-        NONE if like is None else f"{like:+.1f}",
+        signed(line.mean_minus_published),
+        signed(line.like_minus_published),
     ]

@@ -65,19 +65,17 @@ class ResultsSection(Section):
 
 def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> ResultsSection:
     """The section of one split.   cells: those whose charts are shown, of any split."""
-    here = (dataset, split)
-    lines = [line for line in everything.lines if (line.dataset, line.split) == here]
-    lines = tables.as_shown(lines)
-    published = [p for p in everything.published if (p.dataset, p.split) == here]
-    cells = [cell for cell in cells if (cell.run.dataset, cell.run.split) == here]
-    scored = [
-        said for said in everything.scored if (said.cell.run.dataset, said.cell.run.split) == here
-    ]
-    clips = next((len(said.clips.y) for said in scored if len(said.clips.y)), 0)
+    lines = tables.as_shown(tables.by_split(everything.lines)[dataset, split])
+    published = [p for p in everything.published if (p.dataset, p.split) == (dataset, split)]
+    cells = [cell for cell in cells if _is_of(cell, dataset, split)]
+    scored = [each for each in everything.scored if _is_of(each.cell, dataset, split)]
+    counts = [len(each.clips.y) for each in scored]
+    clips = next(filter(None, counts), 0)
     part = Split(f"{dataset}, {split}", lines, clips)
     shown = main_lines(lines)
+    repeats = markdown.REPEATS.replace("*", "") if markdown.has_unseen(lines) else ""
     chosen = set(cells)
-    scored = [said for said in scored if said.cell in chosen]
+    scored = [each for each in scored if each.cell in chosen]
     confusions, classes = class_panels.confusions(scored)
     maps, made_by = class_panels.maps(cells)
     sources = printed.Sources()
@@ -89,7 +87,7 @@ def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> Re
         "results.html",
         headline=tables.HEADLINE,
         clips=clips,
-        repeats=markdown.REPEATS.replace("*", "") if markdown.has_unseen(lines) else "",
+        repeats=repeats,
         headlines=by_metric,
         explained=printed.explained(shown),
         bars=bars(part, shown),
@@ -106,6 +104,10 @@ def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> Re
         maps_by=made_by,
         maps_legend=class_panels.map_legend(maps),
     )
+
+
+def _is_of(cell: Cell, dataset: str, split: str) -> bool:
+    return (cell.run.dataset, cell.run.split) == (dataset, split)
 
 
 def main_lines(lines: list[Line]) -> list[Line]:
@@ -132,29 +134,39 @@ def _headline(
     key: tuple[str, str], lines: list[Line], clips: int, sources: printed.Sources
 ) -> Table:
     settings = list(_settings(lines))
-    title = ": ".join(key) + (f" ({settings[0]})" if len(settings) == 1 else "")
+    title = ": ".join(key)
+    if len(settings) == 1:
+        title += f" ({settings[0]})"
     several = len(settings) > 1
-    compared = any(line.published is not None for line in lines)
-    header = ["method", "stream", *(["setting"] if several else []), *VALUES]
+    compared = tables.has_published(lines)
     rows = []
     for line in lines:
         star = "" if line.batch_norm == tables.HEADLINE else " *"
-        row = [line.method + star, line.stream, *([line.setting] if several else [])]
+        row = [line.method + star, line.stream]
+        if several:
+            row.append(line.setting)
         rows.append([*row, *_values(line, clips), *_printed(line, sources, compared)])
-    return Table(title, [*header, *(printed.HEADER if compared else ())], rows)
+    header = ["method", "stream"]
+    if several:
+        header.append("setting")
+    return Table(title, [*header, *_columns(compared)], rows)
+
+
+def _columns(compared: bool) -> tuple[str, ...]:
+    """Names of the columns that hold numbers, ours and where there are some the published ones."""
+    return (*VALUES, *printed.HEADER) if compared else VALUES
 
 
 def every_number(part: Split, sources: printed.Sources) -> Table:
     """One row per cell."""
-    compared = any(line.published is not None for line in part.lines)
+    compared = tables.has_published(part.lines)
     names = ("task", "metric", "method", "stream", "setting", "batch_norm")
     rows = []
     for line in part.lines:
         cell = [getattr(line, name) for name in names]
         rows.append([*cell, *_values(line, part.clips), *_printed(line, sources, compared)])
     header = [name.replace("_", " ") for name in names]
-    header += [*VALUES, *(printed.HEADER if compared else ())]
-    return Table(f"Every number of {part.name}", header, rows)
+    return Table(f"Every number of {part.name}", [*header, *_columns(compared)], rows)
 
 
 def bars(part: Split, lines: list[Line]) -> Bars | None:
@@ -166,15 +178,16 @@ def bars(part: Split, lines: list[Line]) -> Bars | None:
     by_task: dict[str, list[Line]] = {}
     for line in lines:
         by_task.setdefault(line.task, []).append(line)
-    settings = {task: len(_settings(of_task)) for task, of_task in by_task.items()}
     drawn = []
     for line in lines:
-        count = settings[line.task]
+        count = len(_settings(by_task[line.task]))
         if line.metric == "top1" and line.mean is not None and count < panels.FEWEST:
             span = _span(line, part.clips)
             low, high = (span.low, span.high) if span else (None, None)
-            setting = f" ({line.setting})" if count > 1 and line.stream != FUSED else ""
-            name = f"{line.task}{setting}: {line.method}, {line.stream}"
+            task = line.task
+            if count > 1 and line.stream != FUSED:
+                task += f" ({line.setting})"
+            name = f"{task}: {line.method}, {line.stream}"
             number = methods.index(line.method)
             drawn.append(Bar(name, line.mean, low, high, line.comparable, number))
     if not drawn:
@@ -231,17 +244,15 @@ def _settings(lines: list[Line]) -> dict[str, None]:
 
 def _values(line: Line, clips: int) -> Cells:
     """Cells of VALUES."""
-    span, metric = _span(line, clips), declared.metrics().of(line.metric)
-    all_seeds = line.seeds == line.seeds_asked
-    seeds = str(line.seeds) if all_seeds else f"{line.seeds} of {line.seeds_asked}"
-    return [
-        Text(line.reason, "missing") if line.mean is None else number(metric.text(line.mean)),
-        number(NONE if line.std is None else metric.text(line.std)),
-        number(seeds),
-        number(
-            f"{metric.text(span.low)} to {metric.text(span.high)} ({span.over})" if span else NONE
-        ),
-    ]
+    metric = declared.metrics().of(line.metric)
+    ours, deviation, bounds = Text(line.reason, "missing"), NONE, NONE
+    if line.mean is not None:
+        ours = number(metric.text(line.mean))
+    if line.std is not None:
+        deviation = metric.text(line.std)
+    if span := _span(line, clips):
+        bounds = f"{metric.text(span.low)} to {metric.text(span.high)} ({span.over})"
+    return [ours, number(deviation), number(line.seeds_text), number(bounds)]
 
 
 def _printed(line: Line, sources: printed.Sources, compared: bool) -> Cells:

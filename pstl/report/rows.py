@@ -1,7 +1,7 @@
 """Every cell of a suite's grid as rows of one schema; without a number, a row has a reason."""
 
 import os
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,9 @@ RELEASED = "released"  # the state that papers test in; a recalibrated cell may 
 RECORD = Kind("readable record of a run", "delete it and run the pre-training again")
 
 Row = dict[str, Any]
+CellKind = tuple[str, ...]
+Shape = tuple[str, str, str]  # batch norm ("" for the cell's own), setting, metric
+NO_WORDS: Row = dict.fromkeys((*LATER, "reason"), "")
 Epochs = list[dict[str, float]]
 
 
@@ -84,27 +87,31 @@ def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None
     A cell without numbers gets one row for each (setting, metric) its task has elsewhere on the
     split, so that no table leaves it out.
     """
-    cells = list(cells)
-    asked = set(cells)
-    found = {cell: read(cell) for cell in cells}
-    shapes: dict[tuple[str, ...], dict[tuple[str, str, str], None]] = {}
-    for cell in cells:
-        rows = found[cell]
-        for row in rows if isinstance(rows, list) else ():
-            norm = row["batch_norm"] if row["batch_norm"] != cell.batch_norm else ""
-            shapes.setdefault(_kind(cell), {})[norm, row["setting"], row["metric"]] = None
+    content = {cell: read(cell) for cell in cells}
+    shapes = _shapes(content)
     table = []
-    for cell in cells:
-        shape = shapes.get(_kind(cell), {("", "", "top1"): None})
-        rows = found[cell]
+    for cell, rows in content.items():
         if not isinstance(rows, list):
             reason = NOT_RUN if rows is None else f"{NOT_APPLICABLE}: {rows}"
+            shape = shapes.get(_kind(cell), [("", "", "top1")])
             rows = [_without_number(cell, *key, reason) for key in shape]
-        kept = [row for row in rows if belongs(row, cell, asked)]
-        table += [
-            {**row, **{name: row.get(name, "") for name in (*LATER, "reason")}} for row in kept
-        ]
+        for row in rows:
+            if belongs(row, cell, content):
+                table.append({**NO_WORDS, **row})
     return table
+
+
+def _shapes(content: Mapping[Cell, list[Row] | str | None]) -> dict[CellKind, list[Shape]]:
+    """Kind of cell -> what its rows differ in, in their order."""
+    shapes: dict[CellKind, dict[Shape, None]] = {}
+    for cell, rows in content.items():
+        if not isinstance(rows, list):
+            continue
+        shape = shapes.setdefault(_kind(cell), {})
+        for row in rows:
+            norm = row["batch_norm"] if row["batch_norm"] != cell.batch_norm else ""
+            shape[norm, row["setting"], row["metric"]] = None
+    return {kind: list(shape) for kind, shape in shapes.items()}
 
 
 def belongs(row: Row, cell: Cell, asked: Container[Cell]) -> bool:
@@ -136,12 +143,12 @@ def read_cell(cell: Cell) -> list[Row] | str | None:
             f"{path}: no rows, expected at least one; delete the file and run the task again"
         )
     metrics = dict.fromkeys(str(row.get("metric")) for row in rows)
-    without = [
-        _without_number(cell, "", setting, metric, f"{NOT_APPLICABLE}: {why}")
-        for setting, why in content.get("without", {}).items()
-        for metric in metrics
-    ]
-    return [*(_checked(row, cell, path) for row in rows), *without]
+    checked = [_checked(row, cell, path) for row in rows]
+    for setting, why in content.get("without", {}).items():
+        reason = f"{NOT_APPLICABLE}: {why}"
+        for metric in metrics:
+            checked.append(_without_number(cell, "", setting, metric, reason))
+    return checked
 
 
 def read_run(run: Run) -> dict[str, Any] | None:
@@ -193,7 +200,8 @@ def _checked(row: Row, cell: Cell, path: Path) -> Row:
             raise UserError(
                 f"{path}: {named} is {row[key]!r}, expected a finite number; run the task again"
             )
-    return {key: float(row[key]) if key == "value" else row[key] for key in FIELDS}
+    ordered = {name: row[name] for name in FIELDS}
+    return ordered | {"value": float(row["value"])}
 
 
 def sound(value: Any) -> bool:
@@ -209,12 +217,8 @@ def _kind(cell: Cell) -> tuple[str, ...]:
 
 def _without_number(cell: Cell, norm: str, setting: str, metric: str, reason: str) -> Row:
     """A row without a value.   norm: the state of the batch norms, empty for the cell's own."""
-    row = {
-        **dict.fromkeys(FIELDS, ""),
-        **cell.identity,
-        "setting": setting,
-        "metric": metric,
-        "value": None,
-    }
+    row: Row = dict.fromkeys(FIELDS, "")
+    row |= cell.identity
+    row |= {"setting": setting, "metric": metric, "value": None}
     row["batch_norm"] = norm or cell.batch_norm
-    return {**{key: row[key] for key in FIELDS}, "reason": reason}
+    return row | {"reason": reason}

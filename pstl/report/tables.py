@@ -71,6 +71,13 @@ class Line:
         return from_source(self.method, self.source)
 
     @property
+    def seeds_text(self) -> str:
+        """How many seeds have a number, and of how many where some are missing."""
+        if self.seeds == self.seeds_asked:
+            return str(self.seeds)
+        return f"{self.seeds} of {self.seeds_asked}"
+
+    @property
     def span(self) -> interval.Interval | None:
         """95 % interval of the mean over seeds; None if fewer than two have a number."""
         if self.mean is None or self.std is None:
@@ -94,14 +101,34 @@ def _columns() -> tuple[str, ...]:
 COLUMNS = _columns()
 
 
+def by_split(lines: list[Line]) -> dict[tuple[str, str], list[Line]]:
+    """(data set, split) -> its lines, both in their order."""
+    groups: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        groups.setdefault((line.dataset, line.split), []).append(line)
+    return groups
+
+
+def has_published(lines: list[Line]) -> bool:
+    """Whether somebody printed a number for one of them."""
+    return any(line.published is not None for line in lines)
+
+
+def signed(difference: float | None) -> str:
+    """A difference in points with its sign, as tables show it."""
+    return NONE if difference is None else f"{difference:+.1f}"
+
+
 def headline_norm(lines: list[Line], dataset: str, split: str, method: str) -> str:
     """Which batch-norm variant a method's headline is.
 
     Recalibrated where the suite asks for it, else the first one it asks for.
     """
     cell = (dataset, split, method)
-    norms = [i.batch_norm for i in lines if (i.dataset, i.split, i.method) == cell]
-    return HEADLINE if HEADLINE in norms else norms[0]
+    for line in headlines(lines):
+        if (line.dataset, line.split, line.method) == cell:
+            return line.batch_norm
+    raise KeyError(cell)
 
 
 def main_metrics(lines: list[Line]) -> dict[str, str]:
@@ -109,20 +136,23 @@ def main_metrics(lines: list[Line]) -> dict[str, str]:
     by_task: dict[str, dict[str, None]] = {}
     for line in lines:
         by_task.setdefault(line.task, {})[line.metric] = None
-    judged = {task: declared.metrics().main(names) for task, names in by_task.items()}
-    return {task: metric.name for task, metric in judged.items() if metric}
+    judged = {}
+    for task, names in by_task.items():
+        metric = declared.metrics().main(names)
+        if metric:
+            judged[task] = metric.name
+    return judged
 
 
 def headlines(lines: list[Line]) -> list[Line]:
     """The lines of each method's headline batch-norm variant."""
-    norms: dict[tuple[str, str, str], set[str]] = {}
-    first: dict[tuple[str, str, str], str] = {}
+    norms: dict[tuple[str, str, str], str] = {}
     for line in lines:
         cell = (line.dataset, line.split, line.method)
-        norms.setdefault(cell, set()).add(line.batch_norm)
-        first.setdefault(cell, line.batch_norm)
-    chosen = {cell: HEADLINE if HEADLINE in norms[cell] else first[cell] for cell in first}
-    return [i for i in lines if i.batch_norm == chosen[i.dataset, i.split, i.method]]
+        norms.setdefault(cell, line.batch_norm)
+        if line.batch_norm == HEADLINE:
+            norms[cell] = HEADLINE
+    return [i for i in lines if i.batch_norm == norms[i.dataset, i.split, i.method]]
 
 
 def as_shown(lines: list[Line]) -> list[Line]:
@@ -139,8 +169,12 @@ def task_label(task: str, labels: str, protocol: str) -> str:
     >>> task_label("semi", "0.05", "scdnet")
     "semi 5 % (scdnet's protocol)"
     """
-    share = f" {share_label(labels)}" if labels else ""
-    return task + share + (f" ({protocol}'s protocol)" if protocol else "")
+    label = task
+    if labels:
+        label += f" {share_label(labels)}"
+    if protocol:
+        label += f" ({protocol}'s protocol)"
+    return label
 
 
 def cell_label(cell: Cell) -> str:
@@ -173,8 +207,14 @@ def from_source(method: str, source: str) -> str:
 
 def full_setting(setting: str, labels: str, source: str) -> str:
     """The setting of a row with its axes, as published numbers state theirs."""
-    axes = [f"source={source}" if source else "", f"labels={labels}" if labels else ""]
-    return ";".join(part for part in (*axes, setting) if part)
+    parts = []
+    if source:
+        parts.append(f"source={source}")
+    if labels:
+        parts.append(f"labels={labels}")
+    if setting:
+        parts.append(setting)
+    return ";".join(parts)
 
 
 def unswept(lines: list[Line]) -> list[Line]:
@@ -221,7 +261,8 @@ def summary(lines: list[Line]) -> dict[str, Any]:
 def rows_csv(rows: list[Row]) -> str:
     """Every single row; where the value is empty, the reason is not."""
     columns = (*FIELDS, "reason")
-    return csv_text(columns, [[_exact(row[name]) for name in columns] for row in rows])
+    cells = [[_exact(row[name]) for name in columns] for row in rows]
+    return csv_text(columns, cells)
 
 
 def comparison_csv(lines: list[Line]) -> str:
@@ -235,17 +276,22 @@ def comparison_csv(lines: list[Line]) -> str:
 def _comparison_row(line: Line) -> list[str]:
     cells = {field.name: str(getattr(line, field.name)) for field in fields(Line)}
     word = line.reason.partition(":")[0]
-    cells["mean"] = word if line.mean is None else f"{line.mean:.4f}"
-    cells["std"] = "" if line.std is None else f"{line.std:.4f}"
+    cells["mean"] = _decimals(line.mean, word)
+    cells["std"] = _decimals(line.std, "")
     cells["published"] = NONE if line.published is None else str(line.published)
-    cells["like"] = NONE if line.like is None else f"{line.like:.4f}"
+    cells["like"] = _decimals(line.like, NONE)
     for name in MINUS:
-        difference = getattr(line, name)
-        cells[name] = NONE if difference is None else f"{difference:+.4f}"
+        cells[name] = _decimals(getattr(line, name), NONE, sign="+")
     cells["published_source"] = line.published_source or NONE
-    bounds = [f"{bound:.4f}" for bound in line.span[:2]] if line.span else ["", ""]
-    cells |= zip(BOUNDS, bounds, strict=True)
+    low, high = (line.span.low, line.span.high) if line.span else (None, None)
+    cells["low"] = _decimals(low, "")
+    cells["high"] = _decimals(high, "")
     return [cells[name] for name in COLUMNS]
+
+
+def _decimals(number: float | None, nothing: str, sign: str = "") -> str:
+    """Four decimals; `nothing` where there is no number."""
+    return nothing if number is None else f"{number:{sign}.4f}"
 
 
 def _slug(setting: str) -> str:

@@ -69,17 +69,16 @@ def test_targets_of_the_reproduction(cell: tuple[str, ...], value: float) -> Non
     """
     method, task, dataset, split, stream, metric = cell
     setting = {"knn": "k=1;cosine", "finetune": "labels=1"}.get(task, "")
-    found = find(
-        load(),
-        dataset=dataset,
-        split=split,
-        stream=stream,
-        task=task,
-        metric=metric,
-        method=method,
-        setting=setting,
-    )
-    assert [p.value for p in found] == [value]
+    ours = {
+        "dataset": dataset,
+        "split": split,
+        "stream": stream,
+        "task": task,
+        "metric": metric,
+        "method": method,
+        "setting": setting,
+    }
+    assert [p.value for p in find(load(), ours)] == [value]
 
 
 def test_methods_are_the_same_whatever_the_spelling() -> None:
@@ -269,10 +268,10 @@ def test_other_weights_are_not_compared_and_unsaid_ones_not_subtracted() -> None
         "metric": "top1",
     }
     ours = "joint=0.6;bone=0.60;motion=0.4"
-    (aimclr,) = find(load(), **cell, method="aimclr", setting=ours)
+    (aimclr,) = find(load(), cell | dict(method="aimclr", setting=ours))
     assert (aimclr.value, not_stated(aimclr, ours)) == (78.9, [])
-    assert find(load(), **cell, method="aimclr", setting="joint=1;bone=1;motion=1") == []
-    (pstl,) = find(load(), **cell, method="pstl", setting=ours)
+    assert find(load(), cell | dict(method="aimclr", setting="joint=1;bone=1;motion=1")) == []
+    (pstl,) = find(load(), cell | dict(method="pstl", setting=ours))
     assert (pstl.value, not_stated(pstl, ours)) == (79.1, ["weights"])
 
 
@@ -284,10 +283,10 @@ def test_labels_drawn_by_another_rule_are_not_compared() -> None:
         for name in ("dataset", "split", "stream", "task", "metric", "method")
     }
     assert (
-        find([row], **cell, setting="labels=0.01") == []
+        find([row], cell | dict(setting="labels=0.01")) == []
     )  # of the rule psp, which goes without saying
-    assert find([row], **cell, setting="labels=0.01;rule=per_class_7") == []
-    assert find([row], **cell, setting="labels=0.010;rule=random") == [row]
+    assert find([row], cell | dict(setting="labels=0.01;rule=per_class_7")) == []
+    assert find([row], cell | dict(setting="labels=0.010;rule=random")) == [row]
     assert not_stated(row, "labels=0.01;rule=random") == []
     unsaid = row._replace(setting="labels=0.01")
     assert (
@@ -306,7 +305,7 @@ def test_a_number_of_which_nothing_is_assumed_comes_first() -> None:
         name: getattr(sure, name)
         for name in ("dataset", "split", "stream", "task", "metric", "method", "setting")
     }
-    assert [p.value for p in find([guess, sure], **cell)] == [1.0, 2.0]
+    assert [p.value for p in find([guess, sure], cell)] == [1.0, 2.0]
 
 
 def test_two_sources_that_disagree_are_both_kept() -> None:

@@ -6,7 +6,7 @@ from fabricated import GRID, params, write_all, write_both_states, write_cell, w
 
 from pstl import paths
 from pstl.errors import UserError
-from pstl.report import markdown
+from pstl.report import facts
 from pstl.report.joined import Joined
 from pstl.report.rows import from_files, read_cell
 
@@ -92,9 +92,9 @@ def test_the_released_state_of_a_training_is_in_the_tables() -> None:
         ("recalibrated", 1, "top1"): None, ("recalibrated", 1, "top1_best"): None,
         ("released", 1, "top1"): None, ("released", 1, "top1_best"): None,
     }  # fmt: skip
-    facts = markdown.facts(Joined(settings, "tiny", results, [], []))
-    assert facts["cells"].startswith("1 of 2 evaluated")
-    assert facts["wall time"].endswith("2 s of tasks")
+    shown = facts.facts(Joined(settings, "tiny", results, [], []))
+    assert shown["cells"].startswith("1 of 2 evaluated")
+    assert shown["wall time"].endswith("2 s of tasks")
 
 
 def test_a_state_with_a_cell_of_its_own_is_read_there() -> None:

@@ -1,0 +1,92 @@
+"""What a suite's numbers come from: what was run, on what, and the command that runs it again."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pstl.report.joined import Joined
+from pstl.report.rows import AXES, NOT_APPLICABLE, Row
+from pstl.report.tables import NONE
+from pstl.report.text import table
+
+COMMAND = "to run it again"
+CELL = ("dataset", "split", "method", "stream", "seed", "batch_norm", "task", *AXES)
+
+Key = tuple[str, ...]  # values of CELL
+
+
+def header(everything: Joined) -> str:
+    """The facts as a table of comparison.md."""
+    rows = []
+    for name, fact in facts(everything).items():
+        rows.append([name, f"`{fact}`" if name == COMMAND else fact])
+    return table(["", ""], rows)
+
+
+def facts(everything: Joined) -> dict[str, str]:
+    """Names and values."""
+    params, suite, results = everything.params, everything.suite, everything.results
+    # Rows of batch-norm states that came along without being asked for are left out.
+    asked = {_cell(cell.identity) for cell in params.grid(suite)}
+    rows = [row for row in results.rows if _cell(row) in asked]
+    with_number = [row for row in rows if row["value"] is not None]
+    records = list(results.runs.values())
+    command = "snakemake --cores all"
+    if suite != params.suite:
+        command += f" --config suite={suite}"
+    runs = f"on {len(records)} of {len(params.runs(suite))} encoders"
+    return {
+        COMMAND: command,
+        "cells": f"{_evaluated(rows)}, {runs}",
+        "code": _listed(_each(with_number, "git") + _each(records, "git")),
+        "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in with_number),
+        "versions": _listed(_versions(records)),
+        "device": _listed(_each(with_number, "device") + _each(records, "device")),
+        "machine": _listed(_each(records, "machine")),
+        "wall time": _wall_time(records, with_number),
+    }
+
+
+def _evaluated(rows: list[Row]) -> str:
+    """How many cells have a number, and how many make no sense."""
+    reasons: dict[Key, str] = {}
+    for row in rows:
+        reasons[_cell(row)] = row["reason"]
+    for row in rows:
+        if row["value"] is not None:
+            reasons[_cell(row)] = ""
+    evaluated = sum(not reason for reason in reasons.values())
+    without = sum(reason.startswith(NOT_APPLICABLE) for reason in reasons.values())
+    text = f"{evaluated} of {len(reasons)} evaluated"
+    if without:
+        text += f", {without} {NOT_APPLICABLE}"
+    return text
+
+
+def _wall_time(records: list[dict[str, Any]], rows: list[Row]) -> str:
+    """Seconds of pre-training and of tasks; all rows of a cell carry the cell's seconds."""
+    training = sum(float(record.get("seconds", 0)) for record in records)
+    seconds: dict[Key, float] = {}
+    for row in rows:
+        seconds[_cell(row)] = float(row["seconds"])
+    tasks = sum(seconds.values())
+    return f"{training + tasks:,.0f} s: {training:,.0f} s of pre-training, {tasks:,.0f} s of tasks"
+
+
+def _versions(records: list[dict[str, Any]]) -> list[str]:
+    texts = []
+    for record in records:
+        for name, version in record.get("versions", {}).items():
+            texts.append(f"{name} {version}")
+    return texts
+
+
+def _each(records: list[dict[str, Any]], name: str) -> list[str]:
+    return [record.get(name, "") for record in records]
+
+
+def _cell(row: Row) -> Key:
+    return tuple(str(row[name]) for name in CELL)
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(sorted(set(values) - {""})) or NONE
