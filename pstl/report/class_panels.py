@@ -13,9 +13,9 @@ from pstl.report import charts, embedding, poses
 from pstl.report.charts import Confusion, Map, Span, Timeline
 from pstl.report.confusion import Scored, class_names
 from pstl.report.document import Table, number
+from pstl.report.labels import cell_label, from_source
 from pstl.report.poses import Moving
 from pstl.report.rows import read_cell_file
-from pstl.report.tables import cell_label, from_source
 
 RECORDINGS = 2  # of one cell that are shown as timelines
 TIMELINES = 6  # on a page

@@ -8,9 +8,10 @@ from pstl.config import Compared, comparison_key
 from pstl.errors import UserError
 from pstl.report import paper
 from pstl.report.alike import RELEASED, Beside, Ours, beside
+from pstl.report.labels import full_setting
 from pstl.report.paper import Published
 from pstl.report.rows import AXES, NOT_RUN, Row
-from pstl.report.tables import Line, full_setting
+from pstl.report.tables import Line
 
 KEY = (
     "dataset", "split", "task", *AXES, "setting", "batch_norm", "method", "stream", "metric",

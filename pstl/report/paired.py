@@ -14,7 +14,7 @@ from pstl.errors import UserError
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
 from pstl.report.confusion import Scored
-from pstl.report.tables import from_source, share_label, share_text
+from pstl.report.labels import from_source, share_label, share_text
 from pstl.report.text import csv_text
 from pstl.rng import numpy_generator
 

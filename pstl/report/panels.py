@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pstl.config import Cell, Run
 from pstl.report import declared
 from pstl.report.charts import Curve, Curves
+from pstl.report.labels import cell_label, from_source
 from pstl.report.rows import Epochs, Results, read_cell_file
-from pstl.report.tables import Line, cell_label, from_source, headlines
+from pstl.report.tables import Line, headlines
 
 DYNAMIC = 50.0  # a loss that falls by more than this factor is drawn by its logarithm
 FEWEST = 3  # values of a setting that make a curve

@@ -19,6 +19,7 @@ from pstl.report import (
 from pstl.report.charts import Bar, Bars, Confusion, Curves, Entry, Map, Timeline
 from pstl.report.document import Cells, Section, Table, Text, number
 from pstl.report.joined import Joined
+from pstl.report.labels import task_label
 from pstl.report.paper import Published
 from pstl.report.poses import Moving
 from pstl.report.tables import NONE, Line, headlines
@@ -227,7 +228,7 @@ def pairs(compared: list[paired.Pair]) -> Table:
         )
         seeds = f"{verdict.seeds_a} and {verdict.seeds_b}"
         better = "yes" if verdict.better == "a" else "not told apart"
-        task = tables.task_label(pair.task, pair.labels, pair.protocol)
+        task = task_label(pair.task, pair.labels, pair.protocol)
         named = [task, pair.stream, pair.a, pair.b]
         rows.append([*named, *(number(value) for value in numbers), seeds, better])
     header = (

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from pstl.config import FUSED, Cell, cell_name
+from pstl.config import FUSED, cell_name
 from pstl.report import declared, interval
+from pstl.report.labels import from_source, task_label
 from pstl.report.rows import FIELDS, Row
 from pstl.report.text import csv_text
 
@@ -161,60 +162,6 @@ def as_shown(lines: list[Line]) -> list[Line]:
     So a fine-tuned encoder of another data set stands beside the same network from scratch.
     """
     return [replace(line, task=line.label, method=line.encoder) for line in lines]
-
-
-def task_label(task: str, labels: str, protocol: str) -> str:
-    """A task with its axes, but for the source, which is the encoder's.
-
-    >>> task_label("semi", "0.05", "scdnet")
-    "semi 5 % (scdnet's protocol)"
-    """
-    label = task
-    if labels:
-        label += f" {share_label(labels)}"
-    if protocol:
-        label += f" ({protocol}'s protocol)"
-    return label
-
-
-def cell_label(cell: Cell) -> str:
-    """The same of a cell."""
-    return task_label(cell.task, share_text(cell.share), cell.protocol)
-
-
-def share_label(labels: str) -> str:
-    """A share of labels as tables name it.
-
-    >>> share_label("0.05")
-    '5 %'
-    """
-    return f"{100 * float(labels):g} %"
-
-
-def share_text(share: float | None) -> str:
-    """A share of labels as rows hold it; empty where there is none."""
-    return "" if share is None else f"{share:g}"
-
-
-def from_source(method: str, source: str) -> str:
-    """How a method is called whose encoder comes from another data set (dataset/split).
-
-    >>> from_source("pstl", "nwucla/xview")
-    'pstl from nwucla'
-    """
-    return f"{method} from {source.partition('/')[0]}" if source else method
-
-
-def full_setting(setting: str, labels: str, source: str) -> str:
-    """The setting of a row with its axes, as published numbers state theirs."""
-    parts = []
-    if source:
-        parts.append(f"source={source}")
-    if labels:
-        parts.append(f"labels={labels}")
-    if setting:
-        parts.append(setting)
-    return ";".join(parts)
 
 
 def unswept(lines: list[Line]) -> list[Line]:
