@@ -13,12 +13,12 @@ import numpy as np
 from benchmarks import plain, simulated
 from benchmarks.text import aligned
 from pstl.config import Plugin
-from pstl.contracts import Clip, Member
 from pstl.data import archives, members, parse, pool, prepare
 from pstl.data.datasets import ntu60
 from pstl.data.formats.skeleton_txt import JOINTS
 from pstl.data.store import write_sequences
 from pstl.errors import UserError
+from pstl.records import Clip, Member
 
 CONTENTS = 48  # different clips in the archive
 FEW = 4  # plain Python does every fourth of them, and so clips of all lengths

@@ -13,13 +13,13 @@ import torch
 from benchmarks.processes import measured_apart
 from benchmarks.text import aligned
 from pstl.config import MethodSettings, Params, Run, validated
-from pstl.contracts import Clip
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet
 from pstl.encoding.features import encode
 from pstl.errors import UserError
 from pstl.modules import BaseMethod
 from pstl.provenance import git_hash, versions
+from pstl.records import Clip
 from pstl.registry import load as load_plugin
 from pstl.registry import load_recipe
 from pstl.rng import torch_generator

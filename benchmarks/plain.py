@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pstl.contracts import Clip
 from pstl.data.formats.skeleton_txt import JOINTS
+from pstl.records import Clip
 from pstl.skeletons import load
 
 # The numbers of a joint's row.

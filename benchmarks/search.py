@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from benchmarks.processes import measured_apart
-from pstl.contracts import Result
 from pstl.encoding.feature_file import FeatureSet
 from pstl.errors import UserError
 from pstl.metrics.retrieval import average_precision
 from pstl.provenance import git_hash
+from pstl.records import Result
 from pstl.tasks import knn, retrieval
 from pstl.train.hardware import device_name, peak_memory
 

@@ -5,12 +5,13 @@ from types import ModuleType
 from typing import Any
 
 from pstl.config import Frozen
-from pstl.contracts import READS, Importer, Task, Wants
+from pstl.contracts import Importer, Task
 from pstl.data.plugin_checks import check_data_plugins
 from pstl.errors import UserError
 from pstl.metrics.metric import Metric, Metrics
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.streams import STREAMS
+from pstl.records import READS, Wants
 from pstl.registry import TaskTraits, keywords, load, names, task_traits
 
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from pstl import paths
 from pstl.code_hash import code_hash
 from pstl.config import Cell, Params, Run
-from pstl.contracts import OPENERS, READS
+from pstl.records import OPENERS, READS
 from pstl.registry import load_dataset, names, task_traits
 
 Kind = Literal[

@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pstl.contracts import Encoder, Method, Problem, Trainable
+from pstl.contracts import Encoder, Method, Trainable
 from pstl.ops.streams import convert
+from pstl.records import Problem
 from pstl.skeletons import Skeleton
 
 

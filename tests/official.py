@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from pstl.contracts import Imported, Importer
+from pstl.contracts import Importer
 from pstl.located import encoder_in
+from pstl.records import Imported
 from pstl.registry import load
 
 

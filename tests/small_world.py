@@ -14,11 +14,11 @@ import simulated
 from settings_files import write_settings
 
 from pstl import cli
-from pstl.contracts import Clip, Recording
 from pstl.data.datasets import nwucla
 from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.recordings import write_recordings
 from pstl.data.store import write_sequences
+from pstl.records import Clip, Recording
 from pstl.skeletons import load
 from pstl.train import checkpoint, loop
 

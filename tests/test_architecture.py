@@ -23,6 +23,7 @@ LAYERS = (
     ("config",),
     ("paths", "provenance", "code_hash", "orphan_guard", "located", "checkout"),
     ("data.spec",),
+    ("records",),
     ("contracts",),
     ("graph",),
     ("rules", "rule_options"),

@@ -14,10 +14,11 @@ from pstl.check import (
     check_task,
 )
 from pstl.config import Frozen
-from pstl.contracts import Importer, Result, Task, Wants
+from pstl.contracts import Importer, Task
 from pstl.errors import UserError
 from pstl.metrics.classification import TOP1, TOP5
 from pstl.modules import BaseEncoder, BaseMethod
+from pstl.records import Result, Wants
 from pstl.registry import load, names
 
 

@@ -15,9 +15,9 @@ import pytest
 import small_world as world
 
 from pstl import cli
-from pstl.contracts import Clip
 from pstl.data.datasets import synthetic
 from pstl.data.store import write_sequences
+from pstl.records import Clip
 from pstl.skeletons import load
 
 VERBS = sorted(cli.program().commands)
@@ -89,5 +89,6 @@ def test_the_examples_reach_what_is_lacking(outcome: dict[str, dict[str, Any]]) 
         "page",
     }
     assert {verb for verb, found in outcome.items() if found["code"] in (0, 130)} >= {
-        "prepare", "labels", "pretrain", "features", "export", "embed", "plan", "check", "list", "quote",
+        "prepare", "labels", "pretrain", "features", "export", "embed", "plan", "check", "list",
+        "quote",
     }  # fmt: skip

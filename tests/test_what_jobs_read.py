@@ -16,8 +16,8 @@ import yaml
 from pstl import code_hash, graph, paths
 from pstl.code_hash import PACKAGE
 from pstl.config import Params, Run, load
-from pstl.contracts import READS
 from pstl.graph import Job
+from pstl.records import READS
 from pstl.registry import task_traits
 
 HERE = Path(__file__).parent

@@ -11,12 +11,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pstl.config import Frozen
-from pstl.contracts import Features
 from pstl.modules import BaseEncoder
 from pstl.ops import bodies
 from pstl.ops.collective import processes
 from pstl.ops.dtypes import at_least_float32
 from pstl.ops.norm import normalise
+from pstl.records import Features
 from pstl.skeletons import Skeleton
 
 WIDTHS = (1, 1, 2, 2, 4, 4, 4, 4)  # of each block, times Config.width

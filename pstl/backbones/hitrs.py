@@ -13,11 +13,11 @@ from torch import Tensor
 
 from pstl.backbones._hitrs_levels import ClipLevel, FrameLevel, VideoLevel
 from pstl.config import Frozen
-from pstl.contracts import Features
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder
 from pstl.ops import bodies, windows
 from pstl.ops.dtypes import at_least_float32
+from pstl.records import Features
 from pstl.skeletons import Skeleton
 
 # Without gradients, levels run in parts of so many tokens, so that memory stays bounded.

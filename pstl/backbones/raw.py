@@ -6,8 +6,8 @@ The floor every learned encoder must leave behind.
 from torch import Tensor
 
 from pstl.config import Frozen
-from pstl.contracts import Features
 from pstl.modules import BaseEncoder
+from pstl.records import Features
 from pstl.skeletons import Skeleton
 
 

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from pstl.backbones._ctrgcn import CtrGcnBlock
 from pstl.config import Count, Frozen
-from pstl.contracts import Features
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder
 from pstl.ops import bodies
 from pstl.ops.bodies import Merged
 from pstl.ops.dropout import Dropout
 from pstl.ops.dtypes import at_least_float32
+from pstl.records import Features
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import directed_partition
 

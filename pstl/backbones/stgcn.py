@@ -9,12 +9,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pstl.config import Count, Frozen
-from pstl.contracts import Features
 from pstl.modules import BaseEncoder
 from pstl.ops.bodies import merge_absent
 from pstl.ops.dropout import Dropout
 from pstl.ops.dtypes import at_least_float32
 from pstl.ops.norm import LastNorm
+from pstl.records import Features
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import spatial_partition
 

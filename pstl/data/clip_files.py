@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pstl.contracts import Clip
 from pstl.data.datasets import nwucla
 from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
 from pstl.data.numpy_file import load_npy
@@ -19,6 +18,7 @@ from pstl.data.spec import DatasetSpec
 from pstl.data.store import SequenceStore, open_sequences
 from pstl.errors import UserError
 from pstl.files import Kind, reading
+from pstl.records import Clip
 from pstl.registry import load_dataset
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton

@@ -8,12 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pstl.config import validated
-from pstl.contracts import Dataset, DatasetConfig
+from pstl.contracts import Dataset
 from pstl.data import archives, members, parse, pool
 from pstl.data.describe import Report, state_of
 from pstl.data.fetch import KEPT, Source, meant
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError, trouble
+from pstl.records import DatasetConfig
 from pstl.registry import load_dataset
 
 SHOWN = 20  # files named in text; --json names all

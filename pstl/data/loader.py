@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pstl.contracts import Batch, Wants
 from pstl.data.store import ArraySet
 from pstl.ops import bodies
+from pstl.records import Batch, Wants
 from pstl.rng import torch_generator
 
 SHARE_OF_FREE_MEMORY = 0.5  # of the device that the array may take

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from pstl.contracts import Member
 from pstl.data import archives, reading
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
 from pstl.files import Kind, read_json
+from pstl.records import Member
 
 MANIFEST = Kind("readable manifest", "run fetch again")
 BATCH = 32  # files that travel to a worker at once

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pstl.config import validated
-from pstl.contracts import Clip, Dataset, DatasetConfig, Member, Places, Recording
+from pstl.contracts import Dataset
 from pstl.data import members, pool
 from pstl.data.recordings import write_recordings
 from pstl.data.store import write_sequences
 from pstl.errors import UserError
+from pstl.records import Clip, DatasetConfig, Member, Places, Recording
 from pstl.registry import load_dataset
 from pstl.skeletons import load as load_skeleton
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pstl.config import Plugin
-from pstl.contracts import Clip
 from pstl.data.clip_files import SourcedClip
 from pstl.errors import UserError
+from pstl.records import Clip
 from pstl.registry import load_recipe
 
 log = logging.getLogger(__name__)

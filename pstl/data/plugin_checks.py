@@ -7,9 +7,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from pstl.config import Frozen
-from pstl.contracts import Dataset, DatasetConfig, Recipe
+from pstl.contracts import Dataset, Recipe
 from pstl.data.spec import DatasetSpec
 from pstl.errors import UserError
+from pstl.records import DatasetConfig
 from pstl.registry import load, names
 from pstl.skeletons import check_tables
 from pstl.skeletons import load as load_skeleton

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from pstl.config import Plugin, validated
-from pstl.contracts import Clip
 from pstl.data import pool
 from pstl.data.spec import DatasetSpec
 from pstl.data.store import ArraySet, SequenceStore, fill_array, open_array, open_sequences
 from pstl.errors import UserError
 from pstl.files import write_json
+from pstl.records import Clip
 from pstl.registry import load_dataset, load_recipe
 from pstl.skeletons import load as load_skeleton
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from pstl.contracts import Recording
 from pstl.data.numpy_file import load_npy, save_npy
 from pstl.data.prepare import split_indices
 from pstl.data.spec import DatasetSpec, of_split
@@ -20,6 +19,7 @@ from pstl.data.store import SequenceStore, open_sequences, write_sequences
 from pstl.data.store_shape import kind_of
 from pstl.errors import UserError
 from pstl.files import read_json, reading, replaced, write_json
+from pstl.records import Recording
 from pstl.registry import load_dataset
 from pstl.skeletons import load as load_skeleton
 

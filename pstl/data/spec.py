@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pstl.errors import UserError
 
 if TYPE_CHECKING:
-    from pstl.contracts import Clip
+    from pstl.records import Clip
 
 Sides = TypeVar("Sides")
 

@@ -10,13 +10,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pstl.contracts import Clip
 from pstl.data import store_shape
 from pstl.data.numpy_file import load_npy, load_npz, save_npy, save_npz
 from pstl.data.spec import DatasetSpec, of_split
 from pstl.data.store_shape import INDEX
 from pstl.errors import UserError
 from pstl.files import checksum, reading, replaced, write_json
+from pstl.records import Clip
 
 FIELDS = INDEX.names or ()
 

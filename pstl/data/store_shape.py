@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, model_validator
 
-from pstl.contracts import Clip
 from pstl.errors import UserError
 from pstl.files import Kind, checksum, read_json, reading
+from pstl.records import Clip
 
 INDEX = np.dtype(
     [

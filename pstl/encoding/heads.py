@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from pstl.contracts import Batch, Losses
 from pstl.data.loader import Clips, in_order
 from pstl.encoding import windows
 from pstl.encoding.standardise import FeatureStandardiser
 from pstl.modules import BaseEncoder, BaseTrainable
 from pstl.ops.finite import check_rows
+from pstl.records import Batch, Losses
 from pstl.train.encoder_file import EncoderCard
 
 BATCH = 256  # clips encoded at once

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from pstl.config import Run, digest
-from pstl.contracts import Wants
 from pstl.data.labels import Ranking, read
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
@@ -16,6 +15,7 @@ from pstl.encoding.feature_file import FeatureSet
 from pstl.encoding.features import fitted, recalibrate
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder
+from pstl.records import Wants
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from pstl.config import Run, TrainSettings, digest
-from pstl.contracts import Source, Wants
 from pstl.data.loader import Clips
 from pstl.data.recordings import RecordingStore, open_recordings
 from pstl.data.store import ArraySet
 from pstl.encoding.features import adapted, recalibrate
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder, BaseTrainable
+from pstl.records import Source, Wants
 from pstl.rng import derive
 from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from pstl.config import Plugin, validated
-from pstl.contracts import Clip, Features, Recording
 from pstl.data.prepare import check_finite, join, made
 from pstl.data.store import ArraySet
 from pstl.modules import BaseEncoder
 from pstl.ops.timeline import window_starts
+from pstl.records import Clip, Features, Recording
 from pstl.registry import load as load_plugin
 from pstl.skeletons import load as load_skeleton
 from pstl.train.encoder_file import EncoderCard

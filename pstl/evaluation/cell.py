@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Evaluation:
     """One cell being evaluated.
 
-    encoder_run: the run whose encoder is used.   needs: of the cell's task, see contracts.READS.
+    encoder_run: the run whose encoder is used.   needs: of the cell's task, see records.READS.
     progress: file in which a long task keeps what it has done.
     digest: of the task's settings as they count, defaults included, and of the cell.
     """

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from pstl.config import Cell, digest
-from pstl.contracts import Result
 from pstl.errors import UserError
 from pstl.evaluation import result_file
 from pstl.evaluation.cell import named, no_scores
@@ -19,6 +18,7 @@ from pstl.evaluation.scores import read as read_scores
 from pstl.metrics.classification import classification_metrics, top_k
 from pstl.metrics.clips import ClipMetrics, on_clips
 from pstl.provenance import git_hash
+from pstl.records import Result
 from pstl.train.hardware import peak_memory
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from pydantic import BaseModel
 
 from pstl.config import Cell
-from pstl.contracts import Result
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
 from pstl.files import Kind, json_text, read_json, write_text
 from pstl.ops.finite import check_rows
+from pstl.records import Result
 
 # What rows say of where a number comes from. `precision` is the one that the encoder was trained
 # in,

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pstl.config import Cell, Params, Run, digest, validated
-from pstl.contracts import OPENERS, READS, NotApplicable, Result, Task
+from pstl.contracts import Task
 from pstl.errors import UserError
 from pstl.evaluation import result_file
 from pstl.evaluation.cell import Evaluation, Opened, named
 from pstl.metrics.clips import ClipMetrics
 from pstl.metrics.metric import UNSEEN, Metrics
 from pstl.provenance import git_hash
+from pstl.records import OPENERS, READS, NotApplicable, Result
 from pstl.registry import load as load_plugin
 from pstl.train.hardware import device_name, peak_memory
 

@@ -11,7 +11,6 @@ import torch
 
 from pstl import paths
 from pstl.config import Plugin, Run
-from pstl.contracts import Clip
 from pstl.data import clip_files, plausible
 from pstl.data.clip_files import SourcedClip
 from pstl.data.prepare import check_finite, made
@@ -20,6 +19,7 @@ from pstl.encoding.features import BATCH, encode_array, reads_every_frame
 from pstl.errors import UserError
 from pstl.hub import export
 from pstl.modules import BaseEncoder
+from pstl.records import Clip
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.hardware import choose_device

@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pstl.contracts import Imported, Importer
+from pstl.contracts import Importer
 from pstl.located import Located, check_joints
+from pstl.records import Imported
 
 State = dict[str, Tensor]
 HEADS = 8  # not to be seen in the weights; fixed in the released code

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pstl.contracts import Imported, Importer
+from pstl.contracts import Importer
 from pstl.located import Located, Part, check_joints
 from pstl.methods.psp import Config
+from pstl.records import Imported
 
 State = dict[str, Tensor]
 

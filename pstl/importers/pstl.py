@@ -5,9 +5,10 @@ import itertools
 import torch
 from torch import Tensor
 
-from pstl.contracts import Imported, Importer
+from pstl.contracts import Importer
 from pstl.errors import UserError
 from pstl.located import MOMENTUM_ENCODERS, Located, check_joints
+from pstl.records import Imported
 from pstl.skeletons import load
 from pstl.skeletons.graph import spatial_partition
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pstl.contracts import Imported, Importer
+from pstl.contracts import Importer
 from pstl.located import Located, Part, check_joints
 from pstl.methods.scdnet import Config
+from pstl.records import Imported
 
 State = dict[str, Tensor]
 SUBSETS, BRANCHES = range(3), range(4)

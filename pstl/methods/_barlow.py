@@ -4,12 +4,12 @@ import torch
 from torch import Generator, Tensor, nn
 
 from pstl.config import Count, Frozen, NotNegative, Share
-from pstl.contracts import Problem
 from pstl.errors import UserError
 from pstl.losses.barlow import barlow_twins, standardise
 from pstl.modules import BaseMethod
 from pstl.ops import augment
 from pstl.ops.collective import gather
+from pstl.records import Problem
 from pstl.skeletons import Skeleton
 
 

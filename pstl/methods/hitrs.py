@@ -17,13 +17,13 @@ from torch import Generator, Tensor, nn
 
 from pstl.backbones.hitrs import Encoder
 from pstl.config import Factor, Frozen, NotNegative, Share
-from pstl.contracts import Batch, Losses, Problem, Wants
 from pstl.errors import UserError
 from pstl.losses.infonce import batch_logits
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import augment, bodies, masks, time, windows
 from pstl.ops.collective import all_sum, gather, place
 from pstl.ops.streams import convert
+from pstl.records import Batch, Losses, Problem, Wants
 from pstl.skeletons import Skeleton
 
 

@@ -16,7 +16,6 @@ from torch import Generator, Tensor, nn
 
 from pstl.backbones.dsta import Encoder, initialise
 from pstl.config import Frozen
-from pstl.contracts import Batch, Losses, Problem, Wants
 from pstl.errors import UserError
 from pstl.losses.ntxent import nt_xent
 from pstl.methods._polymerise import Polymerise
@@ -24,6 +23,7 @@ from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import augment, sampling
 from pstl.ops.collective import gather, place
 from pstl.ops.dtypes import at_least_float32
+from pstl.records import Batch, Losses, Problem, Wants
 from pstl.skeletons import Skeleton, pyramid
 
 

@@ -10,10 +10,10 @@ from typing import Literal
 from pydantic import Field
 from torch import Generator
 
-from pstl.contracts import Batch, Losses
 from pstl.methods._barlow import BarlowConfig, BarlowMethod
 from pstl.ops import masks
 from pstl.ops.streams import convert
+from pstl.records import Batch, Losses
 
 JOINTS_OF_PAPER, FRAMES_OF_PAPER = 25, 50
 

@@ -15,7 +15,6 @@ from torch import Generator, Tensor, nn
 
 from pstl.backbones.scdnet import Encoder
 from pstl.config import Count, Frozen, NotNegative, Share
-from pstl.contracts import Batch, Losses, Problem
 from pstl.errors import UserError
 from pstl.losses.infonce import info_nce
 from pstl.methods._momentum import Queue, momentum_encoder, momentum_update
@@ -23,6 +22,7 @@ from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import augment, masks, time
 from pstl.ops.collective import gather, place
 from pstl.ops.streams import convert
+from pstl.records import Batch, Losses, Problem
 
 
 class Config(Frozen):

@@ -7,9 +7,9 @@ Its exact structure was not published; this is PSTL without MATM and CSM, everyt
 
 from torch import Generator
 
-from pstl.contracts import Batch, Losses
 from pstl.methods._barlow import BarlowConfig, BarlowMethod
 from pstl.ops.streams import convert
+from pstl.records import Batch, Losses
 
 
 class Config(BarlowConfig):

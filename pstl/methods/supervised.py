@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Generator, nn
 
 from pstl.config import Frozen
-from pstl.contracts import Batch, Losses, Problem, Wants
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.collective import gather
 from pstl.ops.streams import convert
+from pstl.records import Batch, Losses, Problem, Wants
 
 
 class Config(Frozen):

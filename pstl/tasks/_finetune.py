@@ -11,7 +11,6 @@ from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl.config import Frozen, TrainSettings, validated
-from pstl.contracts import Batch, Losses, NotApplicable, Result
 from pstl.data.loader import Clips, in_order
 from pstl.encoding.features import BATCH, encode_view, recalibrate
 from pstl.encoding.pretrained import Pretrained
@@ -19,6 +18,7 @@ from pstl.errors import UserError
 from pstl.metrics.classification import classified_clips
 from pstl.modules import BaseEncoder, BaseTrainable
 from pstl.ops.collective import gather
+from pstl.records import Batch, Losses, NotApplicable, Result
 from pstl.registry import load as load_plugin
 from pstl.rng import derive
 from pstl.tasks import _looks as looks

@@ -5,9 +5,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from pstl.contracts import Clip
 from pstl.encoding.recorded import Recorded
 from pstl.errors import UserError
+from pstl.records import Clip
 from pstl.registry import load_dataset
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pstl.contracts import Recording
 from pstl.metrics.detection import ActionInterval, greedy, pkummd
 from pstl.metrics.metric import Metric
 from pstl.ops.timeline import runs, smooth
+from pstl.records import Recording
 
 METRICS = (
     Metric("f1"),

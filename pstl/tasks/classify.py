@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pstl.config import Frozen
-from pstl.contracts import NotApplicable, Result, Task
+from pstl.contracts import Task
 from pstl.data.loader import Clips, in_order
 from pstl.encoding.features import BATCH, encode, recalibrate
 from pstl.encoding.pretrained import Pretrained
@@ -16,6 +16,7 @@ from pstl.errors import UserError
 from pstl.metrics.classification import LOOKS, classified_clips
 from pstl.modules import BaseEncoder
 from pstl.ops.finite import check_rows
+from pstl.records import NotApplicable, Result
 from pstl.registry import load as load_plugin
 from pstl.tasks import _looks as looks
 from pstl.train import encoder_file, snapshots

@@ -15,13 +15,14 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from pstl.config import Count, Frozen, TrainSettings
-from pstl.contracts import Batch, Losses, NotApplicable, Recording, Result, Task
+from pstl.contracts import Task
 from pstl.encoding import windows
 from pstl.encoding.heads import FeatureRows, Head, TunedEncoder, cached, outputs_of
 from pstl.encoding.recorded import Recorded
 from pstl.metrics.detection import ActionInterval, greedy
 from pstl.ops.finite import check_rows
 from pstl.ops.timeline import overlap_mean, rows_to_frames
+from pstl.records import Batch, Losses, NotApplicable, Recording, Result
 from pstl.rng import numpy_generator, torch_generator
 from pstl.tasks._intervals import (
     METRICS,

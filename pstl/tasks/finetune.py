@@ -2,9 +2,10 @@
 
 import torch
 
-from pstl.contracts import Result, Task
+from pstl.contracts import Task
 from pstl.encoding.pretrained import Pretrained
 from pstl.metrics.classification import LOOKS, TOP1_AT_EPOCH
+from pstl.records import Result
 from pstl.tasks import _finetune
 from pstl.tasks._finetune import Config
 

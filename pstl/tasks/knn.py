@@ -5,12 +5,13 @@ from pydantic import Field
 from torch import Tensor
 
 from pstl.config import Frozen
-from pstl.contracts import Result, Task
+from pstl.contracts import Task
 from pstl.encoding.feature_file import FeatureSet
 from pstl.encoding.standardise import Normalisation, normalised
 from pstl.metrics.classification import MACRO_F1, TOP1, classification_metrics
 from pstl.metrics.clips import on_clips
 from pstl.ops.neighbours import nearest
+from pstl.records import Result
 from pstl.tasks._neighbours import Distance, distance_setting
 
 

@@ -8,10 +8,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pstl.config import Epochs, Factor, Frozen
-from pstl.contracts import Result, Task
+from pstl.contracts import Task
 from pstl.encoding.feature_file import FeatureSet
 from pstl.metrics.classification import LOOKS, classification_metrics
 from pstl.metrics.clips import on_clips
+from pstl.records import Result
 from pstl.rng import torch_generator
 from pstl.tasks._head import Initial, linear
 from pstl.tasks._looks import best_of

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor
 
 from pstl.config import Frozen, validated
-from pstl.contracts import NotApplicable, Result, Task
+from pstl.contracts import Task
 from pstl.data.loader import in_order
 from pstl.encoding.feature_file import FeatureSet
 from pstl.encoding.features import BATCH, encode
@@ -24,6 +24,7 @@ from pstl.metrics.clips import ClipMetrics, on_clips
 from pstl.metrics.metric import UNSEEN
 from pstl.ops import masks
 from pstl.ops.finite import check_rows
+from pstl.records import NotApplicable, Result
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import Skeleton

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
 from pstl.config import Frozen, TrainSettings
-from pstl.contracts import Batch, Clip, Losses, NotApplicable, Result, Task
+from pstl.contracts import Task
 from pstl.data.loader import Clips
 from pstl.encoding import windows
 from pstl.encoding.heads import FeatureRows, Head, TunedEncoder, cached, outputs_of
@@ -20,6 +20,7 @@ from pstl.encoding.recorded import Recorded
 from pstl.metrics.metric import Metric
 from pstl.metrics.motion import joint_errors
 from pstl.ops.finite import check_rows
+from pstl.records import Batch, Clip, Losses, NotApplicable, Result
 from pstl.rng import torch_generator
 from pstl.tasks._forecasts import (
     Forecasts,

@@ -14,10 +14,11 @@ from pydantic import Field
 from torch import Tensor
 
 from pstl.config import Factor, Frozen
-from pstl.contracts import Result, Task
+from pstl.contracts import Task
 from pstl.encoding.feature_file import FeatureSet
 from pstl.encoding.standardise import standardised
 from pstl.metrics.classification import ACCURACIES, classified_clips
+from pstl.records import Result
 from pstl.rng import numpy_generator
 from pstl.tasks._logistic import Regressions, logits, minimise
 

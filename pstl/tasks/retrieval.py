@@ -4,12 +4,13 @@ import torch
 from torch import Tensor
 
 from pstl.config import Count, Frozen
-from pstl.contracts import Result, Task
+from pstl.contracts import Task
 from pstl.encoding.feature_file import FeatureSet
 from pstl.encoding.standardise import Normalisation, normalised
 from pstl.metrics.clips import on_clips
 from pstl.metrics.retrieval import MEAN_AVERAGE_PRECISION, RECALL, RECALL_AT_1, precision_at
 from pstl.ops.ranking import hit_ranks
+from pstl.records import Result
 from pstl.tasks._neighbours import Distance, distance_setting
 
 

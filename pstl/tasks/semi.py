@@ -8,11 +8,12 @@ import torch
 from pydantic import Field
 
 from pstl.config import DEFAULT_RULE, LabelRule, digest
-from pstl.contracts import Result, Task
+from pstl.contracts import Task
 from pstl.data.labels import labelled, record
 from pstl.encoding.pretrained import Pretrained
 from pstl.errors import UserError
 from pstl.metrics.classification import LOOKS, TOP1_AT_EPOCH
+from pstl.records import Result
 from pstl.tasks import _finetune
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from pstl.config import TrainSettings
-from pstl.contracts import Batch, Source
 from pstl.data.loader import shuffled
 from pstl.errors import UserError
+from pstl.records import Batch, Source
 from pstl.rng import torch_generator
 from pstl.train.distributed import share
 

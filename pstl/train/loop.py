@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from pstl.config import TrainSettings, digest
-from pstl.contracts import Source
 from pstl.data.loader import shuffled
 from pstl.errors import UserError
 from pstl.modules import BaseTrainable
+from pstl.records import Source
 from pstl.rng import derive, torch_generator
 from pstl.train import batches, checkpoint, distributed, optimiser, precision
 from pstl.train.hardware import peak_memory

@@ -9,7 +9,6 @@ import torch
 
 from pstl import paths
 from pstl.config import MethodSettings, Params, Run, TrainSettings, digest, validated
-from pstl.contracts import Problem
 from pstl.data import labels as draws
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
@@ -17,6 +16,7 @@ from pstl.errors import UserError
 from pstl.files import write_json
 from pstl.modules import BaseMethod
 from pstl.provenance import git_hash, machine, versions
+from pstl.records import Problem
 from pstl.registry import load as load_plugin
 from pstl.rng import derive
 from pstl.skeletons import load as load_skeleton

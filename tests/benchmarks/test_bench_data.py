@@ -6,11 +6,11 @@ import simulated
 
 from benchmarks import data as bench_data
 from benchmarks import plain
-from pstl.contracts import Member
 from pstl.data.datasets import ntu60
 from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.recipes import resize50, spine300
 from pstl.errors import UserError
+from pstl.records import Member
 from pstl.skeletons import load
 
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from pstl import config
-from pstl.contracts import Clip
 from pstl.data import labels
 from pstl.data.datasets import _ntu, ntu60, nwucla, pkummd2
 from pstl.data.store import ArraySet, write_sequences
 from pstl.errors import UserError
+from pstl.records import Clip
 
 NTU_XSUB, NTU_XVIEW = (
     [40_091 // 60] * 60,

@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from pstl.contracts import Wants
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet
+from pstl.records import Wants
 
 
 def test_bodies_are_items_of_their_own():

@@ -1,7 +1,7 @@
 import numpy as np
 
-from pstl.contracts import Clip
 from pstl.data.recipes import metres300
+from pstl.records import Clip
 from pstl.skeletons import load
 
 

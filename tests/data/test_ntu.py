@@ -19,7 +19,6 @@ import simulated
 from killing import DRILLS, NEEDS_PROC, a_kill
 
 from pstl.config import Plugin, check_plugins, load
-from pstl.contracts import Member
 from pstl.data import members
 from pstl.data.datasets import _ntu, ntu60, ntu120, pkummd1
 from pstl.data.fetch import fetch
@@ -28,6 +27,7 @@ from pstl.data.parse import parse
 from pstl.data.prepare import prepare
 from pstl.data.store import open_array, open_sequences
 from pstl.errors import UserError
+from pstl.records import Member
 from pstl.registry import load as load_plugin
 from pstl.skeletons import load as load_skeleton
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import simulated
 
-from pstl.contracts import Clip, Recording
 from pstl.data import doctor
 from pstl.data.datasets import _pku, ntu60, pkummd1, pkummd2
 from pstl.data.fetch import fetch
@@ -21,6 +20,7 @@ from pstl.data.recordings import open_recordings
 from pstl.data.slips import mended
 from pstl.data.store import open_sequences
 from pstl.errors import UserError
+from pstl.records import Clip, Recording
 
 JOINTS = 25
 RECORDINGS = {

@@ -12,11 +12,12 @@ import pytest
 
 from pstl import skeletons
 from pstl.config import Frozen
-from pstl.contracts import Clip, Dataset, DatasetConfig, Recipe
+from pstl.contracts import Dataset, Recipe
 from pstl.data import plugin_checks
 from pstl.data.datasets import nwucla, synthetic
 from pstl.data.recipes import metres300
 from pstl.errors import UserError
+from pstl.records import Clip, DatasetConfig
 from pstl.registry import load_dataset, load_recipe, names
 
 SPEC = dataclasses.replace(nwucla.DATASET.spec, name="mine")

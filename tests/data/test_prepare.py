@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from pstl.contracts import Clip
 from pstl.data import prepare
 from pstl.data.datasets import nwucla
 from pstl.data.parse import parse
 from pstl.data.spec import by_camera
 from pstl.data.store import ArraySet, open_array, write_array
 from pstl.errors import UserError
+from pstl.records import Clip
 
 
 def write(folder, content, names=("a", "b", "c", "d"), train=(0, 1), test=(2, 3)):

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from pstl import paths
-from pstl.contracts import Clip, Recording
 from pstl.data.datasets import utkinect
 from pstl.data.parse import parse_untrimmed
 from pstl.data.recordings import open_recordings, write_recordings
 from pstl.data.store import write_sequences
 from pstl.errors import UserError
+from pstl.records import Clip, Recording
 from pstl.skeletons import load
 
 SPEC = utkinect.DATASET.spec

@@ -2,8 +2,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pstl.contracts import Clip
 from pstl.data.recipes import resize50
+from pstl.records import Clip
 from pstl.skeletons import load
 
 SKELETON = load("kinect_v2")

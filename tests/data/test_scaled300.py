@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from data.psp_steps import prepared
 
-from pstl.contracts import Clip
 from pstl.data.formats import skeleton_txt
 from pstl.data.recipes import scaled300
 from pstl.data.recipes._rotation import turn
+from pstl.records import Clip
 from pstl.skeletons import load
 
 V2, V1 = load("kinect_v2"), load("kinect_v1")

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pstl.contracts import Member
 from pstl.data.datasets import ntu60
 from pstl.data.formats import skeleton_txt
 from pstl.data.formats.skeleton_txt import ClipName, parse_name, read, write
 from pstl.errors import UserError
+from pstl.records import Member
 
 JOINTS = 25
 TWINS = (72057594037944738, 72057594037944734)  # two people of one real file: the same float64

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from pstl.contracts import Clip
 from pstl.data.prepare import join
 from pstl.data.recipes import spine300
+from pstl.records import Clip
 from pstl.skeletons import load
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pstl.contracts import Clip
 from pstl.data.datasets import nwucla
 from pstl.data.store import ArraySet, open_array, open_sequences, write_array, write_sequences
 from pstl.errors import UserError
 from pstl.files import replaced, write_json
+from pstl.records import Clip
 
 SPEC = nwucla.DATASET.spec
 JOINTS = 4

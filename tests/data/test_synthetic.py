@@ -9,7 +9,6 @@ import torch
 
 from pstl import config, skeletons
 from pstl.config import validated
-from pstl.contracts import Clip
 from pstl.data import parse
 from pstl.data.datasets.synthetic import CLASSES, DATASET, clip_names, simulate
 from pstl.data.formats import skeleton_txt
@@ -17,6 +16,7 @@ from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.recipes import resize50
 from pstl.errors import UserError
 from pstl.ops.neighbours import nearest
+from pstl.records import Clip
 from pstl.simulator.actions import ACTIONS
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,6 @@ where the movement is."""
 import numpy as np
 import pytest
 
-from pstl.contracts import Clip
 from pstl.data.datasets import _pku, synthetic
 from pstl.data.datasets.synthetic_untrimmed import DATASET, simulate
 from pstl.data.fetch import fetch
@@ -14,6 +13,7 @@ from pstl.data.parse import parse, parse_untrimmed, recordings
 from pstl.data.recordings import open_recordings
 from pstl.data.store import open_sequences
 from pstl.errors import UserError
+from pstl.records import Clip
 
 TINY = {"performers": 3, "frames": [12, 16], "gap": [8, 10]}
 QUIET = {

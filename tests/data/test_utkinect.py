@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pstl.contracts import Clip
 from pstl.data import doctor, parse
 from pstl.data.datasets import utkinect
 from pstl.data.fetch import fetch
 from pstl.data.formats import utkinect_txt
 from pstl.errors import UserError
+from pstl.records import Clip
 from pstl.skeletons import load
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"

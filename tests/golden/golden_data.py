@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pstl.contracts import Clip, Recording
 from pstl.data import parse
 from pstl.data.fetch import fetch
 from pstl.data.formats import expmap_txt
+from pstl.records import Clip, Recording
 from pstl.registry import load, load_dataset
 from pstl.skeletons import load as load_skeleton
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pstl.contracts import Clip
 from pstl.data.recipes import metres300, resize50, scaled300, spine300
+from pstl.records import Clip
 from pstl.skeletons import load
 
 BODIES = {"kinect_v2": 2, "kinect_v1": 1}  # people kept

@@ -15,8 +15,8 @@ import torch
 from pstl.backbones import dsta, stgcn
 from pstl.backbones import hitrs as hitrs_backbone
 from pstl.backbones import scdnet as scdnet_backbone
-from pstl.contracts import Batch, Problem
 from pstl.methods import hitrs, psp, pstl, scdnet, skeletonbt, supervised
+from pstl.records import Batch, Problem
 from pstl.skeletons import load
 
 STEPS = 5

@@ -14,7 +14,6 @@ import torch
 
 import pstl
 from pstl.config import Plugin
-from pstl.contracts import Clip
 from pstl.data.datasets import synthetic
 from pstl.data.loader import Clips
 from pstl.data.prepare import prepare
@@ -25,6 +24,7 @@ from pstl.errors import UserError
 from pstl.hub import export
 from pstl.hub.embed_arrays import embed
 from pstl.hub.embedder import load
+from pstl.records import Clip
 from pstl.report import window
 from pstl.report.clip_drawing import draw
 from pstl.train import encoder_file, safetensors

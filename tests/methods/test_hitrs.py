@@ -12,12 +12,12 @@ from pstl.backbones.hitrs import Encoder
 from pstl.backbones.stgcn import Config as OtherConfig
 from pstl.backbones.stgcn import Encoder as OtherEncoder
 from pstl.config import TrainSettings
-from pstl.contracts import Batch, Problem
 from pstl.errors import UserError
 from pstl.hub.embed_arrays import embed, import_weights
 from pstl.methods import hitrs
 from pstl.ops import masks, windows
 from pstl.ops.streams import STREAMS
+from pstl.records import Batch, Problem
 from pstl.rng import torch_generator
 from pstl.skeletons import load
 from pstl.train import distributed, optimiser

@@ -6,12 +6,12 @@ from pstl.backbones.dsta import Config as EncoderConfig
 from pstl.backbones.dsta import Encoder
 from pstl.backbones.stgcn import Config as OtherConfig
 from pstl.backbones.stgcn import Encoder as OtherEncoder
-from pstl.contracts import Batch, Problem
 from pstl.errors import UserError
 from pstl.hub.embed_arrays import embed, import_weights
 from pstl.methods import psp
 from pstl.methods._polymerise import Polymerise, averaging, pairs, spread
 from pstl.ops.streams import motion
+from pstl.records import Batch, Problem
 from pstl.rng import torch_generator
 from pstl.skeletons import load, pyramid
 from pstl.train import encoder_file

@@ -5,12 +5,12 @@ import torch.nn.functional as F
 
 from pstl.backbones.stgcn import Config as EncoderConfig
 from pstl.backbones.stgcn import Encoder
-from pstl.contracts import Batch, Problem
 from pstl.hub.embed_arrays import embed, import_weights
 from pstl.losses.barlow import barlow_twins, standardise
 from pstl.methods import pstl, skeletonbt
 from pstl.ops import masks
 from pstl.ops.streams import STREAMS, convert
+from pstl.records import Batch, Problem
 from pstl.rng import torch_generator
 from pstl.skeletons import load
 

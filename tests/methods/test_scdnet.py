@@ -11,7 +11,6 @@ from pstl.backbones.scdnet import Encoder
 from pstl.backbones.stgcn import Config as OtherConfig
 from pstl.backbones.stgcn import Encoder as OtherEncoder
 from pstl.config import TrainSettings
-from pstl.contracts import Batch, Problem
 from pstl.data.loader import present
 from pstl.encoding.features import encode_view
 from pstl.errors import UserError
@@ -20,6 +19,7 @@ from pstl.losses.infonce import logits
 from pstl.methods import scdnet
 from pstl.methods._momentum import Queue, momentum_update
 from pstl.ops.streams import STREAMS, convert
+from pstl.records import Batch, Problem
 from pstl.rng import torch_generator
 from pstl.skeletons import load
 from pstl.train import distributed, encoder_file, optimiser

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from pstl.config import Run
-from pstl.contracts import Clip, NotApplicable, Recording
 from pstl.data.datasets import utkinect
 from pstl.data.recordings import write_recordings
 from pstl.encoding.recorded import open_recorded
 from pstl.metrics.detection import ActionInterval
+from pstl.records import Clip, NotApplicable, Recording
 from pstl.skeletons import load
 from pstl.tasks import detection
 from pstl.tasks._intervals import PostProcessing, intervals, timeline

@@ -11,13 +11,13 @@ from settings_files import write_settings
 
 from pstl import config, paths
 from pstl.config import Run
-from pstl.contracts import READS
 from pstl.data.labels import rank
 from pstl.data.store import ArraySet, write_array
 from pstl.encoding.features import extract
 from pstl.evaluation.run import evaluate
 from pstl.files import write_json
 from pstl.graph import Inputs
+from pstl.records import READS
 from pstl.registry import names, task_traits
 from pstl.report.rows import from_files
 from pstl.skeletons import load

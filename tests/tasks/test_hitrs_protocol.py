@@ -12,10 +12,10 @@ from backbones.test_hitrs import slow_body, small_encoder
 
 from pstl import config
 from pstl.backbones.hitrs import Config, Encoder
-from pstl.contracts import Problem, Wants
 from pstl.data.loader import Clips, shuffled
 from pstl.data.store import ArraySet
 from pstl.methods import hitrs
+from pstl.records import Problem, Wants
 from pstl.registry import load as load_plugin
 from pstl.rng import torch_generator
 from pstl.skeletons import load

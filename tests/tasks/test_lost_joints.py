@@ -9,13 +9,13 @@ import torch
 from train.conftest import trained_run
 
 from pstl.config import Cell, Run
-from pstl.contracts import NotApplicable
 from pstl.encoding.feature_file import open_features
 from pstl.encoding.features import encode_all, extract
 from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.evaluation.run import evaluate
 from pstl.graph import Inputs
+from pstl.records import NotApplicable
 from pstl.rng import torch_generator
 from pstl.skeletons import load
 from pstl.tasks import lost_joints

@@ -10,7 +10,6 @@ import torch
 from pydantic import ValidationError
 
 from pstl.config import Run
-from pstl.contracts import Clip, NotApplicable, Recording
 from pstl.data.datasets import cmu, nwucla, synthetic
 from pstl.data.fetch import fetch
 from pstl.data.parse import parse
@@ -19,6 +18,7 @@ from pstl.encoding.heads import TunedEncoder
 from pstl.encoding.recorded import open_recorded
 from pstl.errors import UserError
 from pstl.metrics import motion as metrics_motion
+from pstl.records import Clip, NotApplicable, Recording
 from pstl.registry import load_dataset, names
 from pstl.skeletons import load
 from pstl.tasks import prediction

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from tasks.test_finetune import CPU, RUN, SHORT, opened, trained  # noqa: F401  (a fixture)
 
-from pstl.contracts import Result
 from pstl.data.labels import Ranking, labelled
 from pstl.data.store import open_array
 from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.files import write_json
+from pstl.records import Result
 from pstl.report.paper import decisive
 from pstl.tasks import finetune, semi
 

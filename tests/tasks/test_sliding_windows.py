@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pstl.contracts import Clip, Recording
 from pstl.encoding import windows as sliding
+from pstl.records import Clip, Recording
 from pstl.registry import load as load_plugin
 from pstl.skeletons import load
 from pstl.train import encoder_file

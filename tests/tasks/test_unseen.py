@@ -15,7 +15,7 @@ from train.conftest import make_array, make_params
 
 from pstl import config
 from pstl.config import Cell, Frozen, Run
-from pstl.contracts import Result, Task
+from pstl.contracts import Task
 from pstl.data.labels import rank
 from pstl.data.store import open_array, write_array
 from pstl.encoding.features import extract
@@ -28,6 +28,7 @@ from pstl.graph import Inputs
 from pstl.metrics.classification import ACCURACIES
 from pstl.metrics.clips import ClipMetrics, on_clips
 from pstl.metrics.metric import UNSEEN
+from pstl.records import Result
 from pstl.registry import names, task_traits
 from pstl.train.pretrain import pretrain
 

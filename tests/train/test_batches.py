@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from pstl.config import TrainSettings
-from pstl.contracts import Wants
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet
 from pstl.errors import UserError
+from pstl.records import Wants
 from pstl.train import batches
 
 CPU = torch.device("cpu")

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from pstl.config import Run
-from pstl.contracts import NotApplicable
 from pstl.data.store import open_array, write_array
 from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
+from pstl.records import NotApplicable
 from pstl.tasks import classify
 from pstl.train import checkpoint, encoder_file, snapshots
 from pstl.train import pretrain as pretraining

@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pstl.contracts import Clip, Dataset, DatasetConfig, Member, Places
+from pstl.contracts import Dataset
 from pstl.data.formats import skeleton_txt
 from pstl.data.spec import Remote, Rule
 from pstl.errors import UserError
+from pstl.records import Clip, DatasetConfig, Member, Places
 
 FORM = "https://rose1.ntu.edu.sg/dataset/actionRecognition"
 DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="

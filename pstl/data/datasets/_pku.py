@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pstl.contracts import Clip, Dataset, Member, Notes, Places, Recording
+from pstl.contracts import Dataset
 from pstl.data.formats import pku_txt
 from pstl.data.slips import mended
 from pstl.data.spec import DatasetSpec, Remote, Rule
 from pstl.errors import UserError
+from pstl.records import Clip, Member, Notes, Places, Recording
 
 PAGE = "https://www.icst.pku.edu.cn/struct/Projects/PKUMMD.html"
 SOURCE = (

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pstl.contracts import Clip, Dataset, Member, Places, Recording
+from pstl.contracts import Dataset
 from pstl.data import reading
 from pstl.data.formats import expmap_txt
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
+from pstl.records import Clip, Member, Places, Recording
 
 # Action -> rows of its training files together, rows of its test file. Of the other three
 # (basketball signal, directing traffic, wash window) training or test files are missing from the

@@ -3,10 +3,11 @@ common use."""
 
 from typing import Any
 
-from pstl.contracts import Clip, Dataset, Member, Places
+from pstl.contracts import Dataset
 from pstl.data.formats import msr_txt
 from pstl.data.spec import DatasetSpec, Remote, by_subject
 from pstl.errors import UserError
+from pstl.records import Clip, Member, Places
 from pstl.skeletons import load
 
 ENDING = "_skeleton3D.txt"

@@ -3,9 +3,10 @@ and their successors use."""
 
 from typing import Any
 
-from pstl.contracts import Clip, Dataset, Member
+from pstl.contracts import Dataset
 from pstl.data.formats import ucla_json
 from pstl.data.spec import DatasetSpec, Remote, by_camera
+from pstl.records import Clip, Member
 from pstl.skeletons import load
 
 # Action code of the file name -> 1-based label inside the file. There is no a07 and no a10.

@@ -3,10 +3,10 @@
 import itertools
 from collections.abc import Sequence
 
-from pstl.contracts import Clip
 from pstl.data.datasets import _pku
 from pstl.data.formats import pku_txt
 from pstl.data.spec import DatasetSpec, Slip, as_listed, by_camera
+from pstl.records import Clip
 
 TESTED = range(291, 335)  # recordings of the nine performers of the cross-subject test
 # 359 numbers in three views, of which one recording of view R is absent from the release.

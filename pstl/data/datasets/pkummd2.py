@@ -3,10 +3,10 @@
 import itertools
 from collections.abc import Sequence
 
-from pstl.contracts import Clip
 from pstl.data.datasets import _pku
 from pstl.data.formats import pku_txt
 from pstl.data.spec import DatasetSpec, as_listed, by_camera
+from pstl.records import Clip
 
 TESTED = (2, 3, 7)  # performers of the cross-subject test
 LISTS = (

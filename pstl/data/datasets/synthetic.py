@@ -12,10 +12,11 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from pstl.contracts import Clip, Dataset, DatasetConfig, Member, Places
+from pstl.contracts import Dataset
 from pstl.data.formats import skeleton_txt
 from pstl.data.formats.skeleton_txt import ClipName
 from pstl.data.spec import DatasetSpec, by_camera, by_subject
+from pstl.records import Clip, DatasetConfig, Member, Places
 from pstl.rng import numpy_generator
 from pstl.simulator.actions import ACTIONS
 from pstl.simulator.performer import Manner, draw_performer, perform

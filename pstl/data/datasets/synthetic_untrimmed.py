@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pstl.contracts import DatasetConfig, Member, Notes, Places
 from pstl.data.datasets import _pku
 from pstl.data.formats import pku_txt
 from pstl.data.spec import DatasetSpec, as_listed, by_camera, by_subject
 from pstl.errors import UserError
+from pstl.records import DatasetConfig, Member, Notes, Places
 from pstl.rng import numpy_generator
 from pstl.simulator.performer import Manner, draw_performer
 from pstl.simulator.sensor import CAMERAS, Noise, film

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from pstl.contracts import Clip, Dataset, Member, Notes, Places, Recording
+from pstl.contracts import Dataset
 from pstl.data.formats import utkinect_txt
 from pstl.data.spec import DatasetSpec, Remote, Slip, by_subject
 from pstl.errors import UserError
+from pstl.records import Clip, Member, Notes, Places, Recording
 from pstl.skeletons import load
 
 Ends = tuple[int, int]

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pstl.contracts import Clip
 from pstl.data import reading
 from pstl.data.formats._digits import WORD, NotANumber, Words, words
 from pstl.data.formats._skeleton_frames import CHUNK, HEADER, ROW, check_lines, not_a_number, walk
 from pstl.errors import UserError
+from pstl.records import Clip
 from pstl.skeletons.kinect_v2 import SKELETON
 
 JOINTS = SKELETON.joints

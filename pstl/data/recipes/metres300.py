@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pstl.config import Frozen
-from pstl.contracts import Clip, Recipe
+from pstl.contracts import Recipe
+from pstl.records import Clip
 from pstl.skeletons import Skeleton
 
 LONGEST = 300  # frames; longer recordings lose their end

@@ -7,7 +7,8 @@ import numpy as np
 from pydantic import Field
 
 from pstl.config import Frozen
-from pstl.contracts import Clip, Recipe
+from pstl.contracts import Recipe
+from pstl.records import Clip
 from pstl.skeletons import Skeleton
 
 # Frames of the released arrays; of longer clips, which only PKU-MMD has, the middle is kept

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from pstl.config import Frozen
-from pstl.contracts import Clip, Recipe
+from pstl.contracts import Recipe
 from pstl.data.recipes._rotation import turn, turned
+from pstl.records import Clip
 from pstl.skeletons import Skeleton
 
 LONGEST = 300  # frames; longer recordings lose their end

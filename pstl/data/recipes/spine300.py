@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pstl.config import Frozen
-from pstl.contracts import Clip, Recipe
+from pstl.contracts import Recipe
 from pstl.data.recipes._rotation import turn, turned
+from pstl.records import Clip
 from pstl.skeletons import Skeleton
 
 # Frames; longer recordings lose their end, and their length with it (SCD-Net spec 2.2).
