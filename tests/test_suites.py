@@ -91,7 +91,7 @@ def test_names_of_cells_are_built_from_axes(params):
         ("suites/ntu60.yaml", "seeds: [0, 1, 2]", "seed: [0, 1, 2]", "did you mean seeds"),
         ("suites/ntu60.yaml", "summary:", "sumary:", "did you mean summary"),
         ("suites/nwucla.yaml", "methods: [skeletonbt]", "methods: [skeletobt]", "mean skeletonbt"),
-        ("suites/nwucla.yaml", "splits: [xview]", "split: xview", "'splits', a list"),
+        ("suites/nwucla.yaml", "splits: [xview]", "split: xview", "did you mean splits"),
         ("params.yaml", "optimiser: adam,", "optimizer: adam,", "did you mean optimiser"),
         ("params.yaml", "tracking_uri:", "traking_uri:", "did you mean tracking_uri"),
         ("params.yaml", "label_rule: random", "lable_rule: random", "did you mean label_rule"),
@@ -109,8 +109,123 @@ def test_a_typo_names_file_line_and_likely_word(copy, file, before, after, messa
         checked()
     assert "\n" not in str(error.value)
     assert file in str(error.value)
-    if "splits" not in message:
-        assert f"line {line}:" in str(error.value)
+    assert f"line {line}:" in str(error.value)
+
+
+MINE = """summary: mine
+dataset: nwucla
+splits: [xview]
+batch_norm: [released]
+methods:
+  mine: {base: pstl, settings: {masked_joints: 4}}
+tasks:
+  short: {kind: linear, epochs: 3}
+experiments:
+  - {methods: [pstl, mine], streams: all, seeds: [0, 1], tasks: [linear]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        # What no experiment uses is checked as well: a mistyped name makes another entry.
+        (
+            "mine: {base: pstl,",
+            "mine: {base: pstl}\n  psl: {",
+            "unknown method of methods.psl 'psl'.* did you mean pstl",
+        ),
+        ("short: {kind: linear,", "liner: {", "unknown kind of .* did you mean linear"),
+        ("epochs: 3", "epoch: 3", "tasks.short: epoch: .* did you mean epochs"),
+        ("masked_joints", "masked_joint", "did you mean masked_joints"),
+        ("base: pstl", "base: [pstl]", "expected a name, found"),
+        ("kind: linear", "base: shirt", "unknown task 'shirt'.* did you mean short"),
+        ("kind: linear", "base: short", "'short' refers back to itself"),
+        ("mine: {base", "$(date): {base", r"'\$\(date\)' is no name; expected letters"),
+        ("short: {", "'semi,labels=0.1': {", "is no name; expected letters"),
+        # An axis without values, or with one twice, is a suite other than the one that was meant.
+        ("seeds: [0, 1]", "seeds: []", "seeds: list should have at least 1 item"),
+        ("seeds: [0, 1]", "seeds: [1, 1]", "seeds: 1 stands there twice"),
+        ("seeds: [0, 1]", "seeds: ['1']", "seeds.0: input should be a valid integer"),
+        ("seeds: [0, 1]", "seeds: [true]", "expected a number, not true"),
+        ("streams: all", "streams: []", "streams: list should have at least 1 item"),
+        ("streams: all", "streams: all, fuse: {weights: {}}", "at least 2 items"),
+        ("streams: all", "sources: [nwucla/xview]", "is what the runs are of; write own"),
+        ("streams: all", "labels: [0.1, 0.10000001]", "named by six digits of a share"),
+        ("experiments:", "\texperiments:", "not valid YAML: .*indented by spaces"),
+        ("summary: mine", "summary: [mine", "not valid YAML"),
+    ],
+)
+def test_what_would_run_something_else_names_file_and_line(copy, before, after, message):
+    """Who mistypes a name, a list or an indent otherwise gets another grid, or none, in silence."""
+    file = copy / "suites/mine.yaml"
+    file.write_text(MINE)
+    edited(file, before, after)
+
+    def checked():
+        config.check_plugins(config.load(copy / "params.yaml"), "mine")
+
+    with pytest.raises(UserError, match=message) as error:
+        checked()
+    assert "\n" not in str(error.value)
+    assert "suites/mine.yaml, line " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("  synthetic:", "  syntetic:", "did you mean synthetic"),
+        ("jitter: 0.002", "jiter: 0.002", "did you mean jitter"),
+        ("optimiser: sgd, lr: 2.0", "optimizer: sgd, lr: 2.0", "did you mean optimiser"),
+        ("transfer: finetune}", "transfr: finetune}", "transfr: expected settings of the task"),
+        ("suite: builtin", "suite: bultin", "did you mean builtin"),
+        ("base: pstl, method: skeletonbt", "base: pslt, method: skeletonbt", "did you mean pstl"),
+    ],
+)
+def test_shared_settings_are_checked_whatever_the_suite_uses(copy, before, after, message):
+    """The suite that runs today may use none of them; the one that runs tonight does."""
+    line = edited(copy / "params.yaml", before, after)
+
+    def checked():
+        config.check_plugins(config.load(copy / "params.yaml"), "cmu_prediction")
+
+    with pytest.raises(UserError, match=message) as error:
+        checked()
+    assert f"params.yaml, line {line}: " in str(error.value)
+
+
+def test_a_variant_of_a_task_is_evaluated_by_its_base(copy):
+    """`base` is enough to say what a variant is; a name that is a module's stays that module."""
+    file = copy / "suites/mine.yaml"
+    file.write_text(MINE.replace("kind: linear", "base: linear"))
+    assert config.load(copy / "params.yaml").task("mine", "short").kind == "linear"
+    assert config.load(copy / "params.yaml").task("mine", "semi").kind == "semi"
+
+
+def test_one_cell_is_not_fused_in_two_ways(copy):
+    """It has one file: the weights of the second experiment would be believed and not used."""
+    file = copy / "suites/mine.yaml"
+    weights = "fuse: {weights: {joint: 1, bone: 2}}"
+    file.write_text(MINE.replace("streams: all", "streams: all, fuse: {}"))
+    appended(file, f"  - {{methods: [pstl], streams: [joint, bone], tasks: [linear], {weights}}}\n")
+    with pytest.raises(UserError, match=r"two experiments fuse mine/.* with other weights"):
+        config.load(copy / "params.yaml")
+
+
+def test_no_file_takes_the_name_of_a_suite_silently(copy, tmp_path):
+    """Results lie below the suite's name: two files of one name would share them."""
+    (copy / "suites/.hidden.yaml").write_text("of an editor")
+    config.load(copy / "params.yaml")
+    other = tmp_path / "elsewhere/nwucla.yaml"
+    other.parent.mkdir()
+    other.write_text(MINE)
+    with pytest.raises(UserError, match=r"nwucla.yaml is called so already; rename one"):
+        config.load_suite(copy / "params.yaml", str(other))
+    (copy / "suites/mine.yml").write_text(MINE)
+    with pytest.raises(UserError, match=r"suites/mine.yml: suites there end in .yaml; rename it"):
+        config.load(copy / "params.yaml")
+    (copy / "suites/mine.yml").rename(copy / "suites/measured.yaml")
+    with pytest.raises(UserError, match=r"measured.yaml: .* is no name"):
+        config.load(copy / "params.yaml")
 
 
 def test_a_key_given_twice_is_an_error(copy):

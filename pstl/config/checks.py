@@ -1,32 +1,40 @@
 """What must hold between sections: names that exist, encoders that fit, no leak into tests."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
+from pstl.config.cells import Cell
 from pstl.config.document import Document
 from pstl.config.grid import classifies, draws_labels, takes_labels
 from pstl.config.params import Params, Settings, entries_of
-from pstl.config.settings import MethodSettings
+from pstl.config.resolve import Entries
 from pstl.config.suites import OWN, Experiment, Suite
-from pstl.config.validation import Where, known, validated
+from pstl.config.validation import Where, known, shortened, validated
 from pstl.errors import UserError
 from pstl.registry import load as load_plugin
 from pstl.registry import load_dataset, load_recipe
 from pstl.registry import names as plugin_names
 
 DATASETS = "data.datasets"
+# Names of entries and suites become names of folders, words of the shell and Snakemake's wildcards.
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
+KEPT = "measured"  # results/measured holds kept tables
 
 
 def check_references(
     settings: Settings, suites: Mapping[str, Suite], documents: Mapping[str, Document]
 ) -> None:
     """Check what the grids are built on. Raises: UserError that names the place and the key."""
-    _check_kinds(settings.tasks, suite_where(documents, ""))
+    _check_entries(settings, suite_where(documents, ""))
+    for dataset in settings.datasets:
+        place = suite_where(documents, "").below("datasets", dataset)
+        known(dataset, plugin_names(DATASETS), "dataset", place)
     for name, suite in suites.items():
         where = suite_where(documents, name)
         _check_reuse(name, suite, suites, where)
-        _check_kinds(suite.tasks, where)
+        _check_entries(suite, where)
         reused = suites[suite.reuse_encoders_from].methods if suite.reuse_encoders_from else {}
         methods = settings.methods.keys() | suite.methods.keys() | reused.keys()
         tasks = settings.tasks.keys() | suite.tasks.keys()
@@ -48,6 +56,7 @@ def check_names(params: Params) -> None:
 
     Raises: UserError naming the key, what was found and what was expected.
     """
+    _check_all_entries(params.entries_in_paper(), params.methods, params.tasks)
     for name, suite in params.suites.items():
         where = suite_where(params.documents, name)
         for method in suite.encoder_seeds:
@@ -57,10 +66,24 @@ def check_names(params: Params) -> None:
                     f"{named}: {method} learns from the labels of a draw, so that it has an "
                     "encoder of every draw; take it out there"
                 )
+        entries = entries_of(params, name)
+        _check_all_entries(entries, suite.methods, suite.tasks)
         for block, place in _blocks(params, name):
-            _check_block(params, name, block, place)
+            _check_fused_tasks(params, name, block, place)
+            _check_labels(params, name, block, place)
         _check_same_encoders(params, name)
-    params.suite_named(params.suite)
+        _check_paths(params, name, where)
+    place = suite_where(params.documents, "").below("suite")
+    known(params.suite, params.suites, "suite", place)
+
+
+def check_name(name: str, place: str) -> None:
+    """Raises: UserError for a name that no file, no shell and no wildcard takes as it is."""
+    if not NAME.fullmatch(name) or name == KEPT:
+        raise UserError(
+            f"{place} {shortened(name)} is no name; expected letters, digits and _ . + - "
+            f"(at most 100, the first a letter or digit), and not {KEPT}"
+        )
 
 
 def check_plugins(params: Params, suite: str) -> None:
@@ -68,27 +91,39 @@ def check_plugins(params: Params, suite: str) -> None:
 
     Raises: UserError naming the key, what was found and what was expected.
     """
-    entries = entries_of(params, suite)
+    for name, section in params.datasets.items():
+        where = suite_where(params.documents, "").below("datasets", name)
+        validated(load_dataset(name).Config, section, where)
     for block, place in _blocks(params, suite):
         dataset = load_dataset(block.dataset)
-        where = suite_where(params.documents, "").below("datasets", block.dataset)
-        validated(dataset.Config, params.dataset(block.dataset), where)
         for split in block.splits:
             known(split, dataset.spec.splits, f"split of {block.dataset}", place.below("splits"))
-        for name in block.methods:
-            bases = entries.chain(name)[-2::-1]
-            _check_method(params.method(suite, name), entries.where("methods", name, bases))
         for source in block.sources:
             _check_source(block, source, dataset.spec, place.below("sources"))
-    for cell in params.grid(suite):
-        task = params.task(suite, cell.task, cell.protocol)
-        settings = {**task.settings, **({"labels": cell.labels} if cell.labels else {})}
-        config = load_plugin("tasks", task.kind).TASK.settings
-        where = entries.where("tasks", cell.task)
-        if cell.protocol:
-            stated = entries.where("methods", cell.protocol).below("protocol", cell.task)
-            where = replace(where, places=(*where.places, *stated.places))
-        validated(config, settings, where)
+    entries, paper, used = entries_of(params, suite), params.entries_in_paper(), params.grid(suite)
+    methods = [cell.run.method for cell in used]
+    for name in dict.fromkeys((*methods, *params.suites[suite].methods)):
+        _check_method(entries, name)
+    tasks = [(cell.task, cell.protocol) for cell in used]
+    for task in dict.fromkeys((*tasks, *((name, "") for name in params.suites[suite].tasks))):
+        _check_task(entries, *task)
+    for name in params.methods:
+        _check_method(paper, name)
+        for task_name in paper.protocol(name):
+            _check_task(paper, task_name, name)
+    for name in params.tasks:
+        _check_task(paper, name)
+
+
+def _check_task(entries: Entries, name: str, protocol: str = "") -> None:
+    """The settings of a task entry; its share of labels may be that of an experiment."""
+    task = entries.task(name, protocol)
+    share = {"labels": 1.0} if draws_labels(task) else {}
+    where = entries.where("tasks", name)
+    if protocol:
+        stated = entries.where("methods", protocol).below("protocol", name)
+        where = replace(where, places=(*where.places, *stated.places))
+    validated(load_plugin("tasks", task.kind).TASK.settings, share | task.settings, where)
 
 
 def suite_where(documents: Mapping[str, Document], name: str) -> Where:
@@ -110,11 +145,33 @@ def _block_where(suite: Where, number: int) -> Where:
     return replace(block, places=(*block.places, *suite.places))
 
 
-def _check_kinds(tasks: Mapping[str, dict[str, Any]], where: Where) -> None:
-    for name, entry in tasks.items():
-        if "kind" in entry:
-            place = where.below("tasks", name, "kind")
-            known(entry["kind"], plugin_names("tasks"), f"kind of tasks.{name}", place)
+def _check_entries(settings: Settings | Suite, where: Where) -> None:
+    """The names of a file's entries."""
+    for section in ("methods", "tasks"):
+        for name in getattr(settings, section):
+            place = replace(where.below(section, name), name=section)
+            check_name(name, f"{place.text()}:")
+
+
+def _check_all_entries(entries: Entries, methods: Iterable[str], tasks: Iterable[str]) -> None:
+    """Entries that no experiment uses, too: a mistyped name makes another entry."""
+    every_task = entries.tasks.keys() | entries.task_changes.keys()
+    for name in methods:
+        where = entries.where("methods", name)
+        for task, change in entries.method(name).protocol.items():
+            named = change if isinstance(change, str) else task
+            what = f"task in the protocol of methods.{name}"
+            known(named, every_task, what, where.below("protocol", task))
+    for name in tasks:
+        entries.task(name)
+
+
+def _check_paths(params: Params, suite: str, where: Where) -> None:
+    """Two cells of one name would overwrite each other's rows."""
+    earlier: dict[str, Cell] = {}
+    for cell in params.grid(suite):
+        if earlier.setdefault(str(cell), cell) != cell:
+            raise UserError(f"{where.text()}: two cells are called {cell}; rename a task")
 
 
 def _check_axes(block: Experiment, place: Where) -> None:
@@ -147,29 +204,13 @@ def _check_source_name(source: str, place: Where) -> None:
     known(dataset, plugin_names(DATASETS), "data set in a source", place)
 
 
-def _check_block(params: Params, suite: str, block: Experiment, place: Where) -> None:
-    for name in block.methods:
-        section = params.method(suite, name)
-        where = entries_of(params, suite).where("methods", name)
-        known(section.method, plugin_names("methods"), f"method of methods.{name}", where)
-        encoder, recipe = section.encoder.name, section.recipe.name
-        known(encoder, plugin_names("backbones"), f"encoder of methods.{name}", where)
-        known(recipe, plugin_names("data.recipes"), f"recipe of methods.{name}", where)
-        for task, change in section.protocol.items():
-            named = change if isinstance(change, str) else task
-            what = f"task in the protocol of methods.{name}"
-            tasks = params.tasks.keys() | params.suite_named(suite).tasks.keys()
-            known(named, tasks, what, where.below("protocol", task))
-    for name in block.tasks:
-        task_settings = params.task(suite, name)
-        where = entries_of(params, suite).where("tasks", name)
-        known(task_settings.kind, plugin_names("tasks"), f"kind of tasks.{name}", where)
-        if block.fuse and name in block.fuse.tasks and not classifies(task_settings):
+def _check_fused_tasks(params: Params, suite: str, block: Experiment, place: Where) -> None:
+    for name in block.fuse.tasks if block.fuse else ():
+        if not classifies(params.task(suite, name)):
             raise UserError(
                 f"{place.below('fuse').text()}: fuse names the task {name!r}, "
                 "which gives no class scores; take it out of 'fuse'"
             )
-    _check_labels(params, suite, block, place)
 
 
 def _check_labels(params: Params, suite: str, block: Experiment, place: Where) -> None:
@@ -214,7 +255,9 @@ def _check_same_encoders(params: Params, suite: str) -> None:
             )
 
 
-def _check_method(section: MethodSettings, where: Where) -> None:
+def _check_method(entries: Entries, name: str) -> None:
+    section = entries.method(name)
+    where = entries.where("methods", name, entries.chain(name)[-2::-1])
     module = load_plugin("methods", section.method)
     validated(module.Config, section.settings, where.below("settings"))
     if section.labels is not None and not module.Method.wants.labels:
@@ -237,8 +280,9 @@ def _check_source(block: Experiment, source: str, target: Any, place: Where) -> 
     spec = load_dataset(dataset).spec
     known(split, spec.splits, f"split in a source of {block.dataset}", place)
     for tested in block.splits:
-        same = (spec.name, split) == (target.name, tested)
-        clip = None if same else spec.leak(split, target, tested)
+        if (spec.name, split) == (target.name, tested):
+            raise UserError(f"{place.text()}: {source} is what the runs are of; write {OWN}")
+        clip = spec.leak(split, target, tested)
         if clip:
             spared = [s for s in spec.splits if not spec.leak(s, target, tested)]
             raise UserError(

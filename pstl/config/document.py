@@ -37,11 +37,23 @@ def read(path: str | Path) -> Document:
             root = loader.get_single_node()
             lines = _lines(root, str(path)) if root else {}
             content = loader.construct_document(root) if root else None
+        except yaml.MarkedYAMLError as error:
+            raise _not_yaml(error, str(path)) from None
         except yaml.YAMLError as error:
             raise ValueError(f"not valid YAML: {error}") from None
         finally:
             loader.dispose()
     return Document(str(path), content, lines)
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, path: str) -> UserError:
+    """The line where a file stops being YAML, and why."""
+    mark = error.problem_mark or error.context_mark
+    place = f"{path}, line {mark.line + 1}" if mark else path
+    reason = "; ".join(part for part in (error.context, error.problem) if part)
+    if "'\\t'" in reason:
+        reason += "; YAML is indented by spaces"
+    return UserError(f"{place}: not valid YAML: {reason}")
 
 
 def _lines(root: yaml.Node, path: str) -> dict[Keys, int]:

@@ -9,6 +9,7 @@ from pstl.config.cells import FUSED, Cell, Run
 from pstl.config.resolve import Entries
 from pstl.config.settings import MethodSettings, Stream, TaskSettings
 from pstl.config.suites import OWN, Experiment, Suite
+from pstl.errors import UserError
 from pstl.registry import keywords, task_traits
 
 LABELLED_CLIPS = "labelled_clips"  # what a task needs that draws labels; see contracts.Task
@@ -85,10 +86,10 @@ def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) ->
     used_methods = dict.fromkeys(m for block in blocks for m in block.methods)
     methods = {method: entries.method(method) for method in used_methods}
     used = _look_up(blocks, entries, methods)
-    cells: dict[Cell, None] = {}
+    cells: dict[Cell, Cell] = {}
     for block in blocks:
         for cell in _cells(name, block, used):
-            cells.setdefault(cell)
+            _check_weights(cell, cells.setdefault(cell, cell))
     reasons = _without_stream(methods)
     not_applicable = {
         cell.run: reasons[cell.run.method, cell.run.stream]
@@ -98,6 +99,15 @@ def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) ->
     made = [c for c in cells if c.run not in not_applicable and not c.fused]
     runs = dict.fromkeys(encoders.encoder_run(cell.run, cell.source) for cell in made)
     return Grid(tuple(cells), tuple(runs), not_applicable, encoders, methods, used.tasks)
+
+
+def _check_weights(cell: Cell, earlier: Cell) -> None:
+    """Refuse two experiments that fuse one cell with other weights: it has one file."""
+    if cell.fused != earlier.fused:
+        raise UserError(
+            f"suite {cell.run.suite}: two experiments fuse {cell} with other weights, "
+            f"{dict(earlier.fused or {})} and {dict(cell.fused or {})}; keep one"
+        )
 
 
 def takes_labels(method: MethodSettings) -> bool:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pstl.config.checks import check_names, check_references
+from pstl.config.checks import check_name, check_names, check_references
 from pstl.config.document import Document, read
 from pstl.config.params import Params, Settings, assemble
 from pstl.config.suites import Suite
@@ -25,9 +25,14 @@ def load(path: str | Path = "params.yaml") -> Params:
     main, *others = str(path).split(os.pathsep)
     document = read(main)
     settings: Settings = validated(Settings, _current(document), _where(document))
-    folder = Path(main).parent / FOLDER
-    files = [*sorted(folder.glob(f"*{ENDS[0]}")), *map(Path, others)]
-    documents = {suite_name(file): read(file) for file in files}
+    files = [*_suite_files(Path(main).parent / FOLDER), *map(Path, others)]
+    documents: dict[str, Document] = {}
+    for file in files:
+        name = suite_name(file)
+        check_name(name, f"{file}: a suite is called like its file, and")
+        if name in documents:
+            raise UserError(f"{file}: {documents[name].path} is called so already; rename one")
+        documents[name] = read(file)
     suites = {
         name: validated(Suite, each.content, _where(each)) for name, each in documents.items()
     }
@@ -71,6 +76,15 @@ def params_with(params: str, suite: str) -> str:
     if path.suffix not in ENDS or path.resolve().parent == own_folder.resolve():
         return params
     return os.pathsep.join([params, os.path.abspath(suite)])
+
+
+def _suite_files(folder: Path) -> list[Path]:
+    """The suites beside params.yaml; files that editors and file systems hide are none."""
+    files = [file for file in sorted(folder.glob("*")) if not file.name.startswith(".")]
+    for file in files:
+        if file.suffix == ENDS[1]:
+            raise UserError(f"{file}: suites there end in {ENDS[0]}; rename it")
+    return [file for file in files if file.suffix == ENDS[0]]
 
 
 def _current(document: Document) -> Any:

@@ -80,8 +80,12 @@ class Params:
 
     def method_in_paper(self, name: str) -> MethodSettings:
         """Settings of one method entry that no suite has changed."""
+        return self.entries_in_paper().method(name)
+
+    def entries_in_paper(self) -> Entries:
+        """Entries of methods and tasks that no suite has changed."""
         documents = (self.documents[""],) if "" in self.documents else ()
-        return Entries(self.methods, self.tasks, {}, {}, documents).method(name)
+        return Entries(self.methods, self.tasks, {}, {}, documents)
 
     def method_of(self, run: Run) -> MethodSettings:
         """Settings of a run's method, with the run's share of the labels."""

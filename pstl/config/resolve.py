@@ -8,6 +8,7 @@ from pstl.config.document import Document
 from pstl.config.settings import TRANSFER, MethodSettings, TaskSettings, merge
 from pstl.config.validation import Where, known, validated
 from pstl.errors import UserError
+from pstl.registry import names as plugin_names
 
 Section = dict[str, Any]
 DESCRIPTION = {"summary", "published"}  # of a task: what it may say and still evaluate alike
@@ -37,17 +38,22 @@ class Entries:
             section = merge(section, self._changed_method(part))
         section.pop("base", None)
         where = self.where("methods", name, chain[-2::-1])
+        _known_plugin("methods", section["method"], name, where)
         settings: MethodSettings = validated(MethodSettings, section, where)
+        _known_plugin("backbones", settings.encoder.name, name, where)
+        _known_plugin("data.recipes", settings.recipe.name, name, where)
         return settings
 
     def chain(self, name: str) -> list[str]:
         """The entries a method entry is made of, its most distant base first, itself last."""
-        entries = [self._known_method(name)]
+        methods = self.methods.keys() | self.method_changes.keys()
+        entries = [known(name, methods, "method")]
         while base := self._changed_method(entries[0]).get("base"):
+            where = self.where("methods", entries[0]).below("base")
             if base in entries:
-                where = self.where("methods", name).below("base").text()
-                raise UserError(f"{where}: {base!r} refers back to itself; remove one 'base:'")
-            entries.insert(0, self._known_method(base, name))
+                named = where.text()
+                raise UserError(f"{named}: {base!r} refers back to itself; remove one 'base:'")
+            entries.insert(0, known(base, methods, "method", where))
         return entries
 
     def task(self, name: str, protocol: str = "") -> TaskSettings:
@@ -55,8 +61,10 @@ class Entries:
 
         protocol: a method entry; empty for the shared settings.
         """
-        section = self._task(name, self.protocol(protocol) if protocol else {}, True, ())
-        settings: TaskSettings = validated(TaskSettings, section, self.where("tasks", name))
+        section = self._task(name, self.protocol(protocol) if protocol else {}, True)
+        where = self.where("tasks", name)
+        settings: TaskSettings = validated(TaskSettings, section, where)
+        known(settings.kind, plugin_names("tasks"), f"kind of tasks.{name}", where.below("kind"))
         return settings
 
     def kind(self, name: str) -> str:
@@ -85,8 +93,8 @@ class Entries:
         moved_by = self.method(method).protocol.get(TRANSFER)
         if not owner or (source and moved_by != task):
             return False
-        used = self._task(task, self.protocol(protocol) if protocol else {}, True, ())
-        unchanged = self._task(task, self.protocol(owner), False, ())
+        used = self._task(task, self.protocol(protocol) if protocol else {}, True)
+        unchanged = self._task(task, self.protocol(owner), False)
         return _evaluation(used) == _evaluation(unchanged)
 
     def where(self, kind: str, name: str, bases: list[str] | None = None) -> Where:
@@ -105,30 +113,30 @@ class Entries:
         return ""
 
     def _task_chain(self, name: str) -> list[str]:
-        names = [name]
-        while base := self._changed_task(names[-1]).get("base"):
-            names.append(base)
-        return names
+        """A task entry and the entries it is based on, its most distant base last."""
+        tasks = self.tasks.keys() | self.task_changes.keys()
+        entries = [known(name, tasks, "task")]
+        while base := self._changed_task(entries[-1]).get("base"):
+            where = self.where("tasks", entries[-1]).below("base")
+            if base in entries:
+                raise UserError(f"{where.text()}: {base!r} refers back to itself; remove it")
+            entries.append(known(base, tasks, "task", where))
+        return entries
 
-    def _task(
-        self, name: str, protocol: Mapping[str, Section], changed: bool, above: tuple[str, ...]
-    ) -> Section:
-        """Settings of a task entry.
+    def _task(self, name: str, protocol: Mapping[str, Section], changed: bool) -> Section:
+        """Settings of a task entry; its module is that of its name, or else that of its base.
 
-        changed: whether with the suite's changes.   above: entries that are based on it.
+        changed: whether with the suite's changes.
         """
-        place = above[0] if above else name
-        where = self.where("tasks", place)
-        known(name, self.tasks.keys() | self.task_changes.keys(), "task", where)
-        entry, change = self.tasks.get(name, {}), self.task_changes.get(name, {})
-        section = merge(entry, merge(protocol.get(name, {}), change if changed else {}))
-        base = section.pop("base", "")
-        if not base:
-            return merge({"kind": name}, section)
-        if base in (name, *above):
-            raise UserError(f"{where.text()}: base {base!r} refers back to itself")
-        shared = self._task(base, protocol, changed, (*above, name))
-        return merge({**shared, "kind": name}, section)
+        section: Section = {}
+        for part in reversed(self._task_chain(name)):
+            entry, change = self.tasks.get(part, {}), self.task_changes.get(part, {})
+            layer = merge(entry, merge(protocol.get(part, {}), change if changed else {}))
+            layer.pop("base", None)
+            if not section or part in plugin_names("tasks"):
+                section["kind"] = part
+            section = merge(section, layer)
+        return section
 
     def _changed_method(self, name: str) -> Section:
         return merge(self.methods.get(name, {}), self.method_changes.get(name, {}))
@@ -136,9 +144,11 @@ class Entries:
     def _changed_task(self, name: str) -> Section:
         return merge(self.tasks.get(name, {}), self.task_changes.get(name, {}))
 
-    def _known_method(self, name: str, based: str = "") -> str:
-        where = self.where("methods", based) if based else None
-        return known(name, self.methods.keys() | self.method_changes.keys(), "method", where)
+
+def _known_plugin(kind: str, plugin: Any, entry: str, where: Where) -> None:
+    """Raises: UserError if a method entry names a module that there is not."""
+    part = {"methods": "method", "backbones": "encoder", "data.recipes": "recipe"}[kind]
+    known(plugin, plugin_names(kind), f"{part} of methods.{entry}", where.below(part))
 
 
 def _evaluation(section: Section) -> Section:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,6 +21,17 @@ BatchNorm = Literal["released", "recalibrated"]
 Factor = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _six_digits(share: float) -> float:
+    """A share as files are named by it: two shares of one name would share one file."""
+    if float(f"{share:g}") != share:
+        raise ValueError(f"files are named by six digits of a share, e.g. {share:g}")
+    return share
+
+
+# Of the training labels.
+LabelShare = Annotated[float, Field(gt=0, le=1), AfterValidator(_six_digits)]
 NotNegative = Annotated[float, Field(ge=0)]
 Epochs = tuple[Annotated[int, Field(ge=0)], ...]
 # How many clips of which class a draw labels: data/labels.py.
@@ -39,9 +51,10 @@ class Frozen(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """pydantic would read `k: true` as 1."""
-        if isinstance(value, bool) and _takes_numbers(cls, info.field_name or ""):
-            raise ValueError(f"expected a number, not {str(value).lower()}")
+        """pydantic would read `k: true` as 1, and `k: [true]` as [1]."""
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, bool) and _takes_numbers(cls, info.field_name or ""):
+                raise ValueError(f"expected a number, not {str(one).lower()}")
         return value
 
 
@@ -140,20 +153,21 @@ class MethodSettings(Frozen):
     # Share of the training clips whose labels a method that needs labels may see, where the axis
     # `labels` says nothing; the draw is the run's seed (data/labels.py). None: all. It stands here
     # and not among the method's settings, because a method sees batches and does not choose clips.
-    labels: float | None = Field(None, gt=0, le=1)
+    labels: LabelShare | None = None
     label_rule: LabelRule = DEFAULT_RULE  # which clips these are
     settings: dict[str, Any] = {}
     # How its paper evaluates: changes to entries of `tasks:`; and under `transfer` the name of the
     # task by which the paper moves encoders to other data. No training is another because of it.
     protocol: dict[str, dict[str, Any] | str] = Field({}, exclude=True)
 
-    @model_validator(mode="after")
-    def _a_transfer_is_a_task(self) -> "MethodSettings":
-        for name, change in self.protocol.items():
-            if (name == TRANSFER) != isinstance(change, str):
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _a_transfer_is_a_task(cls, value: Any) -> Any:
+        for name, change in value.items() if isinstance(value, dict) else ():
+            if not isinstance(change, str if name == TRANSFER else dict):
                 expected = "the name of a task" if name == TRANSFER else "settings of the task"
-                raise ValueError(f"protocol.{name}: expected {expected}, found {change!r}")
-        return self
+                raise ValueError(f"{name}: expected {expected}, found {change!r}")
+        return value
 
 
 class Compared(NamedTuple):

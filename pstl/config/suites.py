@@ -1,15 +1,28 @@
 """What suites/NAME.yaml may hold: one experiment, as blocks of a grid with the same axes."""
 
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Hashable
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from pstl.config.settings import BatchNorm, Factor, Frozen, Stream
+from pstl.config.settings import BatchNorm, Factor, Frozen, LabelShare, Stream
 
 OWN = "own"  # of sources: the run's own encoder; of protocols: what the method's paper does
-Seed = Annotated[int, Field(ge=0)]
-LabelShare = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0, strict=True)]
 Protocol = Literal["own", "common"]
+Value = TypeVar("Value", bound=Hashable)
+
+
+def _no_repeats(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """An axis whose values are all others: who writes one twice meant another."""
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value!r} stands there twice; remove one of the two")
+    return values
+
+
+Several = Annotated[tuple[Value, ...], AfterValidator(_no_repeats)]
+OneOrMore = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_no_repeats)]
 
 
 class Fusion(Frozen):
@@ -18,25 +31,25 @@ class Fusion(Frozen):
     Equal weights are reported beside them.
     """
 
-    tasks: tuple[str, ...] = ()  # none named: every task that gives class scores
+    tasks: Several[str] = ()  # none named: every task that gives class scores
     # AimCLR's ensemble, PSTL spec 10
-    weights: dict[str, Factor] = {"joint": 0.6, "bone": 0.6, "motion": 0.4}
+    weights: dict[str, Factor] = Field({"joint": 0.6, "bone": 0.6, "motion": 0.4}, min_length=2)
 
 
 class Axes(Frozen):
     """The axes of the grid. A suite sets them for all its experiments, an experiment for itself."""
 
     dataset: str = ""
-    splits: tuple[str, ...] = ()
-    streams: tuple[Stream, ...] = ("joint",)
+    splits: Several[str] = ()
+    streams: OneOrMore[Stream] = ("joint",)
     # Shares of the training labels, for methods that learn from some of them and for tasks that
     # draw some of them. None given: what the entries of the methods and tasks say.
-    labels: tuple[LabelShare, ...] = ()
-    sources: tuple[str, ...] = (OWN,)  # dataset/split whose encoders are used
-    seeds: tuple[Seed, ...] = (0,)
-    batch_norm: tuple[BatchNorm, ...] = ("released", "recalibrated")
+    labels: Several[LabelShare] = ()
+    sources: OneOrMore[str] = (OWN,)  # dataset/split whose encoders are used
+    seeds: OneOrMore[Seed] = (0,)
+    batch_norm: OneOrMore[BatchNorm] = ("released", "recalibrated")
     # own: a task as the method's `protocol` has it; common: as `tasks` has it for all methods.
-    protocols: tuple[Protocol, ...] = ("own",)
+    protocols: OneOrMore[Protocol] = ("own",)
 
     @field_validator("streams", mode="before")
     @classmethod
@@ -47,8 +60,8 @@ class Axes(Frozen):
 class Experiment(Axes):
     """A block of the grid: every method on every axis, followed by every task."""
 
-    methods: tuple[str, ...]
-    tasks: tuple[str, ...]
+    methods: OneOrMore[str]
+    tasks: OneOrMore[str]
     fuse: Fusion | None = None
 
 
@@ -67,15 +80,6 @@ class Suite(Axes):
     # they differ in what a task draws only.
     encoder_seeds: dict[str, Seed] = {}
     experiments: tuple[Experiment, ...] = Field(min_length=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_split(cls, content: Any) -> Any:
-        blocks = content.get("experiments") if isinstance(content, dict) else None
-        for block in [content, *(blocks if isinstance(blocks, list) else [])]:
-            if isinstance(block, dict) and "split" in block:
-                raise ValueError("'split' has become the axis 'splits', a list: splits: [xsub]")
-        return content
 
     def blocks(self) -> list[Experiment]:
         """The experiments, each with the suite's axes where it sets none itself."""

@@ -1,5 +1,6 @@
 """A section of settings as a checked model; a mistake is one line: file, line, key, known keys."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -59,21 +60,33 @@ def validated(model: type[BaseModel], section: Any, where: str | Where) -> Any:
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         keys = tuple(first["loc"])
         key = ".".join(str(part) for part in keys) or "top level"
-        reason = first["msg"].lower().replace("valid tuple", "list")
         hint = _known_keys(model, keys) if first["type"] == "extra_forbidden" else ""
-        value = shortened(first["input"])
-        raise UserError(f"{place.text(keys)}: {key}: {reason} (found {value}){hint}") from None
+        value = f" (found {shortened(first['input'])})"
+        if not keys and first["type"] == "value_error":
+            value = ""  # everything there is; the reason names what matters of it
+        raise UserError(f"{place.text(keys)}: {key}: {_reason(first)}{value}{hint}") from None
 
 
-def known(name: str, choices: Collection[str], what: str, where: Where | None = None) -> str:
+def known(name: Any, choices: Collection[str], what: str, where: Where | None = None) -> str:
     """`name`, if it is one of the choices. Raises: UserError that lists them."""
+    place = f"{where.text()}: " if where and where.places else ""
+    if not isinstance(name, str):
+        raise UserError(f"{place}{what}: expected a name, found {shortened(name)}")
     if name in choices:
         return name
-    place = f"{where.text()}: " if where and where.places else ""
     similar = get_close_matches(name, list(choices), 1)
     hint = f"; did you mean {similar[0]}?" if similar else ""
     listed = ", ".join(sorted(choices))
     raise UserError(f"{place}unknown {what} {name!r}; known: {listed}{hint}")
+
+
+def _reason(error: Any) -> str:
+    """What pydantic says is wrong, in the words of a settings file."""
+    reason = error["msg"].removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
+    reason = re.sub(r"valid dictionary( or instance of \w+)?", "mapping, key: value", reason)
+    reason = reason.replace("valid tuple", "list").replace(" after validation", "")
+    return reason.replace("tuple", "list").replace("Input", "input")
 
 
 def shortened(value: Any) -> str:

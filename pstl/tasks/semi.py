@@ -5,9 +5,8 @@ clips for every method of a draw.
 from dataclasses import replace
 
 import torch
-from pydantic import Field
 
-from pstl.config import DEFAULT_RULE, LabelRule, digest
+from pstl.config import DEFAULT_RULE, LabelRule, LabelShare, digest
 from pstl.contracts import Task
 from pstl.data.labels import labelled, record
 from pstl.encoding.pretrained import Pretrained
@@ -22,7 +21,7 @@ class Config(_finetune.Config):
     fraction of the training clips.
     """
 
-    labels: float = Field(gt=0, le=1)
+    labels: LabelShare
     label_rule: LabelRule = DEFAULT_RULE  # which clips these are: pstl/data/labels.py
 
 
