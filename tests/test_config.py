@@ -175,6 +175,13 @@ def test_run_names_are_checked(text):
         Run.parse(text)
 
 
+def test_a_run_is_of_a_stream_that_there_is():
+    """`--run` is typed by hand, and an unknown stream would train something under its name."""
+    with pytest.raises(UserError, match=r"unknown stream in run .*'jiont'; .* did you mean joint"):
+        Run.parse("s/d/x/m/jiont/s0")
+    assert Run.parse("s/d/x/m/3s/s0").stream == "fused"  # as earlier versions called it
+
+
 def test_run_round_trip():
     """A path is a run is a path."""
     assert str(Run.parse("s/nwucla/xview/pstl/joint/s3")) == "s/nwucla/xview/pstl/joint/s3"

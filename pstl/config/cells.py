@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
-from pstl.config.settings import Frozen
+from pstl.config.settings import Frozen, Stream
+from pstl.config.validation import known
 from pstl.errors import UserError
 
 FUSED = "fused"  # stands where a run's stream does for joint + bone + motion, fused late
@@ -39,12 +41,13 @@ class Run(Frozen):
         seed = parts[5].removeprefix("s") if len(parts) == 6 else ""
         if not seed.isdigit() or parts[5] == seed:
             raise UserError(f"run {text!r}: {EXPECTED}, {EXAMPLE}")
+        stream = FUSED if parts[4] == EARLIER_FUSED else parts[4]
         return cls(
             suite=parts[0],
             dataset=parts[1],
             split=parts[2],
             method=parts[3],
-            stream=FUSED if parts[4] == EARLIER_FUSED else parts[4],
+            stream=known(stream, (*get_args(Stream), FUSED), f"stream in run {text!r}:"),
             seed=int(seed),
             labels=_share(share, text) if share else None,
         )
