@@ -53,7 +53,7 @@ class Rules:
 
     def cell(self, wildcards: Wildcards) -> Cell:
         """The cell whose rows a job makes. Raises: UserError if the suite has no such cell."""
-        run = getattr(wildcards, "run", None) or wildcards.fused_run
+        run = wildcards.get("run") or wildcards.fused_run
         folder = f"{paths.results(wildcards.suite)}/runs/{run}"
         path = f"{folder}/{wildcards.batch_norm}/{wildcards.cell}.json"
         cells = self._cells_of(wildcards.suite)
@@ -104,7 +104,7 @@ class Rules:
         return code
 
     def _job(self, kind: Kind, wildcards: Wildcards) -> Job:
-        dataset, recipe = getattr(wildcards, "dataset", ""), getattr(wildcards, "recipe", "")
+        dataset, recipe = wildcards.get("dataset", ""), wildcards.get("recipe", "")
         if kind in ("pretrain", "features"):
             source = self._source(wildcards) if kind == "features" else ""
             return Job(kind, run=self.run(wildcards), source=source)

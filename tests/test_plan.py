@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from test_pipeline import planned, snakemake
 
-from pstl import plan
 from pstl.cli import main
 from pstl.config import Cell, Plugin, load
+from pstl.plan import bill, hours, sizes
 
 FIGURES = [
     {
@@ -29,7 +29,7 @@ def test_jobs_are_those_that_snakemake_plans(root: Path, tmp_path: Path, suite: 
         root, tmp_path, "-n", "--config", f"suite={suite}", f"params={root / 'params.yaml'}"
     )
     assert code == 0, output
-    counted = plan.jobs(load(root / "params.yaml"), suite)
+    counted = bill.jobs(load(root / "params.yaml"), suite)
     assert {rule: n for rule, n in counted.items() if rule not in ("labels", "recordings")} == {
         rule: n for rule, n in planned(output).items() if rule != "all"
     }
@@ -42,11 +42,11 @@ def test_hours_are_clips_over_speed(root: Path) -> None:
     benched clip has one and a half.
     """
     params = load(root / "params.yaml")
-    assert plan.items(params.method("ntu60", "pstl"), 40_091) == 150 * 40_091
-    assert plan.items(params.method("ntu60", "hitrs"), 40_091) == 30_000 * 4 * 64
-    assert plan.items(params.method("ntu60", "psp"), 40_091) == 120 * 500 * 90
+    assert sizes.items(params.method("ntu60", "pstl"), 40_091) == 150 * 40_091
+    assert sizes.items(params.method("ntu60", "hitrs"), 40_091) == 30_000 * 4 * 64
+    assert sizes.items(params.method("ntu60", "psp"), 40_091) == 120 * 500 * 90
     slow, fast = (
-        plan.cost(
+        bill.cost(
             params, "ntu60", [row | {"train_clips_per_second": rate} for row in FIGURES]
         ).hours
         for rate in (1.0, 4.0)
@@ -59,7 +59,7 @@ def test_hours_are_clips_over_speed(root: Path) -> None:
         else row | {"train_clips_per_second": 1e9}
         for row in FIGURES
     ]
-    assert plan.cost(params, "ntu60", hitrs).hours["pretrain"] * 3600 == pytest.approx(
+    assert bill.cost(params, "ntu60", hitrs).hours["pretrain"] * 3600 == pytest.approx(
         6 * 30_000 * 4 * 64 / 1.5e-3, rel=1e-3
     )
 
@@ -75,24 +75,24 @@ def test_probes_cost_in_proportion_to_what_was_timed(root: Path) -> None:
         {"task": "knn", "seconds": 0.5, **size},
     )
     without, one, both = (
-        plan.cost(params, "ntu60", FIGURES + rows).hours["probes"]
+        bill.cost(params, "ntu60", FIGURES + rows).hours["probes"]
         for rows in ([], [linear], [linear, knn])
     )
     assert without == 0 < one < both
     run = params.runs("ntu60")[0]
     width = {"features": 256}
     task = params.task("ntu60", "linear")
-    assert plan.feature_width(params, run, width) == 256
-    assert plan._probe_seconds(params, run, task, width, [linear]) == pytest.approx(
+    assert sizes.feature_width(params, run, width) == 256
+    assert hours.probe_seconds(params, run, task, width, [linear]) == pytest.approx(
         3 * 75 * (3 * 40_091 + 16_487) / 3500
     )
-    assert plan._probe_seconds(
+    assert hours.probe_seconds(
         params, run, params.task("ntu60", "knn"), width, [knn]
     ) == pytest.approx(0.5 * 40_091 * 16_487 / 500_000)
     raw = run.model_copy(update={"method": "raw"})
-    assert plan.feature_width(params, raw, {}) == 3 * 50 * 25 * 2
-    assert plan.feature_width(params, run, {}) is None
-    named = plan.uncounted(params, "ntu60", [*FIGURES, linear, knn])
+    assert sizes.feature_width(params, raw, {}) == 3 * 50 * 25 * 2
+    assert sizes.feature_width(params, run, {}) is None
+    named = bill.uncounted(params, "ntu60", [*FIGURES, linear, knn])
     assert "retrieval" in named
     assert not {"linear", "knn", "finetune"} & set(named)
 
@@ -105,31 +105,31 @@ def test_looks_are_counted(root: Path) -> None:
     run = next(r for r in params.runs("ntu60") if (r.method, r.split) == ("pstl", "xsub"))
     every = params.task("ntu60", "finetune")
     few = params.task_of(Cell(run, "released", "semi", labels=0.01))
-    assert plan.looked_at(params, run, "released", every) == 30 * 16_487
-    assert plan.looked_at(params, run, "recalibrated", every) == 30 * (2 * 16_487 + 40_091)
-    assert plan.looked_at(params, run, "released", few) == 30 * 16_487
-    assert plan.looked_at(params, run, "recalibrated", few) == pytest.approx(
+    assert hours.looked_at(params, run, "released", every) == 30 * 16_487
+    assert hours.looked_at(params, run, "recalibrated", every) == 30 * (2 * 16_487 + 40_091)
+    assert hours.looked_at(params, run, "released", few) == 30 * 16_487
+    assert hours.looked_at(params, run, "recalibrated", few) == pytest.approx(
         30 * (2 * 16_487 + 400.91)
     )
-    assert plan.looked_at(params, run, "released", params.task("ntu60", "linear")) == 0
+    assert hours.looked_at(params, run, "released", params.task("ntu60", "linear")) == 0
     psp = run.model_copy(update={"method": "psp"})
-    assert plan.looked_at(params, psp, "released", params.task("ntu60", "classify")) == 24 * 16_487
-    assert plan.snapshots(params.method("ntu60", "psp")) == 24
-    assert plan.snapshots(params.method("ntu60", "pstl")) == 0
-    hours = plan.cost(params, "ntu60", FIGURES).hours
-    assert 0 < hours[plan.LOOKING] < hours["tasks that train the encoder"]
+    assert hours.looked_at(params, psp, "released", params.task("ntu60", "classify")) == 24 * 16_487
+    assert sizes.snapshots(params.method("ntu60", "psp")) == 24
+    assert sizes.snapshots(params.method("ntu60", "pstl")) == 0
+    counted = bill.cost(params, "ntu60", FIGURES).hours
+    assert 0 < counted[hours.LOOKING] < counted[hours.TUNED]
 
 
 def test_an_array_is_as_large_as_its_shape(root: Path) -> None:
     """NTU-60 at 50 frames: 56,578 clips of 3 x 50 x 25 x 2 float32, the 1.7 GB that must fit into
     memory.
     """
-    assert plan.array_bytes("ntu60", Plugin(name="resize50")) == 56_578 * 3 * 50 * 25 * 2 * 4
+    assert sizes.array_bytes("ntu60", Plugin(name="resize50")) == 56_578 * 3 * 50 * 25 * 2 * 4
     assert (
-        plan.array_bytes("nwucla", Plugin.model_validate({"name": "resize50", "frames": 25}))
+        sizes.array_bytes("nwucla", Plugin.model_validate({"name": "resize50", "frames": 25}))
         == 1484 * 3 * 25 * 20 * 4
     )
-    assert plan.array_bytes("pkummd2", Plugin(name="spine300")) == 6945 * 3 * 300 * 25 * 2 * 4
+    assert sizes.array_bytes("pkummd2", Plugin(name="spine300")) == 6945 * 3 * 300 * 25 * 2 * 4
 
 
 def test_the_bill_is_said_with_its_source(

@@ -107,7 +107,7 @@ def plan(
     """
     from pstl import config
     from pstl.bench_figures import read_figures
-    from pstl.plan import text
+    from pstl.plan.bill import text
 
     settings, name = config.load_suite(params, suite)
     figures = read_figures(bench)

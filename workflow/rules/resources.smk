@@ -1,7 +1,8 @@
 # What jobs ask of a machine. One machine looks at `gpu` and threads only; a cluster also needs
 # memory and minutes, and ends jobs that exceed them: both grow with the data and every attempt,
 # and training goes on from its last epoch.
-from pstl import environment, plan
+from pstl import environment
+from pstl.plan import sizes
 from pstl.train import devices
 
 GPUS = 0 if workflow.remote_exec else len(devices.present())  # of the machine one types on
@@ -55,7 +56,7 @@ SLOW = 100  # items a second: what time limits assume of the slowest device anyb
 
 def array_mb(wildcards):
     """MiB of the array a job reads."""
-    return plan.array_bytes(job.run(wildcards).dataset, job.method(wildcards).recipe) >> 20
+    return sizes.array_bytes(job.run(wildcards).dataset, job.method(wildcards).recipe) >> 20
 
 
 def memory(wildcards, attempt):
@@ -66,7 +67,7 @@ def memory(wildcards, attempt):
 def minutes_of_training(wildcards, attempt):
     """Time limit of a pre-training."""
     run = job.run(wildcards)
-    items = plan.items(job.method(wildcards), plan.facts(run.dataset).split(run.split)[0])
+    items = sizes.items(job.method(wildcards), sizes.facts(run.dataset).split(run.split)[0])
     return (60 + items // SLOW // 60) * attempt
 
 

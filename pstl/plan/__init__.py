@@ -1,0 +1,1 @@
+"""The bill of a suite: what it costs before it is run."""
