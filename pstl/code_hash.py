@@ -88,11 +88,6 @@ def files_read(*modules: str) -> set[Path]:
     return paths
 
 
-def executed(module: str) -> str:
-    """What one module executes, normalised; empty if nothing."""
-    return _source(module).code
-
-
 def _files_below(path: Path) -> Iterator[Path]:
     """The file itself, or every file in a folder; no modules."""
     if path.is_dir() and path.name != "__pycache__":

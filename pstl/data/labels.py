@@ -60,6 +60,7 @@ class Ranking:
 
     @property
     def digest(self) -> str:
+        """Digest of everything in it."""
         return digest(asdict(self))
 
 
@@ -99,7 +100,7 @@ def rank(
 ) -> Ranking:
     """Shuffle every class by itself, from its sorted names: how clips were read does not matter.
 
-    names, labels: of the training clips, equally long; labels 0-based.
+    names, labels: (N,), of the training clips; labels 0-based.
     Raises: UserError for a class without a clip.
     """
     _check_classes(f"{dataset}/{split}", labels, range(classes))

@@ -93,6 +93,7 @@ def parse(
     counts = {split: {"train": 0, "test": 0, "": 0} for split in dataset.spec.splits}
 
     def counted() -> Iterator[Clip]:
+        """The clips as they are read, with a count of them on the way."""
         for clip in reading:
             for split, rule in dataset.spec.splits.items():
                 counts[split][rule(clip)] += 1
@@ -162,6 +163,7 @@ def outcomes(
     order = {member: i for i, member in enumerate(files)}
 
     def with_notes(batch: members.Batch) -> tuple[members.Batch, list[tuple[int, Any]]]:
+        """A batch, and of each of its members the place in the order and its note."""
         return batch, [(order[m], notes.by_file.get(m.file)) for m in batch.members]
 
     pieces = map(with_notes, members.batches(files))

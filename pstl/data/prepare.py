@@ -44,6 +44,7 @@ def prepare(
     ranges = [range(first, min(first + CHUNK, len(store))) for first in range(0, len(store), CHUNK)]
 
     def fill(path: Path) -> ArraySet:
+        """Write the array below a path."""
         lengths = []
         work = partial(_fill, name, recipe, sequences, path)
         for done, length in zip(

@@ -93,6 +93,7 @@ def write_recordings(
     times, actions = [], []
 
     def clips() -> Iterator[Any]:
+        """The clips of the recordings, one after the other."""
         for recording in recordings:
             _check(recording, spec)
             times.append(np.asarray(recording.times, dtype=np.float64))

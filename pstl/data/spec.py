@@ -152,6 +152,7 @@ def _by(attribute: str, train: frozenset[int], test: frozenset[int] | None) -> R
         raise UserError(f"split by {attribute}: {sorted(train & test)} are in training and in test")
 
     def rule(clip: "Clip") -> str:
+        """The side of a clip."""
         value = getattr(clip, attribute)
         if value in train:
             return "train"

@@ -211,21 +211,12 @@ def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
     return SequenceStore(values, index, names, meta, bodies if len(bodies) else None)
 
 
-def write_array(folder: str | Path, array: ArraySet) -> None:
-    """Write one recipe's array to a new folder, replacing it when everything is there.
-
-    The checksum covers x, y and splits.
-    """
-    with replaced(folder) as new:
-        save_npy(new / "x.npy", np.ascontiguousarray(array.x, dtype=np.float32))
-        _write_rest(new, array)
-
-
 def fill_array(
     folder: str | Path, shape: tuple[int, ...], fill: Callable[[Path], ArraySet]
 ) -> None:
-    """As write_array, for an x larger than memory.
+    """Write one recipe's array to a new folder, replacing it when everything is there.
 
+    x may be larger than memory. The checksum covers x, y and splits.
     fill(path) writes into the file, of zeros (N, 3, T, V, M) float32, and describes it. What is not
     written stays a hole in the file and takes no room on most file systems.
     """
@@ -252,7 +243,7 @@ def _write_rest(new: Path, array: ArraySet) -> None:
 
 
 def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
-    """Memory-map a folder written by write_array.
+    """Memory-map a folder written by fill_array.
 
     verify: read every file whole (a second or two per GB) and compare it with its checksum; what
     encoders ask for must be in meta.

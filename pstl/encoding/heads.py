@@ -83,6 +83,7 @@ class TunedEncoder(BaseTrainable):
         return self
 
     def sharded(self) -> Sequence[nn.Module]:
+        """The encoder: the head sees the whole batch."""
         return [self.encoder]
 
     def rows(self, batch: Batch) -> Tensor:
@@ -96,10 +97,11 @@ class TunedEncoder(BaseTrainable):
         self.standard.fit(cached(self.rows, clips))
 
     def outputs(self, batch: Batch) -> Tensor:
-        """What the head reads off the clips of a batch."""
+        """What the head reads off the clips of a batch: (N, ...)."""
         return self.head.outputs(batch._replace(x=self.standard(self.rows(batch))))
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
+        """The head's losses on the features of a batch."""
         losses: Losses = self.head(batch._replace(x=self.standard(self.rows(batch))), rng)
         return losses
 

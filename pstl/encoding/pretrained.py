@@ -52,6 +52,7 @@ class Pretrained:
 
     @property
     def classes(self) -> int:
+        """How many classes the data set has."""
         return len(self.data.meta["classes"])
 
     @property
@@ -65,7 +66,7 @@ class Pretrained:
             recalibrate(self.card, self.encoder, self.clips(self.train))
 
     def clips(self, indices: np.ndarray, labelled: bool = False) -> Clips:
-        """Some clips, on the device if they fit; with their classes if `labelled`."""
+        """Clips by their numbers (n,), on the device if they fit; with classes if `labelled`."""
         return Clips(self.data, indices, self.device, Wants(labels=labelled))
 
 

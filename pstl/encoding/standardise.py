@@ -31,6 +31,7 @@ class FeatureStandardiser(nn.Module):
         self.deviation: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features (..., D), each standardised: same shape."""
         rows = x.flatten(0, -2)
         if not self.training or len(rows) == 1:  # the deviation of one row is 0
             return (x - self.mean) / self.deviation

@@ -105,6 +105,7 @@ def _fused(
     y = torch.from_numpy(tested.y)
 
     def measure(kept: torch.Tensor) -> dict[str, float]:
+        """Metrics of some clips (n,) by their numbers."""
         top1_equal = float(top_k(equal[kept], y[kept], 1))
         return classification_metrics(fused[kept], y[kept]) | {"top1_equal": top1_equal}
 

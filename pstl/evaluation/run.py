@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,7 @@ def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
     ends = ("", UNSEEN) if unseen.any() and not unseen.all() else ("",)
     for metrics in (result.metrics, *result.others.values(), *result.norms.values()):
         names = {name.removesuffix(UNSEEN) for name in metrics}
-        expected = {name + end for name in names for end in ends}
+        expected = set(map("".join, product(names, ends)))
         if not isinstance(metrics, ClipMetrics) or set(metrics) != expected:
             raise UserError(
                 f"task {kind}: metrics of test clips without their figures on clips that repeat no "

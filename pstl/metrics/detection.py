@@ -74,6 +74,7 @@ def pkummd(
     place = {video: number for number, video in enumerate(videos)}
 
     def listed(side: Sequence[ActionInterval]) -> list[ActionInterval]:
+        """In the order of the videos, which decides between equal confidences."""
         return sorted(side, key=lambda i: place.get(i.video, len(place)))
 
     truth, proposals = listed(truth), listed(proposals)
@@ -121,10 +122,10 @@ def means(
     """
 
     def mean(field: str, keys: Sequence[str | int]) -> float:
+        """Mean over the values of one field: labels or videos."""
         true, found = _by(field, truth), _by(field, proposals)
-        return (
-            sum(protocol(true[key], found[key], theta) for key in keys) / len(keys) if keys else 0.0
-        )
+        values = [protocol(true[key], found[key], theta) for key in keys]
+        return sum(values) / len(keys) if keys else 0.0
 
     return {"map_action": mean("label", list(labels)), "map_video": mean("video", list(videos))}
 
@@ -203,17 +204,16 @@ def greedy_ap(
         strict=True,
     )
     envelope = list(accumulate(reversed([found / rank for found, rank in counts]), max))[::-1]
-    return (
-        sum(hits[level] * precision for level, precision in zip(levels, envelope, strict=True))
-        / len(truth)
-        if truth
-        else 0.0
-    )
+    if not truth:
+        return 0.0
+    areas = [hits[level] * precision for level, precision in zip(levels, envelope, strict=True)]
+    return sum(areas) / len(truth)
 
 
 def tied(proposals: Iterable[ActionInterval]) -> int:
     """How many proposals share their confidence with another."""
-    return sum(count for count in Counter(p.confidence for p in proposals).values() if count > 1)
+    counts = Counter(p.confidence for p in proposals)
+    return sum(count for count in counts.values() if count > 1)
 
 
 def _taken(
@@ -223,11 +223,12 @@ def _taken(
     one, if that is >= theta.
     """
     places = _by_place(truth)
-    best = (
-        max(((overlap(p, t), i) for i, t in places[p.video, p.label]), default=(-1.0, -1))
-        for p in proposals
-    )
-    return [Match(i, o) if o >= theta else Match(-1, 0.0) for o, i in best]
+    matches = []
+    for p in proposals:
+        overlaps = [(overlap(p, t), i) for i, t in places[p.video, p.label]]
+        most, best = max(overlaps, default=(-1.0, -1))
+        matches.append(Match(best, most) if most >= theta else Match(-1, 0.0))
+    return matches
 
 
 def _span(i: ActionInterval) -> tuple[float, float]:

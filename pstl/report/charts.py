@@ -1,5 +1,6 @@
 """Every chart of the project: what it shows, and how matplotlib draws it on an axis."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -108,7 +109,8 @@ class Curves(Chart):
             axis.set_yscale("log")
             axis.yaxis.set_major_formatter("{x:g}")
             axis.yaxis.set_minor_formatter("")
-        if all(float(x).is_integer() for curve in self.curves for x in curve.x):
+        positions = itertools.chain.from_iterable(curve.x for curve in self.curves)
+        if all(float(x).is_integer() for x in positions):
             axis.xaxis.get_major_locator().set_params(integer=True)
 
 
@@ -189,11 +191,11 @@ class Confusion(Chart):
         axis.spines[:].set_visible(True)
         if count > MANY_CLASSES:
             every = range(0, count, 10)
-            axis.set_xticks(every, [str(i + 1) for i in every])
-            axis.set_yticks(every, [str(i + 1) for i in every])
+            numbers = [str(i + 1) for i in every]
+            axis.set_xticks(every, numbers)
+            axis.set_yticks(every, numbers)
             return
-        numbers = [str(i + 1) for i in range(count)]
-        axis.set_xticks(range(count), numbers)
+        axis.set_xticks(range(count), [str(i + 1) for i in range(count)])
         axis.set_yticks(range(count), [f"{self.names[i]} {i + 1}" for i in range(count)])
         axis.tick_params(length=0)
         for true, predicted in np.argwhere(shares > 0):

@@ -30,14 +30,14 @@ def confusions(scored: Iterable[Scored]) -> tuple[list[Confusion], Table]:
     Also the accuracy of every class, a column per matrix.
     """
     sums: Counted = {}
+    first_task: dict[tuple[str, str], str] = {}
     names: list[str] = []
     for cell, predicted, classes, clips in scored:
         if not classes:
             continue
         method, task = from_source(cell.run.method, cell.source), cell_label(cell)
         stream = cell.run.stream
-        other_task = any(key[:2] == (method, stream) and key[2] != task for key in sums)
-        if other_task:
+        if first_task.setdefault((method, stream), task) != task:
             continue
         names = names or class_names(cell.run, classes)
         matrix = sums.setdefault((method, stream, task), np.zeros((classes, classes)))
@@ -68,7 +68,9 @@ def _each_class(sums: Counted, names: list[str]) -> Table:
             share = 100 * (row.sum() - errors.sum()) / max(row.sum(), 1)
             column.append(number(f"{share:.1f}{taken}"))
         columns.append(column)
-    rows = [[names[i], *cells] for i, cells in enumerate(zip(*columns, strict=True))]
+    rows = []
+    for number_of_class, cells in enumerate(zip(*columns, strict=True)):
+        rows.append([names[number_of_class], *cells])
     header = ["class", *(", ".join(key) for key in sums)]
     return Table("Accuracy of each class", header, rows)
 
@@ -99,7 +101,8 @@ def timelines(cells: Iterable[Cell]) -> list[Timeline]:
     """Detected intervals under the true ones: the first recordings that each method left."""
     shown: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for cell in cells:
-        for entry in (read_cell_file(cell) or {}).get("timelines", [])[:RECORDINGS]:
+        content = read_cell_file(cell) or {}
+        for entry in content.get("timelines", [])[:RECORDINGS]:
             title = f"{cell_label(cell)}: {entry['name']}"
             _, by_method = shown.setdefault(title, (entry, {}))
             by_method.setdefault(cell.run.method, entry["found"])
@@ -123,13 +126,16 @@ def _timeline(title: str, entry: dict[str, Any], by_method: dict[str, Any]) -> T
 
 def motions(cells: Iterable[Cell]) -> list[Moving]:
     """Predicted motion over the true one: the first of each method, of simulated people only."""
-    drawn: dict[str, list[Moving]] = {}
+    drawn: list[Moving] = []
+    methods = set()
     for cell in cells:
+        method = cell.run.method
         entries = (read_cell_file(cell) or {}).get("motions", [])
-        if entries and cell.run.method not in drawn:
-            method = cell.run.method
-            drawn[method] = [poses.prediction(entry, method, cell.task) for entry in entries]
-    return [picture for pictures in drawn.values() for picture in pictures]
+        if method not in methods:
+            drawn += [poses.prediction(entry, method, cell.task) for entry in entries]
+        if entries:
+            methods.add(method)
+    return drawn
 
 
 def map_legend(drawn: Sequence[Map]) -> list[charts.Entry]:

@@ -32,7 +32,8 @@ class ClipDrawing(NamedTuple):
         """How long it is and how many bodies are in it, for people."""
         frames, bodies = len(self.poses), int(self.present.any(0).sum())
         length = "1 frame" if frames == 1 else f"{frames} frames"
-        return f"{length}, {'1 body' if bodies == 1 else f'{bodies} bodies'}"
+        people = "1 body" if bodies == 1 else f"{bodies} bodies"
+        return f"{length}, {people}"
 
 
 def draw(clip: str, skeleton: str = "") -> ClipDrawing:
@@ -49,7 +50,9 @@ def draw(clip: str, skeleton: str = "") -> ClipDrawing:
     remarks.say()
     poses, present = project(xyz) * ZOOM, np.abs(xyz).sum((1, 3)) > 0
     of_side = sides(body)
-    bones = [(child, parent, TONES[of_side.get(child, "trunk")]) for child, parent in body.edges]
+    bones = []
+    for child, parent in body.edges:
+        bones.append((child, parent, TONES[of_side.get(child, "trunk")]))
     return ClipDrawing(poses, present, bones, int(poses[present.any(1)].max(initial=0)) + 12)
 
 
@@ -79,7 +82,9 @@ def write_gif(clip: ClipDrawing, out: str | Path, fps: int) -> None:
     from PIL import Image, ImageColor, ImageDraw
 
     tones = ["#ffffff", *TONES.values()]
-    palette = [part for tone in tones for part in ImageColor.getrgb(tone)]
+    palette: list[int] = []
+    for tone in tones:
+        palette += ImageColor.getrgb(tone)
     pictures = []
     for pose, present in zip(clip.poses, clip.present, strict=True):
         picture = Image.new("P", (clip.side, clip.side), 0)

@@ -57,6 +57,7 @@ def environment() -> Environment:
     numbers = count(1)
 
     def svg(chart: Chart) -> Markup:
+        """A chart as an element of the page."""
         return Markup(to_svg(chart, f"c{next(numbers)}-"))
 
     templates.filters["svg"] = svg

@@ -7,7 +7,7 @@ PERPLEXITY = 30.0
 
 
 def chosen(clips: int) -> np.ndarray:
-    """At most MOST clips, spread evenly over the file, so that every method shows the same."""
+    """Numbers (n,) of at most MOST clips, spread evenly over the file: the same for all methods."""
     return np.unique(np.linspace(0, clips - 1, min(clips, MOST)).round().astype(int))
 
 

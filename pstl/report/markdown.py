@@ -8,11 +8,11 @@ from pstl.config import FUSED
 from pstl.metrics.metric import UNSEEN
 from pstl.report import declared, facts
 from pstl.report.alike import LIKE, MINUS
+from pstl.report.few_labels import by_share, label_rules
 from pstl.report.joined import Joined
 from pstl.report.markdown_cells import explained, like, minus, theirs, value
 from pstl.report.paper import Published
 from pstl.report.reference import reference
-from pstl.report.shares import by_share, label_rules
 from pstl.report.tables import (
     HEADLINE,
     Line,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,7 +71,7 @@ def bootstrap(right_a: np.ndarray, right_b: np.ndarray, draws: int = DRAWS) -> V
     """Resample clips, the same for both, and the seeds of each.
 
     So it says what other test clips and other seeds would have said.
-    right_a: (seeds of a, N) bool, whether each clip was classified right; right_b: (seeds of b, N).
+    right_a, right_b: (seeds, N) bool, whether each clip was classified right.
     With one seed a side, nothing is said about other seeds; with two or three, less than there is
     to say: few seeds know little.
     """
@@ -91,13 +91,17 @@ def bootstrap(right_a: np.ndarray, right_b: np.ndarray, draws: int = DRAWS) -> V
     below = int((differences <= ROUNDING).sum())
     above = int((differences >= -ROUNDING).sum())
     p = min(1.0, 2 * (1 + min(below, above)) / (1 + draws))
-    better = "a" if low > ROUNDING else "b" if high < -ROUNDING else "undecided"
+    better = "undecided"
+    if low > ROUNDING:
+        better = "a"
+    if high < -ROUNDING:
+        better = "b"
     a, b = 100 * float(right_a.mean()), 100 * float(right_b.mean())
     return Verdict(a, b, a - b, float(low), float(high), p, better, clips, seeds_a, seeds_b)
 
 
 def _seed_weights(seeds: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each seed is drawn, as a share: (draws, seeds)."""
+    """How often each seed is drawn, as a share (draws, seeds)."""
     return rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
 
 
@@ -108,7 +112,9 @@ def compare(a: str, b: str, draws: int = DRAWS) -> Verdict:
     seed takes every seed there is.
     Raises: UserError for a cell without scores, or other test clips.
     """
-    sides = {name: [_read_class_scores(path) for path in _files(name)] for name in (a, b)}
+    sides = {}
+    for name in (a, b):
+        sides[name] = [_read_class_scores(path) for path in _files(name)]
     first = sides[a][0]
     for name, files in sides.items():
         for other in files:
@@ -145,23 +151,30 @@ def pairs(scored: Iterable[Scored]) -> list[Pair]:
     Methods that learnt from other shares of the labels, or from other data, are methods apart.
     """
     groups: dict[Group, dict[str, list[Scored]]] = defaultdict(dict)
-    for said in scored:
-        if said.classes:
-            cell, run = said.cell, said.cell.run
+    for each in scored:
+        if each.classes:
+            cell, run = each.cell, each.cell.run
             axes = (cell.task, share_text(cell.labels), cell.protocol)
             group = groups[run.dataset, run.split, *axes, run.stream, cell.batch_norm]
-            learnt = f" {share_label(share_text(run.labels))}" if run.labels else ""
-            group.setdefault(from_source(run.method + learnt, cell.source), []).append(said)
+            name = run.method
+            if run.labels:
+                name += f" {share_label(share_text(run.labels))}"
+            group.setdefault(from_source(name, cell.source), []).append(each)
     table = []
     for key, methods in groups.items():
-        for one, other in combinations(methods, 2):
-            if _same_clips([*methods[one], *methods[other]]):
-                right = {
-                    name: np.stack([said.right for said in methods[name]]) for name in (one, other)
-                }
-                a, b = sorted(right, key=lambda name: -right[name].mean())
-                table.append(Pair(*key, a, b, bootstrap(right[a], right[b])))
+        for names in combinations(methods, 2):
+            pair = {name: methods[name] for name in names}
+            if _same_clips(list(chain(*pair.values()))):
+                table.append(_compared(key, pair))
     return table
+
+
+def _compared(key: Group, pair: dict[str, list[Scored]]) -> Pair:
+    right = {}
+    for name, seeds in pair.items():
+        right[name] = np.stack([each.right for each in seeds])
+    a, b = sorted(right, key=lambda name: -right[name].mean())
+    return Pair(*key, a, b, bootstrap(right[a], right[b]))
 
 
 def _same_clips(scored: list[Scored]) -> bool:

@@ -11,6 +11,8 @@ from pstl.report.labels import cell_label, from_source
 from pstl.report.rows import Epochs, Results, read_cell_file
 from pstl.report.tables import Line, headlines
 
+Points = list[tuple[float, Line]]  # a value of a setting, and its line
+
 DYNAMIC = 50.0  # a loss that falls by more than this factor is drawn by its logarithm
 FEWEST = 3  # values of a setting that make a curve
 # A part of a setting -> what its axis is called.
@@ -81,59 +83,61 @@ def over_settings(lines: list[Line]) -> list[Curves]:
     for (task, title, x_label), methods in charts(lines).items():
         if title.startswith("top1_"):
             continue  # of the test clips not seen in training: in the table of every number
-        curves = [
-            _series(number, name, points) for number, (name, points) in enumerate(methods.items())
-        ]
-        ends = [f"{c.name} from {c.y[0]:.1f} to {c.y[-1]:.1f}" for c in curves]
+        curves, ends = [], []
+        for number, (name, points) in enumerate(methods.items()):
+            curve = _series(number, name, points)
+            curves.append(curve)
+            ends.append(f"{name} from {curve.y[0]:.1f} to {curve.y[-1]:.1f}")
         alt = f"{task}, {title} against {x_label}: {'; '.join(ends)}"
         metric = re.split("[ ,]", title)[0]
         drawn.append(Curves(f"{task}: {title}", alt, curves, x_label, metric))
     return drawn
 
 
-def charts(lines: list[Line]) -> dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]]:
+def charts(lines: list[Line]) -> dict[tuple[str, str, str], dict[str, Points]]:
     """(task, title, name of the number) -> method -> its points in order.
 
     A method has at least FEWEST values of the number.
     """
-    found: dict[tuple[str, str, str], dict[str, list[tuple[float, Line]]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
+    every: dict[tuple[str, str, str], dict[str, Points]] = {}
     for line in headlines(lines):
-        if line.mean is not None:
-            for x_label, value, title in _axes(line):
-                found[line.task, f"{title}, {line.stream}", SAYS.get(x_label, x_label)][
-                    line.method
-                ].append((value, line))
-    drawn = {
-        key: {
-            name: sorted(points, key=lambda p: p[0])
-            for name, points in series.items()
-            if len({x for x, _ in points}) >= FEWEST
-        }
-        for key, series in found.items()
-    }
-    return {key: series for key, series in drawn.items() if series}
+        if line.mean is None:
+            continue
+        for x_label, value, title in _axes(line):
+            chart = (line.task, f"{title}, {line.stream}", SAYS.get(x_label, x_label))
+            methods = every.setdefault(chart, {})
+            methods.setdefault(line.method, []).append((value, line))
+    drawn: dict[tuple[str, str, str], dict[str, Points]] = {}
+    for chart, methods in every.items():
+        for method, points in methods.items():
+            values = {value for value, _ in points}
+            if len(values) >= FEWEST:
+                points.sort(key=lambda point: point[0])
+                drawn.setdefault(chart, {})[method] = points
+    return drawn
 
 
 def _axes(line: Line) -> list[tuple[str, float, str]]:
     """Numbers a line could be drawn against: (name of the number, value, what is drawn)."""
-    found = []
+    axes = []
     metric = declared.metrics().of(line.metric)
     number = metric.number(line.metric)
     if metric.over and number is not None:
-        found.append((metric.over, number, metric.name.removesuffix("_{}")))
-    parts = [part for part in line.setting.split(";") if part]
+        axes.append((metric.over, number, metric.name.removesuffix("_{}")))
+    parts = list(filter(None, line.setting.split(";")))
     for part in parts:
         name, _, value = part.partition("=")
         if re.fullmatch(r"-?\d+(\.\d+)?", value):
-            rest = ";".join(p for p in parts if p != part)
-            found.append((name, float(value), line.metric + (f" ({rest})" if rest else "")))
-    return found
+            rest = ";".join(other for other in parts if other != part)
+            title = f"{line.metric} ({rest})" if rest else line.metric
+            axes.append((name, float(value), title))
+    return axes
 
 
-def _series(number: int, name: str, points: list[tuple[float, Line]]) -> Curve:
-    spread = [line.std or 0.0 for _, line in points]
-    means = [line.mean or 0.0 for _, line in points]
-    x = [value for value, _ in points]
+def _series(number: int, name: str, points: Points) -> Curve:
+    x, means, spread = [], [], []
+    for value, line in points:
+        x.append(value)
+        means.append(line.mean or 0.0)
+        spread.append(line.std or 0.0)
     return Curve(name, x, means, spread if any(spread) else (), colour=number)

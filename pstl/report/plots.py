@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pstl.config import FUSED
-from pstl.report import panels, shares
+from pstl.report import panels
 from pstl.report.charts import Bar, Bars, Curve, Curves
 from pstl.report.drawing import grid, save_png
+from pstl.report.few_labels import by_share, label_rules
 from pstl.report.joined import Joined
 from pstl.report.tables import Line, as_shown, headlines, unswept
 
@@ -19,12 +20,12 @@ def write_all(suite: Joined, out: Path) -> None:
     """Write curves, accuracy, settings and labels as .png to a folder."""
     lines = suite.lines
     shown = as_shown(lines)
-    by_share = shares.by_share(lines, shares.label_rules(suite.results))
+    shares = by_share(lines, label_rules(suite.results))
     drawn = {
         "curves": grid(panels.training(suite.results), "no training curve yet"),
         "accuracy": grid(accuracy(shown), "no accuracy yet"),
         "settings": grid(settings(shown), "no curve over a setting"),
-        "labels": grid(few_labels(by_share), "no method saw a share of the labels"),
+        "labels": grid(few_labels(shares), "no method saw a share of the labels"),
     }
     for name, figure in drawn.items():
         save_png(figure, out / f"{name}.png")
@@ -43,10 +44,11 @@ def accuracy(lines: list[Line]) -> list[Bars]:
             task = f"{line.task} ({setting})" if setting else line.task
             by_chart.setdefault(f"{task}\n{line.dataset}, {line.split}", []).append(line)
     streams = list(dict.fromkeys(line.stream for line in lines))
-    return [
-        Bars(title, title, [_bar(line, streams) for line in shown], BAR_LABEL)
-        for title, shown in by_chart.items()
-    ]
+    charts = []
+    for title, shown in by_chart.items():
+        bars = [_bar(line, streams) for line in shown]
+        charts.append(Bars(title, title, bars, BAR_LABEL))
+    return charts
 
 
 def _bar(line: Line, streams: list[str]) -> Bar:
@@ -70,17 +72,19 @@ def settings(lines: list[Line]) -> list[Curves]:
     return drawn
 
 
-def few_labels(by_share: dict[str, dict[float, Line]]) -> list[Curves]:
-    """Accuracy against the share of labels (report.shares): one chart, a line per method.
+def few_labels(shares: dict[str, dict[float, Line]]) -> list[Curves]:
+    """Accuracy against the share of labels (report.few_labels): one chart, a line per method.
 
     Bands: one sample standard deviation over seeds.
     """
     curves = []
-    for number, (name, by_fraction) in enumerate(by_share.items()):
-        shown = {share: line for share, line in by_fraction.items() if line.mean is not None}
-        x = [100 * share for share in shown]
-        means = [line.mean or 0.0 for line in shown.values()]
-        spread = [line.std or 0.0 for line in shown.values()]
+    for number, (name, by_fraction) in enumerate(shares.items()):
+        x, means, spread = [], [], []
+        for share, line in by_fraction.items():
+            if line.mean is not None:
+                x.append(100 * share)
+                means.append(line.mean)
+                spread.append(line.std or 0.0)
         curves.append(Curve(name, x, means, spread, colour=number))
     if not curves:
         return []

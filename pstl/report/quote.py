@@ -47,6 +47,7 @@ def quote(page: str | Path, root: str | Path = ".") -> int:
     before = read_text(page, PAGE)
 
     def filled_place(match: re.Match[str]) -> str:
+        """A marked place with its table as it is now."""
         return f"{match['start']}\n{block(match['what'], Path(root))}\n{match['end']}"
 
     filled, places = PLACE.subn(filled_place, before)

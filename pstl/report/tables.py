@@ -208,8 +208,10 @@ def summary(lines: list[Line]) -> dict[str, Any]:
 def rows_csv(rows: list[Row]) -> str:
     """Every single row; where the value is empty, the reason is not."""
     columns = (*FIELDS, "reason")
-    cells = [[_exact(row[name]) for name in columns] for row in rows]
-    return csv_text(columns, cells)
+    lines = []
+    for row in rows:
+        lines.append([_exact(row[name]) for name in columns])
+    return csv_text(columns, lines)
 
 
 def comparison_csv(lines: list[Line]) -> str:

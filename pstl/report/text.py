@@ -27,10 +27,11 @@ class Notes:
 
 def table(header_: list[str], body: list[list[str]]) -> str:
     """A markdown table; bars inside cells are escaped."""
-    rows = [header_, ["---"] * len(header_), *body]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows
-    )
+    lines = []
+    for row in (header_, ["---"] * len(header_), *body):
+        cells = [cell.replace("|", "\\|") for cell in row]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -1,7 +1,7 @@
 """One clip in a window: endless, until the window is closed. Needs a screen and tkinter."""
 
 from collections.abc import Callable
-from itertools import cycle
+from itertools import cycle, product
 from typing import Any
 
 from pstl.errors import UserError
@@ -36,14 +36,13 @@ def show(
         window, width=clip.side, height=clip.side, background="white", highlightthickness=0
     )
     canvas.pack()
-    bones = [
-        (m, *bone, canvas.create_line(0, 0, 0, 0, width=WIDTH))
-        for m in range(clip.poses.shape[2])
-        for bone in clip.bones
-    ]
+    bones = []
+    for m, bone in product(range(clip.poses.shape[2]), clip.bones):
+        bones.append((m, *bone, canvas.create_line(0, 0, 0, 0, width=WIDTH)))
     times = cycle(range(len(clip.poses)))
 
     def step() -> None:
+        """Draw the next frame, and ask to be called for the one after it."""
         t = next(times)
         for m, child, parent, tone, line in bones:
             ends = clip.poses[t, [child, parent], m].ravel().tolist()

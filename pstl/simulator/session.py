@@ -51,6 +51,7 @@ def session(script: Script, rng: np.random.Generator) -> Session:
     unhurried = script.manner.model_copy(update={"duration": (1.0, 1.0)})
 
     def part(action: Action, length: tuple[int, int]) -> np.ndarray:
+        """One action (T, V, M, 3) of a length drawn between two bounds, in frames."""
         frames = int(rng.integers(length[0], length[1] + 1))
         return perform(action, [script.person], frames, script.heading_deg, rng, unhurried)
 

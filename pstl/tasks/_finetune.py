@@ -92,6 +92,7 @@ def run(inputs: Pretrained, cfg: Config, seed: int, device: torch.device) -> Res
         )
 
     def watch(epochs: int) -> dict[str, float]:
+        """Accuracies after so many epochs, where the settings ask for them."""
         due = epochs in cfg.epochs_shown or (cfg.test_every and epochs % cfg.test_every == 0)
         if not due or epochs == last:
             return {}
@@ -139,6 +140,7 @@ class Classifier(BaseTrainable):
                 parameter.requires_grad_(False)
 
     def sharded(self) -> list[nn.Module]:
+        """The encoder: the classifier sees the whole batch."""
         return [self.encoder]
 
     def train(self, mode: bool = True) -> "Classifier":

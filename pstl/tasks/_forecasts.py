@@ -103,7 +103,7 @@ def zero_velocity(test: Forecasts) -> np.ndarray:
 
 
 def constant_velocity(test: Forecasts) -> np.ndarray:
-    """Every joint goes on as in the last step that was seen."""
+    """Every joint goes on as in the last step that was seen: (N, predict, V, 3)."""
     step = test.seen[:, -1:] - test.seen[:, -2:-1]
     return step * np.arange(1, test.future.shape[1] + 1, dtype=step.dtype)[None, :, None, None]
 

@@ -44,7 +44,7 @@ class Regressions:
         return size / 2 - (own * self.shares).sum(1), chance.exp_()
 
     def gradient(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """What is minimised, and its gradient."""
+        """What is minimised, (problems,), and its gradient, same shape as the weights."""
         value, error = self.values(weights)
         own = self.y.expand(len(weights), 1, -1)
         error.scatter_add_(1, own, torch.full_like(own, -1, dtype=error.dtype))
@@ -52,7 +52,7 @@ class Regressions:
         return value, slope.view_as(weights).addcmul_(weights, self.penalty)
 
     def curvature(self, weights: Tensor) -> Tensor:
-        """Second derivative by every single weight."""
+        """Second derivative by every single weight: same shape."""
         chance = self.values(weights)[1]
         bend = (chance * (1 - chance)).mul_(self.shares[:, None])
         return (bend.flatten(0, 1) @ self.x.square()).view_as(weights) + self.penalty
@@ -112,6 +112,7 @@ class Descent:
 
     @property
     def weights(self) -> Tensor:
+        """Where the descent is, in units of the weights: (problems, classes, D)."""
         return self.place * self.unit
 
     def keep(self, some: Tensor) -> None:
@@ -146,7 +147,7 @@ class Descent:
         self.place, self.value, self.slope = place, value, slope
 
     def direction(self) -> Tensor:
-        """Down the slope, turned by what is remembered.
+        """Down the slope, turned by what is remembered: same shape as the weights.
 
         Nocedal and Wright, Numerical Optimization, algorithm 7.4.
         """

@@ -35,6 +35,7 @@ def record(
     """
 
     def top1(kept: Tensor) -> Record:
+        """Accuracies of some clips (n,), by their numbers."""
         return {
             name: classification_metrics(scores[norm][kept], y[kept])["top1"]
             for norm, name in named.items()

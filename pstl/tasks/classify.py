@@ -114,6 +114,7 @@ def classify_all(
         x, length, _ = clips.take(torch.arange(part.start, part.stop))
 
         def encoded(stream: str, x: Tensor = x, length: Tensor = length) -> Tensor:
+            """Clip features (N, D) in one stream."""
             return encode(replace(card, stream=stream or card.stream), encoder, x, length)
 
         rows.append(

@@ -95,9 +95,11 @@ class Detection(Task[Recorded, Config]):
         classes = inputs.store.spec.classes
 
         def by_encoder(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+            """Scores of the encoder under test.   train, test: (n,), numbers of recordings."""
             return window_scores(inputs, cfg, train, test, what)
 
         def by_schedule(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+            """The same of what knows the time of an action alone.   train, test: (n,)."""
             return schedule_scores(
                 _recordings(inputs, train), _recordings(inputs, test), len(classes)
             )
@@ -138,7 +140,7 @@ def detect(
 
 
 def hold_out(inputs: Recorded, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Training recordings in two parts, by performer if there are several.
+    """Numbers (n,) of training recordings in two parts, by performer if there are several.
 
     Of a single recording both parts are it.
     """
@@ -162,6 +164,7 @@ def choose(cfg: Config, scores: Scores, recordings: list[Recording]) -> PostProc
     truth, videos = ground_truth(recordings), [recording.clip.name for recording in recordings]
 
     def precision(post: PostProcessing) -> float:
+        """Mean average precision on the recordings held out."""
         proposals = all_intervals(scores, recordings, post)
         return greedy(truth, proposals, cfg.theta, videos)["map_action"]
 
@@ -176,7 +179,10 @@ def _recordings(inputs: Recorded, numbers: np.ndarray) -> list[Recording]:
 def window_scores(
     inputs: Recorded, cfg: Config, train: np.ndarray, test: np.ndarray, what: str
 ) -> Scores:
-    """Train on the windows of some recordings, score the frames of others."""
+    """Train on the windows of some recordings, score the frames of others.
+
+    train, test: (n,), their numbers.
+    """
     spec = inputs.store.spec
     train_windows, test_windows = (_windows_of(inputs, cfg, side) for side in (train, test))
     clips, shown = inputs.clips(train_windows.data, labelled=True), inputs.clips(test_windows.data)
@@ -236,6 +242,7 @@ class FrameClassifier(Head):
         return scores
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
+        """Cross-entropy of the rows of windows."""
         assert batch.y is not None  # the windows carry them
         scores, y = self.outputs(batch), batch.y[:, self.at.round().long()]
         return {"loss": F.cross_entropy(scores.flatten(0, 1), y.flatten(), weight=self.weight)}

@@ -53,6 +53,7 @@ class NearestNeighbours(Task[FeatureSet, Config]):
         scores = votes(y[index], closeness, len(features.meta["classes"]))
 
         def measure(kept: Tensor) -> dict[str, float]:
+            """Metrics of some test clips (n,), by their numbers."""
             found = classification_metrics(scores[kept], y_test[kept])
             return {
                 name: found[name] for name in ("top1", "macro_f1")

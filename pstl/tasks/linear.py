@@ -76,6 +76,7 @@ class Linear(Task[FeatureSet, Config]):
         every = torch.stack(right).double()  # (epochs, N_test)
 
         def measure(kept: Tensor) -> dict[str, float]:
+            """Accuracies by epoch of some test clips (n,), by their numbers."""
             by_epoch = dict(enumerate((100 * every[:, kept].mean(1)).tolist(), 1))
             return classification_metrics(scores[kept], y_test[kept]) | best_of(by_epoch)
 

@@ -194,6 +194,7 @@ class OffsetHead(Head):
         return offsets.view(len(batch.x), *self.shape)
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
+        """The mean error of the predicted poses."""
         assert batch.y is not None  # the windows carry them
         distance = torch.linalg.vector_norm(self.outputs(batch) - batch.y, dim=-1)
         return {"loss": distance.mean()}

@@ -48,6 +48,7 @@ class Retrieval(Task[FeatureSet, Config]):
             first[some], precision[some] = ranks[:, 0], precision_at(ranks)
 
         def measure(kept: Tensor) -> dict[str, float]:
+            """Metrics of some queries (n,), by their numbers."""
             shares = {f"r{k}": (first[kept] <= k).double() for k in cfg.ranks} | {
                 "map": precision[kept]
             }

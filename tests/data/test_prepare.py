@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from arrays import write_array
 
 from pstl.data import prepare
 from pstl.data.datasets import nwucla
 from pstl.data.parse import parse
 from pstl.data.spec import by_camera
-from pstl.data.store import ArraySet, open_array, write_array
+from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
 from pstl.records import Clip
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from arrays import write_array
 
 from pstl.data.datasets import nwucla
-from pstl.data.store import ArraySet, open_array, open_sequences, write_array, write_sequences
+from pstl.data.store import ArraySet, open_array, open_sequences, write_sequences
 from pstl.errors import UserError
 from pstl.files import replaced, write_json
 from pstl.records import Clip

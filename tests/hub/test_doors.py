@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from arrays import write_array
 
 import pstl
 from pstl.config import Plugin
@@ -17,7 +18,7 @@ from pstl.data import parse
 from pstl.data.datasets import msraction3d, nwucla, synthetic
 from pstl.data.formats import skeleton_txt
 from pstl.data.prepare import prepare
-from pstl.data.store import ArraySet, open_array, open_sequences, write_array, write_sequences
+from pstl.data.store import ArraySet, open_array, open_sequences, write_sequences
 from pstl.encoding.feature_file import open_features
 from pstl.encoding.features import extract
 from pstl.errors import UserError

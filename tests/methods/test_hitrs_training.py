@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from arrays import write_array
 from settings_files import write_settings
 
 from pstl.cli import main
 from pstl.config import Run, load
-from pstl.data.store import ArraySet, open_array, write_array
+from pstl.data.store import ArraySet, open_array
 from pstl.encoding.feature_file import open_features
 from pstl.methods import hitrs
 from pstl.train import encoder_file, loop

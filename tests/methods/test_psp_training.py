@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from arrays import write_array
 from settings_files import write_settings
 
 from pstl import config
 from pstl.data import labels
 from pstl.data.loader import Clips
-from pstl.data.store import ArraySet, open_array, write_array
+from pstl.data.store import ArraySet, open_array
 from pstl.encoding.features import recalibrate
 from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError

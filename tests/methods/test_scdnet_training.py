@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from arrays import write_array
 from settings_files import write_settings
 
 from pstl import config
-from pstl.data.store import ArraySet, open_array, write_array
+from pstl.data.store import ArraySet, open_array
 from pstl.encoding.feature_file import open_features
 from pstl.encoding.features import extract
 from pstl.methods import scdnet

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from arrays import write_array
 from settings_files import write_settings
 
 from pstl import config, paths
 from pstl.config import Run
 from pstl.data.labels import rank
-from pstl.data.store import ArraySet, write_array
+from pstl.data.store import ArraySet
 from pstl.encoding.features import extract
 from pstl.evaluation.run import evaluate
 from pstl.files import write_json

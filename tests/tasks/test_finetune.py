@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from arrays import write_array
 from train.conftest import trained_run
 
 from pstl import config
 from pstl.config import Cell, Run
-from pstl.data.store import ArraySet, open_array, write_array
+from pstl.data.store import ArraySet, open_array
 from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.evaluation.run import evaluate

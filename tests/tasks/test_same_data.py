@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from arrays import write_array
 from train.conftest import make_array, trained_run
 
 from pstl import config
 from pstl.config import Cell, Run
-from pstl.data.store import open_array, write_array
+from pstl.data.store import open_array
 from pstl.encoding.features import extract
 from pstl.errors import UserError
 from pstl.evaluation import scores

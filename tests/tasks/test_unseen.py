@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from arrays import write_array
 from train.conftest import make_array, make_params
 
 from pstl import config
 from pstl.config import Cell, Frozen, Run
 from pstl.contracts import Task
 from pstl.data.labels import rank
-from pstl.data.store import open_array, write_array
+from pstl.data.store import open_array
 from pstl.encoding.features import extract
 from pstl.errors import UserError
 from pstl.evaluation import run as _run

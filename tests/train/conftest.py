@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from arrays import write_array
 from settings_files import write_settings
 
 from pstl import config
-from pstl.data.store import ArraySet, write_array
+from pstl.data.store import ArraySet
 from pstl.train.pretrain import pretrain
 
 TRAIN = {"epochs": 2, "batch_size": 8, "lr": 1.0e-3, "warmup_epochs": 0}

@@ -57,7 +57,9 @@ def test_labels_never_reach_pretraining(tmp_path, array):
 
 def test_test_clips_never_reach_pretraining(tmp_path, array):
     """Whatever stands in the test half, the encoder must come out the same."""
-    from pstl.data.store import ArraySet, open_array, write_array
+    from arrays import write_array
+
+    from pstl.data.store import ArraySet, open_array
 
     data = open_array(array)
     x = np.array(data.x)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from arrays import write_array
 
 from pstl.config import Run
-from pstl.data.store import open_array, write_array
+from pstl.data.store import open_array
 from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.records import NotApplicable

@@ -184,6 +184,7 @@ def sparing(rule: Rule, tested: Rule) -> Rule:
     """
 
     def spared(clip: Clip) -> str:
+        """The side of a clip, "" for one that is left out."""
         side = rule(clip)
         in_test = clip.setup <= OLD_SETUPS and tested(clip) == "test"
         return "" if side == "train" and in_test else side

@@ -87,7 +87,7 @@ class Words:
         return [self.data[start:end] for start, end in ends]
 
     def values(self, index: np.ndarray) -> np.ndarray:
-        """The words `index` (any shape) as float64.
+        """The words `index` (any shape) as float64, same shape.
 
         Raises: NotANumber at the first that is none.
         """

@@ -36,7 +36,7 @@ def parse_name(name: str) -> ClipName:
 
 
 def read(data: bytes, name: str, joints: int) -> np.ndarray:
-    """One clip as (T >= 1, joints, 1, 3) float32, metres; the confidences are not kept.
+    """One clip as (T, joints, 1, 3) float32, metres, T >= 1; the confidences are not kept.
 
     A frame in which nobody was seen is all zero.
     Raises: UserError naming the file and what is wrong.

@@ -120,8 +120,8 @@ def read_labels(text: str | bytes, name: str, classes: int) -> list[LabelledRows
 
 
 def cut(xyz: np.ndarray, interval: LabelledRows, name: str) -> np.ndarray:
-    """Rows start to end, both included and counted from 1, as PSTL's arrays take them; clamped to
-    the file.
+    """Rows start to end of (T, ...), both included and counted from 1, as PSTL's arrays take them;
+    clamped to the file.
 
     Codes differ: AimCLR, whose arrays PSTL takes, cuts so; CMD cuts start .. end-1 counted from 0,
     one frame less. A start of 0, which phase II is said to have, is row 1.

@@ -165,7 +165,7 @@ def write(
     crlf: bool = False,
     rng: np.random.Generator | None = None,
 ) -> None:
-    """Write the text() of a recording."""
+    """Write the text() of a recording: xyz (T, V, M, 3), ids (T, M), tracking (T, V, M)."""
     Path(path).write_bytes(text(xyz, ids, tracking, crlf, rng))
 
 
@@ -176,8 +176,9 @@ def text(
     crlf: bool = False,
     rng: np.random.Generator | None = None,
 ) -> bytes:
-    """The arrays of a Skeletons as a file; a slot with id 0 is absent from its frame, and the slots
-    behind it move up.
+    """The arrays of a Skeletons as a file: xyz (T, V, M, 3), ids (T, M), tracking (T, V, M).
+
+    A slot with id 0 is absent from its frame, and the slots behind it move up.
 
     Depth and colour pixels are the pinhole projections of a Kinect v2, seven digits, like the
     originals. Orientations are zero, as the sensor has them for the outermost joints, unless `rng`

@@ -9,7 +9,7 @@ from pstl.config import Params
 from pstl.report import rows
 from pstl.report.build import build
 from pstl.report.compare import compare
-from pstl.report.shares import by_share, label_rules
+from pstl.report.few_labels import by_share, label_rules
 
 GRID = (
     {

@@ -32,11 +32,20 @@ def by_share(lines: list[Line], rules: Mapping[str, str]) -> dict[str, dict[floa
     for line in headlines(lines):
         if line.metric != "top1" or line.stream != "joint" or not line.labels:
             continue
-        drawn_by = [part for part in line.setting.split(";") if part.startswith(RULE)]
-        if not drawn_by and line.task != OWN:
+        rule = _rule_of_setting(line.setting)
+        if not rule and line.task != OWN:
             continue
-        learnt_by = rules.get(line.method, DEFAULT_RULE)
-        rule = drawn_by[0].removeprefix(RULE) if drawn_by else learnt_by
-        name = line.encoder + ("" if rule == DEFAULT_RULE else f" ({rule})")
+        rule = rule or rules.get(line.method, DEFAULT_RULE)
+        name = line.encoder
+        if rule != DEFAULT_RULE:
+            name += f" ({rule})"
         table.setdefault(name, {})[float(line.labels)] = line
     return {name: dict(sorted(shares.items())) for name, shares in table.items()}
+
+
+def _rule_of_setting(setting: str) -> str:
+    """The rule by which a task drew labels; empty where it drew none."""
+    for part in setting.split(";"):
+        if part.startswith(RULE):
+            return part.removeprefix(RULE)
+    return ""
