@@ -1,11 +1,12 @@
 """Whether every plug-in keeps its contract (pstl/contracts.py). Imports them all, and so torch."""
 
+from difflib import get_close_matches
 from inspect import signature
 from types import ModuleType
 from typing import Any
 
 from pstl.config import Frozen
-from pstl.contracts import Importer, Task
+from pstl.contracts import Importer, Method, Task, Trainable
 from pstl.data.plugin_checks import check_data_plugins
 from pstl.errors import UserError
 from pstl.metrics.metric import Metric, Metrics
@@ -33,6 +34,7 @@ def check_encoder(name: str, module: ModuleType) -> None:
     _exported(where, module, "Config", Frozen)
     encoder = _exported(where, module, "Encoder", BaseEncoder)
     _overrides(where, encoder, BaseEncoder, ("forward",))
+    _called_with(where, encoder, "x, drop")
     _built_from(where, encoder, "cfg, skeleton, people, frames")
 
 
@@ -60,6 +62,8 @@ def check_method(name: str, module: ModuleType) -> None:
         )
     if wants.only_stream and not wants.only_stream_reason:
         raise UserError(f"{where}: only_stream without only_stream_reason; say why")
+    _misspelled(where, method, (Method, Trainable))
+    _called_with(where, method, "batch, rng")
 
 
 def check_importer(name: str, module: ModuleType) -> None:
@@ -92,6 +96,23 @@ def _built_from(where: str, cls: type, arguments: str) -> None:
         signature(cls).bind(*arguments.split(", "))
     except TypeError as error:
         raise UserError(f"{where}: built as {cls.__name__}({arguments}), but {error}") from None
+
+
+def _called_with(where: str, cls: Any, arguments: str) -> None:
+    """Raises: UserError if the class's forward cannot be called as forward(arguments)."""
+    try:
+        signature(cls.forward).bind("self", *arguments.split(", "))
+    except TypeError as error:
+        raise UserError(f"{where}: called as forward({arguments}), but {error}") from None
+
+
+def _misspelled(where: str, cls: type, contracts: tuple[type, ...]) -> None:
+    """Raises: UserError for a method of the class that is almost called like one of a contract."""
+    promised = [name for contract in contracts for name in vars(contract) if name[0] != "_"]
+    for name, value in vars(cls).items():
+        likely = get_close_matches(name, promised, n=1, cutoff=0.85)
+        if callable(value) and name not in promised and likely:
+            raise UserError(f"{where}: {name}() is no method of it; did you mean {likely[0]}?")
 
 
 def _overrides(where: str, cls: type, base: type, methods: tuple[str, ...]) -> None:

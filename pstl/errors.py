@@ -1,8 +1,11 @@
 """Errors a person is meant to read: one line with what was found, what was expected, what to do."""
 
 import errno
+from importlib import import_module
 from os import PathLike
 from pathlib import PurePath
+from traceback import extract_tb
+from types import ModuleType
 
 GO_ON = "then run the same command again: what is finished is kept"
 # What goes wrong with disks and folders -> what to do about it.
@@ -35,6 +38,28 @@ class UserError(Exception):
 
 class ShapeError(UserError, ValueError):
     """A tensor or array has a shape the function cannot take; the message states both shapes."""
+
+
+def import_plugin(module: str) -> ModuleType:
+    """Import a file of this package that somebody may have added.
+
+    Raises: UserError that names the file and the line, whatever it does wrong meanwhile;
+    ModuleNotFoundError for a package that is not installed.
+    """
+    try:
+        return import_module(module)
+    except UserError:
+        raise
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and not f"{error.name}.".startswith("pstl."):
+            raise
+        file = f"{module.replace('.', '/')}.py"
+        lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename.endswith(file)]
+        line = error.lineno if isinstance(error, SyntaxError) else next(iter(lines), None)
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        place = file if line is None else f"{file}, line {line}"
+        kind = type(error).__name__
+        raise UserError(f"{place}: cannot be imported: {kind}: {reason}") from error
 
 
 def trouble(error: OSError, path: str | PathLike[str] = "") -> str:

@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pstl.errors import UserError
+from pstl.errors import UserError, import_plugin
 
 if TYPE_CHECKING:
     from pstl.contracts import Dataset, Recipe
@@ -32,7 +32,7 @@ def load(kind: str, name: str) -> ModuleType:
     if name not in available:
         plugin = kind.split(".")[-1].rstrip("s")
         raise UserError(f"unknown {plugin} {name!r}; known: {', '.join(available)}")
-    return import_module(f"pstl.{kind}.{name}")
+    return import_plugin(f"pstl.{kind}.{name}")
 
 
 def catalogue() -> str:

@@ -1,5 +1,6 @@
 """A plug-in that breaks its contract is named before the first job, in one line that says how."""
 
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +16,7 @@ from pstl.check import (
 )
 from pstl.config import Frozen
 from pstl.contracts import Importer, Task
-from pstl.errors import UserError
+from pstl.errors import UserError, import_plugin
 from pstl.metrics.classification import TOP1, TOP5
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.records import Result, Wants
@@ -49,6 +50,24 @@ class OtherArguments(BaseEncoder):
     def forward(self, x: Any, drop: Any = None) -> Any:
         """Gives back what it is given."""
         return x
+
+
+class OtherForward(BaseEncoder):
+    """An encoder that cannot be told which joints it may look at."""
+
+    def __init__(self, cfg: Any, skeleton: Any, people: int, frames: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Any) -> Any:
+        """Gives back what it is given."""
+        return x
+
+
+class Misspelled(BaseMethod):
+    """A method whose loss nobody asks for."""
+
+    def forwrd(self, batch: Any, rng: Any) -> Any:
+        """Never called."""
 
 
 class WantsMore(BaseMethod):
@@ -86,6 +105,10 @@ def test_the_plug_ins_of_the_package_keep_their_contracts() -> None:
         ({"Encoder": NoForward}, "Config: expected a class of Frozen, there is none"),
         ({"Config": Config, "Encoder": nn.Linear}, "Encoder: expected a class of BaseEncoder"),
         ({"Config": Config, "Encoder": NoForward}, r"NoForward has no forward\(\)"),
+        (
+            {"Config": Config, "Encoder": OtherForward},
+            r"called as forward\(x, drop\), but too many positional arguments",
+        ),
         (
             {"Config": Config, "Encoder": OtherArguments},
             r"built as OtherArguments\(cfg, skeleton, people, frames\), but too many",
@@ -169,3 +192,38 @@ def test_a_task_module_must_export_a_task() -> None:
     """A file without TASK would only be found out by the job that runs it."""
     with pytest.raises(UserError, match=r"tasks/knn\.py: TASK is None, expected an object"):
         check_task("knn", None)
+
+
+def test_a_misspelled_loss_is_named() -> None:
+    """It would be found out by the first training, after data and arrays; or not at all."""
+    with pytest.raises(UserError, match=r"raw\.py: forwrd\(\) is no method .*mean forward"):
+        check_method("raw", module_of(Config=Config, Method=Misspelled))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("x = 1\n1 / 0\n", r"plugged\.py, line 2: cannot be imported: ZeroDivisionError: division"),
+        ("def (:\n", r"plugged\.py, line 1: cannot be imported: SyntaxError: invalid syntax"),
+        ("from pstl.nowhere import x\n", r"line 1: cannot be imported: ModuleNotFoundError"),
+        ("from pstl.errors import nothing\n", r"line 1: cannot be imported: ImportError"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, message: str
+) -> None:
+    """Who adds a plug-in meets its first mistake here, in a check and in the first job alike."""
+    (tmp_path / "plugged.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UserError, match=message):
+        import_plugin("plugged")
+
+
+def test_a_package_that_is_not_installed_is_no_mistake_of_a_plug_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line says what to install."""
+    (tmp_path / "plugged.py").write_text("import not_installed\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ModuleNotFoundError):
+        import_plugin("plugged")

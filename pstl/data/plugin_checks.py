@@ -30,12 +30,7 @@ def check_data_plugins() -> None:
 def _exported(kind: str, name: str, constant: str, contract: type) -> Any:
     """The object of a plug-in's module. Raises: UserError if there is no such thing."""
     where = f"pstl/{kind.replace('.', '/')}/{name}.py"
-    try:
-        plugin = vars(load(kind, name)).get(constant)
-    except UserError:
-        raise
-    except Exception as error:  # whatever a file does wrong while it is imported
-        raise UserError(f"{where}: cannot be imported: {type(error).__name__}: {error}") from None
+    plugin = vars(load(kind, name)).get(constant)
     if not isinstance(plugin, contract):
         expected = f"expected {constant} = YourClass(), a class of {contract.__name__}"
         raise UserError(f"{where}: {constant} is {plugin!r}, {expected}")

@@ -6,13 +6,12 @@ Every other file here that is not machinery is one body: its name is the file's,
 
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from itertools import chain
 from pkgutil import iter_modules
 
 import numpy as np
 
-from pstl.errors import UserError
+from pstl.errors import UserError, import_plugin
 
 MACHINERY = ("graph", "mapping", "pyramid")
 
@@ -119,7 +118,7 @@ def load(name: str) -> Skeleton:
     """
     if name not in names():
         raise UserError(f"unknown skeleton {name!r}; known: {', '.join(names())}")
-    skeleton = vars(import_module(f"pstl.skeletons.{name}")).get("SKELETON")
+    skeleton = vars(import_plugin(f"pstl.skeletons.{name}")).get("SKELETON")
     if not isinstance(skeleton, Skeleton) or skeleton.name != name:
         expected = f"expected SKELETON = Skeleton(name={name!r}, ...)"
         raise UserError(f"pstl/skeletons/{name}.py: SKELETON is {skeleton!r}, {expected}")
