@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pstl.errors import UserError
+from pstl.errors import UserError, syntax_tree
 
 PACKAGE = Path(__file__).parent
 # Fields of syntax nodes that change nothing: a name's use follows from its place, and u"" is "".
@@ -106,7 +106,7 @@ def _source(module: str) -> Source:
 @cache
 def _read(module: str, path: Path, changed: int, size: int) -> Source:
     """One module's source in one state of its file."""
-    tree = ast.parse(path.read_bytes())
+    tree = syntax_tree(path)
     _Plain().visit(tree)
     imported = {module.rpartition(".")[0]} - {""}
     data: set[Path] = set()

@@ -1,9 +1,10 @@
 """Errors a person is meant to read: one line with what was found, what was expected, what to do."""
 
+import ast
 import errno
 from importlib import import_module
 from os import PathLike
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from traceback import extract_tb
 from types import ModuleType
 
@@ -60,6 +61,14 @@ def import_plugin(module: str) -> ModuleType:
         place = file if line is None else f"{file}, line {line}"
         kind = type(error).__name__
         raise UserError(f"{place}: cannot be imported: {kind}: {reason}") from error
+
+
+def syntax_tree(path: Path) -> ast.Module:
+    """A Python file, read and not run. Raises: UserError that names file and line of a mistake."""
+    try:
+        return ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}: no Python: {error.msg}") from None
 
 
 def trouble(error: OSError, path: str | PathLike[str] = "") -> str:

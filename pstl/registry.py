@@ -8,7 +8,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pstl.errors import UserError, import_plugin
+from pstl.errors import UserError, import_plugin, syntax_tree
 
 if TYPE_CHECKING:
     from pstl.contracts import Dataset, Recipe
@@ -179,6 +179,4 @@ def source(kind: str, name: str) -> list[ast.stmt]:
 @cache
 def _module(name: str) -> list[ast.stmt]:
     """Top-level statements of a module of this package."""
-    return ast.parse(
-        Path(__file__).parent.joinpath(*name.split(".")).with_suffix(".py").read_bytes()
-    ).body
+    return syntax_tree(Path(__file__).parent.joinpath(*name.split(".")).with_suffix(".py")).body

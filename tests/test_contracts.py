@@ -16,7 +16,7 @@ from pstl.check import (
 )
 from pstl.config import Frozen
 from pstl.contracts import Importer, Task
-from pstl.errors import UserError, import_plugin
+from pstl.errors import UserError, import_plugin, syntax_tree
 from pstl.metrics.classification import TOP1, TOP5
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.records import Result, Wants
@@ -227,3 +227,10 @@ def test_a_package_that_is_not_installed_is_no_mistake_of_a_plug_in(
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ModuleNotFoundError):
         import_plugin("plugged")
+
+
+def test_a_file_that_is_read_and_not_run_may_be_broken_too(tmp_path: Path) -> None:
+    """A dry run imports no plug-in: it reads what they say and hashes what they import."""
+    (tmp_path / "plugged.py").write_text("x = 1\ndef (:\n")
+    with pytest.raises(UserError, match=r"plugged\.py, line 2: no Python: invalid syntax"):
+        syntax_tree(tmp_path / "plugged.py")
