@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pstl.ops.dropout import Dropout
+from pstl.ops.linear import TokenLinear, token_product
 
 BASE = 10_000.0  # of the sinusoids
 
@@ -26,11 +27,11 @@ class Layer(nn.Module):
         super().__init__()
         self.heads, self.inner = heads, heads * head_width
         self.attend_norm = nn.LayerNorm(width)
-        self.attend_in = nn.Linear(width, 3 * self.inner, bias=False)  # queries, keys, values
-        self.attend_out = nn.Linear(self.inner, width, bias=False)
+        self.attend_in = TokenLinear(width, 3 * self.inner, bias=False)  # queries, keys, values
+        self.attend_out = TokenLinear(self.inner, width, bias=False)
         self.feed_norm = nn.LayerNorm(width)
-        self.feed_in = nn.Linear(width, hidden)
-        self.feed_out = nn.Linear(hidden, width)
+        self.feed_in = TokenLinear(width, hidden)
+        self.feed_out = TokenLinear(hidden, width)
         self.dropout = Dropout(dropout)
 
     def forward(
@@ -53,7 +54,7 @@ class Layer(nn.Module):
         weights = self.attend_in.weight.chunk(3)
         inputs = (asking, y, y)
         query, key, value = (
-            self._by_head(F.linear(rows, weight))
+            self._by_head(token_product(rows, weight))
             for rows, weight in zip(inputs, weights, strict=True)
         )
         y = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask)

@@ -15,6 +15,7 @@ from pstl.ops import bodies
 from pstl.ops.bodies import Merged
 from pstl.ops.dropout import Dropout
 from pstl.ops.dtypes import at_least_float32
+from pstl.ops.linear import TokenLinear
 from pstl.records import Features
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import directed_partition
@@ -74,11 +75,11 @@ class TokenLayer(nn.Module):
     def __init__(self, cfg: Config) -> None:
         super().__init__()
         self.heads, self.rate = cfg.heads, cfg.dropout
-        self.attend_in = nn.Linear(cfg.width, 3 * cfg.width)
-        self.attend_out = nn.Linear(cfg.width, cfg.width)
+        self.attend_in = TokenLinear(cfg.width, 3 * cfg.width)
+        self.attend_out = TokenLinear(cfg.width, cfg.width)
         self.attend_norm = nn.LayerNorm(cfg.width)
-        self.feed_in = nn.Linear(cfg.width, cfg.feedforward)
-        self.feed_out = nn.Linear(cfg.feedforward, cfg.width)
+        self.feed_in = TokenLinear(cfg.width, cfg.feedforward)
+        self.feed_out = TokenLinear(cfg.feedforward, cfg.width)
         self.feed_norm = nn.LayerNorm(cfg.width)
         self.dropout = Dropout(cfg.dropout)
         nn.init.zeros_(self.attend_in.bias)
@@ -166,7 +167,7 @@ class Encoder(BaseEncoder):
 def token_mlp(features: int, width: int) -> nn.Sequential:
     """(..., features) -> (..., width)."""
     return nn.Sequential(
-        nn.Linear(features, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width)
+        TokenLinear(features, width), nn.LayerNorm(width), nn.ReLU(), TokenLinear(width, width)
     )
 
 
