@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from test_pipeline import snakemake
+from snakemake_calls import snakemake
 
 from pstl import paths
 from pstl.config import load

@@ -83,7 +83,7 @@ def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Read only; tests that change something take a copy.
     """
-    from test_pipeline import TINY, snakemake, write
+    from snakemake_calls import TINY, snakemake, write
 
     folder = tmp_path_factory.mktemp("tiny")
     write(folder, TINY)

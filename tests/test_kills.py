@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from builtin_suite import SUITE, same_results, seconds, settle, tables
-from test_pipeline import TINY, clear, command, environment, running, snakemake, write
+from snakemake_calls import TINY, command, environment, snakemake, write
+from test_pipeline import clear, running
 
 KILLS = 20
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_pipeline import planned, snakemake
+from snakemake_calls import planned, snakemake
 
 from pstl.cli import main
 from pstl.config import Cell, Plugin, load

@@ -147,7 +147,7 @@ def clones(
     root: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
     """A checkout in which the tiny suite ran, and a clone of it that pulled."""
-    from test_pipeline import TINY
+    from snakemake_calls import TINY
 
     first = checkout(root, tmp_path_factory.mktemp("team") / "first", TINY)
     shutil.copytree(finished, first, dirs_exist_ok=True)
@@ -206,7 +206,7 @@ def test_an_edit_in_the_clone_runs_what_depends_on_it(clones: tuple[Path, Path])
     """Whoever pulled and tries another learning rate must not train the other methods, nor need the
     recordings.
     """
-    from test_pipeline import changed, planned
+    from snakemake_calls import changed, planned
 
     _, second = clones
     settings = changed("methods.pstl.train", lr=4.0e-3)
@@ -232,7 +232,7 @@ def test_the_whole_round_by_dvc(root: Path, tmp_path: Path) -> None:
 
     The run itself is DVC's.
     """
-    from test_pipeline import TINY
+    from snakemake_calls import TINY
 
     first = checkout(root, tmp_path / "team/first", TINY)
     say(first, "dvc", "repro")

@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 from builtin_suite import SUITE, same_results, settle
 from slurm import cluster
-from test_pipeline import environment, running
+from snakemake_calls import environment
+from test_pipeline import running
 
 from pstl import paths
 from pstl.config import Run, load

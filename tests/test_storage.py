@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from builtin_suite import encoders, tables
 from pods import cluster
-from test_pipeline import TINY, command, environment, write
+from snakemake_calls import TINY, command, environment, write
 
 pytestmark = pytest.mark.integration
 KEYS = {

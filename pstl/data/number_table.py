@@ -28,7 +28,8 @@ def read(
 
     layout: of a row.   rows: what messages say is expected.
     comma: between numbers, else blanks or tabs.
-    Returns: (rows, columns) dtype, at least one row.   Raises: UserError that names the file and the row.
+    Returns: (rows, columns) dtype, at least one row.
+    Raises: UserError that names the file and the row.
     """
     reading.check_size(len(data), name)
     text = data.removeprefix(reading.BYTE_ORDER_MARK)

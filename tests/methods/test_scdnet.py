@@ -1,55 +1,21 @@
-from dataclasses import replace
-
-import numpy as np
 import pytest
 import ranks
 import torch
 import torch.nn.functional as F
 
+from methods.tiny_scdnet import batch, small_method
 from pstl.backbones.scdnet import Config as EncoderConfig
 from pstl.backbones.scdnet import Encoder
 from pstl.backbones.stgcn import Config as OtherConfig
 from pstl.backbones.stgcn import Encoder as OtherEncoder
 from pstl.config import TrainSettings
-from pstl.data.loader import present
-from pstl.encoding.features import encode_view
 from pstl.errors import UserError
-from pstl.hub.embed_arrays import embed, import_weights
-from pstl.losses.infonce import logits
 from pstl.methods import scdnet
 from pstl.methods._momentum import Queue, momentum_update
-from pstl.ops.streams import STREAMS, convert
 from pstl.records import Batch, Problem
 from pstl.rng import torch_generator
 from pstl.skeletons import load
-from pstl.train import distributed, encoder_file, optimiser
-from pstl.train.checkpoint import read
-from tests.official import imported
-
-CPU = torch.device("cpu")
-TINY = EncoderConfig(width=16, heads=2, feedforward=16, stem_width=8, dropout=0.0)
-
-
-def small_method(name="kinect_v2", people=2, stream="joint", encoder=TINY, **cfg):
-    torch.manual_seed(0)
-    skeleton = load(name)
-    module = scdnet.Config(**{"queue": 32, "projection": 8} | cfg)
-    return scdnet.Method(
-        module, Encoder(encoder, skeleton, people, 64), Problem(skeleton, people, 64, 10, stream)
-    )
-
-
-def batch(n=6, name="kinect_v2", people=2, frames=120):
-    """Walks of `frames` frames, shorter recordings among them; the even clips have one person."""
-    x = (
-        torch.randn(
-            n, 3, frames, load(name).joints, people, generator=torch.Generator().manual_seed(1)
-        ).cumsum(2)
-        * 0.1
-    )
-    x[::2, ..., 1:] = 0
-    length = torch.linspace(frames // 3, frames, n).long()
-    return Batch(x, length, None, present(x))
+from pstl.train import distributed, optimiser
 
 
 def step(method, data, rng, optim=None):
@@ -60,216 +26,6 @@ def step(method, data, rng, optim=None):
     method.zero_grad(set_to_none=True)
     method.after_step()
     return losses
-
-
-# --- the released code ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def released(shared):
-    """The released checkpoint in a Method of ours, and the vectors of one step of it."""
-    content = read(shared / "parity/scdnet_official.pth.tar")
-    state = content["state_dict"]
-    fields, weights = imported("scdnet", content)
-    settings = {key: value for key, value in fields["encoder"].items() if key != "name"}
-    method = small_method(encoder=EncoderConfig(**settings), queue=64, projection=128).eval()
-    method.encoder.load_state_dict(weights)
-    as_query = {
-        "state_dict": {
-            k.replace("encoder_k.", "encoder_q."): v
-            for k, v in state.items()
-            if k.startswith("encoder_k.")
-        }
-    }
-    method.key_encoder.load_state_dict(imported("scdnet", as_query).weights)
-    for projectors, prefix in (
-        (method.projectors, "encoder_q."),
-        (method.key_projectors, "encoder_k."),
-    ):
-        for ours, theirs in (("temporal", "t_proj"), ("spatial", "s_proj"), ("both", "i_proj")):
-            names = projectors.get_submodule(ours).state_dict()
-            projectors.get_submodule(ours).load_state_dict(
-                {name: state[f"{prefix}{theirs}.{name}"] for name in names}
-            )
-    for queue, letter in zip(method.queues, "tsi", strict=True):
-        queue.keys.copy_(state[f"{letter}_queue"].T)
-    return method, np.load(shared / "parity/scdnet.npz")
-
-
-def close(ours, theirs):
-    """The tolerance of the parity vectors: a hundredth of the spread between clips."""
-    return np.abs(ours.detach().numpy() - theirs).max() <= 1e-2 * theirs.std(axis=0).max()
-
-
-def released_features(path, x, stream="joint"):
-    """What an imported encoder gives for clean views, which get no crop of ours before them."""
-    card, encoder = encoder_file.load(path)
-    with torch.no_grad():
-        return encode_view(replace(card, stream=stream), encoder, x)
-
-
-def test_an_imported_encoder_gives_the_released_features(shared, tmp_path):
-    """The vectors' clips are views already; the encoder alone must give their features."""
-    vectors = np.load(shared / "parity/scdnet.npz")
-    card = import_weights(
-        "scdnet", shared / "parity/scdnet_official.pth.tar", tmp_path / "encoder.pt"
-    )
-    assert (card.people, card.skeleton, card.frames, card.stream) == (2, "kinect_v2", 64, "joint")
-    ours = released_features(tmp_path / "encoder.pt", torch.from_numpy(vectors["x"]))
-    assert close(ours, vectors["features_joint"])
-
-
-@pytest.mark.parametrize("frames", [63, 64, 65, 100])
-def test_embed_takes_the_clean_view_of_clips_of_any_length(shared, tmp_path, frames):
-    """As in the paper's evaluation, then turned into the stream.
-
-    64 frames, which the encoder takes, are a recording like any other.
-    """
-    import_weights("scdnet", shared / "parity/scdnet_official.pth.tar", tmp_path / "encoder.pt")
-    x = torch.from_numpy(np.load(shared / "parity/scdnet.npz")["x"][:2])
-    flat = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
-    long = (
-        F.interpolate(flat, size=frames, mode="linear")
-        .view(2, 3, 25, 2, frames)
-        .permute(0, 1, 4, 2, 3)
-    )
-    cut = int(frames * 0.05 / 2)
-    centred = long[:, :, cut : frames - cut].permute(0, 1, 3, 4, 2).flatten(1, 3)
-    view = (
-        F.interpolate(centred, size=64, mode="linear").view(2, 3, 25, 2, 64).permute(0, 1, 4, 2, 3)
-    )
-    np.save(tmp_path / "x.npy", long.numpy())
-    for stream in STREAMS:
-        embed(tmp_path / "encoder.pt", tmp_path / "x.npy", tmp_path / "f.npy", stream, [], CPU)
-        theirs = released_features(tmp_path / "encoder.pt", view, stream)
-        np.testing.assert_allclose(np.load(tmp_path / "f.npy"), theirs, atol=1e-4)
-
-
-def test_a_step_of_the_released_model(released):
-    """Projections, then the momentum update, then keys, then four logits and their loss.
-
-    The objective itself.
-    """
-    method, vectors = released
-    with torch.no_grad():
-        query = method.query(torch.from_numpy(vectors["x"]))
-        method.momentum_update()
-        key = method.key(torch.from_numpy(vectors["k"]))
-        losses = method.contrast(query, key)
-    for z, name in zip(query, ("zt", "zs", "zi"), strict=True):
-        theirs = vectors[name] / np.linalg.norm(vectors[name], axis=1, keepdims=True)
-        assert close(z, theirs), name
-    (q_t, q_s, q_g), (k_t, k_s, k_g), (queue_t, queue_s, queue_g) = query, key, method.negatives()
-    ours = {
-        "ti": (q_t, k_g, queue_g),
-        "si": (q_s, k_g, queue_g),
-        "it": (q_g, k_t, queue_t),
-        "is": (q_g, k_s, queue_s),
-    }
-    for name, parts in ours.items():
-        theirs = vectors[f"logits_{name}"]
-        assert close(logits(*parts, 0.2), theirs), name
-        np.testing.assert_allclose(logits(*parts, 0.2).numpy(), theirs, atol=2e-3)
-    assert float(losses["loss"]) == pytest.approx(float(vectors["loss"]), rel=1e-4)
-
-
-def test_a_file_that_is_no_scdnet_checkpoint_is_refused(shared, tmp_path):
-    """A checkpoint of another method: one line, nothing written."""
-    with pytest.raises(UserError, match="not a checkpoint of the released scdnet code"):
-        import_weights("scdnet", shared / "parity/pstl_official.pt", tmp_path / "encoder.pt")
-    assert not list(tmp_path.iterdir())
-
-
-# --- views ----------------------------------------------------------------------------------------
-
-
-def test_a_view_is_masked_as_often_as_the_paper_says():
-    """Coins of 0.5 for joints and for frames, independent.
-
-    A quarter of the views is whole (SCD-Net spec 3).
-    """
-    n = 2500
-    x = torch.ones(n, 3, 64, 25, 2)
-    view = small_method(shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0).view(
-        Batch(x, torch.full((n,), 64)), torch_generator(0, "test")
-    )
-    zero = view == 0
-    joints, frames = zero.all(dim=(1, 2, 4)), zero.all(dim=(1, 3, 4))
-    assert set(joints.sum(1).tolist()) == {0, 8}
-    assert set(frames.sum(1).tolist()) == {0, 24}
-    masked_joints, masked_frames = joints.any(1), frames.any(1)
-    for event, share in (
-        (masked_joints, 0.5),
-        (masked_frames, 0.5),
-        (~masked_joints & ~masked_frames, 0.25),
-    ):
-        assert float(event.float().mean()) == pytest.approx(share, abs=0.03)
-    assert torch.equal(
-        zero, (joints[:, None, None, :, None] | frames[:, None, :, None, None]).expand_as(zero)
-    )
-    assert joints[masked_joints].float().mean(0)[20] == pytest.approx(0.593, abs=0.04)  # the hub
-
-
-def test_masks_scale_with_the_skeleton():
-    """The same share of a 20-joint body is hidden: 6 joints."""
-    n = 64
-    method = small_method(
-        "kinect_v1", 1, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0
-    )
-    view = method.view(
-        Batch(torch.ones(n, 3, 64, 20, 1), torch.full((n,), 64)), torch_generator(0, "test")
-    )
-    assert set((view == 0).all(dim=(1, 2, 4)).sum(1).tolist()) == {0, 6}
-
-
-def test_unaugmented_views_are_crops_then_streams_then_masks():
-    """Motion of masked frames is zero, not the jump to a masked neighbour.
-
-    The released order (SCD-Net spec 3).
-    """
-    data = batch(frames=64)._replace(length=torch.full((6,), 64))  # 64 frames are never cropped
-    for stream in STREAMS:
-        method = small_method(
-            stream=stream, shear_amplitude=0.0, rotation_deg=0.0, small_rotation_deg=0.0
-        )
-        view, whole = (
-            method.view(data, torch_generator(3, "test")),
-            convert(data.x, load("kinect_v2"), stream),
-        )
-        mirrored = whole[:, :, :, list(load("kinect_v2").mirror)]
-        as_it_was, swapped = (
-            (view == 0) | torch.isclose(view, other) for other in (whole, mirrored)
-        )
-        assert (as_it_was.flatten(1).all(1) | swapped.flatten(1).all(1)).all()
-        assert (view != 0).any()
-
-
-def test_absent_people_stay_absent_and_views_differ():
-    """What batch.present promises must hold in every view.
-
-    And two views of a clip are two draws.
-    """
-    method, data, rng = small_method(), batch(), torch_generator(0, "test")
-    one, two = method.view(data, rng), method.view(data, rng)
-    assert not one[::2, ..., 1].any()
-    assert (one - two).flatten(1).any(1).all()
-
-
-def test_views_need_no_more_frames_than_the_recording():
-    """Whatever lies beyond a clip's length, the recipe's padding, must not reach the network."""
-    data = batch()
-    poisoned = data.x.clone()
-    for clip, length in zip(poisoned, data.length, strict=True):
-        clip[:, length:] = float("nan")
-    ours = [
-        small_method().view(data._replace(x=x), torch_generator(0, "test"))
-        for x in (data.x, poisoned)
-    ]
-    assert torch.equal(*ours)
-    assert small_method().clean(scdnet.Config(), poisoned, data.length).isfinite().all()
-
-
-# --- momentum, queues, loss -----------------------------------------------------------------------
 
 
 def test_the_key_network_follows_and_never_learns():
@@ -461,9 +217,6 @@ def test_a_checkpoint_holds_key_network_and_queues():
     other.load_state_dict(method.state_dict())
     ours, theirs = (step(m, batch(), torch_generator(1, "test"))["loss"] for m in (method, other))
     assert torch.equal(ours, theirs)
-
-
-# --- two processes --------------------------------------------------------------------------------
 
 
 def two_steps():
