@@ -18,6 +18,7 @@ onstart:
     Path(paths.DRAWS).mkdir(
         parents=True, exist_ok=True
     )  # DVC keeps it, and most suites draw no labels
+    serve_forks()
 
 
 # Run where Snakemake runs, also on a cluster: seconds of work, and downloads, which the nodes of

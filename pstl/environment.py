@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 SNAKEMAKE = "PSTL_SNAKEMAKE"  # process id of the Snakemake that started this job
+FRESH_JOBS = "PSTL_FRESH_JOBS"  # set by who wants every job to import everything itself
 HIDE_GPUS = "PSTL_HIDE_GPUS"  # set on clusters: GPUs are for those that asked the queue for them
 JOBS_PER_GPU = "PSTL_JOBS_PER_GPU"  # jobs that may share a device
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
@@ -42,6 +43,11 @@ def snakemake() -> int | None:
     """Process id of the Snakemake that started this process; None if none did."""
     words = os.environ.get(SNAKEMAKE, "")
     return int(words) if words.isdigit() else None
+
+
+def are_jobs_fresh() -> bool:
+    """Whether no job is to be forked off a process that has imported torch."""
+    return FRESH_JOBS in os.environ
 
 
 def visible_gpus() -> list[str] | None:

@@ -21,6 +21,8 @@ from pstl.files import Kind, read_text, write_text
 
 RECORD = Kind("record of settings that were checked", "remove it")
 OPTIONS = ("suite", "params", "archives")
+# Verbs that import torch, many times a run: they are forked off a process that has imported it.
+FORKED = ("pretrain", "features", "evaluate", "fuse")
 
 
 class Options(NamedTuple):
@@ -91,6 +93,11 @@ def check_plugins_once(params: Params, suite: str) -> None:
     write_text(record, state)
 
 
+def fork_socket() -> str:
+    """Where workflow/preloaded.py serves this Snakemake: short, as sockets must be named."""
+    return f".snakemake/fork-{os.getpid()}"
+
+
 def prologue(options: Options, params: Params, root: str, stored: bool) -> str:
     """What stands before every shell line of a rule, so that the line can also be typed by hand.
 
@@ -101,6 +108,7 @@ def prologue(options: Options, params: Params, root: str, stored: bool) -> str:
     settings = shlex.quote(options.settings)
     folders = params.archives if options.archives is None else options.archives
     archives = f" --archives {shlex.join(folders)}" if folders else ""
+    forked = f'{"|".join(FORKED)}) python+=(-IS "$preloaded" run {fork_socket()});;'
     lines = [
         # a failing command fails its job although its output goes through tee
         "set -euo pipefail;",
@@ -108,9 +116,11 @@ def prologue(options: Options, params: Params, root: str, stored: bool) -> str:
         f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH;",
         # workflow/resume.py knows by this whose jobs outlived a killed Snakemake
         f"export {SNAKEMAKE}={os.getpid()};",
-        "pstl() { case $1 in",
-        f'fetch) python -m pstl fetch --params {settings} "${{@:2}}"{archives};;',
-        f'*) python -m pstl "$1" --params {settings} "${{@:2}}";; esac; }};',
+        f"preloaded={shlex.quote(root)}/workflow/preloaded.py;",
+        "pstl() { local python=(python); case $1 in",
+        f'fetch) set -- "$@"{archives};;',
+        "esac;" if stored else f"{forked} esac;",  # a pod has no more than the package
+        f'"${{python[@]}}" -m pstl "$1" --params {settings} "${{@:2}}"; }};',
     ]
     if stored:  # what reads a whole suite goes to the copies' folder; MLflow's own store stays here
         lines += [

@@ -75,6 +75,14 @@ def test_a_folder_holds_what_its_meta_stands_for(finished: Path) -> None:
 
 
 @pytest.mark.slow
+def test_nothing_is_left_of_the_process_that_forks_jobs(finished: Path) -> None:
+    """It ends with its Snakemake, has nothing to complain of, and leaves no socket behind."""
+    assert (finished / ".snakemake/preloaded.log").read_text() == ""
+    while list((finished / ".snakemake").glob("fork-*")):
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
 def test_a_second_call_does_nothing(root: Path, finished: Path) -> None:
     """People call again to be sure; that must cost seconds and change no number."""
     code, output = snakemake(root, finished)
@@ -258,6 +266,8 @@ def test_two_calls_in_one_folder_and_no_orphan(root: Path, copy: Path) -> None:
         root, copy, paths.encoder(Run.parse("tiny/synthetic/xsub/pstl/joint/s0"))
     ) as snake:
         jobs = wait_for(lambda: running(copy, "pretrain"), snake)
+        # that which forks, the job it has forked, and who waits for the job
+        wait_for(lambda: len(running(copy, "serve")) == 3, snake)
         refused = clear(root, copy)
         assert refused.returncode == 1
         assert "another snakemake is at work" in refused.stderr
@@ -269,7 +279,6 @@ def test_two_calls_in_one_folder_and_no_orphan(root: Path, copy: Path) -> None:
         assert set(jobs) <= set(running(copy, "pretrain"))
         snake.kill()
         snake.wait()
-        while running(
-            copy, "pretrain"
-        ):  # without anybody's help: nothing writes here any more when the next call comes
+        # without anybody's help: nothing writes here any more when the next call comes
+        while running(copy, "pretrain") or running(copy, "serve"):
             time.sleep(0.01)

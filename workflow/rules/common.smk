@@ -1,11 +1,12 @@
 # Settings, read and checked once before the first job.
 # What a job reads and runs stands in pstl/graph.py; pstl/rules.py asks there for the rules.
 import os
+import sys
 from pathlib import Path
 
 from pstl import environment, paths
 from pstl.config import FUSED, digest
-from pstl.rule_options import load_checked, prologue
+from pstl.rule_options import fork_socket, load_checked, prologue
 from pstl.rules import Rules
 
 STREAMS = r"(?:joint|bone|motion)"
@@ -37,3 +38,14 @@ job = Rules(PARAMS, STORED)
 shell.prefix(
     prologue(OPTIONS, PARAMS, str(workflow.basedir), STORED).replace("{", "{{").replace("}", "}}")
 )
+
+
+def serve_forks():
+    """Import torch once for the many small jobs of this machine (workflow/preloaded.py)."""
+    if sys.platform == "linux" and not (STORED or on_cluster() or environment.are_jobs_fresh()):
+        # As a job's line: with the same variables.
+        shell(
+            f'python "$preloaded" serve {fork_socket()} {os.getpid()}'
+            " </dev/null >.snakemake/preloaded.log 2>&1 &",
+            threads=1,
+        )
