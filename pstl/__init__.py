@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """`pstl.load` (pstl.hub.embedder) without importing torch before it is asked for.
 
-    By name, not by an import statement: whatever this file imports, every module of the package would count as its own code.
+    By name, not by an import statement: what this file imports counts as code of every module.
     """
     if name == "load":
         from importlib import import_module

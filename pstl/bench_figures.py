@@ -1,4 +1,7 @@
-"""What `pstl bench --json` wrote, read back: rows of a method, or of a task on features. Free of torch."""
+"""What `pstl bench --json` wrote, read back: rows of a method, or of a task on features.
+
+Free of torch.
+"""
 
 import os
 from pathlib import Path

@@ -148,8 +148,7 @@ def _text(node: object) -> str:
     if not isinstance(node, ast.AST):
         return repr(node)
     parts = [type(node).__name__]
-    for field in node._fields:
-        value = getattr(node, field, None)
+    for field, value in ast.iter_fields(node):
         if field not in UNIMPORTANT and value is not None and value != []:
             parts.append(f"{field}={_text(value)}")
     return f"({' '.join(parts)})"

@@ -1,4 +1,7 @@
-"""Detection metrics once more, in plain loops from their definitions and as slow as they come: what the fast ones are held against."""
+"""Detection metrics once more, in plain loops from their definitions.
+
+The fast ones are held against these.
+"""
 
 from pstl.metrics.detection import ActionInterval
 
@@ -13,7 +16,10 @@ def same_place(p: ActionInterval, t: ActionInterval) -> bool:
 
 
 class Script:
-    """PKU-MMD's evaluation on videos listed in one order: a list for each, one for each class, and one of everything."""
+    """PKU-MMD's evaluation on videos listed in one order.
+
+    A list for each video, one for each class, and one of everything.
+    """
 
     def __init__(
         self,
@@ -55,7 +61,10 @@ class Script:
 
 
 def taken(truth: list[ActionInterval], p: ActionInterval, theta: float) -> int:
-    """The ground truth that a proposal takes: the last of those it overlaps most, if that is theta or more; else -1."""
+    """The ground truth that a proposal takes; -1 for none.
+
+    It is the last of those it overlaps most, if that is theta or more.
+    """
     best = -1
     for i, t in enumerate(truth):
         if not same_place(p, t) or iou(p, t) < theta:
@@ -92,7 +101,10 @@ def script_ap(truth: list[ActionInterval], proposals: list[ActionInterval], thet
 
 
 def swept_ap(truth: list[ActionInterval], proposals: list[ActionInterval], theta: float) -> float:
-    """Average precision: everything at or above each confidence, matched anew, is one point of precision over recall."""
+    """Average precision over recall.
+
+    Everything at or above each confidence, matched anew, is one point of it.
+    """
     points = [(0, 0.0)]
     for level in sorted({p.confidence for p in proposals}, reverse=True):
         shown = [p for p in proposals if p.confidence >= level]
@@ -105,7 +117,10 @@ def swept_ap(truth: list[ActionInterval], proposals: list[ActionInterval], theta
 
 
 def matched(truth: list[ActionInterval], proposals: list[ActionInterval], theta: float) -> int:
-    """How many proposals find a ground truth of their own, the most confident and then the earliest choosing first."""
+    """How many proposals find a ground truth of their own.
+
+    The most confident and then the earliest choose first.
+    """
     free, found = sorted(truth, key=lambda t: (t.start, t.end)), 0
     for p in sorted(proposals, key=lambda p: (-p.confidence, p.start, p.end)):
         best = max((t for t in free if same_place(p, t)), key=lambda t: iou(p, t), default=None)

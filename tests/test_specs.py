@@ -1,4 +1,4 @@
-"""Every citation of a specification leads to a section: a reader can look up where a constant comes from."""
+"""Every citation of a specification leads to a section: where a constant comes from."""
 
 import re
 from collections.abc import Iterator

@@ -62,7 +62,7 @@ def test_every_suite_is_as_large_as_its_tables(params):
 
 
 def test_every_method_of_the_tour_stands_beside_its_own_floors(params):
-    """Above the coordinates of another recipe, or another encoder, is no news about pre-training."""
+    """Above the coordinates of another recipe or encoder is no news about pre-training."""
     probed = {
         (cell.run, cell.batch_norm)
         for cell in params.grid("builtin")
