@@ -24,6 +24,11 @@ SLEEPER = "import os, time\nopen('began-new', 'w').write(str(os.getpid()))\n"
 SLEEPER += "os.replace('began-new', 'began')\ntime.sleep(600)\n"
 
 
+def heed_interrupts() -> None:
+    """As in a terminal: what a shell starts in its background ignores Ctrl-C, tests included."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Served:
     """A folder with a server in it, whose Snakemake is a process that does nothing."""
 
@@ -54,6 +59,7 @@ class Served:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=heed_interrupts,
         )
 
     def run(self, *words: str, **variables: str) -> tuple[int, str, str]:
@@ -202,6 +208,7 @@ def test_a_job_ends_as_a_fresh_process_does(served: Served, text: str, code: int
         env={**os.environ, **VARIABLES},
         capture_output=True,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     assert fresh.returncode in (code, 128 - code)
     found, out, err = served.run("-m", "ending")

@@ -95,8 +95,14 @@ def run_by_server(place: str, words: list[str]) -> int | None:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(process, number)
 
+        # Written to as a signal comes: one just before the wait would not interrupt it.
+        told, signals = socket.socketpair()
+        signals.setblocking(False)
+        signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
         for number in heeded:
             signal.signal(number, hand_on)
+        while server not in select.select([server, told], [], [])[0]:
+            told.recv(16)
         with suppress(OSError):
             if code := server.recv(16):
                 return int(code)
