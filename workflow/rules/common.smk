@@ -46,6 +46,8 @@ def serve_forks():
         # As a job's line: with the same variables.
         shell(
             f'python "$preloaded" serve {fork_socket()} {os.getpid()}'
-            " </dev/null >.snakemake/preloaded.log 2>&1 &",
+            " </dev/null >.snakemake/preloaded.log 2>&1 &"
+            # The first job would not find it; a server that ends at once costs these seconds only.
+            f" for _ in {{{{1..250}}}}; do [ -S {fork_socket()} ] && break; sleep 0.02; done",
             threads=1,
         )
