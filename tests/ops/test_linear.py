@@ -7,8 +7,11 @@ from pstl.ops.linear import TokenLinear, suits_convolution, token_product
 
 
 @pytest.mark.parametrize("has_bias", [True, False])
-def test_a_product_of_tokens_is_a_linear_layer(has_bias: bool) -> None:
+def test_a_product_of_tokens_is_a_linear_layer(
+    has_bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It stands in the place of nn.Linear: values, layout and all gradients must be its own."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     torch.manual_seed(0)
     x = torch.randn(18, 20, 12, requires_grad=True)
     weight = torch.randn(8, 12, requires_grad=True)
@@ -23,8 +26,19 @@ def test_a_product_of_tokens_is_a_linear_layer(has_bias: bool) -> None:
     torch.testing.assert_close(*results, atol=1e-4, rtol=1e-5)
 
 
-def test_everything_else_is_torchs_own_product() -> None:
+def test_a_processor_with_nothing_to_gain_keeps_torchs_own_product(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other kernels are for processors with AVX-512, and were tried on no other."""
+    x = torch.randn(18, 20, 12)
+    for capability in ("DEFAULT", "AVX2", "AVX512"):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda name=capability: name)
+        assert suits_convolution(x) == (capability == "AVX512")
+
+
+def test_everything_else_is_torchs_own_product(monkeypatch: pytest.MonkeyPatch) -> None:
     """float64 shows that training equals the released code: there not one bit may differ."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     torch.manual_seed(0)
     ours = TokenLinear(12, 8).double()
     torchs = nn.Linear(12, 8).double()
