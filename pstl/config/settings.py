@@ -33,6 +33,7 @@ def _six_digits(share: float) -> float:
 # Of the training labels.
 LabelShare = Annotated[float, Field(gt=0, le=1), AfterValidator(_six_digits)]
 NotNegative = Annotated[float, Field(ge=0)]
+Moment = Annotated[float, Field(ge=0, lt=1)]  # share of the past in a running mean
 Epochs = tuple[Annotated[int, Field(ge=0)], ...]
 # How many clips of which class a draw labels: data/labels.py.
 LabelRule = Literal["psp", "per_class_round", "random", "per_class_7"]
@@ -90,17 +91,20 @@ class TrainSettings(Frozen):
     weight_decay: float = Field(0.0, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1)  # sgd only
     nesterov: bool = False  # sgd only
+    betas: tuple[Moment, Moment] = (0.9, 0.999)  # adam and adamw only
     schedule: Literal["cosine", "step", "linear", "constant"] = "cosine"
     warmup_epochs: int = Field(0, ge=0)  # lr = peak * (epoch + warmup_start) / warmup_epochs
     # 0: epoch 0 has lr 0, as the PSTL code does; 1: the warm-up's last epoch has the peak (PSP).
     warmup_start: Literal[0, 1] = 0
     milestones: Epochs = ()  # step only: epochs at which lr is multiplied by gamma
     gamma: Factor | tuple[Factor, ...] = 0.1  # the same at every milestone, or one for each
+    # The rate follows the optimiser's steps within an epoch, too (MAMP): epoch 3.5 is its middle.
+    per_step: bool = False
     # Optimiser steps; with decay_steps the rate follows the step: 0 at step 0, lr at warmup_steps.
     warmup_steps: int = Field(0, ge=0)
     # linear only: step at which the rate reaches final_lr; 0: the rate follows the epoch.
     decay_steps: int = Field(0, ge=0)
-    final_lr: float = Field(0.0, ge=0)  # with decay_steps
+    final_lr: float = Field(0.0, ge=0)  # at which cosine and linear end
     # Stop at this optimiser step, within an epoch if need be; 0: `epochs` alone decides.
     max_steps: int = Field(0, ge=0)
     clip_norm: float = Field(0.0, ge=0)  # largest L2 norm of all gradients together; 0: not clipped
@@ -126,8 +130,12 @@ class TrainSettings(Frozen):
                 "decay_steps needs schedule linear, warmup_epochs 0 "
                 "and fewer warmup_steps than decay_steps"
             )
-        if not self.decay_steps and (self.warmup_steps or self.final_lr):
-            raise ValueError("warmup_steps and final_lr need decay_steps")
+        if not self.decay_steps and self.warmup_steps:
+            raise ValueError("warmup_steps needs decay_steps")
+        if self.per_step and (self.decay_steps or self.warmup_start):
+            raise ValueError("per_step needs a rate by epochs: decay_steps 0 and warmup_start 0")
+        if self.final_lr and self.schedule not in ("cosine", "linear"):
+            raise ValueError(f"final_lr needs schedule cosine or linear, not {self.schedule}")
         return self
 
     @model_validator(mode="after")

@@ -114,7 +114,8 @@ def train_epoch(loop: Loop, epoch: int, first_step: int = 0) -> dict[str, float]
         losses = trainable(batches.make(source, members), rng)
         (losses["loss"] / settings.accumulate).backward()
         if (i + 1) % settings.accumulate == 0 or i + 1 == len(epoch_batches):
-            rate = learning_rate(settings, epoch, first_step + steps)
+            passed = steps * settings.accumulate / len(epoch_batches) if settings.per_step else 0
+            rate = learning_rate(settings, epoch + passed, first_step + steps)
             update(trainable, loop.optimiser, settings, rate)
             steps += 1
         for name, value in losses.items():

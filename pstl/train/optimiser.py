@@ -26,7 +26,9 @@ def build(module: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:
         )
     # Adam adds the decay to the gradient, AdamW does not.
     kind = torch.optim.Adam if train.optimiser == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=train.lr, weight_decay=train.weight_decay, fused=True)
+    return kind(
+        parameters, lr=train.lr, betas=train.betas, weight_decay=train.weight_decay, fused=True
+    )
 
 
 def groups(module: nn.Module, no_decay: tuple[str, ...]) -> list[dict[str, Any]]:

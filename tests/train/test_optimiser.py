@@ -67,3 +67,9 @@ def test_steps_may_end_a_run_before_its_epochs():
     assert epochs_of(settings(batch_size=8, accumulate=4, epochs=2, max_steps=13), 100) == 2
     whole = settings(batch_size=8, accumulate=4, epochs=50, max_steps=13, whole_steps=True)
     assert epochs_of(whole, 100) == 5
+
+
+def test_moments_forget_as_set():
+    """MAMP's second moment forgets within 20 steps; torch's own takes 1,000."""
+    groups = optimiser.build(Net(), settings(betas=(0.9, 0.95))).param_groups
+    assert all(group["betas"] == (0.9, 0.95) for group in groups)

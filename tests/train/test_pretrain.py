@@ -198,6 +198,20 @@ def test_a_run_ends_at_its_last_step(tmp_path, array):
     assert [(epoch["step"], epoch["lr"]) for epoch in curve] == [(2, 0.0), (3, pytest.approx(1e-3))]
 
 
+def test_a_rate_may_follow_the_steps_within_an_epoch(tmp_path, array, monkeypatch):
+    """MAMP's warm-up rises with every step: 4 batches an epoch, two a step, two epochs to 0.1."""
+    update, rates = loop.update, []
+
+    def noted(trainable, optim, settings, rate):
+        rates.append(rate)
+        update(trainable, optim, settings, rate)
+
+    monkeypatch.setattr(loop, "update", noted)
+    rising = {"batch_size": 4, "accumulate": 2, "lr": 0.1, "warmup_epochs": 2, "per_step": True}
+    pretrain(make_params(tmp_path, **rising), run(), array, tmp_path / "run/encoder.pt", CPU)
+    assert rates == pytest.approx([0, 0.025, 0.05, 0.075])
+
+
 @pytest.mark.slow
 def test_torchrun_gives_the_encoder_of_one_process(tmp_path, array):
     """The command a cluster runs: the same weights within float error.

@@ -52,6 +52,7 @@ def test_two_clocks_at_once_are_refused():
         {"decay_steps": 5, "warmup_epochs": 1},
         {"decay_steps": 5, "schedule": "cosine"},
         {"warmup_steps": 5},
+        {"decay_steps": 5, "per_step": True},
     ):
         with pytest.raises(ValueError, match="decay_steps"):
             TrainSettings(**{"epochs": 1, "lr": 1.0, "schedule": "linear"} | wrong)
@@ -91,3 +92,20 @@ def test_gammas_without_their_milestones_are_refused():
         TrainSettings(**step, milestones=(6, 3), gamma=(0.5, 0.1))
     with pytest.raises(ValueError, match="greater than 0"):
         TrainSettings(**step, milestones=(3,), gamma=(0.0,))
+
+
+def test_a_cosine_that_follows_the_steps_and_ends_above_zero():
+    """MAMP: from 0 up over 20 epochs, half a cosine to 5e-4 over the other 380, step by step."""
+    train = TrainSettings(epochs=400, lr=1e-3, warmup_epochs=20, final_lr=5e-4, per_step=True)
+    expected = {0: 0, 0.5: 2.5e-5, 10: 5e-4, 20: 1e-3, 210: 7.5e-4, 399.999: 5e-4}
+    for epoch, rate in expected.items():
+        assert learning_rate(train, epoch) == pytest.approx(rate, rel=1e-6)
+
+
+def test_a_final_rate_nobody_reaches_is_refused():
+    """Steps and constants end where they end; a setting without effect is a wrong hope."""
+    for schedule in ("step", "constant"):
+        with pytest.raises(ValueError, match="final_lr needs schedule cosine or linear"):
+            TrainSettings(epochs=1, lr=1.0, schedule=schedule, final_lr=0.5)
+    with pytest.raises(ValueError, match="warmup_start 0"):
+        TrainSettings(epochs=9, lr=1.0, warmup_epochs=2, warmup_start=1, per_step=True)
