@@ -34,6 +34,7 @@ LAYERS = (
         "data.number_table",
         "data.numpy_file",
         "data.store_shape",
+        "data.verified",
         "data.store",
         "data.inflate",
         "data.sevenzip",

@@ -188,7 +188,7 @@ class _Written:
 def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
     """Memory-map a folder written by write_sequences.
 
-    verify: read all coordinates and compare them with their checksum.
+    verify: compare all coordinates with their checksum, once per state of their file.
     Raises: UserError if it is not such a folder, or the coordinates are not those that were
     written.
     """
@@ -245,8 +245,8 @@ def _write_rest(new: Path, array: ArraySet) -> None:
 def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
     """Memory-map a folder written by fill_array.
 
-    verify: read every file whole (a second or two per GB) and compare it with its checksum; what
-    encoders ask for must be in meta.
+    verify: compare every file with its checksum, unless that was done since it last changed
+    (verified.py; else a second or two per GB); what encoders ask for must be in meta.
     Raises: UserError if it is not such a folder, or a file in it is not what was written.
     """
     folder = Path(folder)

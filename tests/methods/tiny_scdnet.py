@@ -4,8 +4,8 @@ import torch
 
 from pstl.backbones.scdnet import Config as EncoderConfig
 from pstl.backbones.scdnet import Encoder
-from pstl.data.loader import present
 from pstl.methods import scdnet
+from pstl.ops.bodies import present
 from pstl.records import Batch, Problem
 from pstl.skeletons import load
 
