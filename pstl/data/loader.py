@@ -55,7 +55,7 @@ class Clips:
             clip, self._slots = present(self.x, rows).nonzero(as_tuple=True)
             rows = rows[clip]
         self.indices = rows.numpy()
-        self._rows: Tensor | None = rows
+        self._rows = rows
         self._present: Tensor | None = None
         if device.type != "cpu" and fits(len(rows) * self._bytes_of_an_item(), device):
             self._move()
