@@ -13,6 +13,7 @@ PAGES = {
     "SCD-Net": "scdnet.md",
     "Hi-TRS": "hitrs.md",
     "PSP": "psp.md",
+    "Predict-Cluster": "predict_cluster.md",
     "Data": "datasets.md",
 }
 NUMBER = r"\d+(?:\.\d+)*"

@@ -27,6 +27,7 @@ SIZES = {
     "pkummd1": (14, 70),
     "pkummd2": (27, 109),
     "synthetic": (14, 78),
+    "nwucla_view50": (6, 12),
     "utkinect_detection": (7, 13),
 }
 

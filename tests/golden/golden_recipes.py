@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pstl.data.recipes import metres300, resize50, scaled300, spine300
+from pstl.data.recipes import metres300, resize50, scaled300, spine300, view50
 from pstl.records import Clip
 from pstl.skeletons import load
 
@@ -18,6 +18,18 @@ VARIANTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "scaled300": (scaled300, {}),
     "scaled300 facing=shoulder": (scaled300, {"facing": "shoulder"}),
     "scaled300 ids=exact": (scaled300, {"ids": "exact"}),
+    "view50": (view50, {}),
+    "view50 steadier": (
+        view50,
+        {
+            "frames_for_axes": 5,
+            "up": "shoulders",
+            "across": "shoulders",
+            "scale": "trunk",
+            "span": "metres",
+            "resample": "resize",
+        },
+    ),
 }
 # Recipes that only copy: their arrays are the same to the last bit on every processor.
 EXACT = {"metres300"}
