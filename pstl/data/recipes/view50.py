@@ -101,8 +101,8 @@ def kept(bodies: np.ndarray, drop_zeros: bool) -> tuple[np.ndarray, np.ndarray]:
     they stay, without the joints that are at 0. Where people stand around the origin, as CMU's do,
     0 is a place like any other.
     """
-    recorded = bodies.any(axis=3)
-    present = recorded.any(axis=1)  # (T, M)
+    recorded = np.asarray(bodies.any(axis=3))
+    present = np.asarray(recorded.any(axis=1))  # (T, M)
     complete = present.any(axis=1)
     if surround_origin(bodies):
         recorded = np.broadcast_to(present[:, None], recorded.shape)
