@@ -1,9 +1,8 @@
 """What the parts of this project promise one another, written once: a class per contract.
 
 Its defaults stand here, so that a part that needs nothing special says nothing. What is passed
-between the parts is in pstl/records.py. Encoders and methods are torch modules as well: their base
-classes are in pstl/modules.py. Free of torch, because data jobs and the rules of the workflow
-import this file.
+between the parts is in pstl/records.py; bases of those that are torch modules as well are in
+pstl/modules.py. Free of torch, because data jobs and the rules of the workflow import this file.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from pstl.config.settings import Frozen
+from pstl.config.settings import Frozen, TrainSettings
 from pstl.records import (
     Batch,
     Clip,
@@ -32,7 +31,7 @@ from pstl.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -191,6 +190,11 @@ class Method(Trainable):
     classifier: nn.Linear | None
 
     @staticmethod
+    def mismatch(cfg: Frozen, train: TrainSettings) -> str:
+        """What of the method's settings does not go with those of training; "": all does."""
+        return ""
+
+    @staticmethod
     def frames(cfg: Frozen, recorded: int) -> int:
         """Frames of a view, which the encoder is built for; by default those of the clips."""
         return recorded
@@ -242,12 +246,13 @@ class Importer:
     anchor: str
     # The body of the data sets that the released code reads.
     skeleton: str = "kinect_v2"
+    # What a linear classifier is called there, beside the encoder's weights.
+    head: str = "fc"
+    # Of code that keeps an encoder for each stream in one file: stream -> what it is called.
+    parts: Mapping[str, str] = {}
 
     def read(self, located: Located, skeleton: str) -> Imported:
-        """The encoder of a checkpoint, trained on `skeleton`.
-
-        Raises: KeyError for a weight that is not there, UserError for one that does not fit.
-        """
+        """The encoder of a checkpoint, trained on `skeleton`. Raises: KeyError, UserError."""
         raise NotImplementedError
 
     def official_name(self, name: str) -> str:

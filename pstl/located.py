@@ -53,6 +53,11 @@ class Place(NamedTuple):
     tensors: dict[str, Tensor]
 
     @property
+    def last(self) -> str:
+        """The last part of what stands in front of its names, such as encoder_q."""
+        return last_part(self.front)
+
+    @property
     def front(self) -> str:
         """All that stands in front of its names."""
         return self.way + self.prefix
@@ -67,19 +72,23 @@ class Absent(LookupError):
     """A checkpoint has no such encoder."""
 
 
-def encoder_in(content: Any, anchor: str, part: str = "") -> Located:
+def encoder_in(content: Any, anchor: str, part: str = "", preferred: str = "") -> Located:
     """The weights beside `anchor`, a weight that every such encoder has, however they are wrapped.
 
     content: what a checkpoint holds: tensors by name, in dictionaries ("state_dict", "model", ...)
     or not; names may have anything in front ("module.", "encoder_q.", ...). A momentum
-    encoder is not taken.   part: what is in front, where there are several.
+    encoder is not taken.   part: what is in front, where there are several.   preferred: the last
+    part of it, of which one is taken where `part` does not say.
     Raises: Absent if there is no encoder, UserError if there are more than one.
     """
     places = list(_places(content, anchor))
     named = [place for place in places if part.rstrip(".") in place.names]
     wanted = named if part else places
-    trained = [place for place in wanted if not _is_average(place)]
+    trained = [place for place in wanted if not is_average(place.front)]
     encoders = trained or wanted
+    called = [place for place in encoders if place.last == preferred]
+    if len(called) == 1 and not part:
+        encoders = called
     if len(encoders) == 1:
         _, prefix, tensors = encoders[0]
         beside = {key: value for key, value in tensors.items() if not key.startswith(prefix)}
@@ -91,9 +100,14 @@ def encoder_in(content: Any, anchor: str, part: str = "") -> Located:
     raise Absent(f"found {shown(content)}; expected one called {anchor}, whatever stands in front")
 
 
-def _is_average(place: Place) -> bool:
-    """Whether this is the momentum encoder beside the one that was trained."""
-    return any(name in place.front for name in MOMENTUM_ENCODERS)
+def last_part(prefix: str) -> str:
+    """What stands in front of names, without what wraps it: "module.encoder_q." -> "encoder_q"."""
+    return prefix.rstrip(".").rpartition(".")[2]
+
+
+def is_average(front: str) -> bool:
+    """Whether weights below such a name are those of a momentum encoder."""
+    return any(name in front for name in MOMENTUM_ENCODERS)
 
 
 def check_joints(joints: int, skeleton: str) -> None:

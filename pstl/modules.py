@@ -16,6 +16,13 @@ from pstl.skeletons import Skeleton
 class BaseEncoder(Encoder, nn.Module):
     """Base of every encoder; see Encoder."""
 
+    def maps(self, x: Tensor) -> Tensor:
+        """What forward() averages, of an encoder that keeps joints apart to its end.
+
+        x: (N, C, T, V, M).   Returns: (N M, D, T', V), the bodies of a clip one after the other.
+        """
+        raise NotImplementedError
+
 
 class BaseTrainable(Trainable, nn.Module):
     """Base of everything that the training loop trains; see Trainable."""

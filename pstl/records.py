@@ -165,6 +165,7 @@ class Batch(NamedTuple):
     host_length: `length` on the CPU, whatever the device of x; None: not looked up.
     labelled: number of clips in front that were drawn among the labelled ones; all others then have
     y = -1. 0: no such part.
+    epoch: epochs that were trained before, for what a method begins or ends on its way.
     """
 
     x: Tensor
@@ -173,6 +174,7 @@ class Batch(NamedTuple):
     present: Tensor | None = None
     host_length: Tensor | None = None
     labelled: int = 0
+    epoch: int = 0
 
 
 class Source(Protocol):

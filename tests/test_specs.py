@@ -14,6 +14,7 @@ PAGES = {
     "Hi-TRS": "hitrs.md",
     "PSP": "psp.md",
     "Predict-Cluster": "predict_cluster.md",
+    "AimCLR": "aimclr.md",
     "Data": "datasets.md",
 }
 NUMBER = r"\d+(?:\.\d+)*"

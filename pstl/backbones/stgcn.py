@@ -141,12 +141,18 @@ class Encoder(BaseEncoder):
         # Not self.training: recalibrating the norms counts absent bodies, as training does.
         if not self.input_norm.training and m > 1:
             bodies, source = merge_absent(bodies)
-        clip, frames = self._encode(bodies, drop)
+        frames = at_least_float32(self._trunk(bodies, drop)).mean(0)  # (P, T', D)
+        clip = frames.mean(1)
         clip, frames = clip[source], frames[source]
         return Features(clip.view(n, m, -1).mean(1), frames.view(n, m, *frames.shape[1:]).mean(1))
 
-    def _encode(self, bodies: Tensor, drop: Tensor | None) -> tuple[Tensor, Tensor]:
-        """bodies: (P, V, 3, T).   Returns: (P, D) and (P, T', D)."""
+    def maps(self, x: Tensor) -> Tensor:
+        """What forward() averages.   x: (N, 3, T, V, M).   Returns: (N M, D, T', V)."""
+        bodies = x.permute(0, 4, 3, 1, 2).flatten(0, 1)  # (N M, V, 3, T)
+        return self._trunk(bodies).permute(1, 3, 2, 0)
+
+    def _trunk(self, bodies: Tensor, drop: Tensor | None = None) -> Tensor:
+        """bodies: (P, V, 3, T).   Returns: (V, P, T', D)."""
         p, v, c, t = bodies.shape
         x = self.input_norm(bodies.reshape(p, v * c, t)).view(p, v, c, t)
         x = x.permute(1, 0, 3, 2)  # (V, P, T, 3)
@@ -161,5 +167,4 @@ class Encoder(BaseEncoder):
         x = x.contiguous()
         for block, graph in zip(self.blocks, graphs, strict=True):
             x = block(x, graph)
-        frames = at_least_float32(x).mean(0)  # (P, T', D)
-        return frames.mean(1), frames
+        return x

@@ -11,7 +11,9 @@ from pstl.commands.verb import say
 
 
 def import_weights(
-    source: Annotated[str, Option(metavar="METHOD", help="Whose code: pstl, scdnet, hitrs, psp.")],
+    source: Annotated[
+        str, Option(metavar="METHOD", help="Whose code: aimclr, pstl, scdnet, hitrs, psp.")
+    ],
     official: Annotated[
         Path,
         Argument(
@@ -24,7 +26,12 @@ def import_weights(
         Option(metavar="NAME", help="Body it was trained on.  [default: the released code's]"),
     ] = "",
     stream: Annotated[
-        str, Option(metavar="NAME", help="What it was trained on, which no file says.")
+        str,
+        Option(
+            metavar="NAME",
+            help="What it was trained on, which no file says; of a file with an encoder for each, "
+            "the one that is taken.",
+        ),
     ] = "joint",
     dataset: Annotated[
         str, Option(metavar="NAME", help="What it was trained on, whose classes a head knows.")

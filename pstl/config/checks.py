@@ -259,7 +259,9 @@ def _check_method(entries: Entries, name: str) -> None:
     section = entries.method(name)
     where = entries.where("methods", name, entries.chain(name)[-2::-1])
     module = load_plugin("methods", section.method)
-    validated(module.Config, section.settings, where.below("settings"))
+    config = validated(module.Config, section.settings, where.below("settings"))
+    if mismatch := module.Method.mismatch(config, section.train):
+        raise UserError(f"{where.text()}: {mismatch}")
     if section.labels is not None and not module.Method.wants.labels:
         raise UserError(
             f"{where.below('labels').text()} is {section.labels}, "

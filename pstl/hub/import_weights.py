@@ -1,7 +1,6 @@
 """Checkpoints of released code, and of what grew from it, as encoder.pt of this project."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from pstl.contracts import Importer
 from pstl.errors import UserError
 from pstl.files import has_ending
-from pstl.located import Absent, Located, encoder_in
+from pstl.located import Absent, Located, Part, encoder_in, is_average, last_part
 from pstl.modules import BaseEncoder
 from pstl.ops.streams import STREAMS
 from pstl.registry import load as load_plugin
@@ -60,7 +59,8 @@ def import_weights(
         raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
     content = read(official)
     with _blamed_on(official, source):
-        located = encoder_in(content, importer.anchor, part)
+        located = encoder_in(content, importer.anchor, part, importer.parts.get(stream, ""))
+        _check_stream(importer, located, stream)
         fields, state = importer.read(located, skeleton or importer.skeleton)
         origin = {"imported_from": Path(official).name} | ({"dataset": dataset} if dataset else {})
         card = EncoderCard(**{**fields, "stream": stream}, provenance=origin)
@@ -70,7 +70,12 @@ def import_weights(
         _check_classes(dataset, classifier)
     encoder_file.load_state(encoder, state, str(official))
     encoder_file.save(out, card, encoder, classifier)
-    _say(official, located, classifier, dataset)
+    for line in (
+        _encoder_line(importer, located, len(state)),
+        _head_line(importer, located.encoder, classifier, dataset),
+        _left_line(located),
+    ):
+        log.info("%s: %s", official, line)
     return card
 
 
@@ -89,6 +94,18 @@ def _blamed_on(official: str | Path, source: str) -> Iterator[None]:
     except (AttributeError, TypeError, IndexError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:LONGEST]
         raise UserError(f"{foreign}: its weights do not go together ({reason})") from None
+
+
+def _check_stream(importer: Importer, located: Located, stream: str) -> None:
+    """Raises: UserError for the encoder of another stream.
+
+    Code that has one encoder in a file gives it the name that joint's has elsewhere.
+    """
+    prefix = located.encoder.prefix
+    for other, name in importer.parts.items():
+        if name == last_part(prefix) and other not in (stream, "joint"):
+            remedy = f"name it with --stream {other}"
+            raise UserError(f"{prefix}* is the encoder of the stream {other}; {remedy}")
 
 
 def _built(card: EncoderCard) -> BaseEncoder:
@@ -140,20 +157,47 @@ def _check_classes(dataset: str, classifier: nn.Linear | None) -> None:
         raise UserError(f"its head has {classifier.out_features} classes, {expected}; {remedy}")
 
 
-def _say(
-    official: str | Path,
-    located: Located,
-    classifier: nn.Linear | None,
-    dataset: str,
-) -> None:
-    """What of the file was taken, and what was not."""
-    front = f"below {located.encoder.prefix!r}" if located.encoder.prefix else "at the top"
-    head = "no classifier"
-    if classifier is not None:
-        whose = dataset or "a data set that the file does not name (--dataset)"
-        head = f"a classifier of {classifier.out_features} classes, of {whose}"
-    log.info("%s: encoder found %s, %s", official, front, head)
-    parts = Counter(name.split(".")[0] for name in located.beside)
-    if parts:
-        left = ", ".join(f"{name} ({count})" for name, count in sorted(parts.items()))
-        log.info("%s: left out, tensors of: %s", official, left)
+def _encoder_line(importer: Importer, located: Located, weights: int) -> str:
+    """Where in the file the encoder was, and by which weight it was told."""
+    state = located.encoder
+    front = f"below {state.prefix!r}" if state.prefix else "at the top"
+    first = _named({state.prefix + importer.anchor: state[importer.anchor]})
+    return f"encoder found {front}, {weights} weights, told by {first}"
+
+
+def _head_line(
+    importer: Importer, encoder: Part, classifier: nn.Linear | None, dataset: str
+) -> str:
+    """What was made of the head beside the encoder, in the file's names."""
+    head = {
+        name: tensor for name, tensor in encoder.items() if name.startswith(f"{importer.head}.")
+    }
+    held = _named({encoder.prefix + name: tensor for name, tensor in head.items()})
+    if classifier is None:
+        return f"no classifier: {held} project for the loss" if head else "no classifier"
+    whose = dataset or "a data set that the file does not name (--dataset)"
+    return f"a classifier of {classifier.out_features} classes, of {whose}: {held}"
+
+
+def _left_line(located: Located) -> str:
+    """Tensors of the same dictionary that were not taken, by the first part of their names."""
+    wrapper = located.encoder.prefix.removesuffix(f"{last_part(located.encoder.prefix)}.")
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in located.beside.items():
+        inner = name.removeprefix(wrapper)
+        group = name.removesuffix(inner) + inner.split(".")[0]
+        groups.setdefault(group, {})[name] = tensor
+    left = [_group(name, tensors) for name, tensors in sorted(groups.items())]
+    return f"left out: {', '.join(left) or 'nothing'}"
+
+
+def _group(name: str, tensors: dict[str, Tensor]) -> str:
+    """Tensors that stand below one name."""
+    if name in tensors:
+        return _named(tensors)
+    return f"{name} ({len(tensors)} tensors{', a momentum encoder' * is_average(name)})"
+
+
+def _named(tensors: dict[str, Tensor]) -> str:
+    """Tensors as the file has them, for a message."""
+    return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())

@@ -10,22 +10,34 @@ import math
 import torch
 from torch import Generator, Tensor
 
+from pstl.ops import sampling
+
 
 def crop(x: Tensor, padding_ratio: int, rng: Generator, per_sample: bool = False) -> Tensor:
     """Temporal crop after padding by T // padding_ratio frames at both ends, edge frames repeated.
 
     x: (N, C, T, V, M).   Returns: same shape.   Source: PSTL code (PSTL spec 6.1): padding_ratio 6.
     """
-    n, frames = x.shape[0], x.shape[2]
-    pad = frames // padding_ratio
-    start = torch.randint(0, 2 * pad + 1, (n if per_sample else 1, 1), generator=rng)
-    position = torch.arange(frames) + start - pad
+    pad = x.shape[2] // padding_ratio
+    draws = x.shape[0] if per_sample else 1
+    return shift_frames(x, torch.randint(0, 2 * pad + 1, (draws,), generator=rng) - pad)
+
+
+def shift_frames(x: Tensor, shift: Tensor) -> Tensor:
+    """Frames shift .. shift + T - 1 of clips that go on mirrored at both ends.
+
+    Edge frames stand twice.
+    x: (N, C, T, V, M), shift: (N,) or (1,) int64 on the CPU, at most T either way.
+    Returns: same shape as x.
+    """
+    frames = x.shape[2]
+    position = torch.arange(frames) + shift[:, None]
     position = torch.where(position < 0, -1 - position, position)
     position = torch.where(position >= frames, 2 * frames - 1 - position, position)
     position = position.to(x.device, non_blocking=True)
-    if not per_sample:
+    if len(shift) == 1:
         return x.index_select(2, position[0])
-    return x.gather(2, position.view(n, 1, frames, 1, 1).expand_as(x))
+    return sampling.take(x, position)
 
 
 def shear(draws: int, amplitude: float, rng: Generator) -> Tensor:
@@ -123,3 +135,32 @@ def joint_offsets(draws: int, joints: int, count: int, amplitude: float, rng: Ge
     chosen = torch.rand(draws, joints, generator=rng).topk(count, dim=1).indices
     moved = torch.zeros(draws, 1, joints).scatter_(2, chosen[:, None], 1.0)
     return (torch.rand(draws, 3, joints, generator=rng) * 2 - 1) * amplitude * moved
+
+
+def blur(x: Tensor, sigma: Tensor, chosen: Tensor, taps: int) -> Tensor:
+    """Add up the frames around each one, weighted by exp(-k^2 / 2 sigma^2), in the chosen clips.
+
+    The weights are not normalised, so coordinates grow by up to their sum; beyond a clip's ends
+    there are zeros.
+    x: (N, C, T, V, M), sigma, chosen: (N,) on the CPU, taps: frames that count, odd.
+    Returns: same shape as x.
+    Source: AimCLR code (AimCLR spec 5): 15 taps.
+    """
+    frames = torch.arange(x.shape[2])
+    distance = frames[:, None] - frames
+    weight = torch.exp(-distance.square() / (2 * sigma.view(-1, 1, 1).square()))
+    weight = weight.masked_fill(distance.abs() > taps // 2, 0)
+    unchanged = torch.eye(x.shape[2])
+    weight = torch.where(chosen.view(-1, 1, 1), weight, unchanged)  # (N, T, T)
+    weight = weight.to(x.device, x.dtype, non_blocking=True)
+    return (weight[:, None] @ x.flatten(3)).view_as(x)
+
+
+def hide_axes(x: Tensor, axis: Tensor, chosen: Tensor) -> Tensor:
+    """Set one coordinate of the chosen clips to zero.
+
+    x: (N, 3, T, V, M), axis: (N,) 0 to 2, chosen: (N,) bool, both on the CPU.
+    Returns: same shape as x.
+    """
+    kept = (torch.arange(3) != axis[:, None]) | ~chosen[:, None]  # (N, 3)
+    return x * kept.to(x.device, non_blocking=True).view(-1, 3, 1, 1, 1)

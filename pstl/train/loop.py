@@ -111,7 +111,8 @@ def train_epoch(loop: Loop, epoch: int, first_step: int = 0) -> dict[str, float]
     steps = 0
     for i, members in enumerate(epoch_batches):
         rng = torch_generator(loop.seed, "views", epoch, i)
-        losses = trainable(batches.make(source, members), rng)
+        batch = batches.make(source, members)._replace(epoch=epoch)
+        losses = trainable(batch, rng)
         (losses["loss"] / settings.accumulate).backward()
         if (i + 1) % settings.accumulate == 0 or i + 1 == len(epoch_batches):
             passed = steps * settings.accumulate / len(epoch_batches) if settings.per_step else 0

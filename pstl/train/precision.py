@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from pstl.config import TrainSettings
-from pstl.modules import BaseTrainable
+from pstl.modules import BaseEncoder, BaseTrainable
 
 BF16_UNITS = frozenset({"avx512_bf16", "amx_bf16"})  # as Linux names them in /proc/cpuinfo
 
@@ -48,4 +48,7 @@ def use_bf16(trainable: BaseTrainable) -> None:
     """
     for module in trainable.sharded():
         device = next(module.parameters()).device.type
-        module.forward = torch.autocast(device, torch.bfloat16)(module.forward)
+        autocast = torch.autocast(device, torch.bfloat16)
+        module.forward = autocast(module.forward)
+        if isinstance(module, BaseEncoder):
+            module.maps = autocast(module.maps)  # type: ignore[method-assign]

@@ -176,6 +176,8 @@ def build_method(run: Run, section: MethodSettings, card: EncoderCard, classes: 
     """Encoder and method, initialised from the run's seed and nothing else."""
     module = load_plugin("methods", section.method)
     cfg = validated(module.Config, section.settings, f"methods.{run.method}.settings")
+    if mismatch := module.Method.mismatch(cfg, section.train):
+        raise UserError(f"methods.{run.method}: {mismatch}")
     problem = Problem(load_skeleton(card.skeleton), card.people, card.frames, classes, card.stream)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(run.seed, "init"))

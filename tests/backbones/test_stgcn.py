@@ -59,9 +59,19 @@ def test_encoding_absent_bodies_once_is_exact():
     net(x)  # moves the running statistics off their start
     net.eval()
     x[[0, 2, 3], ..., 1] = 0
-    bodies = x.permute(0, 4, 3, 1, 2).flatten(0, 1)
-    plain = net._encode(bodies, None)[0].view(5, 2, -1).mean(1)
+    plain = net.maps(x).mean((2, 3)).view(5, 2, -1).mean(1)
     torch.testing.assert_close(net(x).clip, plain, atol=1e-6, rtol=1e-5)
+
+
+def test_features_are_means_of_the_maps():
+    """AimCLR drops parts of the maps before they are averaged: every body's, in training, too."""
+    net, x = encoder(width=4, dropout=0.0), torch.randn(3, 3, 50, 25, 2)
+    maps = net.maps(x)
+    assert maps.shape == (6, 64, 13, 25)
+    features = net(x)
+    torch.testing.assert_close(maps.mean((2, 3)).view(3, 2, -1).mean(1), features.clip)
+    frames = maps.mean(3).view(3, 2, 64, 13).mean(1).transpose(1, 2)
+    torch.testing.assert_close(frames, features.frames)
 
 
 def test_persons_may_change_places():
