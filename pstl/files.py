@@ -36,6 +36,15 @@ class Kind(NamedTuple):
     make: str = ""
 
 
+def short_name(path: str, depth: int = 0) -> str:
+    """A file's name with `depth` of the folders above it.
+
+    >>> short_name("raw/s01s02/04/points.txt", depth=2)
+    's01s02/04/points.txt'
+    """
+    return "/".join(path.rsplit("/", depth + 1)[-depth - 1 :])
+
+
 @contextmanager
 def reading(path: str | Path, kind: Kind) -> Iterator[None]:
     """Whatever fails inside is a failure to read `path`.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from pstl.config.settings import Frozen
+from pstl.files import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,15 +91,17 @@ class Member(NamedTuple):
     """One file.
 
     archive: the archive it is in, or None for a file on disk, whose path `name` is.
+    depth: how many of the folders above it are part of its name.
     """
 
     name: str
     archive: Path | None = None
+    depth: int = 0
 
     @property
     def file(self) -> str:
-        """Its name without folders."""
-        return self.name.rsplit("/", 1)[-1]
+        """Its name, without the folders that are no part of it."""
+        return short_name(self.name, self.depth)
 
     @property
     def where(self) -> str:
@@ -120,15 +123,12 @@ class Places(Protocol):
 
         Raises: UserError naming a remote that is not there (any more), or a file that is twice.
         """
-        ...
 
     def below(self, pattern: str) -> list[Member]:
         """Files of `raw` that match a glob pattern, sorted by name."""
-        ...
 
     def texts(self, members: Sequence[Member]) -> dict[str, str]:
         """Small text files: file name -> content."""
-        ...
 
 
 class DatasetConfig(Frozen):

@@ -200,7 +200,7 @@ def test_comments_docstrings_and_formatting_are_no_edits(params: Params, package
 def test_a_body_that_a_job_does_not_use_is_not_its_code(params: Params, moved: Any) -> None:
     """Correcting a table of CMU's 38 joints must not train NW-UCLA's encoders again."""
     assert "skeletons/kinect_v1.py" in moved["pretrain"]
-    for other in ("cmu38", "kinect_v2", "msr20"):
+    for other in ("cmu38", "kinect_v2", "msr20", "sbu15", "utd20"):
         assert f"skeletons/{other}.py" not in moved["pretrain"]
     assert not {"train/loop.py", "train/pretrain.py"} & moved["knn"]
 

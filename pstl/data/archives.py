@@ -15,7 +15,7 @@ from pstl.data import inflate, sevenzip
 from pstl.data.sevenzip import Broken
 from pstl.data.spec import Remote
 from pstl.errors import UserError
-from pstl.files import Kind, reading
+from pstl.files import Kind, reading, short_name
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ MAX_RATIO = 100
 MAX_BYTES = 500 * 10**9
 
 ZIP = Kind("zip archive", "replace it by a whole copy")
+ANY = Remote("")  # whatever an archive holds
 # Of a zip: how its first member and its end, which lists all members, begin.
 FIRST, END = b"PK\x03\x04", b"PK\x05\x06"
 LARGEST_END = 65_557  # bytes: an end with the longest comment
@@ -59,15 +60,16 @@ def find_members(
     """
     named: dict[str, Path] = {}
     for path, way in _walk(folders, besides):
-        if not re.fullmatch(remote.members, path.name, re.ASCII):
+        name = short_name(path.as_posix(), remote.depth)
+        if not re.fullmatch(remote.members, name, re.ASCII):
             continue
         elsewhere = remote.not_folder and re.search(remote.not_folder, way)
         if elsewhere or not re.search(remote.folder, way):
             continue
-        if path.name in named:
-            both = f"is in {named[path.name].parent} and in {path.parent}"
-            raise Twice(f"{path.name} {both}; remove one copy or name one folder only")
-        named[path.name] = path
+        if name in named:
+            both = f"is in {named[name].parent} and in {path.parent}"
+            raise Twice(f"{name} {both}; remove one copy or name one folder only")
+        named[name] = path
     return [named[name] for name in sorted(named)]
 
 
@@ -110,16 +112,14 @@ def _unreadable(error: OSError) -> None:
     log.warning("%s: cannot be searched (%s), passed over", error.filename, reason)
 
 
-def check(archive: Path, members: str = "", size: int = 0) -> list[str]:
-    """Names of the files in a zip or 7z archive that `members` asks for.
+def check(archive: Path, remote: Remote = ANY) -> list[str]:
+    """Names of the files in a zip or 7z archive that `remote` asks for, by default all.
 
-    members: a regular expression for the file name; empty: all.
-    size: bytes of the archive as it is known, for the message about a truncated one.
     Raises: UserError naming the archive if it is encrypted, or holds anything that could write
     outside its folder or fill the disk: absolute or climbing paths, links, devices, repeated names,
     a bomb. Broken if it is truncated, or no archive, Foreign if it is another of the same name.
     """
-    files = entries(archive, size)
+    files = entries(archive, remote.size)
     for name, _, reason in files:
         if reason := reason or _unsafe(name):
             raise UserError(
@@ -138,11 +138,11 @@ def check(archive: Path, members: str = "", size: int = 0) -> list[str]:
             f"{MAX_BYTES} bytes; nothing was unpacked"
         )
     names = [name for name, _, _ in files]
-    pattern = re.compile(members or ".*", re.ASCII | re.DOTALL)
-    wanted = [name for name in names if pattern.fullmatch(name.rsplit("/", 1)[-1])]
+    pattern = re.compile(remote.members or ".*", re.ASCII | re.DOTALL)
+    wanted = [name for name in names if pattern.fullmatch(short_name(name, remote.depth))]
     if not wanted:
         raise Foreign(
-            f"{archive}: none of its {len(files)} files is named like {members!r}; "
+            f"{archive}: none of its {len(files)} files is named like {remote.members!r}; "
             f"{_another(files)}"
         )
     return wanted
@@ -215,16 +215,16 @@ def _has_no_end(archive: Path) -> bool:
 
 
 def unpack(
-    archive: Path, folder: Path, members: str = "", damaged: dict[str, str] | None = None
+    archive: Path, folder: Path, remote: Remote = ANY, damaged: dict[str, str] | None = None
 ) -> None:
-    """Unpack the files that `members` asks for into `folder`, below it and nowhere else.
+    """Unpack the files that `remote` asks for into `folder`, below it and nowhere else.
 
     damaged: takes the members of a zip archive whose bytes are damaged, and why; None: the first
     one is an error.
     Raises: UserError as check() does, or if the disk is too small; Broken, naming archive and
     member.
     """
-    wanted = set(check(archive, members))
+    wanted = set(check(archive, remote))
     needed, free = (
         sum(size for name, size, _ in entries(archive) if name in wanted),
         shutil.disk_usage(folder).free,

@@ -11,7 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from pstl.data.datasets import nwucla
-from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
+from pstl.data.formats import (
+    msr_txt,
+    pku_txt,
+    sbu_txt,
+    skeleton_txt,
+    ucla_json,
+    utd_mat,
+    utkinect_txt,
+)
 from pstl.data.numpy_file import load_npy
 from pstl.data.reading import content
 from pstl.data.spec import DatasetSpec
@@ -71,6 +79,14 @@ def _utkinect_txt(path: Path, body: Skeleton) -> Clip:
     return Clip(path.stem, -1, utkinect_txt.read(content(path), str(path), body.joints).xyz)
 
 
+def _utd_mat(path: Path, body: Skeleton) -> Clip:
+    return Clip(path.stem, -1, utd_mat.read(content(path), str(path), body.joints))
+
+
+def _sbu_txt(path: Path, body: Skeleton) -> Clip:
+    return Clip(path.stem, -1, sbu_txt.read(content(path), str(path), body.joints))
+
+
 def _pku_txt(path: Path, body: Skeleton) -> Clip:
     return Clip(path.stem, -1, pku_txt.read(content(path), str(path)))
 
@@ -80,6 +96,8 @@ FORMATS = (
     Format("aAA_sSS_eEE_vVV.json", ucla_json.NAME, "nwucla", _ucla_json),
     Format("aAA_sSS_eEE_skeleton3D.txt", msr_txt.NAME, "msraction3d", _msr_txt),
     Format("joints_sSS_eEE.txt", utkinect_txt.NAME, "utkinect", _utkinect_txt),
+    Format("aA_sS_tT_skeleton.mat", utd_mat.NAME, "utdmhad", _utd_mat),
+    Format("skeleton_pos.txt", sbu_txt.FILE, "sbu", _sbu_txt),
     Format("XXXX-V.txt", pku_txt.NAME.pattern + r"\.txt", "pkummd1", _pku_txt),
 )
 KNOWN = ", ".join(["*.npy", *(form.example for form in FORMATS)])

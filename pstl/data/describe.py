@@ -11,7 +11,15 @@ import numpy as np
 
 from pstl.data import archives, members, reading
 from pstl.data.datasets import nwucla
-from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
+from pstl.data.formats import (
+    msr_txt,
+    pku_txt,
+    sbu_txt,
+    skeleton_txt,
+    ucla_json,
+    utd_mat,
+    utkinect_txt,
+)
 from pstl.data.sevenzip import Broken
 from pstl.data.slips import mended
 from pstl.errors import UserError, trouble
@@ -117,6 +125,16 @@ def _msr(path: Path) -> Report:
     return {"frames": len(xyz), "frames_without_body": int((~xyz.any((1, 2, 3))).sum())}
 
 
+def _utd(path: Path) -> Report:
+    xyz = utd_mat.read(reading.content(path), str(path), load_skeleton("utd20").joints)
+    return {"frames": len(xyz), "frames_without_body": int((~xyz.any((1, 2, 3))).sum())}
+
+
+def _sbu(path: Path) -> Report:
+    xyz = sbu_txt.read(reading.content(path), str(path), load_skeleton("sbu15").joints)
+    return {"frames": len(xyz), "frames_with_two_bodies": int(xyz.any((1, 3)).all(1).sum())}
+
+
 def _archive(path: Path) -> Report:
     files = archives.check(path)
     damaged: dict[str, str] = {}
@@ -139,5 +157,7 @@ KINDS = (
     Kind("NW-UCLA clip", ucla_json.NAME, _ucla),
     Kind("UTKinect recording", utkinect_txt.NAME, _utkinect),
     Kind("MSR Action3D clip", msr_txt.NAME, _msr),
+    Kind("UTD-MHAD clip", utd_mat.NAME, _utd),
+    Kind("SBU clip", sbu_txt.FILE, _sbu),
     Kind("archive", r".*\.(zip|7z)", _archive),
 )

@@ -141,7 +141,7 @@ def _location(remote: Remote, folders: Sequence[Path]) -> members.Location | Non
     if remote.in_place:
         archived.members(remote)  # each file by its name, so none may be there twice
     elif path.suffix in archives.SUFFIXES:
-        archives.check(path, remote.members, remote.size)
+        archives.check(path, remote)
     return archived
 
 
@@ -178,7 +178,7 @@ def _read(this: Examination) -> list[str]:
             location = _location(remote, this.archives)
             if location and location.file and location.file.suffix in archives.SUFFIXES:
                 damaged = this.report["damaged"]
-                archives.unpack(location.file, Path(folder), remote.members, damaged)
+                archives.unpack(location.file, Path(folder), remote, damaged)
             elif location:
                 source = Source(remote, "", location.file, loose=location.loose)
                 source.copy_into(Path(folder))

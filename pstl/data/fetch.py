@@ -17,7 +17,7 @@ from pstl.data.download import download
 from pstl.data.members import locate
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
-from pstl.files import Kind, checksum, reading, replaced, write_json
+from pstl.files import Kind, checksum, reading, replaced, short_name, write_json
 from pstl.registry import load_dataset
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,11 @@ class Source:
         if self.remote.in_place:
             return
         for path in self.loose:
-            shutil.copyfile(path, folder / path.name)
+            target = folder / short_name(path.as_posix(), self.remote.depth)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
         if self.file and self.file.suffix in zips.SUFFIXES:
-            zips.unpack(self.file, folder, self.remote.members)
+            zips.unpack(self.file, folder, self.remote)
         elif self.file:
             shutil.copyfile(self.file, folder / self.file.name)
 
@@ -148,7 +150,7 @@ def meant(remote: Remote, paths: Sequence[Path]) -> tuple[Path, str]:
             with reading(path, BROUGHT):
                 sums[path] = checksum(path)
             if path.suffix in zips.SUFFIXES:
-                zips.check(path, remote.members, remote.size)
+                zips.check(path, remote)
         except UserError as error:
             sums.pop(path, None)
             reasons.append(error)
@@ -197,7 +199,7 @@ def _accepted(remote: Remote, path: Path, sha256: str, origin: str) -> Source:
     """A file as a source: a zip must be whole; an unknown checksum is no reason to refuse, since
     clips are counted later."""
     if path.suffix in zips.SUFFIXES:
-        zips.check(path, remote.members, remote.size)
+        zips.check(path, remote)
     if remote.md5 and not remote.sha256:
         with open(path, "rb") as stream:
             same = hashlib.file_digest(stream, "md5").hexdigest() == remote.md5

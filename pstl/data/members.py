@@ -56,10 +56,11 @@ class Location:
         Raises: UserError if the archive is damaged or unsafe, or has one file in two folders.
         """
         if self.file and self.file.suffix in archives.SUFFIXES:
-            names = archives.check(self.file, remote.members, remote.size)
-            members = [Member(name, self.file) for name in names]
+            names = archives.check(self.file, remote)
+            members = [Member(name, self.file, remote.depth) for name in names]
         else:
-            members = [Member(str(path)) for path in ((self.file,) if self.file else self.loose)]
+            paths = (self.file,) if self.file else self.loose
+            members = [Member(path.as_posix(), depth=remote.depth) for path in paths]
         members.sort(key=lambda member: (member.file, member.name))
         for one, other in itertools.pairwise(members):
             if one.file == other.file:

@@ -39,6 +39,8 @@ class Remote:
     sha256: every checksum known to be good; empty: none is known.
     members: regular expression for the whole names of the files wanted from an archive; by it an
         unpacked copy is recognised. Empty: everything, and only as an archive.
+    depth: how many folders above a file are part of its name, for `members`, too: 1 where the
+        names are of folders, `clip7/points.txt`, and all files are called alike.
     aliases: other names of the same file.
     in_place: read from where it lies, never unpacked or copied.
     folder, not_folder: what the path of a loose file must and must not hold, where two kinds of
@@ -61,6 +63,7 @@ class Remote:
     optional: bool = False
     notes: bool = False
     size: int = 0
+    depth: int = 0
 
 
 Rule = Callable[["Clip"], str]  # -> "train", "test" or "" (left out)

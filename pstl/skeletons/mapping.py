@@ -9,15 +9,46 @@ from pstl.skeletons import Skeleton, load, names
 # Two names of one place. The 20-joint body of the first Kinect has three trunk joints, the second
 # Kinect four and other names.
 SAME = {"spine base": "hip centre", "spine mid": "spine", "spine shoulder": "shoulder centre"}
-# Joints a body may lack -> the nearest one it has; only used where neither the name nor its synonym
-# is there.
-NEAREST = {
-    "neck": "shoulder centre",
-    "left hand tip": "left hand",
-    "left thumb": "left hand",
-    "right hand tip": "right hand",
-    "right thumb": "right hand",
+# Joints a body may lack -> those that stand for it, the nearest first; only used where neither the
+# name nor its synonym is there. What CMU calls chest is the place between its shoulders.
+TRUNK = {
+    "neck": ("upper neck", "shoulder centre"),
+    "shoulder centre": ("chest",),
+    "spine": ("upper back",),
+    "hip centre": ("spine",),
+    "lower back": ("hip centre", "spine"),
+    "upper back": ("spine",),
+    "chest": ("shoulder centre",),
+    "lower neck": ("shoulder centre",),
+    "upper neck": ("neck", "shoulder centre"),
+    "head top": ("head",),
 }
+LIMBS = {
+    "{side} clavicle": ("shoulder centre",),
+    "{side} wrist": ("{side} hand",),
+    "{side} hand tip": ("{side} finger tip", "{side} hand"),
+    "{side} fingers": ("{side} hand tip", "{side} hand"),
+    "{side} finger tip": ("{side} hand tip", "{side} hand"),
+    "{side} thumb": ("{side} hand",),
+    "{side} thumb tip": ("{side} thumb", "{side} hand"),
+    "{side} hip root": ("hip centre", "{side} hip"),
+    "{side} ankle": ("{side} foot",),
+    "{side} foot": ("{side} toes",),
+    "{side} toes": ("{side} foot",),
+    "{side} toe tip": ("{side} foot",),
+}
+
+
+def on_both_sides(table: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Names of limbs as those of the left and of the right one."""
+    both = {}
+    for side in ("left", "right"):
+        for name, others in table.items():
+            both[name.format(side=side)] = tuple(other.format(side=side) for other in others)
+    return both
+
+
+NEAREST = TRUNK | on_both_sides(LIMBS)
 
 
 @cache
@@ -37,7 +68,7 @@ def joints_of(wanted: str, given: str) -> tuple[int, ...]:
 
 def _counterpart(name: str, source: dict[str, int], wanted: Skeleton, given: str) -> int:
     common = SAME.get(name, name)
-    for candidate in (common, NEAREST.get(common, "")):
+    for candidate in (common, *NEAREST.get(common, ())):
         if candidate in source:
             return source[candidate]
     lack = f"nothing in {given} stands for it; add it to pstl/skeletons/mapping.py"

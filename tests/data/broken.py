@@ -2,6 +2,7 @@
 kind."""
 
 import inspect
+import io
 import json
 from collections.abc import Callable
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import simulated
+from scipy.io import savemat
 
 from pstl.data import formats, reading
 from pstl.data.datasets import nwucla, utkinect
@@ -20,8 +22,10 @@ from pstl.data.formats import (
     interval_txt,
     msr_txt,
     pku_txt,
+    sbu_txt,
     skeleton_txt,
     ucla_json,
+    utd_mat,
     utkinect_txt,
 )
 from pstl.data.formats.skeleton_txt import ClipName
@@ -144,12 +148,13 @@ SPLICED = (
 
 class Reader(NamedTuple):
     """One reader. file: a name it takes.   whole: bytes it takes.   read: of them, to (numbers,
-    their largest magnitude) or None.
+    their largest magnitude) or None.   text: whether its files are texts.
     """
 
     file: str
     whole: list[bytes]
     read: Callable[[Path, bytes], tuple[np.ndarray, float] | None]
+    text: bool = True
 
 
 def found() -> dict[str, Callable[..., object]]:
@@ -329,6 +334,17 @@ def _utkinect_text() -> bytes:
     return b"".join(b"%d  %s" % (250 + 2 * i, row) for i, row in enumerate(rows))
 
 
+def _mat(compressed: bool) -> bytes:
+    xyz, file = np.random.default_rng(1).normal(size=(V1, 3, 4)), io.BytesIO()
+    savemat(file, {"other": np.arange(3), "d_skel": xyz}, do_compression=compressed)
+    return file.getvalue()
+
+
+def _sbu_text() -> bytes:
+    rows = _rows((4, 2 * 15 * 3), ",").splitlines(keepends=True)
+    return b"".join(b"%d,%s" % (55 + i, row) for i, row in enumerate(rows))
+
+
 PKU = simulated.pku_recording("0002-L", [1, 13], frames=(2, 3))
 UCLA = "a08_s01_e02_v03.json"
 MSR = "a01_s01_e01_skeleton3D.txt"
@@ -366,6 +382,18 @@ READERS = {
         MSR,
         [_rows((3 * V1, 4))],
         lambda path, data: (msr_txt.read(data, str(path), V1), reading.METRES.limit),
+    ),
+    "utd_mat.read": Reader(
+        "a1_s1_t1_skeleton.mat",
+        [_mat(compressed=True), _mat(compressed=False)],
+        lambda path, data: (utd_mat.read(data, str(path), V1), reading.METRES.limit),
+        text=False,
+    ),
+    "sbu_txt.read": Reader(
+        "skeleton_pos.txt",
+        [_sbu_text()],
+        # Shares of the image may be 10, and the depth 10 times 1.28 m.
+        lambda path, data: (sbu_txt.read(data, str(path), 15), 10 * 2.56 + 1.28),
     ),
     "expmap_txt.read": Reader(
         "walking_1.txt",

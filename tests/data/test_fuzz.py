@@ -1,11 +1,13 @@
 """Thousands of broken files: each is refused in one line that names it, or read into finite numbers
 that can be."""
 
+import io
 import tracemalloc
 
 import broken
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from pstl.data import reading
 from pstl.errors import UserError
@@ -25,8 +27,11 @@ TABLES = (
     "ucla_json.read",
     "utkinect_txt.read",
     "msr_txt.read",
+    "utd_mat.read",
+    "sbu_txt.read",
     "expmap_txt.read",
 )
+TEXTS = [name for name, reader in broken.READERS.items() if reader.text]
 
 
 def outcome(reader, folder, data):
@@ -77,7 +82,7 @@ def spliced(whole: bytes, word: bytes, separator: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in broken.found() if name in TABLES and name != "skeleton_txt.read"]
+    "name", [name for name in TEXTS if name in TABLES and name != "skeleton_txt.read"]
 )
 def test_no_foreign_word_is_a_number(tmp_path, name):
     """`true` is 1 to Python, 1_000 a thousand and a digit of another alphabet a digit: a joint
@@ -90,7 +95,7 @@ def test_no_foreign_word_is_a_number(tmp_path, name):
         assert reader.file in complaint, word
 
 
-@pytest.mark.parametrize("name", broken.found())
+@pytest.mark.parametrize("name", TEXTS)
 def test_no_foreign_blank_separates(tmp_path, name):
     """A blank that one reader knows and another does not gives two data sets out of one file."""
     reader = broken.READERS[name]
@@ -103,7 +108,7 @@ def test_no_foreign_blank_separates(tmp_path, name):
         assert result is None, blank
 
 
-@pytest.mark.parametrize("name", broken.found())
+@pytest.mark.parametrize("name", TEXTS)
 def test_marks_and_line_ends_of_other_programs_change_nothing(tmp_path, name):
     """Copies of a release went through editors: a byte-order mark and CRLF are fine in every format
     or in none."""
@@ -131,6 +136,13 @@ def body(value: str = "0") -> str:
     return "\n".join(["1 0 0 0 0 0 0 0 0 2", "25", *[" ".join([value] * 12)] * 25]) + "\n"
 
 
+def matlab(shape, others=None, **options):
+    """A MATLAB file with `d_skel` of this shape, all zeros."""
+    file = io.BytesIO()
+    savemat(file, {"d_skel": np.zeros(shape)} | (others or {}), **options)
+    return file.getvalue()
+
+
 MIB = 1 << 20
 MANY_LISTS = b'{"label": 7, "skeletons": [' + b"[]," * MIB + b"0]}"
 MANY_KEYS = b"{" + b",".join(b'"%d":0' % i for i in range(MIB // 4)) + b"}"
@@ -149,6 +161,10 @@ LARGE = {
     "blank lines": ("pku_txt.read", b"\n" * 2 * MIB),
     "short rows": ("msr_txt.read", b"0 0 0 0\n" * 20 * 8000),
     "short angles": ("expmap_txt.read", (b"0," * 116 + b"0\n") * 8000),
+    "short shares": ("sbu_txt.read", (b"1," + b"0," * 89 + b"0\n") * 8000),
+    "array": ("utd_mat.read", matlab((20, 3, 100_000))),
+    "another array": ("utd_mat.read", matlab((20, 3, 4), {"other": np.zeros((1000, 3000))})),
+    "compressed array": ("utd_mat.read", matlab((20, 3, 100_000), do_compression=True)),
     "lists": ("ucla_json.read", MANY_LISTS),
     "keys": ("ucla_json.read", MANY_KEYS),
     "depth": ("ucla_json.read", DEEP),

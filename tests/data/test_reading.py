@@ -12,7 +12,15 @@ import broken
 import pytest
 
 from pstl.data import formats, number_table, reading
-from pstl.data.formats import msr_txt, pku_txt, skeleton_txt, ucla_json, utkinect_txt
+from pstl.data.formats import (
+    msr_txt,
+    pku_txt,
+    sbu_txt,
+    skeleton_txt,
+    ucla_json,
+    utd_mat,
+    utkinect_txt,
+)
 from pstl.errors import UserError
 
 PARSERS = {
@@ -101,6 +109,8 @@ NAMES = {
     pku_txt: "0291-L.txt",
     ucla_json: "a08_s01_e02_v03.json",
     msr_txt: "a01_s01_e01_skeleton3D.txt",
+    utd_mat: "a1_s1_t1_skeleton.mat",
+    sbu_txt: "s01s02/04/001/skeleton_pos.txt",
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.io import savemat
 
 from pstl.data import parse
 from pstl.data.fetch import fetch
@@ -119,6 +120,24 @@ def utkinect(folder: Path) -> None:
     (folder / "actionLabel.txt").write_text("\n".join(labels) + "\n")
 
 
+def utdmhad(folder: Path) -> None:
+    for seed, action in enumerate((1, 13, 27)):
+        xyz = metres(np.random.default_rng(seed), 8, 20).transpose(1, 2, 0)
+        name = f"a{action}_s{seed + 4}_t2_skeleton.mat"
+        savemat(folder / name, {"d_skel": xyz}, do_compression=seed % 2 == 0)
+
+
+def sbu(folder: Path) -> None:
+    for seed, clip in enumerate(("s01s02/01/001", "s01s02/01/002", "s04s06/08/001")):
+        shares = metres(np.random.default_rng(seed), 8, 30).reshape(8, -1)
+        lines = [
+            f"{55 + frame}," + ",".join(f"{value:.6f}" for value in row)
+            for frame, row in enumerate(shares.tolist())
+        ]
+        (folder / clip).mkdir(parents=True)
+        (folder / clip / "skeleton_pos.txt").write_text("\n".join(lines) + "\n")
+
+
 FILES: dict[str, Callable[[Path], None]] = {
     "ntu60": ntu60,
     "ntu120": ntu120,
@@ -127,6 +146,8 @@ FILES: dict[str, Callable[[Path], None]] = {
     "nwucla": nwucla,
     "msraction3d": msraction3d,
     "utkinect": utkinect,
+    "utdmhad": utdmhad,
+    "sbu": sbu,
 }
 UNTRIMMED = ("pkummd1", "pkummd2", "utkinect")
 

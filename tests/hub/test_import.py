@@ -257,7 +257,7 @@ def test_the_body_is_the_released_codes_or_named(shared: Path, tmp_path: Path) -
     with pytest.raises(
         UserError,
         match=r"for 20 joints, expected the 25 of kinect_v2; "
-        r".*--skeleton: kinect_v1 or msr20 would fit",
+        r".*--skeleton: kinect_v1 or msr20 or utd20 would fit",
     ):
         import_weights("pstl", tmp_path / "v1.pt", tmp_path / "encoder.pt")
     with pytest.raises(UserError, match="other bones than msr20"):

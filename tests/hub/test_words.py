@@ -169,7 +169,7 @@ def test_a_body_is_named_and_never_told_from_a_number(capsys: pytest.CaptureFixt
     np.save("clips/one.npy", person()[:, :20])
     run("show", "clips/one.npy", "--out", "x.gif")
     asked = "20 joints, but nothing says of which body; "
-    asked += "name it with --skeleton: kinect_v1 or msr20 would fit"
+    asked += "name it with --skeleton: kinect_v1 or msr20 or utd20 would fit"
     assert asked in capsys.readouterr().err
     np.save("clips/two.npy", person())
     run("show", "clips/two.npy", "--out", "x.gif")
@@ -181,7 +181,7 @@ def test_a_body_is_named_and_never_told_from_a_number(capsys: pytest.CaptureFixt
         draw("clips/two.npy", "msr20")
     with pytest.raises(UserError, match="unknown skeleton 'human'"):
         draw("clips/two.npy", "human")
-    with pytest.raises(UserError, match="kinect_v1 or msr20 would fit"):
+    with pytest.raises(UserError, match="kinect_v1 or msr20 or utd20 would fit"):
         embedded("clips")
 
 
@@ -206,6 +206,8 @@ REAL = {
     "nw-ucla/all_sqe.zip": ("kinect_v1", 2),
     "msr-action3d/msr_action3d_real_world.zip": ("msr20", 0),
     "utkinect/utkinect_joints.zip": ("kinect_v1", 0),
+    "utd-mhad/Skeleton.zip": ("utd20", 0),
+    "sbu/SBU.zip": ("sbu15", 0),
 }
 
 
@@ -221,7 +223,9 @@ def test_real_recordings_are_people(
     skeleton, single = REAL[archive]
     save(EncoderCard(**{**vars(CARD), "skeleton": skeleton, "people": 1}))
     with zipfile.ZipFile(shared / "data" / archive) as members:
-        names = [name for name in members.namelist() if Path(name).suffix in (".json", ".txt")]
+        names = [
+            name for name in members.namelist() if Path(name).suffix in (".json", ".txt", ".mat")
+        ]
         for name in [
             *names[:: max(1, len(names) // 20)],
             *(name for name in names if "a02_s09_e04_v0" in name),
