@@ -132,7 +132,8 @@ def _utd(path: Path) -> Report:
 
 def _sbu(path: Path) -> Report:
     xyz = sbu_txt.read(reading.content(path), str(path), load_skeleton("sbu15").joints)
-    return {"frames": len(xyz), "frames_with_two_bodies": int(xyz.any((1, 3)).all(1).sum())}
+    present = np.asarray(xyz.any((1, 3)))
+    return {"frames": len(xyz), "frames_with_two_bodies": int(present.all(axis=1).sum())}
 
 
 def _archive(path: Path) -> Report:
