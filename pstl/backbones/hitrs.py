@@ -3,7 +3,6 @@
 Source: Chen et al., ECCV 2022, https://arxiv.org/abs/2207.09644; Hi-TRS spec 2.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -12,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from pstl.backbones._hitrs_levels import ClipLevel, FrameLevel, VideoLevel
+from pstl.backbones._parts import in_parts
 from pstl.config import Frozen
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder
@@ -19,9 +19,6 @@ from pstl.ops import bodies, windows
 from pstl.ops.dtypes import at_least_float32
 from pstl.records import Features
 from pstl.skeletons import Skeleton
-
-# Without gradients, levels run in parts of so many tokens, so that memory stays bounded.
-TOKENS_AT_ONCE = 2**17
 
 
 class Config(Frozen):
@@ -166,14 +163,3 @@ class Encoder(BaseEncoder):
         """(F + 1, V, width) joints, rows (P, window) -> (P, 2 width) tokens."""
         tokens = self.cfg.window * self.joints
         return in_parts(lambda part: self.clip_level(joints[part]), rows, tokens)
-
-
-def in_parts(level: Callable[[Tensor], Tensor], x: Tensor, tokens: int) -> Tensor:
-    """level(x), in parts of its rows where no gradients are kept.
-
-    x: (P, ...).   tokens: of one row.
-    """
-    at_once = max(1, TOKENS_AT_ONCE // tokens)
-    if torch.is_grad_enabled() or len(x) <= at_once:
-        return level(x)
-    return torch.cat([level(part) for part in x.split(at_once)])

@@ -60,11 +60,22 @@ def rotation(draws: int, main_deg: float, other_deg: float, rng: Generator) -> T
     """
     main = torch.randint(0, 3, (draws, 1), generator=rng)
     span = torch.where(torch.arange(3) == main, main_deg, other_deg)
-    angle = torch.rand(draws, 3, generator=rng) * span * math.pi / 180
+    return about_axes(torch.rand(draws, 3, generator=rng) * span * math.pi / 180)
+
+
+def about_axes(angle: Tensor) -> Tensor:
+    """Rotations about x, then y, then z.
+
+    angle: (N, 3), radians.
+    Returns: (N, 3, 3), for row vectors: p' = p R.
+    >>> quarter = torch.tensor([[0.0, 0.0, math.pi / 2]])
+    >>> (torch.tensor([1.0, 0.0, 5.0]) @ about_axes(quarter)[0]).round().add(0.0).tolist()
+    [0.0, -1.0, 5.0]
+    """
     c, s = angle.cos(), angle.sin()
     matrices = []
     for axis, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):  # x, y, z
-        matrix = torch.eye(3).repeat(draws, 1, 1)
+        matrix = torch.eye(3).repeat(len(angle), 1, 1)
         matrix[:, i, i] = matrix[:, j, j] = c[:, axis]
         matrix[:, i, j], matrix[:, j, i] = -s[:, axis], s[:, axis]
         matrices.append(matrix)

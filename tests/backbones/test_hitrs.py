@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pstl.backbones import hitrs
+from pstl.backbones import _parts
 from pstl.backbones._hitrs_levels import clip_mask, clip_positions, sinusoid
 from pstl.backbones.hitrs import Config, Encoder
 from pstl.errors import ShapeError
@@ -175,7 +175,7 @@ def test_parts_are_the_whole(monkeypatch):
     encoder, (x, length) = small_encoder(), clips()
     whole = encoder(x, length=length).clip.detach()
     with torch.no_grad():
-        monkeypatch.setattr(hitrs, "TOKENS_AT_ONCE", 400)
+        monkeypatch.setattr(_parts, "TOKENS_AT_ONCE", 400)
         torch.testing.assert_close(encoder(x, length=length).clip, whole, atol=1e-12, rtol=1e-10)
 
 

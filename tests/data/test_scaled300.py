@@ -3,7 +3,7 @@ import pytest
 from data.psp_steps import prepared
 
 from pstl.data.formats import skeleton_txt
-from pstl.data.recipes import scaled300
+from pstl.data.recipes import _bodies, scaled300
 from pstl.data.recipes._rotation import turn
 from pstl.records import Clip
 from pstl.skeletons import load
@@ -240,9 +240,9 @@ def test_a_body_that_is_in_a_frame_twice_makes_two():
     """The sensor repeats an id now and then; a later copy must not overwrite an earlier one, as the
     released code's third does."""
     xyz = walk(people=3)
-    found = scaled300.by_body(
+    found = _bodies.by_body(
         Clip("c", 0, xyz, bodies=np.tile(np.array([2, 2, 1], np.uint8), (30, 1)))
     )
     np.testing.assert_array_equal(found, xyz[:, :, [2, 0, 1]])
-    three = scaled300.by_body(Clip("c", 0, xyz, bodies=np.ones((30, 3), np.uint8)))
+    three = _bodies.by_body(Clip("c", 0, xyz, bodies=np.ones((30, 3), np.uint8)))
     np.testing.assert_array_equal(three, xyz)

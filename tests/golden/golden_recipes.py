@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pstl.data.recipes import metres300, resize50, scaled300, spine300, view50
+from pstl.data.recipes import ctr300, metres300, resize50, scaled300, spine300, view50
 from pstl.records import Clip
 from pstl.skeletons import load
 
@@ -15,6 +15,7 @@ VARIANTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "resize50 frames=25": (resize50, {"frames": 25}),
     "spine300": (spine300, {}),
     "metres300": (metres300, {}),
+    "ctr300": (ctr300, {}),
     "scaled300": (scaled300, {}),
     "scaled300 facing=shoulder": (scaled300, {"facing": "shoulder"}),
     "scaled300 ids=exact": (scaled300, {"ids": "exact"}),

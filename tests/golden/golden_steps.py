@@ -12,10 +12,10 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from pstl.backbones import dsta, stgcn
+from pstl.backbones import dsta, stgcn, vit
 from pstl.backbones import hitrs as hitrs_backbone
 from pstl.backbones import scdnet as scdnet_backbone
-from pstl.methods import hitrs, psp, pstl, scdnet, skeletonbt, supervised
+from pstl.methods import hitrs, mamp, psp, pstl, scdnet, skeletonbt, supervised
 from pstl.records import Batch, Problem
 from pstl.skeletons import load
 
@@ -44,6 +44,14 @@ PSP = {
     "people": 2,
     "optimiser": "sgd",
 }
+MAMP = {
+    "method": mamp,
+    "settings": {"frames": 24, "shortest": 12, "decoder_width": 8, "decoder_depth": 1,
+                 "decoder_heads": 2},
+    "backbone": vit,
+    "encoder": {"width": 8, "depth": 2, "heads": 2},
+    "people": 2,
+}  # fmt: skip
 CASES: dict[str, dict[str, Any]] = {
     "pstl": {"method": pstl, "settings": BARLOW, **STGCN},
     "pstl, ablated": {
@@ -60,6 +68,8 @@ CASES: dict[str, dict[str, Any]] = {
     "hitrs, motion": {**HITRS, "stream": "motion"},
     "psp": {**PSP, "settings": {"frames": 16, "heads": 4}},
     "psp, turned": {**PSP, "settings": {"frames": 16, "recursive": True, "turn_deg": 30.0}},
+    "mamp": MAMP,
+    "mamp, motion": {**MAMP, "stream": "motion"},
     "psp, supervised": {**PSP, "settings": {"frames": 16, "contrast_weight": 0}},
 }
 

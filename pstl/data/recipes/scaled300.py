@@ -8,6 +8,7 @@ import numpy as np
 
 from pstl.config import Frozen
 from pstl.contracts import Recipe
+from pstl.data.recipes._bodies import by_body
 from pstl.data.recipes._rotation import turn, turned
 from pstl.records import Clip
 from pstl.skeletons import Skeleton
@@ -59,40 +60,6 @@ class Scaled300(Recipe):
     def one_body_a_slot(self, clip: Clip) -> np.ndarray:
         """(T, V, bodies, 3), as the bodies of the clip are numbered."""
         return by_body(clip)
-
-
-def by_body(clip: Clip, ids: str = "released") -> np.ndarray:
-    """(T, V, bodies, 3): every body in a slot of its own, whichever slot of the file it stood in.
-
-    ids: as in Config.   A body that is in a frame more than once gives its 2nd, 3rd, ... copy a
-    slot of its own, each the same in every frame; the released code lets the 3rd overwrite the 2nd.
-    Where no bodies are told apart, the slots of the file.
-    """
-    if clip.bodies is None:
-        return clip.xyz
-    number = clip.bodies.astype(np.int64)
-    if ids == "released" and clip.merged:
-        number = np.array([0, *clip.merged])[number]
-    if ((number == 0) | (number == np.arange(1, number.shape[1] + 1))).all():
-        return clip.xyz
-    bodies = number.max()
-    for slot in range(1, number.shape[1]):
-        while (again := _repeated(number, slot)).any():
-            number[again, slot] += bodies
-    frames, slots = np.nonzero(number)
-    seen, which = np.unique(number[frames, slots], return_inverse=True)
-    apart = np.zeros((*clip.xyz.shape[:2], len(seen), 3), clip.xyz.dtype)
-    apart[frames, :, which] = clip.xyz[frames, :, slots]
-    return apart
-
-
-def _repeated(number: np.ndarray, slot: int) -> np.ndarray:
-    """(T,) bool: frames in which a slot's body stands in a slot before it, too.
-
-    number: (T, M).
-    """
-    before = (number[:, :slot] == number[:, slot : slot + 1]).any(axis=1)
-    return np.asarray(before & (number[:, slot] > 0))
 
 
 def likely_persons(xyz: np.ndarray, people: int) -> np.ndarray:
