@@ -15,6 +15,7 @@ PAGES = {
     "PSP": "psp.md",
     "Predict-Cluster": "predict_cluster.md",
     "AimCLR": "aimclr.md",
+    "MAMP": "mamp.md",
     "Data": "datasets.md",
 }
 NUMBER = r"\d+(?:\.\d+)*"

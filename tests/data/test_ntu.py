@@ -124,7 +124,7 @@ def test_folder_archive_and_number_of_processes_make_no_difference(tmp_path, cli
     np.testing.assert_array_equal(a.index, b.index)
 
 
-@pytest.mark.parametrize("recipe", ["resize50", "spine300", "metres300", "scaled300"])
+@pytest.mark.parametrize("recipe", ["resize50", "spine300", "metres300", "scaled300", "ctr300"])
 def test_clips_that_begin_without_a_body_stay_numbers(recipe):
     """Real files do so for up to 85 of 96 frames; whatever divides by a body's size must live with
     it.

@@ -51,6 +51,7 @@ KINDS = {
         300,
     ),
     "psp": ({"name": "dsta", "width": 8}, "scaled300", 50),
+    "mamp": ({"name": "vit", "width": 8, "depth": 1, "heads": 2}, "ctr300", 120),
 }
 
 

@@ -97,7 +97,9 @@ def test_nobody_is_no_clip(caplog: pytest.LogCaptureFixture) -> None:
     assert "2 clips, e.g. x.npy: clip 0: no body in any frame" in caplog.text
 
 
-@pytest.mark.parametrize("recipe", ["resize50", "spine300", "metres300", "scaled300", "view50"])
+@pytest.mark.parametrize(
+    "recipe", ["resize50", "spine300", "metres300", "scaled300", "view50", "ctr300"]
+)
 def test_a_third_body_is_said_to_be_left_out(recipe: str, caplog: pytest.LogCaptureFixture) -> None:
     """Who is kept is the recipe's choice, and nobody sees it from the features."""
     save(EncoderCard(**{**vars(CARD), "recipe": {"name": recipe}}))

@@ -52,6 +52,12 @@ METHODS = {
         "settings": {"frames": 16},
         "train": TRAIN | {"labelled_batch": 4},
     },
+    "mamp": {
+        "recipe": "ctr300",
+        "encoder": {"name": "vit", "t_patch": 8, "width": 8, "depth": 1, "heads": 2},
+        "settings": {"frames": 32, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},
+        "train": TRAIN,
+    },
 }
 QUICK = {"folds": 2, "strengths": [1.0]}
 TASKS = {

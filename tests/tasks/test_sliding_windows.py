@@ -112,6 +112,7 @@ METHODS = {
         3.0,
     ),
     "psp": ("scaled300", {"name": "dsta", "width": 16}, 8.0),
+    "mamp": ("ctr300", {"name": "vit", "width": 16, "depth": 1, "heads": 2}, 3.0),
 }
 
 

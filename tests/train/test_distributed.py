@@ -73,6 +73,12 @@ METHODS = {
         "labels": 0.5,
         "train": {"steps_per_epoch": 2, "labelled_batch": 5, "batch_size": 7},
     },
+    "mamp": {
+        "recipe": "ctr300",
+        "encoder": {"name": "vit", "width": 8, "depth": 1, "heads": 2},
+        "settings": {"frames": 32, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},
+        "train": {"per_step": True, "final_lr": 1.0e-3},
+    },
 }
 
 
