@@ -100,7 +100,8 @@ def persons(bodies: list[Track]) -> list[Track]:
     if len(bodies) < 2:
         return bodies
     left = [body for body in bodies if len(body.xyz) > BRIEF] or bodies
-    kept, amount = [], []
+    kept: list[Track] = []
+    amount: list[float] = []
     for i, body in enumerate(left):
         if not kept and i == len(left) - 1:
             return [body]
@@ -148,9 +149,9 @@ def centred(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
     (M, T, V, 3) -> same shape, float32; a body stays zero in frames in which it is absent.
     """
-    there = bodies.any(axis=(2, 3), keepdims=True)
-    first = int(np.argmax(there[0]))
-    return np.asarray(np.where(there, bodies - bodies[0, first, skeleton.spine[1]], 0))
+    present: np.ndarray = np.asarray(bodies.any(axis=(2, 3), keepdims=True))
+    first = int(np.argmax(present[0]))
+    return np.asarray(np.where(present, bodies - bodies[0, first, skeleton.spine[1]], 0))
 
 
 RECIPE = Ctr300()
