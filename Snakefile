@@ -28,6 +28,7 @@ localrules:
     fetch,
     labels,
     leakage,
+    import_weights,
     report,
     page,
     track,

@@ -43,6 +43,7 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
     },
     "Weights and clips": {
         "import-weights": weights.import_weights,
+        "import-run": weights.import_run,
         "export": weights.export,
         "embed": weights.embed,
         "show": weights.show,

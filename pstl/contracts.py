@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from pstl.config.settings import Frozen, TrainSettings
+from pstl.config.frozen import Frozen, TrainSettings
 from pstl.records import (
     Batch,
     Clip,

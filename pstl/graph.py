@@ -16,7 +16,7 @@ from pstl.registry import load_dataset, names, task_traits
 
 Kind = Literal[
     "fetch", "parse", "recordings", "prepare", "leakage", "labels",
-    "pretrain", "features", "evaluate", "fuse", "report", "page", "track",
+    "pretrain", "import", "features", "evaluate", "fuse", "report", "page", "track",
 ]  # fmt: skip
 # The library function of each kind of job lies here.
 ENTRY: dict[Kind, str] = {
@@ -27,6 +27,7 @@ ENTRY: dict[Kind, str] = {
     "leakage": "data.prepare",
     "labels": "data.labels",
     "pretrain": "train.pretrain",
+    "import": "hub.import_run",
     "features": "encoding.features",
     "evaluate": "evaluation.run",
     "fuse": "evaluation.fuse",
@@ -96,8 +97,13 @@ def array(params: Params, run: Run) -> str:
 
 
 def features(params: Params, cell: Cell) -> str:
-    """The features of a cell's clips by the encoder that its task uses."""
-    run = cell.run if cell.source else params.encoder_run(cell.run)
+    """The features of a cell's clips by the encoder that its task uses.
+
+    Runs whose seeds have one encoder have one file of it.
+    """
+    run = params.encoder_run(cell.run, cell.source)
+    if cell.source:
+        run = cell.run.model_copy(update={"seed": run.seed})
     return paths.features(run, cell.batch_norm, cell.source)
 
 
@@ -112,6 +118,17 @@ def recordings(dataset: str) -> str:
     return paths.recordings(dataset) if untrimmed else paths.sequences(dataset)
 
 
+def is_imported(params: Params, run: Run) -> bool:
+    """Whether others trained the run's encoder, so that the job `import` makes it."""
+    return params.method_of(run).weights is not None
+
+
+def imported_methods(params: Params) -> set[str]:
+    """Method entries of all suites whose encoders others trained."""
+    grids = params.grids.values()
+    return {name for grid in grids for name, method in grid.methods.items() if method.weights}
+
+
 def labels(params: Params, run: Run) -> str | None:
     """Which clips are labelled, for a run that trains with a share; its draw is its seed."""
     method = params.method_of(run)
@@ -120,9 +137,15 @@ def labels(params: Params, run: Run) -> str | None:
     return paths.labels(run.dataset, run.split, method.label_rule, run.seed)
 
 
-def leakage(params: Params, run: Run) -> str:
-    """The check that no clip of the run's test side is on its training side."""
-    return paths.leakage(run.dataset, params.method_of(run).recipe.key, run.split)
+def sides(params: Params, run: Run) -> list[tuple[str, str]]:
+    """(data set, split) of every training side that the run's job trains on."""
+    return [] if is_imported(params, run) else [(run.dataset, run.split)]
+
+
+def leakages(params: Params, run: Run) -> list[str]:
+    """The checks that no clip of a test side is on the training side that the job reads."""
+    recipe = params.method_of(run).recipe.key
+    return [paths.leakage(dataset, recipe, split) for dataset, split in sides(params, run)]
 
 
 def scores(params: Params, cell: Cell) -> dict[str, str]:
@@ -151,6 +174,8 @@ def modules(params: Params, job: Job) -> list[str]:
     plugins = [ENTRY[job.kind], *_data_plugins(job)]
     if job.run and job.kind in ("pretrain", "features", "evaluate"):
         plugins += _run_plugins(params, job)
+    if job.run and job.kind == "import":
+        plugins += _import_plugins(params, job.run)
     if job.suite and job.kind in ("report", "page"):
         plugins += _table_plugins(params, job.suite)
     return plugins
@@ -186,6 +211,16 @@ def _run_plugins(params: Params, job: Job) -> Iterator[str]:
     if needed == "recordings":
         yield f"data.recipes.{method.recipe.name}"
         yield f"data.datasets.{job.run.dataset}"
+
+
+def _import_plugins(params: Params, run: Run) -> Iterator[str]:
+    """What reads the weights, and the encoder and body that they are of."""
+    method = params.method_of(run)
+    assert method.weights is not None
+    yield f"importers.{method.weights.source}"
+    yield f"backbones.{method.encoder.name}"
+    yield f"data.datasets.{run.dataset}"
+    yield f"skeletons.{load_dataset(run.dataset).spec.skeleton}"
 
 
 def _table_plugins(params: Params, suite: str) -> Iterator[str]:

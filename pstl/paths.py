@@ -9,6 +9,7 @@ RAW = "data/raw/{dataset}"
 SEQUENCES = "data/sequences/{dataset}"
 RECORDINGS = "data/recordings/{dataset}"
 ARRAYS = "data/arrays/{dataset}/{recipe}"
+WEIGHTS = "data/weights"  # downloaded files of weights
 DRAWS = "data/labels"
 LABELS = f"{DRAWS}/{{dataset}}/{{split}}/{{rule}}/d{{draw}}.json"
 LEAKAGE = "data/leakage/{dataset}/{recipe}/{split}.json"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from pstl.config.settings import Frozen
+from pstl.config.frozen import Frozen
 from pstl.files import short_name
 
 if TYPE_CHECKING:

@@ -118,7 +118,7 @@ def prologue(options: Options, params: Params, root: str, stored: bool) -> str:
         f"export {SNAKEMAKE}={os.getpid()};",
         f"preloaded={shlex.quote(root)}/workflow/preloaded.py;",
         "pstl() { local python=(python); case $1 in",
-        f'fetch) set -- "$@"{archives};;',
+        f'fetch|import-run) set -- "$@"{archives};;',
         "esac;" if stored else f"{forked} esac;",  # a pod has no more than the package
         f'"${{python[@]}}" -m pstl "$1" --params {settings} "${{@:2}}"; }};',
     ]

@@ -5,6 +5,7 @@ What a job reads and which code it runs stands in pstl/graph.py. Free of torch.
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -90,6 +91,12 @@ class Rules:
         used = [self.params.method_of(run).recipe for run in runs]
         return {recipe.key: recipe for recipe in used}
 
+    @property
+    def imported(self) -> str:
+        """Regular expression of the runs whose encoders others trained."""
+        names = sorted(map(re.escape, graph.imported_methods(self.params)))
+        return rf"[^/]+/[^/]+/(?:{'|'.join(names)})/.+" if names else "(?!)"
+
     # --- the code it runs ---
 
     def code(self, kind: Kind) -> Callable[[Wildcards], str]:
@@ -105,7 +112,7 @@ class Rules:
 
     def _job(self, kind: Kind, wildcards: Wildcards) -> Job:
         dataset, recipe = wildcards.get("dataset", ""), wildcards.get("recipe", "")
-        if kind in ("pretrain", "features"):
+        if kind in ("pretrain", "import", "features"):
             source = self._source(wildcards) if kind == "features" else ""
             return Job(kind, run=self.run(wildcards), source=source)
         if kind == "evaluate":
@@ -156,9 +163,9 @@ class Rules:
         """The files beside it, where folders are no inputs."""
         return self.files(self.array(wildcards))
 
-    def leakage(self, wildcards: Wildcards) -> str:
-        """The check that no clip of the run's test side is on its training side."""
-        return graph.leakage(self.params, self.run(wildcards))
+    def leakages(self, wildcards: Wildcards) -> list[str]:
+        """The checks that no clip of a test side is trained on."""
+        return graph.leakages(self.params, self.run(wildcards))
 
     def labels(self, wildcards: Wildcards) -> list[str]:
         """Which clips are labelled, for a run that sees a share of the labels."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from pstl.commands import options
-from pstl.commands.options import OutFolder
+from pstl.commands.options import OutFile, OutFolder
 from pstl.commands.verb import say
 
 
@@ -52,6 +52,27 @@ def import_weights(
     card = import_weights(source, official, out, Told(skeleton, stream, dataset, part))
     encoder = f"{card.method} encoder {card.encoder}, stream {card.stream}"
     say(f"{out}: {encoder}, {card.skeleton}, {card.frames} frames")
+
+
+def import_run(
+    run: options.Run,
+    out: OutFile,
+    archives: options.Archives = None,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Obtain the weights that a run's method entry names, and write its encoder.
+
+    example:
+      python -m pstl import-run --run nwucla_released/ntu60/xview/actclr/joint/s0 \\
+        --archives ~/archives --out encoder.pt
+    """
+    from pstl import config
+    from pstl.hub.import_run import import_run
+
+    settings = config.load(params)
+    folders = [*(archives or []), *map(Path, settings.archives)]
+    card = import_run(settings, settings.run(run), out, folders)
+    say(f"{out}: {card.provenance['weights']}, {card.method} encoder of {run}")
 
 
 def export(

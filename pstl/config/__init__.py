@@ -7,6 +7,7 @@ which does import them.
 
 from pstl.config.cells import EARLIER_FUSED, FUSED, Cell, Run, cell_name
 from pstl.config.checks import check_names, check_plugins
+from pstl.config.frozen import Frozen
 from pstl.config.grid import classifies
 from pstl.config.load import from_sections, load, load_suite, params_with, suite_name
 from pstl.config.params import Params, Settings, comparison_key
@@ -17,7 +18,6 @@ from pstl.config.settings import (
     Count,
     Epochs,
     Factor,
-    Frozen,
     LabelRule,
     LabelShare,
     MethodSettings,
@@ -32,6 +32,7 @@ from pstl.config.settings import (
 )
 from pstl.config.suites import Experiment, Fusion, Suite
 from pstl.config.validation import validated
+from pstl.config.weights import WeightFile, Weights
 
 __all__ = [
     "DEFAULT_RULE",
@@ -59,6 +60,8 @@ __all__ = [
     "Suite",
     "TaskSettings",
     "TrainSettings",
+    "WeightFile",
+    "Weights",
     "cell_name",
     "check_names",
     "check_plugins",

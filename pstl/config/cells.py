@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from pstl.config.settings import Frozen, Stream
+from pstl.config.frozen import Frozen
+from pstl.config.settings import Stream
 from pstl.config.validation import known
 from pstl.errors import UserError
 

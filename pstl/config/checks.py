@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from pstl.config.cells import Cell
 from pstl.config.document import Document
 from pstl.config.grid import classifies, draws_labels, takes_labels
+from pstl.config.overlap import check_sources, check_weights
 from pstl.config.params import Params, Settings, entries_of
 from pstl.config.resolve import Entries
 from pstl.config.suites import OWN, Experiment, Suite
@@ -73,6 +74,7 @@ def check_names(params: Params) -> None:
             _check_labels(params, name, block, place)
         _check_same_encoders(params, name)
         _check_paths(params, name, where)
+    _check_imported(params)
     place = suite_where(params.documents, "").below("suite")
     known(params.suite, params.suites, "suite", place)
 
@@ -98,8 +100,9 @@ def check_plugins(params: Params, suite: str) -> None:
         dataset = load_dataset(block.dataset)
         for split in block.splits:
             known(split, dataset.spec.splits, f"split of {block.dataset}", place.below("splits"))
-        for source in block.sources:
-            _check_source(block, source, dataset.spec, place.below("sources"))
+        check_sources(block, place)
+        for method in block.methods:
+            check_weights(method, params.method(suite, method), block, place)
     entries, paper, used = entries_of(params, suite), params.entries_in_paper(), params.grid(suite)
     methods = [cell.run.method for cell in used]
     for name in dict.fromkeys((*methods, *params.suites[suite].methods)):
@@ -172,6 +175,21 @@ def _check_paths(params: Params, suite: str, where: Where) -> None:
     for cell in params.grid(suite):
         if earlier.setdefault(str(cell), cell) != cell:
             raise UserError(f"{where.text()}: two cells are called {cell}; rename a task")
+
+
+def _check_imported(params: Params) -> None:
+    """One rule makes the encoders of an entry, whatever the suite: it is told by its name."""
+    trained: dict[str, str] = {}
+    imported: dict[str, str] = {}
+    for suite, grid in params.grids.items():
+        for name, method in grid.methods.items():
+            (imported if method.weights else trained)[name] = suite
+    for name in sorted(trained.keys() & imported.keys()):
+        place = entries_of(params, imported[name]).where("methods", name).below("weights")
+        raise UserError(
+            f"{place.text()}: {name} is trained in the suite {trained[name]} and others' weights "
+            f"in {imported[name]}; call one of the two otherwise, with 'base: {name}'"
+        )
 
 
 def _check_axes(block: Experiment, place: Where) -> None:
@@ -272,24 +290,3 @@ def _check_method(entries: Entries, name: str) -> None:
     validated(config, encoder.settings, where.below("encoder"))
     config = load_recipe(recipe.name).Config
     validated(config, recipe.settings, where.below("recipe"))
-
-
-def _check_source(block: Experiment, source: str, target: Any, place: Where) -> None:
-    """An encoder must not have been trained on the clips it is tested on, under whatever name."""
-    if source == OWN:
-        return
-    dataset, _, split = source.partition("/")
-    spec = load_dataset(dataset).spec
-    known(split, spec.splits, f"split in a source of {block.dataset}", place)
-    for tested in block.splits:
-        if (spec.name, split) == (target.name, tested):
-            raise UserError(f"{place.text()}: {source} is what the runs are of; write {OWN}")
-        clip = spec.leak(split, target, tested)
-        if clip:
-            spared = [s for s in spec.splits if not spec.leak(s, target, tested)]
-            raise UserError(
-                f"{place.text()}: {spec.name}/{split} trains on clips that "
-                f"{target.name}/{tested} tests on, e.g. set-up {clip.setup}, performer "
-                f"{clip.subject}, camera {clip.camera}; sources that do not: "
-                f"{', '.join(spared) or 'none'}"
-            )

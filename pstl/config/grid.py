@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, get_args
 
 from pstl.config.cells import FUSED, Cell, Run
@@ -85,6 +85,9 @@ def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) ->
     blocks = suite.blocks()
     used_methods = dict.fromkeys(m for block in blocks for m in block.methods)
     methods = {method: entries.method(method) for method in used_methods}
+    imported = [method for method, settings in methods.items() if settings.weights]
+    # Nothing of an encoder that others trained depends on a seed.
+    encoders = replace(encoders, seeds={**encoders.seeds, **dict.fromkeys(imported, 0)})
     used = _look_up(blocks, entries, methods)
     cells: dict[Cell, Cell] = {}
     for block in blocks:
@@ -172,17 +175,36 @@ def _points(block: Experiment, used: Used) -> Iterator[Point]:
         shares = block.labels if block.labels and takes_share else (None,)
         own = used.protocols[method, task]
         protocols = dict.fromkeys(own if p == OWN else "" for p in block.protocols)
-        sources = ["" if source == OWN else source for source in block.sources]
+        sources = _sources(block, split, used.methods[method])
         for share, source, protocol in itertools.product(shares, sources, protocols):
             yield Point(method, split, batch_norm, seed, task, share, source, protocol)
 
 
+def _sources(block: Experiment, split: str, method: MethodSettings) -> list[str]:
+    """dataset/split of the run whose encoder is used, "" for the run's own.
+
+    Weights that others trained are of one run, which is the own one of no other data.
+    """
+    own = ""
+    if method.weights and method.weights.trained_on != f"{block.dataset}/{split}":
+        own = method.weights.trained_on
+    return list(dict.fromkeys(own if source == OWN else source for source in block.sources))
+
+
 def _without_stream(methods: Mapping[str, MethodSettings]) -> dict[tuple[str, str], str]:
-    """(method entry, stream) -> why the method has no such stream; its module says so."""
+    """(method entry, stream) -> why the method has no such stream.
+
+    Its module says so, or there are no weights of it.
+    """
     reasons: dict[tuple[str, str], str] = {}
     for name, settings in methods.items():
         wants = keywords("methods", settings.method, "Method", "wants")
         if only := wants.get("only_stream"):
             others = [stream for stream in (*get_args(Stream), FUSED) if stream != only]
             reasons |= {(name, stream): wants["only_stream_reason"] for stream in others}
+        if settings.weights:
+            absent = set(get_args(Stream)) - settings.weights.files.keys()
+            why = f"its weights are of: {', '.join(settings.weights.files)}"
+            without = [*absent, FUSED] if absent else []
+            reasons |= {(name, stream): why for stream in without}
     return reasons

@@ -6,12 +6,12 @@ from typing import Any
 
 from pstl.config.cells import Cell, Run, cell_name
 from pstl.config.document import Document
+from pstl.config.frozen import Frozen
 from pstl.config.grid import Encoders, Grid, build_grid, takes_labels
 from pstl.config.resolve import Entries
 from pstl.config.settings import (
     TRANSFER,
     Compared,
-    Frozen,
     MethodSettings,
     TaskSettings,
     merge,

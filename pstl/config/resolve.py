@@ -42,6 +42,10 @@ class Entries:
         settings: MethodSettings = validated(MethodSettings, section, where)
         _known_plugin("backbones", settings.encoder.name, name, where)
         _known_plugin("data.recipes", settings.recipe.name, name, where)
+        if settings.weights:
+            place = where.below("weights", "source")
+            what = f"source of the weights of methods.{name}"
+            known(settings.weights.source, plugin_names("importers"), what, place)
         return settings
 
     def chain(self, name: str) -> list[str]:

@@ -3,18 +3,12 @@
 import hashlib
 import json
 from copy import deepcopy
-from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from pstl.config.frozen import Frozen
+from pstl.config.weights import Weights
 
 Stream = Literal["joint", "bone", "motion"]
 BatchNorm = Literal["released", "recalibrated"]
@@ -39,24 +33,6 @@ Epochs = tuple[Annotated[int, Field(ge=0)], ...]
 LabelRule = Literal["psp", "per_class_round", "random", "per_class_7"]
 DEFAULT_RULE: LabelRule = "psp"
 TRANSFER = "transfer"  # in a method's `protocol`: the task that evaluates on other data
-
-
-class Frozen(BaseModel):
-    """Base of every settings class: values do not change after loading.
-
-    Unknown keys and numbers that are not finite are errors.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """pydantic would read `k: true` as 1, and `k: [true]` as [1]."""
-        for one in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(one, bool) and _takes_numbers(cls, info.field_name or ""):
-                raise ValueError(f"expected a number, not {str(one).lower()}")
-        return value
 
 
 class Plugin(BaseModel):
@@ -164,9 +140,20 @@ class MethodSettings(Frozen):
     labels: LabelShare | None = None
     label_rule: LabelRule = DEFAULT_RULE  # which clips these are
     settings: dict[str, Any] = {}
+    weights: Weights | None = None  # in place of training, which is then none
     # How its paper evaluates: changes to entries of `tasks:`; and under `transfer` the name of the
     # task by which the paper moves encoders to other data. No training is another because of it.
     protocol: dict[str, dict[str, Any] | str] = Field({}, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_are_not_trained(cls, value: Any) -> Any:
+        """Whatever the base of an entry with weights says of training."""
+        if not isinstance(value, dict) or value.get("weights") is None:
+            return value
+        trained = ("labels", "label_rule")
+        kept = {key: part for key, part in value.items() if key not in trained}
+        return kept | {"train": {"epochs": 0, "lr": 1.0}}
 
     @field_validator("protocol", mode="before")
     @classmethod
@@ -225,11 +212,3 @@ def digest(value: Any) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@cache
-def _takes_numbers(model: type[BaseModel], field: str) -> bool:
-    """Whether a field is for numbers, and not for true and false as well."""
-    annotation = str(model.model_fields[field].annotation)
-    numbers = "int" in annotation or "float" in annotation
-    return numbers and "bool" not in annotation and "Any" not in annotation

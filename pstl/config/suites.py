@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, field_validator
 
-from pstl.config.settings import BatchNorm, Factor, Frozen, LabelShare, Stream
+from pstl.config.frozen import Frozen
+from pstl.config.settings import BatchNorm, Factor, LabelShare, Stream
 
 OWN = "own"  # of sources: the run's own encoder; of protocols: what the method's paper does
 Seed = Annotated[int, Field(ge=0, strict=True)]

@@ -61,6 +61,7 @@ def fuse(
         "settings_digest": digest([weights, sorted(part["settings_digest"] for part in parts)]),
         "precision": "+".join(sorted({part.get("precision", "") for part in parts} - {""})),
         "labelled": parts[0].get("labelled", ""),
+        "weights": "+".join(sorted({part.get("weights", "") for part in parts} - {""})),
     }
     rows = result_file.rows(cell, result, facts)
     about = {**first.about, **named(cell), "run_id": facts["run_id"]}

@@ -18,9 +18,9 @@ from pstl.ops.finite import check_rows
 from pstl.records import Result
 
 # What rows say of where a number comes from. `precision` is the one that the encoder was trained
-# in,
-# `labelled` how many labelled clips encoder and task learnt from, where these were only some; both
-# are empty where they are unknown or do not apply.
+# in, `labelled` how many labelled clips encoder and task learnt from, where these were only some,
+# `weights` the file of an encoder that others trained; each is empty where it is unknown or does
+# not apply.
 FACTS = (
     "run_id",
     "device",
@@ -31,6 +31,7 @@ FACTS = (
     "settings_digest",
     "precision",
     "labelled",
+    "weights",
 )
 RESULTS = Kind("readable file of results", "delete it and run the task again", "run the task first")
 

@@ -80,6 +80,7 @@ def evaluate(
         "seconds": time.monotonic() - began,
         "peak_mb": peak_memory(device),
         "precision": opened.meta.get("precision", ""),
+        "weights": opened.meta.get("weights", ""),
         "labelled": result_file.labelled_clips(result, opened.meta),
     }
     _write(out, scores, result, facts, asked, opened)

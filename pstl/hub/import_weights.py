@@ -38,18 +38,36 @@ class Told(NamedTuple):
     part: str = ""
 
 
+class Released(NamedTuple):
+    """What a checkpoint of released code is to us. classifier: None, it has none."""
+
+    card: EncoderCard
+    encoder: BaseEncoder
+    classifier: nn.Linear | None
+
+
 def import_weights(
     source: str,
     official: str | Path,
     out: str | Path,
     told: Told | None = None,
 ) -> EncoderCard:
-    """Turn a checkpoint of released code into encoder.pt. Only tensors are read, never code.
+    """Turn a checkpoint of released code into encoder.pt.
 
     source: a method with an importer, a file of pstl/importers.   out: a path that ends in .pt.
-    Raises: UserError if the source has no such code, or the file is not its checkpoint.
+    Raises: UserError as read_released() does.
     """
     has_ending(out, ".pt")
+    released = read_released(source, official, told)
+    encoder_file.save(out, *released)
+    return released.card
+
+
+def read_released(source: str, official: str | Path, told: Told | None = None) -> Released:
+    """A checkpoint of released code. Only tensors are read, never code.
+
+    Raises: UserError if the source has no such code, or the file is not its checkpoint.
+    """
     if source not in names("importers"):
         known = ", ".join(names("importers"))
         raise UserError(f"no released code to import from for {source!r}; known: {known}")
@@ -69,14 +87,13 @@ def import_weights(
         classifier = _classifier(importer, located, encoder)
         _check_classes(dataset, classifier)
     encoder_file.load_state(encoder, state, str(official))
-    encoder_file.save(out, card, encoder, classifier)
     for line in (
         _encoder_line(importer, located, len(state)),
         _head_line(importer, located.encoder, classifier, dataset),
         _left_line(located),
     ):
         log.info("%s: %s", official, line)
-    return card
+    return Released(card, encoder, classifier)
 
 
 @contextmanager

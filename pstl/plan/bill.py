@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pstl import graph
-from pstl.config import Params
+from pstl.config import Params, Plugin
 from pstl.plan.hours import TUNED_EPOCHS, hours_of
 from pstl.plan.sizes import (
     FLOAT,
@@ -45,11 +45,11 @@ def jobs(params: Params, suite: str) -> Counter[str]:
     read = {cell: graph.inputs(params, cell) for cell in cells}
     on_recordings = {cell.run.dataset for cell in cells if read[cell].recordings}
     untrimmed = {dataset for dataset in on_recordings if load_dataset(dataset).untrimmed}
-    on_clips = [cell.run for cell in cells if not read[cell].recordings]
-    arrays = {(run.dataset, graph.array(params, run)) for run in [*runs, *on_clips]}
+    trained = [run for run in runs if not graph.is_imported(params, run)]
+    arrays = _arrays(params, suite)
     trimmed = {dataset for dataset, _ in arrays} | (on_recordings - untrimmed)
     labels = {inputs.labels for inputs in read.values()}
-    labels |= {graph.labels(params, run) for run in runs}
+    labels |= {graph.labels(params, run) for run in trained}
     features = {inputs.features for inputs in read.values()}
     fused = len(params.cells(suite)) - len(cells)
     return +Counter(
@@ -58,15 +58,29 @@ def jobs(params: Params, suite: str) -> Counter[str]:
             "parse": len(trimmed),
             "recordings": len(untrimmed),
             "prepare": len(arrays),
-            "leakage": len({graph.leakage(params, run) for run in runs}),
+            "leakage": len({path for run in runs for path in graph.leakages(params, run)}),
             "labels": len(labels - {None}),
-            "pretrain": len(runs),
+            "pretrain": len(trained),
+            "import_weights": len(runs) - len(trained),
             "features": len(features - {None}),
             "evaluate": len(cells),
             "fuse": fused,
             **dict.fromkeys(("report", "page", "track"), 1),
         }
     )
+
+
+def _arrays(params: Params, suite: str) -> dict[tuple[str, str], Plugin]:
+    """Every array that a job reads: data set and the recipe's folder -> the recipe."""
+    read: dict[tuple[str, str], Plugin] = {}
+    for run in params.runs(suite):
+        recipe = params.method_of(run).recipe
+        read |= {(dataset, recipe.key): recipe for dataset, _ in graph.sides(params, run)}
+    for cell in own_cells(params, suite):
+        if not graph.inputs(params, cell).recordings:
+            recipe = params.method_of(cell.run).recipe
+            read[cell.run.dataset, recipe.key] = recipe
+    return read
 
 
 def cost(params: Params, suite: str, figures: Figures) -> Cost:
@@ -108,21 +122,17 @@ def uncounted(params: Params, suite: str, figures: Figures) -> list[str]:
 
 def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:
     """Bytes at most: arrays without holes, and two checkpoints of every run at once."""
-    runs = params.runs(suite)
+    runs, arrays = params.runs(suite), _arrays(params, suite)
     disk = {
-        "sequences": sum(_sequence_bytes(dataset) for dataset in {run.dataset for run in runs}),
-        "arrays": 0.0,
+        "sequences": sum(
+            _sequence_bytes(dataset) for dataset in {dataset for dataset, _ in arrays}
+        ),
+        "arrays": sum(array_bytes(dataset, recipe) for (dataset, _), recipe in arrays.items()),
         "checkpoints while training": 0.0,
         "encoders": 0.0,
         "features": 0.0,
         "scores": 0.0,
     }
-    recipes = {}
-    for run in runs:
-        recipe = params.method(suite, run.method).recipe
-        recipes[run.dataset, recipe.key] = recipe
-    for (dataset, _), recipe in recipes.items():
-        disk["arrays"] += array_bytes(dataset, recipe)
     for run in runs:
         row = figure(params, suite, run.method, figures)
         section = params.method(suite, run.method)

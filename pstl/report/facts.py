@@ -39,6 +39,7 @@ def facts(everything: Joined) -> dict[str, str]:
         "cells": f"{_evaluated(rows)}, {runs}",
         "code": _listed(_each(with_number, "git") + _each(records, "git")),
         "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in with_number),
+        "trained by others": _listed(_weights(with_number)),
         "versions": _listed(_versions(records)),
         "device": _listed(_each(with_number, "device") + _each(records, "device")),
         "machine": _listed(_each(records, "machine")),
@@ -78,6 +79,10 @@ def _versions(records: list[dict[str, Any]]) -> list[str]:
         for name, version in record.get("versions", {}).items():
             texts.append(f"{name} {version}")
     return texts
+
+
+def _weights(rows: list[Row]) -> list[str]:
+    return [f"{row['method']}: {row['weights']}" for row in rows if row["weights"]]
 
 
 def _each(records: list[dict[str, Any]], name: str) -> list[str]:

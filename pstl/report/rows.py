@@ -20,9 +20,9 @@ AXES = ("labels", "source", "protocol")  # "" where a cell is on none
 FIELDS = (
     "task", "dataset", "split", "stream", *AXES, "setting", "method", "metric", "value", "seed",
     "batch_norm", "run_id", "device", "seconds", "peak_mb", "git", "data_checksum",
-    "settings_digest", "precision", "labelled",
+    "settings_digest", "precision", "labelled", "weights",
 )  # fmt: skip
-LATER = (*AXES, "precision", "labelled")  # rows of earlier versions lack them
+LATER = (*AXES, "precision", "labelled", "weights")  # rows of earlier versions lack them
 NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
 RELEASED = "released"  # the state that papers test in; a recalibrated cell may have its rows, too

@@ -11,6 +11,7 @@ from pstl.rules import Rules
 
 STREAMS = r"(?:joint|bone|motion)"
 SEED = r"(?:labels=[^/]+/)?s\d+"
+RUN = rf"[^/]+/[^/]+/[^/]+/{STREAMS}/{SEED}"  # dataset/split/method/stream/s<seed>
 
 
 wildcard_constraints:
@@ -18,7 +19,7 @@ wildcard_constraints:
     dataset=r"[^/]+",
     recipe=r"[^/]+",
     split=r"[^/]+",
-    run=rf"[^/]+/[^/]+/[^/]+/{STREAMS}/{SEED}",  # dataset/split/method/stream/s<seed>
+    run=RUN,
     fused_run=rf"[^/]+/[^/]+/[^/]+/{FUSED}/{SEED}",
     label_rule=r"[^/]+",
     draw=r"\d+",

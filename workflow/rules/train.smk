@@ -1,4 +1,4 @@
-# Arrays -> encoders. Interrupted training goes on from last.pt, which lies beside encoder.pt and is
+# Arrays -> encoders, and weights that others trained -> encoders. Interrupted training goes on from last.pt, which lies beside encoder.pt and is
 # no declared output, because Snakemake deletes those before it tries again.
 
 
@@ -6,7 +6,7 @@ rule pretrain:
     input:
         array=job.array,
         files=job.array_files,
-        leakage=job.leakage,
+        leakage=job.leakages,
         labels=job.labels,
     output:
         encoder="results/{suite}/runs/{run}/encoder.pt",
@@ -15,6 +15,8 @@ rule pretrain:
         snapshots="results/{suite}/runs/{run}/snapshots.zip",
     log:
         "results/{suite}/runs/{run}/pretrain.log",
+    wildcard_constraints:
+        run=rf"(?!{job.imported}){RUN}",
     priority: 1  # the long jobs first: tasks fill the gaps
     retries: 1
     threads: 1  # so weights do not depend on --cores, and two cores take two runs
@@ -33,3 +35,23 @@ rule pretrain:
         "pstl pretrain --run {wildcards.suite}/{wildcards.run} --array {params.array}"
         " {params.labels}"
         " --gpus {resources.gpu} --out {output.encoder} 2>&1 | tee {log} >&2"
+
+
+rule import_weights:
+    output:
+        encoder="results/{suite}/runs/{run}/encoder.pt",
+        curve="results/{suite}/runs/{run}/curve.jsonl",
+        facts="results/{suite}/runs/{run}/run.json",
+        snapshots="results/{suite}/runs/{run}/snapshots.zip",
+    log:
+        "results/{suite}/runs/{run}/import.log",
+    wildcard_constraints:
+        run=rf"(?={job.imported}){RUN}",
+    params:
+        section=job.method_settings,
+        code=job.code("import"),
+    message:
+        "import the weights of {wildcards.suite}/{wildcards.run}"
+    shell:
+        "pstl import-run --run {wildcards.suite}/{wildcards.run} --out {output.encoder}"
+        " 2>&1 | tee {log} >&2"
