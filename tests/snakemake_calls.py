@@ -51,6 +51,7 @@ JOBS = {
     "prepare",
     "leakage",
     "pretrain",
+    "import_weights",
     "features",
     "evaluate",
     "fuse",

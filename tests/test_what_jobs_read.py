@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import released
 import small_world
 import yaml
 
@@ -72,6 +73,8 @@ JOBS: dict[str, tuple[Job, list[str]]] = {
     "page": (Job("page", suite="tiny"), small_world.VERBS["page"]),
     "track": (Job("track", suite="tiny"), words("track --suite tiny --out out/track.json")),
 }
+THEIRS = Run.parse("theirs/nwucla/xview/theirs/joint/s0")
+JOBS["import"] = (Job("import", run=THEIRS), words(f"import-run --run {THEIRS} --out out/t.pt"))
 JOBS |= {
     task: (Job("evaluate", run=RUN, task=task), small_world.VERBS[task])
     for task in small_world.TASKS
@@ -86,6 +89,11 @@ def world(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     content = yaml.safe_load((folder / "params.yaml").read_text()) | {"datasets": SIMULATED}
     content["tasks"]["lost_joints"] = LOST_JOINTS
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    sha256 = released.write_released(folder / "theirs.pt", "kinect_v1")
+    method = released.entry("nwucla/xview", file="theirs.pt", sha256=sha256)
+    suite = {"summary": "", "methods": {"theirs": method}}
+    suite["experiments"] = [small_world.CELL | {"methods": ["theirs"], "tasks": ["knn"]}]
+    (folder / "suites/theirs.yaml").write_text(yaml.safe_dump(suite))
     return folder
 
 
