@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from pstl.config.frozen import Frozen, TrainSettings
+from pstl.config.frozen import Frozen
+from pstl.config.settings import TrainSettings
 from pstl.records import (
     Batch,
     Clip,

@@ -21,6 +21,7 @@ SIZES = {
     "ntu120": (22, 146),
     "nwucla": (17, 134),
     "nwucla_ablation": (14, 42),
+    "nwucla_released": (3, 19),
     "nwucla_robustness": (6, 6),
     "nwucla_semi": (39, 100),
     "nwucla_transfer": (15, 90),
