@@ -27,7 +27,9 @@ SIZES = {
     "nwucla_transfer": (15, 90),
     "pkummd1": (14, 70),
     "pkummd2": (28, 113),
+    "sbu": (15, 45),
     "synthetic": (14, 78),
+    "utdmhad": (9, 27),
     "nwucla_view50": (6, 12),
     "utkinect_detection": (7, 13),
 }
