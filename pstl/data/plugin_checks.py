@@ -106,6 +106,9 @@ def _count_problems(dataset: Dataset) -> Iterator[str]:
     for split in spec.overlap:
         if split not in spec.splits:
             yield f"spec.overlap names the unknown split {split!r}; known: {known}"
+    for split in spec.folds:
+        if split not in spec.splits:
+            yield f"spec.folds names the unknown split {split!r}; known: {known}"
 
 
 def recipe_problems(recipe: Recipe) -> Iterator[str]:

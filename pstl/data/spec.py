@@ -80,6 +80,7 @@ class DatasetSpec:
     overlap: split -> test clips whose very coordinates are also among the training clips in the
         released files, 0 where not named. Any other number stops the workflow. Tasks report such a
         split twice: all test clips, and those not seen in training.
+    folds: splits over which papers average; tables have the mean over them besides.
     slips: read as meant and said; everything else of their kind is an error.
     how_to_get: one message for people who must ask for it.
     universe: every kind of clip, as far as splits tell clips apart, of all data sets that share
@@ -99,6 +100,7 @@ class DatasetSpec:
     remotes: tuple[Remote, ...] = ()
     expected: dict[str, tuple[int, int]] = field(default_factory=dict)
     overlap: dict[str, int] = field(default_factory=dict)
+    folds: tuple[str, ...] = ()
     slips: tuple[Slip, ...] = ()
     how_to_get: str = ""
     universe: Callable[[], Iterable["Clip"]] | None = None

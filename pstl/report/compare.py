@@ -8,6 +8,7 @@ from pstl.config import Compared, comparison_key
 from pstl.errors import UserError
 from pstl.report import paper
 from pstl.report.alike import RELEASED, Beside, Ours, beside
+from pstl.report.folds import with_means
 from pstl.report.labels import full_setting
 from pstl.report.paper import Published
 from pstl.report.rows import AXES, NOT_RUN, Row
@@ -23,12 +24,13 @@ Groups = dict[tuple[str, ...], list[Row]]  # KEY -> a row for each seed
 def compare(
     rows: list[Row], published: list[Published], tasks: Mapping[str, Compared] | None = None
 ) -> list[Line]:
-    """Join ours and theirs: one line for each KEY, in grid order.
+    """Join ours and theirs: one line for each KEY, in grid order, and for the means over folds.
 
     tasks: what each method's numbers may be compared with (Params.compared). One that is not named
     there has the name of the published task, and is taken for everybody's protocol.
     Raises: UserError for rows of one cell that are of different data.
     """
+    rows = with_means(rows)
     groups: Groups = {}
     for row in rows:
         groups.setdefault(_key(row), []).append(row)

@@ -27,7 +27,8 @@ STREAMS = (
     FUSED,
     "other",
 )  # other: any other input, the setting says which
-SPLITS = ("xsub", "xview", "xset", "folds")  # folds: mean of the five that SBU's authors give
+FOLDS = "folds"  # the mean over those that a data set's authors give
+SPLITS = ("xsub", "xview", "xset", FOLDS)
 
 # Which of its looks at the test clips a number is: the best of several epochs, the last, one
 # settled beforehand; unknown where neither the source nor the released code says.

@@ -75,6 +75,7 @@ PROBLEMS = [
         "expected counts of the unknown split 'xsub'; known: xv",
     ),
     (with_spec(overlap={"xsub": 3}), "spec.overlap names the unknown split 'xsub'"),
+    (with_spec(folds=("fold1",)), "spec.folds names the unknown split 'fold1'"),
     (with_spec(skeleton="kinect"), "spec.skeleton: unknown skeleton 'kinect'; known: cmu38"),
     (with_spec(people=0), "spec.people is 0"),
     (with_spec(splits={}, expected={}, overlap={}), "spec.splits is empty"),

@@ -45,6 +45,7 @@ class Sbu(Dataset):
         people=sbu_txt.PEOPLE,
         units="metres, camera space, y up, from shares of the image by the release's formula",
         splits={fold: without(fold) for fold in FOLDS},
+        folds=tuple(FOLDS),
         expected={
             "fold1": (227, 55),
             "fold2": (230, 52),

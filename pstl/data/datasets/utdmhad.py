@@ -53,6 +53,7 @@ class UtdMhad(Dataset):
             Remote(
                 # The name that the release has, too.
                 "Skeleton.zip",
+                url="http://www.utdallas.edu/~kehtar/UTD-MAD/Skeleton.zip",
                 # Of a public mirror's files, packed again (github: woo-chia-wei/
                 # kinect-sequence-classification, 65e9b139, data/Skeleton).
                 sha256=("ef034efc37d3994e3d821b3921f2102d5f846a097d66b7836c992962c2fed0e1",),
