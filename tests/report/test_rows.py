@@ -166,7 +166,7 @@ def test_rows_of_an_earlier_version_are_read() -> None:
     path = Path(paths.metrics(first))
     content = json.loads(path.read_text())
     for row in content["rows"]:
-        del row["precision"], row["labelled"]
+        del row["precision"], row["labelled"], row["weights"]
     path.write_text(json.dumps(content))
     rows = read_cell(first)
     assert isinstance(rows, list)
