@@ -45,6 +45,14 @@ BASE = {
     },
 }
 
+UNEVEN = {  # batches of 128 do not fill its queue
+    "method": "skeletonclr",
+    "recipe": "resize50",
+    "encoder": {"name": "stgcn"},
+    "settings": {"queue": 100},
+    "train": {"epochs": 2, "lr": 0.1},
+}
+
 
 def load(tmp_path, *changes):
     content = BASE
@@ -122,6 +130,10 @@ def test_mistakes_are_named_before_the_first_job(tmp_path, change, message):
         ),
         ({"methods": {"pstl": {"encoder": {"widht": 8}}}}, "widht"),
         ({"tasks": {"linear": {"epoch": 8}}}, "tasks.linear: epoch"),
+        (
+            {"methods": {"clr": UNEVEN}},
+            r"methods\.clr: settings\.queue is 100, expected a multiple of train\.batch_size",
+        ),
         (first_experiment(splits=["xveiw"]), "unknown split of nwucla 'xveiw'; known: .*xview"),
     ],
 )

@@ -15,7 +15,17 @@ import torch
 from pstl.backbones import dsta, stgcn, vit
 from pstl.backbones import hitrs as hitrs_backbone
 from pstl.backbones import scdnet as scdnet_backbone
-from pstl.methods import hitrs, mamp, psp, pstl, scdnet, skeletonbt, supervised
+from pstl.methods import (
+    aimclr,
+    hitrs,
+    mamp,
+    psp,
+    pstl,
+    scdnet,
+    skeletonbt,
+    skeletonclr,
+    supervised,
+)
 from pstl.records import Batch, Problem
 from pstl.skeletons import load
 
@@ -26,6 +36,7 @@ WEIGHT_SEED, CLIP_SEED = 1, 2
 
 STGCN = {"backbone": stgcn, "encoder": {"width": 2, "dropout": 0.25}, "people": 2}
 BARLOW = {"projector_width": 8}
+CONTRAST = {"settings": {"queue": 24, "projection": 8}, **STGCN, "optimiser": "sgd"}
 SCDNET_WIDTHS = {"width": 16, "heads": 2, "feedforward": 16, "stem_width": 8, "dropout": 0.0}
 SCDNET = {
     "method": scdnet,
@@ -62,6 +73,14 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "skeletonbt": {"method": skeletonbt, "settings": BARLOW, "stream": "bone", **STGCN},
     "supervised": {"method": supervised, **STGCN},
+    "skeletonclr": {"method": skeletonclr, **CONTRAST},
+    "aimclr": {"method": aimclr, **CONTRAST},
+    "aimclr, mining": {
+        "method": aimclr,
+        **CONTRAST,
+        "settings": {"queue": 24, "projection": 8, "mine_after": 0},
+        "stream": "motion",
+    },
     "scdnet": SCDNET,
     "scdnet, bone": {**SCDNET, "stream": "bone"},
     "hitrs": HITRS,

@@ -121,3 +121,44 @@ def test_chosen_clips_are_transformed_and_the_others_left():
     z = augment.swap_sides_where(x, mirror, chosen)
     assert torch.equal(z[~chosen], x[~chosen])
     assert torch.equal(z[chosen], x[chosen][:, :, :, list(mirror)])
+
+
+def test_each_clip_may_be_shifted_by_its_own_frames():
+    """A shift is a place in the clip that goes on mirrored, its edge frames standing twice."""
+    x = torch.arange(5.0).view(1, 1, 5, 1, 1).repeat(4, 3, 1, 2, 1)
+    y = augment.shift_frames(x, torch.tensor([0, 2, -2, 5]))
+    rows = [[0, 1, 2, 3, 4], [2, 3, 4, 4, 3], [1, 0, 0, 1, 2], [4, 3, 2, 1, 0]]
+    assert y[:, 2, :, 1, 0].long().tolist() == rows
+
+
+def test_a_blur_adds_weighted_neighbours_up_in_the_chosen_clips():
+    """Tap by tap; the weights are not normalised, and beyond the ends there is nothing."""
+    x, sigma = torch.randn(3, 3, 9, 2, 1), torch.tensor([0.8, 2.0, 0.1])
+    y = augment.blur(x, sigma, torch.tensor([True, True, False]), taps=5)
+    for clip in (0, 1):
+        for frame in range(9):
+            expected = torch.zeros(3, 2, 1)
+            for k in range(-2, 3):
+                if 0 <= frame + k < 9:
+                    weight = math.exp(-(k**2) / (2 * float(sigma[clip]) ** 2))
+                    expected += weight * x[clip, :, frame + k]
+            torch.testing.assert_close(y[clip, :, frame], expected)
+    assert torch.equal(y[2], x[2])
+
+
+def test_a_wide_blur_of_a_still_clip_makes_it_five_times_as_large():
+    """The released kernel sums to 5.0 at its widest (AimCLR spec 5), and so scales the body."""
+    still = torch.ones(1, 3, 50, 1, 1)
+    y = augment.blur(still, torch.tensor([2.0]), torch.tensor([True]), taps=15)
+    assert float(y[0, 0, 25, 0, 0]) == pytest.approx(5.01, abs=0.01)
+
+
+def test_one_axis_of_the_chosen_clips_is_hidden():
+    """All its coordinates are zero, whoever's they are; the others stay to the last bit."""
+    x, chosen = torch.randn(3, 3, 4, 2, 2), torch.tensor([True, False, True])
+    y = augment.hide_axes(x, torch.tensor([0, 1, 2]), chosen)
+    assert not y[0, 0].any()
+    assert not y[2, 2].any()
+    assert torch.equal(y[1], x[1])
+    assert torch.equal(y[0, 1:], x[0, 1:])
+    assert torch.equal(y[2, :2], x[2, :2])

@@ -19,6 +19,8 @@ def make_params(folder, tasks=None, **train):
     methods = {
         "pstl": shape | {"settings": {"projector_width": 16}},
         "supervised": shape,
+        # Neighbours are mined in the second epoch.
+        "aimclr": shape | {"settings": {"queue": 24, "projection": 8, "mine_after": 1}},
         "random_init": shape | {"train": {"epochs": 0, "lr": 1}},
     }
     experiment = {

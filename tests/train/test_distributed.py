@@ -31,6 +31,7 @@ from train.conftest import make_params
 CPU = torch.device("cpu")
 STGCN = {"recipe": "resize50", "encoder": {"name": "stgcn", "width": 2, "dropout": 0.0}}
 BARLOW = STGCN | {"settings": {"projector_width": 16}}
+QUEUED = {"queue": 36, "projection": 8, "temperature": 0.5}
 PLAIN = {
     "batch_size": 9,
     "optimiser": "sgd",
@@ -42,6 +43,8 @@ METHODS = {
     "pstl": BARLOW,
     "skeletonbt": BARLOW,
     "supervised": STGCN,
+    "skeletonclr": STGCN | {"settings": QUEUED},
+    "aimclr": STGCN | {"settings": QUEUED | {"mine_after": 1, "noise": 0.1}},
     "scdnet": {
         "recipe": "spine300",
         "encoder": {

@@ -9,6 +9,7 @@ import torch
 
 from pstl.config import Run
 from pstl.errors import UserError
+from pstl.methods import aimclr
 from pstl.train import encoder_file, loop
 from pstl.train import pretrain as pretraining
 from pstl.train.precision import use_bf16
@@ -76,7 +77,7 @@ def test_test_clips_never_reach_pretraining(tmp_path, array):
     )
 
 
-@pytest.mark.parametrize("method", ["pstl", "supervised"])
+@pytest.mark.parametrize("method", ["pstl", "supervised", "aimclr"])
 def test_resumed_run_equals_an_uninterrupted_one(tmp_path, array, method, monkeypatch):
     """An interruption after the first epoch must leave no trace in the weights or in the curve."""
     params = make_params(tmp_path)
@@ -105,6 +106,27 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path, array, method, monkey
     ]
     assert curves[0] == curves[1]
     assert not (tmp_path / "broken/last.pt").exists()
+
+
+def test_a_batch_says_how_many_epochs_are_behind(tmp_path, array, monkeypatch):
+    """What begins after some epochs must begin there after an interruption, too."""
+    seen, forward = [], aimclr.Method.forward
+
+    def watched(method, batch, rng):
+        seen.append(batch.epoch)
+        return forward(method, batch, rng)
+
+    monkeypatch.setattr(aimclr.Method, "forward", watched)
+    pretrain(make_params(tmp_path, epochs=3), run("aimclr"), array, tmp_path / "encoder.pt", CPU)
+    assert seen == [0, 0, 1, 1, 2, 2]
+
+
+def test_settings_that_do_not_go_together_are_one_line(tmp_path, array):
+    """A queue that batches do not fill evenly is refused before anything is trained."""
+    params = make_params(tmp_path, batch_size=9)
+    with pytest.raises(UserError, match=r"methods\.aimclr: settings\.queue is 24, expected a mult"):
+        pretrain(params, run("aimclr"), array, tmp_path / "encoder.pt", CPU)
+    assert not (tmp_path / "encoder.pt").exists()
 
 
 def test_checkpoint_of_other_settings_is_refused(tmp_path, array, monkeypatch):
