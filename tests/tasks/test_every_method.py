@@ -58,6 +58,11 @@ METHODS = {
         "settings": {"frames": 32, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},
         "train": TRAIN,
     },
+    "predict_cluster": {
+        "recipe": "view50",
+        "encoder": {"name": "bigru", "width": 4, "layers": 2},
+        "train": TRAIN | {"steps_per_epoch": 2, "replacement": True},
+    },
 }
 QUICK = {"folds": 2, "strengths": [1.0]}
 TASKS = {
@@ -212,7 +217,7 @@ def check_lost(method, found):
     assert asked <= settings | set(without)
     assert not settings & set(without)
     no_joints = {setting for setting in asked if "deletion;joints" in setting}
-    if method in ("scdnet", "hitrs", "psp"):
+    if method in ("scdnet", "hitrs", "psp", "predict_cluster"):
         assert without == dict.fromkeys(no_joints, lost_joints.NO_DELETION)
     elif method == "raw":
         assert without == {
