@@ -3,15 +3,14 @@
 from difflib import get_close_matches
 from inspect import signature
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
-from pstl.config import Frozen
+from pstl.config import Frozen, Stream
 from pstl.contracts import Importer, Method, Task, Trainable
 from pstl.data.plugin_checks import check_data_plugins
 from pstl.errors import UserError
 from pstl.metrics.metric import Metric, Metrics
 from pstl.modules import BaseEncoder, BaseMethod
-from pstl.ops.streams import STREAMS
 from pstl.records import READS, Wants
 from pstl.registry import TaskTraits, keywords, load, names, task_traits
 
@@ -56,9 +55,10 @@ def check_method(name: str, module: ModuleType) -> None:
             f"{where}: wants is {method.wants}, but its source reads {read}; "
             "write it with literals in the class Method"
         )
-    if wants.only_stream and wants.only_stream not in STREAMS:
+    streams = get_args(Stream)
+    if wants.only_stream and wants.only_stream not in streams:
         raise UserError(
-            f"{where}: only_stream is {wants.only_stream!r}; known: {', '.join(STREAMS)}"
+            f"{where}: only_stream is {wants.only_stream!r}; known: {', '.join(streams)}"
         )
     if wants.only_stream and not wants.only_stream_reason:
         raise UserError(f"{where}: only_stream without only_stream_reason; say why")

@@ -214,9 +214,12 @@ class Wants:
     shortest: int = 1
     # Streams that enter the encoder, and so its batch norms, in one batch; (): the run's alone.
     streams_together: tuple[str, ...] = ()
-    # The only stream that the method has, and why; "": it has all.
+    # The only stream that the method has, and why; "": joint, bone and motion. "other" is of a
+    # method that is fed joint positions and makes several inputs of them.
     only_stream: str = ""
     only_stream_reason: str = ""
+    # With "other": what these are, as published numbers state it.
+    only_stream_input: str = ""
 
 
 @dataclass(frozen=True)

@@ -291,9 +291,10 @@ def test_each_papers_protocol_stands_with_its_method(root, tmp_path):
     """Only numbers got in one way are subtracted: a changed protocol is nobody's."""
     params = config.load(root / "params.yaml")
     compared = params.compared("nwucla")
-    assert compared["pstl linear"] == ("linear", True)
-    assert compared["scdnet linear"] == ("linear", False)  # as all methods share it
-    assert compared["scdnet linear,protocol=scdnet"] == ("linear", True)
+    assert compared["pstl linear"] == config.Compared("linear", own=True)
+    shared = config.Compared("linear", own=False)  # as all methods share it
+    assert compared["scdnet linear"] == shared
+    assert compared["scdnet linear,protocol=scdnet"] == config.Compared("linear", own=True)
     assert compared["random_init linear"].own is False
     assert (compared["pstl knn"].own, compared["pstl retrieval"].own) == (None, None)
     assert compared["pstl probe"].own is False

@@ -11,6 +11,7 @@ SPECS = ROOT / "docs" / "specs"
 PAGES = {
     "PSTL": "pstl.md",
     "SCD-Net": "scdnet.md",
+    "UmURL": "umurl.md",
     "Hi-TRS": "hitrs.md",
     "PSP": "psp.md",
     "Predict-Cluster": "predict_cluster.md",

@@ -30,7 +30,6 @@ SIZES = {
     "sbu": (15, 45),
     "synthetic": (14, 78),
     "utdmhad": (9, 27),
-    "nwucla_predict_cluster": (2, 4),
     "nwucla_view50": (6, 12),
     "utkinect_detection": (7, 13),
 }

@@ -8,14 +8,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from pstl.backbones._ctrgcn import CtrGcnBlock
+from pstl.backbones._tokens import TokenLayer, token_mlp, with_absent_people
 from pstl.config import Count, Frozen
-from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder
 from pstl.ops import bodies
 from pstl.ops.bodies import Merged
-from pstl.ops.dropout import Dropout
-from pstl.ops.dtypes import at_least_float32
-from pstl.ops.linear import TokenLinear
 from pstl.records import Features
 from pstl.skeletons import Skeleton
 from pstl.skeletons.graph import directed_partition
@@ -69,38 +66,6 @@ class Stem(nn.Module):
         return x
 
 
-class TokenLayer(nn.Module):
-    """One post-norm transformer layer without positions.   (N, tokens, width) -> same shape."""
-
-    def __init__(self, cfg: Config) -> None:
-        super().__init__()
-        self.heads, self.rate = cfg.heads, cfg.dropout
-        self.attend_in = TokenLinear(cfg.width, 3 * cfg.width)
-        self.attend_out = TokenLinear(cfg.width, cfg.width)
-        self.attend_norm = nn.LayerNorm(cfg.width)
-        self.feed_in = TokenLinear(cfg.width, cfg.feedforward)
-        self.feed_out = TokenLinear(cfg.feedforward, cfg.width)
-        self.feed_norm = nn.LayerNorm(cfg.width)
-        self.dropout = Dropout(cfg.dropout)
-        nn.init.zeros_(self.attend_in.bias)
-        nn.init.zeros_(self.attend_out.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, tokens, width) -> same shape."""
-        # Sums and norms in float32 also under autocast.
-        x = self.attend_norm(at_least_float32(x) + self.dropout(self.attention(x)))
-        hidden = self.dropout(torch.relu(self.feed_in(x)))
-        return self.feed_norm(x + self.dropout(self.feed_out(hidden)))
-
-    def attention(self, x: Tensor) -> Tensor:
-        """(N, tokens, width) -> same shape."""
-        n, tokens, width = x.shape
-        by_head = self.attend_in(x).view(n, tokens, 3, self.heads, width // self.heads)
-        q, k, v = by_head.permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=self.rate if self.training else 0.0)
-        return self.attend_out(y.transpose(1, 2).reshape(n, tokens, width))
-
-
 class Encoder(BaseEncoder):
     """(N, 3, frames, V, M) -> clip (N, 2 * width), frames (N, frames, width).
 
@@ -116,7 +81,7 @@ class Encoder(BaseEncoder):
         self.spatial_stem = Stem(cfg.stem_width, skeleton, people)
         self.temporal_tokens = token_mlp(people * skeleton.joints * cfg.stem_width, cfg.width)
         self.spatial_tokens = token_mlp(frames * cfg.stem_width, cfg.width)
-        self.temporal_layer, self.spatial_layer = TokenLayer(cfg), TokenLayer(cfg)
+        self.temporal_layer, self.spatial_layer = token_layer(cfg), token_layer(cfg)
         tokens = (self.temporal_tokens, self.spatial_tokens)
         for part in (*tokens, self.temporal_layer, self.spatial_layer):
             xavier(part)
@@ -154,21 +119,14 @@ class Encoder(BaseEncoder):
 
         Raises: ShapeError for anything else.
         """
-        t, v, m = self.expected
-        if x.shape[2:4] != (t, v) or x.shape[4] > m:
-            expected = f"expected (N, 3, {t}, {v}, {m} or fewer people) for this encoder"
-            raise ShapeError(f"clips of shape {tuple(x.shape)}: {expected}")
-        missing = m - x.shape[4]
-        if present is not None:
-            present = F.pad(present, (0, missing))
-        return F.pad(x, (0, missing)) if missing else x, present
+        missing = self.expected[2] - x.shape[4]
+        x = with_absent_people(x, self.expected)
+        return x, None if present is None else F.pad(present, (0, missing))
 
 
-def token_mlp(features: int, width: int) -> nn.Sequential:
-    """(..., features) -> (..., width)."""
-    return nn.Sequential(
-        TokenLinear(features, width), nn.LayerNorm(width), nn.ReLU(), TokenLinear(width, width)
-    )
+def token_layer(cfg: Config) -> TokenLayer:
+    """One transformer layer over tokens (N, tokens, width)."""
+    return TokenLayer(cfg.width, cfg.heads, cfg.feedforward, cfg.dropout)
 
 
 def xavier(module: nn.Module) -> None:

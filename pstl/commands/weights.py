@@ -30,9 +30,9 @@ def import_weights(
         Option(
             metavar="NAME",
             help="What it was trained on, which no file says; of a file with an encoder for each, "
-            "the one that is taken.",
+            "the one that is taken.  [default: joint, or the only one]",
         ),
-    ] = "joint",
+    ] = "",
     dataset: Annotated[
         str, Option(metavar="NAME", help="What it was trained on, whose classes a head knows.")
     ] = "",
@@ -116,7 +116,8 @@ def embed(
         Path, Option(metavar="FILE", help=".npy: features; .npz: features and names.")
     ],
     stream: Annotated[
-        str | None, Option(metavar="NAME", help="joint, bone or motion.  [default: as trained]")
+        str | None,
+        Option(metavar="NAME", help="joint, bone, motion, other.  [default: as trained]"),
     ] = None,
     drop_joints: Annotated[str, Option(metavar="J,J,...", help="Joints taken as unseen.")] = "",
     skeleton: options.Skeleton = "",

@@ -16,7 +16,7 @@ EXAMPLE = "e.g. builtin/synthetic/xsub/pstl/joint/s0"
 
 
 class Run(Frozen):
-    """One pre-training. `stream` is joint, bone, motion, or fused for fused scores.
+    """One pre-training. `stream` is joint, bone, motion, other, or fused for fused scores.
 
     labels: share of the training labels that the method learns from; None: it sees none, or all.
     """

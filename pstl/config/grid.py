@@ -7,11 +7,13 @@ from typing import NamedTuple, get_args
 
 from pstl.config.cells import FUSED, Cell, Run
 from pstl.config.resolve import Entries
-from pstl.config.settings import MethodSettings, Stream, TaskSettings
+from pstl.config.settings import OTHER, MethodSettings, Stream, TaskSettings
 from pstl.config.suites import OWN, Experiment, Suite
 from pstl.errors import UserError
 from pstl.registry import keywords, task_traits
 
+# Floors learn nothing, and may be fed what such a method is fed.
+ONE_AT_A_TIME = f"it takes one stream at a time; {OTHER} is of methods that take several together"
 LABELLED_CLIPS = "labelled_clips"  # what a task needs that draws labels; see contracts.Task
 
 
@@ -202,9 +204,11 @@ def _without_stream(methods: Mapping[str, MethodSettings]) -> dict[tuple[str, st
         if only := wants.get("only_stream"):
             others = [stream for stream in (*get_args(Stream), FUSED) if stream != only]
             reasons |= {(name, stream): wants["only_stream_reason"] for stream in others}
+        elif settings.train.epochs:
+            reasons[name, OTHER] = ONE_AT_A_TIME
         if settings.weights:
             absent = set(get_args(Stream)) - settings.weights.files.keys()
             why = f"its weights are of: {', '.join(settings.weights.files)}"
-            without = [*absent, FUSED] if absent else []
+            without = [*absent, FUSED] if absent - {OTHER} else [*absent]
             reasons |= {(name, stream): why for stream in without}
     return reasons

@@ -19,8 +19,8 @@ from pstl.config.settings import (
 from pstl.config.suites import Suite
 from pstl.config.validation import known
 from pstl.errors import UserError
+from pstl.registry import keywords, task_traits
 from pstl.registry import names as plugin_names
-from pstl.registry import task_traits
 
 
 class Settings(Frozen):
@@ -234,7 +234,9 @@ def assemble(
 def _compared(entries: Entries, cell: Cell) -> Compared:
     task = entries.task(cell.task, cell.protocol)
     published = task.published or (TRANSFER if cell.source else task.kind)
+    wants = keywords("methods", entries.method(cell.run.method).method, "Method", "wants")
+    together = str(wants.get("only_stream_input", ""))
     if task_traits(task.kind).one_protocol:
-        return Compared(published)
+        return Compared(published, input=together)
     own = entries.as_in_paper(cell.run.method, cell.task, cell.protocol, cell.source)
-    return Compared(published, own)
+    return Compared(published, own, together)

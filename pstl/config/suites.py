@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import AfterValidator, Field, field_validator
 
 from pstl.config.frozen import Frozen
-from pstl.config.settings import BatchNorm, Factor, LabelShare, Stream
+from pstl.config.settings import OTHER, BatchNorm, Factor, LabelShare, Stream
 
 OWN = "own"  # of sources: the run's own encoder; of protocols: what the method's paper does
 Seed = Annotated[int, Field(ge=0, strict=True)]
@@ -55,7 +55,8 @@ class Axes(Frozen):
     @field_validator("streams", mode="before")
     @classmethod
     def _all_streams(cls, value: Any) -> Any:
-        return get_args(Stream) if value == "all" else value
+        single = tuple(stream for stream in get_args(Stream) if stream != OTHER)
+        return single if value == "all" else value
 
 
 class Experiment(Axes):

@@ -36,7 +36,7 @@ class Weights(Frozen):
 
     source: whose code made them, a file of pstl/importers.
     trained_on: dataset/split; its body is the encoder's, its classes are those of a head.
-    joint, bone, motion: the file of each stream that there is.
+    joint, bone, motion, other: the file of each stream that there is.
     """
 
     source: str
@@ -44,15 +44,17 @@ class Weights(Frozen):
     joint: WeightFile | None = None
     bone: WeightFile | None = None
     motion: WeightFile | None = None
+    other: WeightFile | None = None
 
     @model_validator(mode="after")
     def _a_stream(self) -> "Weights":
         if not self.files:
-            raise ValueError("no file; name one as joint, bone or motion")
+            raise ValueError("no file; name one as joint, bone, motion or other")
         return self
 
     @property
     def files(self) -> dict[str, WeightFile]:
         """Stream -> its file."""
-        streams = {"joint": self.joint, "bone": self.bone, "motion": self.motion}
-        return {stream: file for stream, file in streams.items() if file}
+        streams = ("joint", "bone", "motion", "other")
+        named = {stream: vars(self)[stream] for stream in streams}
+        return {stream: file for stream, file in named.items() if file}

@@ -17,7 +17,6 @@ from pstl.hub.clip_arrays import is_array, open_clips
 from pstl.hub.embedder import Embedder, find
 from pstl.hub.import_weights import import_weights as import_weights
 from pstl.modules import BaseEncoder
-from pstl.ops.streams import STREAMS
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -66,8 +65,9 @@ def embed(
     write = by_ending(out, WRITERS)
     named = source if isinstance(source, Source) else Source(source)
     card, encoder = _encoder(weights)
-    if stream is not None and stream not in STREAMS:
-        raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
+    streams = encoder_file.streams_of(card.method)
+    if stream is not None and stream not in streams:
+        raise UserError(f"unknown stream {stream!r}; {card.method} has {', '.join(streams)}")
     card = replace(card, stream=stream or card.stream)
     _check_dropped(dropped, encoder_file.skeleton_of(card).joints)
     encoder.to(device)

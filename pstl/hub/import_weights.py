@@ -13,7 +13,6 @@ from pstl.errors import UserError
 from pstl.files import has_ending
 from pstl.located import Absent, Located, Part, encoder_in, is_average, last_part
 from pstl.modules import BaseEncoder
-from pstl.ops.streams import STREAMS
 from pstl.registry import load as load_plugin
 from pstl.registry import load_dataset, names
 from pstl.train import encoder_file
@@ -28,12 +27,13 @@ class Told(NamedTuple):
     """What no checkpoint says.
 
     skeleton: the body it was trained on, if not the one that the released code reads.
-    stream: what it was trained on.   dataset: whose classes the outputs of a head are.
+    stream: what it was trained on, if not joint, or the only one.
+    dataset: whose classes the outputs of a head are.
     part: what stands in front of the encoder's names, where a file holds several.
     """
 
     skeleton: str = ""
-    stream: str = "joint"
+    stream: str = ""
     dataset: str = ""
     part: str = ""
 
@@ -73,8 +73,10 @@ def read_released(source: str, official: str | Path, told: Told | None = None) -
         raise UserError(f"no released code to import from for {source!r}; known: {known}")
     importer: Importer = load_plugin("importers", source).IMPORTER
     skeleton, stream, dataset, part = told or Told()
-    if stream not in STREAMS:
-        raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
+    streams = encoder_file.streams_of(source)
+    stream = stream or streams[0]
+    if stream not in streams:
+        raise UserError(f"unknown stream {stream!r}; {source} has {', '.join(streams)}")
     content = read(official)
     with _blamed_on(official, source):
         located = encoder_in(content, importer.anchor, part, importer.parts.get(stream, ""))

@@ -1,11 +1,11 @@
 """What PSTL and its baseline share: weak views and the projector with its batch standardisation."""
 
-import torch
 from torch import Generator, Tensor, nn
 
 from pstl.config import Count, Frozen, NotNegative, Share
 from pstl.errors import UserError
 from pstl.losses.barlow import barlow_twins, standardise
+from pstl.methods._projector import project_views
 from pstl.modules import BaseMethod
 from pstl.ops import augment
 from pstl.ops.collective import gather
@@ -64,15 +64,8 @@ class BarlowMethod(BaseMethod):
         """Standardised projections of each view's clip features.
 
         (N, D) each -> (N, projector_width) each.
-        The views pass each linear layer together, because its weights are far larger than a batch
-        and are read once; batch norm sees one view at a time, as in the released code.
         """
-        h = torch.cat(views)
-        for layer in self.projector:
-            one_view_at_a_time = isinstance(layer, nn.BatchNorm1d)
-            parts = h.chunk(len(views)) if one_view_at_a_time else (h,)
-            h = torch.cat([layer(part) for part in parts])
-        return [standardise(z) for z in h.chunk(len(views))]
+        return [standardise(z) for z in project_views(self.projector, *views)]
 
     def barlow(self, za: Tensor, zb: Tensor) -> Tensor:
         """The loss of two standardised projections (N, projector_width)."""

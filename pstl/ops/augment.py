@@ -106,6 +106,15 @@ def transform(x: Tensor, matrix: Tensor) -> Tensor:
     return (columns.expand(len(x), 3, 3) @ x.flatten(2)).view_as(x)
 
 
+def transform_joints(x: Tensor, matrix: Tensor, chosen: Tensor) -> Tensor:
+    """As transform(), of the chosen joints alone, in all frames and bodies.
+
+    x: (N, 3, T, V, M), matrix: (N, 3, 3), chosen: (N, V) bool.   Returns: same shape as x.
+    """
+    chosen = chosen.to(x.device, non_blocking=True)[:, None, None, :, None]
+    return torch.where(chosen, transform(x, matrix), x)
+
+
 def swap_sides(
     x: Tensor, mirror: tuple[int, ...], probability: float, rng: Generator, per_sample: bool = False
 ) -> Tensor:

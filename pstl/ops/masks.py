@@ -30,6 +30,15 @@ def random_joints(skeleton: Skeleton, count: int, rng: Generator) -> Tensor:
     return torch.randperm(skeleton.joints, generator=rng)[:count].sort().values
 
 
+def joints_per_clip(joints: int, count: int, draws: int, rng: Generator) -> Tensor:
+    """`count` distinct joints for each clip, all equally likely.
+
+    Returns: (draws, joints) bool on the CPU, exactly `count` True per row.
+    """
+    chosen = torch.rand(draws, joints, generator=rng).topk(count, dim=1).indices
+    return torch.zeros(draws, joints, dtype=torch.bool).scatter_(1, chosen, True)
+
+
 def slow_frames(x: Tensor, dropped: int) -> Tensor:
     """The deterministic half of motion-attention temporal masking (MATM).
 

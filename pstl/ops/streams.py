@@ -7,6 +7,7 @@ from pstl.errors import ShapeError, UserError
 from pstl.skeletons import Skeleton
 
 STREAMS = ("joint", "bone", "motion")
+OTHER = "other"  # of encoders that are fed positions and make several streams of them themselves
 
 
 def convert(x: Tensor, skeleton: Skeleton, stream: str, from_previous: bool = False) -> Tensor:
@@ -15,7 +16,7 @@ def convert(x: Tensor, skeleton: Skeleton, stream: str, from_previous: bool = Fa
     from_previous: motion is that since the frame before, as in Hi-TRS; otherwise that to the next
     frame.
     x: (N, 3, T, V, M) metres.
-    Returns: same shape; metres (joint, bone) or metres per frame (motion).
+    Returns: same shape; metres (joint, bone, other) or metres per frame (motion).
     Raises: UserError for an unknown stream, ShapeError if V differs from the skeleton.
     """
     if x.dim() != 5 or x.shape[3] != skeleton.joints:
@@ -23,13 +24,13 @@ def convert(x: Tensor, skeleton: Skeleton, stream: str, from_previous: bool = Fa
             f"clips of shape {tuple(x.shape)}: expected (N, 3, T, {skeleton.joints}, "
             f"M) for skeleton {skeleton.name}"
         )
-    if stream == "joint":
+    if stream in ("joint", OTHER):
         return x
     if stream == "bone":
         return bone(x, skeleton.parents)
     if stream == "motion":
         return motion_from_previous(x) if from_previous else motion(x)
-    raise UserError(f"unknown stream {stream!r}; known: {', '.join(STREAMS)}")
+    raise UserError(f"unknown stream {stream!r}; known: {', '.join((*STREAMS, OTHER))}")
 
 
 def bone(x: Tensor, parents: tuple[int, ...]) -> Tensor:

@@ -74,7 +74,7 @@ def _line(
     mean = statistics.fmean(run) if run else None
     named = comparison_key(cell["method"], cell["task"], cell["source"], cell["protocol"])
     compared = tasks.get(named, Compared(cell["task"]))
-    setting = full_setting(cell["setting"], cell["labels"], cell["source"])
+    setting = full_setting(cell["setting"], cell["labels"], cell["source"], compared.input)
     theirs = paper.find(published, {**cell, "task": compared.task, "setting": setting})
     side = None
     if theirs:

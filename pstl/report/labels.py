@@ -45,8 +45,11 @@ def from_source(method: str, source: str) -> str:
     return f"{method} from {source.partition('/')[0]}" if source else method
 
 
-def full_setting(setting: str, labels: str, source: str) -> str:
-    """The setting of a row with its axes, as published numbers state theirs."""
+def full_setting(setting: str, labels: str, source: str, together: str = "") -> str:
+    """The setting of a row with its axes, as published numbers state theirs.
+
+    together: streams that enter one model together.
+    """
     parts = []
     if source:
         parts.append(f"source={source}")
@@ -54,4 +57,6 @@ def full_setting(setting: str, labels: str, source: str) -> str:
         parts.append(f"labels={labels}")
     if setting:
         parts.append(setting)
+    if together:
+        parts.append(f"input={together}")
     return ";".join(parts)

@@ -14,6 +14,8 @@ from pstl.errors import UserError
 from pstl.files import Kind, atomic, reading
 from pstl.modules import BaseEncoder
 from pstl.ops.finite import AGAIN
+from pstl.ops.streams import OTHER, STREAMS
+from pstl.registry import keywords
 from pstl.registry import load as load_plugin
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
@@ -50,6 +52,12 @@ def build(card: EncoderCard) -> BaseEncoder:
     cfg = validated(module.Config, plugin.settings, f"encoder {plugin.name}")
     encoder: BaseEncoder = module.Encoder(cfg, skeleton_of(card), card.people, card.frames)
     return encoder
+
+
+def streams_of(method: str) -> tuple[str, ...]:
+    """The streams that an encoder of this method can be fed; the first if nobody says which."""
+    only = keywords("methods", method, "Method", "wants").get("only_stream")
+    return (OTHER,) if only == OTHER else STREAMS
 
 
 def skeleton_of(card: EncoderCard) -> Skeleton:

@@ -22,8 +22,9 @@ def clip(frames=40, people=2, joints=25, seed=0):
     )
 
 
-def made(*clips, people=2, name="kinect_v2"):
-    return spine300.RECIPE.apply(list(clips), load(name), people, spine300.RECIPE.Config())
+def made(*clips, people=2, name="kinect_v2", **settings):
+    cfg = spine300.RECIPE.Config(**settings)
+    return spine300.RECIPE.apply(list(clips), load(name), people, cfg)
 
 
 def slow_fill(body):
@@ -96,6 +97,27 @@ def test_the_main_actor_stands_upright_at_the_origin_and_faces_the_same_way():
         left, right = skeleton.shoulders
         shoulders = body[:, 0, right] - body[:, 0, left]
         np.testing.assert_allclose(shoulders / np.linalg.norm(shoulders), [1, 0, 0], atol=1e-5)
+
+
+def test_the_spine_keeps_its_tilt_where_it_is_not_turned_up():
+    """UmURL's code has the first rotation commented out: only shoulders are turned, onto +x, by the
+    shortest way (UmURL spec 1.1).
+    """
+    raw, skeleton = clip(people=1), load("kinect_v2")
+    x, _ = made(raw, people=1, spine_up=False)
+    body = x[0, :, :, :, 0].transpose(1, 2, 0).astype(float)  # (T, V, 3)
+    middle = raw.xyz[:, skeleton.spine[1], 0].astype(float)
+    still = raw.xyz[:, :, 0] - middle[:, None]
+    left, right = skeleton.shoulders
+    shoulders = still[0, right] - still[0, left]
+    axis = np.cross(shoulders, [1.0, 0, 0])
+    np.testing.assert_allclose(
+        body[0, right] - body[0, left], [np.linalg.norm(shoulders), 0, 0], atol=1e-5
+    )
+    # What lies along the axis of the one rotation does not move.
+    np.testing.assert_allclose(body @ axis, still @ axis, atol=1e-5)
+    upright, _ = made(raw, people=1)
+    assert not np.allclose(upright, x, atol=1e-2)
 
 
 def test_bone_lengths_survive():

@@ -14,6 +14,7 @@ VARIANTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "resize50": (resize50, {}),
     "resize50 frames=25": (resize50, {"frames": 25}),
     "spine300": (spine300, {}),
+    "spine300 spine_up=false": (spine300, {"spine_up": False}),
     "metres300": (metres300, {}),
     "ctr300": (ctr300, {}),
     "scaled300": (scaled300, {}),

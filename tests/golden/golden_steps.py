@@ -12,20 +12,21 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from pstl.backbones import bigru, dsta, stgcn, vit
+from pstl.backbones import dsta, stgcn, vit
 from pstl.backbones import hitrs as hitrs_backbone
 from pstl.backbones import scdnet as scdnet_backbone
+from pstl.backbones import umurl as umurl_backbone
 from pstl.methods import (
     aimclr,
     hitrs,
     mamp,
-    predict_cluster,
     psp,
     pstl,
     scdnet,
     skeletonbt,
     skeletonclr,
     supervised,
+    umurl,
 )
 from pstl.records import Batch, Problem
 from pstl.skeletons import load
@@ -64,11 +65,13 @@ MAMP = {
     "encoder": {"width": 8, "depth": 2, "heads": 2},
     "people": 2,
 }  # fmt: skip
-PREDICT_CLUSTER = {
-    "method": predict_cluster,
-    "backbone": bigru,
-    "encoder": {"width": 4, "layers": 2},
+UMURL = {
+    "method": umurl,
+    "settings": {"frames": 16, "projection": 12},
+    "backbone": umurl_backbone,
+    "encoder": {"width": 8},
     "people": 2,
+    "stream": "other",
 }
 CASES: dict[str, dict[str, Any]] = {
     "pstl": {"method": pstl, "settings": BARLOW, **STGCN},
@@ -92,17 +95,13 @@ CASES: dict[str, dict[str, Any]] = {
     "scdnet, bone": {**SCDNET, "stream": "bone"},
     "hitrs": HITRS,
     "hitrs, motion": {**HITRS, "stream": "motion"},
-    "predict_cluster": PREDICT_CLUSTER,
-    "predict_cluster, fixed state": {
-        **PREDICT_CLUSTER,
-        "settings": {"fixed": "state"},
-        "stream": "motion",
-    },
     "psp": {**PSP, "settings": {"frames": 16, "heads": 4}},
     "psp, turned": {**PSP, "settings": {"frames": 16, "recursive": True, "turn_deg": 30.0}},
     "mamp": MAMP,
     "mamp, motion": {**MAMP, "stream": "motion"},
     "psp, supervised": {**PSP, "settings": {"frames": 16, "contrast_weight": 0}},
+    "umurl": UMURL,
+    "umurl, bone": {**UMURL, "encoder": {"width": 8, "features": "bone"}},
 }
 
 

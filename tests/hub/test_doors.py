@@ -24,7 +24,6 @@ from pstl.encoding.features import extract
 from pstl.errors import UserError
 from pstl.hub import export
 from pstl.hub.embed_arrays import Source, embed
-from pstl.ops.streams import STREAMS
 from pstl.registry import names
 from pstl.skeletons import load as load_skeleton
 from pstl.train import encoder_file
@@ -52,14 +51,16 @@ KINDS = {
     ),
     "psp": ({"name": "dsta", "width": 8}, "scaled300", 50),
     "mamp": ({"name": "vit", "width": 8, "depth": 1, "heads": 2}, "ctr300", 120),
-    "predict_cluster": ({"name": "bigru", "width": 8}, "view50", 50),
+    "umurl": ({"name": "umurl", "width": 16}, "spine300", 64),
 }
 
 
 def card_of(
-    method: str, longest: int, skeleton: str = "kinect_v2", people: int = 2, stream: str = "joint"
+    method: str, longest: int, skeleton: str = "kinect_v2", people: int = 2, stream: str = ""
 ) -> EncoderCard:
+    """A card of the method's first stream, if no other is named."""
     encoder, recipe, frames = KINDS[method]
+    stream = stream or encoder_file.streams_of(method)[0]
     card = EncoderCard(
         method, {}, encoder, {"name": recipe}, skeleton, people, frames or longest, stream
     )
@@ -168,13 +169,14 @@ def test_an_array_gives_the_features_of_the_tables(home: Path, method: str) -> N
         shutil.copy(array / name, name)
     np.testing.assert_array_equal(embedded(Path("x.npy")), theirs)
     shutil.move("encoder.pt", "joint.pt")
-    for stream in STREAMS[1:]:
+    for stream in encoder_file.streams_of(method)[1:]:
         theirs = features_of(card_of(method, data.x.shape[2], stream=stream), array)
         np.testing.assert_array_equal(embedded(array, stream, "joint.pt"), theirs)
 
 
 FRAMES = {
     "scdnet": (63, 64, 65),
+    "umurl": (64,),
     "psp": (49, 50),
     "pstl": (50, 64),
     "raw": (64,),

@@ -164,7 +164,7 @@ def entry_of(**change: Any) -> dict[str, Any]:
         ({"source": "pstll"}, {}, "did you mean pstl?"),
         ({"trained_on": "ntu60"}, {}, "weights.trained_on"),
         ({"trained_on": "ntu60/xvew"}, {}, "split of ntu60"),
-        ({"joint": None}, {}, "no file; name one as joint, bone or motion"),
+        ({"joint": None}, {}, "no file; name one as joint, bone, motion or other"),
         ({"joint": {"sha256": "0" * 64}}, {}, "neither file nor url"),
         ({"joint": {"file": "a.pt", "sha256": "12"}}, {}, "weights.joint.sha256"),
         ({}, {"sources": ["ntu120/xsub"]}, "the weights of theirs were trained on ntu60/xview"),

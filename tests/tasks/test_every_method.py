@@ -58,12 +58,14 @@ METHODS = {
         "settings": {"frames": 32, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},
         "train": TRAIN,
     },
-    "predict_cluster": {
-        "recipe": "view50",
-        "encoder": {"name": "bigru", "width": 4, "layers": 2},
-        "train": TRAIN | {"steps_per_epoch": 2, "replacement": True},
+    "umurl": {
+        "recipe": "spine300",
+        "encoder": {"name": "umurl", "width": 16},
+        "settings": {"frames": 16, "projection": 8},
+        "train": TRAIN,
     },
 }
+TOGETHER = ("umurl",)  # methods whose stream is `other`
 QUICK = {"folds": 2, "strengths": [1.0]}
 TASKS = {
     "linear": {"epochs": 2},
@@ -121,7 +123,7 @@ def params(tmp_path, monkeypatch):
     own = {
         "dataset": "synthetic",
         "splits": ["xsub"],
-        "methods": list(METHODS),
+        "methods": [method for method in METHODS if method not in TOGETHER],
         "batch_norm": ["released"],
     }
     moved = own | {
@@ -131,6 +133,8 @@ def params(tmp_path, monkeypatch):
         "tasks": MOVED,
     }
     experiments = [own | {"tasks": list(TASKS)}, moved]
+    together = {"methods": list(TOGETHER), "streams": ["other"]}
+    experiments += [experiment | together for experiment in experiments]
     content = {
         "suite": "grid",
         "methods": METHODS,
@@ -217,7 +221,7 @@ def check_lost(method, found):
     assert asked <= settings | set(without)
     assert not settings & set(without)
     no_joints = {setting for setting in asked if "deletion;joints" in setting}
-    if method in ("scdnet", "hitrs", "psp", "predict_cluster"):
+    if method in ("scdnet", "hitrs", "psp", "umurl"):
         assert without == dict.fromkeys(no_joints, lost_joints.NO_DELETION)
     elif method == "raw":
         assert without == {

@@ -69,12 +69,6 @@ METHODS = {
         },
         "train": {"accumulate": 2, "clip_norm": 1.0},
     },
-    "predict_cluster": {
-        "recipe": "view50",
-        "encoder": {"name": "bigru", "width": 8},
-        "settings": {"fixed": "state"},
-        "train": {"steps_per_epoch": 2, "replacement": True, "clip_norm": 1.0},
-    },
     "psp": {
         "recipe": "scaled300",
         "encoder": {"name": "dsta", "width": 8},
@@ -87,6 +81,11 @@ METHODS = {
         "encoder": {"name": "vit", "width": 8, "depth": 1, "heads": 2},
         "settings": {"frames": 32, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},
         "train": {"per_step": True, "final_lr": 1.0e-3},
+    },
+    "umurl": {
+        "recipe": "spine300",
+        "encoder": {"name": "umurl", "width": 8},
+        "settings": {"frames": 16, "projection": 8},
     },
 }
 
@@ -131,7 +130,8 @@ def trained(name: str, epochs: int, last: Path) -> dict[str, torch.Tensor]:
         {"method": name, **entry, "train": PLAIN | entry.get("train", {}) | {"epochs": epochs}}
     )
     data = walks(section.recipe.name, 50 if section.recipe.name == "resize50" else 60)
-    run = Run(suite="tiny", dataset="nwucla", split="xview", method=name, stream="joint", seed=0)
+    stream = encoder_file.streams_of(name)[0]
+    run = Run(suite="tiny", dataset="nwucla", split="xview", method=name, stream=stream, seed=0)
     known = np.arange(8) if section.labels else None
     method = pretraining.build_method(
         run, section, pretraining.card_of(run, section, data, known), 3

@@ -9,7 +9,7 @@ from pstl.config import FUSED, digest
 from pstl.rule_options import fork_socket, load_checked, prologue
 from pstl.rules import Rules
 
-STREAMS = r"(?:joint|bone|motion)"
+STREAMS = r"(?:joint|bone|motion|other)"
 SEED = r"(?:labels=[^/]+/)?s\d+"
 RUN = rf"[^/]+/[^/]+/[^/]+/{STREAMS}/{SEED}"  # dataset/split/method/stream/s<seed>
 

@@ -19,11 +19,17 @@ SLOTS = 4  # body slots looked at, in file order
 class Spine300(Recipe):
     """Origin: the first body's spine in each frame; axes: of its first frame."""
 
+    class Config(Frozen):
+        """What the pipelines that share these arrays do differently."""
+
+        # Turn the spine onto +z, before the shoulders; UmURL's code does not (UmURL spec 1.1).
+        spine_up: bool = True
+
     longest = LONGEST
     kept_bodies, kept_frames = "those of the first four that spread most", "the first"
 
     def apply(
-        self, clips: Sequence[Clip], skeleton: Skeleton, people: int, cfg: Frozen
+        self, clips: Sequence[Clip], skeleton: Skeleton, people: int, cfg: Config
     ) -> tuple[np.ndarray, np.ndarray]:
         """Clips as (N, 3, T, V, M) float32, metres, and their lengths (N,) int64.
 
@@ -35,7 +41,7 @@ class Spine300(Recipe):
         x = np.zeros((len(clips), 3, int(length.max()), skeleton.joints, people), dtype=np.float32)
         for i, clip in enumerate(clips):
             bodies = np.stack([fill(body) for body in liveliest(clip.xyz[:LONGEST], people)])
-            bodies = upright(centre(bodies, skeleton), skeleton)
+            bodies = upright(centre(bodies, skeleton), skeleton, cfg.spine_up)
             x[i, :, : length[i], :, : len(bodies)] = bodies.transpose(3, 1, 2, 0)
         return x, length
 
@@ -90,16 +96,14 @@ def centre(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return (bodies - middle) * (total != 0)[..., None]
 
 
-def upright(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+def upright(bodies: np.ndarray, skeleton: Skeleton, spine_up: bool = True) -> np.ndarray:
     """Two rotations of the whole clip, both measured in frame 0 of the first body.
 
-    Its spine onto +z, then its shoulders onto +x. The second one may tilt the first a little: its
-    axis is free (SCD-Net spec 2.1).   (M, T, V, 3) -> same shape, float32.
+    Its spine onto +z, if it is to be up, then its shoulders onto +x. The second one may tilt the
+    first a little: its axis is free (SCD-Net spec 2.1).   (M, T, V, 3) -> same shape, float32.
     """
-    for (start, end), target in (
-        (skeleton.spine, (0.0, 0.0, 1.0)),
-        (skeleton.shoulders, (1.0, 0.0, 0.0)),
-    ):
+    spine, shoulders = (skeleton.spine, (0.0, 0.0, 1.0)), (skeleton.shoulders, (1.0, 0.0, 0.0))
+    for (start, end), target in (spine, shoulders) if spine_up else (shoulders,):
         line = (bodies[0, 0, end] - bodies[0, 0, start]).astype(np.float64)
         bodies = turned(bodies, turn(line, np.array(target))).astype(np.float32)
     return bodies
