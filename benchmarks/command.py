@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pstl.files import write_json
-from pstl.train.hardware import choose_device
+from pstl.train.hardware import device_of_job
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def on_search(options: Options) -> list[dict[str, Any]]:
 
     assert options.search is not None
     gallery, queries = options.search
-    rows = search.bench_search(gallery, queries, choose_device(options.device), options.method)
+    rows = search.bench_search(gallery, queries, device_of_job(options.device), options.method)
     sys.stdout.write(search.table(rows))
     return rows
 
@@ -67,7 +67,7 @@ def on_methods(options: Options) -> list[dict[str, Any]]:
 
     if options.probes and not options.method:
         return []
-    device, params = choose_device(options.device), config.load(options.params)
+    device, params = device_of_job(options.device), config.load(options.params)
     rows = methods.bench(
         params, options.method, device, options.steps, options.batch_size, options.suite
     )
@@ -78,6 +78,6 @@ def on_methods(options: Options) -> list[dict[str, Any]]:
 def on_probes(options: Options) -> list[dict[str, Any]]:
     from benchmarks import probes
 
-    rows = probes.bench_probes(choose_device(options.device))
+    rows = probes.bench_probes(device_of_job(options.device))
     sys.stdout.write(probes.table(rows))
     return rows

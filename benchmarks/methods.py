@@ -26,7 +26,7 @@ from pstl.rng import torch_generator
 from pstl.skeletons import load as load_skeleton
 from pstl.train import batches, optimiser
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.hardware import device_name, peak_memory
+from pstl.train.hardware import device_name, device_of_job, peak_memory
 from pstl.train.loop import update
 from pstl.train.precision import chosen, use_bf16
 from pstl.train.pretrain import build_method
@@ -83,7 +83,7 @@ def measure(name: str, content: dict[str, Any], device_text: str, steps: int) ->
 
     content: the method's settings, as JSON holds them.
     """
-    device = torch.device(device_text)
+    device = device_of_job(device_text)
     section = MethodSettings.model_validate(content)
     section = section.model_copy(update={"train": chosen(section.train, device)})
     run = Run(suite="bench", dataset="ntu60", split="xsub", method=name, stream="joint", seed=0)

@@ -3,6 +3,8 @@
 Source: Yan et al., AAAI 2018, https://arxiv.org/abs/1801.07455; PSTL spec 4.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -84,14 +86,55 @@ def graph_convolution(x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor) ->
     x: (V, P, T, C).   graph: (3, V, V'), [subset, source, destination].
     weight: (3 C', C, 1, 1).   bias: (3 C',).   Returns: (V', P, T, C').
     """
-    v, p, t, c = x.shape
-    destinations = graph.shape[2]
-    rows = graph.permute(2, 0, 1).reshape(-1, v)  # (V' 3, V)
-    gathered = (rows @ x.reshape(v, -1)).view(destinations, 3, p * t, c)
-    gathered = gathered.transpose(1, 2).reshape(-1, 3 * c)
-    products = gathered @ weight.view(3, -1, c).transpose(1, 2).reshape(3 * c, -1)
+    y: Tensor = _GraphConvolution.apply(x, graph, weight.view(3, -1, x.shape[-1]))
     biases = graph.sum(1).T @ bias.view(3, -1)  # (V', C')
-    return products.view(destinations, p, t, -1) + biases[:, None, None]
+    return y + biases[:, None, None]
+
+
+class _GraphConvolution(torch.autograd.Function):
+    """Adds neighbours up again for the gradient: kept, they would be three times the input, more
+    than a third of all that a block keeps, and one product over 25 joints makes them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, graph: Tensor, weight: Tensor) -> Tensor:
+        """x: (V, P, T, C), graph: (3, V, V'), weight: (3, C', C).   Returns: (V', P, T, C')."""
+        ctx.save_for_backward(x, graph, weight)
+        _, p, t, _ = x.shape
+        return (_neighbours(x, graph) @ _stacked(weight)).view(graph.shape[2], p, t, -1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """gradient: (V', P, T, C').   Returns: those of x, graph and weight."""
+        x, graph, weight = ctx.saved_tensors
+        v, p, t, c = x.shape
+        rows = gradient.reshape(-1, gradient.shape[-1])
+        for_weight = (_neighbours(x, graph).T @ rows).view(3, c, -1).transpose(1, 2)
+        for_sums = (rows @ _stacked(weight).T).view(-1, p * t, 3, c).transpose(1, 2)
+        for_sums = for_sums.reshape(-1, p * t * c)  # (V' 3, P T C)
+        for_x = (_rows(graph).T @ for_sums).view_as(x)
+        for_graph = (for_sums @ x.reshape(v, -1).T).view(-1, 3, v).permute(1, 2, 0)
+        return for_x, for_graph, for_weight
+
+
+def _rows(graph: Tensor) -> Tensor:
+    """graph: (3, V, V').   Returns: (V' 3, V)."""
+    return graph.permute(2, 0, 1).reshape(-1, graph.shape[1])
+
+
+def _stacked(weight: Tensor) -> Tensor:
+    """weight: (3, C', C).   Returns: (3 C, C')."""
+    return weight.transpose(1, 2).reshape(-1, weight.shape[1])
+
+
+def _neighbours(x: Tensor, graph: Tensor) -> Tensor:
+    """Sums over neighbouring joints, a row for each destination, body and frame.
+
+    x: (V, P, T, C), graph: (3, V, V').   Returns: (V' P T, 3 C).
+    """
+    v, p, t, c = x.shape
+    sums = (_rows(graph) @ x.reshape(v, -1)).view(-1, 3, p * t, c)
+    return sums.transpose(1, 2).reshape(-1, 3 * c)
 
 
 def convolve_frames(x: Tensor, convolution: nn.Conv2d, stride: int) -> Tensor:

@@ -33,11 +33,11 @@ def features(
     """
     from pstl.encoding.features import extract
     from pstl.train.devices import take
-    from pstl.train.hardware import choose_device
+    from pstl.train.hardware import device_of_job
 
     take(gpus)
     has_ending(out, ".npz")
-    extract(encoder, array, split, batch_norm, out, choose_device(device))
+    extract(encoder, array, split, batch_norm, out, device_of_job(device))
 
 
 def evaluate(
@@ -88,7 +88,7 @@ def evaluate(
     from pstl.evaluation.run import evaluate
     from pstl.graph import Inputs
     from pstl.train.devices import take
-    from pstl.train.hardware import choose_device
+    from pstl.train.hardware import device_of_job
 
     take(gpus)
     has_ending(scores, ".npz")
@@ -96,7 +96,7 @@ def evaluate(
     named, common = settings.run(run), protocol == "common"
     cell = settings.cell(named, batch_norm, task, share, source, common)
     inputs = Inputs(encoder, array, features, recordings, labels, snapshots)
-    evaluate(settings, cell, inputs, out, scores, choose_device(device))
+    evaluate(settings, cell, inputs, out, scores, device_of_job(device))
 
 
 def fuse(

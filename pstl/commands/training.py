@@ -42,14 +42,14 @@ def pretrain(
         --array data/arrays/nwucla/resize50 --out encoder.pt
     """
     from pstl import config
-    from pstl.train.hardware import choose_device
+    from pstl.train.hardware import device_of_job
     from pstl.train.launch import run_as_processes
     from pstl.train.pretrain import pretrain
 
     if run_as_processes(context.obj, gpus):
         return
     settings = config.load(params)
-    pretrain(settings, settings.run(run), array, out, choose_device(device), labels)
+    pretrain(settings, settings.run(run), array, out, device_of_job(device), labels)
 
 
 def trace(
@@ -74,13 +74,13 @@ def trace(
     from pstl import config
     from pstl.files import write_json
     from pstl.hub.trace import trace
-    from pstl.train.hardware import choose_device
+    from pstl.train.hardware import device_of_job
 
     if plot:  # what it needs may not be installed, which is better known before hours of work
         from pstl.report import plots
     has_ending(plot, ".png")
     settings = config.load(params)
-    rows = trace(settings, settings.run(run), snapshots, array, tasks, choose_device(device))
+    rows = trace(settings, settings.run(run), snapshots, array, tasks, device_of_job(device))
     write_json(out, rows)
     if plot:
         plots.trace(plot, rows)

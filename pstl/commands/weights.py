@@ -134,11 +134,11 @@ def embed(
         --stream bone --drop-joints 0,4,5
     """
     from pstl.hub.embed_arrays import Source, embed, joint_numbers
-    from pstl.train.hardware import choose_device
+    from pstl.train.hardware import device_of_job
 
     dropped = joint_numbers(drop_joints)
     source = Source(input, skeleton, units)
-    shape = embed(weights, source, output, stream, dropped, choose_device(device))
+    shape = embed(weights, source, output, stream, dropped, device_of_job(device))
     say(f"{output}: {shape[0]} clips, {shape[1]} features")
 
 
