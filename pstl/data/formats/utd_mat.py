@@ -86,8 +86,8 @@ def _array(data: bytes, name: str, joints: int) -> np.ndarray:
         raise UserError(f"{name}: not a whole MATLAB file ({reason}); {reading.REPAIR}") from None
     # Whole numbers may be stored as such, whatever the class of the array.
     if xyz.dtype.kind not in "fiu" or xyz.shape != shape:
-        found = f"an array of {xyz.shape} {xyz.dtype}"
-        raise UserError(f"{name}: {found}, expected real numbers; {reading.REPAIR}")
+        actual = f"an array of {xyz.shape} {xyz.dtype}"
+        raise UserError(f"{name}: {actual}, expected real numbers; {reading.REPAIR}")
     return xyz if xyz.ndim == 3 else xyz[:, :, None]
 
 
@@ -122,6 +122,6 @@ def _check_shape(name: str, shape: tuple[int, ...], kind: str, joints: int) -> N
     """Raises: UserError for anything but (joints, 3, T) numbers; MATLAB leaves out a T of 1."""
     is_clip = shape[:2] == (joints, 3) and len(shape) in (2, 3) and all(shape)
     if kind not in ("double", "single") or not is_clip:
-        found = f"{VARIABLE} is {kind} {shape or ''}".rstrip()
+        actual = f"{VARIABLE} is {kind} {shape or ''}".rstrip()
         expected = f"expected double ({joints}, 3, frames)"
-        raise UserError(f"{name}: {found}, {expected}; {reading.REPAIR}")
+        raise UserError(f"{name}: {actual}, {expected}; {reading.REPAIR}")
