@@ -1,7 +1,7 @@
 """Whether every plug-in keeps its contract (pstl/contracts.py). Imports them all, and so torch."""
 
 from difflib import get_close_matches
-from inspect import signature
+from inspect import getattr_static, signature
 from types import ModuleType
 from typing import Any, get_args
 
@@ -11,8 +11,8 @@ from pstl.data.plugin_checks import check_data_plugins
 from pstl.errors import UserError
 from pstl.metrics.metric import Metric, Metrics
 from pstl.modules import BaseEncoder, BaseMethod
-from pstl.records import READS, Wants
-from pstl.registry import TaskTraits, keywords, load, names, task_traits
+from pstl.records import FLOORS, READS, Wants
+from pstl.registry import TaskTraits, has_plain_view, keywords, load, names, task_traits
 
 
 def check_contracts() -> None:
@@ -64,6 +64,18 @@ def check_method(name: str, module: ModuleType) -> None:
         raise UserError(f"{where}: only_stream without only_stream_reason; say why")
     _misspelled(where, method, (Method, Trainable))
     _called_with(where, method, "batch, rng")
+    _check_plain_view(where, name, method)
+
+
+def _check_plain_view(where: str, name: str, method: Any) -> None:
+    """Raises: UserError for a method that says it has a plain view and changes it."""
+    if method.plain_view != has_plain_view(name):
+        raise UserError(f"{where}: write plain_view as a literal in the class Method")
+    if method.plain_view and method.wants.streams_together:
+        raise UserError(f"{where}: a plain_view is of one stream; drop it or streams_together")
+    for view in ("frames", "clean", "as_stream", "clean_stream") if method.plain_view else ():
+        if getattr_static(method, view) is not getattr_static(BaseMethod, view):
+            raise UserError(f"{where}: has a plain_view and a {view}() of its own; drop one")
 
 
 def check_importer(name: str, module: ModuleType) -> None:
@@ -150,7 +162,9 @@ def check_task(kind: str, task: Any) -> None:
         raise UserError(
             f"{where}: none of its metrics has a title; give one to the metric it is judged by"
         )
-    real = TaskTraits(task.needs, task.classifies, task.probes, task.one_protocol)
+    if unknown := set(task.floors) - set(FLOORS):
+        raise UserError(f"{where}: floors name {unknown.pop()!r}; known: {', '.join(FLOORS)}")
+    real = TaskTraits(task.needs, task.classifies, task.probes, task.one_protocol, task.floors)
     for name, read, value in zip(TaskTraits._fields, task_traits(kind), real, strict=True):
         if read != value:
             raise UserError(

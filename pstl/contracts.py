@@ -20,6 +20,7 @@ from pstl.records import (
     Clip,
     DatasetConfig,
     Features,
+    Floor,
     Imported,
     Losses,
     Member,
@@ -187,6 +188,10 @@ class Method(Trainable):
     """
 
     wants: Wants = Wants()
+    # Its encoder is fed clips as they are (frames, clean and as_stream are the base's) and starts
+    # as it was built: all such methods share one untrained encoder as their floor. The rules read
+    # it from the source.
+    plain_view: ClassVar[bool] = False
     # Of a method that learns classes: kept with the encoder, see classify().
     classifier: nn.Linear | None
 
@@ -282,12 +287,15 @@ class Task(ABC, Generic[Inputs, Settings]):
     probes: tasks whose code this one runs by name.
     one_protocol: nothing is trained, so a published number may be compared with ours whatever
     paper it is from: what decides stands in the rows' setting.
+    floors: what stands beside a trained encoder by itself: "raw", the coordinates of its recipe;
+    "untrained", its encoder as it was initialised.
     """
 
     needs: ClassVar[Needs] = "features"
     classifies: ClassVar[bool] = False
     probes: ClassVar[tuple[str, ...]] = ()
     one_protocol: ClassVar[bool] = False
+    floors: ClassVar[tuple[Floor, ...]] = ("raw", "untrained")
     settings: ClassVar[type[Frozen]]
     metrics: ClassVar[tuple[Metric, ...]]
 

@@ -7,7 +7,7 @@ the rules of the workflow import this file.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 
@@ -266,6 +266,11 @@ OPENERS: dict[str, str] = {
     "snapshots": "clip_inputs",
     "recordings": "recording_inputs",
 }
+
+
+# What a trained encoder must leave behind: the coordinates of its recipe, and itself untrained.
+Floor = Literal["raw", "untrained"]
+FLOORS: tuple[Floor, ...] = get_args(Floor)
 
 
 class NotApplicable(Exception):

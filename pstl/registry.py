@@ -103,6 +103,7 @@ class TaskTraits(NamedTuple):
     classifies: bool
     probes: tuple[str, ...]
     one_protocol: bool
+    floors: tuple[str, ...]
 
 
 @cache  # the rules ask for every cell
@@ -113,6 +114,12 @@ def task_traits(kind: str) -> TaskTraits:
     """
     found = literals("tasks", kind, "TASK", "Task")
     return TaskTraits(*(found[name] for name in TaskTraits._fields))
+
+
+@cache
+def has_plain_view(method: str) -> bool:
+    """Whether a method feeds its encoder clips as they are; see pstl.contracts.Method."""
+    return bool(literals("methods", method, "Method", "Method")["plain_view"])
 
 
 def literals(kind: str, name: str, exported: str, contract: str) -> dict[str, Any]:

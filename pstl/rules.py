@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pstl import graph, paths
-from pstl.config import Cell, MethodSettings, Params, Plugin, Run, TaskSettings
+from pstl.config import OWN, Cell, MethodSettings, Params, Plugin, Run, TaskSettings
 from pstl.errors import UserError
 from pstl.graph import Job, Kind
 
@@ -81,7 +81,8 @@ class Rules:
         words = ["--task", cell.task, "--batch-norm", cell.batch_norm]
         words += ["--share", f"{cell.labels:g}"] if cell.labels is not None else []
         words += ["--source", cell.source] if cell.source else []
-        words += ["--protocol", "common"] if self.params.is_common(cell) else []
+        by = self.params.protocol_by(cell)
+        words += ["--protocol", by] if by != OWN else []
         return " ".join(words)
 
     @cached_property

@@ -1,4 +1,7 @@
-"""params.yaml and suites/ of a test, from one dictionary."""
+"""params.yaml and suites/ of a test, from one dictionary.
+
+Its suites have no floors unless it says so: most tests count cells, and are about others.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +23,9 @@ def write_settings(folder: str | Path, content: Mapping[str, Any]) -> Path:
     for earlier in folder.glob("*.yaml"):
         earlier.unlink()
     for name, suite in content["suites"].items():
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
+        (folder / f"{name}.yaml").write_text(
+            yaml.safe_dump({"floors": False, **suite}, sort_keys=False)
+        )
     return params
 
 
@@ -35,5 +40,8 @@ def read_settings(folder: str | Path) -> dict[str, Any]:
 def settings_of(content: Mapping[str, Any]) -> Params:
     """The same settings without files."""
     shared = {name: section for name, section in content.items() if name != "suites"}
-    suites = {name: Suite.model_validate(suite) for name, suite in content["suites"].items()}
+    suites = {
+        name: Suite.model_validate({"floors": False, **suite})
+        for name, suite in content["suites"].items()
+    }
     return config.from_sections(Settings.model_validate(shared), suites)

@@ -93,8 +93,7 @@ def evaluate(
     take(gpus)
     has_ending(scores, ".npz")
     settings = config.load(params)
-    named, common = settings.run(run), protocol == "common"
-    cell = settings.cell(named, batch_norm, task, share, source, common)
+    cell = settings.cell(settings.run(run), batch_norm, task, share, source, protocol)
     inputs = Inputs(encoder, array, features, recordings, labels, snapshots)
     evaluate(settings, cell, inputs, out, scores, device_of_job(device))
 
@@ -124,8 +123,7 @@ def fuse(
 
     has_ending(scores_out, ".npz")
     settings = config.load(params)
-    named, common = settings.run(run), protocol == "common"
-    cell = settings.cell(named, batch_norm, task, share, source, common)
+    cell = settings.cell(settings.run(run), batch_norm, task, share, source, protocol)
     settings.fusion_weights(cell)  # refuses a cell that the suite does not fuse
     files = dict(item.partition("=")[::2] for item in scores)
     fuse(cell, files, out, scores_out)

@@ -22,8 +22,12 @@ Source = Annotated[
     str, Option(metavar="DATASET/SPLIT", help="Of the run whose encoder is used, if another.")
 ]
 Protocol = Annotated[
-    Literal["own", "common"],
-    Option(help="The task as the method's paper has it, or as all methods share it."),
+    str,
+    Option(
+        metavar="own|common|METHOD",
+        help="The task as the method's paper has it, as all methods share it, or as the paper of "
+        "another method has it (of floors).",
+    ),
 ]
 
 OutFile = Annotated[Path, Option("--out", metavar="FILE", help="File to write.")]

@@ -5,8 +5,9 @@ at once. Settings of plug-ins (methods, encoders, tasks, data sets) are checked 
 which does import them.
 """
 
-from pstl.config.cells import EARLIER_FUSED, FUSED, Cell, Run, cell_name
+from pstl.config.cells import EARLIER_FUSED, FUSED, NAME, Cell, Run, cell_name
 from pstl.config.checks import check_names, check_plugins
+from pstl.config.floors import floor_kind
 from pstl.config.frozen import Frozen
 from pstl.config.grid import classifies
 from pstl.config.load import from_sections, load, load_suite, params_with, suite_name
@@ -30,7 +31,7 @@ from pstl.config.settings import (
     digest,
     merge,
 )
-from pstl.config.suites import Experiment, Fusion, Suite
+from pstl.config.suites import OWN, Experiment, Fusion, Suite
 from pstl.config.validation import validated
 from pstl.config.weights import WeightFile, Weights
 
@@ -38,6 +39,8 @@ __all__ = [
     "DEFAULT_RULE",
     "EARLIER_FUSED",
     "FUSED",
+    "NAME",
+    "OWN",
     "BatchNorm",
     "Cell",
     "Compared",
@@ -68,6 +71,7 @@ __all__ = [
     "classifies",
     "comparison_key",
     "digest",
+    "floor_kind",
     "from_sections",
     "load",
     "load_suite",

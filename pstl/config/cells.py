@@ -1,14 +1,17 @@
 """What the grid is made of: a run is one pre-training, a cell one evaluation of it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Final, get_args
 
 from pstl.config.frozen import Frozen
 from pstl.config.settings import Stream
 from pstl.config.validation import known
 from pstl.errors import UserError
 
+# Names of entries and suites become names of folders, words of the shell and Snakemake's wildcards.
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 FUSED = "fused"  # stands where a run's stream does for joint + bone + motion, fused late
 EARLIER_FUSED = "3s"  # what earlier versions wrote for it
 EXPECTED = "expected suite/dataset/split/method/stream/s<seed>"

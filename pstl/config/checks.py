@@ -1,11 +1,9 @@
 """What must hold between sections: names that exist, encoders that fit, no leak into tests."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
 
-from pstl.config.cells import Cell
+from pstl.config.cells import NAME, Cell
 from pstl.config.document import Document
 from pstl.config.grid import classifies, draws_labels, takes_labels
 from pstl.config.overlap import check_sources, check_weights
@@ -19,8 +17,6 @@ from pstl.registry import load_dataset, load_recipe
 from pstl.registry import names as plugin_names
 
 DATASETS = "data.datasets"
-# Names of entries and suites become names of folders, words of the shell and Snakemake's wildcards.
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 KEPT = "measured"  # results/measured holds kept tables
 
 
@@ -46,6 +42,8 @@ def check_references(
                 known(method, methods, "method", place.below("methods", index))
             for index, task in enumerate(block.tasks):
                 known(task, tasks, "task", place.below("tasks", index))
+            for task in () if isinstance(block.floors, bool) else block.floors:
+                known(task, tasks, "task", place.below("floors"))
         used = {method for block in suite.experiments for method in block.methods}
         for method in suite.encoder_seeds:
             place = where.below("encoder_seeds", method)

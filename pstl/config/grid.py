@@ -1,11 +1,12 @@
 """The grid of one suite: every run and cell that its experiments span."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, get_args
 
 from pstl.config.cells import FUSED, Cell, Run
+from pstl.config.floors import FloorMaker, Floors
 from pstl.config.resolve import Entries
 from pstl.config.settings import OTHER, MethodSettings, Stream, TaskSettings
 from pstl.config.suites import OWN, Experiment, Suite
@@ -46,7 +47,8 @@ class Grid:
 
     cells: every one that is asked for.   not_applicable: runs that no job makes -> why.
     runs: those with an encoder of their own, of whatever suite; runs that are only sources, too.
-    methods: entry -> settings.   tasks: (entry, protocol) -> settings.
+    methods: entry -> settings.   tasks: (entry, protocol) -> settings.   floors: those that come by
+    themselves; their cells are among the others, at the end.
     """
 
     cells: tuple[Cell, ...]
@@ -55,6 +57,7 @@ class Grid:
     encoders: Encoders
     methods: Mapping[str, MethodSettings]
     tasks: Mapping[tuple[str, str], TaskSettings]
+    floors: Floors
 
 
 class Point(NamedTuple):
@@ -92,10 +95,15 @@ def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) ->
     encoders = replace(encoders, seeds={**encoders.seeds, **dict.fromkeys(imported, 0)})
     used = _look_up(blocks, entries, methods)
     cells: dict[Cell, Cell] = {}
+    reasons = _without_stream(methods)
+    trained: dict[Cell, None] = {}
     for block in blocks:
         for cell in _cells(name, block, used):
             _check_weights(cell, cells.setdefault(cell, cell))
-    reasons = _without_stream(methods)
+            exists = (cell.run.method, cell.run.stream) not in reasons
+            if exists and methods[cell.run.method].learns and block.has_floors(cell.task):
+                trained[cell] = None
+    floors = _add_floors(cells, trained, used, entries.method_names)
     not_applicable = {
         cell.run: reasons[cell.run.method, cell.run.stream]
         for cell in cells
@@ -103,7 +111,24 @@ def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) ->
     }
     made = [c for c in cells if c.run not in not_applicable and not c.fused]
     runs = dict.fromkeys(encoders.encoder_run(cell.run, cell.source) for cell in made)
-    return Grid(tuple(cells), tuple(runs), not_applicable, encoders, methods, used.tasks)
+    methods |= floors.entries
+    return Grid(tuple(cells), tuple(runs), not_applicable, encoders, methods, used.tasks, floors)
+
+
+def _add_floors(
+    cells: dict[Cell, Cell], trained: Collection[Cell], used: Used, taken: Collection[str]
+) -> Floors:
+    """Put the floors of trained methods' cells behind all others.   taken: names of entries."""
+    moved = any(cell.source for cell in trained)
+    maker = FloorMaker(used.methods, used.protocols, taken, moved)
+    beside: dict[Cell, dict[str, Cell]] = {}
+    for cell in trained:
+        for kind in task_traits(used.tasks[cell.task, cell.protocol].kind).floors:
+            floor = maker.cell(cell, kind)
+            # Streams that another method fuses with other weights are no floor of this one.
+            if cells.setdefault(floor, floor).fused == floor.fused:
+                beside.setdefault(cell, {})[kind] = floor
+    return Floors(beside, maker.made)
 
 
 def _check_weights(cell: Cell, earlier: Cell) -> None:

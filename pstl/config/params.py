@@ -6,6 +6,7 @@ from typing import Any
 
 from pstl.config.cells import Cell, Run, cell_name
 from pstl.config.document import Document
+from pstl.config.floors import floor_kind
 from pstl.config.frozen import Frozen
 from pstl.config.grid import Encoders, Grid, build_grid, takes_labels
 from pstl.config.resolve import Entries
@@ -16,7 +17,7 @@ from pstl.config.settings import (
     TaskSettings,
     merge,
 )
-from pstl.config.suites import Suite
+from pstl.config.suites import COMMON, OWN, Suite
 from pstl.config.validation import known
 from pstl.errors import UserError
 from pstl.registry import keywords, task_traits
@@ -127,24 +128,36 @@ class Params:
         task: str,
         labels: float | None = None,
         source: str = "",
-        common: bool = False,
+        by: str = OWN,
     ) -> Cell:
         """The cell of these axes as the grid would hold it, with the weights of a fused one.
 
-        common: the task as all methods share it, and not by the protocol of the run's method.
+        by: whose protocol of the task: own, that of the run's method; common, none; or that of a
+        method entry, as floors have it.
         """
         entries = self.entries(run.suite)
-        protocol = "" if common else entries.protocol_of(run.method, task)
+        protocol = entries.protocol_of(run.method, task) if by == OWN else by
+        if by == COMMON:
+            protocol = ""
         settings = entries.task(task, protocol)
         if labels is None:
             labels = settings.settings.get("labels")
         cell = Cell(run, batch_norm, task, labels, source, protocol)
         return next((asked for asked in self.grid(run.suite) if asked == cell), cell)
 
-    def is_common(self, cell: Cell) -> bool:
-        """Whether a cell's task is as all methods share it, although its method has a protocol."""
+    def protocol_by(self, cell: Cell) -> str:
+        """Whose protocol a cell's task is by, as cell() is told."""
         own = self.entries(cell.run.suite).protocol_of(cell.run.method, cell.task)
-        return bool(own) and not cell.protocol
+        return OWN if cell.protocol == own else cell.protocol or COMMON
+
+    def floors(self, suite: str) -> Mapping[Cell, Mapping[str, Cell]]:
+        """Cell of a trained method -> kind of floor -> its cell."""
+        return self._grid(suite).floors.beside
+
+    def floor_kinds(self, suite: str) -> dict[str, str]:
+        """Method entry of a suite's grid -> which floor it is, raw or untrained; "": it learns."""
+        methods = self._grid(suite).methods
+        return {name: floor_kind(section) for name, section in methods.items()}
 
     def runs(self, suite: str) -> tuple[Run, ...]:
         """Every run of a suite with an encoder of its own, those that are only sources, too."""
@@ -212,7 +225,11 @@ def entries_of(params: Params, suite: str) -> Entries:
         chain.append(reused)
         changes = merge(params.suite_named(reused).methods, changes)
     documents = [params.documents[name] for name in (*chain, "") if name in params.documents]
-    return Entries(params.methods, params.tasks, changes, settings.tasks, tuple(documents))
+    methods = dict(params.methods)
+    if suite in params.grids:
+        floors = params.grids[suite].floors.entries
+        methods |= {name: section.model_dump() for name, section in floors.items()}
+    return Entries(methods, params.tasks, changes, settings.tasks, tuple(documents))
 
 
 def assemble(

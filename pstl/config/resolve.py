@@ -48,9 +48,14 @@ class Entries:
             known(settings.weights.source, plugin_names("importers"), what, place)
         return settings
 
+    @property
+    def method_names(self) -> set[str]:
+        """Names of all method entries."""
+        return self.methods.keys() | self.method_changes.keys()
+
     def chain(self, name: str) -> list[str]:
         """The entries a method entry is made of, its most distant base first, itself last."""
-        methods = self.methods.keys() | self.method_changes.keys()
+        methods = self.method_names
         entries = [known(name, methods, "method")]
         while base := self._changed_method(entries[0]).get("base"):
             where = self.where("methods", entries[0]).below("base")

@@ -147,6 +147,11 @@ class MethodSettings(Frozen):
     # task by which the paper moves encoders to other data. No training is another because of it.
     protocol: dict[str, dict[str, Any] | str] = Field({}, exclude=True)
 
+    @property
+    def learns(self) -> bool:
+        """Whether its encoder has been trained on anything; one that has not is a floor."""
+        return self.train.epochs > 0 or self.weights is not None
+
     @model_validator(mode="before")
     @classmethod
     def _weights_are_not_trained(cls, value: Any) -> Any:

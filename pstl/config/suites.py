@@ -9,6 +9,7 @@ from pstl.config.frozen import Frozen
 from pstl.config.settings import OTHER, BatchNorm, Factor, LabelShare, Stream
 
 OWN = "own"  # of sources: the run's own encoder; of protocols: what the method's paper does
+COMMON = "common"  # of protocols: what all methods share
 Seed = Annotated[int, Field(ge=0, strict=True)]
 Protocol = Literal["own", "common"]
 Value = TypeVar("Value", bound=Hashable)
@@ -51,6 +52,8 @@ class Axes(Frozen):
     batch_norm: OneOrMore[BatchNorm] = ("released", "recalibrated")
     # own: a task as the method's `protocol` has it; common: as `tasks` has it for all methods.
     protocols: OneOrMore[Protocol] = ("own",)
+    # Which tasks have the floors of every trained method beside it: all that have any, or these.
+    floors: bool | Several[str] = True
 
     @field_validator("streams", mode="before")
     @classmethod
@@ -65,6 +68,10 @@ class Experiment(Axes):
     methods: OneOrMore[str]
     tasks: OneOrMore[str]
     fuse: Fusion | None = None
+
+    def has_floors(self, task: str) -> bool:
+        """Whether a task's cells are to stand beside their floors."""
+        return self.floors if isinstance(self.floors, bool) else task in self.floors
 
 
 class Suite(Axes):

@@ -34,6 +34,7 @@ class Config(BarlowConfig):
 class Method(BarlowMethod):
     """Anchor against a view without fast frames (MATM), and one without central joints (CSM)."""
 
+    plain_view = True
     cfg: Config
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:

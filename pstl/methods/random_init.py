@@ -13,3 +13,5 @@ class Config(Frozen):
 
 class Method(BaseMethod):
     """Has no loss; the training loop writes the encoder as it was initialised."""
+
+    plain_view = True

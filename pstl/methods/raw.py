@@ -13,3 +13,5 @@ class Config(Frozen):
 
 class Method(BaseMethod):
     """Has no loss and no parameters."""
+
+    plain_view = True

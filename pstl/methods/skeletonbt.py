@@ -19,6 +19,8 @@ class Config(BarlowConfig):
 class Method(BarlowMethod):
     """Two weak views of a clip, pulled together."""
 
+    plain_view = True
+
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         """One step's loss."""
         x = convert(batch.x, self.problem.skeleton, self.problem.stream)

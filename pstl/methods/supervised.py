@@ -20,6 +20,7 @@ class Config(Frozen):
 class Method(BaseMethod):
     """Encoder and one linear layer, cross-entropy; clips with y = -1 are ignored."""
 
+    plain_view = True
     wants = Wants(labels=True)
     classifier: nn.Linear
 

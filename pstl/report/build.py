@@ -27,7 +27,7 @@ def build(
     out = Path(out)
     suite_results = joined.read(params, suite, source, uri)
     confused = confusion.matrices(suite_results.scored)
-    pairs = paired.pairs(suite_results.scored)
+    pairs = paired.pairs(suite_results.scored, params.floors(suite))
     texts = {
         "rows.csv": tables.rows_csv(suite_results.results.rows),
         "comparison.csv": tables.comparison_csv(suite_results.lines),

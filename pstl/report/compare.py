@@ -2,12 +2,14 @@
 
 import statistics
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pstl.config import Compared, comparison_key
 from pstl.errors import UserError
-from pstl.report import paper
+from pstl.report import floors, paper
 from pstl.report.alike import RELEASED, Beside, Ours, beside
+from pstl.report.floors import Floors
 from pstl.report.folds import with_means
 from pstl.report.labels import full_setting
 from pstl.report.paper import Published
@@ -22,12 +24,18 @@ Groups = dict[tuple[str, ...], list[Row]]  # KEY -> a row for each seed
 
 
 def compare(
-    rows: list[Row], published: list[Published], tasks: Mapping[str, Compared] | None = None
+    rows: list[Row],
+    published: list[Published],
+    tasks: Mapping[str, Compared] | None = None,
+    floors_of: Floors | None = None,
 ) -> list[Line]:
-    """Join ours and theirs: one line for each KEY, in grid order, and for the means over folds.
+    """Join ours with their floors and with others' numbers.
+
+    One line for each KEY, in grid order, and for the means over folds.
 
     tasks: what each method's numbers may be compared with (Params.compared). One that is not named
     there has the name of the published task, and is taken for everybody's protocol.
+    floors_of: as from floors.beside().
     Raises: UserError for rows of one cell that are of different data.
     """
     rows = with_means(rows)
@@ -35,7 +43,11 @@ def compare(
     for row in rows:
         groups.setdefault(_key(row), []).append(row)
     _check_same_data(rows)
-    return [_line(key, groups, published, tasks or {}) for key in groups]
+    lines = []
+    for key in groups:
+        line = _line(key, groups, published, tasks or {})
+        lines.append(replace(line, **_floors(key, groups, floors_of or {})))
+    return lines
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -87,9 +99,22 @@ def _line(
         std=statistics.stdev(run) if len(run) > 1 else None,  # of a sample: divided by n - 1
         seeds=len(run),
         seeds_asked=len(rows),
+        floor=rows[0].get("floor", ""),
+        mean_minus_raw=None,
+        mean_minus_untrained=None,
         published_source=_sources(theirs),
         reason=_reason(rows) if mean is None else "",
     )
+
+
+def _floors(key: tuple[str, ...], groups: Groups, floors_of: Floors) -> dict[str, Any]:
+    """Fields of a line that are about its floors."""
+    cell, differences = dict(zip(KEY, key, strict=True)), {}
+    for kind, floor in floors_of.get(floors.key_of(cell), {}).items():
+        named = dict(zip(floors.CELL, floor, strict=True))
+        rows = groups.get(_key({**cell, **named}), [])
+        differences[f"mean_minus_{kind}"] = floors.minus(groups[key], rows, kind)
+    return differences
 
 
 def _theirs(side: Beside | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Literal
 
 from pstl.config import Cell, Params
-from pstl.report import paper, rows
+from pstl.report import floors, paper, rows
 from pstl.report.compare import compare
 from pstl.report.confusion import Scored, read_scores
 from pstl.report.paper import Published
@@ -52,5 +52,6 @@ def read(params: Params, suite: str, source: Source = "files", uri: str = "") ->
     else:
         results = rows.from_files(params, suite)
     published = paper.load()
-    lines = compare(results.rows, published, params.compared(suite))
+    compared, floors_of = params.compared(suite), floors.beside(params, suite)
+    lines = compare(results.rows, published, compared, floors_of)
     return Joined(params, suite, results, published, lines)

@@ -36,13 +36,18 @@ def share_text(share: float | None) -> str:
     return "" if share is None else f"{share:g}"
 
 
-def from_source(method: str, source: str) -> str:
+def from_source(method: str, source: str, is_floor: bool = False) -> str:
     """How a method is called whose encoder comes from another data set (dataset/split).
 
-    >>> from_source("pstl", "nwucla/xview")
-    'pstl from nwucla'
+    Of that data a floor has nothing but the body.
+
+    >>> from_source("pstl", "nwucla/xview"), from_source("raw.resize50", "nwucla/xview", True)
+    ('pstl from nwucla', "raw.resize50 (nwucla's body)")
     """
-    return f"{method} from {source.partition('/')[0]}" if source else method
+    dataset = source.partition("/")[0]
+    if not dataset:
+        return method
+    return f"{method} ({dataset}'s body)" if is_floor else f"{method} from {dataset}"
 
 
 def full_setting(setting: str, labels: str, source: str, together: str = "") -> str:

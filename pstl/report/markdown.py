@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from pstl.config import FUSED
 from pstl.metrics.metric import UNSEEN
-from pstl.report import declared, facts
+from pstl.report import declared, facts, floors
 from pstl.report.alike import LIKE, MINUS
 from pstl.report.few_labels import by_share, label_rules
 from pstl.report.joined import Joined
-from pstl.report.markdown_cells import explained, like, minus, theirs, value
+from pstl.report.markdown_cells import explained, like, minus, over_floor, theirs, value
 from pstl.report.paper import Published
 from pstl.report.reference import reference
 from pstl.report.tables import (
@@ -18,6 +18,7 @@ from pstl.report.tables import (
     Line,
     as_shown,
     by_split,
+    has_floors,
     has_published,
     headline_norm,
     headlines,
@@ -112,6 +113,7 @@ def headline(page: Page) -> list[str]:
             name += " \\*"
         rows += _of_method(name, cells, page.notes)
     blocks = [_intro(judged), table(["method", *_headline_names(columns)], rows)]
+    blocks += [floors.EXPLAINED] if has_floors(shown) else []
     blocks += explained([line for line in shown if line.published is not None])
     if starred:
         blocks.append(
@@ -130,6 +132,9 @@ def _of_method(name: str, cells: list[Line | None], notes: Notes) -> list[list[s
     # Row by row: footnotes are numbered in the order of the page.
     ours = [value(line, notes) if line else "" for line in cells]
     rows = [[name, *ours]]
+    for kind, title in floors.MINUS.items():
+        if any(line and line.minus_floor(kind) is not None for line in cells):
+            rows.append([f"*{title}*", *(over_floor(line, kind) for line in cells)])
     if has_published([line for line in cells if line]):
         rows.append(["*published*", *(theirs(line, notes) for line in cells)])
         rows.append([f"*{MINUS}*", *map(minus, cells)])
@@ -190,8 +195,9 @@ def few_labels(page: Page, rules: Mapping[str, str]) -> list[str]:
         rows.append(row)
     words = "Top-1 accuracy in percent with a share of the labels, a draw for each seed."
     words += " Methods with one rule of drawing (in brackets, else psp) see the same clips."
-    if any(name.partition(" ")[0] == "random_init" for name in methods):
-        words += " `random_init` is an untrained encoder trained on the labelled clips alone."
+    shown = {line.method: line.floor for shares in methods.values() for line in shares.values()}
+    for name in (method for method, floor in shown.items() if floor):
+        words += f" `{name}` is an untrained encoder trained on the labelled clips alone."
     return ["### Few labels", words, table(header, rows)]
 
 

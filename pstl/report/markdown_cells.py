@@ -41,6 +41,14 @@ def minus(line: Line | None) -> str:
     return declared.metrics().of(line.metric).text(line.mean_minus_published, "+")
 
 
+def over_floor(line: Line | None, kind: str) -> str:
+    """Ours minus one of its floors."""
+    difference = line.minus_floor(kind) if line else None
+    if line is None or difference is None:
+        return NONE if line and not line.floor else ""
+    return declared.metrics().of(line.metric).text(difference, "+")
+
+
 def like(line: Line | None, notes: Notes) -> str:
     """Ours of the kind theirs is, minus theirs, or why there is no such difference."""
     if line is None or line.published is None:

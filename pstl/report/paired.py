@@ -1,7 +1,7 @@
 """Is one cell better than another? A paired bootstrap over test clips, and over seeds."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain, combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from pstl.config import Cell, Run
 from pstl.errors import UserError
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
+from pstl.records import FLOORS
 from pstl.report.confusion import Scored
 from pstl.report.labels import from_source, share_label, share_text
 from pstl.report.text import csv_text
@@ -50,6 +51,7 @@ class Verdict(NamedTuple):
 
 # dataset, split, task, labels, protocol, stream, batch norm
 Group = tuple[str, str, str, str, str, str, str]
+Floors = Mapping[Cell, Mapping[str, Cell]]
 
 
 class Pair(NamedTuple):
@@ -145,36 +147,57 @@ def text(a: str, b: str, verdict: Verdict) -> str:
     )
 
 
-def pairs(scored: Iterable[Scored]) -> list[Pair]:
+def pairs(scored: Iterable[Scored], floors: Floors | None = None) -> list[Pair]:
     """Every two methods with one data set, split, task, stream, batch norm and the same clips.
 
     Methods that learnt from other shares of the labels, or from other data, are methods apart.
+    floors: cell -> kind -> its floor. A floor is compared with those whose floor it is, whatever
+    the state of its batch norms, and with nobody else.
     """
     groups: dict[Group, dict[str, list[Scored]]] = defaultdict(dict)
-    for each in scored:
-        if each.classes:
-            cell, run = each.cell, each.cell.run
-            axes = (cell.task, share_text(cell.labels), cell.protocol)
-            group = groups[run.dataset, run.split, *axes, run.stream, cell.batch_norm]
-            name = run.method
-            if run.labels:
-                name += f" {share_label(share_text(run.labels))}"
-            group.setdefault(from_source(name, cell.source), []).append(each)
+    by_cell = {each.cell: each for each in scored if each.classes}
+    floors = floors or {}
+    for cell, each in by_cell.items():
+        groups[_group(cell)].setdefault(_name(cell), []).append(each)
+    among_floors = {floor for beside in floors.values() for floor in beside.values()}
     table = []
     for key, methods in groups.items():
-        for names in combinations(methods, 2):
-            pair = {name: methods[name] for name in names}
-            if _same_clips(list(chain(*pair.values()))):
-                table.append(_compared(key, pair))
+        rivals = [name for name, all_ in methods.items() if all_[0].cell not in among_floors]
+        for names in combinations(rivals, 2):
+            table += _compared(key, {name: methods[name] for name in names})
+        for name in rivals:
+            for kind in FLOORS:
+                own = [floors.get(each.cell, {}).get(kind) for each in methods[name]]
+                beside = [by_cell[floor] for floor in dict.fromkeys(own) if floor in by_cell]
+                if beside:
+                    floor_name = _name(beside[0].cell, is_floor=True)
+                    table += _compared(key, {name: methods[name], floor_name: beside})
     return table
 
 
-def _compared(key: Group, pair: dict[str, list[Scored]]) -> Pair:
+def _group(cell: Cell) -> Group:
+    run = cell.run
+    axes = (cell.task, share_text(cell.labels), cell.protocol)
+    return run.dataset, run.split, *axes, run.stream, cell.batch_norm
+
+
+def _name(cell: Cell, is_floor: bool = False) -> str:
+    """A method, with the share of labels and the data that it has learnt from."""
+    name = cell.run.method
+    if cell.run.labels:
+        name += f" {share_label(share_text(cell.run.labels))}"
+    return from_source(name, cell.source, is_floor)
+
+
+def _compared(key: Group, pair: dict[str, list[Scored]]) -> list[Pair]:
+    """The verdict on two methods; none where they are of other clips."""
+    if not _same_clips(list(chain(*pair.values()))):
+        return []
     right = {}
     for name, seeds in pair.items():
         right[name] = np.stack([each.right for each in seeds])
     a, b = sorted(right, key=lambda name: -right[name].mean())
-    return Pair(*key, a, b, bootstrap(right[a], right[b]))
+    return [Pair(*key, a, b, bootstrap(right[a], right[b]))]
 
 
 def _same_clips(scored: list[Scored]) -> bool:

@@ -5,10 +5,10 @@ import math
 import re
 from pathlib import Path
 
-from pstl.config import EARLIER_FUSED, FUSED, Compared, Params, comparison_key
+from pstl.config import EARLIER_FUSED, FUSED, Compared, Params, comparison_key, floor_kind
 from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
-from pstl.report import markdown
+from pstl.report import floors, markdown
 from pstl.report.compare import compare
 from pstl.report.paper import load
 from pstl.report.rows import AXES, FIELDS, LATER, NOT_RUN, Row
@@ -33,7 +33,9 @@ def rebuild(params: Params, folder: str | Path) -> None:
     # A suite of another day: how it evaluated is not said.
     unknown = {_key(row): Compared(row["task"], own=False) for row in rows}
     compared = params.compared(suite) if today else {}
-    lines = compare(rows, published, {**unknown, **compared})
+    floors_of = floors.beside(params, suite) if today else {}
+    _name_floors(params, suite if today else "", rows)
+    lines = compare(rows, published, {**unknown, **compared}, floors_of)
     rules = _label_rules(params, suite, rows) if today else {}
     sections = markdown.body(lines, published, rules)
     write_text(folder / "comparison.csv", comparison_csv(lines))
@@ -57,6 +59,7 @@ def rows_of(folder: Path) -> list[Row]:
         row.update({axis: row.get(axis, "") for axis in AXES})
         row["stream"] = FUSED if row["stream"] == EARLIER_FUSED else row["stream"]
         row["value"] = _value(row["value"], f"{folder}/rows.csv, row {number + 1}")
+        row["floor"] = row.get("floor", "")
         row["reason"] = row.get("reason") or ("" if row["value"] is not None else NOT_RUN)
     return rows
 
@@ -72,6 +75,20 @@ def _suite(head: str, folder: Path) -> str:
 
 def _key(row: Row) -> str:
     return comparison_key(row["method"], row["task"], row["source"], row["protocol"])
+
+
+def _name_floors(params: Params, suite: str, rows: list[Row]) -> None:
+    """Say of rows of earlier versions which methods learn nothing.
+
+    suite: empty for one of another day.
+    """
+    entries = params.entries(suite) if suite else params.entries_in_paper()
+    kinds: dict[str, str] = {}
+    for name in dict.fromkeys(row["method"] for row in rows):
+        if name in entries.method_names:
+            kinds[name] = floor_kind(entries.method(name))
+    for row in rows:
+        row["floor"] = row["floor"] or kinds.get(row["method"], "")
 
 
 def _label_rules(params: Params, suite: str, rows: list[Row]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pstl.report import (
     alike,
     class_panels,
     declared,
+    floors,
     interval,
     markdown,
     paired,
@@ -20,11 +21,13 @@ from pstl.report.charts import Bar, Bars, Confusion, Curves, Entry, Map, Timelin
 from pstl.report.document import Cells, Section, Table, Text, number
 from pstl.report.joined import Joined
 from pstl.report.labels import task_label
+from pstl.report.markdown_cells import over_floor
 from pstl.report.paper import Published
 from pstl.report.poses import Moving
 from pstl.report.tables import NONE, Line, headlines
 
 VALUES = ("ours", "std", "seeds", "95 % interval")
+OVER_FLOORS = tuple(floors.MINUS.values())
 BARS = (
     "Top-1 accuracy. Whiskers: 95 % interval; "
     "black mark: published, where nothing of it is assumed."
@@ -90,7 +93,7 @@ def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> Re
         clips=clips,
         repeats=repeats,
         headlines=by_metric,
-        explained=printed.explained(shown),
+        explained=explained(shown),
         bars=bars(part, shown),
         every=every,
         sources=sources.table(),
@@ -98,13 +101,19 @@ def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> Re
         curves=panels.over_settings(lines),
         timelines=class_panels.timelines(cells),
         motions=class_panels.motions(cells),
-        pairs=pairs(paired.pairs(scored)),
+        pairs=pairs(paired.pairs(scored, everything.params.floors(everything.suite))),
         confusions=confusions,
         classes=classes,
         maps=maps,
         maps_by=made_by,
         maps_legend=class_panels.map_legend(maps),
     )
+
+
+def explained(lines: list[Line]) -> list[str]:
+    """What the columns beside ours mean."""
+    notes = [floors.EXPLAINED.replace("*", "")] if tables.has_floors(lines) else []
+    return [*notes, *printed.explained(lines)]
 
 
 def _is_of(cell: Cell, dataset: str, split: str) -> bool:
@@ -139,35 +148,44 @@ def _headline(
     if len(settings) == 1:
         title += f" ({settings[0]})"
     several = len(settings) > 1
-    compared = tables.has_published(lines)
-    rows = []
+    columns, rows = _columns(lines), []
     for line in lines:
         star = "" if line.batch_norm == tables.HEADLINE else " *"
         row = [line.method + star, line.stream]
         if several:
             row.append(line.setting)
-        rows.append([*row, *_values(line, clips), *_printed(line, sources, compared)])
+        rows.append([*row, *_numbers(line, columns, clips, sources)])
     header = ["method", "stream"]
     if several:
         header.append("setting")
-    return Table(title, [*header, *_columns(compared)], rows)
+    return Table(title, [*header, *columns], rows)
 
 
-def _columns(compared: bool) -> tuple[str, ...]:
-    """Names of the columns that hold numbers, ours and where there are some the published ones."""
-    return (*VALUES, *printed.HEADER) if compared else VALUES
+def _columns(lines: list[Line]) -> tuple[str, ...]:
+    """Names of the columns that hold numbers: ours, over floors, and published, if there are."""
+    over = OVER_FLOORS if tables.has_floors(lines) else ()
+    return (*VALUES, *over, *(printed.HEADER if tables.has_published(lines) else ()))
+
+
+def _numbers(line: Line, columns: tuple[str, ...], clips: int, sources: printed.Sources) -> Cells:
+    """Cells of these columns, as from _columns()."""
+    over: list[str | Text] = []
+    for kind, title in floors.MINUS.items():
+        if title in columns:
+            over.append(number(over_floor(line, kind)))
+    compared = printed.cells(line, sources) if printed.HEADER[0] in columns else []
+    return [*_values(line, clips), *over, *compared]
 
 
 def every_number(part: Split, sources: printed.Sources) -> Table:
     """One row per cell."""
-    compared = tables.has_published(part.lines)
     names = ("task", "metric", "method", "stream", "setting", "batch_norm")
-    rows = []
+    columns, rows = _columns(part.lines), []
     for line in part.lines:
         cell = [getattr(line, name) for name in names]
-        rows.append([*cell, *_values(line, part.clips), *_printed(line, sources, compared)])
+        rows.append([*cell, *_numbers(line, columns, part.clips, sources)])
     header = [name.replace("_", " ") for name in names]
-    return Table(f"Every number of {part.name}", [*header, *_columns(compared)], rows)
+    return Table(f"Every number of {part.name}", [*header, *columns], rows)
 
 
 def bars(part: Split, lines: list[Line]) -> Bars | None:
@@ -254,10 +272,6 @@ def _values(line: Line, clips: int) -> Cells:
     if span := _span(line, clips):
         bounds = f"{metric.text(span.low)} to {metric.text(span.high)} ({span.over})"
     return [ours, number(deviation), number(line.seeds_text), number(bounds)]
-
-
-def _printed(line: Line, sources: printed.Sources, compared: bool) -> Cells:
-    return printed.cells(line, sources) if compared else []
 
 
 def _span(line: Line, clips: int) -> interval.Interval | None:

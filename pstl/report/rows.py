@@ -32,7 +32,7 @@ RECORD = Kind("readable record of a run", "delete it and run the pre-training ag
 Row = dict[str, Any]
 CellKind = tuple[str, ...]
 Shape = tuple[str, str, str]  # batch norm ("" for the cell's own), setting, metric
-NO_WORDS: Row = dict.fromkeys((*LATER, "reason"), "")
+NO_WORDS: Row = dict.fromkeys((*LATER, "floor", "reason"), "")
 Epochs = list[dict[str, float]]
 
 
@@ -54,7 +54,8 @@ class Results(NamedTuple):
     """What a suite has produced so far.
 
     rows: in the order of the grid; `value` is None where there is no number, and `reason` then says
-    why: "not run", or "n/a: ...".
+    why: "not run", or "n/a: ..."; `floor` is what a method is that learns nothing, raw or
+    untrained.
     runs: str(run) -> its run.json.   curves: str(run) -> one dict per epoch of pre-training.
     """
 
@@ -76,14 +77,20 @@ def from_files(params: Params, suite: str) -> Results:
         if epochs := read_curve(run):
             curves[str(run)] = epochs
     without = params.not_applicable(suite)
-    rows = collect(cells, lambda cell: without.get(cell.run) or read_cell(cell))
+    kinds = params.floor_kinds(suite)
+    rows = collect(cells, lambda cell: without.get(cell.run) or read_cell(cell), kinds)
     return Results(rows, runs, curves)
 
 
-def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None]) -> list[Row]:
+def collect(
+    cells: Iterable[Cell],
+    read: Callable[[Cell], list[Row] | str | None],
+    kinds: Mapping[str, str],
+) -> list[Row]:
     """The rows of every cell, in order.
 
     read: gives None for a cell that was not run, and a reason for one that makes no sense.
+    kinds: method -> which floor it is, "" for none.
     A cell without numbers gets one row for each (setting, metric) its task has elsewhere on the
     split, so that no table leaves it out.
     """
@@ -97,7 +104,7 @@ def collect(cells: Iterable[Cell], read: Callable[[Cell], list[Row] | str | None
             rows = [_without_number(cell, *key, reason) for key in shape]
         for row in rows:
             if belongs(row, cell, content):
-                table.append({**NO_WORDS, **row})
+                table.append({**NO_WORDS, **row, "floor": kinds[cell.run.method]})
     return table
 
 

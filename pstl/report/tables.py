@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pstl.config import FUSED, cell_name
+from pstl.records import FLOORS
 from pstl.report import declared, interval
 from pstl.report.labels import from_source, task_label
 from pstl.report.rows import FIELDS, Row
@@ -13,7 +14,7 @@ from pstl.report.text import csv_text
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
 # Columns of the 95 % interval, which follows from mean, deviation and number of seeds.
 BOUNDS = ("low", "high")
-MINUS = ("mean_minus_published", "like_minus_published")
+MINUS = ("mean_minus_raw", "mean_minus_untrained", "mean_minus_published", "like_minus_published")
 MOST_SETTINGS = 12  # of one task in a headline
 # The better-founded statistics of batch norm; "released" is what the papers' code does.
 HEADLINE = "recalibrated"
@@ -29,6 +30,9 @@ class Line:
     mean: None if no seed has a number; `reason` then is "not run", or "n/a: ..." where the cell
     makes no sense.   std: over seeds, None if fewer than two have a number.
     seeds: that were run, of seeds_asked.
+    floor: which floor the method itself is, raw or untrained; "" for one that learns.
+    mean_minus_raw: minus the coordinates of its own recipe; mean_minus_untrained: minus its own
+    encoder untrained, of the same seeds; None where that floor has no number.
     published_kind: which look at the test clips theirs is, one of paper.KINDS; "" without a number.
     assumed: what decides a comparison and is not stated of theirs, blanks between; nothing is
     subtracted then.
@@ -51,6 +55,9 @@ class Line:
     std: float | None
     seeds: int
     seeds_asked: int
+    floor: str
+    mean_minus_raw: float | None
+    mean_minus_untrained: float | None
     published: float | None
     published_kind: str
     assumed: str
@@ -69,7 +76,7 @@ class Line:
     @property
     def encoder(self) -> str:
         """The method, and the data its encoder comes from where these are others."""
-        return from_source(self.method, self.source)
+        return from_source(self.method, self.source, bool(self.floor))
 
     @property
     def seeds_text(self) -> str:
@@ -84,6 +91,10 @@ class Line:
         if self.mean is None or self.std is None:
             return None
         return interval.over_seeds(self.mean, self.std, self.seeds)
+
+    def minus_floor(self, kind: str) -> float | None:
+        """Ours minus one of its floors, raw or untrained."""
+        return self.mean_minus_raw if kind == "raw" else self.mean_minus_untrained
 
     @property
     def comparable(self) -> float | None:
@@ -113,6 +124,12 @@ def by_split(lines: list[Line]) -> dict[tuple[str, str], list[Line]]:
 def has_published(lines: list[Line]) -> bool:
     """Whether somebody printed a number for one of them."""
     return any(line.published is not None for line in lines)
+
+
+def has_floors(lines: list[Line]) -> bool:
+    """Whether one of them has a floor with a number."""
+    differences = (line.minus_floor(kind) for line in lines for kind in FLOORS)
+    return any(minus is not None for minus in differences)
 
 
 def signed(difference: float | None) -> str:
@@ -207,7 +224,7 @@ def summary(lines: list[Line]) -> dict[str, Any]:
 
 def rows_csv(rows: list[Row]) -> str:
     """Every single row; where the value is empty, the reason is not."""
-    columns = (*FIELDS, "reason")
+    columns = (*FIELDS, "floor", "reason")
     lines = []
     for row in rows:
         lines.append([_exact(row[name]) for name in columns])

@@ -32,6 +32,7 @@ class Classify(Task[Pretrained, Config]):
 
     needs = "snapshots"
     classifies = True
+    floors = ()  # nothing untrained has a classifier
     settings = Config
     metrics = LOOKS
 

@@ -15,6 +15,7 @@ class Finetune(Task[Pretrained, Config]):
 
     needs = "clips"
     classifies = True
+    floors = ("untrained",)  # coordinates have no weights to tune
     settings = Config
     metrics = (*LOOKS, TOP1_AT_EPOCH)
 

@@ -82,6 +82,7 @@ class LostJoints(Task[Pretrained, Config]):
     """Frozen features of clips that lost joints, parts or frames."""
 
     needs = "clips_and_features"
+    floors = ("untrained",)  # of coordinates, probes of thousands of numbers at each of its losses
     probes = ("linear", "probe", "knn")
     settings = Config
     metrics = (TOP1,)

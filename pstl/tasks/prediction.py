@@ -90,6 +90,7 @@ class Prediction(Task[Recorded, Config]):
     """The motion of the next frames."""
 
     needs = "recordings"
+    floors = ()  # its own rows have the network from scratch and naive baselines
     settings = Config
     metrics = METRICS
 

@@ -30,6 +30,7 @@ class SemiSupervised(Task[Pretrained, Config]):
 
     needs = "labelled_clips"
     classifies = True
+    floors = ("untrained",)  # coordinates have no weights to tune
     settings = Config
     metrics = (*LOOKS, TOP1_AT_EPOCH)
 

@@ -48,7 +48,8 @@ def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
         tags = stored[name].data.tags if name in stored else {}
         return rows or tags.get(names.reason_tag(f"{cell.batch_norm}.{cell.name}"))
 
-    return Results(report.collect(cells, read), records, curves)
+    kinds = params.floor_kinds(suite)
+    return Results(report.collect(cells, read, kinds), records, curves)
 
 
 def _is_of(row: Row, cell: Cell) -> bool:

@@ -107,9 +107,9 @@ def test_protocols_draw_by_their_paper_s_rule(root):
     sizes = ntu60_sizes("xsub")
     assert {name: sum(labels.clips_per_class(sizes, *how)) for name, how in asked.items()} == {
         ("pstl", 0.01): 419, ("pstl", 0.1): 4_009,
-        ("random_init", 0.01): 419, ("random_init", 0.1): 4_009,
+        ("untrained.pstl", 0.01): 419, ("untrained.pstl", 0.1): 4_009,
         ("scdnet", 0.01): 400, ("scdnet", 0.1): 4_009,
-        ("random_scdnet", 0.01): 400, ("random_scdnet", 0.1): 4_009,
+        ("untrained.scdnet", 0.01): 400, ("untrained.scdnet", 0.1): 4_009,
         ("hitrs", 0.01): 420, ("hitrs", 0.05): 2_005, ("hitrs", 0.1): 4_009,
         ("random_hitrs", 0.01): 420, ("random_hitrs", 0.05): 2_005, ("random_hitrs", 0.1): 4_009,
         ("psp", 0.05): 1_980, ("psp", 0.1): 3_960, ("psp", 0.2): 7_920, ("psp", 0.4): 15_840,

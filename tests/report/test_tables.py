@@ -130,7 +130,7 @@ def test_a_cell_that_was_not_run_is_shown_as_missing() -> None:
         None,
         77.3,
     )
-    assert ",not run,,,,0,1,77.3,best,,-,-,-," in comparison_csv([line])
+    assert ",not run,,,,0,1,,-,-,77.3,best,,-,-,-," in comparison_csv([line])
 
 
 def test_names_match_across_spelling_but_not_across_cells() -> None:
