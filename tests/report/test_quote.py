@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 MEASURED = sorted(path.parent for path in ROOT.glob("results/measured/*/rows.csv"))
 OURS = ("mean", "std", "low", "high", "seeds", "seeds_asked", "reason")
 
+WRONG = [{"value": "nan"}.get(name, "") for name in FIELDS]
+
 
 @pytest.fixture(scope="module")
 def params() -> config.Params:
@@ -87,7 +89,7 @@ def few_labels(folder: Path) -> list[str]:
         ("rows.csv", None, "rows.csv: no such file"),
         ("rows.csv", "a,b\n1,2\n", "rows.csv: not a table"),
         ("rows.csv", "", "rows.csv: not a table"),
-        ("rows.csv", f"{','.join(FIELDS)}\n{',' * 10}nan{',' * 11}\n", "row 1: value 'nan'"),
+        ("rows.csv", f"{','.join(FIELDS)}\n{','.join(WRONG)}\n", "row 1: value 'nan'"),
         ("comparison.md", None, "comparison.md: no such file"),
         ("comparison.md", "# Something else\n", "comparison.md: expected"),
     ],
