@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pstl.config.cells import NAME, Cell
-from pstl.config.settings import MethodSettings, Plugin, TrainSettings, digest
+from pstl.config.settings import MethodSettings, Plugin, digest
 from pstl.errors import UserError
 from pstl.registry import has_plain_view, load_dataset
 
 RAW, UNTRAINED = "raw", "untrained"
 RELEASED = "released"  # coordinates have no norms whose statistics could be renewed
-NO_TRAINING = TrainSettings(epochs=0, lr=1.0)
+NO_TRAINING = {"epochs": 0, "lr": 1.0}
 LONGEST = 60  # characters of a recipe with its settings in a name
 
 
@@ -41,8 +41,9 @@ def floor_kind(section: MethodSettings) -> str:
 
 def coordinates(section: MethodSettings) -> MethodSettings:
     """The coordinates of a method's recipe as features."""
-    raw = Plugin(name=RAW)
-    return MethodSettings(method=RAW, recipe=section.recipe, encoder=raw, train=NO_TRAINING)
+    return MethodSettings.model_validate(
+        {"method": RAW, "recipe": section.recipe, "encoder": RAW, "train": NO_TRAINING}
+    )
 
 
 def untrained(section: MethodSettings) -> MethodSettings:
@@ -51,12 +52,14 @@ def untrained(section: MethodSettings) -> MethodSettings:
     One and the same for methods with a plain view that have one encoder and one recipe.
     """
     is_plain = has_plain_view(section.method)
-    return MethodSettings(
-        method="random_init" if is_plain else section.method,
-        recipe=section.recipe,
-        encoder=section.encoder,
-        train=NO_TRAINING,
-        settings={} if is_plain else section.settings,
+    return MethodSettings.model_validate(
+        {
+            "method": "random_init" if is_plain else section.method,
+            "recipe": section.recipe,
+            "encoder": section.encoder,
+            "train": NO_TRAINING,
+            "settings": {} if is_plain else section.settings,
+        }
     )
 
 
