@@ -68,8 +68,9 @@ class Sbu(Dataset):
         "Using Body-Pose Features and Multiple Instance Learning, CVPR Workshops 2012",
         licence="research, cite the paper; terms of the original page unverified, do not "
         "redistribute",
-        how_to_get="folders sAAsBB/CC/NNN with a skeleton_pos.txt each, the clean version of the "
-        "release, in one folder or packed as SBU.zip",
+        how_to_get="folders sAAsBB/CC/NNN with a skeleton_pos.txt each, of the release's 21 clean "
+        "archives (www3.cs.stonybrook.edu/~kyun/research/kinect_interaction), unpacked in one "
+        "folder or packed as SBU.zip",
     )
 
     def read(self, member: Member, data: bytes, note: Any) -> list[Clip]:
