@@ -86,9 +86,10 @@ def measure(name: str, content: dict[str, Any], device_text: str, steps: int) ->
     device = device_of_job(device_text)
     section = MethodSettings.model_validate(content)
     section = section.model_copy(update={"train": chosen(section.train, device)})
-    run = Run(suite="bench", dataset="ntu60", split="xsub", method=name, stream="joint", seed=0)
     data = clips_of(section)
     card = card_of(section, data)
+    about = {"suite": "bench", "dataset": "ntu60", "split": "xsub", "seed": 0}
+    run = Run(method=name, stream=card.stream, **about)
     method = build_method(run, section, card, CLASSES).to(device)
     clips = Clips(data, np.arange(len(data.x)), device)
     encoded = encode_rate(card, method, clips, steps)
@@ -167,7 +168,7 @@ def card_of(section: MethodSettings, data: ArraySet) -> EncoderCard:
         skeleton=SKELETON,
         people=PEOPLE,
         frames=module.Method.frames(cfg, data.x.shape[2]),
-        stream="joint",
+        stream=module.Method.wants.only_stream or "joint",
     )
 
 

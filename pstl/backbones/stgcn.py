@@ -15,6 +15,7 @@ from pstl.modules import BaseEncoder
 from pstl.ops.bodies import merge_absent
 from pstl.ops.dropout import Dropout
 from pstl.ops.dtypes import at_least_float32
+from pstl.ops.joints import on_device
 from pstl.ops.norm import LastNorm
 from pstl.records import Features
 from pstl.skeletons import Skeleton
@@ -204,7 +205,7 @@ class Encoder(BaseEncoder):
             # Joints are deleted after the input norm, with their rows and columns of the graph;
             # nothing is re-normalised (PSTL spec 6.2).
             dropped = set(drop.tolist())
-            kept = torch.tensor([j for j in range(v) if j not in dropped], device=x.device)
+            kept = on_device([j for j in range(v) if j not in dropped], x.device)
             x = x.index_select(0, kept)
             graphs = graphs.index_select(2, kept).index_select(3, kept)
         x = x.contiguous()

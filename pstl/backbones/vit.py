@@ -17,6 +17,7 @@ from pstl.errors import ShapeError, UserError
 from pstl.modules import BaseEncoder
 from pstl.ops import bodies
 from pstl.ops.dtypes import at_least_float32
+from pstl.ops.joints import on_device
 from pstl.ops.linear import TokenLinear
 from pstl.records import Features
 from pstl.skeletons import Skeleton
@@ -182,7 +183,7 @@ class Encoder(BaseEncoder):
         if drop is None or not len(drop):
             return None
         dropped = set(drop.tolist())
-        return torch.tensor([j for j in range(self.joints) if j not in dropped], device=device)
+        return on_device([j for j in range(self.joints) if j not in dropped], device)
 
 
 def xavier(layer: nn.Linear) -> None:

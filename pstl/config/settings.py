@@ -97,7 +97,9 @@ class TrainSettings(Frozen):
     accumulate: int = Field(1, ge=1)  # batches per optimiser step
     whole_steps: bool = False  # leave out an epoch's last batches if they make no whole step
     # auto: what the device does fast (train/precision.py); rows say which.
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    # tf32: products and convolutions of a GPU that has it keep 10 bits of float32's 23; elsewhere
+    # fp32, which keeps all of them everywhere.
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = "fp32"
     snapshot_every: int = Field(0, ge=0)  # epochs between encoders kept in snapshots.zip; 0: none
 
     @model_validator(mode="after")

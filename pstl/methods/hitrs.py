@@ -213,7 +213,7 @@ class Method(BaseMethod):
         """
         scale = self.cfg.magnification
         distance = F.smooth_l1_loss(scale * parts.restored, scale * parts.original, reduction="sum")
-        pose = mean_of(distance, torch.tensor(parts.restored.numel(), device=distance.device))
+        pose = mean_of(distance, torch.full((), parts.restored.numel(), device=distance.device))
         clip, clip_right = unchanged_or_not(self.clip_head(parts.pair), parts.valid)
         all_valid = torch.ones_like(parts.valid)
         order, order_right = unchanged_or_not(self.order_head(parts.order), all_valid)

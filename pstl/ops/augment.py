@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from pstl.ops import sampling
+from pstl.ops.joints import take_joints
 
 
 def crop(x: Tensor, padding_ratio: int, rng: Generator, per_sample: bool = False) -> Tensor:
@@ -124,7 +125,7 @@ def swap_sides(
     """
     swapped = torch.rand(x.shape[0] if per_sample else 1, generator=rng) < probability
     if not per_sample:
-        return x[:, :, :, list(mirror)] if bool(swapped) else x
+        return take_joints(x, mirror) if bool(swapped) else x
     return swap_sides_where(x, mirror, swapped)
 
 
@@ -143,7 +144,7 @@ def swap_sides_where(x: Tensor, mirror: tuple[int, ...], chosen: Tensor) -> Tens
     x: (N, C, T, V, M), chosen: (N,) bool.   Returns: same shape.
     """
     chosen = chosen.to(x.device, non_blocking=True).view(-1, 1, 1, 1, 1)
-    return torch.where(chosen, x[:, :, :, list(mirror)], x)
+    return torch.where(chosen, take_joints(x, mirror), x)
 
 
 def joint_offsets(draws: int, joints: int, count: int, amplitude: float, rng: Generator) -> Tensor:

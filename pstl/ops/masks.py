@@ -73,7 +73,7 @@ def drop_fast_frames(x: Tensor, masked: int, rng: Generator) -> Tensor:
     """
     slow = slow_frames(x, masked)
     keep = torch.randperm(slow.shape[1], generator=rng)[: slow.shape[1] - masked].sort().values
-    return take_frames(x, slow[:, keep.to(x.device)])
+    return take_frames(x, slow[:, keep.to(x.device, non_blocking=True)])
 
 
 def take_frames(x: Tensor, frames: Tensor) -> Tensor:

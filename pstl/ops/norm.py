@@ -59,7 +59,7 @@ class GlobalNorm(_BatchNorm):
             return super().forward(x)
         over = [d for d in range(x.dim()) if d != 1]
         shape = [1, -1] + [1] * (x.dim() - 2)
-        count = all_sum(x.new_tensor([x.numel() / x.shape[1]]))
+        count = all_sum(x.new_full((1,), x.numel() / x.shape[1]))
         mean = all_sum(x.sum(over)) / count
         centred = x - mean.view(shape)
         variance = all_sum(centred.square().sum(over)) / count
@@ -97,7 +97,7 @@ class _LastNorm(torch.autograd.Function):
         """x: (V, P, T, C), weight, bias: (C,).   Returns: y, mean (C,), variance (C,), a scalar."""
         with torch.autocast(x.device.type, enabled=False):
             rows = at_least_float32(x.reshape(-1, x.shape[-1]))
-            count = all_sum(rows.new_tensor(float(len(rows))))
+            count = all_sum(rows.new_full((), float(len(rows))))
             mean = all_sum(rows.sum(0)) / count
             centred = rows - mean
             variance = all_sum(centred.square().sum(0)) / count

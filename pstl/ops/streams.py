@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from pstl.errors import ShapeError, UserError
+from pstl.ops.joints import take_joints
 from pstl.skeletons import Skeleton
 
 STREAMS = ("joint", "bone", "motion")
@@ -41,7 +42,7 @@ def bone(x: Tensor, parents: tuple[int, ...]) -> Tensor:
     >>> bone(torch.tensor([1., 4.]).view(1, 1, 1, 2, 1), (1, 1)).flatten().tolist()
     [-3.0, 0.0]
     """
-    return x - x[:, :, :, list(parents)]
+    return x - take_joints(x, parents)
 
 
 def motion(x: Tensor) -> Tensor:

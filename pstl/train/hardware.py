@@ -34,6 +34,7 @@ def device_of_job(name: str) -> torch.device:
     Raises: UserError as choose_device does.
     """
     device = choose_device(name)
+    torch.backends.cudnn.allow_tf32 = False  # only where a training's precision says so
     if device.type == "cpu":
         reuse_memory()
     return device

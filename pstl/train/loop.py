@@ -68,9 +68,10 @@ def train(
     if settings.epochs == 0:
         return []
     settings_digest = session.settings_digest
-    if settings.precision == "auto":
+    if (named := settings.precision) in ("auto", "tf32"):
         settings = precision.chosen(settings, source.device)
-        settings_digest = digest([settings_digest, settings.precision])
+        if settings.precision != named:
+            settings_digest = digest([settings_digest, settings.precision])
     if settings.precision == "bf16":
         precision.use_bf16(trainable)
     distributed.synchronise_norms(trainable.sharded())
@@ -86,7 +87,8 @@ def train(
         torch.manual_seed(derive(session.seed, "dropout", distributed.rank(), epoch))
         step = int(history[-1]["step"]) if history else 0
         record: dict[str, float] = {"epoch": epoch, "lr": learning_rate(settings, epoch, step)}
-        record |= train_epoch(loop, epoch, step)
+        with precision.float32_products(settings.precision):
+            record |= train_epoch(loop, epoch, step)
         record["step"] = record.pop("steps") + step
         record |= progress.end_of_epoch(epoch, record["loss"])
         record["peak_mb"] = peak_memory(source.device)

@@ -1,5 +1,7 @@
 """Which number format a network trains in, so that no machine trains in one that it is slow at."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -12,11 +14,14 @@ BF16_UNITS = frozenset({"avx512_bf16", "amx_bf16"})  # as Linux names them in /p
 
 
 def chosen(settings: TrainSettings, device: torch.device) -> TrainSettings:
-    """The settings with `precision: auto` replaced by what the device computes fastest.
+    """The settings with the precision that the device computes in.
 
-    That is bf16 on a GPU or a processor that multiplies bf16 in hardware, else fp32: a processor
-    without such units emulates bf16, about nine times slower than fp32.
+    `auto` is what it computes fastest: bf16 on a GPU or a processor that multiplies bf16 in
+    hardware, else fp32: a processor without such units emulates bf16, about nine times slower than
+    fp32. `tf32` is fp32 where there is no TF32.
     """
+    if settings.precision == "tf32" and not computes_tf32(device):
+        return settings.model_copy(update={"precision": "fp32"})
     if settings.precision != "auto":
         return settings
     precision = "bf16" if computes_bf16(device) else "fp32"
@@ -28,6 +33,27 @@ def computes_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and bool(BF16_UNITS & processor_flags())
+
+
+def computes_tf32(device: torch.device) -> bool:
+    """Whether the device has TF32: NVIDIA's GPUs since Ampere."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+@contextmanager
+def float32_products(precision: str) -> Iterator[None]:
+    """Products of float32 inside are TF32's where that is the precision, and else float32's.
+
+    torch by itself takes TF32 for convolutions and not for matrix products.
+    """
+    convolutions, products = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = convolutions
+        torch.set_float32_matmul_precision(products)
 
 
 @cache

@@ -6,7 +6,7 @@ import torch
 from benchmarks import methods as bench
 from pstl import config
 from pstl.config import TrainSettings
-from pstl.train import precision
+from pstl.train import loop, precision
 from pstl.train.pretrain import pretrain
 
 from .conftest import make_params
@@ -40,6 +40,34 @@ def test_a_named_precision_is_kept(monkeypatch, named):
     monkeypatch.setattr(precision, "processor_flags", lambda: frozenset({"avx512_bf16"}))
     settings = AUTO.model_copy(update={"precision": named})
     assert precision.chosen(settings, CPU) == settings
+
+
+def test_tf32_is_fp32_where_there_is_none():
+    """A row says in which format its encoder was trained, not which one was asked for."""
+    settings = AUTO.model_copy(update={"precision": "tf32"})
+    assert precision.chosen(settings, CPU).precision == "fp32"
+
+
+@pytest.mark.parametrize(("named", "tf32"), [("fp32", False), ("tf32", True)])
+def test_tf32_is_taken_where_the_settings_say_so_and_nowhere_else(
+    monkeypatch, tmp_path, array, named, tf32
+):
+    """torch takes it for convolutions by itself: runs in `fp32` would keep 10 bits of 23."""
+    seen = []
+
+    def watched(*step):
+        seen.append((torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()))
+        return update(*step)
+
+    update = loop.update
+    monkeypatch.setattr(loop, "update", watched)
+    monkeypatch.setattr(precision, "computes_tf32", lambda device: True)
+    before = torch.backends.cudnn.allow_tf32
+    params = make_params(tmp_path, precision=named)
+    pretrain(params, run(), array, tmp_path / "encoder.pt", CPU)
+    assert set(seen) == {(tf32, "high" if tf32 else "highest")}
+    assert torch.backends.cudnn.allow_tf32 == before
+    assert json.loads((tmp_path / "run.json").read_text())["precision"] == named
 
 
 def test_auto_is_the_same_to_the_bit_as_what_it_chooses(monkeypatch, tmp_path, array):
