@@ -88,7 +88,7 @@ def measure(name: str, content: dict[str, Any], device_text: str, steps: int) ->
     section = section.model_copy(update={"train": chosen(section.train, device)})
     data = clips_of(section)
     card = card_of(section, data)
-    about = {"suite": "bench", "dataset": "ntu60", "split": "xsub", "seed": 0}
+    about: dict[str, Any] = {"suite": "bench", "dataset": "ntu60", "split": "xsub", "seed": 0}
     run = Run(method=name, stream=card.stream, **about)
     method = build_method(run, section, card, CLASSES).to(device)
     clips = Clips(data, np.arange(len(data.x)), device)
