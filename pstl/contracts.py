@@ -132,6 +132,13 @@ class Recipe(ABC):
         """T of the whole array, at most. Default: `longest`."""
         return self.longest
 
+    def spanned(self, frames: int, cfg: Any) -> int:
+        """Of a clip with so many frames, how many the array's frames are spread over.
+
+        Default: all.
+        """
+        return frames
+
     def one_body_a_slot(self, clip: Clip) -> np.ndarray:
         """The clip as (T, V, bodies, 3), each body in a slot of its own. Default: as it stands."""
         return clip.xyz

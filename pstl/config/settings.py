@@ -90,6 +90,8 @@ class TrainSettings(Frozen):
     no_decay: tuple[str, ...] = ()
     # Batches that make an epoch, the clips being gone through as often as needed; 0: one pass.
     steps_per_epoch: int = Field(0, ge=0)
+    # Each clip of a batch is drawn among all clips (Predict & Cluster); needs steps_per_epoch.
+    replacement: bool = False
     # Clips drawn among the labelled ones and put before each batch, whose own clips then all go
     # without label. "fraction": as many of batch_size as `labels` says, a half rounded up, and at
     # least 4 (PSP's 9 beside 90 at 10 %; other fractions are our choice, PSP spec 7).
@@ -114,6 +116,8 @@ class TrainSettings(Frozen):
             raise ValueError("warmup_steps needs decay_steps")
         if self.per_step and (self.decay_steps or self.warmup_start):
             raise ValueError("per_step needs a rate by epochs: decay_steps 0 and warmup_start 0")
+        if self.replacement and not self.steps_per_epoch:
+            raise ValueError("replacement needs steps_per_epoch: no draw ends a pass")
         if self.final_lr and self.schedule not in ("cosine", "linear"):
             raise ValueError(f"final_lr needs schedule cosine or linear, not {self.schedule}")
         return self

@@ -17,6 +17,7 @@ from pstl.modules import BaseEncoder
 from pstl.ops.timeline import window_starts
 from pstl.records import Clip, Features, Recording
 from pstl.registry import load as load_plugin
+from pstl.registry import load_recipe
 from pstl.skeletons import load as load_skeleton
 from pstl.train.encoder_file import EncoderCard
 
@@ -99,7 +100,7 @@ def row_times(
     """The frame of a window that each feature row is about: (rows,) float32, rising.
 
     frames: of the window.
-    recorded: of the array the recipe makes of it, which spans the whole window.
+    recorded: of the array the recipe makes of it.
     Where the method's clean view crops or resamples, that is measured by sending time itself
     through it.
     """
@@ -117,9 +118,11 @@ def row_times(
     place = (torch.arange(rows, dtype=torch.float32) * step).clamp(max=len(seen) - 1)
     before = place.long()
     at = torch.lerp(seen[before], seen[(before + 1).clamp(max=len(seen) - 1)], place - before)
-    return ((at + 0.5) * (frames / recorded) - 0.5).clamp(
-        0, frames - 1
-    )  # half-pixel centres, as recipes resample
+    recipe = Plugin.model_validate(card.recipe)
+    plugin = load_recipe(recipe.name)
+    spanned = plugin.spanned(frames, validated(plugin.Config, recipe.settings, recipe.name))
+    # Half-pixel centres, as recipes resample.
+    return ((at + 0.5) * (spanned / recorded) - 0.5).clamp(0, frames - 1)
 
 
 def encode(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor) -> Features:

@@ -31,8 +31,10 @@ class Members(NamedTuple):
 
 def of_epoch(clips: Source, train: TrainSettings, seed: int, epoch: int) -> list[Members]:
     """The batches of one epoch, the same on every rank."""
-    if train.steps_per_epoch:
-        steps = train.steps_per_epoch
+    steps = train.steps_per_epoch
+    if train.replacement:
+        others = drawn(len(clips), train.batch_size, epoch * steps, steps, seed)
+    elif steps:
         others = cycled(len(clips), train.batch_size, epoch * steps, steps, seed, "shuffle")
     else:
         others = shuffled(len(clips), train.batch_size, train.drop_last, seed, epoch)
@@ -83,6 +85,16 @@ def cycled(count: int, size: int, first: int, steps: int, seed: int, purpose: st
             orders[which] = torch.randperm(count, generator=rng)
         batches.append(orders[which][place * size :][:size])
     return batches
+
+
+def drawn(count: int, size: int, first: int, steps: int, seed: int) -> list[Tensor]:
+    """Batches first .. first + steps - 1 of an endless series, each index drawn among all.
+
+    Returns: `steps` tensors (size,) of indices.
+    """
+    numbers = range(first, first + steps)
+    rngs = [torch_generator(seed, "draw", number) for number in numbers]
+    return [torch.randint(count, (size,), generator=rng) for rng in rngs]
 
 
 def make(source: Source, members: Members) -> Batch:

@@ -25,6 +25,7 @@ ARRAYS = {
     "scdnet": "spine300",
     "hitrs": "metres300",
     "psp": "scaled300",
+    "predict_cluster": "view50",
 }
 RECIPES = {
     "resize50": "resize50",
@@ -32,6 +33,7 @@ RECIPES = {
     "spine300": "spine300",
     "metres300": "metres300",
     "scaled300": "scaled300",
+    "view50": "view50",
 }
 ON_FEATURES = ("linear", "probe", "knn", "retrieval")
 WITH_CLASSIFIER = ("supervised", "psp")

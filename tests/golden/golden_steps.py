@@ -12,7 +12,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from pstl.backbones import dsta, stgcn, vit
+from pstl.backbones import bigru, dsta, stgcn, vit
 from pstl.backbones import hitrs as hitrs_backbone
 from pstl.backbones import scdnet as scdnet_backbone
 from pstl.backbones import umurl as umurl_backbone
@@ -20,6 +20,7 @@ from pstl.methods import (
     aimclr,
     hitrs,
     mamp,
+    predict_cluster,
     psp,
     pstl,
     scdnet,
@@ -73,6 +74,12 @@ UMURL = {
     "people": 2,
     "stream": "other",
 }
+PREDICT_CLUSTER = {
+    "method": predict_cluster,
+    "backbone": bigru,
+    "encoder": {"width": 4, "layers": 2},
+    "people": 2,
+}
 CASES: dict[str, dict[str, Any]] = {
     "pstl": {"method": pstl, "settings": BARLOW, **STGCN},
     "pstl, ablated": {
@@ -95,6 +102,12 @@ CASES: dict[str, dict[str, Any]] = {
     "scdnet, bone": {**SCDNET, "stream": "bone"},
     "hitrs": HITRS,
     "hitrs, motion": {**HITRS, "stream": "motion"},
+    "predict_cluster": PREDICT_CLUSTER,
+    "predict_cluster, fixed state": {
+        **PREDICT_CLUSTER,
+        "settings": {"fixed": "state"},
+        "stream": "motion",
+    },
     "psp": {**PSP, "settings": {"frames": 16, "heads": 4}},
     "psp, turned": {**PSP, "settings": {"frames": 16, "recursive": True, "turn_deg": 30.0}},
     "mamp": MAMP,

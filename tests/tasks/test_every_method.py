@@ -64,6 +64,11 @@ METHODS = {
         "settings": {"frames": 16, "projection": 8},
         "train": TRAIN,
     },
+    "predict_cluster": {
+        "recipe": "view50",
+        "encoder": {"name": "bigru", "width": 4, "layers": 2},
+        "train": TRAIN | {"steps_per_epoch": 2, "replacement": True},
+    },
 }
 TOGETHER = ("umurl",)  # methods whose stream is `other`
 QUICK = {"folds": 2, "strengths": [1.0]}
@@ -221,7 +226,7 @@ def check_lost(method, found):
     assert asked <= settings | set(without)
     assert not settings & set(without)
     no_joints = {setting for setting in asked if "deletion;joints" in setting}
-    if method in ("scdnet", "hitrs", "psp", "umurl"):
+    if method in ("scdnet", "hitrs", "psp", "umurl", "predict_cluster"):
         assert without == dict.fromkeys(no_joints, lost_joints.NO_DELETION)
     elif method == "raw":
         assert without == {

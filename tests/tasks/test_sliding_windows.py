@@ -96,6 +96,7 @@ def test_a_window_is_seen_as_the_clip_it_is():
     )
 
 
+VIEW50 = {"name": "view50", "resample": "resize", "span": "metres", "up": "shoulders"}
 # Recipe, a small encoder, and how far off its rows may seem, in frames. PSP's attention maps are
 # means over all frames, so that every row
 # knows a little of every moment.
@@ -113,6 +114,8 @@ METHODS = {
     ),
     "psp": ("scaled300", {"name": "dsta", "width": 16}, 8.0),
     "mamp": ("ctr300", {"name": "vit", "width": 16, "depth": 1, "heads": 2}, 3.0),
+    # Both directions bring what was seen along: a row knows what is before and after it.
+    "predict_cluster": (VIEW50, {"name": "bigru", "width": 16, "layers": 1}, 3.0),
 }
 
 
@@ -131,7 +134,8 @@ def test_rows_of_every_method_are_about_their_frames(method):
         moved = still.copy()
         moved[moment - 2 : moment + 3, [6, 7, 10, 11]] += 0.3
         clips.append(Clip(f"moved at {moment}", -1, moved[:, :, None].astype(np.float32)))
-    made = EncoderCard(method, {}, encoder_settings, {"name": recipe}, "kinect_v1", 1, 64, "joint")
+    recipe = recipe if isinstance(recipe, dict) else {"name": recipe}
+    made = EncoderCard(method, {}, encoder_settings, recipe, "kinect_v1", 1, 64, "joint")
     data = sliding.as_array(clips, made, "kinect_v1", 1)
     made = replace(made, frames=module.Method.frames(module.Config(), data.x.shape[2]))
     change = torch.zeros(1)

@@ -80,6 +80,21 @@ def test_epochs_go_on_where_the_last_one_stopped():
     assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
 
 
+def test_draws_with_replacement_repeat_clips_and_go_on_where_the_last_epoch_stopped():
+    """Predict & Cluster draws each clip among all (Predict-Cluster spec 4): a batch may be larger
+    than the data, and what a resumed run draws is what an uninterrupted one does."""
+    c, train = clips(4, known=None), settings(steps_per_epoch=3, replacement=True)
+    rows = [batches.of_epoch(c, train, seed=0, epoch=epoch) for epoch in (0, 1)]
+    indices = [members.others for epoch in rows for members in epoch]
+    assert [len(index) for index in indices] == [10] * 6
+    assert torch.cat(indices).unique().tolist() == [0, 1, 2, 3]
+    whole = batches.drawn(4, 10, 0, 6, seed=0)
+    assert all(torch.equal(a, b) for a, b in zip(whole, indices, strict=True))
+    assert len({tuple(index.tolist()) for index in indices}) == 6
+    with pytest.raises(ValueError, match="replacement needs steps_per_epoch"):
+        settings(replacement=True)
+
+
 @pytest.mark.parametrize(
     ("share", "rows"), [(0.05, 5), (0.1, 9), (0.15, 14), (0.2, 18), (0.3, 27), (0.4, 36), (0.01, 4)]
 )

@@ -69,6 +69,12 @@ METHODS = {
         },
         "train": {"accumulate": 2, "clip_norm": 1.0},
     },
+    "predict_cluster": {
+        "recipe": "view50",
+        "encoder": {"name": "bigru", "width": 8},
+        "settings": {"fixed": "state"},
+        "train": {"steps_per_epoch": 2, "replacement": True, "clip_norm": 1.0},
+    },
     "psp": {
         "recipe": "scaled300",
         "encoder": {"name": "dsta", "width": 8},

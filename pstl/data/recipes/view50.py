@@ -55,26 +55,25 @@ class View50(Recipe):
     def apply(
         self, clips: Sequence[Clip], skeleton: Skeleton, people: int, cfg: Config
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Clips as (N, 3, frames, V, M) float32, and their lengths in frames of the array (N,)
-        int64; zero beyond them.
+        """Clips as (N, 3, T, V, M) float32, and their lengths in frames of the array (N,) int64;
+        zero beyond them.
 
+        T is the number of recorded frames of the longest clip here, at most `frames`.
         A body or joint that is absent is zero. Where no frame shows the axes (a joint that is
         absent, a trunk in line with the hips), the clip is centred and not turned; it is said.
         """
-        x = np.zeros((len(clips), 3, cfg.frames, skeleton.joints, people), dtype=np.float32)
-        length = np.zeros(len(clips), dtype=np.int64)
-        unturned = []
-        for i, clip in enumerate(clips):
-            bodies, recorded = kept(clip.xyz[:, :, :people].astype(np.float64), cfg.drop_zeros)
-            view = first_view(bodies, recorded, skeleton, cfg)
-            if view.rotation is UNTURNED:
-                unturned.append(clip.name)
-            bodies = (bodies - view.origin) @ view.rotation * view.scale
-            if cfg.span == "axis":
-                bodies = stretched(bodies, recorded)
-            bodies = resampled(np.where(recorded[..., None], bodies, 0), cfg)
-            length[i] = len(bodies)
-            x[i, :, : len(bodies), :, : bodies.shape[2]] = bodies.transpose(3, 0, 1, 2)
+        bodies, unturned = [], []
+        for clip in clips:
+            body, turned = prepared(clip.xyz[:, :, :people].astype(np.float64), skeleton, cfg)
+            bodies.append(body)
+            unturned += [] if turned else [clip.name]
+        length = np.array([len(body) for body in bodies], dtype=np.int64)
+        frames = cfg.frames
+        if cfg.resample == "stride":
+            frames = min(frames, max(len(clip.xyz) for clip in clips))
+        x = np.zeros((len(clips), 3, frames, skeleton.joints, people), dtype=np.float32)
+        for clip_x, body in zip(x, bodies, strict=True):
+            clip_x[:, : len(body), :, : body.shape[2]] = body.transpose(3, 0, 1, 2)
         if unturned:
             said = "%d clips show no body axes and are not turned, e.g. %s"
             log.warning(said, len(unturned), unturned[0])
@@ -83,6 +82,23 @@ class View50(Recipe):
     def frames(self, cfg: Config) -> int:
         """As set."""
         return cfg.frames
+
+    def spanned(self, frames: int, cfg: Config) -> int:
+        """With a stride, what is left after as many equal steps is never seen."""
+        if cfg.resample == "resize" or frames <= cfg.frames:
+            return frames
+        return frames // cfg.frames * cfg.frames
+
+
+def prepared(bodies: np.ndarray, skeleton: Skeleton, cfg: View50.Config) -> tuple[np.ndarray, bool]:
+    """One clip (T, V, M, 3) as it enters the array (T', V, M, 3), and whether it is turned."""
+    bodies, recorded = kept(bodies, cfg.drop_zeros)
+    view = first_view(bodies, recorded, skeleton, cfg)
+    bodies = (bodies - view.origin) @ view.rotation * view.scale
+    if cfg.span == "axis":
+        bodies = stretched(bodies, recorded)
+    bodies = resampled(np.where(recorded[..., None], bodies, 0), cfg)
+    return bodies, view.rotation is not UNTURNED
 
 
 class View(NamedTuple):
