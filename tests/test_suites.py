@@ -30,7 +30,7 @@ SIZES = {
     "sbu": (35, 105),
     "synthetic": (17, 96),
     "utdmhad": (17, 51),
-    "nwucla_predict_cluster": (2, 4),
+    "nwucla_predict_cluster": (5, 10),
     "nwucla_view50": (6, 12),
     "utkinect_detection": (7, 14),
 }
