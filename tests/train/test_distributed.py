@@ -86,7 +86,7 @@ METHODS = {
         "recipe": "ctr300",
         "encoder": {"name": "vit", "width": 8, "depth": 1, "heads": 2},
         "settings": {"frames": 32, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},
-        "train": {"per_step": True, "final_lr": 1.0e-3},
+        "train": {"per_step": True},
     },
     "umurl": {
         "recipe": "spine300",
