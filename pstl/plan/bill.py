@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pstl import graph
 from pstl.config import Params, Plugin
-from pstl.plan.hours import TUNED_EPOCHS, hours_of
+from pstl.plan.hours import TUNED_EPOCHS, hours_of, pretraining
 from pstl.plan.sizes import (
     FLOAT,
     Figures,
@@ -165,6 +165,7 @@ def text(params: Params, suite: str, figures: Figures) -> str:
         *_column(bill.jobs, "d"),
         f"hours of one device ({'; '.join(_devices(figures))})",
         *_column(bill.hours, ".1f"),
+        _side_by_side(params, suite, figures),
         "GiB on disk at most, recordings as they came not counted",
         *_column(gigabytes, ".1f"),
     ]
@@ -179,6 +180,15 @@ def text(params: Params, suite: str, figures: Figures) -> str:
         if names:
             lines.append(f"{remark}{colon} {', '.join(names)}")
     return "\n".join(lines) + "\n"
+
+
+def _side_by_side(params: Params, suite: str, figures: Figures) -> str:
+    """What hours become where several jobs run at once."""
+    longest = max(pretraining(params, suite, figures), default=0.0) / 3600
+    return (
+        f"  jobs side by side: a share of these, never less than the longest run ({longest:.1f}); "
+        "bench\n  had the machine to itself, and jobs that share memory and caches are slower"
+    )
 
 
 def _devices(figures: Figures) -> list[str]:

@@ -17,11 +17,7 @@ LOOKING = "looks at test clips"  # of tasks that train the encoder, and of class
 def hours_of(params: Params, suite: str, figures: Figures) -> dict[str, float]:
     """Hours by kind of job; methods and probes without a figure are left out."""
     seconds = dict.fromkeys(("pretrain", "features", "probes", TUNED, LOOKING), 0.0)
-    for run in params.runs(suite):
-        section, row = params.method(suite, run.method), figure(params, suite, run.method, figures)
-        if row and section.train.epochs:
-            rate = row["train_clips_per_second"] * row["items_per_clip"]
-            seconds["pretrain"] += items(section, facts(run.dataset).split(run.split)[0]) / rate
+    seconds["pretrain"] = sum(pretraining(params, suite, figures))
     for run, batch_norm in encoded(params, suite):
         train, test = facts(run.dataset).split(run.split)
         passes = train + test + train * (batch_norm == "recalibrated")
@@ -31,6 +27,17 @@ def hours_of(params: Params, suite: str, figures: Figures) -> dict[str, float]:
         for kind, value in _task_seconds(params, suite, cell, figures).items():
             seconds[kind] += value
     return {kind: value / 3600 for kind, value in seconds.items()}
+
+
+def pretraining(params: Params, suite: str, figures: Figures) -> list[float]:
+    """Seconds of each run that trains and has a figure."""
+    seconds = []
+    for run in params.runs(suite):
+        section, row = params.method(suite, run.method), figure(params, suite, run.method, figures)
+        if row and section.train.epochs:
+            rate = row["train_clips_per_second"] * row["items_per_clip"]
+            seconds.append(items(section, facts(run.dataset).split(run.split)[0]) / rate)
+    return seconds
 
 
 def _task_seconds(params: Params, suite: str, cell: Cell, figures: Figures) -> dict[str, float]:
