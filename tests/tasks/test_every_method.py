@@ -31,6 +31,8 @@ STGCN = {"recipe": "resize50", "encoder": {"name": "stgcn", "width": 2}, "train"
 METHODS = {
     "pstl": STGCN | {"settings": {"projector_width": 8}},
     "skeletonbt": {"base": "pstl", "method": "skeletonbt"},
+    "skeletonclr": STGCN | {"settings": {"queue": 16, "projection": 8}},
+    "aimclr": {"base": "skeletonclr", "method": "aimclr"},
     "supervised": STGCN,
     "random_init": STGCN | {"train": {"epochs": 0, "lr": 1}},
     "raw": {"recipe": "resize50", "encoder": "raw", "train": {"epochs": 0, "lr": 1}},
