@@ -138,8 +138,17 @@ def labels(params: Params, run: Run) -> str | None:
 
 
 def sides(params: Params, run: Run) -> list[tuple[str, str]]:
-    """(data set, split) of every training side that the run's job trains on."""
-    return [] if is_imported(params, run) else [(run.dataset, run.split)]
+    """(data set, split) of every training side that the run's job trains on, its own first."""
+    if is_imported(params, run):
+        return []
+    named = [f"{run.dataset}/{run.split}", *params.method_of(run).corpus]
+    return [(side.partition("/")[0], side.partition("/")[2]) for side in dict.fromkeys(named)]
+
+
+def corpus(params: Params, run: Run) -> list[str]:
+    """Folders of the arrays that a run is trained on beside that of its own clips."""
+    recipe = params.method_of(run).recipe.key
+    return [paths.array(dataset, recipe) for dataset, _ in sides(params, run)[1:]]
 
 
 def leakages(params: Params, run: Run) -> list[str]:
@@ -208,6 +217,9 @@ def _run_plugins(params: Params, job: Job) -> Iterator[str]:
     yield f"backbones.{method.encoder.name}"
     for dataset in {job.run.dataset, source.partition("/")[0] or job.run.dataset}:
         yield f"skeletons.{load_dataset(dataset).spec.skeleton}"
+    if job.kind == "pretrain":
+        for dataset, _ in sides(params, job.run)[1:]:
+            yield f"skeletons.{load_dataset(dataset).spec.skeleton}"
     if needed == "recordings":
         yield f"data.recipes.{method.recipe.name}"
         yield f"data.datasets.{job.run.dataset}"

@@ -164,6 +164,19 @@ class Rules:
         """The files beside it, where folders are no inputs."""
         return self.files(self.array(wildcards))
 
+    def corpus(self, wildcards: Wildcards) -> list[str]:
+        """meta.json of the other arrays that the run is trained on."""
+        return [_meta(array) for array in graph.corpus(self.params, self.run(wildcards))]
+
+    def training_files(self, wildcards: Wildcards) -> list[str]:
+        """The files beside all of them, where folders are no inputs."""
+        metas = [self.array(wildcards), *self.corpus(wildcards)]
+        return [path for meta in metas for path in self.files(meta)]
+
+    def corpus_options(self, wildcards: Wildcards, input: Any) -> str:
+        """The other arrays as options of the command line."""
+        return " ".join(f"--corpus {str(meta).removesuffix('/meta.json')}" for meta in input.corpus)
+
     def leakages(self, wildcards: Wildcards) -> list[str]:
         """The checks that no clip of a test side is trained on."""
         return graph.leakages(self.params, self.run(wildcards))

@@ -24,6 +24,13 @@ def pretrain(
             help="Which clips are labelled, where the method's entry names a fraction.",
         ),
     ] = None,
+    corpus: Annotated[
+        list[Path] | None,
+        Option(
+            metavar="FOLDER...",
+            help="Arrays of the other data sets that the method's entry is trained on.",
+        ),
+    ] = None,
     device: options.Device = "auto",
     gpus: Annotated[
         int | None,
@@ -49,7 +56,8 @@ def pretrain(
     if run_as_processes(context.obj, gpus):
         return
     settings = config.load(params)
-    pretrain(settings, settings.run(run), array, out, device_of_job(device), labels)
+    run_ = settings.run(run)
+    pretrain(settings, run_, array, out, device_of_job(device), labels, corpus or ())
 
 
 def trace(

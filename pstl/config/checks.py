@@ -6,7 +6,7 @@ from dataclasses import replace
 from pstl.config.cells import NAME, Cell
 from pstl.config.document import Document
 from pstl.config.grid import classifies, draws_labels, takes_labels
-from pstl.config.overlap import check_sources, check_weights
+from pstl.config.overlap import check_corpus, check_sources, check_weights
 from pstl.config.params import Params, Settings, entries_of
 from pstl.config.resolve import Entries
 from pstl.config.suites import OWN, Experiment, Suite
@@ -101,6 +101,7 @@ def check_plugins(params: Params, suite: str) -> None:
         check_sources(block, place)
         for method in block.methods:
             check_weights(method, params.method(suite, method), block, place)
+            check_corpus(method, params.method(suite, method), block, place)
     entries, paper, used = entries_of(params, suite), params.entries_in_paper(), params.grid(suite)
     methods = [cell.run.method for cell in used]
     for name in dict.fromkeys((*methods, *params.suites[suite].methods)):
@@ -282,6 +283,11 @@ def _check_method(entries: Entries, name: str) -> None:
         raise UserError(
             f"{where.below('labels').text()} is {section.labels}, "
             f"but {section.method} sees no labels; remove 'labels'"
+        )
+    if section.corpus and takes_labels(section):
+        raise UserError(
+            f"{where.below('corpus').text()}: {section.method} learns from labels, and clips of "
+            "other data sets have none of this one's; remove 'corpus'"
         )
     encoder, recipe = section.encoder, section.recipe
     config = load_plugin("backbones", encoder.name).Config

@@ -6,7 +6,7 @@ from pstl.config.settings import MethodSettings
 from pstl.config.suites import OWN, Experiment
 from pstl.config.validation import Where, known
 from pstl.errors import UserError
-from pstl.registry import load_dataset
+from pstl.registry import load_dataset, names
 
 
 def check_sources(block: Experiment, place: Where) -> None:
@@ -14,6 +14,7 @@ def check_sources(block: Experiment, place: Where) -> None:
     target = load_dataset(block.dataset).spec
     place = place.below("sources")
     for source in block.sources:
+        _check_split(source, f"split in a source of {block.dataset}", place)
         for tested in block.splits if source != OWN else ():
             if source == f"{target.name}/{tested}":
                 raise UserError(f"{place.text()}: {source} is what the runs are of; write {OWN}")
@@ -33,10 +34,29 @@ def check_weights(name: str, method: MethodSettings, block: Experiment, place: W
             f"{place.below('sources').text()}: {other[0]}, but the weights of {name} were "
             f"trained on {trained_on}; give {name} an experiment without 'sources'"
         )
+    _check_split(trained_on, f"split in the weights of {name}", place)
     target = load_dataset(block.dataset).spec
     for tested in block.splits:
         said = f"{place.text()}: the weights of {name}: "
         check_training(trained_on, target, tested, said, "splits of it")
+
+
+def check_corpus(name: str, method: MethodSettings, block: Experiment, place: Where) -> None:
+    """What an entry of an experiment is trained on, beside the run's own training side.
+
+    Raises: UserError for a data set or split that there is not, or where one of the training sides
+    has clips of a test side: of the experiment's, or of one that the corpus names.
+    """
+    said = f"{place.text()}: the corpus of {name}: "
+    for side in method.corpus:
+        _check_split(side, f"split in the corpus of {name}", place)
+    own = [f"{block.dataset}/{split}" for split in block.splits]
+    sources = [source for source in block.sources if source != OWN]
+    for trained in (*own, *sources, *method.corpus) if method.corpus else ():
+        for tested in (*own, *method.corpus):
+            dataset, _, split = tested.partition("/")
+            if trained not in own or tested not in own:  # splits of one suite are runs of their own
+                check_training(trained, load_dataset(dataset).spec, split, said, "splits of it")
 
 
 def check_training(source: str, target: Any, tested: str, said: str, which: str) -> None:
@@ -49,7 +69,6 @@ def check_training(source: str, target: Any, tested: str, said: str, which: str)
     if source == f"{target.name}/{tested}":
         return
     spec = load_dataset(dataset).spec
-    known(split, spec.splits, f"{said}split of {dataset}")
     if spec.name == target.name and spec.universe is None:
         raise UserError(
             f"{said}{source} and {target.name}/{tested} are of the same clips; a run's own encoder "
@@ -64,3 +83,12 @@ def check_training(source: str, target: Any, tested: str, said: str, which: str)
         f"e.g. set-up {clip.setup}, performer {clip.subject}, camera {clip.camera}; "
         f"{which} that do not: {', '.join(spared) or 'none'}"
     )
+
+
+def _check_split(source: str, what: str, place: Where) -> None:
+    """Raises: UserError if a source, but the run's own, is not dataset/split of a data set."""
+    if source == OWN:
+        return
+    dataset, _, split = source.partition("/")
+    known(dataset, names("data.datasets"), f"data set of a {what}", place)
+    known(split, load_dataset(dataset).spec.splits, what, place)

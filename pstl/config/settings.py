@@ -149,6 +149,9 @@ class MethodSettings(Frozen):
     label_rule: LabelRule = DEFAULT_RULE  # which clips these are
     settings: dict[str, Any] = {}
     weights: Weights | None = None  # in place of training, which is then none
+    # dataset/split whose training sides are trained on as well, without their labels; the run's own
+    # may be among them.
+    corpus: tuple[Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")], ...] = ()
     # How its paper evaluates: changes to entries of `tasks:`; and under `transfer` the name of the
     # task by which the paper moves encoders to other data. No training is another because of it.
     protocol: dict[str, dict[str, Any] | str] = Field({}, exclude=True)
@@ -164,9 +167,18 @@ class MethodSettings(Frozen):
         """Whatever the base of an entry with weights says of training."""
         if not isinstance(value, dict) or value.get("weights") is None:
             return value
-        trained = ("labels", "label_rule")
+        trained = ("labels", "label_rule", "corpus")
         kept = {key: part for key, part in value.items() if key not in trained}
         return kept | {"train": {"epochs": 0, "lr": 1.0}}
+
+    @field_validator("corpus")
+    @classmethod
+    def _each_data_set_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        datasets = [side.partition("/")[0] for side in value]
+        for dataset in datasets:
+            if datasets.count(dataset) > 1:
+                raise ValueError(f"{dataset} stands there twice; keep one of its splits")
+        return value
 
     @field_validator("protocol", mode="before")
     @classmethod

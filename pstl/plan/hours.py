@@ -3,7 +3,16 @@
 from typing import Any
 
 from pstl.config import Cell, Params, Run, TaskSettings
-from pstl.plan.sizes import Figures, encoded, facts, feature_width, figure, items, own_cells
+from pstl.plan.sizes import (
+    Figures,
+    encoded,
+    facts,
+    feature_width,
+    figure,
+    items,
+    own_cells,
+    training_clips,
+)
 
 BACKWARD = 3  # a training step of a task costs as much as this many encodings of its clips
 # Tasks that train the encoder, and their epochs where params.yaml does not say.
@@ -36,7 +45,7 @@ def pretraining(params: Params, suite: str, figures: Figures) -> list[float]:
         section, row = params.method(suite, run.method), figure(params, suite, run.method, figures)
         if row and section.train.epochs:
             rate = row["train_clips_per_second"] * row["items_per_clip"]
-            seconds.append(items(section, facts(run.dataset).split(run.split)[0]) / rate)
+            seconds.append(items(section, training_clips(params, run)) / rate)
     return seconds
 
 

@@ -61,6 +61,18 @@ def array_bytes(dataset: str, recipe: Plugin) -> int:
     return size.total * 3 * frames(recipe) * size.joints * size.people * FLOAT
 
 
+def training_clips(params: Params, run: Run) -> int:
+    """Clips that a run is trained on, of all its data sets."""
+    return sum(facts(dataset).split(split)[0] for dataset, split in graph.sides(params, run))
+
+
+def training_bytes(params: Params, run: Run) -> int:
+    """Size of the arrays that a run is trained on; of several, their clips are held joined."""
+    recipe = params.method_of(run).recipe
+    arrays = [array_bytes(dataset, recipe) for dataset, _ in graph.sides(params, run)]
+    return sum(arrays) * (2 if len(arrays) > 1 else 1)
+
+
 def items(section: MethodSettings, train_clips: int) -> int:
     """Items (clips; bodies for Hi-TRS) that a pre-training goes through in all."""
     train = section.train

@@ -39,6 +39,7 @@ def facts(everything: Joined) -> dict[str, str]:
         "cells": f"{_evaluated(rows)}, {runs}",
         "code": _listed(_each(with_number, "git") + _each(records, "git")),
         "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in with_number),
+        "trained on several": _listed(_corpora(records)),
         "trained by others": _listed(_weights(with_number)),
         "versions": _listed(_versions(records)),
         "device": _listed(_each(with_number, "device") + _each(records, "device")),
@@ -78,6 +79,16 @@ def _versions(records: list[dict[str, Any]]) -> list[str]:
     for record in records:
         for name, version in record.get("versions", {}).items():
             texts.append(f"{name} {version}")
+    return texts
+
+
+def _corpora(records: list[dict[str, Any]]) -> list[str]:
+    """What each run with a corpus was trained on, in clips."""
+    texts = []
+    for record in records:
+        sides = record.get("corpus", {})
+        clips = " + ".join(f"{name} {side['clips']}" for name, side in sides.items())
+        texts.append(f"{record['run']}: {clips}" if sides else "")
     return texts
 
 

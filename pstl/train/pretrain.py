@@ -1,6 +1,6 @@
 """Pre-training: from a run's settings and its array to the encoder that the tasks use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 
 from pstl import paths
 from pstl.config import MethodSettings, Params, Run, TrainSettings, digest, validated
+from pstl.data import corpus as corpora
 from pstl.data import labels as draws
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
@@ -33,9 +34,11 @@ def pretrain(
     out: str | Path,
     device: torch.device,
     labels: str | Path | None = None,
+    corpus: Sequence[str | Path] = (),
 ) -> None:
     """Train one run's method on its split's training clips; write encoder.pt and what is beside it.
 
+    corpus: the arrays of the other data sets that the method's entry names.
     labels: file of the labelled clips, where only a fraction of labels is to be seen; its draw is
     the run's seed.
     An interrupted call goes on from last.pt beside `out`, at most one epoch is lost; last.pt goes
@@ -44,7 +47,7 @@ def pretrain(
     longer finite.
     """
     out, section = Path(out), params.method_of(run)
-    data = open_array(array, verify=True)
+    data = training_data(run, section, array, corpus)
     device = distributed.start(device)
     # Before anything is derived from them: what was trained in one format is not continued in
     # another.
@@ -60,6 +63,38 @@ def pretrain(
     if distributed.rank() == 0:
         finish(out, card, method, history, section, device)
     distributed.stop()
+
+
+def training_data(
+    run: Run, section: MethodSettings, array: str | Path, corpus: Sequence[str | Path] = ()
+) -> ArraySet:
+    """The run's array, or the training clips of all data sets where its entry names others.
+
+    Raises: UserError for an array that is not of the corpus, or is missing, or of another recipe;
+    or if a clip is trained on that another side tests on.
+    """
+    data = open_array(array, verify=True)
+    others = {opened.meta["dataset"]: opened for opened in (open_array(o, True) for o in corpus)}
+    own = f"{run.dataset}/{run.split}"
+    named = dict(side.split("/") for side in section.corpus if side != own)
+    if others.keys() != named.keys():
+        found, wanted = ", ".join(others) or "none", ", ".join(named) or "none"
+        raise UserError(
+            f"run {run}: corpus of {found}, methods.{run.method} names {wanted}; "
+            "pass the array of each with --corpus"
+        )
+    for each in others.values():
+        _check_recipe(run, section, each)
+    sides = [corpora.Side(others[dataset], split) for dataset, split in named.items()]
+    return corpora.joined([corpora.Side(data, run.split), *sides])
+
+
+def _check_recipe(run: Run, section: MethodSettings, data: ArraySet) -> None:
+    """Raises: UserError for an array of another recipe than the entry's."""
+    made, wanted = data.meta["recipe"], section.recipe.model_dump()
+    if made != wanted:
+        remedy = "pass the array that 'python -m pstl prepare' made for this recipe"
+        raise UserError(f"run {run}: {data.meta['dataset']} by {made}, expected {wanted}; {remedy}")
 
 
 def known_labels(
@@ -140,7 +175,11 @@ def card_of(
         run.split,
         data.meta["checksum"],
     ]
-    settings_digest = digest(shaping if known is None else [*shaping, known.tolist()])
+    if known is not None:
+        shaping.append(known.tolist())
+    if "corpus" in data.meta:
+        shaping.append(data.meta["corpus"])
+    settings_digest = digest(shaping)
     provenance: dict[str, Any] = {
         "run": str(run),
         "run_id": digest([str(run), settings_digest]),
@@ -152,6 +191,8 @@ def card_of(
         "git": git_hash(),
         "precision": section.train.precision,
     }
+    if "corpus" in data.meta:
+        provenance["corpus"] = data.meta["corpus"]
     if known is not None:
         assert section.labels is not None  # else there is no file to know them from
         provenance["labelled"] = draws.record(

@@ -163,7 +163,7 @@ def entry_of(**change: Any) -> dict[str, Any]:
     [
         ({"source": "pstll"}, {}, "did you mean pstl?"),
         ({"trained_on": "ntu60"}, {}, "weights.trained_on"),
-        ({"trained_on": "ntu60/xvew"}, {}, "split of ntu60"),
+        ({"trained_on": "ntu60/xvew"}, {}, "unknown split in the weights of theirs 'xvew'"),
         ({"joint": None}, {}, "no file; name one as joint, bone, motion or other"),
         ({"joint": {"sha256": "0" * 64}}, {}, "neither file nor url"),
         ({"joint": {"file": "a.pt", "sha256": "12"}}, {}, "weights.joint.sha256"),

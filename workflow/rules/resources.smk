@@ -64,10 +64,16 @@ def memory(wildcards, attempt):
     return (4000 + array_mb(wildcards) * 5 // 4) * attempt
 
 
+def memory_of_training(wildcards, attempt):
+    """MiB of a job that holds a network and all that it is trained on."""
+    size = sizes.training_bytes(PARAMS, job.run(wildcards)) >> 20
+    return (4000 + size * 5 // 4) * attempt
+
+
 def minutes_of_training(wildcards, attempt):
     """Time limit of a pre-training."""
     run = job.run(wildcards)
-    items = sizes.items(job.method(wildcards), sizes.facts(run.dataset).split(run.split)[0])
+    items = sizes.items(job.method(wildcards), sizes.training_clips(PARAMS, run))
     return (60 + items // SLOW // 60) * attempt
 
 

@@ -5,7 +5,8 @@
 rule pretrain:
     input:
         array=job.array,
-        files=job.array_files,
+        corpus=job.corpus,
+        files=job.training_files,
         leakage=job.leakages,
         labels=job.labels,
     output:
@@ -22,18 +23,19 @@ rule pretrain:
     threads: 1  # so weights do not depend on --cores, and two cores take two runs
     resources:
         gpu=gpu_of_training,
-        mem_mb=memory,
+        mem_mb=memory_of_training,
         runtime=minutes_of_training,
     params:
         section=job.method_settings,
         code=job.code("pretrain"),
         array=subpath(input.array, parent=True),
+        corpus=job.corpus_options,
         labels=job.labels_option,
     message:
         "pre-train {wildcards.suite}/{wildcards.run}"
     shell:
         "pstl pretrain --run {wildcards.suite}/{wildcards.run} --array {params.array}"
-        " {params.labels}"
+        " {params.corpus} {params.labels}"
         " --gpus {resources.gpu} --out {output.encoder} 2>&1 | tee {log} >&2"
 
 
