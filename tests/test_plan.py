@@ -22,7 +22,7 @@ FIGURES = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", ["ntu60", "nwucla_transfer", "nwucla_released"])
+@pytest.mark.parametrize("suite", ["ntu60", "nwucla_transfer", "nwucla_released", "nwucla_corpus"])
 def test_jobs_are_those_that_snakemake_plans(root: Path, tmp_path: Path, suite: str) -> None:
     """A bill that forgets a kind of job is believed until the queue is full."""
     code, output = snakemake(

@@ -56,8 +56,8 @@ def pretrain(
     if run_as_processes(context.obj, gpus):
         return
     settings = config.load(params)
-    run_ = settings.run(run)
-    pretrain(settings, run_, array, out, device_of_job(device), labels, corpus or ())
+    trained = settings.run(run)
+    pretrain(settings, trained, array, out, device_of_job(device), labels, corpus or ())
 
 
 def trace(

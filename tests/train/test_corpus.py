@@ -163,6 +163,9 @@ def test_the_job_reads_every_array_and_its_check_and_the_bill_counts_its_clips(
     assert graph.corpus(params, RUN) == arrays
     checks = ["nwucla/resize50/xview", "msraction3d/resize50/xsub", "utkinect/resize50/xsub"]
     assert graph.leakages(params, RUN) == [f"data/leakage/{check}.json" for check in checks]
+    assert {"skeletons.kinect_v1", "skeletons.msr20"} <= set(
+        graph.modules(params, graph.Job("pretrain", run=RUN))
+    )
     assert sizes.training_clips(params, RUN) == 1020 + 284 + 100
     jobs = bill.jobs(params, "tiny")
     assert (jobs["prepare"], jobs["leakage"], jobs["pretrain"]) == (3, 3, 1)
