@@ -21,7 +21,7 @@ SIZES = {
     "ntu120": (66, 412),
     "nwucla": (20, 164),
     "nwucla_ablation": (15, 45),
-    "nwucla_corpus": (0, 0),
+    "nwucla_corpus": (10, 20),
     "nwucla_released": (4, 31),
     "nwucla_robustness": (6, 6),
     "nwucla_semi": (42, 112),
