@@ -26,7 +26,9 @@ ARRAYS = {
     "hitrs": "metres300",
     "psp": "scaled300",
     "predict_cluster": "view50",
+    "umurl": "spine300",
 }
+STREAMS = {"umurl": "other"}  # of the methods that have no joint stream
 RECIPES = {
     "resize50": "resize50",
     "resize25": '{"name": "resize50", "frames": 25}',
@@ -147,8 +149,9 @@ def key_of(row: dict[str, Any]) -> str:
 
 
 def cells_of(method: str) -> dict[str, Any]:
-    """All tasks of a method's joint stream on the simulated set."""
-    home, run = pretrained(method), run_of(method)
+    """All tasks of a method's first stream on the simulated set."""
+    stream = STREAMS.get(method, "joint")
+    home, run = pretrained(method, stream), run_of(method, stream)
     cells = {}
     norms = ("released", "recalibrated") if method == "pstl" else ("released",)
     for norm in norms:
