@@ -12,7 +12,7 @@ from pstl.commands.verb import say
 
 def import_weights(
     source: Annotated[
-        str, Option(metavar="METHOD", help="Whose code: aimclr, pstl, scdnet, hitrs, psp.")
+        str, Option(metavar="METHOD", help="Whose code: aimclr, pstl, scdnet, umurl, hitrs, psp.")
     ],
     official: Annotated[
         Path,
