@@ -229,7 +229,7 @@ def _without_stream(methods: Mapping[str, MethodSettings]) -> dict[tuple[str, st
         if only := wants.get("only_stream"):
             others = [stream for stream in (*get_args(Stream), FUSED) if stream != only]
             reasons |= {(name, stream): wants["only_stream_reason"] for stream in others}
-        elif settings.train.epochs:
+        elif settings.learns:
             reasons[name, OTHER] = ONE_AT_A_TIME
         if settings.weights:
             absent = set(get_args(Stream)) - settings.weights.files.keys()
