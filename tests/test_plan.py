@@ -17,7 +17,10 @@ FIGURES = [
         "encode_clips_per_second": 100.0, "features": 256, "encoder_parameters": 2**20,
         "parameters": 2**21,
     }
-    for name in ("pstl", "skeletonbt", "scdnet", "hitrs", "psp", "mamp", "umurl", "supervised")
+    for name in (
+        "pstl", "skeletonbt", "skeletonclr", "aimclr", "scdnet", "hitrs", "psp", "mamp", "umurl",
+        "supervised",
+    )
 ]  # fmt: skip
 
 
@@ -177,7 +180,8 @@ def test_the_bill_is_said_with_its_source(
         ]
     )
     said = capsys.readouterr().out
-    assert "no figure of it: hitrs, mamp, psp, scdnet, skeletonbt, supervised, umurl" in said
+    others = "aimclr, hitrs, mamp, psp, scdnet, skeletonbt, skeletonclr, supervised, umurl"
+    assert f"no figure of it: {others}" in said
     assert "benched in smaller batches than trained with: pstl (40 of 128)" in said
     cut = [
         row | {"batch_size": 30, "own_batch_size": 90} for row in FIGURES if row["method"] == "psp"
