@@ -181,3 +181,12 @@ def test_interpolation_fills_every_frame():
     assert x.shape[2] == 20
     assert length.tolist() == [20, 20, 20]
     assert x.any(axis=(1, 3, 4)).all()
+
+
+def test_a_stride_says_how_far_into_a_clip_it_reaches():
+    """Rows of a window are given to its frames by this: of 64 frames the last 14 are never seen."""
+    stride, resize = view50.RECIPE.Config(), view50.RECIPE.Config(resample="resize")
+    assert [view50.RECIPE.spanned(n, stride) for n in (30, 50, 64, 100, 149)] == [
+        30, 50, 50, 100, 100,
+    ]  # fmt: skip
+    assert view50.RECIPE.spanned(64, resize) == 64

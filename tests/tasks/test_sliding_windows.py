@@ -155,3 +155,19 @@ def test_rows_of_every_method_are_about_their_frames(method):
     above = (change - change.median(1, keepdim=True).values).clamp(min=0)
     centre = (above * at).sum(1) / above.sum(1)
     np.testing.assert_allclose(centre.numpy(), [12, 32, 50], atol=tolerance)
+
+
+def test_rows_of_a_recipe_that_cuts_are_about_the_frames_it_keeps():
+    """Spread over the whole window, rows of the first 50 frames would be late by a quarter."""
+    made = EncoderCard(
+        "predict_cluster",
+        {},
+        {"name": "bigru", "width": 4},
+        {"name": "view50"},
+        "kinect_v1",
+        1,
+        50,
+        "joint",
+    )
+    at = sliding.row_times(made, encoder_file.build(made), 64, 50, 50)
+    torch.testing.assert_close(at, torch.arange(50, dtype=torch.float32), atol=1e-4, rtol=0)
