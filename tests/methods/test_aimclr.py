@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.tiny_contrast import batch, small_method
+from pstl.backbones import dsta
 from pstl.backbones.raw import Config as RawConfig
 from pstl.backbones.raw import Encoder as RawEncoder
 from pstl.errors import UserError
@@ -178,6 +179,18 @@ def test_an_encoder_that_mixes_joints_is_refused() -> None:
     encoder = RawEncoder(RawConfig(), skeleton, 2, 20)
     with pytest.raises(UserError, match="set encoder"):
         aimclr.Method(aimclr.Config(), encoder, Problem(skeleton, 2, 20, 10, "joint"))
+
+
+def test_any_encoder_that_keeps_joints_apart_will_do() -> None:
+    """The dropping knows maps, not the network that made them."""
+    skeleton, data = load("kinect_v2"), batch()
+    encoder = dsta.Encoder(dsta.Config(width=8), skeleton, 2, 20)
+    cfg = aimclr.Config(queue=32, projection=8)
+    method = aimclr.Method(cfg, encoder, Problem(skeleton, 2, 20, 10, "joint"))
+    losses = method(data, torch_generator(0, "test"))
+    losses["loss"].backward()
+    assert losses["dropped"].isfinite()
+    assert float(losses["dropped"].detach()) != float(losses["extreme"].detach())
 
 
 def test_maps_are_made_in_bf16_where_features_are() -> None:
