@@ -39,8 +39,7 @@ def facts(everything: Joined) -> dict[str, str]:
         "cells": f"{_evaluated(rows)}, {runs}",
         "code": _listed(_each(with_number, "git") + _each(records, "git")),
         "data": _listed(f"{row['dataset']} {row['data_checksum'][:16]}" for row in with_number),
-        "trained on several": _listed(_corpora(records)),
-        "trained by others": _listed(_weights(with_number)),
+        **_unusual(records, with_number),
         "versions": _listed(_versions(records)),
         "device": _listed(_each(with_number, "device") + _each(records, "device")),
         "machine": _listed(_each(records, "machine")),
@@ -82,18 +81,18 @@ def _versions(records: list[dict[str, Any]]) -> list[str]:
     return texts
 
 
-def _corpora(records: list[dict[str, Any]]) -> list[str]:
-    """What each run with a corpus was trained on, in clips."""
-    texts = []
+def _unusual(records: list[dict[str, Any]], rows: list[Row]) -> dict[str, str]:
+    """Encoders that no run of the suite has made of its own data alone, if there are any."""
+    corpora = set()
     for record in records:
         sides = record.get("corpus", {})
         clips = " + ".join(f"{name} {side['clips']}" for name, side in sides.items())
-        texts.append(f"{record['run']}: {clips}" if sides else "")
-    return texts
-
-
-def _weights(rows: list[Row]) -> list[str]:
-    return [f"{row['method']}: {row['weights']}" for row in rows if row["weights"]]
+        if sides:
+            dataset, split, method = record["run"].split("/")[1:4]
+            corpora.add(f"{method} of {dataset}/{split}: {clips} clips")
+    weights = {f"{row['method']}: {row['weights']}" for row in rows if row["weights"]}
+    named = {"trained on several data sets": corpora, "trained by others": weights}
+    return {name: _listed(texts) for name, texts in named.items() if texts}
 
 
 def _each(records: list[dict[str, Any]], name: str) -> list[str]:

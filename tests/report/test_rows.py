@@ -2,7 +2,15 @@ import json
 from pathlib import Path
 
 import pytest
-from fabricated import GRID, params, write_all, write_both_states, write_cell, write_without
+from fabricated import (
+    GRID,
+    params,
+    write_all,
+    write_both_states,
+    write_cell,
+    write_run,
+    write_without,
+)  # fmt: skip
 
 from pstl import paths
 from pstl.errors import UserError
@@ -95,6 +103,29 @@ def test_the_released_state_of_a_training_is_in_the_tables() -> None:
     shown = facts.facts(Joined(settings, "tiny", results, [], []))
     assert shown["cells"].startswith("1 of 2 evaluated")
     assert shown["wall time"].endswith("2 s of tasks")
+
+
+def test_whose_weights_and_which_corpus_stand_above_the_tables() -> None:
+    """Who compares encoders must see which of them have seen other clips."""
+    settings = params({**GRID, "streams": ["joint"], "seeds": [0, 1], "fuse": None})
+    cells = settings.cells("tiny")
+    for cell in cells:
+        write_cell(cell, {"top1": 60.0})
+        write_run(cell.run)
+    empty = facts.facts(Joined(settings, "tiny", from_files(settings, "tiny"), [], []))
+    for cell in cells:
+        write_cell(cell, {"top1": 60.0}, weights="theirs.pt sha256:0123")
+        file = Path(paths.run(cell.run), "run.json")
+        sides = {"a/x": {"clips": 3, "checksum": ""}, "b/y": {"clips": 4, "checksum": ""}}
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"corpus": sides}))
+    shown = facts.facts(Joined(settings, "tiny", from_files(settings, "tiny"), [], []))
+    run = cells[0].run
+    assert {key: text for key, text in shown.items() if key not in empty} == {
+        "trained on several data sets": (
+            f"{run.method} of {run.dataset}/{run.split}: a/x 3 + b/y 4 clips"
+        ),
+        "trained by others": f"{run.method}: theirs.pt sha256:0123",
+    }
 
 
 def test_a_state_with_a_cell_of_its_own_is_read_there() -> None:
