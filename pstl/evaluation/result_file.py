@@ -18,9 +18,9 @@ from pstl.ops.finite import check_rows
 from pstl.records import Result
 
 # What rows say of where a number comes from. `precision` is the one that the encoder was trained
-# in, `labelled` how many labelled clips encoder and task learnt from, where these were only some,
-# `weights` the file of an encoder that others trained; each is empty where it is unknown or does
-# not apply.
+# in, and a task that trains ("bf16, task fp32"; "task fp32" of an untrained one), `labelled` how
+# many labelled clips encoder and task learnt from, where these were only some, `weights` the file
+# of an encoder that others trained; each is empty where it is unknown or does not apply.
 FACTS = (
     "run_id",
     "device",

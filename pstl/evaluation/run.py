@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pstl.config import Cell, Params, Run, digest, validated
+from pstl.config import Cell, Params, Run, TrainSettings, digest, validated
 from pstl.contracts import Task
 from pstl.errors import UserError
 from pstl.evaluation import result_file
@@ -19,6 +19,7 @@ from pstl.metrics.metric import UNSEEN, Metrics
 from pstl.provenance import git_hash
 from pstl.records import OPENERS, READS, NotApplicable, Result
 from pstl.registry import load as load_plugin
+from pstl.train import precision
 from pstl.train.hardware import device_name, peak_memory
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def evaluate(
         "device": device_name(device),
         "seconds": time.monotonic() - began,
         "peak_mb": peak_memory(device),
-        "precision": opened.meta.get("precision", ""),
+        "precision": _precision(opened.meta.get("precision", ""), dict(cfg), device),
         "weights": opened.meta.get("weights", ""),
         "labelled": result_file.labelled_clips(result, opened.meta),
     }
@@ -139,6 +140,18 @@ def _check_unseen(result: Result, kind: str, unseen: np.ndarray) -> None:
                 f"task {kind}: metrics of test clips without their figures on clips that repeat no "
                 "training clip; make them with pstl.metrics.clips.on_clips"
             )
+
+
+def _precision(of_encoder: str, settings: dict[str, Any], device: "torch.device") -> str:
+    """The column `precision` of a task's rows: of the encoder and, where it trains, of the task.
+
+    settings: of the task, by name.
+    """
+    train = settings.get("train")
+    if not isinstance(train, TrainSettings):
+        return of_encoder
+    of_task = f"task {precision.chosen(train, device).precision}"
+    return f"{of_encoder}, {of_task}" if of_encoder else of_task
 
 
 def _run_id(run: Run, encoder_run: Run, run_id: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pstl.report.tables import NONE
 from pstl.report.text import table
 
 COMMAND = "to run it again"
+NOT_RECORDED = "not recorded"
 CELL = ("dataset", "split", "method", "stream", "seed", "batch_norm", "task", *AXES)
 
 Key = tuple[str, ...]  # values of CELL
@@ -43,6 +44,7 @@ def facts(everything: Joined) -> dict[str, str]:
         "versions": _listed(_versions(records)),
         "device": _listed(_each(with_number, "device") + _each(records, "device")),
         "machine": _listed(_each(records, "machine")),
+        "precision": _listed(_precisions(with_number)),
         "wall time": _wall_time(records, with_number),
     }
 
@@ -93,6 +95,15 @@ def _unusual(records: list[dict[str, Any]], rows: list[Row]) -> dict[str, str]:
     weights = {f"{row['method']}: {row['weights']}" for row in rows if row["weights"]}
     named = {"trained on several data sets": corpora, "trained by others": weights}
     return {name: _listed(texts) for name, texts in named.items() if texts}
+
+
+def _precisions(rows: list[Row]) -> list[str]:
+    """What encoders were trained in, and tasks that train; floors are not trained.
+
+    Of weights that others trained nobody says, nor do rows of earlier versions.
+    """
+    trained = [row for row in rows if row["precision"] or not row["floor"]]
+    return [row["precision"] or NOT_RECORDED for row in trained]
 
 
 def _each(records: list[dict[str, Any]], name: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pstl.report.rows import Row
 
-LAYOUT = "5"  # of what is stored; a new number imports every run again
+LAYOUT = "6"  # of what is stored; a new number imports every run again
 # Tags of a parent.
 SUITE, RUN, RUN_ID = "pstl.suite", "pstl.run", "pstl.run_id"
 RECORD = "pstl.record"  # what run.json says, as JSON

@@ -15,7 +15,7 @@ from pstl.tracking.on_disk import Point, TrackedRun, TrackedTask
 # What a parent keeps of run.json.
 RECORD = (
     "run", "run_id", "git", "data_checksum", "settings_digest",
-    "device", "seconds", "peak_mb", "versions", "machine",
+    "device", "seconds", "peak_mb", "versions", "machine", "precision",
 )  # fmt: skip
 METRICS_A_CALL = 1000  # as many as MLflow takes
 TAGS_A_CALL = 100
@@ -143,7 +143,7 @@ def _tags(tracked: TrackedRun) -> dict[str, str]:
 def _facts(tracked: TrackedRun) -> dict[str, str]:
     """Where a run's numbers come from: its record says so or, of fused scores, its rows."""
     row = next(iter(tracked.rows.values()), {})
-    keys = ("git", "data_checksum", "device", "settings_digest")
+    keys = ("git", "data_checksum", "device", "settings_digest", "precision")
     return {key: str(tracked.record.get(key, row.get(key, ""))) for key in keys}
 
 

@@ -189,7 +189,7 @@ def card_of(
         "split": run.split,
         "seed": run.seed,
         "git": git_hash(),
-        "precision": section.train.precision,
+        "precision": section.train.precision if section.train.epochs else "",
     }
     if "corpus" in data.meta:
         provenance["corpus"] = data.meta["corpus"]

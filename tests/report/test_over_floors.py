@@ -13,7 +13,7 @@ from pstl.config import Params
 from pstl.evaluation import scores
 from pstl.evaluation.cell import named
 from pstl.evaluation.scores import Scores
-from pstl.report import confusion, joined, markdown, paired, tables
+from pstl.report import confusion, facts, joined, markdown, paired, tables
 from pstl.report.build import build
 from pstl.report.rebuild import rebuild
 
@@ -127,6 +127,23 @@ def test_a_floor_is_paired_with_those_whose_floor_it_is() -> None:
     for names, counts in seeds.items():
         expected = tuple(1 if name.startswith("raw") else 2 for name in names)
         assert counts == expected
+
+
+def test_the_head_says_which_precision_made_the_numbers() -> None:
+    """A table of one machine is compared with that of another: bf16 and fp32 are not one training.
+
+    Floors are not trained; of what is trained and says nothing, nothing is guessed.
+    """
+    params = settings()
+    write(params)
+    for cell in params.cells("tiny"):
+        kind = params.floor_kinds("tiny")[cell.run.method]
+        said = {"pstl": "bf16", "skeletonbt": "fp32"}.get(cell.run.method, "")
+        assert bool(kind) is not bool(said)
+        write_cell(cell, {"top1": TOP1[cell.run.method]}, precision=said)
+    assert facts.facts(joined.read(params, "tiny"))["precision"] == "bf16, fp32"
+    write_cell(params.cells("tiny")[0], {"top1": 60.0}, precision="")
+    assert facts.facts(joined.read(params, "tiny"))["precision"] == "bf16, fp32, not recorded"
 
 
 def test_a_floor_on_another_body_says_so() -> None:
