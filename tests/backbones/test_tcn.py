@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from pstl.backbones.tcn import Config, Encoder
+from pstl.rng import torch_generator
+from pstl.skeletons import load
+
+
+def encoder(name: str = "kinect_v1", people: int = 1, **cfg) -> Encoder:
+    torch.manual_seed(0)
+    model = Encoder(Config(width=8, **cfg), load(name), people, 50)
+    return model.eval().requires_grad_(False)
+
+
+def clips(joints: int = 20, people: int = 1) -> torch.Tensor:
+    return torch.randn(3, 3, 50, joints, people, generator=torch_generator(0, "clips"))
+
+
+@pytest.mark.parametrize(("name", "people"), [("kinect_v2", 2), ("kinect_v1", 1)])
+def test_shapes(name, people):
+    """What tasks read has the promised widths, for every body and number of people."""
+    model = encoder(name, people)
+    features = model(clips(load(name).joints, people))
+    assert features.clip.shape == (3, model.width) == (3, 16)
+    assert features.frames.shape == (3, 13, 8)
+
+
+def test_each_joint_counts_on_its_own():
+    """Two joints exchanged are another posture; a mean over joints could not tell."""
+    x = clips()
+    exchanged = x[:, :, :, [1, 0, *range(2, 20)]]
+    model = encoder()
+    assert float((model(x).clip - model(exchanged).clip).abs().max()) > 1e-3
+
+
+def test_speed_is_seen_beside_the_posture():
+    """A clip and the same postures at rest differ by the displacements only."""
+    moving = clips()
+    model, blind = encoder(motion=5.0), encoder(motion=0.0)
+    still = moving[:, :, :1].expand_as(moving)
+    shifted = still + torch.linspace(0, 1, 50).view(1, 1, -1, 1, 1)
+    with_motion = (model(shifted).frames - model(still).frames)[:, 0].abs().max()
+    without = (blind(shifted).frames - blind(still).frames)[:, 0].abs().max()
+    assert float(with_motion) > 1.5 * float(without)
+
+
+def test_people_are_averaged():
+    """The order of two people is no part of what they do."""
+    x, model = clips(people=2), encoder(people=2)
+    torch.testing.assert_close(model(x).clip, model(x.flip(4)).clip)
+
+
+def test_the_largest_value_over_time_survives_a_longer_rest():
+    """Half of the feature is a maximum: a short movement does not fade in a long clip."""
+    x = clips()
+    x[:, :, 25:] = x[:, :, 25:26]  # at rest, so that the end of the clip is none of a movement
+    longer = torch.cat([x, x[:, :, -1:].expand(-1, -1, 50, -1, -1)], dim=2)
+    model = encoder()
+    change = model(longer).clip - model(x).clip
+    assert float(change[:, :8].min()) > -1e-4  # maxima only grow
