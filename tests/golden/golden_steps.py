@@ -12,7 +12,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from pstl.backbones import bigru, dsta, stgcn, vit
+from pstl.backbones import bigru, dsta, stgcn, tcn, vit
 from pstl.backbones import hitrs as hitrs_backbone
 from pstl.backbones import scdnet as scdnet_backbone
 from pstl.backbones import umurl as umurl_backbone
@@ -24,6 +24,7 @@ from pstl.methods import (
     psp,
     pstl,
     scdnet,
+    simclr,
     skeletonbt,
     skeletonclr,
     supervised,
@@ -110,6 +111,13 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "psp": {**PSP, "settings": {"frames": 16, "heads": 4}},
     "psp, turned": {**PSP, "settings": {"frames": 16, "recursive": True, "turn_deg": 30.0}},
+    "simclr": {
+        "method": simclr,
+        "settings": {"hidden": 8, "projection": 4},
+        "backbone": tcn,
+        "encoder": {"width": 8},
+        "people": 2,
+    },
     "mamp": MAMP,
     "mamp, motion": {**MAMP, "stream": "motion"},
     "psp, supervised": {**PSP, "settings": {"frames": 16, "contrast_weight": 0}},

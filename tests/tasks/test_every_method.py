@@ -54,6 +54,12 @@ METHODS = {
         "settings": {"frames": 16},
         "train": TRAIN | {"labelled_batch": 4},
     },
+    "simclr": {
+        "recipe": "view50",
+        "encoder": {"name": "tcn", "width": 8},
+        "settings": {"hidden": 8, "projection": 4},
+        "train": TRAIN,
+    },
     "mamp": {
         "recipe": "ctr300",
         "encoder": {"name": "vit", "t_patch": 8, "width": 8, "depth": 1, "heads": 2},

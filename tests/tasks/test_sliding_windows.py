@@ -113,6 +113,7 @@ METHODS = {
         3.0,
     ),
     "psp": ("scaled300", {"name": "dsta", "width": 16}, 8.0),
+    "simclr": ("resize50", {"name": "tcn", "width": 16}, 3.0),
     "mamp": ("ctr300", {"name": "vit", "width": 16, "depth": 1, "heads": 2}, 3.0),
     # Both directions bring what was seen along: a row knows what is before and after it.
     "predict_cluster": (VIEW50, {"name": "bigru", "width": 16, "layers": 1}, 3.0),

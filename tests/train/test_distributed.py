@@ -82,6 +82,11 @@ METHODS = {
         "labels": 0.5,
         "train": {"steps_per_epoch": 2, "labelled_batch": 5, "batch_size": 7},
     },
+    "simclr": {
+        "recipe": "view50",
+        "encoder": {"name": "tcn", "width": 8},
+        "settings": {"hidden": 8, "projection": 4},
+    },
     "mamp": {
         "recipe": "ctr300",
         "encoder": {"name": "vit", "width": 8, "depth": 1, "heads": 2},
