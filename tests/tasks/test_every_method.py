@@ -234,7 +234,7 @@ def check_lost(method, found):
     assert asked <= settings | set(without)
     assert not settings & set(without)
     no_joints = {setting for setting in asked if "deletion;joints" in setting}
-    if method in ("scdnet", "hitrs", "psp", "umurl", "predict_cluster"):
+    if method in ("scdnet", "hitrs", "psp", "umurl", "predict_cluster", "simclr"):
         assert without == dict.fromkeys(no_joints, lost_joints.NO_DELETION)
     elif method == "raw":
         assert without == {
