@@ -2,9 +2,9 @@
 
 After Res-TCN (Kim and Reiter, CVPR workshops 2017, https://arxiv.org/abs/1704.04516), the simplest
 convolutional encoder of skeletons: no graph, residual blocks along time. Ours, not theirs: the
-displacement since the frame before stands beside the position, the frames are halved after a block,
-and the feature is the largest and the mean value of every channel over time. Nothing is averaged
-over joints, so what a joint does stays apart from what another does.
+displacement since the frame before stands beside the position, every second frame is kept after a
+block, as the mean of three, and the feature is the largest and the mean value of every channel over
+time. Nothing is averaged over joints, so what a joint does stays apart from what another does.
 """
 
 import torch
@@ -52,6 +52,11 @@ class Block(nn.Module):
         return F.relu(x + self.layers(x))
 
 
+def halved(x: Tensor) -> Tensor:
+    """Every second frame, averaged with its neighbours.   (P, D, T) -> (P, D, ceil(T / 2))."""
+    return F.avg_pool1d(x, 3, 2, padding=1, count_include_pad=False)
+
+
 class Encoder(BaseEncoder):
     """(N, 3, T, V, M) -> clip (N, 2 width), frames (N, T / 2^blocks, width).
 
@@ -76,7 +81,7 @@ class Encoder(BaseEncoder):
         bodies = frames.permute(0, 4, 1, 3, 2).reshape(n * m, -1, t)
         y = self.first(bodies)
         for block in self.blocks:
-            y = F.avg_pool1d(block(y), 2, ceil_mode=True)
+            y = halved(block(y))
         y = at_least_float32(y)
         clip = torch.cat([y.amax(2), y.mean(2)], dim=1)
         rows = y.transpose(1, 2)

@@ -29,7 +29,9 @@ def batch(clips: int = 16, length: int = FRAMES) -> Batch:
 
 def still() -> dict[str, float]:
     """Settings under which a view is the clip."""
-    nothing = dict.fromkeys(("turn_deg", "stretch", "bones", "mirror", "lost_joints", "jitter"), 0.0)
+    nothing = dict.fromkeys(
+        ("turn_deg", "stretch", "bones", "mirror", "lost_joints", "jitter"), 0.0
+    )
     return {**nothing, "shortest": 1.0}
 
 
