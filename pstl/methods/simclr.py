@@ -14,6 +14,7 @@ from pstl.config import Count, Factor, Frozen, NotNegative, Share
 from pstl.losses.ntxent import nt_xent
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import body_views
+from pstl.ops.body_views import Draws
 from pstl.ops.collective import gather
 from pstl.ops.streams import convert
 from pstl.ops.time import random_span, resize_span
@@ -58,24 +59,24 @@ class Method(BaseMethod):
         """One step's loss."""
         views = [self.view(batch, rng) for _ in range(2)]
         streams = [convert(x, self.problem.skeleton, self.problem.stream) for x in views]
-        z = [self.projector(gather(self.encoder(x).clip)) for x in streams]
-        return {"loss": nt_xent(*z, self.cfg.temperature)}
+        z, other = (self.projector(gather(self.encoder(x).clip)) for x in streams)
+        return {"loss": nt_xent(z, other, self.cfg.temperature)}
 
     def view(self, batch: Batch, rng: Generator) -> Tensor:
         """A random view of every clip.   Returns: as batch.x, (N, 3, T, V, M)."""
         cfg, skeleton = self.cfg, self.problem.skeleton
-        x = self.part(batch, rng)
-        x = body_views.lengthen(x, skeleton, cfg.bones, rng)
-        x = body_views.turn(x, cfg.turn_deg, rng)
-        x = body_views.stretch(x, cfg.stretch, rng)
-        x = body_views.mirrored(x, skeleton, cfg.mirror, rng)
-        x = body_views.jitter(x, cfg.jitter, rng)
-        return body_views.lose_joints(x, cfg.lost_joints, rng)
+        draws = Draws(batch.x, rng)
+        x = self.part(batch, draws)
+        x = body_views.lengthen(x, skeleton, cfg.bones, draws)
+        x = body_views.turn(x, cfg.turn_deg, draws)
+        x = body_views.stretch(x, cfg.stretch, draws)
+        x = body_views.mirrored(x, skeleton, cfg.mirror, draws)
+        x = body_views.jitter(x, cfg.jitter, draws)
+        return body_views.lose_joints(x, cfg.lost_joints, draws)
 
-    def part(self, batch: Batch, rng: Generator) -> Tensor:
+    def part(self, batch: Batch, draws: Draws) -> Tensor:
         """A random part of every clip, resampled to all frames."""
-        n, frames = len(batch.x), batch.x.shape[2]
-        scale = self.cfg.shortest + (1 - self.cfg.shortest) * torch.rand(n, generator=rng)
-        place = torch.rand(n, generator=rng)
-        scale, place = (t.to(batch.x.device, non_blocking=True) for t in (scale, place))
-        return resize_span(batch.x, random_span(batch.length, scale, place, 1), frames)
+        scale, place = draws.uniform(2).T
+        scale = self.cfg.shortest + (1 - self.cfg.shortest) * scale
+        span = random_span(batch.length, scale, place, 1)
+        return resize_span(batch.x, span, batch.x.shape[2])

@@ -1,9 +1,8 @@
 """Random views of a clip that stands in its body's own frame: how it would look of another body,
 from another side, or by another sensor.
 
-All draws are per clip and come from a CPU generator. x: (N, 3, T, V, M), the first coordinate from
-right to left of the body; every function returns the same shape, and absent (all-zero) bodies stay
-absent.
+x: (N, 3, T, V, M), the first coordinate along the body from side to side; every function returns
+the same shape, and absent (all-zero) bodies stay absent.
 """
 
 import math
@@ -12,35 +11,59 @@ import torch
 from torch import Generator, Tensor
 
 from pstl.ops.augment import transform
+from pstl.ops.collective import place
 from pstl.skeletons import Skeleton
 
 
-def turn(x: Tensor, degrees: float, rng: Generator) -> Tensor:
+class Draws:
+    """Random numbers for the clips of a batch, on their device.
+
+    They come from a CPU generator and are drawn for the batch of all processes, so that ranks
+    together equal one.
+    """
+
+    def __init__(self, x: Tensor, rng: Generator) -> None:
+        self.rng, self.like = rng, x
+        self.first, self.total = place(x)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """(N, *shape) in [0, 1)."""
+        return self._here(torch.rand(self.total, *shape, generator=self.rng))
+
+    def normal(self, *shape: int) -> Tensor:
+        """(N, *shape), mean 0 and deviation 1."""
+        return self._here(torch.randn(self.total, *shape, generator=self.rng))
+
+    def _here(self, drawn: Tensor) -> Tensor:
+        rows = drawn[self.first : self.first + len(self.like)]
+        return rows.to(self.like.device, self.like.dtype, non_blocking=True)
+
+
+def turn(x: Tensor, degrees: float, draws: Draws) -> Tensor:
     """Turn by angles ~ U(-degrees, degrees) about each of the three axes, x first."""
-    angle = (torch.rand(len(x), 3, generator=rng) * 2 - 1) * math.radians(degrees)
+    angle = (draws.uniform(3) * 2 - 1) * math.radians(degrees)
     cos, sin = angle.cos(), angle.sin()
-    matrix = torch.eye(3).expand(len(x), 3, 3)
+    matrix = torch.eye(3, device=x.device, dtype=x.dtype).expand(len(x), 3, 3)
     for axis in range(3):
         i, j = (axis + 1) % 3, (axis + 2) % 3
-        about = torch.eye(3).repeat(len(x), 1, 1)
+        about = torch.eye(3, device=x.device, dtype=x.dtype).repeat(len(x), 1, 1)
         about[:, i, i] = about[:, j, j] = cos[:, axis]
         about[:, i, j], about[:, j, i] = sin[:, axis], -sin[:, axis]
         matrix = matrix @ about
     return transform(x, matrix)
 
 
-def stretch(x: Tensor, amount: float, rng: Generator) -> Tensor:
+def stretch(x: Tensor, amount: float, draws: Draws) -> Tensor:
     """Scale each of the three axes by 1 + U(-amount, amount)."""
-    factor = 1 + (torch.rand(len(x), 3, 1, 1, 1, generator=rng) * 2 - 1) * amount
-    return x * factor.to(x.device, x.dtype, non_blocking=True)
+    return x * (1 + (draws.uniform(3, 1, 1, 1) * 2 - 1) * amount)
 
 
-def lengthen(x: Tensor, skeleton: Skeleton, amount: float, rng: Generator) -> Tensor:
+def lengthen(x: Tensor, skeleton: Skeleton, amount: float, draws: Draws) -> Tensor:
     """Scale the length of every bone by 1 + amount * N(0, 1); the centre joint stays."""
-    change = amount * torch.randn(len(x), 1, 1, skeleton.joints, 1, generator=rng)
     bones = x - x[:, :, :, list(skeleton.parents)]
-    moved = bones * change.to(x.device, x.dtype, non_blocking=True)
-    return x + torch.einsum("nctvm,jv->nctjm", moved, ancestors(skeleton).to(x.device, x.dtype))
+    added = bones * (amount * draws.normal(1, 1, skeleton.joints, 1))
+    above = ancestors(skeleton).to(x.device, x.dtype)
+    return x + torch.einsum("nctvm,jv->nctjm", added, above)
 
 
 def ancestors(skeleton: Skeleton) -> Tensor:
@@ -54,23 +77,21 @@ def ancestors(skeleton: Skeleton) -> Tensor:
     return reached
 
 
-def mirrored(x: Tensor, skeleton: Skeleton, probability: float, rng: Generator) -> Tensor:
+def mirrored(x: Tensor, skeleton: Skeleton, probability: float, draws: Draws) -> Tensor:
     """Some clips as seen in a mirror: left and right joints exchanged, the first coordinate
     negated."""
-    chosen = (torch.rand(len(x), generator=rng) < probability).view(-1, 1, 1, 1, 1)
+    chosen = draws.uniform(1, 1, 1, 1) < probability
     sign = torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1, 1)
     image = x[:, :, :, list(skeleton.mirror)] * sign.to(x.device, x.dtype)
-    return torch.where(chosen.to(x.device, non_blocking=True), image, x)
+    return torch.where(chosen, image, x)
 
 
-def lose_joints(x: Tensor, share: float, rng: Generator) -> Tensor:
+def lose_joints(x: Tensor, share: float, draws: Draws) -> Tensor:
     """Set each joint of a clip to zero, in all frames, with the probability `share`."""
-    kept = torch.rand(len(x), 1, 1, x.shape[3], 1, generator=rng) >= share
-    return x * kept.to(x.device, x.dtype, non_blocking=True)
+    return x * (draws.uniform(1, 1, x.shape[3], 1) >= share)
 
 
-def jitter(x: Tensor, deviation: float, rng: Generator) -> Tensor:
+def jitter(x: Tensor, deviation: float, draws: Draws) -> Tensor:
     """Add N(0, deviation) to every coordinate of the bodies that are present."""
-    noise = deviation * torch.randn(x.shape, generator=rng)
     present = (x != 0).any(dim=3, keepdim=True).any(dim=1, keepdim=True)  # (N, 1, T, 1, M)
-    return x + noise.to(x.device, x.dtype, non_blocking=True) * present
+    return x + deviation * draws.normal(*x.shape[1:]) * present

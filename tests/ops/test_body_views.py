@@ -13,8 +13,8 @@ def clips(joints: int = 20, people: int = 2) -> torch.Tensor:
     return x
 
 
-def draw() -> torch.Generator:
-    return torch_generator(0, "views")
+def draw(x: torch.Tensor) -> body_views.Draws:
+    return body_views.Draws(x, torch_generator(0, "views"))
 
 
 def lengths(x, skeleton):
@@ -25,7 +25,7 @@ def lengths(x, skeleton):
 def test_turning_keeps_distances_and_reaches_every_axis():
     """A view from another side is the same body; a recipe's upright is turned, too."""
     x = clips()
-    turned = body_views.turn(x, 30.0, draw())
+    turned = body_views.turn(x, 30.0, draw(x))
     torch.testing.assert_close(turned.norm(dim=1), x.norm(dim=1))
     torch.testing.assert_close(lengths(turned, load("kinect_v1")), lengths(x, load("kinect_v1")))
     moved = (turned - x).abs().amax(dim=(0, 2, 3, 4))
@@ -35,7 +35,7 @@ def test_turning_keeps_distances_and_reaches_every_axis():
 def test_turning_by_no_more_than_asked():
     """Within 5 degrees about three axes no direction moves by more than 15."""
     x = torch.nn.functional.normalize(clips(people=1), dim=1)
-    turned = body_views.turn(x, 5.0, draw())
+    turned = body_views.turn(x, 5.0, draw(x))
     assert float((turned * x).sum(1).clamp(-1, 1).arccos().rad2deg().max()) <= 15.0
 
 
@@ -44,7 +44,7 @@ def test_bones_change_by_one_factor_each_and_keep_their_directions(name):
     """A factor for a joint's position would bend the limb below it."""
     skeleton = load(name)
     x = clips(skeleton.joints)
-    longer = body_views.lengthen(x, skeleton, 0.1, draw())
+    longer = body_views.lengthen(x, skeleton, 0.1, draw(x))
     before = x - x[:, :, :, list(skeleton.parents)]
     after = longer - longer[:, :, :, list(skeleton.parents)]
     factor = (after * before).sum(1) / before.square().sum(1).clamp(min=1e-12)  # (N, T, V, M)
@@ -57,23 +57,23 @@ def test_bones_change_by_one_factor_each_and_keep_their_directions(name):
 def test_a_mirror_twice_is_nothing_and_once_exchanges_sides():
     """Labels of left and right must follow the mirrored coordinates."""
     skeleton, x = load("kinect_v1"), clips()
-    image = body_views.mirrored(x, skeleton, 1.0, draw())
+    image = body_views.mirrored(x, skeleton, 1.0, draw(x))
     left, right = skeleton.hips
     torch.testing.assert_close(image[:, 0, :, left], -x[:, 0, :, right])
     torch.testing.assert_close(image[:, 1:, :, left], x[:, 1:, :, right])
-    torch.testing.assert_close(body_views.mirrored(image, skeleton, 1.0, draw()), x)
-    assert torch.equal(body_views.mirrored(x, skeleton, 0.0, draw()), x)
+    torch.testing.assert_close(body_views.mirrored(image, skeleton, 1.0, draw(image)), x)
+    assert torch.equal(body_views.mirrored(x, skeleton, 0.0, draw(x)), x)
 
 
 @pytest.mark.parametrize(
     "view",
     [
-        lambda x: body_views.turn(x, 30.0, draw()),
-        lambda x: body_views.stretch(x, 0.2, draw()),
-        lambda x: body_views.lengthen(x, load("kinect_v1"), 0.1, draw()),
-        lambda x: body_views.mirrored(x, load("kinect_v1"), 0.5, draw()),
-        lambda x: body_views.lose_joints(x, 0.3, draw()),
-        lambda x: body_views.jitter(x, 0.01, draw()),
+        lambda x: body_views.turn(x, 30.0, draw(x)),
+        lambda x: body_views.stretch(x, 0.2, draw(x)),
+        lambda x: body_views.lengthen(x, load("kinect_v1"), 0.1, draw(x)),
+        lambda x: body_views.mirrored(x, load("kinect_v1"), 0.5, draw(x)),
+        lambda x: body_views.lose_joints(x, 0.3, draw(x)),
+        lambda x: body_views.jitter(x, 0.01, draw(x)),
     ],
     ids=["turn", "stretch", "lengthen", "mirrored", "lose_joints", "jitter"],
 )
@@ -89,7 +89,8 @@ def test_every_clip_has_a_view_of_its_own_and_absent_bodies_stay_absent(view):
 
 def test_lost_joints_are_lost_in_all_frames():
     """A joint that flickers would be noise, not a loss."""
-    seen = body_views.lose_joints(torch.ones(50, 3, 6, 20, 1), 0.2, draw())
+    x = torch.ones(50, 3, 6, 20, 1)
+    seen = body_views.lose_joints(x, 0.2, draw(x))
     per_joint = seen.mean(dim=(1, 2, 4))
     assert set(per_joint.flatten().tolist()) == {0.0, 1.0}
     assert 0.15 < 1 - float(per_joint.mean()) < 0.25
