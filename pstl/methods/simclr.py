@@ -7,7 +7,6 @@ seen from another side (turned about all axes, mirrored), of another body (bones
 by a worse sensor (joints lost, noise).
 """
 
-import torch
 from torch import Generator, Tensor, nn
 
 from pstl.config import Count, Factor, Frozen, NotNegative, Share
