@@ -261,6 +261,14 @@ def test_a_suite_may_lie_anywhere(copy, tmp_path):
     assert config.load_suite(copy / "params.yaml", "ntu120")[1] == "ntu120"
 
 
+@pytest.mark.parametrize("place", ["missing.yaml", "suites/missing.yaml"])
+def test_a_file_that_is_not_there_is_no_unknown_suite(copy, monkeypatch, place):
+    """A list of all suites does not help who has mistyped a path."""
+    monkeypatch.chdir(copy)
+    with pytest.raises(UserError, match=rf"^{place}: no such file; name a suite"):
+        config.load_suite("params.yaml", place)
+
+
 def test_shares_of_labels_are_for_somebody(tmp_path, copy):
     """A share that no method and no task takes would be believed and have no effect."""
     line = edited(

@@ -70,9 +70,14 @@ def load_suite(path: str | Path, suite: str) -> tuple[Params, str]:
 
 
 def params_with(params: str, suite: str) -> str:
-    """What load() is given for a suite that may be given as its file, and lie anywhere."""
+    """What load() is given for a suite that may be given as its file, and lie anywhere.
+
+    Raises: UserError for a file that is not there.
+    """
     path = Path(suite)
     own_folder = Path(params.split(os.pathsep)[0]).parent / FOLDER
+    if path.suffix in ENDS and not path.is_file():
+        raise UserError(f"{suite}: no such file; name a suite of {own_folder}/ or the file of one")
     if path.suffix not in ENDS or path.resolve().parent == own_folder.resolve():
         return params
     return os.pathsep.join([params, os.path.abspath(suite)])
