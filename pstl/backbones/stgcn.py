@@ -107,7 +107,9 @@ class _GraphConvolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """gradient: (V', P, T, C').   Returns: those of x, graph and weight."""
-        x, graph, weight = ctx.saved_tensors
+        saved = ctx.saved_tensors
+        # Autocast, under which bf16 was chosen forwards, is not on backwards.
+        x, graph, weight = (each.to(gradient.dtype) for each in saved)
         v, p, t, c = x.shape
         rows = gradient.reshape(-1, gradient.shape[-1])
         for_weight = (_neighbours(x, graph).T @ rows).view(3, c, -1).transpose(1, 2)
@@ -115,6 +117,8 @@ class _GraphConvolution(torch.autograd.Function):
         for_sums = for_sums.reshape(-1, p * t * c)  # (V' 3, P T C)
         for_x = (_rows(graph).T @ for_sums).view_as(x)
         for_graph = (for_sums @ x.reshape(v, -1).T).view(-1, 3, v).permute(1, 2, 0)
+        gradients = zip((for_x, for_graph, for_weight), saved, strict=True)
+        for_x, for_graph, for_weight = (each.to(of.dtype) for each, of in gradients)
         return for_x, for_graph, for_weight
 
 
