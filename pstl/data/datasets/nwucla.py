@@ -46,9 +46,20 @@ class Nwucla(Dataset):
         # Some papers write 1018 training clips; the list inside CTR-GCN's feeder and the files
         # agree on 1020. All 95 view-3 clips of a02 and a03 hold the coordinates of view 2, digit
         # for digit (counted in the release): a fifth of the test side is also in training. xview
-        # keeps the field's split and says so; xview_disjoint leaves the twins out of training.
-        splits={"xview": by_camera(train=(1, 2), test=(3,)), "xview_disjoint": without_twins},
-        expected={"xview": (1020, 464), "xview_disjoint": (925, 464)},
+        # keeps the field's split and says so; xview_disjoint leaves the twins out of training. The
+        # xview_val splits are of xview's training side alone: settings are chosen on them.
+        splits={
+            "xview": by_camera(train=(1, 2), test=(3,)),
+            "xview_disjoint": without_twins,
+            "xview_val12": by_camera(train=(1,), test=(2,)),
+            "xview_val21": by_camera(train=(2,), test=(1,)),
+        },
+        expected={
+            "xview": (1020, 464),
+            "xview_disjoint": (925, 464),
+            "xview_val12": (516, 504),
+            "xview_val21": (504, 516),
+        },
         overlap={"xview": 95},
         remotes=(
             Remote(
