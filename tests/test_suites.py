@@ -15,7 +15,7 @@ from pstl.errors import UserError
 # Runs with an encoder of their own, and cells: counted by hand from what each suite's file says it
 # is, and from the papers' tables (methods x splits x streams x shares of labels x draws).
 SIZES = {
-    "builtin": (33, 127),
+    "builtin": (36, 137),
     "cmu_prediction": (3, 3),
     "ntu60": (139, 928),
     "ntu120": (72, 436),
@@ -24,6 +24,7 @@ SIZES = {
     "nwucla_corpus": (10, 20),
     "nwucla_released": (4, 31),
     "nwucla_robustness": (6, 6),
+    "nwucla_simclr_search": (60, 120),
     "nwucla_semi": (42, 112),
     "nwucla_transfer": (14, 123),
     "pkummd1": (29, 163),
