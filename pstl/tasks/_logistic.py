@@ -1,7 +1,8 @@
-"""Several logistic regressions on the same clips, solved together by limited-memory BFGS.
+"""Several logistic regressions on the same clips, solved together by Newton's method.
 
 They differ in the share that each clip has in the mean, so products with the features are shared,
-and each problem has steps of its own until it is solved.
+and each problem has steps of its own until it is solved. Each step is found by conjugate gradients
+in float32: it is a way to go, and how far it leads down is measured in float64.
 """
 
 from dataclasses import dataclass, replace
@@ -9,10 +10,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-HISTORY = 20  # steps whose change of the gradient is remembered
+TURNS = 250  # of conjugate gradients for one step
 HALVINGS = 30  # of a step that does not lead down
-TINY = 1e-300  # what is divided by is at least this
+TINY = 1e-30  # what is divided by is at least this
+NO_BEND = 1e-6  # of a way's square: less curvature is rounding
 FLAT = 1e-12  # a curvature below it is rounding
+ROUGH = 0.1  # of the slope may be left by the first steps: they are far from the end anyway
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,13 @@ class Regressions:
         size = (weights.square() * self.penalty).sum((1, 2))
         return size / 2 - (own * self.shares).sum(1), chance.exp_()
 
-    def gradient(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """What is minimised, (problems,), and its gradient, same shape as the weights."""
-        value, error = self.values(weights)
-        own = self.y.expand(len(weights), 1, -1)
+    def gradient(self, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What is minimised, (problems,), its gradient, of the weights' shape, and the chances."""
+        value, chance = self.values(weights)
+        own, error = self.y.expand(len(weights), 1, -1), chance.clone()
         error.scatter_add_(1, own, torch.full_like(own, -1, dtype=error.dtype))
         slope = error.mul_(self.shares[:, None]).flatten(0, 1) @ self.x
-        return value, slope.view_as(weights).addcmul_(weights, self.penalty)
-
-    def curvature(self, weights: Tensor) -> Tensor:
-        """Second derivative by every single weight: same shape."""
-        chance = self.values(weights)[1]
-        bend = (chance * (1 - chance)).mul_(self.shares[:, None])
-        return (bend.flatten(0, 1) @ self.x.square()).view_as(weights) + self.penalty
+        return value, slope.view_as(weights).addcmul_(weights, self.penalty), chance
 
     def of(self, problems: Tensor) -> "Regressions":
         """Some of them.   problems: (problems,) bool."""
@@ -73,94 +70,107 @@ def minimise(
     """The weights of least loss.
 
     start: (problems, classes, D).   tolerance: of the largest entry of a gradient.
+    iterations: Newton's steps, at most.
 
     Returns: the weights, and the largest entry of a gradient at the end, in units in which every
-    weight's curvature was 1 at the start.
+    weight's curvature is 1 there.
     """
     final, worst = start.clone(), 0.0
     left = torch.arange(len(start), device=start.device)
-    state = Descent(problem, start)
+    weights = start
+    value, slope, chance = problem.gradient(weights)
+    stuck = torch.zeros(len(start), dtype=torch.bool, device=start.device)
     for iteration in range(iterations + 1):
-        steep = state.slope.abs().amax((1, 2))
-        done = (steep <= tolerance) | state.stuck
-        if iteration == iterations:
-            done = torch.ones_like(done)
+        bends = Curvature(problem, chance)
+        steep = (slope * bends.unit).abs().amax((1, 2))
+        done = (steep <= tolerance) | stuck | (iteration == iterations)
         if bool(done.any()):
-            final[left[done]] = state.weights[done]
+            final[left[done]] = weights[done]
             worst = max(worst, float(steep[done].max()))
-            left = left[~done]
-            state.keep(~done)
+            left, problem, bends = left[~done], problem.of(~done), bends.of(~done)
+            weights, value, slope, steep = (each[~done] for each in (weights, value, slope, steep))
         if not len(left):
             break
-        state.step()
+        way = bends.newton_step(slope, 0.5 * tolerance / steep)
+        weights, value, slope, chance, stuck = search(problem, weights, value, slope, way)
     return final, worst
 
 
-class Descent:
-    """Where the problems are, and what the last steps have shown of their curvature."""
+def search(
+    problem: Regressions, weights: Tensor, value: Tensor, slope: Tensor, way: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """One step of each problem along its way, halved until it leads down.
 
-    def __init__(self, problem: Regressions, start: Tensor) -> None:
-        self.problem = problem
-        self.unit = problem.curvature(start).clamp_(min=FLAT).rsqrt_()
-        self.place = start / self.unit
-        self.value, self.slope = problem.gradient(start)
-        self.slope *= self.unit
-        self.moves: list[Tensor] = []
-        self.turns: list[Tensor] = []
-        self.bends: list[Tensor] = []  # 1 / (move * turn)
-        self.stuck = torch.zeros(len(start), dtype=torch.bool, device=start.device)
+    Returns: weights, value, slope and chance there; (problems,) bool, where nothing led down.
+    """
+    expected = dot(way, slope)
+    length = torch.ones_like(expected)
+    for _ in range(HALVINGS):
+        place = weights + length * way
+        new_value, new_slope, chance = problem.gradient(place)
+        rounding = 1e-14 * (0.1 + value.abs())  # chances near 1 are exact to 1e-16, not to more
+        high = new_value > value + (1e-4 * length * expected)[:, 0, 0] + rounding
+        if not bool(high.any()):
+            break
+        length = torch.where(high[:, None, None], length / 2, length)
+    return place, new_value, new_slope, chance, high
 
-    @property
-    def weights(self) -> Tensor:
-        """Where the descent is, in units of the weights: (problems, classes, D)."""
-        return self.place * self.unit
 
-    def keep(self, some: Tensor) -> None:
-        """Go on with these problems only.   some: (problems,) bool."""
-        self.problem = self.problem.of(some)
-        self.unit, self.place, self.stuck = self.unit[some], self.place[some], self.stuck[some]
-        self.value, self.slope = self.value[some], self.slope[some]
-        for past in (self.moves, self.turns, self.bends):
-            past[:] = [kept[some] for kept in past]
+class Curvature:
+    """Second derivatives at one place, in float32.
 
-    def step(self) -> None:
-        """One step of each problem, halved until it leads down."""
-        way = self.direction()
-        expected = dot(way, self.slope)
-        length = torch.ones_like(expected)
-        for _ in range(HALVINGS):
-            place = self.place + length * way
-            value, slope = self.problem.gradient(place * self.unit)
-            rounding = 1e-14 * self.value.abs()
-            allowed = self.value + (1e-4 * length * expected)[:, 0, 0] + rounding
-            high = value > allowed
-            if not bool(high.any()):
-                break
-            length = torch.where(high[:, None, None], length / 2, length)
-        slope *= self.unit
-        self.stuck = high
-        move, turn = place - self.place, slope - self.slope
-        bend = 1 / dot(move, turn).clamp(min=TINY)
-        for past, new in ((self.moves, move), (self.turns, turn), (self.bends, bend)):
-            past.append(new)
-            del past[:-HISTORY]
-        self.place, self.value, self.slope = place, value, slope
+    unit: (problems, classes, D), by which each weight is measured so that its own is 1.
+    """
 
-    def direction(self) -> Tensor:
-        """Down the slope, turned by what is remembered: same shape as the weights.
+    def __init__(self, problem: Regressions, chance: Tensor) -> None:
+        self.x, self.penalty = problem.x.float(), problem.penalty.float()
+        self.chance = chance.float()
+        self.shared = self.chance * problem.shares[:, None].float()
+        bend = self.shared - self.shared * self.chance
+        own = (bend.flatten(0, 1) @ self.x.square()).view(*chance.shape[:2], -1) + self.penalty
+        self.unit = own.clamp_(min=FLAT).rsqrt_()
 
-        Nocedal and Wright, Numerical Optimization, algorithm 7.4.
+    def of(self, problems: Tensor) -> "Curvature":
+        """Of some problems.   problems: (problems,) bool."""
+        some = object.__new__(Curvature)
+        some.x, some.penalty = self.x, self.penalty
+        some.chance, some.shared = self.chance[problems], self.shared[problems]
+        some.unit = self.unit[problems]
+        return some
+
+    def times(self, way: Tensor) -> Tensor:
+        """Second derivative along a way: (problems, classes, D), of that shape."""
+        moved = logits(self.x, way)
+        moved -= (moved * self.chance).sum(1, keepdim=True)
+        moved *= self.shared
+        return (moved.flatten(0, 1) @ self.x).view_as(way).addcmul_(way, self.penalty)
+
+    def newton_step(self, slope: Tensor, enough: Tensor) -> Tensor:
+        """Where the slope would be 0, about.   Returns: float64, of the slope's shape.
+
+        slope: (problems, classes, D).   enough: (problems,), the share of the slope that may be
+        left because the problem is solved then.
         """
-        way, shares = -self.slope, []
-        past = list(zip(self.moves, self.turns, self.bends, strict=True))
-        for move, turn, bend in reversed(past):
-            shares.append(bend * dot(move, way))
-            way.addcmul_(turn, shares[-1], value=-1)
-        if past:
-            way /= (self.bends[-1] * dot(self.turns[-1], self.turns[-1])).clamp(min=TINY)
-        for (move, turn, bend), share in zip(past, reversed(shares), strict=True):
-            way.addcmul_(move, share - bend * dot(turn, way))
-        return way
+        rest = -(slope * self.unit).float()
+        step, turn = torch.zeros_like(rest), rest
+        size = dot(rest, rest)
+        share = torch.maximum(size.sqrt().sqrt().clamp(max=ROUGH), enough.float()[:, None, None])
+        goal = size * share.clamp(max=ROUGH).square()
+        for _ in range(TURNS):
+            bent = self.unit * self.times(self.unit * turn)
+            bend = dot(turn, bent)
+            # Along a way without curvature, e.g. all biases alike, float32 has rounding only.
+            goal = torch.where(bend > NO_BEND * dot(turn, turn), goal, torch.inf)
+            length = torch.where(size > goal, size / bend, 0.0)
+            step = step + length * turn
+            rest = rest - length * bent
+            smaller = dot(rest, rest)
+            if not bool((smaller > goal).any()):
+                break
+            turn, size = rest + smaller / size.clamp(min=TINY) * turn, smaller
+        none = (step == 0).all(2, keepdim=True).all(1, keepdim=True)
+        step = torch.where(none, rest, step)
+        return (self.unit * step).double()
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:

@@ -32,11 +32,10 @@ class Config(Frozen):
     # scikit-learn's C is 1 / (strength * clips).
     strengths: tuple[Factor, ...] = Field((10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5), min_length=1)
     folds: int = Field(5, ge=2)
-    # Largest entry of the gradient at the end, in units in which the curvature is 1. At 1e-5 the
-    # weakest strengths are not solved: held-out clips of NW-UCLA still change sides, and with them
-    # the choice.
+    # Largest entry of the gradient at the end, in units in which every weight's curvature there is
+    # 1: so it means the same at weak strengths, where hardly any clip bends the loss.
     tolerance: float = Field(3e-6, gt=0)
-    iterations: int = Field(3000, ge=1)  # at most, per strength
+    iterations: int = Field(3000, ge=1)  # Newton's steps at most, per strength
 
 
 class Probe(Task[FeatureSet, Config]):
@@ -61,45 +60,39 @@ class Probe(Task[FeatureSet, Config]):
         y_test = torch.from_numpy(features.y_test).to(device)
         dealt = folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))
         fold = torch.from_numpy(dealt).to(device)
-        shares = shares_of(fold, cfg.folds)
-        problem = Regressions(train, y, shares, 0.0)
-        weights = train.new_zeros(len(shares), len(features.meta["classes"]), train.shape[1])
+        problem = Regressions(train, y, shares_of(fold, cfg.folds), 0.0)
+        weights = train.new_zeros(cfg.folds, len(features.meta["classes"]), train.shape[1])
         before, curve, most, chosen = weights, [], -1, 0
-        best = weights[-1:]
+        best = weights
         for strength in sorted(cfg.strengths, reverse=True):
-            solved = fit(replace(problem, strength=strength), before, weights, cfg)
+            # Weights grow with the logarithm of what is left of the strength: as far again as from
+            # the one before last to the last is a good place to start from.
+            solved = fit(replace(problem, strength=strength), 2 * weights - before, cfg)
             before, weights = weights, solved
             right = int((held_out(train, weights, fold) == y).sum())
             curve.append({"l2": strength, "cv_top1": 100 * right / len(y), "chosen": 0.0})
             if right > most:
-                most, best, chosen = right, weights[-1:], len(curve) - 1
+                most, best, chosen = right, weights, len(curve) - 1
         curve[chosen]["chosen"] = 1.0
+        everything = torch.full_like(problem.shares[:1], 1 / len(y))
+        problem = Regressions(train, y, everything, curve[chosen]["l2"])
+        best = fit(problem, best.mean(0, keepdim=True), cfg)
         scores = logits(test, best)[0].T.contiguous()
         metrics = classified_clips(scores, y_test, features.unseen)
         return Result(metrics, scores=scores.float().cpu().numpy(), curve=curve)
 
 
 def shares_of(fold: Tensor, count: int) -> Tensor:
-    """What each clip counts in each problem's mean: one per fold held out, then one of all clips.
+    """What each clip counts in the mean of each problem, which sees all folds but one.
 
-    fold: (N,).   Returns: (count + 1, N) float64, rows of sum 1.
+    fold: (N,).   Returns: (count, N) float64, rows of sum 1.
     """
-    seen = fold != torch.arange(count, device=fold.device)[:, None]
-    shares = torch.cat([seen, torch.ones_like(seen[:1])]).double()
-    return shares / shares.sum(1, keepdim=True)
+    seen = (fold != torch.arange(count, device=fold.device)[:, None]).double()
+    return seen / seen.sum(1, keepdim=True)
 
 
-def fit(problem: Regressions, before: Tensor, last: Tensor, cfg: Config) -> Tensor:
-    """Weights (problems, classes, D) of least loss.
-
-    before, last: those of the last two strengths. Weights grow with the logarithm of what is left
-    of
-    the strength: as far again as from the one before last to the last is a good place to start
-    from, where it is better than the last.
-    """
-    onward = 2 * last - before
-    better = problem.values(onward)[0] < problem.values(last)[0]
-    start = torch.where(better[:, None, None], onward, last)
+def fit(problem: Regressions, start: Tensor, cfg: Config) -> Tensor:
+    """Weights (problems, classes, D) of least loss, sought from others."""
     weights, steep = minimise(problem, start, cfg.tolerance, cfg.iterations)
     if steep > cfg.tolerance:
         ended = f"ended with a gradient of {steep:.1e}, expected {cfg.tolerance:.1e}"

@@ -12,6 +12,7 @@ from pstl.errors import UserError
 from pstl.metrics.classification import confusion, macro_f1
 from pstl.rng import numpy_generator
 from pstl.tasks import probe
+from pstl.tasks._logistic import Regressions, minimise
 
 CPU = torch.device("cpu")
 
@@ -149,3 +150,20 @@ def test_weak_strengths_on_many_features_are_solved():
             for i in range(2)
         )
         assert round(record["cv_top1"] * 80 / 100) == right
+
+
+def test_weak_strengths_are_solved_where_classes_can_be_told_apart():
+    """Where every clip is told rightly the loss hardly bends any more: a gradient that was small
+    beside the first curvature is then still far from the answer.
+    """
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    x = rng.normal(size=(3, 6))[y] * 4 + rng.normal(size=(90, 6))
+    x = torch.from_numpy(np.c_[x, np.ones(90)])
+    shares = torch.full((1, 90), 1 / 90, dtype=torch.float64)
+    problem = Regressions(x, torch.from_numpy(y), shares, 1e-8)
+    start = x.new_zeros(1, 3, 7)
+    weights, steep = minimise(problem, start, 3e-6, 3000)
+    finer, _ = minimise(problem, weights, 1e-9, 3000)
+    assert steep <= 3e-6
+    torch.testing.assert_close(weights, finer, rtol=0, atol=0.1)  # of weights up to 12
