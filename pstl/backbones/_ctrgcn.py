@@ -3,7 +3,7 @@
 Source: Chen et al., ICCV 2021, https://arxiv.org/abs/2107.12213; SCD-Net spec 4.1.
 
 Inside, bodies are (P, C, V, T), time last, so that the three value maps of a graph unit lie as one
-(3 V, T) matrix per channel. A row may stand for several equal bodies; `count` (P,) says for how
+(3 V, T) matrix per channel. A row may stand for several equal bodies; `count` says for how
 many. Then batch norms weigh it so; None: each row is one body.
 """
 
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pstl.ops.norm import normalise
+from pstl.ops.norm import Counted, normalise
 
 SUBSETS = 3
 KERNEL = 5  # frames of the temporal convolutions
@@ -50,8 +50,8 @@ class GraphUnit(nn.Module):
         initialise_conv(self.shortcut)
         nn.init.constant_(self.norm.weight, 1e-6)
 
-    def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
-        """x: (P, C, V, T), count: (P,) or None.   Returns: (P, D, V, T)."""
+    def forward(self, x: Tensor, count: Counted | None = None) -> Tensor:
+        """x: (P, C, V, T).   Returns: (P, D, V, T)."""
         p, _, v, t = x.shape
         graphs = self.graphs(x)  # (P, D, V, 3 V)
         values = self.value(x).view(p, -1, SUBSETS * v, t)
@@ -98,8 +98,8 @@ class TemporalUnit(nn.Module):
         for norm in (self.enter_norm, *self.norms):
             nn.init.normal_(norm.weight, 1.0, 0.02)
 
-    def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
-        """x: (P, D, V, T), count: (P,) or None.   Returns: same shape."""
+    def forward(self, x: Tensor, count: Counted | None = None) -> Tensor:
+        """x: (P, D, V, T).   Returns: same shape."""
         *branches, plain = normalise(self.enter_norm, self.enter(x), count).chunk(BRANCHES, dim=1)
         active = [torch.relu(branch) for branch in branches]
         maps = [conv(branch) for conv, branch in zip(self.convs, active, strict=False)]
@@ -123,8 +123,8 @@ class CtrGcnBlock(nn.Module):
         if self.residual is not None:
             initialise_conv(self.residual)
 
-    def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
-        """x: (P, C, V, T), count: (P,) or None.   Returns: (P, D, V, T)."""
+    def forward(self, x: Tensor, count: Counted | None = None) -> Tensor:
+        """x: (P, C, V, T).   Returns: (P, D, V, T)."""
         y = self.time(self.graph(x, count), count)
         if self.residual is not None and self.residual_norm is not None:
             y = y + normalise(self.residual_norm, self.residual(x), count)

@@ -15,7 +15,7 @@ from pstl.modules import BaseEncoder
 from pstl.ops import bodies
 from pstl.ops.collective import processes
 from pstl.ops.dtypes import at_least_float32
-from pstl.ops.norm import normalise
+from pstl.ops.norm import Counted, normalise
 from pstl.records import Features
 from pstl.skeletons import Skeleton
 
@@ -99,7 +99,7 @@ class _EachHead(torch.autograd.Function):
 class DstaBlock(nn.Module):
     """Attention over joints, a pointwise layer, convolution over frames, each with a residual.
 
-    (P, C, T, V) -> (P, C', T', V). Row i stands for `count[i]` equal bodies; None: for one.
+    (P, C, T, V) -> (P, C', T', V). Rows may stand for several equal bodies.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, heads: int, joints: int) -> None:
@@ -117,8 +117,8 @@ class DstaBlock(nn.Module):
             )
             self.shortcuts = nn.ModuleList(normed(kernel) for kernel in kernels)
 
-    def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
-        """x: (P, C, T, V), count: (P,) or None.   Returns: (P, C', T', V)."""
+    def forward(self, x: Tensor, count: Counted | None = None) -> Tensor:
+        """x: (P, C, T, V).   Returns: (P, C', T', V)."""
         first, second, third = self.shortcuts or (None, None, None)
         y = residual_sum(self.mix, self.attention(x), first, x, count)
         # Again from the block's input (PSP spec 3.6).
@@ -129,7 +129,7 @@ class DstaBlock(nn.Module):
 class Trunk(nn.Module):
     """Bodies to maps that keep joints and frames.
 
-    (P, 3, T, V) -> (P, 4 * width, ceil(T / 4), V). Row i stands for `count[i]` equal bodies.
+    (P, 3, T, V) -> (P, 4 * width, ceil(T / 4), V). Rows may stand for several equal bodies.
     """
 
     def __init__(self, cfg: Config, joints: int) -> None:
@@ -142,8 +142,8 @@ class Trunk(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         initialise(self)
 
-    def forward(self, x: Tensor, count: Tensor | None = None) -> Tensor:
-        """x: (P, 3, T, V), count: (P,) or None.   Returns: (P, 4 * width, ceil(T / 4), V)."""
+    def forward(self, x: Tensor, count: Counted | None = None) -> Tensor:
+        """x: (P, 3, T, V).   Returns: (P, 4 * width, ceil(T / 4), V)."""
         convolution, norm, leaky_relu = self.stem
         x = leaky_relu(normalise(norm, convolution(x), count))
         for block in self.blocks:
@@ -189,7 +189,7 @@ class Encoder(BaseEncoder):
         if processes() == 1 and bool(present.all()):
             return self.trunk(y.contiguous())
         merged = bodies.merge_by_slot(present, x.device)
-        maps: Tensor = self.trunk(y.index_select(0, merged.rows), merged.times)
+        maps: Tensor = self.trunk(y.index_select(0, merged.rows), merged.count)
         return maps.index_select(0, merged.source)
 
 
@@ -198,11 +198,11 @@ def residual_sum(
     x: Tensor,
     shortcut: nn.Module | None,
     residual: Tensor,
-    count: Tensor | None,
+    count: Counted | None,
 ) -> Tensor:
     """Leaky ReLU of a layer and a shortcut, each with its norm; without one the residual itself.
 
-    x, residual: (P, C, T, V), count: (P,) or None.   Returns: (P, C', T', V).
+    x, residual: (P, C, T, V).   Returns: (P, C', T', V).
     """
     y = apply_normed(layer, x, count)
     if isinstance(shortcut, nn.Sequential):
@@ -212,7 +212,7 @@ def residual_sum(
     return F.leaky_relu(y + residual, SLOPE, inplace=True)
 
 
-def apply_normed(layer: nn.Sequential, x: Tensor, count: Tensor | None) -> Tensor:
+def apply_normed(layer: nn.Sequential, x: Tensor, count: Counted | None) -> Tensor:
     """The convolution and norm of normed().   x: (P, C, T, V).   Returns: (P, C', T', V)."""
     convolution, norm = layer
     return normalise(norm, convolution(x), count)

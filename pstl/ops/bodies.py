@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pstl.ops.norm import Counted, counted
+
 
 def present(x: Tensor) -> Tensor:
     """Which bodies are not all zero.   x: (N, C, T, V, M).   Returns: (N, M) bool."""
@@ -32,12 +34,12 @@ class Merged(NamedTuple):
 
     rows: (P,) index into the N M bodies.
     source: (N M,) which row each body is.
-    times: (P,) bodies each row stands for.
+    count: of the bodies each row stands for.
     """
 
     rows: Tensor
     source: Tensor
-    times: Tensor
+    count: Counted
 
 
 def merge_by_slot(present: Tensor, device: torch.device) -> Merged:
@@ -52,5 +54,6 @@ def merge_by_slot(present: Tensor, device: torch.device) -> Merged:
     first_absent = (~present).int().argmax(0).repeat(n) * m + body % m
     name = torch.where(present.flatten(), body, first_absent)
     rows, source, count = name.unique(return_inverse=True, return_counts=True)
-    values = (rows, source, count.float())
-    return Merged(*(value.to(device, non_blocking=True) for value in values))
+    values = (rows, source, count.double())
+    rows, source, count = (value.to(device, non_blocking=True) for value in values)
+    return Merged(rows, source, counted(count, n * m))

@@ -3,7 +3,7 @@
 Of channels that lie last, and of rows that stand for several equal ones.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -124,26 +124,46 @@ class _LastNorm(torch.autograd.Function):
         return for_x.view_as(gradient).to(gradient.dtype), for_weight, for_bias, None
 
 
-def weighted_batch_norm(
-    x: Tensor, count: Tensor, weight: Tensor, bias: Tensor, eps: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch norm in training mode where row i counts `count[i]` times, over all processes.
+class Counted(NamedTuple):
+    """Rows that stand for several equal bodies, once for all norms that see them.
 
-    x: (P, C, ...), count: (P,), weight, bias: (C,).
+    share: (P,) float64, of the bodies of all processes, which add up to 1.
+    bodies: how many those are; a scalar on the device where there are several processes.
+    """
+
+    share: Tensor
+    bodies: float | Tensor
+
+
+def counted(count: Tensor, bodies: int) -> Counted:
+    """Row i stands for `count[i]` bodies.   count: (P,), of sum `bodies`."""
+    count = count.double()
+    if processes() == 1:
+        return Counted(count / bodies, float(bodies))
+    total = all_sum(count.new_full((), float(bodies)))
+    return Counted(count / total, total)
+
+
+def weighted_batch_norm(
+    x: Tensor, count: Counted, weight: Tensor, bias: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch norm in training mode of rows that stand for several bodies, over all processes.
+
+    x: (P, C, ...), weight, bias: (C,).
     Returns: y of x's shape and dtype; mean and biased variance per channel (C,), at least float32,
     without gradients. Equal to repeating every row and using an ordinary batch norm, gradients
     included (the gradient of a row is the sum of those of its copies), at the cost of the rows that
     are there (SCD-Net spec 10).
     """
-    y, mean, variance = _WeightedNorm.apply(x, count, weight, bias, eps)
+    y, mean, variance = _WeightedNorm.apply(x, count.share, weight, bias, eps)
     return y, mean, variance
 
 
-def normalise(norm: nn.Module, x: Tensor, count: Tensor | None) -> Tensor:
-    """Batch norm of rows that stand for `count` equal bodies each.
+def normalise(norm: nn.Module, x: Tensor, count: Counted | None) -> Tensor:
+    """Batch norm of rows that stand for several equal bodies each.
 
     Equal to a plain one of all those bodies up to rounding; the batch is that of all processes.
-    x: (P, C, ...), count: (P,), or None where each row is one body.
+    x: (P, C, ...).   count: None where each row is one body.
     Returns: same shape and dtype.
     """
     assert isinstance(norm, _BatchNorm)
@@ -151,8 +171,8 @@ def normalise(norm: nn.Module, x: Tensor, count: Tensor | None) -> Tensor:
         y: Tensor = norm(x)
         return y
     y, mean, variance = weighted_batch_norm(x, count, norm.weight, norm.bias, norm.eps)
-    total = all_sum(count.to(variance.dtype).sum()) * x[0, 0].numel()
-    update_running(norm, mean, variance * total / (total - 1))
+    total = count.bodies * x[0, 0].numel()
+    update_running(norm, mean, variance * (total / (total - 1)))
     return y
 
 
@@ -161,23 +181,22 @@ class _WeightedNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, count: Tensor, weight: Tensor, bias: Tensor, eps: float
+        ctx: Any, x: Tensor, share: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """x: (P, C, ...), count: (P,).   Returns: y of x's shape, mean and variance (C,)."""
+        """x: (P, C, ...), share: (P,).   Returns: y of x's shape, mean and variance (C,)."""
         with torch.autocast(x.device.type, enabled=False):
             flat = at_least_float32(x.flatten(2))
-            count = count.to(flat.dtype)
-            share = (count / all_sum(count.sum()))[:, None]  # (P, 1), of all bodies
-            mean = all_sum((share * flat.mean(2)).sum(0))
+            share = share.to(flat.dtype)
+            mean = all_sum(share @ flat.mean(2))
             centred = flat - mean[:, None]
-            square = torch.linalg.vector_norm(centred, dim=2).square() / flat.shape[2]
-            variance = all_sum((share * square).sum(0))
+            share = share / flat.shape[2]  # of all bodies' frames and joints
+            variance = all_sum(share @ torch.linalg.vector_norm(centred, dim=2).square())
             scale = torch.rsqrt(variance + eps)
             # In two steps: addcmul that broadcasts two of its three terms takes twice as long.
             per_channel = (-1, *[1] * (x.dim() - 2))
             y = centred.view(x.shape) * (weight * scale).view(per_channel)
             y.add_(bias.view(per_channel))
-        ctx.save_for_backward(centred, share / flat.shape[2], scale, weight)
+        ctx.save_for_backward(centred, share, scale, weight)
         ctx.mark_non_differentiable(mean, variance)
         return y.to(x.dtype), mean, variance
 
@@ -186,15 +205,16 @@ class _WeightedNorm(torch.autograd.Function):
         ctx: Any, gradient: Tensor, *unused: Tensor
     ) -> tuple[Tensor, None, Tensor, Tensor, None]:
         """gradient: (P, C, ...).   Returns: those of x, weight and bias, of their shapes."""
-        centred, share, scale, weight = ctx.saved_tensors  # share: of all bodies' frames and joints
+        centred, share, scale, weight = ctx.saved_tensors
         with torch.autocast(gradient.device.type, enabled=False):
             flat = gradient.flatten(2).to(centred.dtype)
             for_bias = flat.sum((0, 2))
             for_weight = torch.linalg.vecdot(flat, centred).sum(0) * scale
             # d x = weight scale (g - count / n (sum g + normalised x * sum(g normalised x))), sums
             # over all processes
-            slope = -share * weight * scale.square() * all_sum(for_weight)  # (P, C)
-            offset = -share * weight * scale * all_sum(for_bias)
+            factor, less = weight * scale, -share[:, None]
+            slope = less * (factor * scale * all_sum(for_weight))  # (P, C)
+            offset = less * (factor * all_sum(for_bias))
             for_x = (centred * slope[:, :, None]).add_(offset[:, :, None])
-            for_x = for_x.addcmul_(flat, (weight * scale)[:, None])
+            for_x = for_x.addcmul_(flat, factor[:, None])
         return for_x.view_as(gradient).to(gradient.dtype), None, for_weight, for_bias, None

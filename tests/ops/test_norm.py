@@ -5,7 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pstl.ops.norm import GlobalNorm, LastNorm, weighted_batch_norm
+from pstl.ops.norm import GlobalNorm, LastNorm, counted, weighted_batch_norm
+
+COUNT = torch.tensor([1, 4, 1, 2, 1])
 
 
 def case(dtype):
@@ -17,7 +19,7 @@ def case(dtype):
     )
     return (
         x.requires_grad_(),
-        torch.tensor([1.0, 4.0, 1.0, 2.0, 1.0]),
+        counted(COUNT, 9),
         weight.requires_grad_(),
         bias.requires_grad_(),
     )
@@ -29,7 +31,7 @@ def test_a_row_that_counts_four_times_is_four_rows():
     Statistics, outputs and every gradient must be those of the whole batch.
     """
     x, count, weight, bias = case(torch.float64)
-    copies = torch.repeat_interleave(torch.arange(5), count.long())
+    copies = torch.repeat_interleave(torch.arange(5), COUNT)
     y, mean, variance = weighted_batch_norm(x, count, weight, bias, 1e-5)
     target = torch.randn(9, 4, 3, 6, dtype=torch.float64)
     ours = torch.autograd.grad((y[copies] * target).sum(), (x, weight, bias))
