@@ -23,7 +23,21 @@ from .one_step import made, moved, step
 PARAMS = config.load(Path(__file__).parents[2] / "params.yaml")
 MADE_OF_NUMBERS = (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
 INDEXED = (torch.Tensor.__getitem__, torch.Tensor.__setitem__)
-METHODS = bench.trained_methods(PARAMS, None)
+# Encoders that must wait, and why.
+WAITING = {"bigru": "torch's packed sequences need their lengths on the host, once a step"}
+
+
+def methods() -> list[Any]:
+    """Entries that train; of those that must wait it is expected."""
+    entries = []
+    for name in bench.trained_methods(PARAMS, None):
+        reason = WAITING.get(PARAMS.method_in_paper(name).encoder.name)
+        marks = () if reason is None else pytest.mark.xfail(reason=reason, strict=True)
+        entries.append(pytest.param(name, marks=marks))
+    return entries
+
+
+METHODS = methods()
 
 
 class Copies(TorchDispatchMode):
