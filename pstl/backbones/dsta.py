@@ -189,7 +189,7 @@ class Encoder(BaseEncoder):
         if processes() == 1 and bool(present.all()):
             return self.trunk(y.contiguous())
         merged = bodies.merge_by_slot(present, x.device)
-        maps: Tensor = self.trunk(y.index_select(0, merged.rows), merged.count)
+        maps: Tensor = self.trunk(y.index_select(0, merged.rows), merged.standing)
         return maps.index_select(0, merged.source)
 
 

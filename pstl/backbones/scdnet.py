@@ -62,7 +62,7 @@ class Stem(nn.Module):
             x = x.index_select(0, merged.rows)
         x = x.contiguous()
         for block in self.blocks:
-            x = block(x, None if merged is None else merged.count)
+            x = block(x, None if merged is None else merged.standing)
         return x
 
 

@@ -34,12 +34,12 @@ class Merged(NamedTuple):
 
     rows: (P,) index into the N M bodies.
     source: (N M,) which row each body is.
-    count: of the bodies each row stands for.
+    standing: for how many bodies each row stands.
     """
 
     rows: Tensor
     source: Tensor
-    count: Counted
+    standing: Counted
 
 
 def merge_by_slot(present: Tensor, device: torch.device) -> Merged:

@@ -45,5 +45,7 @@ def test_bodies_merged_by_slot_stand_for_as_many_as_they_replace() -> None:
     merged = merge_by_slot(present(x), torch.device("cpu"))
     assert len(merged.rows) == 7 + 3  # of each slot one that is absent
     assert torch.equal(bodies[merged.rows][merged.source], bodies)
-    assert torch.equal(merged.source.bincount().double(), merged.count.share * len(merged.source))
+    assert torch.equal(
+        merged.source.bincount().double(), merged.standing.share * len(merged.source)
+    )
     assert torch.equal(merged.source[merged.rows], torch.arange(10))
