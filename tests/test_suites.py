@@ -17,8 +17,8 @@ from pstl.errors import UserError
 SIZES = {
     "builtin": (36, 137),
     "cmu_prediction": (3, 3),
-    "ntu60": (139, 928),
-    "ntu120": (72, 436),
+    "ntu60": (139, 852),
+    "ntu120": (72, 366),
     "nwucla": (20, 164),
     "nwucla_ablation": (15, 45),
     "nwucla_corpus": (10, 20),

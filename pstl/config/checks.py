@@ -42,8 +42,9 @@ def check_references(
                 known(method, methods, "method", place.below("methods", index))
             for index, task in enumerate(block.tasks):
                 known(task, tasks, "task", place.below("tasks", index))
-            for task in () if isinstance(block.floors, bool) else block.floors:
-                known(task, tasks, "task", place.below("floors"))
+            for asked in block.floor_tasks().values():
+                for task in () if isinstance(asked, bool) else asked:
+                    known(task, tasks, "task", place.below("floors"))
         used = {method for block in suite.experiments for method in block.methods}
         for method in suite.encoder_seeds:
             place = where.below("encoder_seeds", method)

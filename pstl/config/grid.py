@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, get_args
 
 from pstl.config.cells import FUSED, Cell, Run
-from pstl.config.floors import FloorMaker, Floors
+from pstl.config.floors import RAW, UNTRAINED, FloorMaker, Floors
 from pstl.config.resolve import Entries
 from pstl.config.settings import OTHER, MethodSettings, Stream, TaskSettings
 from pstl.config.suites import OWN, Experiment, Suite
@@ -15,6 +15,7 @@ from pstl.registry import keywords, task_traits
 
 # Floors learn nothing, and may be fed what such a method is fed.
 ONE_AT_A_TIME = f"it takes one stream at a time; {OTHER} is of methods that take several together"
+FLOORS = (RAW, UNTRAINED)
 LABELLED_CLIPS = "labelled_clips"  # what a task needs that draws labels; see contracts.Task
 
 
@@ -96,13 +97,14 @@ def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) ->
     used = _look_up(blocks, entries, methods)
     cells: dict[Cell, Cell] = {}
     reasons = _without_stream(methods)
-    trained: dict[Cell, None] = {}
+    trained: dict[Cell, set[str]] = {}  # cell -> kinds of floors that it is to have
     for block in blocks:
         for cell in _cells(name, block, used):
             _check_weights(cell, cells.setdefault(cell, cell))
             exists = (cell.run.method, cell.run.stream) not in reasons
-            if exists and methods[cell.run.method].learns and block.has_floors(cell.task):
-                trained[cell] = None
+            if exists and methods[cell.run.method].learns:
+                asked = {kind for kind in FLOORS if block.has_floor(cell.task, kind)}
+                trained.setdefault(cell, set()).update(asked)
     floors = _add_floors(cells, trained, used, entries.method_names)
     not_applicable = {
         cell.run: reasons[cell.run.method, cell.run.stream]
@@ -116,14 +118,21 @@ def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) ->
 
 
 def _add_floors(
-    cells: dict[Cell, Cell], trained: Collection[Cell], used: Used, taken: Collection[str]
+    cells: dict[Cell, Cell],
+    trained: Mapping[Cell, Collection[str]],
+    used: Used,
+    taken: Collection[str],
 ) -> Floors:
-    """Put the floors of trained methods' cells behind all others.   taken: names of entries."""
+    """Put the floors of trained methods' cells behind all others.
+
+    trained: cell -> kinds of floors that it is to have.   taken: names of entries.
+    """
     moved = any(cell.source for cell in trained)
     maker = FloorMaker(used.methods, used.protocols, taken, moved)
     beside: dict[Cell, dict[str, Cell]] = {}
-    for cell in trained:
-        for kind in task_traits(used.tasks[cell.task, cell.protocol].kind).floors:
+    for cell, asked in trained.items():
+        has = task_traits(used.tasks[cell.task, cell.protocol].kind).floors
+        for kind in (kind for kind in has if kind in asked):
             floor = maker.cell(cell, kind)
             # Streams that another method fuses with other weights are no floor of this one.
             if cells.setdefault(floor, floor).fused == floor.fused:

@@ -38,6 +38,13 @@ class Fusion(Frozen):
     weights: dict[str, Factor] = Field({"joint": 0.6, "bone": 0.6, "motion": 0.4}, min_length=2)
 
 
+class FloorTasks(Frozen):
+    """Which tasks have each kind of floor: all that have any, none, or these."""
+
+    raw: bool | Several[str] = True
+    untrained: bool | Several[str] = True
+
+
 class Axes(Frozen):
     """The axes of the grid. A suite sets them for all its experiments, an experiment for itself."""
 
@@ -52,8 +59,9 @@ class Axes(Frozen):
     batch_norm: OneOrMore[BatchNorm] = ("released", "recalibrated")
     # own: a task as the method's `protocol` has it; common: as `tasks` has it for all methods.
     protocols: OneOrMore[Protocol] = ("own",)
-    # Which tasks have the floors of every trained method beside it: all that have any, or these.
-    floors: bool | Several[str] = True
+    # Which tasks have the floors of every trained method beside it: all that have any, or these,
+    # of both kinds or of each.
+    floors: bool | Several[str] | FloorTasks = True
 
     @field_validator("streams", mode="before")
     @classmethod
@@ -69,9 +77,16 @@ class Experiment(Axes):
     tasks: OneOrMore[str]
     fuse: Fusion | None = None
 
-    def has_floors(self, task: str) -> bool:
-        """Whether a task's cells are to stand beside their floors."""
-        return self.floors if isinstance(self.floors, bool) else task in self.floors
+    def has_floor(self, task: str, kind: str) -> bool:
+        """Whether a task's cells are to stand beside their floor of a kind: raw or untrained."""
+        asked = self.floor_tasks()[kind]
+        return asked if isinstance(asked, bool) else task in asked
+
+    def floor_tasks(self) -> dict[str, bool | tuple[str, ...]]:
+        """Kind of floor -> tasks that are to have it; True: all that can."""
+        if isinstance(self.floors, FloorTasks):
+            return {"raw": self.floors.raw, "untrained": self.floors.untrained}
+        return {"raw": self.floors, "untrained": self.floors}
 
 
 class Suite(Axes):
