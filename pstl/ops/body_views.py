@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from pstl.ops.augment import transform
 from pstl.ops.collective import place
+from pstl.ops.joints import take_joints
 from pstl.skeletons import Skeleton
 
 
@@ -60,9 +61,9 @@ def stretch(x: Tensor, amount: float, draws: Draws) -> Tensor:
 
 def lengthen(x: Tensor, skeleton: Skeleton, amount: float, draws: Draws) -> Tensor:
     """Scale the length of every bone by 1 + amount * N(0, 1); the centre joint stays."""
-    bones = x - x[:, :, :, list(skeleton.parents)]
+    bones = x - take_joints(x, skeleton.parents)
     added = bones * (amount * draws.normal(1, 1, skeleton.joints, 1))
-    above = ancestors(skeleton).to(x.device, x.dtype)
+    above = ancestors(skeleton).to(x.device, x.dtype, non_blocking=True)
     return x + torch.einsum("nctvm,jv->nctjm", added, above)
 
 
@@ -82,7 +83,8 @@ def mirrored(x: Tensor, skeleton: Skeleton, probability: float, draws: Draws) ->
     negated."""
     chosen = draws.uniform(1, 1, 1, 1) < probability
     sign = torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1, 1)
-    image = x[:, :, :, list(skeleton.mirror)] * sign.to(x.device, x.dtype)
+    sign = sign.to(x.device, x.dtype, non_blocking=True)
+    image = take_joints(x, skeleton.mirror) * sign
     return torch.where(chosen, image, x)
 
 

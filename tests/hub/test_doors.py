@@ -50,6 +50,8 @@ KINDS = {
         300,
     ),
     "psp": ({"name": "dsta", "width": 8}, "scaled300", 50),
+    "skeletonclr": (STGCN, "resize50", 50),
+    "aimclr": (STGCN, "resize50", 50),
     "simclr": ({"name": "tcn", "width": 8}, "view50", 50),
     "mamp": ({"name": "vit", "width": 8, "depth": 1, "heads": 2}, "ctr300", 120),
     "umurl": ({"name": "umurl", "width": 16}, "spine300", 64),

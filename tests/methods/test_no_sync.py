@@ -145,6 +145,7 @@ def test_what_waits_is_seen(waits):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch's watch needs a CUDA device")
 @pytest.mark.parametrize("name", METHODS)
 def test_a_step_waits_for_nothing_on_a_gpu(name):
     """The same by torch's own watch, where there is a GPU."""

@@ -72,3 +72,8 @@ def trained_run(folder, run, tasks=None, **train):
 @pytest.fixture
 def array(tmp_path):
     return make_array(tmp_path / "array")
+
+
+def without_progress(stderr: str) -> list[str]:
+    """What a run says, without its lines about speed and epochs."""
+    return [line for line in stderr.splitlines() if "clips/s" not in line]

@@ -20,7 +20,7 @@ from pstl.config import Run
 from pstl.errors import UserError
 from pstl.train import checkpoint, encoder_file, loop
 from pstl.train import pretrain as pretraining
-from train.conftest import make_params
+from train.conftest import make_params, without_progress
 
 CPU = torch.device("cpu")
 RUN = Run(
@@ -193,7 +193,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(world, tmp_path):
         *arguments(tmp_path / "params.yaml", array, run / "encoder.pt"),
     ]
     done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True)
-    lines = [line for line in done.stderr.splitlines() if "epoch" not in line]
+    lines = without_progress(done.stderr)
     assert done.returncode == 2
     assert len(lines) == 1, done.stderr
     assert "file too large; raise the limit" in lines[0]

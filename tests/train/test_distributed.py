@@ -26,7 +26,7 @@ from pstl.data.loader import shuffled
 from pstl.data.store import ArraySet
 from pstl.train import checkpoint, distributed, encoder_file, loop
 from pstl.train import pretrain as pretraining
-from train.conftest import make_params
+from train.conftest import make_params, without_progress
 
 CPU = torch.device("cpu")
 STGCN = {"recipe": "resize50", "encoder": {"name": "stgcn", "width": 2, "dropout": 0.0}}
@@ -280,7 +280,7 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on(tmp_path: Path, ar
         ranks = children(launcher.pid)
         assert len(ranks) == 2
         os.kill(ranks[1], signal.SIGKILL)
-        lines = [line for line in launcher.communicate()[1].splitlines() if "epoch" not in line]
+        lines = without_progress(launcher.communicate()[1])
     assert launcher.returncode == 2
     assert len(lines) == 1, lines
     assert lines[0].startswith(
