@@ -24,6 +24,7 @@ SIZES = {
     "nwucla_corpus": (10, 20),
     "nwucla_released": (4, 31),
     "nwucla_robustness": (6, 6),
+    "nwucla_simclr": (11, 63),
     "nwucla_simclr_search": (60, 120),
     "nwucla_semi": (42, 112),
     "nwucla_transfer": (14, 123),
