@@ -85,6 +85,8 @@ def test_probes_are_timed_on_features_of_a_known_size(monkeypatch):
     monkeypatch.setattr(bench_probes, "TRAIN", 40)
     monkeypatch.setattr(bench_probes, "TEST", 20)
     monkeypatch.setattr(bench_probes, "CLASSES", 4)
+    monkeypatch.setattr(bench_probes, "WIDE", 20)
+    monkeypatch.setitem(bench_probes.PROBES, "probe", {"strengths": [0.1]})
     rows = bench_probes.bench_probes(torch.device("cpu"))
     assert [row["task"] for row in rows] == ["linear", "probe", "knn", "retrieval"]
     assert all(

@@ -6,6 +6,7 @@ strength is chosen on training clips alone.
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -61,14 +62,9 @@ class Probe(Task[FeatureSet, Config]):
         dealt = folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))
         fold = torch.from_numpy(dealt).to(device)
         problem = Regressions(train, y, shares_of(fold, cfg.folds), 0.0)
-        weights = train.new_zeros(cfg.folds, len(features.meta["classes"]), train.shape[1])
-        before, curve, most, chosen = weights, [], -1, 0
-        best = weights
-        for strength in sorted(cfg.strengths, reverse=True):
-            # Weights grow with the logarithm of what is left of the strength: as far again as from
-            # the one before last to the last is a good place to start from.
-            solved = fit(replace(problem, strength=strength), 2 * weights - before, cfg)
-            before, weights = weights, solved
+        curve, most, chosen = [], -1, 0
+        best = start = train.new_zeros(cfg.folds, len(features.meta["classes"]), train.shape[1])
+        for strength, weights in path(problem, start, cfg):
             right = int((held_out(train, weights, fold) == y).sum())
             curve.append({"l2": strength, "cv_top1": 100 * right / len(y), "chosen": 0.0})
             if right > most:
@@ -89,6 +85,17 @@ def shares_of(fold: Tensor, count: int) -> Tensor:
     """
     seen = (fold != torch.arange(count, device=fold.device)[:, None]).double()
     return seen / seen.sum(1, keepdim=True)
+
+
+def path(problem: Regressions, start: Tensor, cfg: Config) -> Iterator[tuple[float, Tensor]]:
+    """Each strength, strongest first, and its weights (problems, classes, D)."""
+    before = weights = start
+    for strength in sorted(cfg.strengths, reverse=True):
+        # Weights grow with the logarithm of what is left of the strength: as far again as from
+        # the one before last to the last is a good place to start from.
+        solved = fit(replace(problem, strength=strength), 2 * weights - before, cfg)
+        before, weights = weights, solved
+        yield strength, solved
 
 
 def fit(problem: Regressions, start: Tensor, cfg: Config) -> Tensor:
@@ -123,11 +130,12 @@ def in_principal_axes(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     lies outside their span is 0 in every solution and is left out.
     train: (N, D), test: (Q, D).   Returns: (N, min(N, D) + 1), (Q, min(N, D) + 1).
     """
-    if train.shape[1] > len(train):
-        basis = torch.linalg.qr(train.T).Q
-        train, test = train @ basis, test @ basis
-    basis = torch.linalg.eigh(train.T @ train).eigenvectors
-    return with_ones(train @ basis), with_ones(test @ basis)
+    if train.shape[1] <= len(train):
+        basis = torch.linalg.eigh(train.T @ train).eigenvectors
+        return with_ones(train @ basis), with_ones(test @ basis)
+    square, axes = torch.linalg.eigh(train @ train.T)
+    size = square.clamp(min=1e-13 * square[-1]).sqrt()  # of less only rounding is left
+    return with_ones(axes * size), with_ones(test @ train.T @ (axes / size))
 
 
 def with_ones(x: Tensor) -> Tensor:
