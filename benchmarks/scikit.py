@@ -2,8 +2,8 @@
 
 scikit-learn stops by the largest entry of the gradient, whatever the loss bends like, and what that
 means changes with the strength: at its own tolerance, 1e-4, losses of weak strengths end at twice
-the least one and more. Here each of its fits has the loosest tolerance, in steps of `STEP`, that
-reaches our loss.
+the least one and more. Here it has, at each strength, the loosest tolerance that reaches our loss,
+in steps of `STEP` and never looser than at stronger ones; a try that does not is not counted.
 """
 
 import copy
@@ -34,24 +34,27 @@ class Search:
     x: np.ndarray
     y: np.ndarray
     seconds: float = 0.0
-    tolerance: float = LOOSEST
     above: float = 0.0  # by how much of our loss its ended higher, at most
+    tolerances: dict[float, float] = field(default_factory=dict)  # by strength
+    models: dict[float, Any] = field(default_factory=dict)  # by strength, of the last fold
     right: dict[float, int] = field(default_factory=dict)
 
     def fit(self, model: Any, rows: np.ndarray, strength: float, loss: float) -> Any:
         """The model after a fit to some rows that reaches a loss, from where it stands."""
-        self.tolerance = min(LOOSEST, self.tolerance * STEP)
+        loosest = min(self.tolerances.values(), default=LOOSEST)
+        tolerance = self.tolerances.get(strength, loosest)
         while True:
             c = 1 / (strength * len(rows))
-            fitted = copy.deepcopy(model).set_params(C=c, tol=self.tolerance)
+            fitted = copy.deepcopy(model).set_params(C=c, tol=tolerance)
             x, y = self.x[rows], self.y[rows]
             began = clock(CPU)
             fitted.fit(x, y)
             seconds = clock(CPU) - began
             above = loss_of(fitted, x, y, strength) / loss - 1
-            if above <= NEAR or self.tolerance < TIGHTEST:
+            if above <= NEAR or tolerance < TIGHTEST:
                 break
-            self.tolerance /= STEP
+            tolerance /= STEP
+        self.tolerances[strength], self.models[strength] = tolerance, fitted
         self.seconds += seconds
         self.above = max(self.above, above)
         return fitted
@@ -83,8 +86,8 @@ def beside(features: FeatureSet, cfg: probe.Config) -> dict[str, Any]:
             search_fold(search, model, fold == number, losses, number)
         chosen = max(search.right, key=lambda strength: (search.right[strength], strength))
         began = clock(CPU)
-        c = 1 / (chosen * len(train))
-        model.set_params(C=c, tol=search.tolerance).fit(search.x, search.y)
+        model = search.models[chosen].set_params(C=1 / (chosen * len(train)))
+        model.fit(search.x, search.y)
         other_seconds = search.seconds + clock(CPU) - began
     test = (features.test - mean) / deviation
     return {
@@ -105,7 +108,6 @@ def search_fold(
 ) -> None:
     """All strengths without one fold.   out: (N,) bool, its clips."""
     rows = np.flatnonzero(~out)
-    search.tolerance = LOOSEST
     for strength, loss in losses.items():
         model = search.fit(model, rows, strength, loss[number])
         right = int((model.predict(search.x[out]) == search.y[out]).sum())

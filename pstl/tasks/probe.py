@@ -130,12 +130,11 @@ def in_principal_axes(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     lies outside their span is 0 in every solution and is left out.
     train: (N, D), test: (Q, D).   Returns: (N, min(N, D) + 1), (Q, min(N, D) + 1).
     """
-    if train.shape[1] <= len(train):
-        basis = torch.linalg.eigh(train.T @ train).eigenvectors
-        return with_ones(train @ basis), with_ones(test @ basis)
-    square, axes = torch.linalg.eigh(train @ train.T)
-    size = square.clamp(min=1e-13 * square[-1]).sqrt()  # of less only rounding is left
-    return with_ones(axes * size), with_ones(test @ train.T @ (axes / size))
+    if train.shape[1] > len(train):
+        basis = torch.linalg.qr(train.T).Q
+        train, test = train @ basis, test @ basis
+    basis = torch.linalg.eigh(train.T @ train).eigenvectors
+    return with_ones(train @ basis), with_ones(test @ basis)
 
 
 def with_ones(x: Tensor) -> Tensor:
