@@ -17,6 +17,7 @@ import torch
 
 from benchmarks.methods import clock
 from pstl.encoding.feature_file import FeatureSet
+from pstl.encoding.standardise import standardised
 from pstl.rng import numpy_generator
 from pstl.tasks import probe
 from pstl.tasks._logistic import Regressions
@@ -118,13 +119,13 @@ def our_losses(
     features: FeatureSet, fold: np.ndarray, cfg: probe.Config
 ) -> dict[float, Sequence[float]]:
     """What our solutions leave, by strength from the strongest: a loss for each fold."""
-    sides = probe.standardised(features.train, features.test)
+    sides = standardised(features.train, features.test)
     train, _ = probe.in_principal_axes(*sides)
     y = torch.from_numpy(features.y_train)
     shares = probe.shares_of(torch.from_numpy(fold), cfg.folds)
     problem = Regressions(train, y, shares, 0.0)
     start = train.new_zeros(cfg.folds, len(features.meta["classes"]), train.shape[1])
-    losses = {}
+    losses: dict[float, Sequence[float]] = {}
     for strength, weights in probe.path(problem, start, cfg):
         losses[strength] = Regressions(train, y, shares, strength).values(weights)[0].tolist()
     return losses
