@@ -77,9 +77,9 @@ def weak_view(cfg: BarlowConfig, x: Tensor, skeleton: Skeleton, rng: Generator) 
 
     Shear and the three rotations act as one 3x3 matrix: p' = p S Rx Ry Rz.
     """
-    draws = x.shape[0] if cfg.per_sample else 1
+    here, draws = augment.draws_for(x, cfg.per_sample)
     x = augment.crop(x, cfg.padding_ratio, rng, cfg.per_sample)
     shear = augment.shear(draws, cfg.shear_amplitude, rng)
     rotation = augment.rotation(draws, cfg.rotation_deg, cfg.small_rotation_deg, rng)
-    x = augment.transform(x, shear @ rotation)
+    x = augment.transform(x, (shear @ rotation)[here])
     return augment.swap_sides(x, skeleton.mirror, cfg.flip_probability, rng, cfg.per_sample)

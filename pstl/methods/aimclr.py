@@ -8,7 +8,7 @@ Run: see docs/add-a-method.md, section 4, with this method's name.
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Generator, Tensor
 
 from pstl.config import Count, NotNegative, Share
@@ -39,6 +39,12 @@ class Config(ContrastConfig):
     drop_from: float = Field(default=0.7, ge=0.68, le=1)
     mine_after: int = Field(default=150, ge=0)  # epochs; then nearest neighbours are positives, too
     nearest: Count = 1  # neighbours that each of the three queries names
+
+    @model_validator(mode="after")
+    def _the_queue_holds_the_nearest(self) -> "Config":
+        if self.nearest > self.queue:
+            raise ValueError(f"nearest is {self.nearest}, expected at most queue {self.queue}")
+        return self
 
 
 class Method(ContrastMethod):

@@ -88,7 +88,7 @@ class Method(BaseMethod):
         tokens = encoder.times * encoder.joints
         # 74 of 750 and not 75, because 1 - 0.9 is a little less than 0.1 (MAMP spec 1.2).
         self.count = int(tokens * (1 - cfg.masked))
-        if encoder.times < 2 or not self.count:
+        if encoder.times < 2 or not 0 < self.count < tokens:
             few = f"{encoder.times} x {encoder.joints} tokens of which {self.count} are visible"
             raise UserError(f"mamp: {few}; set settings.frames, settings.masked, encoder.t_patch")
         self.decoder = Decoder(cfg, encoder)

@@ -211,9 +211,12 @@ class Method(BaseMethod):
     ) -> tuple[Tensor, Tensor]:
         """A random half or more of each clip in 64 frames, as CMD fine-tunes.
 
+        Drawn for the batch of all processes, so that ranks together equal one.
         Source: SCD-Net spec 3.3, 7.3.   Returns: (N, 3, frames, V, M) and length.
         """
         assert isinstance(cfg, Config)
-        scale, start = torch.rand(2, len(x), generator=rng).to(x.device, non_blocking=True)
+        first, total = place(x)
+        draws = torch.rand(2, total, generator=rng)[:, first : first + len(x)]
+        scale, start = draws.to(x.device, non_blocking=True)
         span = time.random_span(length, 0.5 + 0.5 * scale, start, cfg.frames)
         return time.resize_span(x, span, cfg.frames), length

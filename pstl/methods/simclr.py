@@ -10,6 +10,7 @@ by a worse sensor (joints lost, noise).
 from torch import Generator, Tensor, nn
 
 from pstl.config import Count, Factor, Frozen, NotNegative, Share
+from pstl.errors import UserError
 from pstl.losses.ntxent import nt_xent
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops import body_views
@@ -58,7 +59,11 @@ class Method(BaseMethod):
         """One step's loss."""
         views = [self.view(batch, rng) for _ in range(2)]
         streams = [convert(x, self.problem.skeleton, self.problem.stream) for x in views]
-        z, other = (self.projector(gather(self.encoder(x).clip)) for x in streams)
+        h, other_h = (gather(self.encoder(x).clip) for x in streams)
+        if len(h) < 2:
+            remedy = "choose a batch_size that leaves no remainder of 1, or drop_last"
+            raise UserError(f"simclr: a batch of one clip has no negatives; {remedy}")
+        z, other = self.projector(h), self.projector(other_h)
         return {"loss": nt_xent(z, other, self.cfg.temperature)}
 
     def view(self, batch: Batch, rng: Generator) -> Tensor:

@@ -3,6 +3,8 @@
 Draws come from a CPU generator: no device synchronisation, and the same draws on every device.
 
 `per_sample=False` is what the released PSTL code does: one draw for the whole batch (PSTL spec 6).
+With `per_sample=True` numbers are drawn for the clips of all processes, so that ranks together
+equal one.
 """
 
 import math
@@ -11,7 +13,19 @@ import torch
 from torch import Generator, Tensor
 
 from pstl.ops import sampling
+from pstl.ops.collective import place
 from pstl.ops.joints import take_joints
+
+
+def draws_for(x: Tensor, per_sample: bool) -> tuple[slice, int]:
+    """Which of a batch's random draws are for the clips x (N, ...), and how many to draw.
+
+    Per sample: one for each clip of all processes; otherwise one for them all.
+    """
+    if not per_sample:
+        return slice(1), 1
+    first, total = place(x)
+    return slice(first, first + len(x)), total
 
 
 def crop(x: Tensor, padding_ratio: int, rng: Generator, per_sample: bool = False) -> Tensor:
@@ -20,8 +34,9 @@ def crop(x: Tensor, padding_ratio: int, rng: Generator, per_sample: bool = False
     x: (N, C, T, V, M).   Returns: same shape.   Source: PSTL code (PSTL spec 6.1): padding_ratio 6.
     """
     pad = x.shape[2] // padding_ratio
-    draws = x.shape[0] if per_sample else 1
-    return shift_frames(x, torch.randint(0, 2 * pad + 1, (draws,), generator=rng) - pad)
+    here, draws = draws_for(x, per_sample)
+    shift = torch.randint(0, 2 * pad + 1, (draws,), generator=rng) - pad
+    return shift_frames(x, shift[here])
 
 
 def shift_frames(x: Tensor, shift: Tensor) -> Tensor:
@@ -123,10 +138,11 @@ def swap_sides(
 
     x: (N, C, T, V, M).   Returns: same shape.   Source: PSTL code (PSTL spec 6.1): probability 0.5.
     """
-    swapped = torch.rand(x.shape[0] if per_sample else 1, generator=rng) < probability
+    here, draws = draws_for(x, per_sample)
+    swapped = torch.rand(draws, generator=rng) < probability
     if not per_sample:
         return take_joints(x, mirror) if bool(swapped) else x
-    return swap_sides_where(x, mirror, swapped)
+    return swap_sides_where(x, mirror, swapped[here])
 
 
 def only_where(chosen: Tensor, matrix: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 from torch import Tensor
 
 from methods.tiny_contrast import batch, small_method
@@ -179,6 +180,12 @@ def test_an_encoder_that_mixes_joints_is_refused() -> None:
     encoder = RawEncoder(RawConfig(), skeleton, 2, 20)
     with pytest.raises(UserError, match="set encoder"):
         aimclr.Method(aimclr.Config(), encoder, Problem(skeleton, 2, 20, 10, "joint"))
+
+
+def test_no_more_neighbours_than_the_queue_holds() -> None:
+    """They are looked for after many epochs only, too late to find that there are too few."""
+    with pytest.raises(ValidationError, match="nearest is 33, expected at most queue 32"):
+        aimclr.Config(queue=32, nearest=33)
 
 
 def test_any_encoder_that_keeps_joints_apart_will_do() -> None:

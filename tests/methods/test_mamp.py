@@ -324,6 +324,8 @@ def test_what_does_not_fit_is_one_line():
         small_method(t_patch=20)
     with pytest.raises(UserError, match="4 x 20 tokens of which 0 are visible; set"):
         small_method(masked=0.99)
+    with pytest.raises(UserError, match="4 x 20 tokens of which 80 are visible; set"):
+        small_method(masked=1e-17)  # nothing would be predicted
     with pytest.raises(UserError, match="12 numbers cannot be shared by 5 heads"):
         small_method(decoder_heads=5)
 

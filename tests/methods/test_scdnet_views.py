@@ -95,3 +95,16 @@ def test_views_need_no_more_frames_than_the_recording():
     ]
     assert torch.equal(*ours)
     assert small_method().clean(scdnet.Config(), poisoned, data.length).isfinite().all()
+
+
+def test_crops_of_fine_tuning_are_those_of_the_whole_batch(monkeypatch):
+    """Two processes draw for each other's clips, too; else they would crop alike, and otherwise
+    than one process."""
+    data, cfg = batch(), scdnet.Config()
+    together, _ = small_method().augmented(cfg, data.x, data.length, torch_generator(0, "test"))
+    for rows in (slice(0, 4), slice(4, 6)):
+        monkeypatch.setattr(scdnet, "place", lambda x, rows=rows: (rows.start, 6))
+        view, _ = small_method().augmented(
+            cfg, data.x[rows], data.length[rows], torch_generator(0, "test")
+        )
+        assert torch.equal(view, together[rows])

@@ -1,9 +1,11 @@
 import math
 
+import pytest
 import torch
 
 from pstl.backbones.tcn import Config as EncoderConfig
 from pstl.backbones.tcn import Encoder
+from pstl.errors import UserError
 from pstl.methods import simclr
 from pstl.records import Batch, Problem
 from pstl.rng import torch_generator
@@ -74,6 +76,12 @@ def test_the_loss_starts_near_chance_and_falls():
         losses.append(loss.item())
     assert losses[0] < 1.5 * math.log(31)
     assert sum(losses[-5:]) / 5 < 0.7 * losses[0]
+
+
+def test_a_batch_of_one_clip_is_one_line():
+    """Nothing to tell it from, and no statistics: the last short batch may be one clip."""
+    with pytest.raises(UserError, match="a batch of one clip has no negatives; choose a batch"):
+        method()(batch(clips=1), torch_generator(0, "test"))
 
 
 def test_streams_are_made_of_the_views():

@@ -41,6 +41,11 @@ PLAIN = {
 }  # 9 does not divide by two
 METHODS = {
     "pstl": BARLOW,
+    "pstl_per_clip": {
+        **STGCN,
+        "method": "pstl",
+        "settings": {"projector_width": 16, "per_sample": True},
+    },
     "skeletonbt": BARLOW,
     "supervised": STGCN,
     "skeletonclr": STGCN | {"settings": QUEUED},
@@ -141,7 +146,7 @@ def trained(name: str, epochs: int, last: Path) -> dict[str, torch.Tensor]:
         {"method": name, **entry, "train": PLAIN | entry.get("train", {}) | {"epochs": epochs}}
     )
     data = walks(section.recipe.name, 50 if section.recipe.name == "resize50" else 60)
-    stream = encoder_file.streams_of(name)[0]
+    stream = encoder_file.streams_of(section.method)[0]
     run = Run(suite="tiny", dataset="nwucla", split="xview", method=name, stream=stream, seed=0)
     known = np.arange(8) if section.labels else None
     method = pretraining.build_method(
