@@ -7,7 +7,7 @@ import pytest
 from settings_files import write_settings
 
 from pstl import config
-from pstl.config import Run
+from pstl.config import Run, Suite, TrainSettings
 from pstl.errors import UserError
 
 BASE = {
@@ -447,3 +447,31 @@ def test_true_is_no_number(tmp_path, change, key):
     """Read as 1 it would train at a rate, or with a share of labels, that nobody wrote."""
     with pytest.raises(UserError, match=f"{key}: .*expected a number, not (true|false)"):
         config.check_plugins(load(tmp_path, change), "s")
+
+
+@pytest.mark.parametrize(
+    ("floors", "message"),
+    [
+        ({"rwa": ["knn"]}, "floors.rwa: extra inputs are not permitted .*did you mean raw"),
+        (
+            3,
+            "floors: input should be a valid boolean, or a list, or a mapping, key: value .found 3",
+        ),
+        (["knn", 5], "floors.1: input should be a valid string .found 5"),
+        (["knn", "knn"], "floors: 'knn' stands there twice; remove one of the two .found"),
+        ({"raw": [1]}, "floors.raw.0: input should be a valid string"),
+    ],
+)
+def test_a_mistake_in_a_value_of_several_forms_is_named_as_the_file_has_it(floors, message):
+    """No class of ours and no form of the value is a key that a user could look for."""
+    block = {"methods": ["pstl"], "tasks": ["knn"]}
+    suite = {"summary": "", "experiments": [block], "floors": floors}
+    with pytest.raises(UserError, match=f"^s: {message}"):
+        config.validated(Suite, suite, "s")
+
+
+def test_a_list_that_is_too_short_is_one_line():
+    """What is missing has a place that the list has not."""
+    train = {"epochs": 1, "lr": 0.1, "betas": [0.9]}
+    with pytest.raises(UserError, match=r"^s: betas\.1: field required"):
+        config.validated(TrainSettings, train, "s")

@@ -45,7 +45,8 @@ def import_weights(
     """Convert a checkpoint of released code.
 
     example:
-      python -m pstl import-weights --source pstl official.pt encoder.pt
+      python -m pstl import-weights --source aimclr --dataset ntu60 \\
+        actclr_ntu60_xview_joint.pt encoder.pt
     """
     from pstl.hub.import_weights import Told, import_weights
 

@@ -1,7 +1,7 @@
 """A section of settings as a checked model; a mistake is one line: file, line, key, known keys."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -58,13 +58,13 @@ def validated(model: type[BaseModel], section: Any, where: str | Where) -> Any:
     except ValidationError as error:
         # A mistyped key explains a missing one, and not the other way round.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        keys = tuple(first["loc"])
+        first, keys, reason = _explained(first, error.errors(), section)
         key = ".".join(str(part) for part in keys) or "top level"
         hint = _known_keys(model, keys) if first["type"] == "extra_forbidden" else ""
         value = f" (found {shortened(first['input'])})"
         if not keys and first["type"] == "value_error":
             value = ""  # everything there is; the reason names what matters of it
-        raise UserError(f"{place.text(keys)}: {key}: {_reason(first)}{value}{hint}") from None
+        raise UserError(f"{place.text(keys)}: {key}: {reason}{value}{hint}") from None
 
 
 def known(name: Any, choices: Collection[str], what: str, where: Where | None = None) -> str:
@@ -80,12 +80,48 @@ def known(name: Any, choices: Collection[str], what: str, where: Where | None = 
     raise UserError(f"{place}unknown {what} {name!r}; known: {listed}{hint}")
 
 
+def _explained(first: Any, errors: Collection[Any], section: Any) -> tuple[Any, Keys, str]:
+    """An error, its keys, and why: of a value with several forms, what each of them asks for.
+
+    Pydantic gives an error for each form. The one that got deepest into the value is meant, and
+    before all a form that fits but for what we ask of it ourselves.
+    """
+    keys = _keys_of(first, section)
+    if first["type"] == "extra_forbidden":
+        return first, keys, _reason(first)
+    forms = [other for other in errors if _keys_of(other, section)[: len(keys)] == keys]
+    deepest = max(forms, key=lambda one: len(_keys_of(one, section)))
+    keys = _keys_of(deepest, section)
+    alike = [one for one in forms if _keys_of(one, section) == keys]
+    asked = [one for one in alike if one["type"] == "value_error"] or alike
+    reasons = list(dict.fromkeys(_reason(one) for one in asked))
+    others = [reason.removeprefix("input should be ") for reason in reasons[1:]]
+    return deepest, keys, ", or ".join([reasons[0], *others])
+
+
+def _keys_of(error: Any, section: Any) -> Keys:
+    """Where an error is, as the settings have it: pydantic names the form of a value, too."""
+    keys: list[str | int] = []
+    value = section
+    for part in error["loc"]:
+        is_key = isinstance(value, Mapping) and part in value
+        is_list = isinstance(part, int) and isinstance(value, list | tuple)
+        is_place = is_list and part < len(value)
+        if is_key or is_place:
+            value = value[part]
+        elif error["type"] != "missing" or part != error["loc"][-1]:
+            continue
+        keys.append(part)
+    return tuple(keys)
+
+
 def _reason(error: Any) -> str:
     """What pydantic says is wrong, in the words of a settings file."""
     reason = error["msg"].removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
     reason = re.sub(r"valid dictionary( or instance of \w+)?", "mapping, key: value", reason)
     reason = reason.replace("valid tuple", "list").replace(" after validation", "")
+    reason = reason.replace("valid boolean, unable to interpret input", "valid boolean")
     return reason.replace("tuple", "list").replace("Input", "input")
 
 

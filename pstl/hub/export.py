@@ -3,6 +3,7 @@ says where it comes from.
 """
 
 import json
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pstl.registry import load_dataset, names
 from pstl.train import encoder_file, safetensors
 from pstl.train.encoder_file import EncoderCard
 
+log = logging.getLogger(__name__)
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 USE = """```python
 import pstl
@@ -38,6 +40,8 @@ def export(encoder: str | Path, out: str | Path, array: str | Path | None = None
     Raises: UserError if the encoder cannot be read or the array is not of its data.
     """
     card, model = encoder_file.load(encoder)
+    if encoder_file.load_classifier(encoder) is not None:
+        log.info("%s: its classifier is left out: an exported encoder gives features", encoder)
     norm = "released"
     if array is not None:
         recalibrate(card, model, _training_side(card, array))
@@ -108,7 +112,7 @@ def describe(card: EncoderCard, encoder: BaseEncoder, rows: list[dict[str, Any]]
         "## Scores",
         _scores_table(rows) if rows else "None were found beside the weights.",
         "## Licence",
-        *licence(dataset),
+        *licence(dataset, str(card.provenance.get("imported_from", ""))),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -134,20 +138,34 @@ def facts_of(card: EncoderCard, encoder: BaseEncoder) -> dict[str, Any]:
     }
 
 
-def licence(dataset: str) -> list[str]:
-    """What the owners of the training data ask, as far as this project knows."""
+def licence(dataset: str, imported_from: str = "") -> list[str]:
+    """What the owners of the training data ask, as far as this project knows.
+
+    imported_from: the file of released weights that the encoder comes from, if it does.
+    """
     if dataset not in names("data.datasets"):
         return [
             f"Trained on {dataset}, whose terms this project does not know; ask whoever owns the "
-            "recordings before you pass this on."
+            "recordings before you pass this on.",
+            *([_makers(imported_from)] if imported_from else []),
         ]
     spec = load_dataset(dataset).spec
     return [
         f"Data: {spec.source}. Terms: {spec.licence}. Weights hold no recording, but were derived "
         "from them: pass them on only as far as these terms allow.",
-        "The code that made them is under the MIT licence; cite the paper of the method "
-        "(CITATION.cff of the project).",
+        _makers(imported_from),
     ]
+
+
+def _makers(imported_from: str) -> str:
+    """Who made the weights, and what is asked of who uses them."""
+    cite = "cite the paper of the method (CITATION.cff of the project)"
+    if imported_from:
+        return (
+            f"Others trained and released them, as {imported_from}: their licence holds for these "
+            f"weights, too; {cite}."
+        )
+    return f"The code that made them is under the MIT licence; {cite}."
 
 
 def _scores_table(rows: list[dict[str, Any]]) -> str:

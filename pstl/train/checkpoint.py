@@ -5,6 +5,7 @@ by one process at a time.
 import io
 import logging
 import os
+import pickle
 import socket
 import zipfile
 from pathlib import Path
@@ -178,10 +179,23 @@ def read(path: str | Path) -> dict[str, Any]:
     with reading(path, WEIGHTS):
         if broken := _wrong_checksum(path):
             raise ValueError(f"checksum of {broken} is wrong")
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = _loaded(path)
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, expected weights by name")
         return content
+
+
+def _loaded(path: str | Path) -> Any:
+    """What torch makes of a file. Raises: UserError for one that asks for code to be run."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "unsupported global" not in str(error).lower():
+            raise
+        raise UserError(
+            f"{path}: holds more than tensors and plain values, which only running code from it "
+            "would read; have its tensors alone saved, as a state_dict"
+        ) from None
 
 
 def _wrong_checksum(path: str | Path) -> str | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from pstl.backbones.stgcn import Config, Encoder
 from pstl.errors import UserError
 from pstl.hub.embed_arrays import embed
+from pstl.hub.export import export
 from pstl.hub.import_weights import Told, import_weights
 from pstl.importers._stgcn import RENAMED
 from pstl.registry import load_dataset
@@ -201,3 +202,43 @@ def test_released_weights_give_the_features_and_classes_of_the_released_network(
     expected = F.conv2d(theirs[..., None, None], state["fc.weight"], state["fc.bias"]).flatten(1)
     torch.testing.assert_close(head(ours), expected, atol=1e-3, rtol=1e-4)
     assert torch.equal(head(ours).argmax(1), expected.argmax(1))
+
+
+class Order:
+    """What a pickle can do to who opens it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.file,)
+
+
+@pytest.mark.parametrize("as_zip", [True, False])
+def test_a_file_that_orders_code_to_be_run_is_refused_and_named_as_that(
+    tmp_path: Path, as_zip: bool
+) -> None:
+    """Weights come from strangers; whoever is told 'truncated' fetches the same file again."""
+    theirs, done = tmp_path / "theirs.pt", tmp_path / "done"
+    content = {**official(), "order": Order(done)}
+    torch.save(content, theirs, _use_new_zipfile_serialization=as_zip)
+    with pytest.raises(UserError, match=r"more than tensors and plain values.*state_dict"):
+        import_weights("aimclr", theirs, tmp_path / "encoder.pt")
+    assert not done.exists()
+    assert not (tmp_path / "encoder.pt").exists()
+
+
+def test_an_exported_import_is_not_called_ours_and_says_what_it_leaves_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Weights of others keep their licence; a head that vanishes unsaid is looked for."""
+    head = {"fc.weight": torch.ones(60, 16, 1, 1), "fc.bias": torch.ones(60)}
+    torch.save(official() | head, tmp_path / "theirs.pt")
+    encoder = tmp_path / "encoder.pt"
+    import_weights("aimclr", tmp_path / "theirs.pt", encoder, Told(dataset="ntu60"))
+    with caplog.at_level("INFO"):
+        export(encoder, tmp_path / "out")
+    assert "classifier is left out" in caplog.text
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "released them, as theirs.pt" in card
+    assert "MIT" not in card
