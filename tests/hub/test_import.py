@@ -175,7 +175,7 @@ def test_what_is_said_of_a_foreign_file_commands_no_terminal(tmp_path: Path) -> 
     is noise, or worse.
     """
     torch.save({"model": tmp_path}, tmp_path / "pickled.pt")
-    with pytest.raises(UserError, match="not a readable file of weights") as refused:
+    with pytest.raises(UserError, match="holds more than tensors and plain values") as refused:
         import_weights("pstl", tmp_path / "pickled.pt", tmp_path / "encoder.pt")
     assert str(refused.value).isprintable()
 
