@@ -112,6 +112,8 @@ def build_grid(name: str, suite: Suite, entries: Entries, encoders: Encoders) ->
         if (cell.run.method, cell.run.stream) in reasons
     }
     made = [c for c in cells if c.run not in not_applicable and not c.fused]
+    if not made:
+        raise UserError(f"suite {name}: nothing to make; {_first_reason(not_applicable)}")
     runs = dict.fromkeys(encoders.encoder_run(cell.run, cell.source) for cell in made)
     methods |= floors.entries
     return Grid(tuple(cells), tuple(runs), not_applicable, encoders, methods, used.tasks, floors)
@@ -138,6 +140,12 @@ def _add_floors(
             if cells.setdefault(floor, floor).fused == floor.fused:
                 beside.setdefault(cell, {})[kind] = floor
     return Floors(beside, maker.made)
+
+
+def _first_reason(not_applicable: Mapping[Run, str]) -> str:
+    """Why the first of these runs is not made, and what to do."""
+    run, reason = next(iter(not_applicable.items()))
+    return f"{run.method} on the stream {run.stream} is not applicable: {reason}; ask for another"
 
 
 def _check_weights(cell: Cell, earlier: Cell) -> None:
