@@ -182,6 +182,12 @@ def test_a_suite_may_do_without_floors_or_have_those_of_some_tasks():
         asked({"raw": ["kn"]})
 
 
+def test_a_suite_that_makes_nothing_is_refused_with_the_reason():
+    """A plan of no jobs ends at once and looks like success."""
+    with pytest.raises(UserError, match="nothing to make; psp on the stream bone is not appl"):
+        tiny({**BLOCK, "methods": ["psp"], "streams": ["bone"]}).cells("s")
+
+
 def test_floors_have_no_share_of_labels_that_their_method_learnt_from():
     """What has learnt nothing has seen no labels, and is the same beside every share."""
     block = {**BLOCK, "methods": ["psp"], "labels": [0.1, 0.2], "batch_norm": ["released"]}
