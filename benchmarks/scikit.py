@@ -68,6 +68,7 @@ def beside(features: FeatureSet, cfg: probe.Config) -> dict[str, Any]:
     `top1` of both, and how far its loss ended above ours at most, as a share (`above`).
     """
     try:
+        from sklearn.base import clone
         from sklearn.linear_model import LogisticRegression
     except ImportError:
         return {}
@@ -87,7 +88,10 @@ def beside(features: FeatureSet, cfg: probe.Config) -> dict[str, Any]:
             search_fold(search, model, fold == number, losses, number)
         chosen = max(search.right, key=lambda strength: (search.right[strength], strength))
         began = clock(CPU)
-        model = search.models[chosen].set_params(C=1 / (chosen * len(train)))
+        model = search.models[chosen]
+        if len(model.classes_) < len(np.unique(search.y)):
+            model = clone(model)  # a fold may lack a class: there is no solution to start from
+        model.set_params(C=1 / (chosen * len(train)))
         model.fit(search.x, search.y)
         other_seconds = search.seconds + clock(CPU) - began
     test = (features.test - mean) / deviation

@@ -78,7 +78,7 @@ print(held() - before, total)
 def test_a_process_does_not_hold_the_clips_that_it_trains_on(tmp_path, items):
     """Four trainings of one array on a machine would hold four copies of it. What is read of a map
     belongs to the file's own pages, which all share; only what is copied is the process's own."""
-    x = np.ones((2048, 3, 64, 20, 2), np.float32)  # 63 MB, half of it taken
+    x = np.ones((4096, 3, 64, 20, 2), np.float32)  # 126 MB, half of it taken
     number = np.arange(len(x))
     meta, splits = {"dataset": "nwucla"}, {"xsub": (number[:4], number[4:])}
     names = list(map(str, number))
