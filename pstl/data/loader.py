@@ -115,12 +115,12 @@ class Clips:
         """Copy the items to the device, some at once, and keep which bodies are there."""
         first = self._gathered(torch.arange(min(1, len(self))))
         resident = torch.empty((len(self), *first.shape[1:]), dtype=first.dtype, device=self.device)
-        there = []
+        there = torch.empty(len(self), first.shape[4], dtype=torch.bool)
         for part in in_order(len(self), AT_ONCE):
             x = self._gathered(torch.arange(part.start, part.stop))
             resident[part].copy_(x)
-            there.append(bodies.present(x))
-        self.x, self._present = resident, torch.cat(there)
+            there[part] = bodies.present(x)
+        self.x, self._present = resident, there
 
 
 def mapped(x: np.ndarray) -> Tensor:
@@ -142,8 +142,12 @@ def present(x: Tensor, rows: Tensor) -> Tensor:
 
     Returns: (n, M) bool.
     """
-    parts = rows.split(AT_ONCE)
-    return torch.cat([bodies.present(x.index_select(0, part)) for part in parts])
+    # One result, made first: small ones between the gathered clips would keep the memory of each
+    # from being used for the next.
+    there = torch.empty(len(rows), x.shape[4], dtype=torch.bool)
+    for part in in_order(len(rows), AT_ONCE):
+        there[part] = bodies.present(x.index_select(0, rows[part]))
+    return there
 
 
 def shuffled(count: int, batch_size: int, drop_last: bool, seed: int, epoch: int) -> list[Tensor]:
