@@ -21,6 +21,7 @@ SIZES = {
     "ntu120": (72, 366),
     "nwucla": (20, 164),
     "nwucla_ablation": (15, 45),
+    "nwucla_ceiling_search": (10, 10),
     "nwucla_corpus": (10, 20),
     "nwucla_released": (4, 31),
     "nwucla_robustness": (6, 6),

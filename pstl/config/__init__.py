@@ -33,6 +33,7 @@ from pstl.config.settings import (
 )
 from pstl.config.suites import OWN, Experiment, Fusion, Suite
 from pstl.config.validation import validated
+from pstl.config.views import BodyViews
 from pstl.config.weights import WeightFile, Weights
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "NAME",
     "OWN",
     "BatchNorm",
+    "BodyViews",
     "Cell",
     "Compared",
     "Count",

@@ -9,25 +9,18 @@ by a worse sensor (joints lost, noise).
 
 from torch import Generator, Tensor, nn
 
-from pstl.config import Count, Factor, Frozen, NotNegative, Share
+from pstl.config import BodyViews, Count, Factor, NotNegative, Share
 from pstl.errors import UserError
 from pstl.losses.ntxent import nt_xent
 from pstl.modules import BaseEncoder, BaseMethod
-from pstl.ops import body_views
-from pstl.ops.body_views import Draws
+from pstl.ops.body_views import random_view
 from pstl.ops.collective import gather
 from pstl.ops.streams import convert
-from pstl.ops.time import random_span, resize_span
 from pstl.records import Batch, Losses, Problem
 
 
-class Config(Frozen):
-    """Our choice of views; loss and head as in the paper.
-
-    shortest: share of a clip that a view shows at least.   turn_deg: about each axis, either way.
-    stretch, bones: how much axes and bones differ.   mirror: how often a view is mirrored.
-    lost_joints: share of the joints.   jitter: deviation of every coordinate.
-    """
+class Config(BodyViews):
+    """Our choice of views; loss and head as in the paper."""
 
     temperature: Factor = 0.1
     hidden: Count = 512
@@ -68,19 +61,4 @@ class Method(BaseMethod):
 
     def view(self, batch: Batch, rng: Generator) -> Tensor:
         """A random view of every clip.   Returns: as batch.x, (N, 3, T, V, M)."""
-        cfg, skeleton = self.cfg, self.problem.skeleton
-        draws = Draws(batch.x, rng)
-        x = self.part(batch, draws)
-        x = body_views.lengthen(x, skeleton, cfg.bones, draws)
-        x = body_views.turn(x, cfg.turn_deg, draws)
-        x = body_views.stretch(x, cfg.stretch, draws)
-        x = body_views.mirrored(x, skeleton, cfg.mirror, draws)
-        x = body_views.jitter(x, cfg.jitter, draws)
-        return body_views.lose_joints(x, cfg.lost_joints, draws)
-
-    def part(self, batch: Batch, draws: Draws) -> Tensor:
-        """A random part of every clip, resampled to all frames."""
-        scale, place = draws.uniform(2).T
-        scale = self.cfg.shortest + (1 - self.cfg.shortest) * scale
-        span = random_span(batch.length, scale, place, 1)
-        return resize_span(batch.x, span, batch.x.shape[2])
+        return random_view(batch.x, self.problem.skeleton, self.cfg, rng)

@@ -6,6 +6,7 @@ the same shape, and absent (all-zero) bodies stay absent.
 """
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -13,7 +14,27 @@ from torch import Generator, Tensor
 from pstl.ops.augment import transform
 from pstl.ops.collective import place
 from pstl.ops.joints import take_joints
+from pstl.ops.time import random_span, recorded, resize_span
 from pstl.skeletons import Skeleton
+
+
+class Amounts(Protocol):
+    """How far views differ from their clip: `BodyViews` of pstl/config, where each is explained."""
+
+    @property
+    def shortest(self) -> float: ...
+    @property
+    def turn_deg(self) -> float: ...
+    @property
+    def stretch(self) -> float: ...
+    @property
+    def bones(self) -> float: ...
+    @property
+    def mirror(self) -> float: ...
+    @property
+    def lost_joints(self) -> float: ...
+    @property
+    def jitter(self) -> float: ...
 
 
 class Draws:
@@ -38,6 +59,40 @@ class Draws:
     def _here(self, drawn: Tensor) -> Tensor:
         rows = drawn[self.first : self.first + len(self.like)]
         return rows.to(self.like.device, self.like.dtype, non_blocking=True)
+
+
+def random_view(x: Tensor, skeleton: Skeleton, amounts: Amounts, rng: Generator) -> Tensor:
+    """Another part of the clip, of another body, from another side, by a worse sensor.
+
+    What has the amount 0 (of `shortest`: 1) is left out.   Returns: (N, 3, T, V, M).
+    """
+    draws = Draws(x, rng)
+    if amounts.shortest < 1:
+        x = part(x, amounts.shortest, draws)
+    if amounts.bones:
+        x = lengthen(x, skeleton, amounts.bones, draws)
+    if amounts.turn_deg:
+        x = turn(x, amounts.turn_deg, draws)
+    if amounts.stretch:
+        x = stretch(x, amounts.stretch, draws)
+    if amounts.mirror:
+        x = mirrored(x, skeleton, amounts.mirror, draws)
+    if amounts.jitter:
+        x = jitter(x, amounts.jitter, draws)
+    if amounts.lost_joints:
+        x = lose_joints(x, amounts.lost_joints, draws)
+    return x
+
+
+def part(x: Tensor, shortest: float, draws: Draws) -> Tensor:
+    """A random part of every clip, at least the share `shortest` of it, resampled to all T frames.
+
+    A clip ends with its last frame that is not all zero.
+    """
+    scale, place_in_clip = draws.uniform(2).T
+    scale = shortest + (1 - shortest) * scale
+    span = random_span(recorded(x), scale, place_in_clip, 1)
+    return resize_span(x, span, x.shape[2])
 
 
 def turn(x: Tensor, degrees: float, draws: Draws) -> Tensor:

@@ -22,6 +22,19 @@ class Span(NamedTuple):
     length: Tensor
 
 
+def recorded(x: Tensor) -> Tensor:
+    """Frames of each clip up to the last that is not all zero, at least one.
+
+    x: (N, C, T, V, M).   Returns: (N,) int64.
+
+    >>> recorded(torch.tensor([0.0, 2.0, 0.0, 3.0, 0.0]).view(1, 1, 5, 1, 1))
+    tensor([4])
+    """
+    shown = (x != 0).any(dim=4).any(dim=3).any(dim=1)  # (N, T)
+    number = torch.arange(1, x.shape[2] + 1, device=x.device)
+    return (shown * number).amax(1).clamp(min=1)
+
+
 def random_span(length: Tensor, scale: Tensor, place: Tensor, shortest: int) -> Span:
     """A random part of each clip.
 

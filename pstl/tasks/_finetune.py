@@ -10,20 +10,21 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pstl.config import Frozen, TrainSettings, validated
+from pstl.config import BodyViews, Frozen, TrainSettings, validated
 from pstl.data.loader import Clips, in_order
 from pstl.encoding.features import BATCH, encode_view, recalibrate
 from pstl.encoding.pretrained import Pretrained
 from pstl.errors import UserError
 from pstl.metrics.classification import classified_clips
 from pstl.modules import BaseEncoder, BaseTrainable
+from pstl.ops.body_views import random_view
 from pstl.ops.collective import gather
 from pstl.records import Batch, Losses, NotApplicable, Result
 from pstl.registry import load as load_plugin
 from pstl.rng import derive
 from pstl.tasks import _looks as looks
 from pstl.tasks._head import Initial, linear
-from pstl.train import checkpoint
+from pstl.train import checkpoint, encoder_file
 from pstl.train.encoder_file import EncoderCard
 from pstl.train.loop import Session, epochs_of, train
 
@@ -43,8 +44,9 @@ class Config(Frozen):
     """
 
     train: Training = Training.model_validate({})
-    # Train on the random view the method's paper fine-tunes on, instead of the clean one
-    augment: bool = False
+    # Train on random views instead of the clean one: true: those the method's paper fine-tunes on;
+    # amounts: those of pstl/ops/body_views.py, of which the method then takes its clean view.
+    augment: bool | BodyViews = False
     initial: Initial = "xavier"  # of the linear layer
     # Parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0].
     frozen: tuple[str, ...] = ()
@@ -154,16 +156,20 @@ class Classifier(BaseTrainable):
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         """Clips with y = -1 are ignored."""
         assert batch.y is not None  # the clips carry them
-        x, length = batch.x, batch.length
-        if self.cfg.augment:
-            x, length = self.views.augmented(self.view_cfg, x, length, rng)
-        else:
-            x = self.views.clean(self.view_cfg, x, length)
-        return {
-            "loss": F.cross_entropy(
-                gather(self.scores(x, length)), gather(batch.y), ignore_index=-1
-            )
-        }
+        view, length = self.view(batch, rng)
+        scores = gather(self.scores(view, length))
+        return {"loss": F.cross_entropy(scores, gather(batch.y), ignore_index=-1)}
+
+    def view(self, batch: Batch, rng: Generator) -> tuple[Tensor, Tensor]:
+        """What is trained on, and its length: (N, 3, frames, V, M), (N,)."""
+        x, length, augment = batch.x, batch.length, self.cfg.augment
+        if augment is True:
+            return self.views.augmented(self.view_cfg, x, length, rng)
+        if isinstance(augment, BodyViews):
+            x = random_view(x, encoder_file.skeleton_of(self.card), augment, rng)
+            if augment.shortest < 1:  # a part of a clip is stretched over all frames
+                length = torch.full_like(length, x.shape[2])
+        return self.views.clean(self.view_cfg, x, length), length
 
     def scores(self, view: Tensor, length: Tensor) -> Tensor:
         """(N, 3, frames, V, M), (N,) -> (N, classes)."""

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from pstl.config import BodyViews
 from pstl.ops import body_views
 from pstl.rng import torch_generator
 from pstl.skeletons import load, names
@@ -74,8 +75,9 @@ def test_a_mirror_twice_is_nothing_and_once_exchanges_sides():
         lambda x: body_views.mirrored(x, load("kinect_v1"), 0.5, draw(x)),
         lambda x: body_views.lose_joints(x, 0.3, draw(x)),
         lambda x: body_views.jitter(x, 0.01, draw(x)),
+        lambda x: body_views.part(x, 0.3, draw(x)),
     ],
-    ids=["turn", "stretch", "lengthen", "mirrored", "lose_joints", "jitter"],
+    ids=["turn", "stretch", "lengthen", "mirrored", "lose_joints", "jitter", "part"],
 )
 def test_every_clip_has_a_view_of_its_own_and_absent_bodies_stay_absent(view):
     """One draw for a batch teaches less; noise on nobody would be a person."""
@@ -94,3 +96,17 @@ def test_lost_joints_are_lost_in_all_frames():
     per_joint = seen.mean(dim=(1, 2, 4))
     assert set(per_joint.flatten().tolist()) == {0.0, 1.0}
     assert 0.15 < 1 - float(per_joint.mean()) < 0.25
+
+
+def test_by_default_a_view_is_the_clip_itself():
+    """Methods and tasks that ask for no views train on what they trained on before."""
+    x = clips()
+    assert body_views.random_view(x, load("kinect_v1"), BodyViews(), torch_generator(0, "v")) is x
+
+
+def test_parts_end_with_a_clips_last_recorded_frame():
+    """Frames of nobody behind a short clip are not a part of it."""
+    x = clips(people=1)
+    x[:, :, 4:] = 0
+    seen = body_views.part(x, 0.3, draw(x))
+    assert bool((seen != 0).any(dim=(1, 3, 4)).all())

@@ -123,6 +123,18 @@ def test_finetuning_learns_and_starts_from_the_given_weights(trained, tmp_path):
     assert not np.allclose(finetune.TASK.run(other, cfg, 0, CPU).scores, result.scores)
 
 
+def test_views_are_trained_on_where_their_amounts_are_set(trained, tmp_path):
+    """An ablation that does nothing would lie; amounts of nothing are no view."""
+    scores = []
+    for augment in (False, {}, {"turn_deg": 30.0}, {"shortest": 0.5}):
+        cfg = finetune.Config(train=SHORT, augment=augment)
+        scores.append(finetune.TASK.run(opened(trained, tmp_path), cfg, 0, CPU).scores)
+    plain, none, turned, cut = scores
+    np.testing.assert_array_equal(none, plain)
+    assert not np.allclose(turned, plain)
+    assert not np.allclose(cut, plain)
+
+
 def test_test_clips_train_nothing(trained, tmp_path):
     """Coordinates and labels of the test side must not move one weight, whatever batch-norm variant
     is tested.
