@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from pstl import paths
 from pstl.code_hash import code_hash
-from pstl.config import Cell, Params, Run
+from pstl.config import CLIP, Cell, Params, Run
 from pstl.records import OPENERS, READS
 from pstl.registry import load_dataset, names, task_traits
 
@@ -104,7 +104,7 @@ def features(params: Params, cell: Cell) -> str:
     run = params.encoder_run(cell.run, cell.source)
     if cell.source:
         run = cell.run.model_copy(update={"seed": run.seed})
-    return paths.features(run, cell.batch_norm, cell.source)
+    return paths.features(run, cell.batch_norm, cell.source, params.task_of(cell).pooling)
 
 
 def features_encoder(params: Params, run: Run, source: str = "") -> str:
@@ -165,10 +165,13 @@ def scores(params: Params, cell: Cell) -> dict[str, str]:
 
 
 def drawn_features(params: Params, suite: str) -> list[str]:
-    """The runs' own features, which the page draws maps of: those that some task reads anyway."""
+    """The runs' own features, as their encoders give them, which the page draws maps of: those that
+    some task reads anyway.
+    """
     drawn = set()
     for cell in params.cells(suite):
-        if not cell.fused and not cell.source and needs(params, cell) == "features":
+        own = not cell.fused and not cell.source and params.task_of(cell).pooling == CLIP
+        if own and needs(params, cell) == "features":
             drawn.add(features(params, cell))
     return sorted(drawn)
 

@@ -3,7 +3,7 @@
 All paths are relative to the project's root. Names are built here and never parsed.
 """
 
-from pstl.config import Cell, Run
+from pstl.config import CLIP, Cell, Run
 
 RAW = "data/raw/{dataset}"
 SEQUENCES = "data/sequences/{dataset}"
@@ -86,9 +86,9 @@ def snapshots(run_: Run) -> str:
     return f"{run(run_)}/snapshots.zip"
 
 
-def features(run_: Run, batch_norm: str, source: str = "") -> str:
+def features(run_: Run, batch_norm: str, source: str = "", pooling: str = CLIP) -> str:
     """Features of a run's data; `source`: dataset/split of another run whose encoder made them."""
-    return f"{run(run_)}/{batch_norm}{origin(source)}/features.npz"
+    return f"{run(run_)}/{batch_norm}{origin(source)}{pooled(pooling)}/features.npz"
 
 
 def origin(source: str) -> str:
@@ -97,6 +97,11 @@ def origin(source: str) -> str:
     Empty for the run's own.
     """
     return f"/from/{source}" if source else ""
+
+
+def pooled(pooling: str) -> str:
+    """Folder below it of features that are no encoder's own; empty for those."""
+    return "" if pooling == CLIP else f"/pooled/{pooling}"
 
 
 def metrics(cell: Cell) -> str:

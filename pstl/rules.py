@@ -198,6 +198,11 @@ class Rules:
         """dataset/split of the run whose encoder makes features; empty: the run's own."""
         return str(wildcards.origin.removeprefix("/from/"))
 
+    def pooling_option(self, wildcards: Wildcards) -> str:
+        """What a clip's feature is, as an option of the command line; none of what is usual."""
+        pooling = wildcards.pooled.rpartition("/")[2]
+        return f"--pooling {pooling}" if pooling else ""
+
     def inputs(self, wildcards: Wildcards) -> dict[str, Any]:
         """What a task reads, with the files beside it; a folder's meta.json stands for it."""
         read = graph.inputs(self.params, self.cell(wildcards)).read()

@@ -18,7 +18,7 @@ class Config(Frozen):
 class Encoder(BaseEncoder):
     """(N, C, T, V, M) -> clip (N, C T V M), frames (N, T, C V M).
 
-    The width shrinks with the joints that are dropped.
+    The width shrinks with the joints that are dropped. A joint's map is what it does.
     """
 
     can_drop = True
@@ -33,3 +33,7 @@ class Encoder(BaseEncoder):
             dropped = set(drop.tolist())
             x = x[:, :, :, [j for j in range(x.shape[3]) if j not in dropped]]
         return Features(x.flatten(1), x.permute(0, 2, 1, 3, 4).flatten(2))
+
+    def maps(self, x: Tensor) -> Tensor:
+        """x: (N, C, T, V, M).   Returns: (N M, C, T, V)."""
+        return x.permute(0, 4, 1, 2, 3).flatten(0, 1)

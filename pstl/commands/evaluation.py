@@ -20,6 +20,7 @@ def features(
     split: options.Split,
     batch_norm: options.BatchNorm,
     out: OutFile,
+    pooling: options.Pooling = "clip",
     device: options.Device = "auto",
     gpus: options.Gpus = None,
     _params: options.UnreadParams = None,
@@ -31,13 +32,14 @@ def features(
         --array data/arrays/nwucla/resize50 --split xview \\
         --batch-norm recalibrated --out features.npz
     """
-    from pstl.encoding.features import extract
+    from pstl.encoding.features import Encoding, extract
     from pstl.train.devices import take
     from pstl.train.hardware import device_of_job
 
     take(gpus)
     has_ending(out, ".npz")
-    extract(encoder, array, split, batch_norm, out, device_of_job(device))
+    encoding = Encoding(batch_norm, pooling)
+    extract(encoder, array, split, encoding, out, device_of_job(device))
 
 
 def evaluate(

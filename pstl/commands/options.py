@@ -15,6 +15,14 @@ Task = Annotated[str, Option(metavar="NAME", help="Name of a task.")]
 Split = Annotated[str, Option(metavar="NAME", help="Name of a split.")]
 BatchNorm = Annotated[Literal["released", "recalibrated"], Option(help="Batch-norm statistics.")]
 
+Pooling = Annotated[
+    str,
+    Option(
+        metavar="clip|joints|timeN",
+        help="What a clip's feature is: the encoder's own, one for each joint, or for each of N "
+        "parts of the time.",
+    ),
+]
 Share = Annotated[
     float | None, Option(metavar="0.1", help="Of the labels, for a task that draws some.")
 ]

@@ -13,7 +13,10 @@ from pstl.config.grid import classifies
 from pstl.config.load import from_sections, load, load_suite, params_with, suite_name
 from pstl.config.params import Params, Settings, comparison_key
 from pstl.config.settings import (
+    CLIP,
     DEFAULT_RULE,
+    JOINTS,
+    POOLING,
     BatchNorm,
     Compared,
     Count,
@@ -24,12 +27,14 @@ from pstl.config.settings import (
     MethodSettings,
     NotNegative,
     Plugin,
+    Pooling,
     Share,
     Stream,
     TaskSettings,
     TrainSettings,
     digest,
     merge,
+    segments_of,
 )
 from pstl.config.suites import OWN, Experiment, Fusion, Suite
 from pstl.config.validation import validated
@@ -37,11 +42,14 @@ from pstl.config.views import BodyViews
 from pstl.config.weights import WeightFile, Weights
 
 __all__ = [
+    "CLIP",
     "DEFAULT_RULE",
     "EARLIER_FUSED",
     "FUSED",
+    "JOINTS",
     "NAME",
     "OWN",
+    "POOLING",
     "BatchNorm",
     "BodyViews",
     "Cell",
@@ -58,6 +66,7 @@ __all__ = [
     "NotNegative",
     "Params",
     "Plugin",
+    "Pooling",
     "Run",
     "Settings",
     "Share",
@@ -79,6 +88,7 @@ __all__ = [
     "load_suite",
     "merge",
     "params_with",
+    "segments_of",
     "suite_name",
     "validated",
 ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from copy import deepcopy
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -34,6 +35,11 @@ Epochs = tuple[Annotated[int, Field(ge=0)], ...]
 # How many clips of which class a draw labels: data/labels.py.
 LabelRule = Literal["psp", "per_class_round", "random", "per_class_7"]
 DEFAULT_RULE: LabelRule = "psp"
+# What a clip's feature is: the encoder's own (clip), the mean over time of each joint of an encoder
+# that keeps joints apart (joints), or the means of so many equal parts of the time (time4).
+POOLING = re.compile(r"clip|joints|time[1-9][0-9]{0,2}")
+Pooling = Annotated[str, Field(pattern=f"^({POOLING.pattern})$")]
+CLIP, JOINTS, TIME = "clip", "joints", "time"
 TRANSFER = "transfer"  # in a method's `protocol`: the task that evaluates on other data
 
 
@@ -220,6 +226,20 @@ class TaskSettings(BaseModel):
     def label_rule(self) -> str:
         """Of a task that draws labels."""
         return str(self.settings.get("label_rule", DEFAULT_RULE))
+
+    @property
+    def pooling(self) -> str:
+        """Of a task that reads features: which."""
+        return str(self.settings.get("pooling", CLIP))
+
+
+def segments_of(pooling: str) -> int:
+    """How many parts of the time are kept apart.
+
+    >>> segments_of("time4")
+    4
+    """
+    return int(pooling.removeprefix(TIME))
 
 
 def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

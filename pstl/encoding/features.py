@@ -5,17 +5,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pstl.config import validated
+from pstl.config import CLIP, validated
 from pstl.data.loader import Clips, in_order, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.encoding import feature_file
 from pstl.encoding.feature_file import clip_digest
+from pstl.encoding.pooling import check_pooling, pooled
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import DIVERGED, check_rows
@@ -30,8 +32,24 @@ log = logging.getLogger(__name__)
 BATCH = 256  # clips encoded at once
 
 
+class Encoding(NamedTuple):
+    """How a trained encoder is used: all that is chosen after training.
+
+    batch_norm: "released" keeps the running statistics of training, "recalibrated" renews them on
+    the clean training clips.   pooling: see config.Pooling.
+    """
+
+    batch_norm: str
+    pooling: str = CLIP
+
+
 def encode(
-    card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor, drop: Tensor | None = None
+    card: EncoderCard,
+    encoder: BaseEncoder,
+    x: Tensor,
+    length: Tensor,
+    drop: Tensor | None = None,
+    pooling: str = CLIP,
 ) -> Tensor:
     """Clips as the recipe made them -> clip features.   x: (N, 3, T, V, M), length: (N,).
 
@@ -39,7 +57,7 @@ def encode(
 
     The method's clean view comes first, then the stream. The encoder's mode is left alone.
     """
-    return _clip_features(encoder, clean_stream(card, x, length, card.stream), drop, length)
+    return pooled(encoder, clean_stream(card, x, length, card.stream), length, drop, pooling)
 
 
 def clean_stream(card: EncoderCard, x: Tensor, length: Tensor, stream: str) -> Tensor:
@@ -71,28 +89,23 @@ def encode_view(
     x = load_plugin("methods", card.method).Method.as_stream(
         x, encoder_file.skeleton_of(card), card.stream
     )
-    return _clip_features(encoder, x, drop, length)
-
-
-def _clip_features(
-    encoder: BaseEncoder, x: Tensor, drop: Tensor | None, length: Tensor | None
-) -> Tensor:
-    features: Tensor = (
-        encoder(x, drop) if encoder.stride is None else encoder(x, drop, length)
-    ).clip
-    return features
+    return pooled(encoder, x, length, drop, CLIP)
 
 
 @torch.inference_mode()
 def encode_all(
-    card: EncoderCard, encoder: BaseEncoder, clips: Clips, drop: Tensor | None = None
+    card: EncoderCard,
+    encoder: BaseEncoder,
+    clips: Clips,
+    drop: Tensor | None = None,
+    pooling: str = CLIP,
 ) -> np.ndarray:
     """Features of all clips in file order, in evaluation mode.   Returns: (N, D) float32."""
     encoder.eval()
     rows = []
     for part in in_order(len(clips), BATCH):
         x, length, _ = clips.take(torch.arange(part.start, part.stop))
-        rows.append(encode(card, encoder, x, length, drop).float().cpu())
+        rows.append(encode(card, encoder, x, length, drop, pooling).float().cpu())
     features = torch.cat(rows).numpy()
     check_rows(features, f"features by {card.provenance.get('run', card.method)}", clips.name)
     return features
@@ -160,7 +173,7 @@ def recalibrate(
     for index in shuffled(len(clips), BATCH, drop_last=True, seed=0, epoch=0):
         x, length, _ = clips.take(index)
         views = [clean_stream(card, x, length, stream) for stream in together]
-        _clip_features(encoder, torch.cat(views), None, length.repeat(len(views)))
+        pooled(encoder, torch.cat(views), length.repeat(len(views)), None, CLIP)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     encoder.eval()
@@ -172,35 +185,35 @@ def extract(
     encoder_path: str | Path,
     array: str | Path,
     split: str,
-    batch_norm: str,
+    encoding: Encoding,
     out: str | Path,
     device: torch.device,
 ) -> None:
     """Encode both sides of a split and write features.npz.
 
-    batch_norm: "released" keeps the running statistics of training, "recalibrated" renews them on
-    the clean training clips.
-    Raises: UserError if the array does not fit the encoder.
+    Raises: UserError if the array or the pooling does not fit the encoder.
     """
     began = time.monotonic()
+    check_pooling(encoding.pooling)
     card, encoder = encoder_file.load(encoder_path)
     data = fitted(card, encoder, open_array(array, verify=True), str(array))
     say_odd(card, data, str(array))
     sides = dict(zip(("train", "test"), data.sides(split), strict=True))
     encoder.to(device)
     train = Clips(data, sides["train"], device)
-    if batch_norm == "recalibrated":
+    if encoding.batch_norm == "recalibrated":
         recalibrate(card, encoder, train)
+    test, pooling = Clips(data, sides["test"], device), encoding.pooling
     arrays = {
-        "train": encode_all(card, encoder, train),
-        "test": encode_all(card, encoder, Clips(data, sides["test"], device)),
+        "train": encode_all(card, encoder, train, pooling=pooling),
+        "test": encode_all(card, encoder, test, pooling=pooling),
     }
     labels = {f"y_{side}": data.y[index] for side, index in sides.items()} | {
         "unseen": data.unseen(split)
     }
     meta = {
         **card.provenance,
-        "batch_norm": batch_norm,
+        **encoding._asdict(),
         "classes": data.meta["classes"],
         "data_checksum": data.meta["checksum"],
         "encoded_dataset": data.meta["dataset"],

@@ -1,4 +1,6 @@
-"""Features with mean 0 and deviation 1: encoders differ in scale by orders of magnitude."""
+"""Features with mean 0 and deviation 1, or whitened: encoders differ in scale by orders of
+magnitude, and within one a few directions often hold most of the spread.
+"""
 
 from typing import Literal
 
@@ -12,7 +14,7 @@ EPSILON = 1e-5
 # is rounding of float32, not a difference between clips, and such a feature becomes 0.
 ROUNDING = 1e-6
 
-Normalisation = Literal["none", "centred", "standardised"]
+Normalisation = Literal["none", "centred", "standardised", "whitened"]
 
 
 class FeatureStandardiser(nn.Module):
@@ -64,16 +66,51 @@ def standardised(train: np.ndarray, test: np.ndarray) -> tuple[Tensor, Tensor]:
     return (first - mean) * scale, (second - mean) * scale
 
 
-def normalised(train: np.ndarray, test: np.ndarray, how: Normalisation) -> tuple[Tensor, Tensor]:
-    """Both sides as they are ("none"), or by the training clips: "centred", "standardised".
+def whitened(train: np.ndarray, test: np.ndarray, shrinkage: float) -> tuple[Tensor, Tensor]:
+    """Both sides along the principal axes of the training clips, each divided by its deviation.
 
-    train: (N, D), test: (Q, D).   Returns: the same shapes, float32.
+    The deviations are those of a covariance that is moved by `shrinkage` towards the one that is
+    alike in all directions, as an estimate from few clips should be (Ledoit and Wolf, 2004).
+    train: (N, D), test: (Q, D).   Returns: (N, min(N, D)), (Q, min(N, D)), float64, on the CPU.
     """
-    first, second = (torch.from_numpy(side) for side in (train, test))
+    first, second = (torch.from_numpy(side).double() for side in (train, test))
+    mean = first.mean(0)
+    first, second = principal_axes(first - mean, second - mean)
+    variance = first.square().mean(0)
+    shrunk = (1 - shrinkage) * variance + shrinkage * variance.mean()
+    scale = torch.where(shrunk > 0, shrunk.rsqrt(), 0.0)
+    return first * scale, second * scale
+
+
+def principal_axes(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sides turned to the principal axes of the training clips, the one of least spread first.
+
+    Of more features than clips only what the training clips span is left.
+    train: (N, D), test: (Q, D).   Returns: (N, min(N, D)), (Q, min(N, D)).
+    """
+    if train.shape[1] > len(train):
+        basis = torch.linalg.qr(train.T).Q
+        train, test = train @ basis, test @ basis
+    basis = torch.linalg.eigh(train.T @ train).eigenvectors
+    return train @ basis, test @ basis
+
+
+def normalised(
+    train: np.ndarray, test: np.ndarray, how: Normalisation, shrinkage: float
+) -> tuple[Tensor, Tensor]:
+    """Both sides as they are ("none"), or by the training clips: "centred", "standardised",
+    "whitened", which alone reads `shrinkage`.
+
+    train: (N, D), test: (Q, D).   Returns: float64 where it was computed in it; the same shapes, of
+    whitened ones see there.
+    """
+    if how == "whitened":
+        return whitened(train, test, shrinkage)
     if how == "standardised":
-        first, second = standardised(train, test)
-    elif how == "centred":
+        return standardised(train, test)
+    first, second = (torch.from_numpy(side) for side in (train, test))
+    if how == "centred":
         # In float64: clips of an untrained encoder differ in the last digits only.
         mean = first.double().mean(0)
         first, second = first - mean, second - mean
-    return first.float(), second.float()
+    return first, second

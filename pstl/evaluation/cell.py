@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pstl.config import Cell, Run
+from pstl.config import CLIP, Cell, Run
 from pstl.evaluation.scores import Scores
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ class Evaluation:
     encoder_run: the run whose encoder is used.   needs: of the cell's task, see records.READS.
     progress: file in which a long task keeps what it has done.
     digest: of the task's settings as they count, defaults included, and of the cell.
+    pooling: of the features that the task reads.
     """
 
     cell: Cell
@@ -29,6 +30,7 @@ class Evaluation:
     progress: Path
     digest: str
     device: "torch.device"
+    pooling: str = CLIP
 
 
 @dataclass(frozen=True)

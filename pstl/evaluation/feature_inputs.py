@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pstl.config import CLIP
 from pstl.encoding.feature_file import FeatureSet, open_features
 from pstl.errors import UserError
 from pstl.evaluation.cell import Evaluation, Opened, no_scores
@@ -23,10 +24,11 @@ def features_of(asked: Evaluation, path: str | Path) -> FeatureSet:
     """Cached features, of the run they should be of. Raises: UserError."""
     data, run = open_features(path), asked.cell.run
     keys = ("run", "encoded_dataset", "split", "batch_norm")
-    stated = tuple(data.meta.get(key) for key in keys)
-    expected = (str(asked.encoder_run), run.dataset, run.split, asked.cell.batch_norm)
+    stated = (*(data.meta.get(key) for key in keys), data.meta.get("pooling", CLIP))
+    cell = (run.dataset, run.split, asked.cell.batch_norm)
+    expected = (str(asked.encoder_run), *cell, asked.pooling)
     if stated != expected:
-        form = "{} of {}/{} ({})"
+        form = "{} of {}/{} ({}, {})"
         raise UserError(
             f"{path}: features by {form.format(*stated)}, expected {form.format(*expected)}; "
             "make them again with 'python -m pstl features'"

@@ -64,6 +64,7 @@ def evaluate(
         Path(out).with_name(f"{cell.name}.last.pt"),
         digest(shaped),
         device,
+        section.pooling,
     )
     opened = open_inputs(asked, inputs)
     try:

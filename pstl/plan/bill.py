@@ -140,7 +140,7 @@ def _disk(params: Params, suite: str, figures: Figures) -> dict[str, float]:
         disk["encoders"] += encoders * row.get("encoder_parameters", 0) * FLOAT
         if row and section.train.epochs:
             disk["checkpoints while training"] += CHECKPOINT * row["parameters"] * FLOAT
-    for run, _ in encoded(params, suite):
+    for run, *_ in encoded(params, suite):
         clips = facts(run.dataset).split(run.split)
         width = feature_width(params, run, figure(params, suite, run.method, figures))
         disk["features"] += sum(clips) * (width or 0) * FLOAT

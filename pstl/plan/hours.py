@@ -27,7 +27,7 @@ def hours_of(params: Params, suite: str, figures: Figures) -> dict[str, float]:
     """Hours by kind of job; methods and probes without a figure are left out."""
     seconds = dict.fromkeys(("pretrain", "features", "probes", TUNED, LOOKING), 0.0)
     seconds["pretrain"] = sum(pretraining(params, suite, figures))
-    for run, batch_norm in encoded(params, suite):
+    for run, batch_norm, _ in encoded(params, suite):
         train, test = facts(run.dataset).split(run.split)
         passes = train + test + train * (batch_norm == "recalibrated")
         if row := figure(params, suite, run.method, figures):

@@ -93,10 +93,10 @@ def own_cells(params: Params, suite: str) -> list[Cell]:
     return [cell for cell in params.cells(suite) if not cell.fused]
 
 
-def encoded(params: Params, suite: str) -> set[tuple[Run, str]]:
-    """Runs and batch-norm variants of which features are stored."""
-    cells = own_cells(params, suite)
-    return {(c.run, c.batch_norm) for c in cells if graph.inputs(params, c).features}
+def encoded(params: Params, suite: str) -> set[tuple[Run, str, str]]:
+    """Runs, batch-norm variants and poolings of which features are stored."""
+    cells = [cell for cell in own_cells(params, suite) if graph.inputs(params, cell).features]
+    return {(cell.run, cell.batch_norm, params.task_of(cell).pooling) for cell in cells}
 
 
 def figure(params: Params, suite: str, name: str, figures: Figures) -> dict[str, Any]:

@@ -4,24 +4,20 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from pstl.config import Frozen
 from pstl.contracts import Task
 from pstl.encoding.feature_file import FeatureSet
-from pstl.encoding.standardise import Normalisation, normalised
 from pstl.metrics.classification import MACRO_F1, TOP1, classification_metrics
 from pstl.metrics.clips import on_clips
 from pstl.ops.neighbours import nearest
 from pstl.records import Result
-from pstl.tasks._neighbours import Distance, distance_setting
+from pstl.tasks._features import Distance, OnFeatures
 
 
-class Config(Frozen):
+class Config(OnFeatures):
     """The field's usual choice."""
 
     k: int = Field(1, ge=1)
     metric: Distance = "cosine"
-    # By the training clips: mean of each feature, or mean and deviation.
-    normalise: Normalisation = "none"
 
 
 class NearestNeighbours(Task[FeatureSet, Config]):
@@ -40,9 +36,7 @@ class NearestNeighbours(Task[FeatureSet, Config]):
         The scores are the votes, so that streams are fused by voting.
         """
         features.check_sides("knn")
-        train, test = (
-            side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
-        )
+        train, test = (side.float() for side in cfg.sides(features, device))
         y, y_test = (
             torch.from_numpy(side).to(device) for side in (features.y_train, features.y_test)
         )
@@ -62,7 +56,7 @@ class NearestNeighbours(Task[FeatureSet, Config]):
         metrics = on_clips(measure, features.unseen)
         return Result(
             metrics,
-            setting=f"k={cfg.k};{distance_setting(cfg.metric, cfg.normalise)}",
+            setting=cfg.setting(f"k={cfg.k}", cfg.metric),
             scores=scores.cpu().numpy(),
         )
 

@@ -7,18 +7,19 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from pstl.config import Epochs, Factor, Frozen
+from pstl.config import Epochs, Factor
 from pstl.contracts import Task
 from pstl.encoding.feature_file import FeatureSet
 from pstl.metrics.classification import LOOKS, classification_metrics
 from pstl.metrics.clips import on_clips
 from pstl.records import Result
 from pstl.rng import torch_generator
+from pstl.tasks._features import OnFeatures
 from pstl.tasks._head import Initial, linear
 from pstl.tasks._looks import best_of
 
 
-class Config(Frozen):
+class Config(OnFeatures):
     """Defaults are the released PSTL code's values (PSTL spec 8): Adam, cosine to 0, no decay, no
     augmentation.
 
@@ -53,9 +54,9 @@ class Linear(Task[FeatureSet, Config]):
 
         Those two are chosen on the test clips, nothing else is.
         """
-        train, test = (torch.from_numpy(f).to(device) for f in (features.train, features.test))
-        y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
         features.check_sides("linear")
+        train, test = (side.float() for side in cfg.sides(features, device))
+        y, y_test = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
         rng = torch_generator(seed, "linear")
         layer = linear(train.shape[1], len(features.meta["classes"]), cfg.initial, rng).to(device)
         optimiser, schedule = _optimiser(layer, cfg)
@@ -83,7 +84,8 @@ class Linear(Task[FeatureSet, Config]):
         curve = [
             {"epoch": i, "top1": value} for i, value in enumerate((100 * every.mean(1)).tolist())
         ]
-        return Result(on_clips(measure, features.unseen), scores=scores.cpu().numpy(), curve=curve)
+        metrics = on_clips(measure, features.unseen)
+        return Result(metrics, cfg.setting(), scores=scores.cpu().numpy(), curve=curve)
 
 
 def _batches(order: Tensor, cfg: Config) -> tuple[Tensor, ...]:

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Generator, Tensor
 
-from pstl.config import Frozen, validated
+from pstl.config import CLIP, Frozen, validated
 from pstl.contracts import Task
 from pstl.data.loader import in_order
 from pstl.encoding.feature_file import FeatureSet
@@ -66,7 +66,12 @@ class Config(Frozen):
             known = ", ".join(get_args(ProbeName))
             raise ValueError(f"probes and by need at least one entry; probes are {known}")
         for name, section in self.probes.items():
-            validated(load_plugin("tasks", name).TASK.settings, section, f"probes.{name}")
+            probe = validated(load_plugin("tasks", name).TASK.settings, section, f"probes.{name}")
+            if probe.pooling != CLIP:
+                raise ValueError(
+                    f"probes.{name}: pooling {probe.pooling}; clips are encoded here, "
+                    f"to {CLIP} features alone"
+                )
         return self
 
 

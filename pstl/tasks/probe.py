@@ -14,21 +14,23 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from pstl.config import Factor, Frozen
+from pstl.config import Factor
 from pstl.contracts import Task
 from pstl.encoding.feature_file import FeatureSet
-from pstl.encoding.standardise import standardised
+from pstl.encoding.standardise import Normalisation, principal_axes
 from pstl.metrics.classification import ACCURACIES, classified_clips
 from pstl.records import Result
 from pstl.rng import numpy_generator
+from pstl.tasks._features import OnFeatures
 from pstl.tasks._logistic import Regressions, logits, minimise
 
 log = logging.getLogger(__name__)
 
 
-class Config(Frozen):
+class Config(OnFeatures):
     """Our own protocol."""
 
+    normalise: Normalisation = "standardised"
     # L2: the loss is the mean cross-entropy plus strength / 2 times the squared weights;
     # scikit-learn's C is 1 / (strength * clips).
     strengths: tuple[Factor, ...] = Field((10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5), min_length=1)
@@ -55,8 +57,8 @@ class Probe(Task[FeatureSet, Config]):
         folds.
         """
         features.check_sides("probe", least=cfg.folds)
-        sides = standardised(features.train, features.test)
-        train, test = in_principal_axes(*(side.to(device) for side in sides))
+        sides = (side.double() for side in cfg.sides(features, device))
+        train, test = in_principal_axes(*sides)
         y = torch.from_numpy(features.y_train).to(device)
         y_test = torch.from_numpy(features.y_test).to(device)
         dealt = folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))
@@ -75,7 +77,7 @@ class Probe(Task[FeatureSet, Config]):
         best = fit(problem, best.mean(0, keepdim=True), cfg)
         scores = logits(test, best)[0].T.contiguous()
         metrics = classified_clips(scores, y_test, features.unseen)
-        return Result(metrics, scores=scores.float().cpu().numpy(), curve=curve)
+        return Result(metrics, cfg.setting(), scores=scores.float().cpu().numpy(), curve=curve)
 
 
 def shares_of(fold: Tensor, count: int) -> Tensor:
@@ -130,11 +132,8 @@ def in_principal_axes(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
     lies outside their span is 0 in every solution and is left out.
     train: (N, D), test: (Q, D).   Returns: (N, min(N, D) + 1), (Q, min(N, D) + 1).
     """
-    if train.shape[1] > len(train):
-        basis = torch.linalg.qr(train.T).Q
-        train, test = train @ basis, test @ basis
-    basis = torch.linalg.eigh(train.T @ train).eigenvectors
-    return with_ones(train @ basis), with_ones(test @ basis)
+    train, test = principal_axes(train, test)
+    return with_ones(train), with_ones(test)
 
 
 def with_ones(x: Tensor) -> Tensor:

@@ -3,24 +3,21 @@
 import torch
 from torch import Tensor
 
-from pstl.config import Count, Frozen
+from pstl.config import Count
 from pstl.contracts import Task
 from pstl.encoding.feature_file import FeatureSet
-from pstl.encoding.standardise import Normalisation, normalised
 from pstl.metrics.clips import on_clips
 from pstl.metrics.retrieval import MEAN_AVERAGE_PRECISION, RECALL, RECALL_AT_1, precision_at
 from pstl.ops.ranking import hit_ranks
 from pstl.records import Result
-from pstl.tasks._neighbours import Distance, distance_setting
+from pstl.tasks._features import Distance, OnFeatures
 
 
-class Config(Frozen):
+class Config(OnFeatures):
     """Cosine, as in the field."""
 
     ranks: tuple[Count, ...] = (1, 5, 10)
     metric: Distance = "cosine"
-    # By the training clips: mean of each feature, or mean and deviation.
-    normalise: Normalisation = "none"
 
 
 class Retrieval(Task[FeatureSet, Config]):
@@ -38,9 +35,7 @@ class Retrieval(Task[FeatureSet, Config]):
         comes first.
         """
         features.check_sides("retrieval")
-        gallery, queries = (
-            side.to(device) for side in normalised(features.train, features.test, cfg.normalise)
-        )
+        gallery, queries = (side.float() for side in cfg.sides(features, device))
         y, y_query = (torch.from_numpy(f).to(device) for f in (features.y_train, features.y_test))
         first = torch.empty(len(queries), dtype=torch.double, device=device)
         precision = torch.empty_like(first)
@@ -54,9 +49,7 @@ class Retrieval(Task[FeatureSet, Config]):
             }
             return {name: 100 * float(values.mean()) for name, values in shares.items()}
 
-        return Result(
-            on_clips(measure, features.unseen), setting=distance_setting(cfg.metric, cfg.normalise)
-        )
+        return Result(on_clips(measure, features.unseen), setting=cfg.setting(cfg.metric))
 
 
 TASK = Retrieval()

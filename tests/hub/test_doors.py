@@ -20,7 +20,7 @@ from pstl.data.formats import skeleton_txt
 from pstl.data.prepare import prepare
 from pstl.data.store import ArraySet, open_array, open_sequences, write_sequences
 from pstl.encoding.feature_file import open_features
-from pstl.encoding.features import extract
+from pstl.encoding.features import Encoding, extract
 from pstl.errors import UserError
 from pstl.hub import export
 from pstl.hub.embed_arrays import Source, embed
@@ -86,7 +86,7 @@ def save(card: EncoderCard, path: Path) -> None:
 def features_of(card: EncoderCard, array: Path, norm: str = "released") -> np.ndarray:
     """What `features` computes of a whole array, whose split `all` trains on every clip."""
     save(card, Path("encoder.pt"))
-    extract("encoder.pt", array, "all", norm, "features.npz", CPU)
+    extract("encoder.pt", array, "all", Encoding(norm), "features.npz", CPU)
     return open_features("features.npz").train
 
 

@@ -19,7 +19,7 @@ from pstl.data.loader import Clips
 from pstl.data.prepare import prepare
 from pstl.data.store import open_array, open_sequences, write_sequences
 from pstl.encoding.feature_file import open_features
-from pstl.encoding.features import extract, recalibrate
+from pstl.encoding.features import Encoding, extract, recalibrate
 from pstl.errors import UserError
 from pstl.hub import export
 from pstl.hub.embed_arrays import embed
@@ -120,7 +120,7 @@ def test_raw_clips_give_the_features_of_the_tables(home: Path, tmp_path: Path, m
         tmp_path / "encoder.pt",
         home / card.recipe["name"],
         "xsub",
-        "released",
+        Encoding("released"),
         tmp_path / "f.npz",
         torch.device("cpu"),
     )

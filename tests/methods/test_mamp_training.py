@@ -11,7 +11,7 @@ from settings_files import write_settings
 from pstl import config
 from pstl.data.store import ArraySet, open_array
 from pstl.encoding.feature_file import open_features
-from pstl.encoding.features import extract
+from pstl.encoding.features import Encoding, extract
 from pstl.methods import mamp
 from pstl.train import encoder_file, loop
 from pstl.train import pretrain as pretraining
@@ -106,7 +106,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, array, monkeypatch)
 def test_features_are_those_of_the_clean_view(tmp_path, array):
     """Downstream: centred 95 % in 20 frames, all tokens, no mask; the decoder is gone."""
     pretraining.pretrain(make_params(tmp_path, epochs=1), RUN, array, tmp_path / "encoder.pt", CPU)
-    extract(tmp_path / "encoder.pt", array, "xview", "released", tmp_path / "features.npz", CPU)
+    extract(
+        tmp_path / "encoder.pt",
+        array,
+        "xview",
+        Encoding("released"),
+        tmp_path / "features.npz",
+        CPU,
+    )
     card, encoder = encoder_file.load(tmp_path / "encoder.pt")
     data = open_array(array)
     x, length = torch.from_numpy(np.array(data.x)), torch.from_numpy(data.length)

@@ -10,7 +10,7 @@ from settings_files import write_settings
 from pstl import config
 from pstl.data.store import ArraySet, open_array
 from pstl.encoding.feature_file import open_features
-from pstl.encoding.features import extract
+from pstl.encoding.features import Encoding, extract
 from pstl.methods import scdnet
 from pstl.ops.streams import convert
 from pstl.skeletons import load
@@ -104,7 +104,14 @@ def test_features_are_those_of_the_clean_view(tmp_path, array):
     The card says how many frames the encoder takes.
     """
     pretraining.pretrain(make_params(tmp_path, epochs=1), RUN, array, tmp_path / "encoder.pt", CPU)
-    extract(tmp_path / "encoder.pt", array, "xview", "released", tmp_path / "features.npz", CPU)
+    extract(
+        tmp_path / "encoder.pt",
+        array,
+        "xview",
+        Encoding("released"),
+        tmp_path / "features.npz",
+        CPU,
+    )
     card, encoder = encoder_file.load(tmp_path / "encoder.pt")
     data = open_array(array)
     x = scdnet.Method.clean(
@@ -115,7 +122,14 @@ def test_features_are_those_of_the_clean_view(tmp_path, array):
     features = open_features(tmp_path / "features.npz")
     np.testing.assert_allclose(np.concatenate([features.train, features.test]), expected, atol=1e-5)
     assert (card.frames, card.stream, card.people) == (64, "bone", 1)
-    extract(tmp_path / "encoder.pt", array, "xview", "recalibrated", tmp_path / "other.npz", CPU)
+    extract(
+        tmp_path / "encoder.pt",
+        array,
+        "xview",
+        Encoding("recalibrated"),
+        tmp_path / "other.npz",
+        CPU,
+    )
     assert not np.allclose(open_features(tmp_path / "other.npz").train, features.train, atol=1e-3)
 
 

@@ -9,7 +9,7 @@ from settings_files import write_settings
 from pstl import config
 from pstl.data.store import ArraySet, open_array
 from pstl.encoding.feature_file import open_features
-from pstl.encoding.features import extract
+from pstl.encoding.features import Encoding, extract
 from pstl.methods import umurl
 from pstl.train import encoder_file, loop
 from pstl.train import pretrain as pretraining
@@ -94,7 +94,14 @@ def test_features_are_those_of_the_whole_clip(tmp_path, array, features):
     """
     params = make_params(tmp_path, features, epochs=1)
     pretraining.pretrain(params, RUN, array, tmp_path / "encoder.pt", CPU)
-    extract(tmp_path / "encoder.pt", array, "xview", "released", tmp_path / "features.npz", CPU)
+    extract(
+        tmp_path / "encoder.pt",
+        array,
+        "xview",
+        Encoding("released"),
+        tmp_path / "features.npz",
+        CPU,
+    )
     card, encoder = encoder_file.load(tmp_path / "encoder.pt")
     data, cfg = open_array(array), umurl.Config(frames=16)
     x = umurl.Method.clean(cfg, torch.from_numpy(np.array(data.x)), torch.from_numpy(data.length))

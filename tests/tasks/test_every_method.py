@@ -14,7 +14,7 @@ from pstl import config, paths
 from pstl.config import Run
 from pstl.data.labels import rank
 from pstl.data.store import ArraySet
-from pstl.encoding.features import extract
+from pstl.encoding.features import Encoding, extract
 from pstl.evaluation.run import evaluate
 from pstl.files import write_json
 from pstl.graph import Inputs
@@ -177,7 +177,7 @@ def run_cell(params, cell):
         given["snapshots"] = paths.snapshots(source)
     features = paths.features(cell.run, cell.batch_norm, cell.source)
     if "features" in READS[needs]:
-        extract(encoder, cell.run.dataset, cell.run.split, cell.batch_norm, features, CPU)
+        extract(encoder, cell.run.dataset, cell.run.split, Encoding(cell.batch_norm), features, CPU)
     out, scores = (
         paths.metrics(cell),
         paths.scores(cell),

@@ -30,7 +30,9 @@ def trained(tmp_path_factory):
 def test_features_are_those_of_embed(trained, tmp_path):
     """Two doors to the same numbers."""
     _, array, encoder = trained
-    features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
+    features.extract(
+        encoder, array, "xview", features.Encoding("released"), tmp_path / "f.npz", CPU
+    )
     found = open_features(tmp_path / "f.npz")
     np.save(tmp_path / "x.npy", open_array(array).x)
     embed(encoder, tmp_path / "x.npy", tmp_path / "e.npy", None, [], CPU)
@@ -63,7 +65,9 @@ def test_recalibrated_and_released_differ(trained, tmp_path):
     """The setting must reach the features."""
     _, array, encoder = trained
     for norm in ("released", "recalibrated"):
-        features.extract(encoder, array, "xview", norm, tmp_path / f"{norm}.npz", CPU)
+        features.extract(
+            encoder, array, "xview", features.Encoding(norm), tmp_path / f"{norm}.npz", CPU
+        )
     a, b = (open_features(tmp_path / f"{norm}.npz") for norm in ("released", "recalibrated"))
     assert not np.allclose(a.test, b.test)
 
@@ -71,7 +75,9 @@ def test_recalibrated_and_released_differ(trained, tmp_path):
 def test_evaluate_writes_rows_that_know_their_origin(trained, tmp_path):
     """Settings, data checksum, commit and run id stand beside every number."""
     params, array, encoder = trained
-    features.extract(encoder, array, "xview", "recalibrated", tmp_path / "f.npz", CPU)
+    features.extract(
+        encoder, array, "xview", features.Encoding("recalibrated"), tmp_path / "f.npz", CPU
+    )
     cell, inputs = Cell(RUN, "recalibrated", "knn"), Inputs(features=tmp_path / "f.npz")
     out, scores = tmp_path / "knn.json", tmp_path / "knn.scores.npz"
     evaluate(params, cell, inputs, out, scores, CPU)
@@ -94,7 +100,9 @@ def test_evaluate_writes_rows_that_know_their_origin(trained, tmp_path):
 def test_features_of_another_run_are_refused(trained, tmp_path):
     """Rows must not be filed under the wrong run."""
     params, array, encoder = trained
-    features.extract(encoder, array, "xview", "released", tmp_path / "f.npz", CPU)
+    features.extract(
+        encoder, array, "xview", features.Encoding("released"), tmp_path / "f.npz", CPU
+    )
     inputs = Inputs(features=tmp_path / "f.npz")
     with pytest.raises(UserError, match="expected tiny/nwucla/xview/pstl/joint/s0"):
         evaluate(params, Cell(RUN, "recalibrated", "knn"), inputs, tmp_path / "knn.json", None, CPU)

@@ -10,7 +10,7 @@ from train.conftest import trained_run
 
 from pstl.config import Cell, Run
 from pstl.encoding.feature_file import open_features
-from pstl.encoding.features import encode_all, extract
+from pstl.encoding.features import Encoding, encode_all, extract
 from pstl.encoding.pretrained import open_pretrained
 from pstl.errors import UserError
 from pstl.evaluation.run import evaluate
@@ -31,7 +31,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     tasks = {"knn": {}, "linear": {}, "lost_joints": TASK}
     params, array, encoder = trained_run(folder, RUN, tasks)
-    extract(encoder, array, "xview", "recalibrated", folder / "features.npz", CPU)
+    extract(encoder, array, "xview", Encoding("recalibrated"), folder / "features.npz", CPU)
     return params, array, encoder, folder / "features.npz"
 
 

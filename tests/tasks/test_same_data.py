@@ -15,7 +15,7 @@ from train.conftest import make_array, trained_run
 from pstl import config
 from pstl.config import Cell, Run
 from pstl.data.store import open_array
-from pstl.encoding.features import extract
+from pstl.encoding.features import Encoding, extract
 from pstl.errors import UserError
 from pstl.evaluation import scores
 from pstl.evaluation.fuse import fuse
@@ -39,7 +39,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[config.Params, Pa
     folder = tmp_path_factory.mktemp("trained")
     tasks = {"knn": {}, "lost_joints": LOST}
     params, array, encoder = trained_run(folder, RUN, tasks, snapshot_every=1)
-    extract(encoder, array, "xview", "released", folder / "features.npz", CPU)
+    extract(encoder, array, "xview", Encoding("released"), folder / "features.npz", CPU)
     return params, folder
 
 
@@ -55,14 +55,16 @@ def test_features_of_another_split_or_array_are_refused(trained, tmp_path):
     """Every check of the run's name passes; only what the file says about itself tells."""
     params, folder = trained
     array = other_array(tmp_path)
-    extract(folder / "encoder.pt", array, "xsub", "released", tmp_path / "xsub.npz", CPU)
+    extract(folder / "encoder.pt", array, "xsub", Encoding("released"), tmp_path / "xsub.npz", CPU)
     inputs = Inputs(features=tmp_path / "xsub.npz")
     with pytest.raises(
         UserError,
-        match=r"features by .*/joint/s0 of nwucla/xsub \(released\), expected .* of nwucla/xview",
+        match=r"features by .*/joint/s0 of nwucla/xsub \(released, clip\), expected .* of .*/xview",
     ):
         evaluate(params, Cell(RUN, "released", "knn"), inputs, tmp_path / "o.json", None, CPU)
-    extract(folder / "encoder.pt", array, "xview", "released", tmp_path / "xview.npz", CPU)
+    extract(
+        folder / "encoder.pt", array, "xview", Encoding("released"), tmp_path / "xview.npz", CPU
+    )
     inputs = Inputs(folder / "encoder.pt", folder / "array", tmp_path / "xview.npz")
     with pytest.raises(UserError, match=r"xview\.npz: features of another array \(data_checksum"):
         evaluate(params, LOST_JOINTS, inputs, tmp_path / "o.json", None, CPU)

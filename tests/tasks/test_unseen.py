@@ -19,7 +19,7 @@ from pstl.config import Cell, Frozen, Run
 from pstl.contracts import Task
 from pstl.data.labels import rank
 from pstl.data.store import open_array
-from pstl.encoding.features import extract
+from pstl.encoding.features import Encoding, extract
 from pstl.errors import UserError
 from pstl.evaluation import run as _run
 from pstl.evaluation.fuse import fuse
@@ -83,7 +83,9 @@ def files(folder: Path, copies: bool) -> dict[str, Path]:
         "labels": folder / "l.json",
     }
     pretrain(settings(folder), RUN, made["array"], made["encoder"], CPU)
-    extract(made["encoder"], made["array"], "xview", "recalibrated", made["features"], CPU)
+    extract(
+        made["encoder"], made["array"], "xview", Encoding("recalibrated"), made["features"], CPU
+    )
     write_json(
         made["labels"],
         vars(rank("nwucla", "xview", 0, [data.names[i] for i in train], data.y[train], 3)),

@@ -27,6 +27,8 @@ wildcard_constraints:
     cell=r"[^/]+",  # task and axes, as Cell.name builds it
     # dataset/split of the run whose encoder is used; empty: the run's own
     origin=r"(?:/from/[^/]+/[^/]+)?",
+    # what the feature of a clip is; empty: the encoder's own
+    pooled=r"(?:/pooled/[^/]+)?",
 
 
 # Plug-ins are not checked again in the jobs that a cluster starts: that may import torch.

@@ -7,9 +7,9 @@ rule features:
         array=job.array,
         files=job.array_files,
     output:
-        features="results/{suite}/runs/{run}/{batch_norm}{origin}/features.npz",
+        features="results/{suite}/runs/{run}/{batch_norm}{origin}{pooled}/features.npz",
     log:
-        "results/{suite}/runs/{run}/{batch_norm}{origin}/features.log",
+        "results/{suite}/runs/{run}/{batch_norm}{origin}{pooled}/features.log",
     group:
         "probes"
     resources:
@@ -20,13 +20,14 @@ rule features:
         code=job.code("features"),
         array=subpath(input.array, parent=True),
         split=job.split,
+        pooling=job.pooling_option,
     message:
         "encode {wildcards.suite}/{wildcards.run},"
-        " batch norm {wildcards.batch_norm}{wildcards.origin}"
+        " batch norm {wildcards.batch_norm}{wildcards.origin}{wildcards.pooled}"
     shell:
         "pstl features --encoder {input.encoder} --array {params.array} --split {params.split}"
-        " --batch-norm {wildcards.batch_norm} --gpus {resources.gpu} --out {output.features}"
-        " 2>&1 | tee {log} >&2"
+        " --batch-norm {wildcards.batch_norm} {params.pooling} --gpus {resources.gpu}"
+        " --out {output.features} 2>&1 | tee {log} >&2"
 
 
 rule evaluate:
