@@ -34,6 +34,7 @@ SIZES = {
     "pkummd2": (39, 186),
     "sbu": (35, 105),
     "synthetic": (17, 96),
+    "transfer": (35, 280),
     "utdmhad": (17, 51),
     "nwucla_predict_cluster": (5, 10),
     "nwucla_view50": (6, 12),
