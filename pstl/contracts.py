@@ -27,6 +27,7 @@ from pstl.records import (
     Needs,
     Notes,
     Places,
+    Poses,
     Recording,
     Result,
     Wants,
@@ -142,6 +143,29 @@ class Recipe(ABC):
     def one_body_a_slot(self, clip: Clip) -> np.ndarray:
         """The clip as (T, V, bodies, 3), each body in a slot of its own. Default: as it stands."""
         return clip.xyz
+
+
+class Reader(ABC):
+    """One kind of file that people have of their own. A module of pstl/data/readers exports one
+    object, `READER`.
+
+    suffixes: endings of its files.   marks: bytes that all stand in such a file, where its ending
+    does not tell it from other kinds.   expects: what is in it, for messages.
+    a_file_a_frame: a clip is a folder of such files, in the order of their names.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    marks: ClassVar[tuple[bytes, ...]] = ()
+    expects: ClassVar[str]
+    a_file_a_frame: ClassVar[bool] = False
+
+    @abstractmethod
+    def read(self, data: bytes, where: str, body: str) -> Poses:
+        """The people of a file, as it has them.
+
+        body: whose joints these are, where somebody has said so; else "".
+        Raises: UserError that says what was found in `where`, and what is expected.
+        """
 
 
 class Encoder:

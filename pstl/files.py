@@ -72,6 +72,20 @@ def reading(path: str | Path, kind: Kind) -> Iterator[None]:
         raise UserError(_damaged(path, kind, error)) from None
 
 
+@contextmanager
+def taking_apart(name: str, kind: Kind) -> Iterator[None]:
+    """Whatever fails inside is a failure of bytes that were read from the file `name`.
+
+    Raises: UserError in one line: the name, what is wrong, what to do.
+    """
+    try:
+        yield
+    except (UserError, ImportError):
+        raise
+    except Exception as error:
+        raise UserError(f"{name}: not a {kind.name} ({_reason(error)}); {kind.again}") from None
+
+
 def read_text(path: str | Path, kind: Kind, encoding: str = "utf-8") -> str:
     """A whole text. Raises: UserError if it is missing, or not in this encoding."""
     with reading(path, kind):

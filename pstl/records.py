@@ -50,6 +50,41 @@ class Clip:
     merged: tuple[int, ...] = ()
 
 
+class Person(NamedTuple):
+    """One person in one frame of somebody's own file.
+
+    xyz: (V, 2 or 3) float64 as the file has it, NaN where a joint was not seen.
+    track: which person this is, where the file says so; "": it does not.
+    """
+
+    xyz: np.ndarray
+    track: str = ""
+
+
+@dataclass(frozen=True)
+class Poses:
+    """What a reader found in somebody's own file, before anybody has judged it.
+
+    frames: the people of each frame, in the order of time.
+    body: whose joints these are, "" where the format does not say.
+    joints: their names as the file has them, () where it has none; then they are in the body's
+        order.
+    units: of the coordinates, "" where the format does not say; "picture": pixels, or shares of a
+        picture's width and height.
+    up: the axis that points up, "y", "-y" or "z"; "": the format does not say.
+    remarks: what a user should hear of, a line each.
+    zero_is_unseen: a joint at 0, 0, 0 was not seen; else only NaN says so.
+    """
+
+    frames: tuple[tuple[Person, ...], ...]
+    body: str = ""
+    joints: tuple[str, ...] = ()
+    units: str = ""
+    up: str = ""
+    remarks: tuple[str, ...] = ()
+    zero_is_unseen: bool = True
+
+
 @dataclass(frozen=True)
 class Recording:
     """An untrimmed recording with timed labels.

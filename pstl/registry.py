@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pstl.errors import UserError, import_plugin, syntax_tree
 
 if TYPE_CHECKING:
-    from pstl.contracts import Dataset, Recipe
+    from pstl.contracts import Dataset, Reader, Recipe
 
-KINDS = ("data.datasets", "data.recipes", "backbones", "methods", "importers", "tasks")
+KINDS = (
+    "data.datasets",
+    "data.readers",
+    "data.recipes",
+    "backbones",
+    "methods",
+    "importers",
+    "tasks",
+)
 
 
 def names(kind: str) -> list[str]:
@@ -40,9 +48,10 @@ def catalogue() -> str:
     lines = []
     for kind in KINDS:
         lines.append(kind.split(".")[-1])
+        width = max(14, *(len(name) + 2 for name in names(kind)))
         for name in names(kind):
             docstring = (load(kind, name).__doc__ or "").strip()
-            lines.append(f"  {name:<14}{docstring.splitlines()[0]}")
+            lines.append(f"  {name:<{width}}{docstring.splitlines()[0]}")
     return "\n".join(lines) + "\n"
 
 
@@ -56,6 +65,12 @@ def load_recipe(name: str) -> "Recipe":
     """The recipe called `name`; free of torch. Raises: UserError with the known names."""
     recipe: Recipe = load("data.recipes", name).RECIPE
     return recipe
+
+
+def load_reader(name: str) -> "Reader":
+    """The reader called `name`; free of torch. Raises: UserError with the known names."""
+    reader: Reader = load("data.readers", name).READER
+    return reader
 
 
 def declared(kind: str, name: str, constant: str, default: Any) -> Any:

@@ -43,6 +43,7 @@ LAYERS = (
         "data.slips",
         "data.loader",
         "data.formats",
+        "data.readers",
         "data.recipes",
         "data.datasets",
     ),
@@ -157,7 +158,16 @@ def test_imports_go_down_only(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["methods", "tasks", "data.datasets", "data.recipes", "backbones", "data.formats"]
+    "kind",
+    [
+        "methods",
+        "tasks",
+        "data.datasets",
+        "data.recipes",
+        "backbones",
+        "data.formats",
+        "data.readers",
+    ],
 )
 def test_a_plugin_never_imports_its_neighbour(kind: str) -> None:
     """Deleting one method, task, data set, recipe or encoder must leave the others whole."""

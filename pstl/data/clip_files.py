@@ -1,4 +1,5 @@
-"""One clip by its file, or all of a folder, in any published format, with its body and slots."""
+"""One clip by its file, or all of a folder, in any published format or as people have it of their
+own, with its body and slots."""
 
 import itertools
 import logging
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pstl.data import own_files
 from pstl.data.datasets import nwucla
 from pstl.data.formats import (
     msr_txt,
@@ -21,6 +23,7 @@ from pstl.data.formats import (
     utkinect_txt,
 )
 from pstl.data.numpy_file import load_npy
+from pstl.data.own_files import Hints
 from pstl.data.reading import content
 from pstl.data.spec import DatasetSpec
 from pstl.data.store import SequenceStore, open_sequences
@@ -30,12 +33,13 @@ from pstl.records import Clip
 from pstl.registry import load_dataset
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
-from pstl.skeletons.mapping import fitting
+from pstl.skeletons.mapping import completed, fitting
 
 log = logging.getLogger(__name__)
 ARRAY = Kind("readable array (.npy)", "get another copy")
 CLIP = Kind("readable clip", "get another copy")
 BARE = "(T, V, 3) or (T, M, V, 3)"
+NO_HINTS = Hints()
 ARRAYS_ARE_FILES = "; an array of clips (N, 3, T, V, M) is to be named as a file"
 
 
@@ -44,12 +48,15 @@ class SourcedClip(NamedTuple):
 
     skeleton: the body's name, empty where the source does not say.   people: body slots of its data
     set, 0 where there is none.   trusted: its coordinates were accepted by `parse`.
+    metric: its reader made metres of it.   said: and what else it had to assume, in one line.
     """
 
     raw: Clip
     skeleton: str = ""
     people: int = 0
     trusted: bool = False
+    metric: bool = False
+    said: str = ""
 
 
 class Format(NamedTuple):
@@ -100,30 +107,59 @@ FORMATS = (
     Format("skeleton_pos.txt", sbu_txt.FILE, "sbu", _sbu_txt),
     Format("XXXX-V.txt", pku_txt.NAME.pattern + r"\.txt", "pkummd1", _pku_txt),
 )
-KNOWN = ", ".join(["*.npy", *(form.example for form in FORMATS)])
+ENDINGS = ", ".join(f"*{suffix}" for suffix in own_files.suffixes())
+KNOWN = ", ".join([ENDINGS, *(form.example for form in FORMATS)])
 
 
 def is_clip(path: Path) -> bool:
-    """Whether a file is called like a clip that can be read here."""
-    return path.suffix == ".npy" or _format_of(path) is not None
+    """Whether a file or folder is called like a clip that can be read here."""
+    if path.is_dir():
+        return own_files.is_frames(path)
+    return _format_of(path) is not None or own_files.takes(path)
 
 
-def read(path: Path) -> SourcedClip:
-    """The clip of one file.
+def read(path: Path, hints: Hints = NO_HINTS) -> SourcedClip:
+    """The clip of one file, or of a folder with a file for every frame.
 
+    A bare .npy is not judged: nothing says whose joints it holds, in which unit.
     Raises: UserError if it is of no known kind, or naming what is wrong with it.
     """
     if path.suffix == ".npy":
         return SourcedClip(Clip(path.stem, -1, slots(_array(path), str(path))))
+    return _of_format(path) or _of_own(path, hints)
+
+
+def read_own(path: Path, hints: Hints = NO_HINTS) -> list[SourcedClip]:
+    """Every clip of a file or a folder, whatever it is: in metres, y up, with its body.
+
+    Also of a folder that `parse` made. What had to be assumed of a clip is in its `said`.
+    Raises: UserError saying what was found and what is expected.
+    """
+    if (path / "values.bin").exists():
+        return list(of_store(*stored(path)))
+    paths = in_folder(path) if path.is_dir() and not own_files.is_frames(path) else [path]
+    return [_of_format(one) or _of_own(one, hints) for one in paths]
+
+
+def _of_format(path: Path) -> SourcedClip | None:
+    """The clip of a file in a published format; None for any other file."""
     form = _format_of(path)
     if form is None:
-        if not path.exists():
-            raise UserError(f"{path}: no such file or folder")
-        raise UserError(f"{path}: not a clip that can be read here; known files: {KNOWN}")
+        return None
     spec = load_dataset(form.dataset).spec
     with reading(path, CLIP):
         raw = form.read(path, load_skeleton(spec.skeleton))
     return SourcedClip(raw, spec.skeleton, spec.people)
+
+
+def _of_own(path: Path, hints: Hints) -> SourcedClip:
+    """The clip of a file of one's own."""
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder")
+    if not path.is_dir() and path.suffix.lower() not in own_files.suffixes():
+        raise UserError(f"{path}: not a clip that can be read here; known files: {KNOWN}")
+    raw, body, said = own_files.read(path, hints)
+    return SourcedClip(raw, body, metric=True, said=said)
 
 
 def in_folder(folder: Path) -> list[Path]:
@@ -131,9 +167,9 @@ def in_folder(folder: Path) -> list[Path]:
 
     Raises: UserError if there is none, or if two would have one name.
     """
-    entries = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    entries = sorted(path for path in folder.iterdir() if path.name[0] != ".")
     files = [path for path in entries if is_clip(path)]
-    others = [path for path in entries if not is_clip(path)]
+    others = [path for path in entries if path.is_file() and path not in files]
     if not files:
         deeper = any(path.is_dir() for path in folder.iterdir())
         below = ", and folders below it are not looked into" if deeper else ""
@@ -183,8 +219,9 @@ def told_apart(raw: Clip, ids: np.ndarray) -> Clip:
     return replace(raw, bodies=skeleton_txt.numbered(ids), merged=skeleton_txt.merged(ids))
 
 
-def named(clip: SourcedClip, skeleton: str, where: str) -> str:
-    """The name of a clip's body: what its source says, else `skeleton`; never told from its joints.
+def bodied(clip: SourcedClip, skeleton: str, where: str) -> SourcedClip:
+    """A clip with the name of its body, what its source says, else `skeleton`, and with the joints
+    that files of this body lack; the body is never told from the number of joints.
 
     Raises: UserError if neither names one, both do and differ, or the joints are not so many.
     """
@@ -197,13 +234,19 @@ def named(clip: SourcedClip, skeleton: str, where: str) -> str:
         asked = f"{joints} joints, but nothing says of which body"
         raise UserError(f"{where}: {asked}; name it with --skeleton: {fitting(joints)}")
     check_joints(name, joints, where)
-    return name
+    body = load_skeleton(name)
+    if joints == body.joints:
+        return clip._replace(skeleton=name)
+    seen = clip.raw.xyz.any(axis=3, keepdims=True)
+    xyz = np.nan_to_num(completed(np.where(seen, clip.raw.xyz, np.float32(np.nan)), body))
+    return clip._replace(skeleton=name, raw=replace(clip.raw, xyz=xyz))
 
 
 def check_joints(name: str, joints: int, where: str) -> None:
     """Raises: UserError if the body `name` has not so many joints, naming the ones that do."""
-    expected = load_skeleton(name).joints
-    if expected != joints:
+    body = load_skeleton(name)
+    expected = body.recorded
+    if joints not in (expected, body.joints):
         shapes = f"(T, {expected}, 3) or (T, M, {expected}, 3)"
         message = f"{where}: {joints} joints, expected {shapes}, those of {name}"
         raise UserError(f"{message}; if it is another body, name it: --skeleton, {fitting(joints)}")

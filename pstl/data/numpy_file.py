@@ -4,6 +4,7 @@ read."""
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -23,10 +24,28 @@ def load_npy(path: str | Path, mapped: bool = False) -> np.ndarray:
             array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
             stream.seek(array.offset + array.nbytes)  # type: ignore[attr-defined]
         else:
-            array = npy.read_array(stream, allow_pickle=False)
+            return parsed_npy(stream)
         if stream.read(1):
             raise ValueError(f"longer than the {array.nbytes} bytes of its {array.shape}")
     return array
+
+
+def parsed_npy(stream: IO[bytes]) -> np.ndarray:
+    """What a whole .npy file holds, to be called inside `files.taking_apart`."""
+    array: np.ndarray = npy.read_array(stream, allow_pickle=False)
+    if stream.read(1):
+        raise ValueError(f"longer than the {array.nbytes} bytes of its {array.shape}")
+    return array
+
+
+def parsed_npz(stream: IO[bytes]) -> dict[str, np.ndarray]:
+    """The arrays of a whole .npz file, whatever their numbers, to be called as parsed_npy."""
+    arrays = {}
+    with zipfile.ZipFile(stream) as bundle:
+        for member in bundle.namelist():
+            with bundle.open(member) as part:
+                arrays[member.removesuffix(".npy")] = parsed_npy(part)
+    return arrays
 
 
 def load_npz(
@@ -38,14 +57,8 @@ def load_npz(
     names, optional: the arrays that must and that may be there; none named: any.
     Raises: anything, if a name or number is not as it should be.
     """
-    arrays = {}
-    with zipfile.ZipFile(path) as bundle:
-        for member in bundle.namelist():
-            with bundle.open(member) as stream:
-                array = npy.read_array(stream, allow_pickle=False)
-                if stream.read(1):  # to the end, where zip compares the checksum
-                    raise ValueError(f"{member} is longer than it says")
-            arrays[member.removesuffix(".npy")] = array
+    with open(path, "rb") as stream:
+        arrays = parsed_npz(stream)
     if absent := [name for name in names if name not in arrays]:
         raise ValueError(f"no {', '.join(absent)} in it")
     if foreign := names and sorted(arrays.keys() - {*names, *optional}):

@@ -85,6 +85,8 @@ def look(clip: SourcedClip, limits: Limits, remarks: Remarks) -> None:
     Raises: UserError for a clip of one's own that shows nobody, or bodies of an impossible size.
     """
     name, frames = clip.raw.name, len(clip.raw.xyz)
+    if clip.said:
+        remarks.add(clip.said, name)
     metres = size(clip.raw.xyz)
     if not metres and not clip.trusted:
         raise UserError(f"{name}: {NOBODY}: every coordinate is zero; remove the clip")

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from pstl.config import Frozen
-from pstl.contracts import Dataset, Recipe
+from pstl.contracts import Dataset, Reader, Recipe
 from pstl.data.spec import DatasetSpec
 from pstl.errors import UserError
 from pstl.records import DatasetConfig
@@ -22,6 +22,9 @@ def check_data_plugins() -> None:
     for name in names("data.datasets"):
         dataset = _exported("data.datasets", name, "DATASET", Dataset)
         _refuse(f"pstl/data/datasets/{name}.py", dataset_problems(dataset, name))
+    for name in names("data.readers"):
+        reader = _exported("data.readers", name, "READER", Reader)
+        _refuse(f"pstl/data/readers/{name}.py", reader_problems(reader))
     for name in names("data.recipes"):
         recipe = _exported("data.recipes", name, "RECIPE", Recipe)
         _refuse(f"pstl/data/recipes/{name}.py", recipe_problems(recipe))
@@ -109,6 +112,18 @@ def _count_problems(dataset: Dataset) -> Iterator[str]:
     for split in spec.folds:
         if split not in spec.splits:
             yield f"spec.folds names the unknown split {split!r}; known: {known}"
+
+
+def reader_problems(reader: Reader) -> Iterator[str]:
+    """What is wrong with a reader."""
+    yield from _method_problems(reader, Reader)
+    said = vars(type(reader))
+    for name in ("suffixes", "expects"):
+        if not said.get(name):
+            yield f"has no {name}; see Reader"
+    for suffix in said.get("suffixes", ()):
+        if suffix != suffix.lower() or not suffix.startswith("."):
+            yield f"suffixes has {suffix!r}, expected an ending such as .csv"
 
 
 def recipe_problems(recipe: Recipe) -> Iterator[str]:

@@ -157,7 +157,17 @@ def shown(word: bytes) -> str:
 
 
 def json_object(data: bytes, name: str) -> dict[str, Any]:
-    """One JSON object in UTF-8.
+    """One JSON object in UTF-8. Raises: UserError as json_value() does, or if it is no object."""
+    value = json_value(data, name)
+    if not isinstance(value, dict):
+        raise UserError(
+            f"{name}: expected an object of JSON, found {type(value).__name__}; {REPAIR}"
+        )
+    return value
+
+
+def json_value(data: bytes, name: str) -> Any:
+    """What a JSON text in UTF-8 holds.
 
     Raises: UserError if it is none, a key occurs twice in an object, it is nested more than DEEPEST
     deep, or as lists of Python it would take more than EXPANSION times its size.
@@ -168,10 +178,6 @@ def json_object(data: bytes, name: str) -> dict[str, Any]:
         value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{name}: not valid JSON ({error}); {REPAIR}") from None
-    if not isinstance(value, dict):
-        raise UserError(
-            f"{name}: expected an object of JSON, found {type(value).__name__}; {REPAIR}"
-        )
     return value
 
 

@@ -13,6 +13,7 @@ from pstl import paths
 from pstl.config import Plugin, Run
 from pstl.data import clip_files, plausible
 from pstl.data.clip_files import SourcedClip
+from pstl.data.own_files import Hints
 from pstl.data.prepare import check_finite, made
 from pstl.data.store import ArraySet
 from pstl.encoding.features import BATCH, encode_array, reads_every_frame
@@ -126,7 +127,8 @@ class Embedder:
 
     def of_file(self, path: Path, skeleton: str = "", units: str = "m") -> SourcedClip:
         """The clip of a file, named by its path in what is said of it."""
-        clip = clip_files.read(path)
+        stated = "" if units == "m" else units
+        clip = clip_files.read(path, Hints(skeleton, stated, fallback=self.card.skeleton))
         return self._named(clip._replace(raw=replace(clip.raw, name=str(path))), skeleton, units)
 
     def _given(self, name: str, clip: Source, skeleton: str, units: str) -> SourcedClip:
@@ -146,11 +148,11 @@ class Embedder:
         if units not in plausible.UNITS:
             raise UserError(f"unknown unit {units!r}; known: {', '.join(plausible.UNITS)}")
         own = "" if clip.skeleton else self.card.skeleton
-        body = clip_files.named(clip, skeleton or own, clip.raw.name)
-        raw = clip.raw
-        if units != "m":
-            raw = replace(raw, xyz=raw.xyz * np.float32(plausible.UNITS[units]))
-        return SourcedClip(raw, body, clip.people or self.card.people, clip.trusted)
+        clip = clip_files.bodied(clip, skeleton or own, clip.raw.name)
+        if units != "m" and not clip.metric:
+            xyz = clip.raw.xyz * np.float32(plausible.UNITS[units])
+            clip = clip._replace(raw=replace(clip.raw, xyz=xyz))
+        return clip._replace(people=clip.people or self.card.people)
 
     def _encode(
         self,

@@ -7,6 +7,7 @@ import numpy as np
 
 from pstl.data import clip_files, plausible
 from pstl.data.clip_files import SourcedClip
+from pstl.data.own_files import Hints
 from pstl.errors import UserError
 from pstl.files import atomic, by_ending
 from pstl.report.poses import TONES, project, sides
@@ -39,13 +40,15 @@ class ClipDrawing(NamedTuple):
 def draw(clip: str, skeleton: str = "") -> ClipDrawing:
     """A clip by its file (see data.clip_files), or by DATASET/NAME of what is in data/sequences.
 
-    skeleton: whose joints these are, for a file that does not say so: a .npy.
+    skeleton: whose joints these are, for a file that does not say so.
     Raises: UserError if there is no such clip, nobody in it, or nothing says whose joints they are.
     """
-    source, remarks = find(clip), plausible.Remarks()
-    body, xyz = load(clip_files.named(source, skeleton, clip)), source.raw.xyz
+    source, remarks = clip_files.bodied(find(clip, skeleton), skeleton, clip), plausible.Remarks()
+    body, xyz = load(source.skeleton), source.raw.xyz
     if not xyz.any():
         raise UserError(f"{clip}: {plausible.NOBODY}, so there is nothing to draw")
+    if source.said:
+        remarks.add(source.said, clip)
     plausible.judge_size(plausible.size(xyz), clip, remarks, refuse=False)
     remarks.say()
     poses, present = project(xyz) * ZOOM, np.abs(xyz).sum((1, 3)) > 0
@@ -56,11 +59,14 @@ def draw(clip: str, skeleton: str = "") -> ClipDrawing:
     return ClipDrawing(poses, present, bones, int(poses[present.any(1)].max(initial=0)) + 12)
 
 
-def find(clip: str) -> SourcedClip:
-    """A clip file, or one of the recordings under data/sequences."""
+def find(clip: str, skeleton: str = "") -> SourcedClip:
+    """A clip file, or one of the recordings under data/sequences.
+
+    skeleton: whose joints these are, for a file that does not say so.
+    """
     path = Path(clip)
     if path.is_file() or clip_files.is_clip(path):
-        return clip_files.read(path)
+        return clip_files.read(path, Hints(skeleton))
     dataset, _, name = clip.partition("/")
     store, spec = clip_files.stored(Path("data/sequences") / dataset)
     if name not in store.names:

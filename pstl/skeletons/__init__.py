@@ -4,7 +4,7 @@ Every other file here that is not machinery is one body: its name is the file's,
 `SKELETON`. Everything else is derived from these tables.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pkgutil import iter_modules
@@ -13,7 +13,7 @@ import numpy as np
 
 from pstl.errors import UserError, import_plugin
 
-MACHINERY = ("graph", "mapping", "pyramid")
+MACHINERY = ("graph", "joint_names", "mapping", "pyramid")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class Skeleton:
     parts: named groups of joints that cover the body once.
     segments: finer groups, each inside one part, that cover it once, too.
     source: where the tables come from.
+    derived: joints that files of this body lack, the last of `names` -> groups of the names of
+        joints that files have: it is the mean of the first group that is all there.
+    called: what files and papers call a joint -> its name here, where the two differ.
     """
 
     name: str
@@ -41,9 +44,15 @@ class Skeleton:
     parts: dict[str, tuple[int, ...]]
     segments: dict[str, tuple[int, ...]]
     source: str
+    derived: dict[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    called: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises: UserError for a table that is no tree, or groups that do not cover it once."""
+        self._check_groups()
+        self._check_names()
+
+    def _check_groups(self) -> None:
         everything, name = list(range(self.joints)), f"skeleton {self.name}"
         if _joints_of(self.parts) != everything or len(self.parents) != self.joints:
             raise UserError(
@@ -62,6 +71,17 @@ class Skeleton:
             rule = "segments must name each joint once and lie inside one part"
             raise UserError(f"{name}: {rule}; across parts: {across}")
 
+    def _check_names(self) -> None:
+        if self.names[self.recorded :] != tuple(self.derived):
+            last = f"the last names must be those of `derived`: {', '.join(self.derived)}"
+            raise UserError(f"skeleton {self.name}: {last}")
+        sources = chain.from_iterable(chain.from_iterable(self.derived.values()))
+        strangers = set(sources) - set(self.names[: self.recorded])
+        strangers |= set(self.called.values()) - set(self.names)
+        if strangers:
+            message = "derived and called name joints that it does not have"
+            raise UserError(f"skeleton {self.name}: {message}: {', '.join(sorted(strangers))}")
+
     def _hangs_together(self) -> bool:
         """Whether every joint is reached from the centre, its own parent."""
         if any(not 0 <= parent < self.joints for parent in self.parents):
@@ -73,8 +93,13 @@ class Skeleton:
 
     @property
     def joints(self) -> int:
-        """V, the number of joints."""
+        """V, the number of joints, derived ones included."""
         return len(self.names)
+
+    @property
+    def recorded(self) -> int:
+        """How many joints a file of this body holds: the first of them."""
+        return len(self.names) - len(self.derived)
 
     @cached_property
     def edges(self) -> tuple[tuple[int, int], ...]:

@@ -182,7 +182,7 @@ def test_the_trunk_points_up(skeleton):
 def test_an_unknown_skeleton_lists_the_known_ones():
     """A typo must not cost a look into the source."""
     with pytest.raises(
-        UserError, match=r"unknown skeleton 'kinect'; known: cmu38, kinect_v1, kinect_v2"
+        UserError, match=r"unknown skeleton 'kinect'; known: cmu38, coco17, h36m17, kinect_v1"
     ):
         load("kinect")
 

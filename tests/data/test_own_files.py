@@ -1,0 +1,294 @@
+"""Files of one's own: what is written comes back, in metres with y up, and what is wrong is said in
+one line."""
+
+import json
+
+import numpy as np
+import own_clips
+import pytest
+
+from pstl.data import clip_files, own_files, tracks
+from pstl.data.own_files import Hints
+from pstl.errors import UserError
+from pstl.records import Person
+from pstl.skeletons import load, names
+
+BODIES = names()
+
+
+def read(path, **hints):
+    return own_files.read(path, Hints(**hints))
+
+
+def recorded(clip):
+    return clip.raw.xyz[:, : load(clip.body).recorded]
+
+
+def centred(xyz):
+    return xyz - xyz.mean(axis=(0, 1, 2))
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_table_with_named_columns_comes_back_as_it_was(tmp_path, body):
+    """Whose joints these are is told by the names of the columns; a joint in another's place would
+    bend every body."""
+    xyz = own_clips.people(body)
+    own_clips.write_csv(tmp_path / "a.csv", body, xyz)
+    clip = read(tmp_path / "a.csv")
+    alike = {"msr20": "kinect_v1", "utd20": "kinect_v1"}  # the same places in another order
+    assert clip.body == alike.get(body, body)
+    order = [load(body).names.index(name) for name in load(clip.body).names[: xyz.shape[1]]]
+    np.testing.assert_array_equal(recorded(clip), xyz[:, order].astype(np.float32))
+    assert clip.said == ""
+
+
+@pytest.mark.parametrize(("unit", "metres"), [("cm", 0.01), ("mm", 0.001), ("inch", 0.0254)])
+def test_units_are_told_by_the_length_of_the_bones(tmp_path, unit, metres):
+    """A clip in millimetres would be a body a thousand times too large; it is said, too."""
+    xyz = own_clips.people("coco17")
+    own_clips.write_csv(tmp_path / "a.csv", "coco17", xyz / metres)
+    clip = read(tmp_path / "a.csv")
+    np.testing.assert_allclose(recorded(clip), xyz, atol=1e-5)
+    assert clip.said == f"in {unit} by the length of the bones"
+
+
+def test_units_that_somebody_names_are_not_guessed(tmp_path):
+    """A child or a giant would be scaled to a common size."""
+    own_clips.write_csv(tmp_path / "a.csv", "coco17", 100 * own_clips.people("coco17"))
+    clip = read(tmp_path / "a.csv", units="mm")
+    np.testing.assert_allclose(recorded(clip), 0.1 * own_clips.people("coco17"), atol=1e-5)
+
+
+@pytest.mark.parametrize("up", ["z", "-z", "-y", "x", "-x"])
+def test_the_axis_that_points_up_is_told_by_the_trunk(tmp_path, up):
+    """Motion capture has z up, cameras have y down: recipes turn about y."""
+    xyz = own_clips.people("smpl24")
+    x, y, z = np.moveaxis(xyz, -1, 0)
+    turned = {
+        "z": (x, -z, y),
+        "-z": (x, z, -y),
+        "-y": (-x, -y, z),
+        "x": (y, -x, z),
+        "-x": (-y, x, z),
+    }[up]
+    np.save(tmp_path / "a.npy", np.stack(turned, axis=-1)[:, :, 0])
+    clip = read(tmp_path / "a.npy", body="smpl24")
+    np.testing.assert_allclose(recorded(clip), xyz, atol=1e-6)
+    assert "and was turned" in clip.said
+
+
+@pytest.mark.parametrize("shape", ["(T, V, 3)", "(T, M, V, 3)", "npz"])
+def test_arrays_come_back_as_they_were(tmp_path, shape):
+    """The two layouts differ by one axis."""
+    xyz = own_clips.people("h36m17", persons=2)
+    path = tmp_path / ("a.npz" if shape == "npz" else "a.npy")
+    if shape == "npz":
+        joints = [name.replace(" ", "_") for name in load("h36m17").names]
+        np.savez(path, xyz=xyz.transpose(0, 2, 1, 3), joint_names=joints)
+        clip = read(path)
+    else:
+        one = shape == "(T, V, 3)"
+        np.save(path, xyz[:, :, 0] if one else xyz.transpose(0, 2, 1, 3))
+        clip = read(path, body="h36m17")
+        xyz = xyz[:, :, :1] if one else xyz
+    np.testing.assert_array_equal(clip.raw.xyz, xyz.astype(np.float32))
+
+
+WRITERS = {
+    "openpose": (own_clips.write_openpose, "openpose25", ""),
+    "alphapose": (own_clips.write_alphapose, "coco17", ".json"),
+    "mmpose": (own_clips.write_mmpose, "coco17", ".json"),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("persons", [1, 2])
+def test_pictures_come_back_upright_and_of_a_persons_size(tmp_path, kind, persons):
+    """Pixels count downwards and to the right: read as they stand, people hang from their feet."""
+    write, body, ending = WRITERS[kind]
+    xyz = own_clips.people(body, persons=persons)
+    write(tmp_path / f"a{ending}", own_clips.pixels(xyz))
+    clip = read(tmp_path / f"a{ending}")
+    assert clip.body == body
+    back = centred(recorded(clip)[..., :2])
+    seen = centred(xyz[..., :2])
+    scale = back.std() / seen.std()
+    assert 0.9 < scale < 1.15
+    np.testing.assert_allclose(back / scale, seen, atol=1e-4)
+    assert (clip.raw.xyz[..., 2] == 0).all()
+    assert clip.said.startswith("in pixels, scaled to people of 1.7 m; y pointed down")
+    assert clip.said.endswith(own_files.FLAT)
+
+
+def test_mmposes_lifted_poses_have_z_up(tmp_path):
+    """Its 3-D demo turns them so; h36m17 is what it lifts to."""
+    x, y, z = np.moveaxis(own_clips.people("h36m17"), -1, 0)
+    own_clips.write_mmpose(tmp_path / "a.json", np.stack([x, -z, y], axis=-1))
+    clip = read(tmp_path / "a.json")
+    assert clip.body == "h36m17"
+    np.testing.assert_allclose(clip.raw.xyz, own_clips.people("h36m17"), atol=1e-6)
+
+
+def test_openposes_three_dimensions_are_preferred(tmp_path):
+    """Several cameras saw more than one."""
+    xyz = own_clips.people("openpose25")
+    own_clips.write_openpose(tmp_path / "a", xyz)
+    np.testing.assert_allclose(recorded(read(tmp_path / "a")), xyz, atol=1e-6)
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("key", ["pose_world_landmarks", "worldLandmarks"])
+def test_mediapipes_world_landmarks_are_turned_upright(tmp_path, several, key):
+    """Metres with y down; the two programming languages spell the name differently."""
+    xyz = own_clips.people("mediapipe33")
+    own_clips.write_mediapipe(tmp_path / "a.json", xyz, key, several)
+    clip = read(tmp_path / "a.json")
+    assert clip.body == "mediapipe33"
+    np.testing.assert_allclose(recorded(clip), xyz, atol=1e-6)
+
+
+def test_joints_that_a_format_leaves_out_lie_between_their_neighbours(tmp_path):
+    """COCO has no trunk: without one no recipe can centre or turn a body."""
+    xyz = own_clips.people("coco17")
+    own_clips.write_csv(tmp_path / "a.csv", "coco17", xyz)
+    body, joints = load("coco17"), read(tmp_path / "a.csv").raw.xyz
+    at = {name: joints[:, number] for number, name in enumerate(body.names)}
+    for middle, sides in {"hip centre": "hip", "shoulder centre": "shoulder"}.items():
+        mean = (at[f"left {sides}"] + at[f"right {sides}"]) / 2
+        np.testing.assert_allclose(at[middle], mean, atol=1e-6)
+    trunk = (at["hip centre"] + at["shoulder centre"]) / 2
+    np.testing.assert_allclose(at["spine"], trunk, atol=1e-6)
+
+
+def test_what_was_not_seen_is_absent_with_all_that_follows_from_it(tmp_path):
+    """A confidence of 0 stands beside coordinates that mean nothing; half a hip centre would be a
+    hip."""
+    xyz = own_clips.pixels(own_clips.people("coco17"))
+    own_clips.write_alphapose(tmp_path / "a.json", xyz)
+    results = json.loads((tmp_path / "a.json").read_text())
+    names_of = load("coco17").names
+    results[0]["keypoints"][3 * names_of.index("left hip") + 2] = 0.0
+    (tmp_path / "a.json").write_text(json.dumps(results))
+    clip = read(tmp_path / "a.json").raw.xyz[:, :, 0]
+    unseen = {name for name, joint in zip(names_of, clip[0], strict=True) if not joint.any()}
+    assert unseen == {"left hip", "hip centre", "spine"}
+    assert clip[1].any(axis=1).all()
+
+
+def test_people_are_followed_by_their_place_or_their_number(tmp_path):
+    """Estimators list people in any order: bodies that exchange places in the middle of a clip are
+    no motion."""
+    xyz = own_clips.pixels(own_clips.people("coco17", persons=2))
+    mixed = xyz.copy()
+    mixed[::2] = mixed[::2, :, ::-1]
+    own_clips.write_alphapose(tmp_path / "a.json", mixed)
+    clip = read(tmp_path / "a.json").raw.xyz
+    steps = np.abs(np.diff(clip[..., 0], axis=0)).max()
+    assert clip.shape[2] == 2
+    assert steps < 0.5  # the two stand two metres apart
+    own_clips.write_csv(tmp_path / "a.csv", "coco17", own_clips.people("coco17", 0, 2), True)
+    named = read(tmp_path / "a.csv")
+    assert named.raw.xyz.shape[2] == 2
+
+
+def test_whoever_is_far_from_everybody_is_a_new_body():
+    """A person who leaves and another who comes in on the other side are two."""
+    body = np.random.default_rng(0).normal(size=(17, 2))
+    frames = [[Person(body)], [Person(body + 0.1)], [Person(body + 50)]]
+    assert [sorted(found) for found in tracks.by_place(frames)] == [[0, 1], [2]]
+
+
+def test_a_body_around_its_own_root_keeps_it(tmp_path):
+    """Lifters give positions relative to the hips, which are then 0, 0, 0 in every frame and mean
+    no missing joint."""
+    xyz = own_clips.people("h36m17")
+    np.save(tmp_path / "a.npy", (xyz - xyz[:, :1])[:, :, 0])
+    clip = read(tmp_path / "a.npy", body="h36m17").raw.xyz
+    assert clip.any(axis=3).all()
+    np.testing.assert_allclose(clip - clip[:, :1], xyz - xyz[:, :1], atol=1e-6)
+
+
+def test_a_file_without_names_needs_the_body(tmp_path):
+    """Two bodies of 17 joints are two bodies: none is told from a number."""
+    np.save(tmp_path / "a.npy", own_clips.people("coco17")[:, :, 0])
+    with pytest.raises(
+        UserError,
+        match=r"17 joints, and nothing says of which body; name it: "
+        r"coco17 or h36m17 would fit",
+    ):
+        read(tmp_path / "a.npy")
+    assert read(tmp_path / "a.npy", fallback="coco17").body == "coco17"
+
+
+@pytest.mark.parametrize("order", ["numbered", "bare"])
+def test_tables_in_a_bodys_order(tmp_path, order):
+    """What programs write that know no names."""
+    xyz = own_clips.people("coco17")[:, :, 0]
+    rows = [",".join(repr(float(v)) for v in frame.ravel()) for frame in xyz]
+    titles = [f"{axis}{joint}" for joint in range(17) for axis in "xyz"]
+    head = [",".join(titles)] if order == "numbered" else []
+    (tmp_path / "a.csv").write_text("\n".join([*head, *rows]))
+    clip = read(tmp_path / "a.csv", body="coco17")
+    np.testing.assert_allclose(recorded(clip)[:, :, 0], xyz, atol=1e-6)
+
+
+def test_a_folder_of_own_files_holds_clips_of_every_kind(tmp_path):
+    """The door for everybody: a folder as it is, one clip a file, or a folder of frames."""
+    xyz = own_clips.people("coco17")
+    own_clips.write_csv(tmp_path / "a.csv", "coco17", xyz)
+    own_clips.write_openpose(tmp_path / "b", own_clips.pixels(own_clips.people("openpose25")))
+    (tmp_path / "c.bvh").write_text(own_clips.bvh_text())
+    clips = clip_files.read_own(tmp_path)
+    assert [clip.raw.name for clip in clips] == ["a", "b", "c"]
+    assert [clip.skeleton for clip in clips] == ["coco17", "openpose25", "smpl24"]
+
+
+BROKEN = {
+    "a.csv": {
+        "": "the file is empty",
+        "frame,speed\n1,2": "no joint in the columns frame, speed",
+        "frame,left_wrist_x,left_wrist_y\n": "a header and no row below it",
+        "frame,left_wrist_x,left_wrist_y\n0,1,2": "no body has all of its joints there",
+        "left_wrist_x,left_wrist_y,nose_x,nose_y,nose_z\n1,2,3,4,5": "has a column z",
+        "left_wrist_x,left_wrist_y\n1,2,3": "line 2: 3 values, expected 2",
+        "left_wrist_x,left_wrist_y\n1,two": "line 2: found 'two', expected a finite number",
+        "1,2,3\n4,5,6": "no header, and nothing says whose joints these are",
+    },
+    "a.json": {
+        "{}": "begins with '{}', expected",
+        '{"people": 3}': "people is 3, expected a list",
+        '{"people": [{"pose_keypoints_2d": [1, 2]}]}': "expected 3 for every joint",
+        '{"people": [{"pose_keypoints_2d": [1, 2, 0.5]}]}': "1 joints, expected the 25",
+        '{"people": []}': "nobody in any frame",
+        '[{"image_id": "1.jpg", "keypoints": [1, 2, true]}]': "found True, expected numbers",
+        '[{"image_id": "1.jpg", "keypoints": "x"}]': "is 'x', expected a list",
+        '[{"landmarks": [{"x": 1, "y": 2}]}]': "1 landmarks, expected 33",
+        '[{"landmarks": null}]': "no landmarks in it",
+        '{"instance_info": [{"instances": [{"keypoints": [[1, 2], [3]], "keypoint_scores": []}]}]}':
+            "joints of different lengths",
+        '{"people": [': "not valid JSON",
+    },
+    "a.bvh": {
+        "": "expected HIERARCHY",
+        "HIERARCHY\nROOT Hips\n{": "no line MOTION",
+        "HIERARCHY\nROOT Hips\n{\nOFFSET 0 0\n}\nMOTION": "found 'OFFSET 0 0'",
+        "HIERARCHY\nROOT Hips\n{\nCHANNELS 2 Xrotation Up\n}\nMOTION": "expected CHANNELS",
+        "HIERARCHY\nROOT Hips\n{\nOFFSET 0 0 0\nMOTION": "ends with open braces",
+    },
+    "a.npz": {"": "not a readable array", "PK": "not a readable array"},
+    "a.xyz": {"": "known endings: .bvh, .csv"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [(name, text, said) for name, cases in BROKEN.items() for text, said in cases.items()],
+)
+def test_what_is_wrong_with_a_file_is_one_line(tmp_path, name, text, said):
+    """People see this message first: what was found, and what is expected."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError) as error:
+        read(tmp_path / name)
+    assert said in str(error.value)
+    assert str(error.value).startswith(str(tmp_path / name))
+    assert "\n" not in str(error.value)
