@@ -47,8 +47,12 @@ class UtdMhad(Dataset):
         skeleton="utd20",
         people=1,
         units="metres, camera space, y up",
-        splits={"xsub": by_subject(train=(1, 3, 5, 7), test=(2, 4, 6, 8))},
-        expected={"xsub": (431, 430)},
+        # xsub_val is of xsub's training side alone: settings are chosen on it.
+        splits={
+            "xsub": by_subject(train=(1, 3, 5, 7), test=(2, 4, 6, 8)),
+            "xsub_val": by_subject(train=(1, 3), test=(5, 7)),
+        },
+        expected={"xsub": (431, 430), "xsub_val": (215, 216)},
         remotes=(
             Remote(
                 # The name that the release has, too.
