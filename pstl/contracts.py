@@ -52,11 +52,14 @@ class Dataset(ABC):
 
     spec: the facts.   Config: settings people may give, a DatasetConfig.
     untrimmed: it has recordings with timed labels (`read_recording`) besides clips.
+    forecast_scale: what public code of motion prediction calls a millimetre, as a multiple; None:
+    it says nothing, or has the same unit.
     """
 
     spec: DatasetSpec
     Config: type[DatasetConfig] = DatasetConfig
     untrimmed: ClassVar[bool] = False
+    forecast_scale: ClassVar[float | None] = None
 
     @abstractmethod
     def read(self, member: Member, data: bytes, note: Any) -> list[Clip]:

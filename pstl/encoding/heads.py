@@ -56,7 +56,7 @@ class Head(BaseTrainable):
 class TunedEncoder(BaseTrainable):
     """An encoder that is trained with a head on its standardised features.
 
-    reads: which features; the clip's is one row.
+    reads: which features; the clip's is one row, as is the last in time.
     dropout: whether the encoder's is on in training.
     """
 
@@ -66,7 +66,7 @@ class TunedEncoder(BaseTrainable):
         card: EncoderCard,
         head: Head,
         width: int,
-        reads: Literal["clip", "frames"],
+        reads: Literal["clip", "frames", "last_row"],
         dropout: bool = True,
     ) -> None:
         super().__init__()
@@ -89,7 +89,9 @@ class TunedEncoder(BaseTrainable):
     def rows(self, batch: Batch) -> Tensor:
         """Features (N, R, D) of clips as the recipe made them, as they are."""
         features = windows.encode(self.card, self.encoder, batch.x, batch.length)
-        return features.frames if self.reads == "frames" else features.clip[:, None]
+        if self.reads == "clip":
+            return features.clip[:, None]
+        return features.frames if self.reads == "frames" else features.frames[:, -1:]
 
     def renew(self, clips: Clips) -> None:
         """Standardise by all these clips: the encoder has changed with every batch."""

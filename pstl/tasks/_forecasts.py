@@ -18,10 +18,24 @@ class Forecasts(NamedTuple):
 
     That pose has its shoulders along x.
     seen: (N, observe, V, 3).   future: (N, predict, V, 3), the frames that follow.
+    recording: (N,) int64, which of its side's recordings a window is of.
+    action: (N,) int64, the class of its first predicted frame, -1 for none.
     """
 
     seen: np.ndarray
     future: np.ndarray
+    recording: np.ndarray
+    action: np.ndarray
+
+    @property
+    def windows(self) -> np.ndarray:
+        """(N, observe + predict, V, 3), what was seen and what came."""
+        return np.concatenate([self.seen, self.future], axis=1)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """(N, predict, V, 3) offsets to the last pose seen."""
+        return self.future - self.seen[:, -1:]
 
 
 class Protocol(NamedTuple):
@@ -40,7 +54,12 @@ def forecasts(inputs: Recorded, protocol: Protocol, side: Literal["training", "t
     are left out.
     Raises: UserError if there is none.
     """
-    windows = [window for window in _cut(inputs, protocol, side) if window.any(axis=(1, 2)).all()]
+    windows, recording, action = [], [], []
+    for number, label, window in _cut(inputs, protocol, side):
+        if window.any(axis=(1, 2)).all():
+            windows.append(window)
+            recording.append(number)
+            action.append(label)
     if not windows:
         frames = f"{protocol.observe} + {protocol.predict} frames"
         raise UserError(
@@ -49,24 +68,28 @@ def forecasts(inputs: Recorded, protocol: Protocol, side: Literal["training", "t
         )
     skeleton = load_skeleton(inputs.store.spec.skeleton)
     aligned = face(np.stack(windows), protocol.observe - 1, skeleton)
-    return Forecasts(aligned[:, : protocol.observe], aligned[:, protocol.observe :])
+    seen, future = aligned[:, : protocol.observe], aligned[:, protocol.observe :]
+    return Forecasts(seen, future, np.array(recording), np.array(action))
 
 
 def _cut(
     inputs: Recorded, protocol: Protocol, side: Literal["training", "test"]
-) -> Iterator[np.ndarray]:
-    """Windows (observe + predict, V, 3) of one side's recordings, as they were recorded."""
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Windows (observe + predict, V, 3) of one side's recordings, as they were recorded, each with
+    the number of its recording and the class of its first predicted frame.
+    """
     dataset = load_dataset(inputs.store.dataset)
     shown = np.arange(-protocol.observe, protocol.predict)
-    for number in inputs.train if side == "training" else inputs.test:
-        xyz = one_body(inputs.store[number].clip)
+    for number, stored in enumerate(inputs.train if side == "training" else inputs.test):
+        recording = inputs.store[stored]
+        labels, xyz = recording.labels(), one_body(recording.clip)
         stride = protocol.stride if side == "training" else protocol.test_stride
         last = len(xyz) - protocol.predict
         public = dataset.forecast_starts(len(xyz)) if side == "test" else None
         starts = range(protocol.observe, last + 1, stride) if public is None else public
         for first in starts:
             if protocol.observe <= first <= last:
-                yield xyz[first + shown]
+                yield number, int(labels[first]), xyz[first + shown]
 
 
 def one_body(clip: Clip) -> np.ndarray:
@@ -97,15 +120,25 @@ def face(xyz: np.ndarray, frame: int, skeleton: Skeleton) -> np.ndarray:
     return np.stack([cos * x + sin * z, y, -sin * x + cos * z], axis=-1).astype(np.float32)
 
 
-def zero_velocity(test: Forecasts) -> np.ndarray:
-    """Nobody moves: (N, predict, V, 3) zeros."""
-    return np.zeros_like(test.future)
+def with_mirrored(side: Forecasts, skeleton: Skeleton) -> Forecasts:
+    """A side's windows, and after them the same with left and right exchanged."""
+    return Forecasts(
+        np.concatenate([side.seen, mirrored(side.seen, skeleton)]),
+        np.concatenate([side.future, mirrored(side.future, skeleton)]),
+        np.tile(side.recording, 2),
+        np.tile(side.action, 2),
+    )
 
 
-def constant_velocity(test: Forecasts) -> np.ndarray:
-    """Every joint goes on as in the last step that was seen: (N, predict, V, 3)."""
-    step = test.seen[:, -1:] - test.seen[:, -2:-1]
-    return step * np.arange(1, test.future.shape[1] + 1, dtype=step.dtype)[None, :, None, None]
+def mirrored(xyz: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Left and right exchanged, of windows whose shoulders lie along x.   (..., V, 3)."""
+    return xyz[..., skeleton.mirror, :] * np.array([-1, 1, 1], xyz.dtype)
+
+
+def both_ways(offsets: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """The mean of what was said of windows and of their mirror images, which follow them."""
+    as_seen, exchanged = np.split(offsets, 2)
+    return (as_seen + mirrored(exchanged, skeleton)) / 2
 
 
 def liveliest(

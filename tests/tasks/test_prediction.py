@@ -23,6 +23,7 @@ from pstl.registry import load_dataset, names
 from pstl.skeletons import load
 from pstl.tasks import prediction
 from pstl.tasks._forecasts import face, forecasts, one_body
+from pstl.tasks._motion_heads import FeatureHead
 from pstl.tasks.prediction import Config
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
@@ -83,7 +84,14 @@ def world(folder, encoder="raw", recordings=None):
 
 def config(**changes):
     return Config.model_validate(
-        {"observe": 12, "predict": 6, "horizons": (1, 3, 6), "stride": 3, "test_stride": 5}
+        {
+            "observe": 12,
+            "predict": 6,
+            "horizons": (1, 3, 6),
+            "stride": 3,
+            "test_stride": 5,
+            "rivals": False,
+        }
         | changes
     )
 
@@ -135,11 +143,8 @@ def test_from_scratch_is_the_same_network_without_its_weights(tmp_path):
     before = {k: v.clone() for k, v in here.encoder.state_dict().items()}
     result = prediction.TASK.run(here, config(train={"epochs": 2, "batch_size": 16}), 0, CPU)
     assert result.setting == "tune=all"
-    assert list(result.others) == [
-        "baseline=from scratch",
-        "baseline=zero velocity",
-        "baseline=constant velocity",
-    ]
+    naive = [f"baseline={name} velocity" for name in ("zero", "constant", "damped")]
+    assert list(result.others) == ["baseline=from scratch", *naive]
     assert result.others["baseline=from scratch"] != result.metrics
     assert all(torch.equal(v, before[k]) for k, v in here.encoder.state_dict().items())
     fresh = here.copy(fresh=True).state_dict()
@@ -155,7 +160,7 @@ def test_from_scratch_is_the_same_network_without_its_weights(tmp_path):
     assert other.others == result.others
     assert other.metrics != result.metrics
     without = prediction.TASK.run(here, config(from_scratch=False, train={"epochs": 1}), 0, CPU)
-    assert list(without.others) == ["baseline=zero velocity", "baseline=constant velocity"]
+    assert list(without.others) == naive
 
 
 @pytest.mark.parametrize("wanted", [False, True])
@@ -167,7 +172,7 @@ def test_dropout_is_off_unless_wanted(tmp_path, wanted):
         [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)],
     )
     encoder = here.copy()
-    head = prediction.OffsetHead(config(), encoder.width, SKELETON.joints, 0)
+    head = FeatureHead((12, 6, SKELETON.joints), encoder.width, 0, 0)
     predictor = TunedEncoder(encoder, here.card, head, encoder.width, "clip", wanted).train()
     states = {m.training for m in predictor.encoder.modules() if type(m).__name__ == "Dropout"}
     assert states == {wanted}
@@ -400,10 +405,11 @@ def test_the_head_reads_standardised_features(tmp_path):
         [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(4)],
     )
     cfg = config()
-    clips = prediction._clips(here, forecasts(here, cfg.protocol, "training"))
+    train = forecasts(here, cfg.protocol, "training")
+    clips = prediction._clips(here, train, train.windows)
     encoder = here.copy()
     here.renew(encoder, clips)
-    head = prediction.OffsetHead(cfg, encoder.width, SKELETON.joints, 0)
+    head = FeatureHead((12, 6, SKELETON.joints), encoder.width, 0, 0)
     predictor = TunedEncoder(encoder, here.card, head, encoder.width, "clip")
     predictor.renew(clips)
     with torch.no_grad():

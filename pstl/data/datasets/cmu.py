@@ -2,6 +2,7 @@
 complete."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,17 @@ EVERY = 2
 # anew from one seed for every file.
 SEED, WINDOWS, SOURCE, TOTAL = 1234567890, 8, 50, 75
 STRIDE = 5  # frames between the clips that are cut for pre-training
+PUBLIC = 0.07  # what that code multiplies by, for a "millimetre" each
+# Files of every action's five training files that a split of its own keeps to choose settings by.
+HELD_OUT = (4, 5)
+
+
+def _without(number: int, clip: Clip) -> str:
+    """The side of a clip or recording where one training file of every action is the test."""
+    file, _, _ = clip.name.partition("@")
+    if clip.listed.get("standard") != "train":
+        return ""
+    return "test" if file.endswith(f"_{number}") else "train"
 
 
 class Cmu(Dataset):
@@ -44,7 +56,10 @@ class Cmu(Dataset):
         skeleton="cmu38",
         people=1,
         units="metres, relative to the hip centre and its orientation, y up, 60 frames a second",
-        splits={"standard": lambda clip: clip.listed.get("standard", "")},
+        splits={
+            "standard": lambda clip: clip.listed.get("standard", ""),
+            **{f"held_out_{number}": partial(_without, number) for number in HELD_OUT},
+        },
         remotes=(
             Remote(
                 "cmu_mocap_standard.zip",
@@ -62,6 +77,7 @@ class Cmu(Dataset):
         "cmu_mocap_standard.zip with its folders train and test",
     )
     untrimmed = True
+    forecast_scale = PUBLIC / expmap_txt.METRES
 
     def members(self, places: Places) -> list[Member]:
         """The files of both sides, action by action.
