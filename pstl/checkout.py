@@ -1,4 +1,8 @@
-"""The checkout around this package, which has what is not installed with it."""
+"""What lies around this package: settings, suites and rules, and what only a checkout has.
+
+An installed package carries the files that a project is made of in a folder of its own (setup.py
+says which); in a checkout they are those at its root.
+"""
 
 import sys
 from importlib import import_module
@@ -8,6 +12,17 @@ from types import ModuleType
 from pstl.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
+CARRIED = Path(__file__).resolve().parent / "project"
+
+
+def project() -> Path:
+    """Folder with params.yaml, suites/, Snakefile, workflow/ and profiles/ of this package."""
+    return CARRIED if CARRIED.is_dir() else ROOT
+
+
+def is_installed() -> bool:
+    """Whether the package lies without its checkout."""
+    return CARRIED.is_dir()
 
 
 def benchmarks(name: str) -> ModuleType:

@@ -7,18 +7,28 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 
 import typer
+from typer.completion import completion_init
 from typer.exceptions import TyperException
 
-from pstl.commands import checks, data, evaluation, report, speed, training, weights
-from pstl.commands.verb import Program, Verb, log_to_stderr, say, usage_error
+from pstl.commands import checks, data, evaluation, project, report, speed, training, weights
+from pstl.commands.program import options_before_the_verb
+from pstl.commands.verb import Program, Verb, log_to_stderr, one_line_errors, say, usage_error
 
 HELP = {"help_option_names": ["-h", "--help"]}
 # Group in the help -> verb -> the function that it calls.
 VERBS: dict[str, dict[str, Callable[..., None]]] = {
+    "Every day": {
+        "init": project.init,
+        "check": checks.check,
+        "plan": checks.plan,
+        "embed": weights.embed,
+        "show": weights.show,
+    },
     "Data": {
+        "doctor": checks.doctor,
         "fetch": data.fetch,
         "parse": data.parse,
         "prepare": data.prepare,
@@ -41,18 +51,13 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "track": report.track,
         "watch": report.watch,
     },
-    "Weights and clips": {
+    "Weights": {
         "import-weights": weights.import_weights,
         "import-run": weights.import_run,
         "export": weights.export,
-        "embed": weights.embed,
-        "show": weights.show,
     },
-    "Checks": {
-        "check": checks.check,
-        "doctor": checks.doctor,
+    "This machine and package": {
         "list": checks.list_plugins,
-        "plan": checks.plan,
         "bench": speed.bench,
     },
 }
@@ -63,9 +68,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if argv is None else argv)
     log_to_stderr()
     try:
-        code = program().main(
-            words or ["--help"], prog_name="pstl", standalone_mode=False, obj=words
-        )
+        with one_line_errors("pstl"):
+            code = program().main(
+                words or ["--help"], prog_name="pstl", standalone_mode=False, obj=words
+            )
     except TyperException as error:
         sys.exit(say(f"pstl: {usage_error(error)}", 2))
     if not words:
@@ -79,11 +85,12 @@ def program() -> Any:
     """The command line's parser: a typer group of all verbs."""
     app = typer.Typer(
         cls=Program,
+        add_completion=False,  # its flags do not heed a shell's name: commands/program.py has ours
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings=HELP,
     )
-    app.callback()(_options_before_the_verb)
+    app.callback()(options_before_the_verb)
     for group, verbs in VERBS.items():
         for name, function in verbs.items():
             summary = (inspect.getdoc(function) or "").partition("\n\n")[0].removesuffix(".")
@@ -95,27 +102,5 @@ def program() -> Any:
                 context_settings=HELP,
             )
             verb(function)
+    completion_init()
     return typer.main.get_command(app)
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
-        from importlib.metadata import version
-
-        sys.stdout.write(f"pstl {version('pstl')}\n")
-        raise typer.Exit
-
-
-def _options_before_the_verb(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
-        ),
-    ] = False,
-) -> None:
-    """Self-supervised learning on human skeleton sequences, compared.
-
-    Every verb goes from files to files; `pstl VERB --help` explains one. Progress goes to
-    standard error.
-    """

@@ -52,9 +52,13 @@ def code_hash(*modules: str) -> str:
 
 
 def package_hash() -> str:
-    """SHA-1 over the bytes of every module of the package, whoever runs it."""
+    """SHA-1 over the bytes of every module of the package, whoever runs it.
+
+    Installed or in a checkout: an installed one carries other files as well (pstl/checkout.py).
+    """
     total = hashlib.sha1()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    modules = [path for path in PACKAGE.rglob("*.py") if (path.parent / "__init__.py").exists()]
+    for path in sorted(modules):
         total.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes() + b"\0")
     return total.hexdigest()
 

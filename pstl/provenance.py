@@ -6,13 +6,16 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pstl import __version__
+from pstl.code_hash import package_hash
+
 PACKAGE = Path(__file__).parent
 
 
 def git_hash() -> str:
     """Short hash of the commit, with "-dirty" if tracked files differ from it.
 
-    "unknown" outside a checkout; never fails.
+    Outside a checkout what is installed, see installed(); never fails.
     """
     try:
         # a copy installed inside somebody else's checkout is not ours
@@ -20,7 +23,15 @@ def git_hash() -> str:
         changed = _git("status", "--porcelain", "--untracked-files=no")
         return _git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
-        return "unknown"
+        return installed()
+
+
+def installed() -> str:
+    """Version of the package and a hash of its modules, which a checkout can be compared with.
+
+    As in "0.1.0+installed.3f2a9c1b5d7e", for what has no commit.
+    """
+    return f"{__version__}+installed.{package_hash()[:12]}"
 
 
 def versions() -> dict[str, str]:

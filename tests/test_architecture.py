@@ -62,6 +62,7 @@ LAYERS = (
         "report",
         "bench_figures",
         "plan",
+        "new_project",
     ),
     ("commands",),
     ("cli",),

@@ -3,22 +3,28 @@
 import json
 import logging
 import re
+import shlex
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
+from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from pstl import environment
+from pstl import checkout, environment
 from pstl.errors import UserError, missing_package, trouble
 from pstl.files import write_json
 from pstl.orphan_guard import follow_snakemake
 
 PAUSE_S = 3.0  # in which torchrun ends the other processes when one of them has failed
+CONTINUED = " \\"  # at the end of a line that a shell reads on
+FOLLOWED = ("--install-completion", "--show-completion")  # before the verb, by a shell's name
+NEXT_WORD = "pstl.next_word"  # key of that name
 STANDARD_OUTPUT = "-"  # what an option whose value may be left out stands for without it
 
 
@@ -41,9 +47,11 @@ class Verb(TyperCommand):
             elif (option.metavar or "").startswith("["):
                 bracketed += option.opts
         try:
-            return super().parse_args(ctx, one_value_a_flag(args, several, bracketed))
+            rest = super().parse_args(ctx, one_value_a_flag(args, several, bracketed))
         except TyperException as error:
             sys.exit(say(f"pstl {ctx.info_name}: {usage_error(error)}", 2))
+        take_project_files(ctx)
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; what a person can put right ends it with one line."""
@@ -52,14 +60,29 @@ class Verb(TyperCommand):
             return super().invoke(ctx)
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Show the docstring as it was written: its lines are short, and examples stay whole."""
+        """Show the docstring in the width there is; its example can still be typed as it stands."""
+        prose, heading, example = (self.help or "").partition("example:\n")
+        for paragraph in prose.strip().split("\n\n"):
+            formatter.write_paragraph()
+            formatter.write(f"{fill(' '.join(paragraph.split()), formatter.width)}\n")
         formatter.write_paragraph()
-        for line in (self.help or "").splitlines():
-            formatter.write(f"{line}\n")
+        formatter.write(heading)
+        for command in example.replace("\\\n", " ").splitlines():
+            formatter.write(f"{broken_command(command, formatter.width)}\n")
 
 
 class Program(TyperGroup):
     """All verbs, listed by what they are for."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Find the verb. A value after one of FOLLOWED is kept for who reads the flag.
+
+        No option with a value stands before the verb: typer imports pydantic to convert it.
+        """
+        words = list(args)
+        if len(words) > 1 and words[0] in FOLLOWED and _is_value(words[1]):
+            ctx.meta[NEXT_WORD] = words.pop(1)
+        return super().parse_args(ctx, words)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Options before the verb. Off is False: typer imports pydantic to convert a None."""
@@ -78,6 +101,38 @@ class Program(TyperGroup):
         for group, rows in groups.items():
             with formatter.section(group):
                 formatter.write_dl(rows)
+
+
+def broken_command(command: str, width: int) -> str:
+    """A command over as many lines as the width asks for, which a shell reads as one.
+
+    >>> print(broken_command("python -m pstl embed --weights FILE", 30))
+      python -m pstl embed \\
+        --weights FILE
+    """
+    first, *words = shlex.split(command, posix=False)
+    lines = [f"  {first}"]
+    for word in words:
+        if len(f"{lines[-1]} {word}{CONTINUED}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"    {word}")
+    return f"{CONTINUED}\n".join(lines)
+
+
+def take_project_files(ctx: Any) -> None:
+    """Give a verb the project's own file where one that it reads by default is not here.
+
+    So params.yaml and what else stands as a default is read in any folder, and said to be.
+    """
+    for name, value in ctx.params.items():
+        is_default = ctx.get_parameter_source(name).name.startswith("DEFAULT")
+        if not is_default or not isinstance(value, Path) or value.exists():
+            continue
+        carried = checkout.project() / value
+        if carried.exists() and not ctx.resilient_parsing:
+            ctx.params[name] = carried
+            say(f"pstl {ctx.info_name}: no {value} here; taking {carried}")
 
 
 def one_value_a_flag(

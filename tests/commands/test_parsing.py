@@ -1,11 +1,14 @@
 """What is typed reaches the library as it was typed: several values, none, mistyped words, help."""
 
+import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 from pstl import cli
+from pstl.commands.verb import broken_command
 
 
 def parsed(line: str) -> dict:
@@ -100,6 +103,67 @@ def test_help_fits_a_terminal_and_has_no_markup(verb, capsys):
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80
     assert not any(character in text for character in "\x1b╭│")
+
+
+@pytest.mark.parametrize("verb", ["", *sorted(cli.program().commands)])
+def test_help_can_be_read_in_half_a_screen(verb, monkeypatch, capsys):
+    """An editor's terminal beside the code has 60 columns; what cannot be broken may be longer."""
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit):
+        cli.main([*verb.split(), "--help"])
+    long = [line for line in capsys.readouterr().out.splitlines() if len(line) > 60]
+    assert not [line for line in long if len(line.removesuffix(" \\").split()) > 1]
+
+
+@pytest.mark.parametrize("verb", ["", *sorted(cli.program().commands)])
+def test_every_option_and_argument_is_explained(verb):
+    """A flag without a word is one that nobody but its author uses."""
+    params = cli.program().commands[verb].params if verb else cli.program().params
+    assert params or verb in ("list",)
+    silent = [each.name for each in params if not each.hidden and not (each.help or "").strip()]
+    assert not silent
+
+
+def test_an_example_broken_into_lines_is_the_same_command():
+    """One copies it out of the help."""
+    line = "python -m pstl compare 'a/b c' --weights averylongnamethatcannotbebroken x"
+    for width in (20, 40, 80):
+        broken = broken_command(line, width)
+        assert shlex.split(broken.replace("\\\n", " ")) == shlex.split(line)
+    assert broken == f"  {line}"
+
+
+def test_the_five_verbs_of_every_day_stand_first():
+    """A newcomer reads the first screen."""
+    group, verbs = next(iter(cli.VERBS.items()))
+    assert (group, len(verbs)) == ("Every day", 5)
+
+
+@pytest.mark.parametrize("flag", ["--install-completion", "--show-completion"])
+def test_completion_is_for_the_shell_that_is_named(flag, monkeypatch, tmp_path, capsys):
+    """Who writes another shell's name has another shell: a mistyped one is refused."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as stop:
+        cli.main([flag, "fish"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    if flag == "--install-completion":
+        shown = (tmp_path / ".config/fish/completions/pstl.fish").read_text()
+    assert "complete --command pstl" in shown
+    message = "pstl: shell 'fsh': unknown; known: bash, zsh, fish, powershell, pwsh"
+    assert refused(f"{flag} fsh", capsys) == message
+
+
+def test_the_version_says_code_libraries_and_device(capsys):
+    """What a report of a mistake must begin with."""
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    first, code, libraries, device = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"pstl \d+\.\d+\.\d+", first)
+    assert re.fullmatch(r"code [0-9a-f]{12}(-dirty)?|code \S+\+installed\.\S+", code)
+    assert libraries.startswith("python 3.")
+    assert "torch 2." in libraries
+    assert re.fullmatch(r"device \d+ GPUs?; .*cores", device)
 
 
 def test_every_verb_stands_in_one_group_with_a_line_of_its_own(capsys):

@@ -37,10 +37,11 @@ OPTIONS, PARAMS, SUITE = load_checked(config, plugins=workflow.is_main_process)
 STORED = workflow.storage_settings.default_storage_provider is not None
 job = Rules(PARAMS, STORED)
 
+# The folder of workflow/: that of the Snakefile on top, or what an installed package carries.
+RULES = workflow.current_basedir.get_path_or_uri(secret_free=True)
+SOURCES = os.path.dirname(os.path.dirname(RULES))
 # Snakemake formats it.
-shell.prefix(
-    prologue(OPTIONS, PARAMS, str(workflow.basedir), STORED).replace("{", "{{").replace("}", "}}")
-)
+shell.prefix(prologue(OPTIONS, PARAMS, SOURCES, STORED).replace("{", "{{").replace("}", "}}"))
 
 
 def serve_forks():
