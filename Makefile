@@ -11,7 +11,7 @@ PORT ?= 5000
 # Named by content, not by date: a fresh checkout of the same lock file installs nothing.
 STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --config suite=$(SUITE) $(if $(ARCHIVES),'archives=$(ARCHIVES)') --
-PYTHON_FILES := pstl tests workflow benchmarks
+PYTHON_FILES := pstl tests workflow benchmarks setup.py
 RULE_FILES := Snakefile workflow
 
 .DEFAULT_GOAL := help
