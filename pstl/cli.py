@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import typer
-from typer.completion import completion_init
+from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.exceptions import TyperException
 
 from pstl.commands import checks, data, evaluation, project, report, speed, training, weights

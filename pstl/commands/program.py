@@ -71,7 +71,7 @@ def _show_version(asked: bool) -> None:
 
 def _install_completion(ctx: Context, asked: bool) -> None:
     if asked:
-        from typer.completion import install
+        from typer.completion import install  # type: ignore[attr-defined]
 
         name, place = install(shell=_shell(ctx), prog_name="pstl")
         sys.stdout.write(f"{place}: completion for {name}; it works in the next terminal\n")
@@ -80,7 +80,7 @@ def _install_completion(ctx: Context, asked: bool) -> None:
 
 def _show_completion(ctx: Context, asked: bool) -> None:
     if asked:
-        from typer.completion import get_completion_script
+        from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
         script = get_completion_script(
             prog_name="pstl", complete_var="_PSTL_COMPLETE", shell=_shell(ctx)
