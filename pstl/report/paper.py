@@ -28,7 +28,7 @@ STREAMS = (
     "other",
 )  # other: any other input, the setting says which
 FOLDS = "folds"  # the mean over those that a data set's authors give
-SPLITS = ("xsub", "xview", "xset", FOLDS)
+SPLITS = ("xsub", "xview", "xset", "standard", FOLDS)
 
 # Which of its looks at the test clips a number is: the best of several epochs, the last, one
 # settled beforehand; unknown where neither the source nor the released code says.

@@ -37,7 +37,7 @@ def damped_velocity(train: Forecasts, test: Forecasts) -> np.ndarray:
 
     That is the error of the joints, in the mean over windows, frames and joints.
     """
-    tried = _thinned(train)
+    tried = train.part(slice(None, None, THINNED))
     errors = [_error(damped(tried, damping), tried.targets) for damping in DAMPINGS]
     return damped(test, DAMPINGS[int(np.argmin(errors))])
 
@@ -121,10 +121,6 @@ def _solved(sums: Moments, columns: int, strength: float) -> tuple[np.ndarray, n
 def _applied(told: tuple[np.ndarray, np.ndarray], x: np.ndarray) -> np.ndarray:
     weights, offset = told
     return x[:, : len(weights)] @ weights + offset
-
-
-def _thinned(side: Forecasts) -> Forecasts:
-    return Forecasts(*(part[::THINNED] for part in side))
 
 
 def _error(offsets: np.ndarray, targets: np.ndarray) -> float:

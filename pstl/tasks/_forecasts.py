@@ -27,6 +27,10 @@ class Forecasts(NamedTuple):
     recording: np.ndarray
     action: np.ndarray
 
+    def part(self, chosen: np.ndarray | slice) -> "Forecasts":
+        """Some of the windows."""
+        return Forecasts(*(each[chosen] for each in self))
+
     @property
     def windows(self) -> np.ndarray:
         """(N, observe + predict, V, 3), what was seen and what came."""
@@ -47,8 +51,13 @@ class Protocol(NamedTuple):
     test_stride: int
 
 
-def forecasts(inputs: Recorded, protocol: Protocol, side: Literal["training", "test"]) -> Forecasts:
+Side = Literal["training", "test", "every test"]
+
+
+def forecasts(inputs: Recorded, protocol: Protocol, side: Side) -> Forecasts:
     """Windows of one side's recordings; test windows by the data set's own protocol if it has one.
+
+    "every test": those of the test side that begin at any frame.
 
     Of several bodies one is predicted, see one_body(); windows in which it is absent for a frame
     are left out.
@@ -72,9 +81,7 @@ def forecasts(inputs: Recorded, protocol: Protocol, side: Literal["training", "t
     return Forecasts(seen, future, np.array(recording), np.array(action))
 
 
-def _cut(
-    inputs: Recorded, protocol: Protocol, side: Literal["training", "test"]
-) -> Iterator[tuple[int, int, np.ndarray]]:
+def _cut(inputs: Recorded, protocol: Protocol, side: Side) -> Iterator[tuple[int, int, np.ndarray]]:
     """Windows (observe + predict, V, 3) of one side's recordings, as they were recorded, each with
     the number of its recording and the class of its first predicted frame.
     """
@@ -83,7 +90,7 @@ def _cut(
     for number, stored in enumerate(inputs.train if side == "training" else inputs.test):
         recording = inputs.store[stored]
         labels, xyz = recording.labels(), one_body(recording.clip)
-        stride = protocol.stride if side == "training" else protocol.test_stride
+        stride = {"training": protocol.stride, "test": protocol.test_stride}.get(side, 1)
         last = len(xyz) - protocol.predict
         public = dataset.forecast_starts(len(xyz)) if side == "test" else None
         starts = range(protocol.observe, last + 1, stride) if public is None else public
@@ -120,14 +127,17 @@ def face(xyz: np.ndarray, frame: int, skeleton: Skeleton) -> np.ndarray:
     return np.stack([cos * x + sin * z, y, -sin * x + cos * z], axis=-1).astype(np.float32)
 
 
+def joined(one: Forecasts, other: Forecasts) -> Forecasts:
+    """The windows of both, one after the other."""
+    return Forecasts(*(np.concatenate(pair) for pair in zip(one, other, strict=True)))
+
+
 def with_mirrored(side: Forecasts, skeleton: Skeleton) -> Forecasts:
     """A side's windows, and after them the same with left and right exchanged."""
-    return Forecasts(
-        np.concatenate([side.seen, mirrored(side.seen, skeleton)]),
-        np.concatenate([side.future, mirrored(side.future, skeleton)]),
-        np.tile(side.recording, 2),
-        np.tile(side.action, 2),
+    exchanged = side._replace(
+        seen=mirrored(side.seen, skeleton), future=mirrored(side.future, skeleton)
     )
+    return joined(side, exchanged)
 
 
 def mirrored(xyz: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Rows of motion prediction: errors at every horizon, for each action, and in the public unit."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,29 +10,59 @@ from pstl.metrics.motion import joint_errors
 from pstl.tasks._forecasts import Forecasts
 
 
+class Counted(NamedTuple):
+    """horizons: predicted frames, from 1.   scale: of the public unit, None where there is none.
+
+    classes: names of the actions.
+    """
+
+    horizons: Sequence[int]
+    scale: float | None
+    classes: Sequence[str]
+
+
 def table(
-    told: Mapping[str, np.ndarray],
-    test: Forecasts,
-    horizons: Sequence[int],
-    scale: float | None,
-    classes: Sequence[str],
+    told: Mapping[str, np.ndarray], test: Forecasts, count: Counted
 ) -> dict[str, dict[str, float]]:
-    """Setting -> metrics, of all test windows and of each of these classes' that has some.
+    """Setting -> metrics over all these windows.
 
     told: setting -> (N, predict, V, 3) offsets to the last pose seen, metres.
-    horizons: predicted frames, from 1.   scale: of the public unit, None where there is none.
-    classes: names, in their order; () if all windows together are enough.
     """
-    subsets = {"": np.ones(len(test.seen), bool)}
-    for action, name in enumerate(classes):
-        subsets[f";subset={name}"] = test.action == action
     rows = {}
-    for subset, chosen in subsets.items():
-        for setting, offsets in told.items():
-            if chosen.any():
-                part = prediction_metrics(offsets[chosen], test.targets[chosen], horizons)
-                rows[setting + subset] = part | in_public_unit(part, scale)
+    for setting, offsets in told.items():
+        metrics = prediction_metrics(offsets, test.targets, count.horizons)
+        rows[setting] = metrics | in_public_unit(metrics, count.scale)
     return rows
+
+
+def by_action(
+    told: Mapping[str, np.ndarray], test: Forecasts, count: Counted
+) -> dict[str, dict[str, float]]:
+    """The same of each action's windows, settings with `subset=<action>` at their end."""
+    rows: dict[str, dict[str, float]] = {}
+    for action, name in enumerate(count.classes):
+        chosen = test.action == action
+        if chosen.any():
+            part = {f"{setting};subset={name}": told[setting][chosen] for setting in told}
+            rows |= table(part, test.part(chosen), count)
+    return rows
+
+
+def every_window(
+    told: Mapping[str, np.ndarray], test: Forecasts, count: Counted
+) -> dict[str, dict[str, float]]:
+    """Of each action, and the mean over actions, as papers count that predict every window.
+
+    A long recording counts no more than a short one so. Settings have `windows=all`.
+    """
+    told = {f"{setting};windows=all": offsets for setting, offsets in told.items()}
+    parts = by_action(told, test, count)
+    rows = {}
+    for setting in told:
+        of_actions = [part for name, part in parts.items() if name.startswith(f"{setting};")]
+        means = np.mean([list(part.values()) for part in of_actions], axis=0).tolist()
+        rows[setting] = dict(zip(of_actions[0], means, strict=True))
+    return rows | parts
 
 
 def prediction_metrics(

@@ -3,7 +3,7 @@
 What is predicted are the offsets of every joint to the last pose that was seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -28,11 +28,12 @@ from pstl.tasks._forecasts import (
     Protocol,
     both_ways,
     forecasts,
+    joined,
     liveliest,
     with_mirrored,
 )
 from pstl.tasks._motion_heads import FeatureHead, PoseHead
-from pstl.tasks._motion_rows import gains, table
+from pstl.tasks._motion_rows import Counted, by_action, every_window, gains, table
 from pstl.tasks._pose_network import PoseNetwork
 
 METRICS = (
@@ -102,8 +103,10 @@ class Config(Frozen):
     # Rows for what is learnt without an encoder, which takes a minute or so: ridge regression, and
     # the head that sees poses with nothing beside them.
     rivals: bool = True
-    # Rows for the test windows of each action, too
+    # Rows for the test windows of each action, too; and for every window of the test recordings, as
+    # some papers count, beside those of a public protocol. Both need a class for every window.
     per_action: bool = False
+    every_window: bool = False
     train: Training = Training.model_validate({})
 
     @model_validator(mode="after")
@@ -151,7 +154,9 @@ class Prediction(Task[Recorded, Config]):
         if cfg.tune == "all" and not trainable:
             raise NotApplicable("this encoder has no weights to tune")
         train = forecasts(inputs, cfg.protocol, "training")
-        test = forecasts(inputs, cfg.protocol, "test")
+        test = public = forecasts(inputs, cfg.protocol, "test")
+        if cfg.every_window:
+            test = joined(public, forecasts(inputs, cfg.protocol, "every test"))
         setting = f"tune={cfg.tune}"
         learnt = {setting: predict(inputs, cfg, train, test, cfg.tune, fresh=False)}
         if trainable and cfg.from_scratch:
@@ -165,16 +170,37 @@ class Prediction(Task[Recorded, Config]):
             for name, offsets in learnt.items():
                 told[name] = (offsets + told["baseline=ridge"]) / 2
         inputs.done()
-        spec = inputs.store.spec
-        scale = load_dataset(inputs.store.dataset).forecast_scale
-        rows = table(told, test, cfg.horizons, scale, spec.classes if cfg.per_action else ())
+        rows = self.rows(inputs, cfg, told, test, len(public.seen))
         rows[setting] |= gains(rows, setting)
+        spec = inputs.store.spec
         return Result(
             rows.pop(setting),
             setting,
             others=rows,
             motions=liveliest(test, told[setting], spec.skeleton, SHOWN) if spec.simulated else [],
         )
+
+    def rows(
+        self,
+        inputs: Recorded,
+        cfg: Config,
+        told: Mapping[str, np.ndarray],
+        test: Forecasts,
+        public: int,
+    ) -> dict[str, dict[str, float]]:
+        """Setting -> metrics.   told: setting -> offsets.   public: windows of the protocol, which
+        come before those that are there besides.
+        """
+        dataset = load_dataset(inputs.store.dataset)
+        count = Counted(cfg.horizons, dataset.forecast_scale, dataset.spec.classes)
+        of_protocol = {name: offsets[:public] for name, offsets in told.items()}
+        rows = table(of_protocol, test.part(slice(public)), count)
+        if cfg.per_action:
+            rows |= by_action(of_protocol, test.part(slice(public)), count)
+        if cfg.every_window:
+            others = {name: offsets[public:] for name, offsets in told.items()}
+            rows |= every_window(others, test.part(slice(public, None)), count)
+        return rows
 
 
 def alone(inputs: Recorded, cfg: Config, train: Forecasts, test: Forecasts) -> np.ndarray:
