@@ -15,6 +15,7 @@ CARRIED = (
     "params.yaml",
     "Snakefile",
     "suites/*.yaml",
+    "hub/*/*/*",
     "workflow/*.py",
     "workflow/rules/*.smk",
     "profiles/default/config.yaml",

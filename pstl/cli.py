@@ -13,7 +13,17 @@ import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.exceptions import TyperException
 
-from pstl.commands import checks, data, evaluation, project, report, speed, training, weights
+from pstl.commands import (
+    checks,
+    data,
+    evaluation,
+    predicting,
+    project,
+    report,
+    speed,
+    training,
+    weights,
+)
 from pstl.commands.program import options_before_the_verb
 from pstl.commands.verb import Program, Verb, log_to_stderr, one_line_errors, say, usage_error
 
@@ -23,7 +33,7 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
     "Every day": {
         "init": project.init,
         "check": checks.check,
-        "plan": checks.plan,
+        "predict": predicting.predict,
         "embed": weights.embed,
         "show": weights.show,
     },
@@ -35,7 +45,11 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "leakage": data.leakage,
         "labels": data.labels,
     },
-    "Training": {"pretrain": training.pretrain, "trace": training.trace},
+    "Training": {
+        "plan": checks.plan,
+        "pretrain": training.pretrain,
+        "trace": training.trace,
+    },
     "Evaluation": {
         "features": evaluation.features,
         "evaluate": evaluation.evaluate,

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pstl.data.spec import DatasetSpec
     from pstl.located import Located
     from pstl.metrics.metric import Metric
+    from pstl.ops.class_scores import LinearScores
     from pstl.skeletons import Skeleton
 
 
@@ -341,3 +342,11 @@ class Task(ABC, Generic[Inputs, Settings]):
         cfg: an object of `settings`.   seed: of the run.
         Raises: NotApplicable if the task makes no sense for this encoder.
         """
+
+    def classifier(
+        self, inputs: Inputs, cfg: Settings, seed: int, device: torch.device
+    ) -> LinearScores | None:
+        """What names classes as run() does, for people who use the encoder; None: nothing so simple
+        does.
+        """
+        return None

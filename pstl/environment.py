@@ -12,6 +12,8 @@ HIDE_GPUS = "PSTL_HIDE_GPUS"  # set on clusters: GPUs are for those that asked t
 JOBS_PER_GPU = "PSTL_JOBS_PER_GPU"  # jobs that may share a device
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 TRACKING_STORE = "MLFLOW_TRACKING_URI"
+CACHE = "PSTL_CACHE"  # folder of downloaded weights, if not the user's usual one
+USERS_CACHE = "XDG_CACHE_HOME"
 
 
 def is_launched() -> bool:
@@ -76,6 +78,12 @@ def jobs_per_gpu() -> int:
 def tracking_store() -> str:
     """Address of the tracking store; empty if nobody names one."""
     return os.environ.get(TRACKING_STORE, "")
+
+
+def cache_folder() -> str:
+    """Where downloads of a user, and not of a project, are kept."""
+    usual = os.environ.get(USERS_CACHE) or os.path.join("~", ".cache")
+    return os.path.expanduser(os.environ.get(CACHE) or os.path.join(usual, "pstl"))
 
 
 def set_defaults(variables: Mapping[str, str]) -> None:

@@ -91,9 +91,13 @@ CORE_NEEDS = {
     "filelock",
     "safetensors",
 }  # pydantic_core comes with pydantic
-# Formats that a library reads better than we would. It is imported where a file is read, and where
+# What a library reads or fetches better than we would. It is imported where that is done, and where
 # it is not there the command line names the extra that has it.
-READS_WITH = {"pstl.data.formats.utd_mat": {"scipy"}}
+READS_WITH = {
+    "pstl.data.formats.utd_mat": {"scipy"},
+    "pstl.data.download": {"tqdm"},
+    "pstl.hub.addresses": {"huggingface_hub"},
+}
 
 
 def modules() -> dict[str, Path]:

@@ -40,12 +40,22 @@ def check(
         say(f"{params}: suite {name} is sound: {counts}")
 
 
-def list_plugins(_params: options.UnreadParams = None) -> None:
-    """Show every plug-in and where it comes from.
+def list_plugins(
+    weights: Annotated[
+        bool, Option("--weights", help="Trained encoders by name, and what they reach.")
+    ] = False,
+    _params: options.UnreadParams = None,
+) -> None:
+    """Show every plug-in and where it comes from, or trained encoders by name.
 
     example:
-      python -m pstl list
+      python -m pstl list --weights
     """
+    if weights:
+        from pstl.hub.places import listing
+
+        sys.stdout.write(listing())
+        return
     from pstl.registry import catalogue
 
     sys.stdout.write(catalogue())

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from pstl.commands import options
-from pstl.commands.options import OutFile, OutFolder
+from pstl.commands.options import OutFile
 from pstl.commands.verb import say
+from pstl.errors import UserError
 
 
 def import_weights(
@@ -77,28 +78,73 @@ def import_run(
 
 
 def export(
-    encoder: Annotated[Path, Option(metavar="FILE", help="Made by `pretrain`.")],
-    out: OutFolder,
+    run: Annotated[
+        str | None,
+        Argument(metavar="RUN", help="suite/dataset/split/method/stream/s<seed> of results/."),
+    ] = None,
+    encoder: Annotated[
+        Path | None, Option(metavar="FILE", help="Made by `pretrain`, in place of a run.")
+    ] = None,
+    out: Annotated[Path | None, Option(metavar="FOLDER", help="Folder to write.")] = None,
     array: Annotated[
         Path | None,
         Option(
             metavar="FOLDER",
-            help="Recalibrate the batch norms on its training clips first, as the headline "
-            "numbers do.",
+            help="Of an encoder by its file: recalibrate the batch norms on its training clips "
+            "first, as the headline numbers do. A run's own are found.",
         ),
     ] = None,
-    _params: options.UnreadParams = None,
+    classifier: Annotated[
+        str,
+        Option(metavar="TASK", help="Of a run: fit this one, `probe`, to the training clips."),
+    ] = "",
+    half: Annotated[
+        bool, Option("--half", help="Of a run: store matrices in 16 bits, half the size.")
+    ] = False,
+    hub: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Write hub/NAME of this checkout, e.g. nwucla/simclr."),
+    ] = None,
+    params: options.Params = Path("params.yaml"),
 ) -> None:
     """Write an encoder for others: safetensors and a model card.
+
+    Of a run, `RUN --classifier probe --half --hub nwucla/simclr` also fits what names classes, and
+    measures the file as it is written.
 
     example:
       python -m pstl export --encoder encoder.pt \\
         --array data/arrays/nwucla/resize50 --out released/pstl-nwucla
     """
-    from pstl.hub.export import export
+    from pstl.hub.export import Wanted, export, export_run
 
-    card = export(encoder, out, array)
-    say(f"{out}: {card.method}, {card.skeleton}, batch norm {card.provenance['batch_norm']}")
+    target = _target(out, hub)
+    if run is None and encoder is None:
+        raise UserError("name a run, or a file with --encoder")
+    if encoder is not None:
+        if run is not None or classifier or half:
+            raise UserError("--encoder goes without a run, --classifier and --half, which need one")
+        card = export(encoder, target, array)
+    else:
+        from pstl import config
+
+        if array is not None:
+            raise UserError("--array goes with --encoder; a run's own array is found")
+        settings = config.load(params)
+        wanted = Wanted(classifier, half, hub or "")
+        card = export_run(settings, settings.run(str(run)), target, wanted).card
+    say(f"{target}: {card.method}, {card.skeleton}, batch norm {card.provenance['batch_norm']}")
+
+
+def _target(out: Path | None, hub: str | None) -> Path:
+    """Where an encoder is exported to. Raises: UserError unless it is one place."""
+    if (out is None) == (hub is None):
+        raise UserError("name one place: --out FOLDER, or --hub NAME")
+    if out is not None:
+        return out
+    from pstl.hub.places import place_in_hub
+
+    return place_in_hub(str(hub))
 
 
 def embed(

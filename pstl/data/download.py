@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 from pstl import locks
 from pstl.errors import UserError
+from pstl.files import checksum
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,31 @@ def download(url: str, target: Path) -> None:
     with locks.locked(lock, partial(log.info, "%s: another download has begun it", target)):
         if not target.exists():
             _download(url, target)
+
+
+class Unobtainable(UserError):
+    """A download that did not come."""
+
+
+def downloaded(url: str, sha256: str, target: Path) -> Path:
+    """The file of a URL, which is fetched if `target` is not it yet.
+
+    Raises: Unobtainable if it does not come; UserError if another one does.
+    """
+    if target.is_file() and checksum(target) != sha256:
+        log.warning("%s: damaged since it was downloaded; it is fetched again", target)
+        target.unlink()
+    try:
+        download(url, target)
+    except UserError as reason:
+        raise Unobtainable(str(reason)) from None
+    received = checksum(target)
+    if received != sha256:
+        target.unlink()  # kept, it would be taken for the file when it is asked for again
+        raise UserError(
+            f"{url} sent a file of sha256 {received}, expected {sha256}; correct 'url' or 'sha256'"
+        )
+    return target
 
 
 def _download(url: str, target: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pstl import paths
 from pstl.config import WeightFile
 from pstl.data.archives import find_file
-from pstl.data.download import download
+from pstl.data.download import Unobtainable, downloaded
 from pstl.errors import UserError
 from pstl.files import Kind, checksum, reading
 
@@ -55,15 +55,7 @@ def _named(file: WeightFile, folders: Sequence[Path]) -> list[Path]:
 def _downloaded(file: WeightFile, target: Path) -> Path:
     """The file from its URL. Raises: UserError if it cannot be had, or is another one."""
     try:
-        download(file.url, target)
-    except UserError as reason:
+        return downloaded(file.url, file.sha256, target)
+    except Unobtainable as reason:
         where = f"get {file.url} yourself and name its folder with --archives"
         raise UserError(f"{file.name}: {reason}; {where}") from None
-    found = checksum(target)
-    if found != file.sha256:
-        target.unlink()  # kept, it would be taken for the file when it is asked for again
-        raise UserError(
-            f"{file.url} sent a file of sha256 {found}, expected {file.sha256}; "
-            "correct 'url' or 'sha256'"
-        )
-    return target

@@ -8,6 +8,7 @@ from torch import Tensor
 from pstl.config import CLIP, JOINTS, POOLING, segments_of
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder
+from pstl.records import Features
 
 
 def pooled(
@@ -23,7 +24,7 @@ def pooled(
         if drop is not None:
             raise UserError("features of each joint: joints cannot be deleted; leave out one")
         return by_joint(encoder, x)
-    features = encoder(x, drop) if encoder.stride is None else encoder(x, drop, length)
+    features = outputs(encoder, x, length, drop)
     if pooling == CLIP:
         return features.clip
     frames = features.frames
@@ -31,6 +32,14 @@ def pooled(
     if encoder.stride is not None and length is not None:
         count = -(-length // encoder.stride)
     return by_time(frames, count, segments_of(pooling))
+
+
+def outputs(
+    encoder: BaseEncoder, x: Tensor, length: Tensor | None, drop: Tensor | None = None
+) -> Features:
+    """All that an encoder gives of clips in its stream.   The arguments are those of pooled()."""
+    features: Features = encoder(x, drop) if encoder.stride is None else encoder(x, drop, length)
+    return features
 
 
 def check_pooling(pooling: str) -> None:

@@ -1,6 +1,7 @@
 """Clips in, features out: the tables' features of anybody's clips, written to a file."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +10,18 @@ import numpy as np
 import torch
 
 from pstl.data import clip_files
+from pstl.data.clip_files import SourcedClip
 from pstl.data.numpy_file import save_npy, save_npz
 from pstl.encoding.features import encode_array, say_odd
 from pstl.errors import UserError
 from pstl.files import by_ending
+from pstl.hub.addresses import is_address
 from pstl.hub.clip_arrays import is_array, open_clips
-from pstl.hub.embedder import Embedder, find
+from pstl.hub.embedder import Embedder
+from pstl.hub.export import opened
+from pstl.hub.finding import find
 from pstl.hub.import_weights import import_weights as import_weights
+from pstl.hub.weights import Weights
 from pstl.modules import BaseEncoder
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
@@ -64,7 +70,7 @@ def embed(
     """
     write = by_ending(out, WRITERS)
     named = source if isinstance(source, Source) else Source(source)
-    card, encoder = _encoder(weights)
+    card, encoder, _ = encoder_of(weights)
     streams = encoder_file.streams_of(card.method)
     if stream is not None and stream not in streams:
         raise UserError(f"unknown stream {stream!r}; {card.method} has {', '.join(streams)}")
@@ -110,21 +116,28 @@ def _of_array(
 
 def _of_raw(embedder: Embedder, source: Source, dropped: list[int]) -> tuple[np.ndarray, list[str]]:
     """Features and names of raw clips: a file, a folder of files, or one that `parse` made."""
+    clips, names = raw_clips_of(embedder, source)
+    return embedder.embed_clips(clips, dropped), names
+
+
+def raw_clips_of(embedder: Embedder, source: Source) -> tuple[Iterator[SourcedClip], list[str]]:
+    """Raw clips that name their bodies, read as they are asked for, and the names of all."""
     path, skeleton, units = Path(source.path), source.skeleton, source.units
     if (path / "values.bin").exists():
         store, spec = clip_files.stored(path, verify=True)
         if units != "m" or skeleton not in ("", spec.skeleton):
             own = f"metres and {spec.skeleton}, as `parse` read it"
             raise UserError(f"{path}: {own}; leave out --units and --skeleton")
-        return embedder.embed_clips(clip_files.of_store(store, spec), dropped), store.names
+        return clip_files.of_store(store, spec), store.names
     files = clip_files.in_folder(path) if path.is_dir() else [path]
     clips = (embedder.of_file(file, skeleton, units) for file in files)
-    return embedder.embed_clips(clips, dropped), [file.stem for file in files]
+    return clips, [file.stem for file in files]
 
 
-def _encoder(weights: str | Path) -> tuple[EncoderCard, BaseEncoder]:
+def encoder_of(weights: str | Path) -> Weights:
     """An encoder as `pstl.load` finds it; what is called like a file is one."""
-    return encoder_file.load(weights) if Path(weights).suffix == ".pt" else find(weights)
+    is_file = Path(weights).suffix == ".pt" and not is_address(str(weights))
+    return opened(weights) if is_file else find(weights)
 
 
 def _check_dropped(dropped: list[int], joints: int) -> None:

@@ -1,90 +1,129 @@
-"""An encoder for others: a folder with model.safetensors, what it expects as JSON, and a card that
-says where it comes from.
-"""
+"""An encoder for others, from encoder.pt or from a run with everything that is known of it."""
 
-import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from pstl import paths
+from pstl.config import Params, Run, validated
+from pstl.config.suites import COMMON
+from pstl.contracts import Task
 from pstl.data.loader import Clips
-from pstl.data.store import open_array
-from pstl.encoding.features import check_fit, recalibrate
+from pstl.data.store import ArraySet, open_array
+from pstl.encoding.feature_file import FeatureSet
+from pstl.encoding.features import check_fit, encode_all, recalibrate
 from pstl.errors import UserError
 from pstl.evaluation import result_file
-from pstl.files import parsed, reading, replaced, write_json, write_text
-from pstl.modules import BaseEncoder
+from pstl.files import checksum, replaced, write_json, write_text
+from pstl.hub.model_card import Origin, describe
+from pstl.hub.weights import CARD, CONFIG, WEIGHTS, Classifier, Weights, round_to_half, write
+from pstl.ops.class_scores import LinearScores
+from pstl.provenance import git_hash
+from pstl.registry import load as load_plugin
 from pstl.registry import load_dataset, names
-from pstl.train import encoder_file, safetensors
+from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
 log = logging.getLogger(__name__)
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
-USE = """```python
-import pstl
+CPU = torch.device("cpu")
+RELEASED, RECALIBRATED = "released", "recalibrated"
 
-encoder = pstl.load("this folder")
-features = encoder.embed(xyz)
-```"""
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a run is exported.
+
+    classifier: task of params.yaml that fits one; empty: the method's own, if it has one.
+    half: matrices in 16 bits.   name: in the hub, for the card.
+    """
+
+    classifier: str = ""
+    half: bool = False
+    name: str = ""
+
+    def command(self, run: Run) -> str:
+        """What somebody types for it."""
+        words = ["python -m pstl export", str(run)]
+        words += ["--classifier", self.classifier] if self.classifier else []
+        words += ["--half"] if self.half else []
+        return " ".join([*words, "--hub", self.name] if self.name else words)
 
 
 def export(encoder: str | Path, out: str | Path, array: str | Path | None = None) -> EncoderCard:
-    """Write the folder `out`, with a model card.
+    """Write the folder `out`, with a model card, and the method's own classifier if it has one.
 
     Scores found beside encoder.pt, as the workflow lays them, go into the card.
     array: recalibrate the batch norms on the training side of this array first, as the headline
     numbers do.
     Raises: UserError if the encoder cannot be read or the array is not of its data.
     """
-    card, model = encoder_file.load(encoder)
-    if encoder_file.load_classifier(encoder) is not None:
-        log.info("%s: its classifier is left out: an exported encoder gives features", encoder)
-    norm = "released"
+    weights = opened(encoder)
+    norm = RELEASED
     if array is not None:
-        recalibrate(card, model, _training_side(card, array))
-        norm = "recalibrated"
-    card = EncoderCard(**{**asdict(card), "provenance": {**card.provenance, "batch_norm": norm}})
-    described = describe(card, model, scores(Path(encoder).parent, norm, card))
-    with replaced(out) as new:
-        notes = {"format": "pt", "pstl": json.dumps(asdict(card), sort_keys=True)}
-        safetensors.write(new / WEIGHTS, model.state_dict(), notes)
-        write_json(new / CONFIG, asdict(card))
-        write_text(new / CARD, described)
-    return card
+        data = _data_of(weights.card, array)
+        recalibrate(weights.card, weights.encoder, _sides(weights.card, data)[0])
+        norm = RECALIBRATED
+    weights = _with_norm(weights, norm)
+    rows = scores(Path(encoder).parent, norm, weights.card)
+    _write(out, weights, Origin(rows=rows, git=git_hash()))
+    return weights.card
 
 
-def _training_side(card: EncoderCard, array: str | Path) -> Clips:
-    """The clips an encoder was trained on. Raises: UserError if the array is not of its data."""
-    data, split = open_array(array, verify=True), card.provenance.get("split", "")
-    check_fit(card, data.x.shape, str(array))
-    same = data.meta["checksum"] == card.provenance.get("data_checksum")
-    if not same or split not in data.splits:
-        raise UserError(
-            f"{array}: not the array this encoder was trained on; name that one, "
-            "or leave --array out"
-        )
-    return Clips(data, data.splits[split][0], torch.device("cpu"))
+def export_run(params: Params, run: Run, out: str | Path, wanted: Wanted) -> Weights:
+    """Write the folder `out` from what the workflow has made of a run.
 
-
-def read(folder: str | Path) -> tuple[EncoderCard, BaseEncoder]:
-    """An exported encoder, in evaluation mode.
-
-    Raises: UserError if a file is missing, damaged or does not fit the other.
+    Batch norms are recalibrated where the suite has its cells so. The classifier is fitted to the
+    training clips, and what the file as it is written makes of the test clips goes into its card.
+    Raises: UserError if something of the run is not there.
     """
-    state, notes = safetensors.read(Path(folder) / WEIGHTS)
-    path = Path(folder) / WEIGHTS
-    if "pstl" not in notes:
-        raise UserError(
-            f"{path}: no card of this project inside; export it with 'python -m pstl export'"
+    section, place = params.method_of(run), paths.encoder(params.encoder_run(run))
+    weights = opened(place)
+    norms = {cell.batch_norm for cell in params.cells(run.suite) if cell.run == run}
+    norm = RECALIBRATED if RECALIBRATED in norms else RELEASED
+    array = paths.array(run.dataset, section.recipe.key)
+    data = _data_of(weights.card, array)
+    train, test = _sides(weights.card, data)
+    if wanted.half:
+        round_to_half(weights.encoder, str(place))
+    if norm == RECALIBRATED:
+        recalibrate(weights.card, weights.encoder, train)
+    weights = _with_norm(weights, norm)
+    top1 = None
+    if wanted.classifier:
+        features = _features(weights, data, train, test)
+        fitted = _fitted(params, run, wanted.classifier, features)
+        frames = int(np.median(data.length[train.indices]))
+        classes = tuple(features.meta["classes"])
+        weights = weights._replace(
+            classifier=Classifier(fitted, classes, wanted.classifier, frames)
         )
-    with reading(path, safetensors.SAFETENSORS):
-        card = EncoderCard(**parsed(notes["pstl"]))
-        encoder = encoder_file.build(card)
-        encoder_file.load_state(encoder, state, str(path))
-    return card, encoder.eval()
+        top1 = _top1(fitted, features)
+    origin = Origin(
+        name=wanted.name,
+        command=wanted.command(run),
+        git=git_hash(),
+        rows=scores(Path(paths.run(run)), norm, weights.card),
+        top1=top1,
+        beside=beside(params, run, norm, wanted.classifier),
+        half=wanted.half,
+    )
+    _write(out, weights, origin)
+    return weights
+
+
+def opened(encoder: str | Path) -> Weights:
+    """What encoder.pt holds. Raises: UserError if it cannot be read."""
+    card, model = encoder_file.load(encoder)
+    layer = encoder_file.load_classifier(encoder)
+    if layer is None:
+        return Weights(card, model)
+    weight = layer.weight.detach()
+    own = LinearScores(weight, layer.bias.detach(), weight.new_zeros(weight.shape[1]))
+    return Weights(card, model, Classifier(own, _class_names(card, len(weight))))
 
 
 def scores(folder: Path, norm: str, card: EncoderCard) -> list[dict[str, Any]]:
@@ -100,82 +139,90 @@ def scores(folder: Path, norm: str, card: EncoderCard) -> list[dict[str, Any]]:
     return rows
 
 
-def describe(card: EncoderCard, encoder: BaseEncoder, rows: list[dict[str, Any]]) -> str:
-    """The model card."""
-    dataset = str(card.provenance.get("dataset", "unknown"))
-    facts = [[name, str(value)] for name, value in facts_of(card, encoder).items()]
-    blocks = [
-        f"# {card.provenance.get('run', card.method)}",
-        _table(["", ""], facts),
-        "## Use",
-        USE,
-        "## Scores",
-        _scores_table(rows) if rows else "None were found beside the weights.",
-        "## Licence",
-        *licence(dataset, str(card.provenance.get("imported_from", ""))),
-    ]
-    return "\n\n".join(blocks) + "\n"
+def beside(params: Params, run: Run, norm: str, task: str) -> dict[str, float]:
+    """Top-1 of a run and of its floors by the tables, as far as they were run."""
+    if not task:
+        return {}
+    cell = params.cell(run, norm, task, by=COMMON)
+    cells = {"the tables": cell, **params.floors(run.suite).get(cell, {})}
+    values = {}
+    for who, each in cells.items():
+        path = Path(paths.metrics(each))
+        rows = result_file.read(path)["rows"] if path.is_file() else []
+        for row in rows:
+            if row["metric"] == "top1" and row["batch_norm"] == each.batch_norm:
+                values[who] = float(row["value"])
+    return values
 
 
-def facts_of(card: EncoderCard, encoder: BaseEncoder) -> dict[str, Any]:
-    """What an encoder is, expects and comes from, by what a model card calls it."""
-    origin, skeleton = card.provenance, encoder_file.skeleton_of(card)
-    parameters = sum(p.numel() for p in encoder.parameters())
-    dataset, split = origin.get("dataset", "unknown"), origin.get("split", "unknown")
-    shape, bodies = f"(T, {skeleton.joints}, 3) metres", f"up to {card.people} bodies"
-    return {
-        "method": f"{card.method}, stream {card.stream}",
-        "trained on": f"{dataset}, split {split}, training side",
-        "seed": origin.get("seed", "unknown"),
-        "recipe": json.dumps(card.recipe, sort_keys=True),
-        "input": f"{shape}, joints of {card.skeleton}, {bodies}",
-        "encoder": f"{json.dumps(card.encoder, sort_keys=True)}, {parameters:,} parameters",
-        "method's settings": json.dumps(card.settings, sort_keys=True),
-        "batch norm": origin.get("batch_norm", "released"),
-        "commit": origin.get("git", "unknown"),
-        "data checksum": origin.get("data_checksum", "unknown"),
-        "run": origin.get("run_id", "unknown"),
-    }
+def _write(out: str | Path, weights: Weights, origin: Origin) -> None:
+    """The folder, whole or not at all."""
+    with replaced(out) as new:
+        write(new / WEIGHTS, weights, origin.half)
+        write_json(new / CONFIG, asdict(weights.card))
+        signed = replace(origin, sha256=checksum(new / WEIGHTS))
+        write_text(new / CARD, describe(weights, signed))
 
 
-def licence(dataset: str, imported_from: str = "") -> list[str]:
-    """What the owners of the training data ask, as far as this project knows.
-
-    imported_from: the file of released weights that the encoder comes from, if it does.
-    """
-    if dataset not in names("data.datasets"):
-        return [
-            f"Trained on {dataset}, whose terms this project does not know; ask whoever owns the "
-            "recordings before you pass this on.",
-            *([_makers(imported_from)] if imported_from else []),
-        ]
-    spec = load_dataset(dataset).spec
-    return [
-        f"Data: {spec.source}. Terms: {spec.licence}. Weights hold no recording, but were derived "
-        "from them: pass them on only as far as these terms allow.",
-        _makers(imported_from),
-    ]
+def _with_norm(weights: Weights, norm: str) -> Weights:
+    """The same, with a word on the batch norms in the card."""
+    provenance = {**weights.card.provenance, "batch_norm": norm}
+    return weights._replace(card=replace(weights.card, provenance=provenance))
 
 
-def _makers(imported_from: str) -> str:
-    """Who made the weights, and what is asked of who uses them."""
-    cite = "cite the paper of the method (CITATION.cff of the project)"
-    if imported_from:
-        return (
-            f"Others trained and released them, as {imported_from}: their licence holds for these "
-            f"weights, too; {cite}."
+def _class_names(card: EncoderCard, count: int) -> tuple[str, ...]:
+    """The names of so many classes, if the data set that was trained on has as many."""
+    dataset = card.provenance.get("dataset", "")
+    classes = load_dataset(dataset).spec.classes if dataset in names("data.datasets") else ()
+    return classes if len(classes) == count else tuple(f"class {i + 1}" for i in range(count))
+
+
+def _data_of(card: EncoderCard, array: str | Path) -> ArraySet:
+    """The array an encoder was trained on. Raises: UserError if it is another."""
+    data, split = open_array(array, verify=True), card.provenance.get("split", "")
+    check_fit(card, data.x.shape, str(array))
+    same = data.meta["checksum"] == card.provenance.get("data_checksum")
+    if not same or split not in data.splits:
+        raise UserError(
+            f"{array}: not the array this encoder was trained on; name that one, "
+            "or leave --array out"
         )
-    return f"The code that made them is under the MIT licence; {cite}."
+    return data
 
 
-def _scores_table(rows: list[dict[str, Any]]) -> str:
-    cells = [[row["task"], row["setting"], row["metric"], f"{row['value']:.2f}"] for row in rows]
-    return _table(["task", "setting", "metric", "value"], cells)
+def _sides(card: EncoderCard, data: ArraySet) -> tuple[Clips, Clips]:
+    """Training and test clips of the split that an encoder was trained on."""
+    train, test = data.splits[card.provenance["split"]]
+    return Clips(data, train, CPU), Clips(data, test, CPU)
 
 
-def _table(header: list[str], body: list[list[str]]) -> str:
-    lines = []
-    for row in [header, ["---"] * len(header), *body]:
-        cells = [cell.replace("|", "\\|") for cell in row]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _features(weights: Weights, data: ArraySet, train: Clips, test: Clips) -> FeatureSet:
+    """Features of both sides, by the encoder as it is written."""
+    card, encoder, _ = weights
+    return FeatureSet(
+        encode_all(card, encoder, train),
+        encode_all(card, encoder, test),
+        data.y[train.indices],
+        data.y[test.indices],
+        data.unseen(card.provenance["split"]),
+        {"classes": data.meta["classes"]},
+    )
+
+
+def _fitted(params: Params, run: Run, name: str, features: FeatureSet) -> LinearScores:
+    """The classifier of a task, by its settings in the run's suite.
+
+    Raises: UserError for a task that fits none.
+    """
+    section = params.task(run.suite, name)
+    task: Task = load_plugin("tasks", section.kind).TASK
+    cfg = validated(task.settings, section.settings, f"tasks.{name}")
+    fitted = task.classifier(features, cfg, run.seed, CPU) if task.needs == "features" else None
+    if fitted is None:
+        raise UserError(f"--classifier {name}: this task fits no linear layer; expected probe")
+    return LinearScores(*(tensor.float() for tensor in fitted))
+
+
+def _top1(fitted: LinearScores, features: FeatureSet) -> float:
+    named = fitted.of(torch.from_numpy(features.test)).argmax(1).numpy()
+    return 100 * float((named == features.y_test).mean())

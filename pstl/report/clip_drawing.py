@@ -1,5 +1,6 @@
 """One clip made ready to draw from the front, and its drawing as a moving picture in a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +12,12 @@ from pstl.data.own_files import Hints
 from pstl.errors import UserError
 from pstl.files import atomic, by_ending
 from pstl.report.poses import TONES, project, sides
-from pstl.skeletons import load
+from pstl.skeletons import Skeleton, load
 
 ZOOM = 2  # pixels of the picture per pixel of the page's drawings
 FPS = 30
 GIF_WIDTH = 5  # of a bone, in pixels
+CAPTION = 16  # height of a line of words, in pixels
 
 
 class ClipDrawing(NamedTuple):
@@ -51,6 +53,11 @@ def draw(clip: str, skeleton: str = "") -> ClipDrawing:
         remarks.add(source.said, clip)
     plausible.judge_size(plausible.size(xyz), clip, remarks, refuse=False)
     remarks.say()
+    return drawn(xyz, body)
+
+
+def drawn(xyz: np.ndarray, body: Skeleton) -> ClipDrawing:
+    """Coordinates (T, V, M, 3) of bodies in pixels."""
     poses, present = project(xyz) * ZOOM, np.abs(xyz).sum((1, 3)) > 0
     of_side = sides(body)
     bones = []
@@ -82,8 +89,11 @@ def check_gif(out: str | Path) -> None:
     by_ending(out, {".gif": None})
 
 
-def write_gif(clip: ClipDrawing, out: str | Path, fps: int) -> None:
-    """An endless GIF. Raises: UserError for a file of another name."""
+def write_gif(clip: ClipDrawing, out: str | Path, fps: int, captions: Sequence[str] = ()) -> None:
+    """An endless GIF. Raises: UserError for a file of another name.
+
+    captions: words under each frame; empty: none.
+    """
     check_gif(out)
     from PIL import Image, ImageColor, ImageDraw
 
@@ -92,10 +102,13 @@ def write_gif(clip: ClipDrawing, out: str | Path, fps: int) -> None:
     for tone in tones:
         palette += ImageColor.getrgb(tone)
     pictures = []
-    for pose, present in zip(clip.poses, clip.present, strict=True):
-        picture = Image.new("P", (clip.side, clip.side), 0)
+    height = clip.side + (CAPTION if captions else 0)
+    words = captions or [""] * len(clip.poses)
+    for pose, present, caption in zip(clip.poses, clip.present, words, strict=True):
+        picture = Image.new("P", (clip.side, height), 0)
         picture.putpalette(palette)
         canvas = ImageDraw.Draw(picture)
+        canvas.text((4, clip.side + 2), caption, fill=1)
         for person in np.flatnonzero(present):
             for child, parent, tone in clip.bones:
                 ends = pose[[child, parent], person].ravel().tolist()

@@ -14,11 +14,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from pstl.config import Factor
+from pstl.config import CLIP, Factor
 from pstl.contracts import Task
 from pstl.encoding.feature_file import FeatureSet
 from pstl.encoding.standardise import Normalisation, principal_axes
+from pstl.errors import UserError
 from pstl.metrics.classification import ACCURACIES, classified_clips
+from pstl.ops.class_scores import LinearScores
 from pstl.records import Result
 from pstl.rng import numpy_generator
 from pstl.tasks._features import OnFeatures
@@ -57,27 +59,56 @@ class Probe(Task[FeatureSet, Config]):
         folds.
         """
         features.check_sides("probe", least=cfg.folds)
-        sides = (side.double() for side in cfg.sides(features, device))
-        train, test = in_principal_axes(*sides)
-        y = torch.from_numpy(features.y_train).to(device)
+        scores, curve = solved(features, cfg, seed, device)
         y_test = torch.from_numpy(features.y_test).to(device)
-        dealt = folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))
-        fold = torch.from_numpy(dealt).to(device)
-        problem = Regressions(train, y, shares_of(fold, cfg.folds), 0.0)
-        curve, most, chosen = [], -1, 0
-        best = start = train.new_zeros(cfg.folds, len(features.meta["classes"]), train.shape[1])
-        for strength, weights in path(problem, start, cfg):
-            right = int((held_out(train, weights, fold) == y).sum())
-            curve.append({"l2": strength, "cv_top1": 100 * right / len(y), "chosen": 0.0})
-            if right > most:
-                most, best, chosen = right, weights, len(curve) - 1
-        curve[chosen]["chosen"] = 1.0
-        everything = torch.full_like(problem.shares[:1], 1 / len(y))
-        problem = Regressions(train, y, everything, curve[chosen]["l2"])
-        best = fit(problem, best.mean(0, keepdim=True), cfg)
-        scores = logits(test, best)[0].T.contiguous()
         metrics = classified_clips(scores, y_test, features.unseen)
         return Result(metrics, cfg.setting(), scores=scores.float().cpu().numpy(), curve=curve)
+
+    def classifier(
+        self, features: FeatureSet, cfg: Config, seed: int, device: torch.device
+    ) -> LinearScores:
+        """The layer whose scores run() gives. The test clips are not looked at.
+
+        Whatever is done to features before them, scores are a linear layer of features: they are
+        asked for at the mean of the training clips, and a step from it along each feature.
+        Raises: UserError for a probe on other features than an encoder's own.
+        """
+        if cfg.pooling != CLIP:
+            raise UserError(f"probe with pooling {cfg.pooling}: expected {CLIP} for a classifier")
+        centre = features.train.mean(0)
+        steps = centre + np.diag(np.maximum(1, np.abs(centre)))
+        places = np.concatenate([centre[None], steps]).astype(np.float32)
+        scores, _ = solved(replace(features, test=places), cfg, seed, device)
+        scores, walked = scores.cpu(), torch.from_numpy(places).double()
+        along = (walked[1:] - walked[0]).diagonal()
+        weight = ((scores[1:] - scores[0]) / along[:, None]).T.contiguous()
+        return LinearScores(weight, scores[0].clone(), walked[0].clone())
+
+
+def solved(
+    features: FeatureSet, cfg: Config, seed: int, device: torch.device
+) -> tuple[Tensor, list[dict[str, float]]]:
+    """Scores (N_test, classes) float64 by the strength that is best on held-out clips, fitted to
+    all of training, and the curve.
+    """
+    sides = (side.double() for side in cfg.sides(features, device))
+    train, test = in_principal_axes(*sides)
+    y = torch.from_numpy(features.y_train).to(device)
+    dealt = folds(features.y_train, cfg.folds, numpy_generator(seed, "probe"))
+    fold = torch.from_numpy(dealt).to(device)
+    problem = Regressions(train, y, shares_of(fold, cfg.folds), 0.0)
+    curve, most, chosen = [], -1, 0
+    best = start = train.new_zeros(cfg.folds, len(features.meta["classes"]), train.shape[1])
+    for strength, weights in path(problem, start, cfg):
+        right = int((held_out(train, weights, fold) == y).sum())
+        curve.append({"l2": strength, "cv_top1": 100 * right / len(y), "chosen": 0.0})
+        if right > most:
+            most, best, chosen = right, weights, len(curve) - 1
+    curve[chosen]["chosen"] = 1.0
+    everything = torch.full_like(problem.shares[:1], 1 / len(y))
+    problem = Regressions(train, y, everything, curve[chosen]["l2"])
+    best = fit(problem, best.mean(0, keepdim=True), cfg)
+    return logits(test, best)[0].T.contiguous(), curve
 
 
 def shares_of(fold: Tensor, count: int) -> Tensor:

@@ -1,0 +1,121 @@
+"""From class scores to what people read: labels with their chances, and spans of a recording."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pstl.data.store import ArraySet
+from pstl.encoding.features import encode_array
+from pstl.errors import UserError
+from pstl.hub.weights import Weights
+from pstl.ops.finite import check_rows
+from pstl.ops.timeline import overlap_mean, runs, window_starts
+from pstl.registry import load as load_plugin
+from pstl.train import encoder_file
+
+USUAL_FRAMES = 64  # of a window, where nobody says how long training clips were
+STEPS = 4  # windows that show a frame, where nobody says how far they are apart
+
+
+class Label(NamedTuple):
+    """A class and its chance, from 0 to 1."""
+
+    name: str
+    chance: float
+
+
+class Span(NamedTuple):
+    """Frames of a recording, both ends included, in which one class is the likeliest."""
+
+    first: int
+    last: int
+    label: str
+    chance: float
+
+
+class Sliding(NamedTuple):
+    """Windows over a recording, in frames; 0: as long as a training clip, a quarter apart."""
+
+    window: int = 0
+    stride: int = 0
+
+    def on(self, weights: Weights) -> "Sliding":
+        """With numbers for what is 0. Raises: UserError for a number below it."""
+        if self.window < 0 or self.stride < 0:
+            raise UserError(
+                f"windows of {self.window} every {self.stride} frames; expected 1 or more"
+            )
+        usual = weights.classifier.frames if weights.classifier else 0
+        window = self.window or usual or USUAL_FRAMES
+        return Sliding(window, self.stride or max(1, window // STEPS))
+
+
+def chances(weights: Weights, data: ArraySet, device: torch.device, where: str) -> np.ndarray:
+    """Probabilities (N, classes) of clips as the recipe made them.
+
+    Raises: UserError for weights without a classifier.
+    """
+    card, encoder, classifier = weights
+    if classifier is None:
+        remedy = "export the encoder with --classifier probe, or take others: pstl list --weights"
+        raise UserError(f"these weights of {card.method} name no classes; {remedy}")
+
+    def features(stream: str) -> Tensor:
+        """Clip features (N, D) in one stream."""
+        fed = replace(card, stream=stream or card.stream)
+        return torch.from_numpy(encode_array(fed, encoder, data, device, where))
+
+    if classifier.by:
+        scores = classifier.scores.of(features(""))
+    else:
+        weight, bias, _ = classifier.scores
+        layer = encoder_file.linear({"weight": weight, "bias": bias})
+        with torch.inference_mode():
+            scores = load_plugin("methods", card.method).Method.classify(features, layer)
+    likely: np.ndarray = scores.softmax(1).numpy()
+    check_rows(likely, "chances of classes", lambda row: f"clip {data.names[row]}")
+    return likely
+
+
+def best(likely: np.ndarray, classes: Sequence[str], top: int) -> list[Label]:
+    """The likeliest classes first.   likely: (classes,).
+
+    >>> best(np.array([0.25, 0.75]), ["sit", "stand"], 1)
+    [Label(name='stand', chance=0.75)]
+    """
+    order = np.argsort(-likely, kind="stable")[:top]
+    return [Label(classes[number], float(likely[number])) for number in order]
+
+
+def starts(frames: int, sliding: Sliding) -> list[int]:
+    """First frames of the windows over a recording."""
+    first: list[int] = window_starts(frames, sliding.window, sliding.stride).tolist()
+    return first
+
+
+def of_frames(likely: np.ndarray, frames: int, sliding: Sliding) -> np.ndarray:
+    """Chances of every frame, the mean over the windows that show it.
+
+    likely: (windows, classes).   Returns: (frames, classes).
+    """
+    first = window_starts(frames, sliding.window, sliding.stride)
+    each = torch.from_numpy(likely)[:, None].expand(-1, sliding.window, -1)
+    shown: np.ndarray = overlap_mean(each, first, frames).numpy()
+    return shown
+
+
+def spans(likely: np.ndarray, classes: Sequence[str]) -> list[Span]:
+    """Stretches of frames with one likeliest class.   likely: (frames, classes).
+
+    >>> spans(np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]], np.float32), ["sit", "stand"])[1]
+    Span(first=2, last=2, label='stand', chance=0.800000011920929)
+    """
+    listed = []
+    for number, first, last in runs(torch.from_numpy(likely).argmax(1)).tolist():
+        chance = float(likely[first : last + 1, number].mean())
+        listed.append(Span(first, last, classes[number], chance))
+    return listed
