@@ -144,7 +144,7 @@ class Embedder:
         with torch.set_grad_enabled(grad):
             both = self.encode(x, length)
         kept = min(len(sourced.raw.xyz), load_recipe(self.recipe.name).longest)
-        shown = round(kept * x.shape[2] / max(1, int(length[0])))
+        shown = round(kept * x.shape[2] / data.x.shape[2])
         rows = both.frames.shape[1]
         at = windows.row_times(self.card, self.encoder, shown, x.shape[2], rows)
         features = ClipFeatures(both.clip[0], both.frames[0], at.to(self.device))

@@ -72,8 +72,9 @@ def front_matter(weights: Weights, origin: Origin) -> str:
     """YAML in the words of model hubs, and under `pstl` in our own."""
     card, classifier, dataset = weights.card, weights.classifier, _dataset(weights)
     terms, is_free = _terms(dataset)
+    is_ours = "imported_from" not in card.provenance
     content: dict[str, Any] = {
-        "license": "mit" if is_free else "other",
+        "license": "mit" if is_free and is_ours else "other",
         "license_name": terms,
         "library_name": "pstl",
         "tags": ["skeleton-action-recognition", "self-supervised-learning", card.method],

@@ -13,6 +13,7 @@ from pstl.hub.weights import CARD, WEIGHTS
 
 HUB = project() / "hub"
 NAME = re.compile(r"[a-z0-9_]+/[A-Za-z0-9_.+-]+")
+FLOORS = {"raw": "coordinates", "untrained": "untrained"}
 MODEL_CARD = Kind("model card", "get another copy of its folder")
 
 
@@ -73,11 +74,10 @@ def listing() -> str:
 
 
 def _summary(entry: Entry) -> str:
-    facts = entry.facts
-    size = (entry.folder / WEIGHTS).stat().st_size / 2**20
+    facts, size = entry.facts, (entry.folder / WEIGHTS).stat().st_size / 2**20
     kind = f"{facts['method']}, {facts['stream']}, {facts['skeleton']}"
-    floors = {"raw": "coordinates", "untrained": "untrained"}
-    beside = [f"{floors[kind]} {v:.1f}" for kind, v in facts["top1"].items() if kind in floors]
-    reached = facts["top1"].get("this file")
-    top1 = "no classifier" if reached is None else f"top-1 {reached:.1f} ({', '.join(beside)})"
-    return f"{kind}, {facts['feature_width']} features, {size:.2f} MiB: {top1}"
+    top1 = {who: f"{value:.1f}" for who, value in facts["top1"].items()}
+    reached = f"top-1 {top1.pop('this file', 'not measured')}"
+    for floor, words in FLOORS.items():
+        reached += f", {words} {top1[floor]}" if floor in top1 else ""
+    return f"{kind}, {facts['feature_width']} features, {size:.2f} MiB: {reached}"

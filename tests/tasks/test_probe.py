@@ -167,3 +167,25 @@ def test_weak_strengths_are_solved_where_classes_can_be_told_apart():
     finer, _ = minimise(problem, weights, 1e-9, 3000)
     assert steep <= 3e-6
     torch.testing.assert_close(weights, finer, rtol=0, atol=0.1)  # of weights up to 12
+
+
+@pytest.mark.parametrize("normalise", ["none", "centred", "standardised", "whitened"])
+@pytest.mark.parametrize(("clips", "width"), [(60, 5), (30, 50)])
+def test_the_classifier_that_is_passed_on_gives_the_scores_of_the_probe(
+    clips: int, width: int, normalise: str
+) -> None:
+    """Whoever is given weights and a classifier must get the numbers of the tables, whatever the
+    probe does to features first.
+    """
+    f = features(clips, width)
+    cfg = probe.Config(strengths=(1e-1,), folds=2, normalise=normalise)
+    layer = probe.TASK.classifier(f, cfg, 0, CPU)
+    ours = layer.of(torch.from_numpy(f.test).double())
+    scores = probe.TASK.run(f, cfg, 0, CPU).scores
+    np.testing.assert_allclose(ours.numpy(), scores, rtol=1e-4, atol=1e-4)
+
+
+def test_a_classifier_of_other_features_than_the_encoders_own_is_refused() -> None:
+    """Weights that are passed on give clip features; a layer on others would fit none of them."""
+    with pytest.raises(UserError, match="probe with pooling joints: expected clip"):
+        probe.TASK.classifier(features(), probe.Config(pooling="joints"), 0, CPU)

@@ -1,0 +1,234 @@
+"""Labels of clips, at the command line and in Python: one answer by every door."""
+
+import csv
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trained_run
+from small_world import RUN, pstl, refused_in_one_line, walks
+
+import pstl as package
+from pstl.errors import UserError
+from pstl.hub.labels import Sliding, of_frames
+
+NAMES = [f"{clip.name}.npy" for clip in walks()[20:24]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights with a classifier, four clips, and a recording."""
+    folder, before = tmp_path_factory.mktemp("predict"), Path.cwd()
+    os.chdir(folder)
+    try:
+        trained_run.make()
+        pstl("export", RUN, "--classifier", "probe", "--out", "weights")
+        long = np.concatenate([np.load(f"clips/{name}") for name in NAMES] * 8)
+        Path("recordings").mkdir()
+        np.save("recordings/session.npy", long)
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(made, tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
+
+
+def verb(*words: str) -> list[str]:
+    return ["predict", *words, "--weights", "weights", "--device", "cpu"]
+
+
+def test_every_form_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines, JSON, CSV, a page and Python are doors to one computation."""
+    door = package.load("weights")
+    expected = [door.predict(f"clips/{name}", top=2) for name in NAMES]
+    pstl(*verb("clips", "--top", "2"))
+    lines = capsys.readouterr().out.splitlines()
+    for line, name, labels in zip(lines, NAMES, expected, strict=True):
+        shown = ", ".join(f"{label.name} {label.chance:.0%}" for label in labels)
+        assert line.split(maxsplit=1) == [Path(name).stem, shown]
+    for out in ("p.json", "p.csv", "p.html"):
+        pstl(*verb("clips", "--top", "2", "--out", out))
+    clips = json.loads(Path("p.json").read_text())["clips"]
+    rows = list(csv.DictReader(Path("p.csv").read_text().splitlines()))
+    page = Path("p.html").read_text()
+    for number, labels in enumerate(expected):
+        assert [part["name"] for part in clips[number]["labels"]] == [each.name for each in labels]
+        chances = [part["chance"] for part in clips[number]["labels"]]
+        np.testing.assert_allclose(chances, [each.chance for each in labels], atol=1e-5)
+        own = [row for row in rows if row["clip"] == Path(NAMES[number]).stem]
+        assert [row["label"] for row in own] == [each.name for each in labels]
+        assert f"{labels[0].name} {labels[0].chance:.0%}" in page
+    everything = door.probabilities([f"clips/{name}" for name in NAMES])
+    np.testing.assert_allclose(everything.sum(1), 1, atol=1e-5)
+
+
+def test_an_array_gives_the_labels_of_its_clips() -> None:
+    """Who has prepared arrays need not keep the recordings."""
+    pstl(*verb("clips", "--out", "raw.json"))
+    pstl(*verb(trained_run.ARRAY, "--out", "array.json"))
+    raw, array = (
+        json.loads(Path(f"{name}.json").read_text())["clips"] for name in ("raw", "array")
+    )
+    by_name = {clip["name"]: clip["labels"][0] for clip in array}
+    assert len(by_name) == 40
+    for clip in raw:
+        assert by_name[clip["name"]]["name"] == clip["labels"][0]["name"]
+        assert by_name[clip["name"]]["chance"] == pytest.approx(
+            clip["labels"][0]["chance"], abs=1e-4
+        )
+
+
+def test_an_untrimmed_recording_has_a_timeline() -> None:
+    """One label for twenty seconds and more is no answer: what matters is what happens when."""
+    pstl(*verb("recordings", "--out", "p.json"))
+    (clip,) = json.loads(Path("p.json").read_text())["clips"]
+    spans, frames = clip["timeline"], clip["frames"]
+    assert frames == len(np.load("recordings/session.npy")) > 600
+    ends = [(span["first"], span["last"]) for span in spans]
+    assert [first for first, _ in ends] == [0, *(last + 1 for _, last in ends[:-1])]
+    assert ends[-1][1] == frames - 1
+    door = package.load("weights")
+    assert [tuple(span.values()) for span in spans] == [
+        (span.chance, span.first, span.label, span.last)
+        for span in door.timeline("recordings/session.npy")
+    ]
+    pstl(*verb("clips", "--window", "8", "--stride", "4", "--out", "short.csv"))
+    rows = list(csv.DictReader(Path("short.csv").read_text().splitlines()))
+    assert {row["clip"] for row in rows if not row["rank"]} == {Path(name).stem for name in NAMES}
+
+
+def test_frames_are_the_mean_of_the_windows_that_show_them() -> None:
+    """By hand: three windows of 4 over 8 frames, 2 apart."""
+    likely = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]], np.float32)
+    shown = of_frames(likely, 8, Sliding(4, 2))
+    np.testing.assert_allclose(shown[:, 0], [1, 1, 0.75, 0.75, 0.25, 0.25, 0, 0])
+
+
+def test_a_gif_shows_its_label() -> None:
+    """A moving skeleton without its label is what people then edit by hand."""
+    image = pytest.importorskip("PIL.Image", reason="pillow comes with matplotlib")
+    pstl(*verb("clips", "--gif"))
+    clip = np.load(f"clips/{NAMES[0]}")
+    with image.open(f"predicted/{Path(NAMES[0]).stem}.gif") as picture:
+        assert picture.n_frames == len(clip)
+        words = np.asarray(picture.convert("L"))[-14:]
+    assert (words < 128).sum() > 20
+    pstl(*verb("clips", "--gif", "elsewhere"))
+    assert len(list(Path("elsewhere").iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["empty"], "empty: no clips here"),
+        (["nothing"], "nothing: no such file or folder"),
+        (["clips", "--out", "p.txt"], "known: .json, .csv, .html"),
+        ([trained_run.ARRAY, "--window", "9"], "leave out --window"),
+        (["nan"], "nan/one.npy: frame 3 holds NaN"),
+        (["joints"], "joints/one.npy: 7 joints, expected (T, 20, 3)"),
+        (["clips", "--units", "mm"], "expected metres"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback and no half of an answer."""
+    clip = np.load(f"clips/{NAMES[0]}")
+    for folder in ("empty", "nan", "joints"):
+        Path(folder).mkdir()
+    np.save("joints/one.npy", clip[:, :7])
+    clip[3, 0, 0] = np.nan
+    np.save("nan/one.npy", clip)
+    assert said in refused_in_one_line(verb(*words), capsys)
+
+
+def test_features_of_a_clip_and_along_time() -> None:
+    """The clip's are those of `embed`; a row along time says which frame it is about."""
+    door, clip = package.load("weights"), np.load(f"clips/{NAMES[0]}")
+    both = door.features(clip)
+    np.testing.assert_allclose(both.clip, door.embed(clip), atol=1e-6)
+    assert both.frames.ndim == 2
+    assert both.at.shape == both.frames.shape[:1]
+    assert (np.diff(both.at) > 0).all()
+    assert 0 <= both.at[0] < both.at[-1] <= len(clip) - 1
+    # What happens late in the clip changes late rows most.
+    late = clip.copy()
+    late[-6:, 4:12, 1] += 0.5
+    change = np.abs(door.features(late).frames - both.frames).sum(1)
+    assert change[both.at > len(clip) / 2].max() > 2 * change[both.at < len(clip) / 4].max()
+
+
+def test_tensors_come_back_as_tensors_and_carry_gradients_where_asked() -> None:
+    """Somebody trains on top: gradients must reach the weights, and prepared clips."""
+    door, clip = package.load("weights"), torch.from_numpy(np.load(f"clips/{NAMES[0]}"))
+    plain = door.features(clip)
+    assert isinstance(plain.clip, torch.Tensor)
+    assert not plain.clip.requires_grad
+    np.testing.assert_array_equal(plain.clip.numpy(), door.features(clip.numpy()).clip)
+    door.features(clip, grad=True).clip.sum().backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in door.encoder.parameters())
+    x, length = door.prepare([clip, clip[:9]])
+    assert x.shape[0] == len(length) == 2
+    x.requires_grad_()
+    features = door.encode(x, length)
+    np.testing.assert_allclose(features.clip[0].detach(), plain.clip, atol=1e-5)
+    features.frames.sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+    with pytest.raises(UserError, match="gradients, which end at the recipe"):
+        door.features(clip.clone().requires_grad_())
+
+
+def test_an_encoder_survives_pickling_and_says_what_it_is() -> None:
+    """Worker processes are sent one, and a notebook shows it."""
+    door = package.load("weights")
+    same = pickle.loads(pickle.dumps(door))
+    np.testing.assert_array_equal(same.embed(f"clips/{NAMES[0]}"), door.embed(f"clips/{NAMES[0]}"))
+    ours, theirs = (each.predict(f"clips/{NAMES[0]}", top=1)[0] for each in (door, same))
+    assert theirs.name == ours.name
+    assert theirs.chance == pytest.approx(ours.chance, abs=1e-5)
+    for part in ("supervised, joint, kinect_v1 (20 joints)", " 32 features, 10 classes", RUN):
+        assert part in repr(door)
+
+
+def test_the_door_is_listed() -> None:
+    """What completion offers is what there is."""
+    assert {"load", "list_weights", "Embedder", "SkeletonFeatures", "UserError"} <= set(
+        dir(package)
+    )
+    for name in package.DOOR:
+        assert vars(package).get(name) or package.__getattr__(name).__doc__
+
+
+def test_scikit_learn_takes_it_for_one_of_its_own() -> None:
+    """Pipelines clone, search and pickle their steps."""
+    base = pytest.importorskip("sklearn.base", reason="scikit-learn is an extra")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import Pipeline
+
+    shutil.copytree("weights", "others")
+    clips, y = [clip.xyz[:, :, 0] for clip in walks()], [clip.label for clip in walks()]
+    step = package.SkeletonFeatures("weights")
+    assert step.get_params() == {
+        "weights": "weights", "skeleton": "", "units": "m", "device": "cpu"
+    }  # fmt: skip
+    assert base.clone(step.set_params(units="cm")).units == "cm"
+    step.set_params(units="m")
+    features = step.fit_transform(clips)
+    np.testing.assert_array_equal(features, package.load("weights").embed_all(clips))
+    assert len(step.get_feature_names_out()) == features.shape[1]
+    line = Pipeline([("features", step), ("classify", LogisticRegression())])
+    search = GridSearchCV(line, {"features__weights": ["weights", "others"]}, cv=2).fit(clips, y)
+    assert len(search.cv_results_["mean_test_score"]) == 2
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.predict(clips), search.predict(clips))
