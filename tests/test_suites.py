@@ -27,7 +27,7 @@ SIZES = {
     "nwucla_released": (4, 31),
     "released_search": (2, 99),
     "nwucla_robustness": (6, 6),
-    "nwucla_simclr": (11, 63),
+    "nwucla_simclr": (33, 136),
     "nwucla_simclr_levers": (13, 44),
     "nwucla_simclr_search": (60, 120),
     "nwucla_semi": (42, 112),
