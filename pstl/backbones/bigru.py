@@ -12,9 +12,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from pstl.config import Frozen
+from pstl.config import Frozen, NotNegative
 from pstl.modules import BaseEncoder
 from pstl.ops.dtypes import at_least_float32
+from pstl.ops.streams import motion_from_previous
 from pstl.records import Features
 from pstl.skeletons import Skeleton
 
@@ -25,11 +26,14 @@ class Config(Frozen):
     width: of each direction; a feature has twice as many numbers.
     initial: tensorflow: as the paper's runs began; xavier: as the code's version in PyTorch does
         (Predict-Cluster spec 2.2).
+    motion: weight of the displacements since the frame before, which stand beside the positions;
+        0, as in the paper: positions alone.
     """
 
     width: int = Field(1024, ge=1)
     layers: int = Field(3, ge=1)
     initial: Literal["tensorflow", "xavier"] = "tensorflow"
+    motion: NotNegative = 0.0
 
 
 class Encoder(BaseEncoder):
@@ -43,7 +47,7 @@ class Encoder(BaseEncoder):
         super().__init__()
         self.cfg, self.people = cfg, people
         self.width = 2 * cfg.width
-        numbers = 3 * skeleton.joints * people
+        numbers = (6 if cfg.motion else 3) * skeleton.joints * people
         self.gru = nn.GRU(numbers, cfg.width, cfg.layers, batch_first=True, bidirectional=True)
         if cfg.initial == "tensorflow":
             as_tensorflow(self.gru)
@@ -57,8 +61,12 @@ class Encoder(BaseEncoder):
         """
         if drop is not None:
             x = x.index_fill(3, drop, 0)
-        rows = at_least_float32(numbers_of_frames(F.pad(x, (0, self.people - x.shape[4]))))
+        x = F.pad(x, (0, self.people - x.shape[4]))
+        rows = at_least_float32(numbers_of_frames(x))
         length = lengths(rows).cpu()
+        if self.cfg.motion:
+            moved = numbers_of_frames(self.cfg.motion * motion_from_previous(x))
+            rows = torch.cat([rows, at_least_float32(moved)], dim=2)
         with torch.autocast(x.device.type, enabled=False):
             packed = pack_padded_sequence(rows, length, batch_first=True, enforce_sorted=False)
             outputs, states = self.gru(packed)

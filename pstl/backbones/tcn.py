@@ -26,24 +26,29 @@ class Config(Frozen):
 
     width: channels.   blocks: residual ones, of two convolutions each.   kernel: their frames.
     motion: weight of the displacements beside the positions; a frame's is a fifth of a decimetre.
+    halve: keep every second frame after a block. Without it a row for each frame, as detection of
+        short actions needs; each block's convolutions then reach twice as far as the one's before
+        (dilation), so that both kinds see equally much of a clip.
     """
 
     width: Count = 256
     blocks: Count = 2
     kernel: Count = 5
     motion: NotNegative = 5.0
+    halve: bool = True
 
 
 class Block(nn.Module):
     """Two convolutions along time with batch norms, and what entered added.   (P, D, T) -> same."""
 
-    def __init__(self, width: int, kernel: int) -> None:
+    def __init__(self, width: int, kernel: int, dilation: int) -> None:
         super().__init__()
+        same = {"padding": "same", "dilation": dilation, "bias": False}
         self.layers = nn.Sequential(
-            nn.Conv1d(width, width, kernel, padding="same", bias=False),
+            nn.Conv1d(width, width, kernel, **same),
             nn.BatchNorm1d(width),
             nn.ReLU(),
-            nn.Conv1d(width, width, kernel, padding="same", bias=False),
+            nn.Conv1d(width, width, kernel, **same),
             nn.BatchNorm1d(width),
         )
 
@@ -58,7 +63,7 @@ def halved(x: Tensor) -> Tensor:
 
 
 class Encoder(BaseEncoder):
-    """(N, 3, T, V, M) -> clip (N, 2 width), frames (N, T / 2^blocks, width).
+    """(N, 3, T, V, M) -> clip (N, 2 width), frames (N, T / 2^blocks, width), or (N, T, width).
 
     Both are averaged over all M body slots; absent (all-zero) bodies count like present ones.
     """
@@ -72,7 +77,9 @@ class Encoder(BaseEncoder):
             nn.BatchNorm1d(cfg.width),
             nn.ReLU(),
         )
-        self.blocks = nn.ModuleList(Block(cfg.width, cfg.kernel) for _ in range(cfg.blocks))
+        self.halve = cfg.halve
+        dilations = [1 if cfg.halve else 2**i for i in range(cfg.blocks)]
+        self.blocks = nn.ModuleList(Block(cfg.width, cfg.kernel, step) for step in dilations)
 
     def forward(self, x: Tensor, drop: Tensor | None = None) -> Features:
         """x: (N, 3, T, V, M).   drop: joints cannot be deleted, only zeroed."""
@@ -81,7 +88,7 @@ class Encoder(BaseEncoder):
         bodies = frames.permute(0, 4, 1, 3, 2).reshape(n * m, -1, t)
         y = self.first(bodies)
         for block in self.blocks:
-            y = halved(block(y))
+            y = halved(block(y)) if self.halve else block(y)
         y = at_least_float32(y)
         clip = torch.cat([y.amax(2), y.mean(2)], dim=1)
         rows = y.transpose(1, 2)

@@ -7,6 +7,7 @@ seen from another side (turned about all axes, mirrored), of another body (bones
 by a worse sensor (joints lost, noise).
 """
 
+from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from pstl.config import BodyViews, Count, Factor, NotNegative, Share
@@ -20,8 +21,13 @@ from pstl.records import Batch, Losses, Problem
 
 
 class Config(BodyViews):
-    """Our choice of views; loss and head as in the paper."""
+    """Our choice of views; loss and head as in the paper.
 
+    frames: of a view; 0: as many as the clips' array has. Fewer where what is encoded downstream is
+        faster than a clip stretched to its array, as windows of a long recording are.
+    """
+
+    frames: int = Field(0, ge=0)
     temperature: Factor = 0.1
     hidden: Count = 512
     projection: Count = 128
@@ -60,5 +66,5 @@ class Method(BaseMethod):
         return {"loss": nt_xent(z, other, self.cfg.temperature)}
 
     def view(self, batch: Batch, rng: Generator) -> Tensor:
-        """A random view of every clip.   Returns: as batch.x, (N, 3, T, V, M)."""
-        return random_view(batch.x, self.problem.skeleton, self.cfg, rng)
+        """A random view of every clip.   Returns: (N, 3, frames, V, M)."""
+        return random_view(batch.x, self.problem.skeleton, self.cfg, rng, self.cfg.frames)

@@ -61,14 +61,17 @@ class Draws:
         return rows.to(self.like.device, self.like.dtype, non_blocking=True)
 
 
-def random_view(x: Tensor, skeleton: Skeleton, amounts: Amounts, rng: Generator) -> Tensor:
+def random_view(
+    x: Tensor, skeleton: Skeleton, amounts: Amounts, rng: Generator, frames: int = 0
+) -> Tensor:
     """Another part of the clip, of another body, from another side, by a worse sensor.
 
-    What has the amount 0 (of `shortest`: 1) is left out.   Returns: (N, 3, T, V, M).
+    What has the amount 0 (of `shortest`: 1) is left out.
+    frames: of the view; 0: as many as the clip's array has.   Returns: (N, 3, frames, V, M).
     """
     draws = Draws(x, rng)
-    if amounts.shortest < 1:
-        x = part(x, amounts.shortest, draws)
+    if amounts.shortest < 1 or frames:
+        x = part(x, amounts.shortest, draws, frames or x.shape[2])
     if amounts.bones:
         x = lengthen(x, skeleton, amounts.bones, draws)
     if amounts.turn_deg:
@@ -84,15 +87,15 @@ def random_view(x: Tensor, skeleton: Skeleton, amounts: Amounts, rng: Generator)
     return x
 
 
-def part(x: Tensor, shortest: float, draws: Draws) -> Tensor:
-    """A random part of every clip, at least the share `shortest` of it, resampled to all T frames.
+def part(x: Tensor, shortest: float, draws: Draws, frames: int) -> Tensor:
+    """A random part of every clip, at least the share `shortest` of it, resampled to `frames`.
 
     A clip ends with its last frame that is not all zero.
     """
     scale, place_in_clip = draws.uniform(2).T
     scale = shortest + (1 - shortest) * scale
     span = random_span(recorded(x), scale, place_in_clip, 1)
-    return resize_span(x, span, x.shape[2])
+    return resize_span(x, span, frames)
 
 
 def turn(x: Tensor, degrees: float, draws: Draws) -> Tensor:

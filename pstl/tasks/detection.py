@@ -10,25 +10,26 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from pydantic import Field
-from torch import Generator, Tensor, nn
+from pydantic import Field, model_validator
+from torch import Tensor
 
-from pstl.config import Count, Frozen, TrainSettings
+from pstl.config import BodyViews, Count, Frozen, Share, TrainSettings
 from pstl.contracts import Task
 from pstl.encoding import windows
-from pstl.encoding.heads import FeatureRows, Head, TunedEncoder, cached, outputs_of
+from pstl.encoding.heads import FeatureRows, cached, outputs_of
 from pstl.encoding.recorded import Recorded
 from pstl.metrics.detection import ActionInterval, greedy
 from pstl.ops.finite import check_rows
 from pstl.ops.timeline import overlap_mean, rows_to_frames
-from pstl.records import Batch, Losses, NotApplicable, Recording, Result
-from pstl.rng import numpy_generator, torch_generator
+from pstl.records import NotApplicable, Recording, Result
+from pstl.rng import numpy_generator
+from pstl.tasks._detector import Detector, FrameClassifier
 from pstl.tasks._intervals import (
     METRICS,
     PostProcessing,
     Scores,
     all_intervals,
+    background_scores,
     frame_accuracy,
     ground_truth,
     interval_metrics,
@@ -65,15 +66,28 @@ class Config(Frozen):
     stride: int = Field(16, ge=1)  # frames between windows, in training and in test
     # Weight of background frames in the loss: most frames are background.
     background: float = Field(1.0, gt=0)
+    dropout: Share = 0.0  # of what the linear layer reads
+    # With tune all: random views of the windows trained on, whose frames keep their labels.
+    augment: BodyViews = BodyViews()
     train: Training = Training.model_validate({})
     thetas: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.3, 0.5, 0.7)
     # Overlap of the metrics without one in their name, and of what is chosen.
     theta: float = Field(0.5, gt=0, le=1)
-    # Share of the training performers on whom smoothing and least length are chosen.
+    # Share of the training performers on whom smoothing and least length are chosen; with one value
+    # of each nobody is held out, and the detector is trained once instead of twice.
     held_out: float = Field(0.3, gt=0, lt=1)
     smoothing: tuple[Count, ...] = Field((1, 5, 9, 15), min_length=1)  # frames, odd
     # Frames of the shortest interval kept.
     least: tuple[Count, ...] = Field((1, 4, 8, 12), min_length=1)
+
+    @model_validator(mode="after")
+    def _views_keep_time(self) -> "Config":
+        if self.augment.shortest < 1:
+            shortest = f"augment.shortest is {self.augment.shortest:g}"
+            raise ValueError(f"{shortest}: a part of a window has other labels; leave it at 1")
+        if self.tune == "head" and self.augment != BodyViews():
+            raise ValueError("augment needs tune: all; the head alone sees features made once")
+        return self
 
 
 class Detection(Task[Recorded, Config]):
@@ -86,8 +100,8 @@ class Detection(Task[Recorded, Config]):
     def run(self, inputs: Recorded, cfg: Config, seed: int, device: torch.device) -> Result:
         """PKU-MMD's metrics, the same with one-to-one matching as greedy_*, and frame_accuracy.
 
-        In percent. Metrics of other overlaps than cfg.theta end in it. The setting `training
-        schedule` is a baseline that sees no joint.
+        In percent. Metrics of other overlaps than cfg.theta end in it. The settings `training
+        schedule` and `all background` are baselines that see no joint.
         Raises: NotApplicable for an encoder without weights, if it is to be tuned.
         """
         if cfg.tune == "all" and not any(p.requires_grad for p in inputs.encoder.parameters()):
@@ -104,14 +118,21 @@ class Detection(Task[Recorded, Config]):
                 _recordings(inputs, train), _recordings(inputs, test), len(classes)
             )
 
+        def by_nothing(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+            """The same of what finds no action anywhere.   train, test: (n,)."""
+            return background_scores(_recordings(inputs, test), len(classes))
+
         metrics, proposals = detect(inputs, cfg, by_encoder)
-        baseline, _ = detect(inputs, cfg, by_schedule)
+        baselines = {"training schedule": by_schedule, "all background": by_nothing}
+        others = {}
+        for name, score in baselines.items():
+            others[f"baseline={name}"], _ = detect(inputs, cfg, score)
         inputs.done()
         shown = _recordings(inputs, inputs.test[:DRAWN])
         return Result(
             metrics,
             f"tune={cfg.tune}",
-            others={"baseline=training schedule": baseline},
+            others=others,
             timelines=[timeline(recording, proposals, classes) for recording in shown],
         )
 
@@ -121,10 +142,13 @@ def detect(
 ) -> tuple[dict[str, float], list[ActionInterval]]:
     """Metrics and intervals of the test recordings.
 
-    The post-processing is chosen on held-out training recordings; then all of training is used.
+    The post-processing is chosen on held-out training recordings, if there is a choice; then all of
+    training is used.
     """
-    fit, held = hold_out(inputs, cfg)
-    post = choose(cfg, score(fit, held, "held out"), _recordings(inputs, held))
+    post = PostProcessing(cfg.smoothing[0], cfg.least[0])
+    if len(cfg.smoothing) * len(cfg.least) > 1:
+        fit, held = hold_out(inputs, cfg)
+        post = choose(cfg, score(fit, held, "held out"), _recordings(inputs, held))
     tests = _recordings(inputs, inputs.test)
     scores = score(inputs.train, inputs.test, "all of training")
     proposals = all_intervals(scores, tests, post)
@@ -192,8 +216,9 @@ def window_scores(
         x, length, _ = clips.take(torch.arange(1))
         rows, width = windows.encode(inputs.card, encoder, x, length).frames.shape[1:]
     at = windows.row_times(inputs.card, encoder, cfg.window, clips.x.shape[2], rows)
-    head = FrameClassifier(width, at, len(spec.classes), cfg.background, inputs.run.seed)
-    detector = TunedEncoder(encoder, inputs.card, head, width, "frames").to(inputs.device)
+    weights = [cfg.background] + [1.0] * len(spec.classes)
+    head = FrameClassifier(width, at, weights, cfg.dropout, inputs.run.seed)
+    detector = Detector(encoder, inputs.card, head, cfg.augment).to(inputs.device)
     if cfg.tune == "all":
         inputs.fit(detector, clips, cfg.train, what)
         inputs.renew(encoder, clips)
@@ -216,36 +241,6 @@ def _windows_of(inputs: Recorded, cfg: Config, recordings: np.ndarray) -> window
     spec = inputs.store.spec
     chosen = _recordings(inputs, recordings)
     return windows.cut(chosen, cfg.window, cfg.stride, inputs.card, spec.skeleton, spec.people)
-
-
-class FrameClassifier(Head):
-    """A linear layer on feature rows: cross-entropy with the label of the frame each is about.
-
-    width: D.   at: (R,) the frame of a window that each row is about.
-    background: its weight in the loss; actions have 1.
-    """
-
-    def __init__(self, width: int, at: Tensor, classes: int, background: float, seed: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(width, classes + 1)
-        nn.init.xavier_normal_(self.linear.weight, generator=torch_generator(seed, "detection"))
-        nn.init.zeros_(self.linear.bias)
-        weight = torch.tensor([background] + [1.0] * classes)
-        self.register_buffer("at", at, persistent=False)
-        self.register_buffer("weight", weight, persistent=False)
-        self.at: Tensor
-        self.weight: Tensor
-
-    def outputs(self, batch: Batch) -> Tensor:
-        """Scores (N, R, 1 + classes) of feature rows, background first."""
-        scores: Tensor = self.linear(batch.x)
-        return scores
-
-    def forward(self, batch: Batch, rng: Generator) -> Losses:
-        """Cross-entropy of the rows of windows."""
-        assert batch.y is not None  # the windows carry them
-        scores, y = self.outputs(batch), batch.y[:, self.at.round().long()]
-        return {"loss": F.cross_entropy(scores.flatten(0, 1), y.flatten(), weight=self.weight)}
 
 
 def _frames(rows: Tensor, at: Tensor, cuts: windows.Windows) -> Scores:

@@ -120,3 +120,20 @@ def test_weights_begin_as_the_released_code_s():
     assert 0.97 < of_input.abs().max() / math.sqrt(6 / (60 + 192)) <= 1
     assert 0.97 < of_state.abs().max() / math.sqrt(6 / (64 + 192)) <= 1
     assert 0 < input_bias.abs().max() <= 1 / 8
+
+
+def test_displacements_stand_beside_the_positions_where_they_are_asked_for():
+    """Speed tells push from standing; the paper's encoder sees positions alone."""
+    plain, moving = encoder(), encoder(motion=5.0)
+    assert moving.gru.input_size == 2 * plain.gru.input_size
+    x = clips([50, 20])
+    assert torch.equal(moving(x).frames[1, 20:], torch.zeros(30, 16).double())
+    half = plain.gru.input_size
+    with torch.no_grad():
+        for name, weight in moving.gru.named_parameters():
+            source = plain.gru.get_parameter(name)
+            if name.startswith("weight_ih_l0"):
+                weight[:, :half], weight[:, half:] = source, 0
+            else:
+                weight.copy_(source)
+    torch.testing.assert_close(moving(x).clip, plain(x).clip)

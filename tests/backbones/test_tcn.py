@@ -58,3 +58,28 @@ def test_the_largest_value_over_time_survives_a_longer_rest():
     model = encoder()
     change = model(longer).clip - model(x).clip
     assert float(change[:, :8].min()) > -1e-4  # maxima only grow
+
+
+def test_without_halving_every_frame_has_its_row():
+    """An action of seven frames has no row of its own where every fourth frame has one."""
+    model = encoder(halve=False, blocks=3)
+    x = clips()
+    rows = model(x).frames
+    assert rows.shape == (3, 50, 8)
+    later = torch.cat([x[:, :, :1].expand(-1, -1, 3, -1, -1), x], dim=2)
+    moved = model(later).frames
+    reach = 1 + 2 * (1 + 2 + 4) * 2  # frames either way, of three blocks of kernel 5
+    torch.testing.assert_close(moved[:, 3 + reach :], rows[:, reach:])
+
+
+def test_without_halving_each_block_reaches_twice_as_far():
+    """A row has to see the action around it, not the frame alone."""
+    x = clips()
+    poked = x.clone()
+    poked[:, :, 25] += 1
+    changed = []
+    for blocks in (1, 2):
+        model = encoder(halve=False, blocks=blocks)
+        differs = (model(poked).frames - model(x).frames).abs().amax(dim=(0, 2)) > 0
+        changed.append(int(differs.sum()))
+    assert changed == [12, 28]  # and the frame after, whose displacement has changed

@@ -192,3 +192,16 @@ def test_left_is_left(recordings):
     facing = np.concatenate([r.clip.xyz[:, :, 0] for r in recordings])
     left, right = SKELETON.shoulders
     assert ((facing[:, right] - facing[:, left])[:, 0] > 0).mean() > 0.8
+
+
+def test_settings_are_chosen_on_performers_that_xsub_trains_on():
+    """A performer of the test side in any of these splits would make every choice one on test
+    recordings."""
+    splits = utkinect.DATASET.spec.splits
+    clips = [Clip("", 0, np.zeros((1, J, 1, 3), np.float32), subject=n) for n in range(1, 11)]
+    chosen = [rule for name, rule in splits.items() if name.startswith("xsub_val")]
+    assert len(chosen) == 5
+    for number, rule in enumerate(chosen, start=1):
+        sides = {clip.subject: rule(clip) for clip in clips}
+        assert [n for n, side in sides.items() if side == "test"] == [number]
+        assert {n for n, side in sides.items() if side == "train"} == set(range(1, 6)) - {number}

@@ -190,3 +190,20 @@ def test_a_stride_says_how_far_into_a_clip_it_reaches():
         30, 50, 50, 100, 100,
     ]  # fmt: skip
     assert view50.RECIPE.spanned(64, resize) == 64
+
+
+def test_turned_about_the_vertical_people_stay_as_upright_as_they_were():
+    """A window that begins while somebody bends must not be tipped until they stand."""
+    settings = {"frames_for_axes": 5, "up": "vertical", "across": "shoulders"}
+    xyz = walk()
+    angle = 0.7
+    about = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
+    (a, _), (b, _) = (
+        apply(clip.astype(np.float32), span="metres", **settings) for clip in (xyz, xyz @ about.T)
+    )
+    np.testing.assert_allclose(a, b, atol=1e-4)
+    frames = len(xyz)
+    height = xyz[:, :, 0, 1] - xyz[:5, 0, 0, 1].mean()
+    np.testing.assert_allclose(a[0, 2, :frames, :, 0], height, atol=1e-5)

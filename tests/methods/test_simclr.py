@@ -95,3 +95,12 @@ def test_streams_are_made_of_the_views():
     model(batch(), torch_generator(0, "v"))
     assert len(seen) == 2
     assert all(bool((x[:, :, -1] == 0).all()) for x in seen)  # motion's last frame
+
+
+def test_views_have_the_frames_that_are_asked_for():
+    """Stretched to an array of many frames, a clip moves slower than what is encoded downstream."""
+    data = batch()
+    seen = method(**still(), frames=7).view(data, torch_generator(0, "v"))
+    assert seen.shape == (16, 3, 7, 20, 1)
+    losses = method(frames=7)(data, torch_generator(0, "v"))
+    assert torch.isfinite(losses["loss"])

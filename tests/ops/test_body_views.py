@@ -75,7 +75,7 @@ def test_a_mirror_twice_is_nothing_and_once_exchanges_sides():
         lambda x: body_views.mirrored(x, load("kinect_v1"), 0.5, draw(x)),
         lambda x: body_views.lose_joints(x, 0.3, draw(x)),
         lambda x: body_views.jitter(x, 0.01, draw(x)),
-        lambda x: body_views.part(x, 0.3, draw(x)),
+        lambda x: body_views.part(x, 0.3, draw(x), x.shape[2]),
     ],
     ids=["turn", "stretch", "lengthen", "mirrored", "lose_joints", "jitter", "part"],
 )
@@ -108,5 +108,5 @@ def test_parts_end_with_a_clips_last_recorded_frame():
     """Frames of nobody behind a short clip are not a part of it."""
     x = clips(people=1)
     x[:, :, 4:] = 0
-    seen = body_views.part(x, 0.3, draw(x))
+    seen = body_views.part(x, 0.3, draw(x), x.shape[2])
     assert bool((seen != 0).any(dim=(1, 3, 4)).all())

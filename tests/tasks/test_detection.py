@@ -16,7 +16,14 @@ from pstl.metrics.detection import ActionInterval
 from pstl.records import Clip, NotApplicable, Recording
 from pstl.skeletons import load
 from pstl.tasks import detection
-from pstl.tasks._intervals import PostProcessing, intervals, timeline
+from pstl.tasks._intervals import (
+    PostProcessing,
+    all_intervals,
+    background_scores,
+    frame_accuracy,
+    intervals,
+    timeline,
+)
 from pstl.tasks.detection import Config
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
@@ -100,6 +107,7 @@ def test_what_is_learned_is_found(tmp_path):
     # The mean over all ten classes cannot exceed the two that occur; one-to-one matching averages
     # over those two.
     assert result.metrics["map_action"] <= 20 < result.metrics["greedy_map_action"]
+    assert result.others["baseline=all background"]["greedy_ap"] == 0
     schedule = result.others["baseline=training schedule"]
     assert schedule["greedy_ap"] < result.metrics["greedy_ap"] - 30
     assert list(tmp_path.glob("*.pt")) == [
@@ -190,3 +198,47 @@ def test_timelines_show_one_recording_in_its_own_frames() -> None:
     ]
     shown = timeline(watched, found, ("walk", "sit"))
     assert (shown["frames"], shown["truth"], shown["found"]) == (5, [[1, 3, 1]], [[2, 4, 1, 0.5]])
+
+
+def test_what_finds_nothing_stands_beside():
+    """Most frames are background: a frame accuracy without this row looks like skill."""
+    rng = np.random.default_rng(0)
+    tests = [recording(1, rng), recording(2, rng)]
+    scores = background_scores(tests, 10)
+    post = PostProcessing(1, 1)
+    assert not all_intervals(scores, tests, post)
+    background = np.concatenate([r.labels() < 0 for r in tests]).mean()
+    assert frame_accuracy(scores, tests, post) == pytest.approx(100 * background)
+
+
+def test_the_encoder_is_tuned_on_other_views_of_the_windows(tmp_path):
+    """Views that never reach the network would be a setting that lies; those that move labels are
+    refused."""
+    here = world(tmp_path, "stgcn")
+    train = {"epochs": 2, "lr": 0.005}
+    plain = detection.TASK.run(here, config(tune="all", train=train), 0, CPU)
+    turned = detection.TASK.run(
+        here, config(tune="all", train=train, augment={"turn_deg": 40, "jitter": 0.1}), 0, CPU
+    )
+    assert plain.metrics["frame_accuracy"] != turned.metrics["frame_accuracy"]
+    with pytest.raises(ValueError, match="other labels"):
+        config(tune="all", augment={"shortest": 0.5})
+    with pytest.raises(ValueError, match="needs tune"):
+        config(augment={"mirror": 0.5})
+
+
+def test_without_a_choice_nobody_is_held_out(tmp_path, monkeypatch):
+    """A training for nothing doubles the time of every cell."""
+    trained = []
+    real = detection.window_scores
+
+    def counted(inputs, cfg, train, test, what):
+        trained.append(what)
+        return real(inputs, cfg, train, test, what)
+
+    monkeypatch.setattr(detection, "window_scores", counted)
+    here = world(tmp_path)
+    few = config(smoothing=(5,), least=(4,), train={"epochs": 1})
+    metrics = detection.TASK.run(here, few, 0, CPU).metrics
+    assert trained == ["all of training"]
+    assert (metrics["smoothing"], metrics["least"]) == (5, 4)

@@ -42,6 +42,7 @@ SLIPS = (
     (218, "s10_e02", "pull", (1982, 2062), (1994, 2062)),
 )
 PERFORMERS = range(1, 11)
+TRAINING = range(1, 6)  # those that xsub trains on
 
 
 def slip(row: int, recording: str, action: str, released: Ends, read: Ends) -> Slip:
@@ -68,6 +69,11 @@ def without(performer: int) -> str:
     return f"without_s{performer:02d}"
 
 
+def held_out(performer: int) -> str:
+    """The split of xsub's training side alone that tests on one performer of it."""
+    return f"xsub_val{performer:02d}"
+
+
 class Utkinect(Dataset):
     """20 recordings and 199 labelled intervals."""
 
@@ -88,11 +94,14 @@ class Utkinect(Dataset):
         skeleton="kinect_v1",
         people=1,
         units="metres, camera space, y up; times are numbers of colour frames",
-        # There is no official detection protocol. xsub: s01-s05 train, s06-s10 test; without_sNN:
-        # NN is tested, the nine others train.
-        splits={"xsub": by_subject(train=range(1, 6))}
+        # There is no official detection protocol. xsub: s01-s05 train, s06-s10 test; xsub_valNN:
+        # of those who train NN is tested, so that settings can be chosen; without_sNN: NN is
+        # tested, the nine others train.
+        splits={"xsub": by_subject(train=TRAINING)}
+        | {held_out(n): by_subject(train={*TRAINING} - {n}, test={n}) for n in TRAINING}
         | {without(n): by_subject(train={*PERFORMERS} - {n}) for n in PERFORMERS},
         expected={"xsub": (100, 99)}
+        | {held_out(n): (80, 20) for n in TRAINING}
         | {without(n): (180, 19) if n == 10 else (179, 20) for n in PERFORMERS},
         remotes=(
             Remote(

@@ -17,6 +17,7 @@ from pstl.skeletons import Skeleton
 log = logging.getLogger(__name__)
 TRUNK = 0.5  # metres, of every person with `scale: trunk`
 SMALL = 1e-6  # shorter lines, and smaller sines between them, are no axes
+VERTICAL = np.array([0.0, 1.0, 0.0])  # of recordings
 # Columns: left, depth, up of a clip in which no frame shows the body's axes; y is up there.
 UNTURNED = np.eye(3)[:, [0, 2, 1]]
 
@@ -31,7 +32,8 @@ class View50(Recipe):
 
         frames: of the array.
         frames_for_axes: origin and axes are those of the mean posture of the first so many.
-        up: from the lower end of the trunk to the next joint of the spine, or to the shoulders'.
+        up: from the lower end of the trunk to the next joint of the spine, or to the shoulders';
+            vertical: the recording's own, so that people are turned, and not set upright.
         across: from the right hip or shoulder to the left one.
         scale: trunk: every clip so that the trunk of its first person is half a metre.
         span: axis: the range of each axis over the clip becomes [-1, 1]; metres: left as it is.
@@ -42,7 +44,7 @@ class View50(Recipe):
 
         frames: int = Field(50, ge=2)
         frames_for_axes: int = Field(1, ge=1)
-        up: Literal["spine", "shoulders"] = "spine"
+        up: Literal["spine", "shoulders", "vertical"] = "spine"
         across: Literal["hips", "shoulders"] = "hips"
         scale: Literal["metres", "trunk"] = "metres"
         span: Literal["axis", "metres"] = "axis"
@@ -153,6 +155,8 @@ def first_view(
     low, top = skeleton.spine[0], skeleton.spine[1] if cfg.up == "spine" else skeleton.centre
     left, right = skeleton.hips if cfg.across == "hips" else skeleton.shoulders
     up, across = person[:, top] - person[:, low], person[:, left] - person[:, right]
+    if cfg.up == "vertical":
+        up = np.broadcast_to(VERTICAL, up.shape)
     shown = seen[:, [low, top, left, right]].all(axis=1) & independent(up, across)
     first = np.flatnonzero(shown)[: cfg.frames_for_axes]
     if not len(first) or not independent(up[first].mean(0), across[first].mean(0)):
