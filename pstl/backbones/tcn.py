@@ -43,13 +43,13 @@ class Block(nn.Module):
 
     def __init__(self, width: int, kernel: int, dilation: int) -> None:
         super().__init__()
-        same = {"padding": "same", "dilation": dilation, "bias": False}
+
+        def along_time() -> nn.Conv1d:
+            """As many frames as before."""
+            return nn.Conv1d(width, width, kernel, padding="same", dilation=dilation, bias=False)
+
         self.layers = nn.Sequential(
-            nn.Conv1d(width, width, kernel, **same),
-            nn.BatchNorm1d(width),
-            nn.ReLU(),
-            nn.Conv1d(width, width, kernel, **same),
-            nn.BatchNorm1d(width),
+            along_time(), nn.BatchNorm1d(width), nn.ReLU(), along_time(), nn.BatchNorm1d(width)
         )
 
     def forward(self, x: Tensor) -> Tensor:
