@@ -36,11 +36,14 @@ class Weights(Frozen):
 
     source: whose code made them, a file of pstl/importers.
     trained_on: dataset/split; its body is the encoder's, its classes are those of a head.
+    people: body slots of the clips it is given; 0: as in trained_on. Fewer, where data have fewer,
+        cost less and count no absent bodies: means over bodies and renewed statistics differ.
     joint, bone, motion, other: the file of each stream that there is.
     """
 
     source: str
     trained_on: Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]
+    people: Annotated[int, Field(ge=0)] = 0
     joint: WeightFile | None = None
     bone: WeightFile | None = None
     motion: WeightFile | None = None

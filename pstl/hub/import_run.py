@@ -39,7 +39,12 @@ def import_run(
     told = Told(body, run.stream, dataset, file.part)
     released = read_released(weights.source, path, told)
     _check_entry(run, section, released.card)
-    card = replace(released.card, provenance=_provenance(run, section, file, path))
+    card = replace(
+        released.card,
+        people=weights.people or released.card.people,
+        provenance=_provenance(run, section, file, path),
+    )
+    _check_people(run, released, card)
     _write(Path(out), section, released._replace(card=card), time.monotonic() - began)
     return card
 
@@ -71,6 +76,17 @@ def _check_entry(run: Run, section: MethodSettings, card: EncoderCard) -> None:
                 f"{run}: methods.{run.method} has the {name} {ours}, its weights are of {theirs}; "
                 "correct the entry, or name other weights"
             )
+
+
+def _check_people(run: Run, released: Released, card: EncoderCard) -> None:
+    """Raises: UserError if the encoder is another one for so many bodies."""
+    trained = {name: value.shape for name, value in released.encoder.state_dict().items()}
+    built = {name: value.shape for name, value in encoder_file.build(card).state_dict().items()}
+    if built != trained:
+        raise UserError(
+            f"{run}: weights.people {card.people}, but the encoder is one for "
+            f"{released.card.people}; leave it out"
+        )
 
 
 def _full(kind: str, part: Plugin | dict[str, Any]) -> dict[str, Any]:

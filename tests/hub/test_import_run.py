@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import released
+import torch
 from settings_files import settings_of, write_settings
 
 from pstl import cli, graph
@@ -135,6 +136,27 @@ def test_a_file_that_is_not_the_one_is_refused_in_one_line(
     """Other weights give other numbers under the same name."""
     entry = released.entry("nwucla/xview", **{"file": "theirs.pt", "sha256": file} | change)
     assert said in run_verb(entry, capsys, "--archives", "archives")
+
+
+@pytest.mark.usefixtures("file")
+def test_an_encoder_of_two_is_given_one_where_its_entry_says_so() -> None:
+    """An absent second body costs as much as a person, and its feature is half of every mean."""
+    ntu = released.write_released(Path("archives/deep/ntu.pt"), "kinect_v2")
+    cards, features = [], []
+    for people in (0, 1):
+        entry = released.entry("ntu60/xview", file="ntu.pt", sha256=ntu)
+        entry["weights"]["people"] = people
+        write_settings(".", settings(entry, dataset="ntu60"))
+        cli.main(["import-run", "--run", RUN.replace("nwucla", "ntu60"), "--out", "out/encoder.pt",
+                  "--archives", "archives"])  # fmt: skip
+        card, encoder = encoder_file.load("out/encoder.pt")
+        x = torch.zeros(2, 3, 50, 25, card.people)
+        x[..., 0] = torch.randn(2, 3, 50, 25, generator=torch.Generator().manual_seed(0))
+        cards.append(card)
+        features.append(encoder(x).clip)
+        nobody = encoder(torch.zeros(1, 3, 50, 25, 1)).clip
+    assert [card.people for card in cards] == [2, 1]
+    torch.testing.assert_close(features[0], (features[1] + nobody) / 2)
 
 
 @pytest.mark.parametrize(
