@@ -23,6 +23,7 @@ from pstl.report.tables import (
     headline_norm,
     headlines,
     main_metrics,
+    of_a_part,
     unswept,
 )
 from pstl.report.text import Notes, table
@@ -202,11 +203,20 @@ def few_labels(page: Page, rules: Mapping[str, str]) -> list[str]:
 
 
 def details(page: Page, task: str) -> list[str]:
-    """Every number of one task: all metrics, both batch-norm variants, seeds and interval.
+    """Every number of one task; those of a part of the test side in a table of their own."""
+    lines = [line for line in page.lines if line.task == task]
+    parts = [line for line in lines if of_a_part(line)]
+    blocks = every_number(page, f"### {task}", [line for line in lines if not of_a_part(line)])
+    if parts:
+        blocks += every_number(page, f"### {task}, parts of the test side", parts)
+    return blocks
+
+
+def every_number(page: Page, title: str, lines: list[Line]) -> list[str]:
+    """All metrics, both batch-norm variants, seeds and interval of some lines of one task.
 
     Beside them, where there is one, the published top1 and the differences to it.
     """
-    lines = [line for line in page.lines if line.task == task]
     settings = list(dict.fromkeys(line.setting for line in lines))
     several = len(settings) > 1
     columns = _detail_columns(lines)
@@ -229,7 +239,6 @@ def details(page: Page, task: str) -> list[str]:
             main = cells.get((_norm(page, method), "top1"))
             row += [theirs(main, page.notes), minus(main), like(main, page.notes)]
         rows.append(row)
-    title = f"### {task}"
     if not several and settings[0]:
         title += f" ({settings[0]})"
     blocks = [title, table(header, rows)]

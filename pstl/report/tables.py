@@ -16,6 +16,7 @@ NONE = "-"  # no such number exists: one seed has no deviation, nobody published
 BOUNDS = ("low", "high")
 MINUS = ("mean_minus_raw", "mean_minus_untrained", "mean_minus_published", "like_minus_published")
 MOST_SETTINGS = 12  # of one task in a headline
+PARTS = {"subset", "windows"}  # parts of a setting that say which test items were counted
 # The better-founded statistics of batch norm; "released" is what the papers' code does.
 HEADLINE = "recalibrated"
 
@@ -181,11 +182,17 @@ def as_shown(lines: list[Line]) -> list[Line]:
     return [replace(line, task=line.label, method=line.encoder) for line in lines]
 
 
-def unswept(lines: list[Line]) -> list[Line]:
-    """The lines without tasks that have more settings than a headline holds, such as lost joints.
+def of_a_part(line: Line) -> bool:
+    """Whether a line is of some test items alone, or of others than its task is judged by."""
+    named = {part.partition("=")[0] for part in line.setting.split(";")}
+    return bool(named & PARTS)
 
-    Those are drawn as curves.
+
+def unswept(lines: list[Line]) -> list[Line]:
+    """The lines that a headline holds: of the whole test side, and not of tasks that have more
+    settings, such as lost joints, which are drawn as curves.
     """
+    lines = [line for line in lines if not of_a_part(line)]
     settings: dict[tuple[str, str, str], set[str]] = {}
     for line in lines:
         of_task = settings.setdefault((line.dataset, line.split, line.task), set())

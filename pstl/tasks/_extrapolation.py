@@ -45,9 +45,7 @@ def damped_velocity(train: Forecasts, test: Forecasts) -> np.ndarray:
 def damped(side: Forecasts, damping: float) -> np.ndarray:
     """Each step is that one before it times a factor; 1: constant velocity, as in the last step."""
     step = side.seen[:, -1:] - side.seen[:, -2:-1]
-    left = np.ones(side.future.shape[1], step.dtype)
-    left[1:] = damping
-    gone = left.cumprod().cumsum()
+    gone = np.full(side.future.shape[1], damping, step.dtype).cumprod().cumsum()
     return step * gone[None, :, None, None]
 
 

@@ -13,6 +13,7 @@ from pstl.data.fetch import fetch
 from pstl.data.formats import expmap_txt
 from pstl.data.formats.expmap_txt import JOINTS, OFFSETS, PARENTS, positions, rotations
 from pstl.errors import UserError
+from pstl.records import Clip
 from pstl.skeletons import load
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -179,3 +180,24 @@ def test_zero_velocity_has_the_known_size(recordings):
         < millimetres[24]
         < 220
     )
+
+
+def test_held_out_splits_keep_the_test_files_out():
+    """Settings are chosen on them: a test file on either side would be a look at the test."""
+    clips = {
+        name: Clip(name, 0, np.zeros((1, 38, 1, 3), np.float32), listed={"standard": side})
+        for name, side in (
+            ("train_walking_4@35", "train"),
+            ("train_walking_5", "train"),
+            ("test_walking_4", "test"),
+        )
+    }
+    sides = {
+        split: [rule(clip) for clip in clips.values()]
+        for split, rule in cmu.DATASET.spec.splits.items()
+    }
+    assert sides == {
+        "standard": ["train", "train", "test"],
+        "held_out_4": ["test", "train", ""],
+        "held_out_5": ["train", "test", ""],
+    }
