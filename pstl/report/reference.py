@@ -21,7 +21,8 @@ def reference(published: list[Published], notes: Notes) -> list[str]:
     """Blocks: methods as rows, sources as footnotes; streams as columns, and of a metric over a
     number (an error over the frame it is of) these numbers.
     """
-    single, families = [], []
+    single: list[Published] = []
+    families: list[Published] = []
     for p in published:
         (families if _number(p.metric) is not None else single).append(p)
     blocks = [_by_stream(single, notes)] if single else []
@@ -45,11 +46,12 @@ def _by_number(published: list[Published], notes: Notes) -> str:
         rows.setdefault(key, {})[_number(p.metric) or 0.0] = p
     numbers = sorted(set().union(*rows.values()))
     body = []
-    for key in sorted(rows, key=lambda key: (*key[:3], _best_first(rows[key].values()))):
-        task, setting, name, method, paper, epoch, stream = key
-        metric = declared.metrics().of(next(iter(rows[key].values())).metric)
-        source = " ".join(dict.fromkeys(notes.mark(_source(p)) for p in rows[key].values()))
-        values = [str(rows[key][n].value) if n in rows[key] else "" for n in numbers]
+    order = sorted(rows, key=lambda row: (*row[:3], _best_first(rows[row].values())))
+    for row in order:
+        task, setting, name, method, paper, epoch, stream = row
+        metric = declared.metrics().of(next(iter(rows[row].values())).metric)
+        source = " ".join(dict.fromkeys(notes.mark(_source(p)) for p in rows[row].values()))
+        values = [str(rows[row][n].value) if n in rows[row] else "" for n in numbers]
         unit = f"{name.partition('{')[0].rstrip('_')} ({metric.unit or '%'})"
         body.append([task, unit, setting, f"{method} {source}", paper, epoch, stream, *values])
     over = declared.metrics().of(published[0].metric).over
