@@ -1,12 +1,17 @@
 """What lies in hub/: weights that hold no recording, and cards that say what they are of."""
 
 import json
+import re
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import pstl
+from pstl.cli import main
+from pstl.data.datasets import synthetic
+from pstl.data.formats.skeleton_txt import ClipName
 from pstl.files import checksum
 from pstl.hub import places, weights
 from pstl.registry import load_dataset
@@ -84,3 +89,30 @@ def test_weights_name_a_clip(name: str) -> None:
         (label.chance for label in labels), reverse=True
     )
     assert labels[0].name in door.classes
+
+
+def test_the_page_on_trained_weights_works_as_written(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/use-weights.md is what strangers type; every line of it is run here, in order."""
+    pytest.importorskip("sklearn", reason="scikit-learn is an extra")
+    monkeypatch.chdir(tmp_path)
+    Path("clips").mkdir()
+    cfg = synthetic.DATASET.Config.model_validate({"frames": (60, 60)})
+    for name, action in (("wave", 1), ("sit", 9)):
+        clip = synthetic.simulate(cfg, ClipName(1, 1, 1, 1, action))
+        np.save(f"clips/{name}.npy", clip.xyz.transpose(0, 2, 1, 3))
+    names: dict[str, object] = {}
+    commands = 0
+    page = (root / "docs/use-weights.md").read_text()
+    for language, code in re.findall(r"^```(\w+)\n(.*?)^```", page, re.M | re.S):
+        if language == "python":
+            exec(code, names)
+        for line in code.splitlines() if language == "sh" else ():
+            main(line.removeprefix("python -m pstl ").split())
+            commands += 1
+    assert commands == 4
+    assert {path.name for path in Path().iterdir()} == {
+        "clips", "labels.html", "predicted", "when.csv"
+    }  # fmt: skip
+    assert sorted(path.name for path in Path("predicted").iterdir()) == ["sit.gif", "wave.gif"]
