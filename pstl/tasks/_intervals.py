@@ -20,6 +20,8 @@ METRICS = (
         title="Detection: mean average precision over actions by PKU-MMD's protocol at overlap "
         "0.5, in percent",
     ),
+    # What is gained by pre-training, run by run: its interval over seeds is a paired test.
+    Metric("above_scratch", label="map_action, this − from scratch", unit="points"),
     Metric("map_video"),
     Metric("ap_2d"),
     Metric("greedy_ap"),

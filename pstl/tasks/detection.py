@@ -69,6 +69,9 @@ class Config(Frozen):
     dropout: Share = 0.0  # of what the linear layer reads
     # With tune all: random views of the windows trained on, whose frames keep their labels.
     augment: BodyViews = BodyViews()
+    # With tune all, a row of the same network from random weights, trained alike, and by how much
+    # map_action is above it.
+    from_scratch: bool = False
     train: Training = Training.model_validate({})
     thetas: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.3, 0.5, 0.7)
     # Overlap of the metrics without one in their name, and of what is chosen.
@@ -87,6 +90,8 @@ class Config(Frozen):
             raise ValueError(f"{shortest}: a part of a window has other labels; leave it at 1")
         if self.tune == "head" and self.augment != BodyViews():
             raise ValueError("augment needs tune: all; the head alone sees features made once")
+        if self.tune == "head" and self.from_scratch:
+            raise ValueError("from_scratch needs tune: all; untrained features are no network")
         return self
 
 
@@ -112,6 +117,10 @@ class Detection(Task[Recorded, Config]):
             """Scores of the encoder under test.   train, test: (n,), numbers of recordings."""
             return window_scores(inputs, cfg, train, test, what)
 
+        def by_fresh(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
+            """The same of its network from random weights.   train, test: (n,)."""
+            return window_scores(inputs, cfg, train, test, f"from scratch, {what}", fresh=True)
+
         def by_schedule(train: np.ndarray, test: np.ndarray, what: str) -> Scores:
             """The same of what knows the time of an action alone.   train, test: (n,)."""
             return schedule_scores(
@@ -123,10 +132,16 @@ class Detection(Task[Recorded, Config]):
             return background_scores(_recordings(inputs, test), len(classes))
 
         metrics, proposals = detect(inputs, cfg, by_encoder)
-        baselines = {"training schedule": by_schedule, "all background": by_nothing}
+        baselines: dict[str, Scorer] = {}
+        if cfg.from_scratch:
+            baselines["from scratch"] = by_fresh
+        baselines |= {"training schedule": by_schedule, "all background": by_nothing}
         others = {}
         for name, score in baselines.items():
             others[f"baseline={name}"], _ = detect(inputs, cfg, score)
+        if cfg.from_scratch:
+            scratch = others["baseline=from scratch"]
+            metrics["above_scratch"] = metrics["map_action"] - scratch["map_action"]
         inputs.done()
         shown = _recordings(inputs, inputs.test[:DRAWN])
         return Result(
@@ -201,16 +216,21 @@ def _recordings(inputs: Recorded, numbers: np.ndarray) -> list[Recording]:
 
 
 def window_scores(
-    inputs: Recorded, cfg: Config, train: np.ndarray, test: np.ndarray, what: str
+    inputs: Recorded,
+    cfg: Config,
+    train: np.ndarray,
+    test: np.ndarray,
+    what: str,
+    fresh: bool = False,
 ) -> Scores:
     """Train on the windows of some recordings, score the frames of others.
 
-    train, test: (n,), their numbers.
+    train, test: (n,), their numbers.   fresh: from random weights.
     """
     spec = inputs.store.spec
     train_windows, test_windows = (_windows_of(inputs, cfg, side) for side in (train, test))
     clips, shown = inputs.clips(train_windows.data, labelled=True), inputs.clips(test_windows.data)
-    encoder = inputs.copy()
+    encoder = inputs.copy(fresh)
     inputs.renew(encoder, clips)
     with torch.inference_mode():
         x, length, _ = clips.take(torch.arange(1))
