@@ -19,7 +19,7 @@ SIZES = {
     "cmu_prediction": (3, 3),
     "ntu60": (139, 852),
     "ntu120": (72, 366),
-    "cmu_prediction_search": (5, 9),
+    "cmu_prediction_search": (4, 7),
     "nwucla": (20, 164),
     "nwucla_ablation": (15, 45),
     "nwucla_ceiling": (6, 6),

@@ -13,8 +13,8 @@ from pstl.tasks._forecasts import Forecasts
 # What damped_velocity() tries: of each step, how much is left in the next.
 DAMPINGS = tuple(np.arange(0.5, 0.99, 0.02).round(2).tolist())
 # What ridge() tries: frames that it sees, and the penalty on the mean squared error.
-FRAMES, STRENGTHS = (3, 5, 10), (1e-6, 1e-5, 1e-4, 1e-3)
-FOLDS = 3  # of the training recordings; each strength is tried on those it has not seen
+FRAMES, STRENGTHS = (5, 10), (1e-6, 1e-5, 1e-4, 1e-3)
+FOLDS = 5  # of the training recordings; each strength is tried on those it has not seen
 THINNED = 5  # of windows that overlap every so many are enough to choose by
 
 
@@ -35,10 +35,13 @@ def zero_velocity(test: Forecasts) -> np.ndarray:
 def damped_velocity(train: Forecasts, test: Forecasts) -> np.ndarray:
     """Every joint slows down: each step is the one before times what suits training windows best.
 
-    That is the error of the joints, in the mean over windows, frames and joints.
+    That is the error of the joints, in the mean over actions, windows, frames and joints.
     """
     tried = train.part(slice(None, None, THINNED))
-    errors = [_error(damped(tried, damping), tried.targets) for damping in DAMPINGS]
+    errors = []
+    for damping in DAMPINGS:
+        wrong = _distances(damped(tried, damping), tried.targets)
+        errors.append(_over_actions(wrong, tried.action))
     return damped(test, DAMPINGS[int(np.argmin(errors))])
 
 
@@ -72,8 +75,8 @@ class Moments(NamedTuple):
 def ridge(train: Forecasts, test: Forecasts) -> np.ndarray:
     """Linear regression on the last frames, in closed form.
 
-    How many frames and how strong a penalty: those with the least error on training recordings
-    that were left out, a third at a time.
+    How many frames and how strong a penalty: those with the least error, in the mean over actions,
+    on training recordings that were left out, a fifth at a time.
     """
     x, y = _inputs(train), train.targets.reshape(len(train.seen), -1).astype(np.float64)
     folds = train.recording % FOLDS
@@ -84,23 +87,26 @@ def ridge(train: Forecasts, test: Forecasts) -> np.ndarray:
     for frames in FRAMES:
         columns = min(frames * width, x.shape[1])
         for strength in STRENGTHS:
-            wrong = 0.0
+            wrong = np.zeros(len(x))
             for fold in range(FOLDS):
                 shown = np.flatnonzero(folds == fold)[::THINNED]
                 told = _solved(everything.less(parts[fold]), columns, strength)
-                wrong += len(shown) * _error(_applied(told, x[shown]), train.targets[shown])
-            errors[columns, strength] = wrong
+                wrong[shown] = _distances(_applied(told, x[shown]), train.targets[shown])
+            errors[columns, strength] = _over_actions(wrong, train.action)
     columns, strength = min(errors, key=lambda tried: errors[tried])
     offsets = _applied(_solved(everything, columns, strength), _inputs(test))
     return offsets.reshape(test.future.shape).astype(np.float32)
 
 
 def _inputs(side: Forecasts) -> np.ndarray:
-    """The last pose, then steps back in time, the latest first.   (N, frames 3V) float64."""
+    """The last pose, then how far poses before it were from it, the latest first.
+
+    Returns: (N, frames 3V) float64.
+    """
     frames = min(max(FRAMES), side.seen.shape[1])
-    last = side.seen[:, -frames:].astype(np.float64)
-    steps = np.diff(last, axis=1)[:, ::-1]
-    return np.concatenate([last[:, -1:], steps], axis=1).reshape(len(last), -1)
+    last = side.seen[:, : -frames - 1 : -1].astype(np.float64)
+    last[:, 1:] -= last[:, :1]
+    return last.reshape(len(last), -1)
 
 
 def _moments(x: np.ndarray, y: np.ndarray) -> Moments:
@@ -121,7 +127,18 @@ def _applied(told: tuple[np.ndarray, np.ndarray], x: np.ndarray) -> np.ndarray:
     return x[:, : len(weights)] @ weights + offset
 
 
-def _error(offsets: np.ndarray, targets: np.ndarray) -> float:
-    """Mean distance of the joints.   offsets: (N, ...) as many numbers as targets (N, F, V, 3)."""
+def _over_actions(errors: np.ndarray, action: np.ndarray) -> float:
+    """The mean of the actions' means, where windows were tried.   Both: (N,)."""
+    tried = errors > 0
+    means = [errors[tried & (action == each)].mean() for each in np.unique(action[tried])]
+    return float(np.mean(means)) if means else 0.0
+
+
+def _distances(offsets: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Mean distance of the joints in each window.
+
+    offsets: (N, ...), as many numbers as targets (N, F, V, 3).   Returns: (N,).
+    """
     apart = offsets.reshape(targets.shape) - targets
-    return float(np.linalg.norm(apart, axis=-1).mean()) if len(targets) else 0.0
+    distances: np.ndarray = np.linalg.norm(apart, axis=-1).mean((1, 2))
+    return distances

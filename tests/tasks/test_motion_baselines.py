@@ -84,10 +84,10 @@ def test_ridge_chooses_on_recordings_it_has_not_seen(monkeypatch):
     monkeypatch.setattr(
         extrapolation, "_solved", lambda sums, *a: seen.append(sums.windows) or solved(sums, *a)
     )
-    train = windows(60, slowing, recordings=3)
+    train = windows(60, slowing, recordings=5)
     extrapolation.ridge(train, windows(4, slowing, seed=1))
     tried = len(extrapolation.FRAMES) * len(extrapolation.STRENGTHS) * extrapolation.FOLDS
-    assert seen == [40] * tried + [60]
+    assert seen == [48] * tried + [60]
 
 
 def test_the_network_begins_as_a_damped_step():
