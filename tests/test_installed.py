@@ -17,8 +17,8 @@ from pstl import checkout, cli, code_hash, new_project
 from pstl.errors import UserError
 
 BUILT_FROM = (
-    "pstl", "suites", "workflow", "profiles", "results/measured/bench", "params.yaml", "Snakefile",
-    "README.md", "LICENSE", "pyproject.toml", "setup.py",
+    "pstl", "suites", "hub", "workflow", "profiles", "results/measured/bench", "params.yaml",
+    "Snakefile", "README.md", "LICENSE", "pyproject.toml", "setup.py",
 )  # fmt: skip
 BUILD = "from setuptools.build_meta import build_wheel; import sys; build_wheel(sys.argv[1])"
 
@@ -106,6 +106,8 @@ def test_installed_code_has_the_hash_of_the_checkouts(site: Path, tmp_path: Path
         ("doctor sbu", 1, "sbu: missing"),
         ("embed", 2, "Missing option '--weights'"),
         ("embed --weights no.pt --input x.npy --output f.npy", 2, "no.pt: no such file"),
+        ("list --weights", 0, "synthetic/simclr "),
+        ("predict nothing --weights synthetic/simclr", 2, "nothing: no such file or folder"),
         ("show nothing.npy --out x.gif", 2, "nothing.npy"),
         ("bench", 2, "run this in a checkout"),
         ("check --params mine.yaml", 2, "mine.yaml: no such file"),

@@ -33,6 +33,11 @@ def is_array(source: Path) -> bool:
     return beside and os.path.lexists(source / "x.npy")
 
 
+def is_one_clip(source: Path) -> bool:
+    """Whether a .npy file has the dimensions of a raw clip, and not those of an array of clips."""
+    return source.suffix == ".npy" and source.is_file() and _loaded(source).ndim in (3, 4)
+
+
 def open_clips(source: str | Path, card: EncoderCard, skeleton: str) -> ArraySet:
     """Clips (N, 3, T, V, M) as an encoder's recipe makes them, with their lengths and their body.
 

@@ -13,7 +13,7 @@ from pstl.data.clip_files import SourcedClip
 from pstl.encoding.features import BATCH
 from pstl.errors import UserError
 from pstl.hub import labels
-from pstl.hub.clip_arrays import is_array, open_clips
+from pstl.hub.clip_arrays import is_array, is_one_clip, open_clips
 from pstl.hub.embed_arrays import Source, raw_clips_of
 from pstl.hub.embedder import Embedder
 from pstl.hub.labels import Label, Sliding, Span
@@ -57,7 +57,8 @@ def predict(
     """
     if top < 1:
         raise UserError(f"--top {top}: expected 1 or more")
-    if not is_array(Path(source.path)):
+    path = Path(source.path)
+    if not is_array(path) or is_one_clip(path):
         clips, names = raw_clips_of(embedder, source)
         listed = []
         for part in _batches(zip(names, clips, strict=True)):
@@ -65,10 +66,10 @@ def predict(
         return listed
     if sliding is not None or source.units != "m":
         remedy = "leave out --window, --stride and --units, or name raw clips"
-        raise UserError(f"{source.path}: an array of clips that a recipe has cut; {remedy}")
-    data = open_clips(source.path, embedder.card, source.skeleton)
+        raise UserError(f"{path}: an array of clips that a recipe has cut; {remedy}")
+    data = open_clips(path, embedder.card, source.skeleton)
     weights = Weights(embedder.card, embedder.encoder, embedder.classifier)
-    likely = labels.chances(weights, data, embedder.device, str(source.path))
+    likely = labels.chances(weights, data, embedder.device, str(path))
     return [
         Prediction(name, int(length), labels.best(row, embedder.classes, top), [])
         for name, length, row in zip(data.names, data.length, likely, strict=True)

@@ -87,6 +87,16 @@ def test_an_array_gives_the_labels_of_its_clips() -> None:
         )
 
 
+def test_one_file_is_one_clip(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first thing that is tried is a single file, with one body or with several."""
+    clip = np.load(f"clips/{NAMES[0]}")
+    np.save("several.npy", np.stack([clip, np.zeros_like(clip)], axis=1))
+    pstl(*verb(f"clips/{NAMES[0]}"))
+    pstl(*verb("several.npy"))
+    one, several = capsys.readouterr().out.splitlines()
+    assert one.split(maxsplit=1)[1] == several.split(maxsplit=1)[1]
+
+
 def test_an_untrimmed_recording_has_a_timeline() -> None:
     """One label for twenty seconds and more is no answer: what matters is what happens when."""
     pstl(*verb("recordings", "--out", "p.json"))
