@@ -215,6 +215,10 @@ class Trainable:
         """
         return ()
 
+    def slower(self) -> Mapping[str, float]:
+        """Modules, by name, that are trained at a share of the rate. Default: none."""
+        return {}
+
 
 class Method(Trainable):
     """One file of pstl/methods: `Config`, its settings, and `Method`, a BaseMethod.

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pstl.config import BodyViews, Frozen, TrainSettings, validated
+from pstl.config import BodyViews, Frozen, Share, TrainSettings, validated
 from pstl.data.loader import Clips, in_order
 from pstl.encoding.features import BATCH, encode_view, recalibrate
 from pstl.encoding.pretrained import Pretrained
@@ -47,6 +47,7 @@ class Config(Frozen):
     # Train on random views instead of the clean one: true: those the method's paper fine-tunes on;
     # amounts: those of pstl/ops/body_views.py, of which the method then takes its clean view.
     augment: bool | BodyViews = False
+    encoder_rate: Share = 1.0  # share of train.lr that the encoder gets; the linear layer has all
     initial: Initial = "xavier"  # of the linear layer
     # Parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0].
     frozen: tuple[str, ...] = ()
@@ -144,6 +145,10 @@ class Classifier(BaseTrainable):
     def sharded(self) -> list[nn.Module]:
         """The encoder: the classifier sees the whole batch."""
         return [self.encoder]
+
+    def slower(self) -> dict[str, float]:
+        """The encoder, where it is to move less than the new layer."""
+        return {"encoder": self.cfg.encoder_rate} if self.cfg.encoder_rate < 1 else {}
 
     def train(self, mode: bool = True) -> "Classifier":
         """Frozen parts stay in evaluation mode: neither their statistics nor their dropout move."""

@@ -140,8 +140,7 @@ def update(
     distributed.average_gradients(trainable.parameters())
     if settings.clip_norm:
         torch.nn.utils.clip_grad_norm_(trainable.parameters(), settings.clip_norm)
-    for group in optim.param_groups:
-        group["lr"] = rate
+    optimiser.set_rate(optim, rate)
     optim.step()
     optim.zero_grad(set_to_none=True)
     trainable.after_step()

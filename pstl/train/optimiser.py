@@ -7,14 +7,17 @@ from torch import nn
 
 from pstl.config import TrainSettings
 from pstl.errors import UserError
+from pstl.modules import BaseTrainable
+
+RATE = "share"  # of the rate, in an optimiser's group of parameters that is trained more slowly
 
 
-def build(module: nn.Module, train: TrainSettings) -> torch.optim.Optimizer:
+def build(module: BaseTrainable, train: TrainSettings) -> torch.optim.Optimizer:
     """Every parameter that receives gradients; fused kernels, the update is memory-bound.
 
     Raises: UserError, see groups().
     """
-    parameters = groups(module, train.no_decay)
+    parameters = slowed(module, groups(module, train.no_decay))
     if train.optimiser == "sgd":
         return torch.optim.SGD(
             parameters,
@@ -51,3 +54,25 @@ def groups(module: nn.Module, no_decay: tuple[str, ...]) -> list[dict[str, Any]]
         return [{"params": decayed}]
     in_order = [p for name, p in named.items() if name in spared]
     return [{"params": decayed}, {"params": in_order, "weight_decay": 0.0}]
+
+
+def slowed(module: BaseTrainable, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The groups, those of parameters in `module.slower()` apart, with their share of the rate."""
+    share_of = {}
+    for name, share in module.slower().items():
+        share_of |= dict.fromkeys(map(id, module.get_submodule(name).parameters()), share)
+    split = []
+    for group in groups:
+        parts: dict[float, list[nn.Parameter]] = {}
+        for parameter in group["params"]:
+            parts.setdefault(share_of.get(id(parameter), 1.0), []).append(parameter)
+        for share, parameters in parts.items():
+            rate = {} if share == 1 else {RATE: share}
+            split.append({**group, "params": parameters, **rate})
+    return split
+
+
+def set_rate(optim: torch.optim.Optimizer, rate: float) -> None:
+    """Every group's rate for the next step."""
+    for group in optim.param_groups:
+        group["lr"] = rate * group.get(RATE, 1.0)

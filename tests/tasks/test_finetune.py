@@ -135,6 +135,22 @@ def test_views_are_trained_on_where_their_amounts_are_set(trained, tmp_path):
     assert not np.allclose(cut, plain)
 
 
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_an_encoder_moves_by_its_share_of_the_rate(trained, tmp_path, optimiser):
+    """The new layer needs steps that would undo what pre-training has learnt."""
+    ends = []
+    for share in (1.0, 0.1, 0.0):
+        inputs = opened(trained, tmp_path)
+        before = {name: p.clone() for name, p in inputs.encoder.named_parameters()}
+        one = {"epochs": 1, "batch_size": 8, "max_steps": 1, "optimiser": optimiser, "lr": 1e-3}
+        finetune.TASK.run(inputs, finetune.Config(train=one, encoder_rate=share), 0, CPU)
+        ends.append({name: p - before[name] for name, p in inputs.encoder.named_parameters()})
+    for name, step in ends[0].items():
+        torch.testing.assert_close(ends[1][name], 0.1 * step, atol=2e-7, rtol=1e-2)
+        assert not ends[2][name].any()
+    assert any(bool(step.any()) for step in ends[0].values())
+
+
 def test_test_clips_train_nothing(trained, tmp_path):
     """Coordinates and labels of the test side must not move one weight, whatever batch-norm variant
     is tested.

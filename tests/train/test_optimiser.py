@@ -4,17 +4,15 @@ from torch import nn
 
 from pstl.config import TrainSettings
 from pstl.errors import UserError
-from pstl.modules import BaseMethod
+from pstl.modules import BaseTrainable
 from pstl.train import optimiser
 from pstl.train.loop import epochs_of, update
 
 
-class Net(nn.Module):
+class Net(BaseTrainable):
     def __init__(self):
         super().__init__()
         self.layer, self.norm = nn.Linear(2, 3), nn.LayerNorm(3)
-
-    after_step = BaseMethod.after_step
 
 
 def settings(**changes):
