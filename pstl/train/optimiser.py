@@ -58,7 +58,7 @@ def groups(module: nn.Module, no_decay: tuple[str, ...]) -> list[dict[str, Any]]
 
 def slowed(module: BaseTrainable, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The groups, those of parameters in `module.slower()` apart, with their share of the rate."""
-    share_of = {}
+    share_of: dict[int, float] = {}
     for name, share in module.slower().items():
         share_of |= dict.fromkeys(map(id, module.get_submodule(name).parameters()), share)
     split = []
