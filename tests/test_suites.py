@@ -31,6 +31,7 @@ SIZES = {
     "nwucla_simclr": (33, 136),
     "nwucla_simclr_levers": (13, 44),
     "nwucla_simclr_search": (60, 120),
+    "nwucla_same_input": (59, 177),
     "nwucla_semi": (42, 112),
     "nwucla_transfer": (14, 123),
     "pkummd1": (29, 163),
