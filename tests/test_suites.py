@@ -30,7 +30,7 @@ SIZES = {
     "nwucla_robustness": (6, 6),
     "nwucla_simclr": (33, 136),
     "nwucla_simclr_levers": (13, 44),
-    "nwucla_simclr_search": (60, 120),
+    "nwucla_simclr_search": (30, 60),
     "nwucla_same_input": (59, 177),
     "nwucla_semi": (42, 112),
     "nwucla_transfer": (14, 123),
