@@ -16,7 +16,7 @@ from pstl.errors import UserError
 # is, and from the papers' tables (methods x splits x streams x shares of labels x draws).
 SIZES = {
     "builtin": (36, 137),
-    "cmu_prediction": (3, 3),
+    "cmu_prediction": (5, 5),
     "ntu60": (139, 852),
     "ntu120": (72, 366),
     "cmu_prediction_search": (4, 7),

@@ -13,8 +13,17 @@ from pstl.errors import UserError
 from pstl.report import paper, quote
 from pstl.report.compare import compare
 from pstl.report.paper import Published
+from pstl.report.reference import reference
 from pstl.report.rows import NOT_RUN, Row
-from pstl.report.tables import Line, as_shown, comparison_csv, main_metrics, summary
+from pstl.report.tables import (
+    Line,
+    as_shown,
+    comparison_csv,
+    main_metrics,
+    summary,
+    unswept,
+)
+from pstl.report.text import Notes
 
 
 def cell(
@@ -421,3 +430,29 @@ def test_every_task_is_judged_by_a_metric_it_has() -> None:
         "detection": "map_action",
         "prediction": "mpjpe",
     }
+
+
+def test_parts_of_the_test_side_are_in_no_headline() -> None:
+    """One action's error beside the mean of all would be read as another method's."""
+    rows = []
+    for setting in ("tune=all", "tune=all;subset=walking", "tune=all;windows=all"):
+        rows += [{**row, "setting": setting} for row in measured(50, task="prediction")]
+    lines = compare(rows, [])
+    assert [line.setting for line in unswept(lines)] == ["tune=all"]
+
+
+def test_errors_of_others_are_a_row_over_their_frames() -> None:
+    """Six frames of six methods as rows of their own could not be compared; less stands first."""
+    of_frames = []
+    for method, values in (("worse", (20.0, 90.0)), ("better", (10.0, 80.0))):
+        for frame, value in zip((2, 25), values, strict=True):
+            of_frames.append(
+                printed(value)._replace(task="motion", metric=f"mpjpe_{frame}", method=method)
+            )
+    notes = Notes()
+    _, text = reference(of_frames, notes)
+    header, _, first, second = text.splitlines()
+    assert header.endswith("| predicted frame 2 | predicted frame 25 |")
+    assert "better" in first
+    assert first.endswith("| 10.0 | 80.0 |")
+    assert second.endswith("| 20.0 | 90.0 |")
