@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Argument, Option
 
@@ -10,8 +10,25 @@ from pstl.commands import options
 from pstl.commands.verb import STANDARD_OUTPUT, say
 from pstl.files import by_ending, write_json, write_text
 
+if TYPE_CHECKING:
+    from pstl.hub.embedder import Embedder
+    from pstl.hub.predict import Prediction
+
 GIFS = "predicted"  # folder of GIFs that nobody has named
 FPS = 30
+Window = Annotated[
+    int | None,
+    Option(
+        min=1,
+        metavar="N",
+        help="Frames of windows that slide over every clip.  [default: over recordings of "
+        "more than 600 frames, as long as a training clip]",
+    ),
+]
+Stride = Annotated[
+    int | None,
+    Option(min=1, metavar="N", help="Frames between windows.  [default: a quarter of one]"),
+]
 
 
 def predict(
@@ -37,19 +54,8 @@ def predict(
             help=f"A GIF of every clip with its label.  [without a value: {GIFS}]",
         ),
     ] = None,
-    window: Annotated[
-        int | None,
-        Option(
-            min=1,
-            metavar="N",
-            help="Frames of windows that slide over every clip.  [default: over recordings of "
-            "more than 600 frames, as long as a training clip]",
-        ),
-    ] = None,
-    stride: Annotated[
-        int | None,
-        Option(min=1, metavar="N", help="Frames between windows.  [default: a quarter of one]"),
-    ] = None,
+    window: Window = None,
+    stride: Stride = None,
     skeleton: options.Skeleton = "",
     units: Annotated[Literal["m", "cm", "mm"], Option(help="Of raw .npy clips.")] = "m",
     device: options.Device = "auto",
@@ -74,18 +80,25 @@ def predict(
     listed = prediction.predict(embedder, Source(clips, skeleton, units), top, sliding)
     if out is None:
         sys.stdout.write(prediction.text(listed))
-    elif out.suffix == ".json":
-        write_json(out, prediction.record(weights, embedder, listed))
-    elif out.suffix == ".csv":
-        write_text(out, prediction.table(listed))
     else:
-        from pstl.report.predictions import write_page
-
-        write_page(out, weights, repr(embedder), listed)
-    if out is not None:
+        _write(out, weights, embedder, listed)
         say(f"{out}: {len(listed)} clips")
     if gif is not None:
         from pstl.report.predictions import write_gifs
 
         folder = GIFS if gif == STANDARD_OUTPUT else gif
         say(f"{folder}: {len(write_gifs(folder, listed, FPS))} GIFs")
+
+
+def _write(out: Path, weights: str, embedder: "Embedder", listed: "list[Prediction]") -> None:
+    """Write predictions as the file's ending says."""
+    from pstl.hub import predict as prediction
+
+    if out.suffix == ".json":
+        write_json(out, prediction.record(weights, embedder, listed))
+    elif out.suffix == ".csv":
+        write_text(out, prediction.table(listed))
+    else:
+        from pstl.report.predictions import write_page
+
+        write_page(out, weights, prediction.about(embedder), listed)

@@ -17,11 +17,10 @@ from pstl.data.loader import Clips, in_order, shuffled
 from pstl.data.store import ArraySet, open_array
 from pstl.encoding import feature_file
 from pstl.encoding.feature_file import clip_digest
-from pstl.encoding.pooling import check_pooling, outputs, pooled
+from pstl.encoding.pooling import check_pooling, pooled
 from pstl.errors import ShapeError
 from pstl.modules import BaseEncoder, BaseMethod
 from pstl.ops.finite import DIVERGED, check_rows
-from pstl.records import Features
 from pstl.registry import load as load_plugin
 from pstl.skeletons.mapping import joints_of
 from pstl.train import encoder_file
@@ -59,14 +58,6 @@ def encode(
     The method's clean view comes first, then the stream. The encoder's mode is left alone.
     """
     return pooled(encoder, clean_stream(card, x, length, card.stream), length, drop, pooling)
-
-
-def encode_both(card: EncoderCard, encoder: BaseEncoder, x: Tensor, length: Tensor) -> Features:
-    """Clip features as encode() gives them, and those of frames; gradients flow if they are on.
-
-    x: (N, 3, T, V, M) as the recipe made it, length: (N,).
-    """
-    return outputs(encoder, clean_stream(card, x, length, card.stream), length)
 
 
 def clean_stream(card: EncoderCard, x: Tensor, length: Tensor, stream: str) -> Tensor:

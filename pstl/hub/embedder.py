@@ -16,7 +16,8 @@ from pstl.data import plausible
 from pstl.data.clip_files import SourcedClip
 from pstl.data.store import ArraySet
 from pstl.encoding import windows
-from pstl.encoding.features import encode_array, encode_both, fitted
+from pstl.encoding.features import clean_stream, encode_array, fitted
+from pstl.encoding.pooling import outputs
 from pstl.errors import UserError
 from pstl.hub import labels, raw_clips
 from pstl.hub.addresses import SHA256_WORD
@@ -177,7 +178,8 @@ class Embedder:
 
         x: (N, 3, T, V, M), length: (N,) frames that count.
         """
-        return encode_both(self.card, self.encoder, x, length)
+        view = clean_stream(self.card, x, length, self.card.stream)
+        return outputs(self.encoder, view, length)
 
     def predict(
         self,

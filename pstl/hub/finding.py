@@ -16,8 +16,8 @@ def find(path_or_name: str | Path) -> Weights:
     """A trained encoder with its card and what names classes, on the CPU.
 
     path_or_name: encoder.pt; what 'python -m pstl export' made, the folder or its file; a name of
-    the hub such as nwucla/simclr ('python -m pstl list --weights'); URL#sha256=HEX; hf://OWNER/NAME;
-    or a run such as nwucla/nwucla/xview/pstl/joint/s0, whose encoder lies under results/.
+    'python -m pstl list --weights', such as nwucla/simclr; URL#sha256=HEX; hf://OWNER/NAME; or a
+    run such as nwucla/nwucla/xview/pstl/joint/s0, whose encoder lies under results/.
     Raises: UserError if there is none, or it is damaged.
     """
     if not isinstance(path_or_name, str | os.PathLike):

@@ -106,6 +106,16 @@ def _batches(
         yield some
 
 
+def about(embedder: Embedder) -> str:
+    """What the labels come from, for people."""
+    card, origin = embedder.card, embedder.card.provenance
+    trained = (
+        f"trained on {origin.get('dataset', 'unknown')}, split {origin.get('split', 'unknown')}"
+    )
+    classes = f"Every clip gets one of {len(embedder.classes)} classes: none stands for others."
+    return f"Method {card.method}, stream {card.stream}, {trained}. {classes}"
+
+
 def record(weights: str, embedder: Embedder, predictions: Sequence[Prediction]) -> dict[str, Any]:
     """All of it, as JSON holds it."""
     clips = []

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ import trained_run
 from small_world import RUN, pstl, refused_in_one_line, walks
 
 import pstl as package
+from pstl.encoding.features import encode
 from pstl.errors import UserError
 from pstl.hub.labels import Sliding, of_frames
+from pstl.train import encoder_file
+from pstl.train.encoder_file import EncoderCard
 
 NAMES = [f"{clip.name}.npy" for clip in walks()[20:24]]
 
@@ -69,6 +73,35 @@ def test_every_form_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"{labels[0].name} {labels[0].chance:.0%}" in page
     everything = door.probabilities([f"clips/{name}" for name in NAMES])
     np.testing.assert_allclose(everything.sum(1), 1, atol=1e-5)
+
+
+def test_names_of_clips_are_text_on_the_page() -> None:
+    """A file's name is somebody else's word; on a page it must not become a script."""
+    Path("odd").mkdir()
+    shutil.copy(f"clips/{NAMES[0]}", "odd/<i>a&b.npy")
+    pstl(*verb("odd", "--out", "p.html"))
+    page = Path("p.html").read_text()
+    assert "&lt;i&gt;a&amp;b" in page
+    assert "<i>a" not in page
+
+
+def test_a_methods_own_classifier_sees_the_streams_it_was_trained_on() -> None:
+    """PSP adds up what its classifier says of joint and motion; one of them is another answer."""
+    card = EncoderCard(
+        "psp", {}, {"name": "stgcn", "width": 2}, {"name": "scaled300"}, "kinect_v1", 1, 50, "joint"
+    )
+    torch.manual_seed(0)
+    encoder = encoder_file.build(card).eval()
+    layer = torch.nn.Linear(encoder.width, 3)
+    encoder_file.save("psp.pt", card, encoder, layer)
+    door = package.load("psp.pt")
+    assert door.classes == ("class 1", "class 2", "class 3")
+    x, length = door.prepare([f"clips/{NAMES[0]}"])
+    with torch.no_grad():
+        each = [encode(replace(card, stream=s), encoder, x, length) for s in ("joint", "motion")]
+        expected = sum(layer(features) for features in each).softmax(1)
+    likely = door.probabilities([f"clips/{NAMES[0]}"])
+    np.testing.assert_allclose(likely, expected.numpy(), atol=1e-6)
 
 
 def test_an_array_gives_the_labels_of_its_clips() -> None:
