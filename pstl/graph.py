@@ -124,9 +124,12 @@ def is_imported(params: Params, run: Run) -> bool:
 
 
 def imported_methods(params: Params) -> set[str]:
-    """Method entries of all suites whose encoders others trained."""
-    grids = params.grids.values()
-    return {name for grid in grids for name, method in grid.methods.items() if method.weights}
+    """Method entries of all sound suites whose encoders others trained."""
+    imported: set[str] = set()
+    for suite in params.sound_suites():
+        methods = params.grids[suite].methods.items()
+        imported.update(name for name, method in methods if method.weights)
+    return imported
 
 
 def labels(params: Params, run: Run) -> str | None:

@@ -71,7 +71,8 @@ def load_checked(given: Mapping[str, Any], plugins: bool) -> tuple[Options, Para
         chosen = options(given)
         params = config.load(chosen.settings)
         suite = config.suite_name(chosen.suite or params.suite)
-        params.suite_named(suite)
+        params.grid(suite)
+        config.check_imported(params, params.sound_suites())
         if plugins:
             check_plugins_once(params, suite)
     except UserError as error:
@@ -85,7 +86,7 @@ def check_plugins_once(params: Params, suite: str) -> None:
 
     Raises: UserError naming the key, what was found and what was expected.
     """
-    state = digest([params.content(), suite, package_hash(), PYDANTIC])
+    state = digest([params.content(suite), suite, package_hash(), PYDANTIC])
     record = Path(".snakemake", f"checked-{suite}")
     if record.exists() and read_text(record, RECORD) == state:
         return

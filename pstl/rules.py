@@ -88,7 +88,7 @@ class Rules:
     @cached_property
     def _recipes(self) -> dict[str, Plugin]:
         """Every recipe in use, by its folder name."""
-        runs = [run for suite in self.params.suites for run in self.params.runs(suite)]
+        runs = [run for suite in self.params.sound_suites() for run in self.params.runs(suite)]
         used = [self.params.method_of(run).recipe for run in runs]
         return {recipe.key: recipe for recipe in used}
 

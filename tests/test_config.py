@@ -58,7 +58,9 @@ def load(tmp_path, *changes):
     content = BASE
     for change in changes:
         content = config.merge(content, change)
-    return config.load(write_settings(tmp_path, content))
+    params = config.load(write_settings(tmp_path, content))
+    config.check_all(params)
+    return params
 
 
 def first_experiment(**changes):

@@ -3,12 +3,15 @@
 import json
 import shutil
 from collections import Counter
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 import yaml
 from settings_files import write_settings
 
 from pstl import config
+from pstl.config import document
 from pstl.config.schema import json_schema
 from pstl.errors import UserError
 
@@ -120,7 +123,8 @@ def test_a_typo_names_file_line_and_likely_word(copy, file, before, after, messa
     line = edited(copy / file, before, after)
 
     def checked():
-        config.check_plugins(config.load(copy / "params.yaml"), "ntu60")
+        suite = Path(file).stem if file.startswith("suites/") else "ntu60"
+        config.check_plugins(config.load(copy / "params.yaml"), suite)
 
     with pytest.raises(UserError, match=message) as error:
         checked()
@@ -225,7 +229,7 @@ def test_one_cell_is_not_fused_in_two_ways(copy):
     file.write_text(MINE.replace("streams: all", "streams: all, fuse: {}"))
     appended(file, f"  - {{methods: [pstl], streams: [joint, bone], tasks: [linear], {weights}}}\n")
     with pytest.raises(UserError, match=r"two experiments fuse mine/.* with other weights"):
-        config.load(copy / "params.yaml")
+        config.load_suite(copy / "params.yaml", "mine")
 
 
 def test_no_file_takes_the_name_of_a_suite_silently(copy, tmp_path):
@@ -251,7 +255,40 @@ def test_a_key_given_twice_is_an_error(copy):
     with pytest.raises(
         UserError, match=r"nwucla.yaml, line \d+: summary stands in line \d+ already"
     ):
-        config.load(copy / "params.yaml")
+        config.load_suite(copy / "params.yaml", "nwucla")
+
+
+def test_a_broken_suite_stops_nobody_but_who_asks_for_it(copy):
+    """A colleague's half-written file must not end the run of every other suite."""
+    (copy / "suites/broken.yaml").write_text("summary: [")
+    (copy / "suites/hasty.yaml").write_text("summary: none\nexperiment: []\n")
+    (copy / "suites/upon.yaml").write_text(MINE + "reuse_encoders_from: broken\n")
+    params = config.load(copy / "params.yaml")
+    config.check_plugins(params, "nwucla")
+    assert {"broken", "hasty", "upon"} == set(params.suites) - set(params.sound_suites())
+    for name in ("broken", "upon"):
+        with pytest.raises(UserError, match=r"broken.yaml, line \d: not valid YAML"):
+            config.load_suite(copy / "params.yaml", name)
+    with pytest.raises(UserError, match=r"hasty.yaml, line 2: experiment: extra inputs"):
+        params.runs("hasty")
+    with pytest.raises(UserError, match=r"hasty.yaml, line 2: experiment: extra inputs"):
+        params.runs("hasty")  # nothing of it was kept
+    with pytest.raises(UserError, match=r"broken\.yaml"):
+        config.check_all(params)
+
+
+def test_only_what_is_asked_for_is_read(copy, monkeypatch):
+    """Every job of a run loads the settings: files that it does not need cost it time."""
+    read = []
+
+    def reading(path):
+        read.append(Path(path).name)
+        return document.read(path)
+
+    monkeypatch.setattr(import_module("pstl.config.load"), "read", reading)
+    config.load(copy / "params.yaml").runs("nwucla_transfer")
+    reused = config.load(copy / "params.yaml").suites["nwucla_transfer"].reuse_encoders_from
+    assert set(read) == {"params.yaml", "nwucla_transfer.yaml", f"{reused}.yaml"} - {".yaml"}
 
 
 def test_settings_of_earlier_versions_say_what_to_do(copy):
@@ -272,7 +309,7 @@ def test_a_suite_may_lie_anywhere(copy, tmp_path):
     assert config.load_suite(copy / "params.yaml", "ntu120")[1] == "ntu120"
 
 
-@pytest.mark.parametrize("place", ["missing.yaml", "suites/missing.yaml"])
+@pytest.mark.parametrize("place", ["missing.yaml", "suites/missing.yaml", "suites/missing"])
 def test_a_file_that_is_not_there_is_no_unknown_suite(copy, monkeypatch, place):
     """A list of all suites does not help who has mistyped a path."""
     monkeypatch.chdir(copy)
@@ -288,10 +325,10 @@ def test_shares_of_labels_are_for_somebody(tmp_path, copy):
         "{methods: [scdnet], labels: [0.1], tasks",
     )
     with pytest.raises(UserError, match=rf"line {line}: .*no method there learns from labels"):
-        config.load(copy / "params.yaml")
+        config.load_suite(copy / "params.yaml", "ntu120")
     edited(copy / "suites/ntu120.yaml", "labels: [0.1], tasks: [linear", "tasks: [semi")
     with pytest.raises(UserError, match=r"the task semi draws labels; add e\.g\. 'labels:"):
-        config.load(copy / "params.yaml")
+        config.load_suite(copy / "params.yaml", "ntu120")
 
 
 def test_the_schema_knows_what_the_settings_know(root):

@@ -33,9 +33,13 @@ def check(
         sys.stdout.write(json_module.dumps(json_schema(), indent=1) + "\n")
         return
     settings, chosen = config.load_suite(params, suite or "")
+    if not suite:
+        config.check_all(settings)
     check_contracts()
-    for name in [chosen] if suite else settings.suites:
+    names = [chosen] if suite else list(settings.suites)
+    for name in names:
         config.check_plugins(settings, name)
+    for name in names:  # said at last: where one is wrong nothing is called sound before
         counts = f"{len(settings.runs(name))} runs, {len(settings.cells(name))} cells"
         say(f"{params}: suite {name} is sound: {counts}")
 
@@ -121,5 +125,4 @@ def plan(
 
     settings, name = config.load_suite(params, suite)
     figures = read_figures(bench)
-    settings.suite_named(name)
     sys.stdout.write(text(settings, name, figures))

@@ -46,8 +46,12 @@ class Verb(TyperCommand):
                 several |= dict.fromkeys(option.opts, needed)
             elif (option.metavar or "").startswith("["):
                 bracketed += option.opts
+        words = one_value_a_flag(args, several, bracketed)
+        single = [flag for option in self.params for flag in option.opts if not option.multiple]
+        if twice := next((flag for flag in single if times_given(flag, words) > 1), ""):
+            sys.exit(say(f"pstl {ctx.info_name}: {twice} is given twice; keep one of the two", 2))
         try:
-            rest = super().parse_args(ctx, one_value_a_flag(args, several, bracketed))
+            rest = super().parse_args(ctx, words)
         except TyperException as error:
             sys.exit(say(f"pstl {ctx.info_name}: {usage_error(error)}", 2))
         take_project_files(ctx)
@@ -165,6 +169,12 @@ def one_value_a_flag(
         else:
             spelled.append(flag)
     return spelled
+
+
+def times_given(flag: str, words: Sequence[str]) -> int:
+    """How often an option stands among the words, with its value behind it or behind a =."""
+    options = takewhile(lambda word: word != "--", words)
+    return sum(word.partition("=")[0] == flag for word in options)
 
 
 @contextmanager

@@ -5,8 +5,10 @@ at once. Settings of plug-ins (methods, encoders, tasks, data sets) are checked 
 which does import them.
 """
 
+from pstl.config.assemble import check_all
+from pstl.config.between_suites import check_imported
 from pstl.config.cells import EARLIER_FUSED, FUSED, NAME, Cell, Run, cell_name
-from pstl.config.checks import check_names, check_plugins
+from pstl.config.checks import check_plugins
 from pstl.config.floors import floor_kind
 from pstl.config.frozen import Frozen
 from pstl.config.grid import classifies
@@ -77,7 +79,8 @@ __all__ = [
     "WeightFile",
     "Weights",
     "cell_name",
-    "check_names",
+    "check_all",
+    "check_imported",
     "check_plugins",
     "classifies",
     "comparison_key",

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from pstl.config.asked_floors import check_floors, floor_tasks
+from pstl.config.between_suites import check_reuse, check_same_encoders
 from pstl.config.cells import NAME, Cell
 from pstl.config.document import Document
 from pstl.config.grid import classifies, draws_labels, takes_labels
@@ -20,62 +22,64 @@ DATASETS = "data.datasets"
 KEPT = "measured"  # results/measured holds kept tables
 
 
+def check_shared(params: Params) -> None:
+    """What all suites share. Raises: UserError that names the place and the key."""
+    where = suite_where(params.documents, "")
+    _check_entries(params, where)
+    for dataset in params.datasets:
+        known(dataset, plugin_names(DATASETS), "dataset", where.below("datasets", dataset))
+    _check_all_entries(params.entries_in_paper(), params.methods, params.tasks)
+    known(params.suite, params.suites, "suite", where.below("suite"))
+
+
 def check_references(
-    settings: Settings, suites: Mapping[str, Suite], documents: Mapping[str, Document]
+    settings: Settings, name: str, suites: Mapping[str, Suite], documents: Mapping[str, Document]
 ) -> None:
-    """Check what the grids are built on. Raises: UserError that names the place and the key."""
-    _check_entries(settings, suite_where(documents, ""))
-    for dataset in settings.datasets:
-        place = suite_where(documents, "").below("datasets", dataset)
-        known(dataset, plugin_names(DATASETS), "dataset", place)
-    for name, suite in suites.items():
-        where = suite_where(documents, name)
-        _check_reuse(name, suite, suites, where)
-        _check_entries(suite, where)
-        reused = suites[suite.reuse_encoders_from].methods if suite.reuse_encoders_from else {}
-        methods = settings.methods.keys() | suite.methods.keys() | reused.keys()
-        tasks = settings.tasks.keys() | suite.tasks.keys()
-        for number, block in enumerate(suite.blocks()):
-            place = _block_where(where, number)
-            _check_axes(block, place)
-            for index, method in enumerate(block.methods):
-                known(method, methods, "method", place.below("methods", index))
-            for index, task in enumerate(block.tasks):
-                known(task, tasks, "task", place.below("tasks", index))
-            for asked in block.floor_tasks().values():
-                for task in () if isinstance(asked, bool) else asked:
-                    known(task, tasks, "task", place.below("floors"))
-        used = {method for block in suite.experiments for method in block.methods}
-        for method in suite.encoder_seeds:
-            place = where.below("encoder_seeds", method)
-            known(method, used, f"method in {name}.encoder_seeds", place)
+    """Check what a suite's grid is built on.
+
+    Raises: UserError that names the place and the key.
+    """
+    suite, where = suites[name], suite_where(documents, name)
+    check_reuse(name, suite, suites, where)
+    _check_entries(suite, where)
+    reused = suites[suite.reuse_encoders_from].methods if suite.reuse_encoders_from else {}
+    methods = settings.methods.keys() | suite.methods.keys() | reused.keys()
+    tasks = settings.tasks.keys() | suite.tasks.keys()
+    for number, block in enumerate(suite.blocks()):
+        place = _block_where(where, number)
+        _check_axes(block, place)
+        for index, method in enumerate(block.methods):
+            known(method, methods, "method", place.below("methods", index))
+        for index, task in enumerate(block.tasks):
+            known(task, tasks, "task", place.below("tasks", index))
+        for task in floor_tasks(block):
+            known(task, tasks, "task", place.below("floors"))
+    used = {method for block in suite.experiments for method in block.methods}
+    for method in suite.encoder_seeds:
+        place = where.below("encoder_seeds", method)
+        known(method, used, f"method in {name}.encoder_seeds", place)
 
 
-def check_names(params: Params) -> None:
-    """Check every suite without importing a plug-in.
+def check_names(params: Params, name: str) -> None:
+    """Check a suite without importing a plug-in.
 
     Raises: UserError naming the key, what was found and what was expected.
     """
-    _check_all_entries(params.entries_in_paper(), params.methods, params.tasks)
-    for name, suite in params.suites.items():
-        where = suite_where(params.documents, name)
-        for method in suite.encoder_seeds:
-            if takes_labels(params.method(name, method)):
-                named = where.below("encoder_seeds", method).text()
-                raise UserError(
-                    f"{named}: {method} learns from the labels of a draw, so that it has an "
-                    "encoder of every draw; take it out there"
-                )
-        entries = entries_of(params, name)
-        _check_all_entries(entries, suite.methods, suite.tasks)
-        for block, place in _blocks(params, name):
-            _check_fused_tasks(params, name, block, place)
-            _check_labels(params, name, block, place)
-        _check_same_encoders(params, name)
-        _check_paths(params, name, where)
-    _check_imported(params)
-    place = suite_where(params.documents, "").below("suite")
-    known(params.suite, params.suites, "suite", place)
+    suite, where = params.suites[name], suite_where(params.documents, name)
+    for method in suite.encoder_seeds:
+        if takes_labels(params.method(name, method)):
+            named = where.below("encoder_seeds", method).text()
+            raise UserError(
+                f"{named}: {method} learns from the labels of a draw, so that it has an "
+                "encoder of every draw; take it out there"
+            )
+    _check_all_entries(entries_of(params, name), suite.methods, suite.tasks)
+    for block, place in _blocks(params, name):
+        _check_fused_tasks(params, name, block, place)
+        _check_labels(params, name, block, place)
+    check_floors(params, name, where)
+    check_same_encoders(params, name)
+    _check_paths(params, name, where)
 
 
 def check_name(name: str, place: str) -> None:
@@ -148,7 +152,7 @@ def _block_where(suite: Where, number: int) -> Where:
     return replace(block, places=(*block.places, *suite.places))
 
 
-def _check_entries(settings: Settings | Suite, where: Where) -> None:
+def _check_entries(settings: Params | Suite, where: Where) -> None:
     """The names of a file's entries."""
     for section in ("methods", "tasks"):
         for name in getattr(settings, section):
@@ -175,21 +179,6 @@ def _check_paths(params: Params, suite: str, where: Where) -> None:
     for cell in params.grid(suite):
         if earlier.setdefault(str(cell), cell) != cell:
             raise UserError(f"{where.text()}: two cells are called {cell}; rename a task")
-
-
-def _check_imported(params: Params) -> None:
-    """One rule makes the encoders of an entry, whatever the suite: it is told by its name."""
-    trained: dict[str, str] = {}
-    imported: dict[str, str] = {}
-    for suite, grid in params.grids.items():
-        for name, method in grid.methods.items():
-            (imported if method.weights else trained)[name] = suite
-    for name in sorted(trained.keys() & imported.keys()):
-        place = entries_of(params, imported[name]).where("methods", name).below("weights")
-        raise UserError(
-            f"{place.text()}: {name} is trained in the suite {trained[name]} and others' weights "
-            f"in {imported[name]}; call one of the two otherwise, with 'base: {name}'"
-        )
 
 
 def _check_axes(block: Experiment, place: Where) -> None:
@@ -247,32 +236,6 @@ def _check_labels(params: Params, suite: str, block: Experiment, place: Where) -
             )
 
 
-def _check_reuse(name: str, suite: Suite, suites: Mapping[str, Suite], where: Where) -> None:
-    reused = suite.reuse_encoders_from
-    if not reused:
-        return
-    place = where.below("reuse_encoders_from")
-    known(reused, suites, f"suite in {name}.reuse_encoders_from", place)
-    if suites[reused].reuse_encoders_from:
-        raise UserError(
-            f"{place.text()}: {reused} uses the encoders of another suite itself; "
-            "name the one that trains them"
-        )
-
-
-def _check_same_encoders(params: Params, suite: str) -> None:
-    """What a suite reuses must be what it would train itself."""
-    reused = params.suite_named(suite).reuse_encoders_from
-    for method in dict.fromkeys(run.method for run in params.runs(suite) if run.suite != suite):
-        here, there = params.method(suite, method), params.method(reused, method)
-        if here.model_dump() != there.model_dump():
-            place = entries_of(params, suite).where("methods", method).text()
-            raise UserError(
-                f"{place}: has other settings than in {reused}, whose encoders are used; "
-                "make them equal"
-            )
-
-
 def _check_method(entries: Entries, name: str) -> None:
     section = entries.method(name)
     where = entries.where("methods", name, entries.chain(name)[-2::-1])
@@ -289,6 +252,12 @@ def _check_method(entries: Entries, name: str) -> None:
         raise UserError(
             f"{where.below('corpus').text()}: {section.method} learns from labels, and clips of "
             "other data sets have none of this one's; remove 'corpus'"
+        )
+    if section.weights and section.weights.source != section.method:
+        raise UserError(
+            f"{where.below('weights', 'source').text()} is {section.weights.source}, whose "
+            f"encoders are of the method {section.weights.source}, but this entry's is "
+            f"{section.method}; write 'method: {section.weights.source}', or name other weights"
         )
     encoder, recipe = section.encoder, section.recipe
     config = load_plugin("backbones", encoder.name).Config

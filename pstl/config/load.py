@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pstl.config.checks import check_name, check_names, check_references
+from pstl.config.assemble import Lazily, assemble, check_all
+from pstl.config.checks import check_name
 from pstl.config.document import Document, read
-from pstl.config.params import Params, Settings, assemble
+from pstl.config.params import Params, Settings
 from pstl.config.suites import Suite
 from pstl.config.validation import Where, validated
 from pstl.errors import UserError
@@ -17,7 +18,7 @@ UPGRADE = "see 'Upgrading settings' in CHANGELOG.md"
 
 
 def load(path: str | Path = "params.yaml") -> Params:
-    """Read and check the settings and every suite.
+    """Read and check the settings; a suite is read, and checked, when it is asked for.
 
     path: params.yaml; after it, behind colons, files of suites that do not lie in suites/.
     Raises: UserError naming file, line, key, what was found and what was expected.
@@ -25,29 +26,26 @@ def load(path: str | Path = "params.yaml") -> Params:
     main, *others = str(path).split(os.pathsep)
     document = read(main)
     settings: Settings = validated(Settings, _current(document), _where(document))
-    files = [*_suite_files(Path(main).parent / FOLDER), *map(Path, others)]
-    documents: dict[str, Document] = {}
-    for file in files:
+    files: dict[str, Path] = {}
+    for file in (*_suite_files(Path(main).parent / FOLDER), *map(Path, others)):
         name = suite_name(file)
         check_name(name, f"{file}: a suite is called like its file, and")
-        if name in documents:
-            raise UserError(f"{file}: {documents[name].path} is called so already; rename one")
-        documents[name] = read(file)
-    suites = {
-        name: validated(Suite, each.content, _where(each)) for name, each in documents.items()
-    }
-    documents[""] = document
-    return from_sections(settings, suites, documents)
+        if name in files:
+            raise UserError(f"{file}: {files[name]} is called so already; rename one")
+        files[name] = file
+
+    def suite(name: str) -> Suite:
+        content: Suite = validated(Suite, documents[name].content, _where(documents[name]))
+        return content
+
+    documents = Lazily(("", *files), lambda name: read(files[name]) if name else document)
+    return assemble(settings, Lazily(files, suite), documents)
 
 
-def from_sections(
-    settings: Settings, suites: dict[str, Suite], documents: dict[str, Document] | None = None
-) -> Params:
-    """Settings that were read, checked together. Raises: UserError as load() does."""
-    documents = documents or {}
-    check_references(settings, suites, documents)
-    params = assemble(settings, suites, documents)
-    check_names(params)
+def from_sections(settings: Settings, suites: dict[str, Suite]) -> Params:
+    """Settings that were read, every suite checked. Raises: UserError as load() does."""
+    params = assemble(settings, suites, {})
+    check_all(params)
     return params
 
 
@@ -62,11 +60,14 @@ def suite_name(suite: str | Path) -> str:
 
 
 def load_suite(path: str | Path, suite: str) -> tuple[Params, str]:
-    """Settings, and the name of a suite that may be given as its file.
+    """Settings, and the name of a suite that may be given as its file and is checked; "" is none.
 
-    Raises: UserError as load() does.
+    Raises: UserError as load() does, and for what is wrong with the suite.
     """
-    return load(params_with(str(path), suite)), suite_name(suite)
+    params, name = load(params_with(str(path), suite)), suite_name(suite)
+    if name:
+        params.grid(name)
+    return params, name
 
 
 def params_with(params: str, suite: str) -> str:
@@ -76,8 +77,10 @@ def params_with(params: str, suite: str) -> str:
     """
     path = Path(suite)
     own_folder = Path(params.split(os.pathsep)[0]).parent / FOLDER
-    if path.suffix in ENDS and not path.is_file():
-        raise UserError(f"{suite}: no such file; name a suite of {own_folder}/ or the file of one")
+    is_file, is_name = path.suffix in ENDS, os.sep not in suite
+    if (is_file and not path.is_file()) or not (is_file or is_name):
+        reason = f"a suite's file ends in {ENDS[0]}" if path.is_file() else "no such file"
+        raise UserError(f"{suite}: {reason}; name a suite of {own_folder}/ or the file of one")
     if path.suffix not in ENDS or path.resolve().parent == own_folder.resolve():
         return params
     return os.pathsep.join([params, os.path.abspath(suite)])

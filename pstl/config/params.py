@@ -1,14 +1,15 @@
 """params.yaml and suites/ as one object: settings of every entry, and the grid of every suite."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pstl.config.cells import Cell, Run, cell_name
 from pstl.config.document import Document
 from pstl.config.floors import floor_kind
 from pstl.config.frozen import Frozen
-from pstl.config.grid import Encoders, Grid, build_grid, takes_labels
+from pstl.config.grid import Grid, takes_labels
 from pstl.config.resolve import Entries
 from pstl.config.settings import (
     TRANSFER,
@@ -41,7 +42,7 @@ class Params:
     """All settings, checked.
 
     documents: suite -> its file, and "" -> params.yaml: where errors say that something stands.
-    grids: suite -> everything it asks for.
+    grids: suite -> everything it asks for. All three may be read as they are asked for.
     """
 
     suite: str
@@ -54,11 +55,21 @@ class Params:
     documents: Mapping[str, Document] = field(default_factory=dict, repr=False)
     grids: Mapping[str, Grid] = field(default_factory=dict, repr=False)
 
-    def content(self) -> dict[str, Any]:
-        """Everything that was read, as JSON holds it."""
-        suites = {name: suite.model_dump(mode="json") for name, suite in self.suites.items()}
+    def content(self, suite: str) -> dict[str, Any]:
+        """Everything that a suite's jobs may follow from, as JSON holds it."""
+        read = [suite, self.suite_named(suite).reuse_encoders_from]
+        suites = {name: self.suites[name].model_dump(mode="json") for name in read if name}
         shared = {name: getattr(self, name) for name in Settings.model_fields}
         return {**shared, "suites": suites}
+
+    def sound_suites(self) -> list[str]:
+        """Names of the suites in which nothing is wrong; of another, who asks for it is told."""
+        sound = []
+        for name in self.suites:
+            with suppress(UserError):
+                self._grid(name)
+                sound.append(name)
+        return sound
 
     def suite_named(self, name: str) -> Suite:
         return self.suites[known(name, self.suites, "suite")]
@@ -205,7 +216,7 @@ class Params:
         return comparisons
 
     def _grid(self, suite: str) -> Grid:
-        return self.grids[known(suite, self.grids, "suite")]
+        return self.grids[known(suite, self.suites, "suite")]
 
 
 def comparison_key(method: str, task: str, source: str, protocol: str) -> str:
@@ -213,8 +224,8 @@ def comparison_key(method: str, task: str, source: str, protocol: str) -> str:
     return f"{method} {cell_name(task, None, source, protocol)}"
 
 
-def entries_of(params: Params, suite: str) -> Entries:
-    """Entries of methods and tasks as a suite sees them.
+def entries_in_file(params: Params, suite: str) -> Entries:
+    """Entries of methods and tasks as a suite's file has them, without the floors made for it.
 
     A suite that uses another's encoders starts from that one's changes of methods.
     """
@@ -225,27 +236,15 @@ def entries_of(params: Params, suite: str) -> Entries:
         chain.append(reused)
         changes = merge(params.suite_named(reused).methods, changes)
     documents = [params.documents[name] for name in (*chain, "") if name in params.documents]
-    methods = dict(params.methods)
-    if suite in params.grids:
-        floors = params.grids[suite].floors.entries
-        methods |= {name: section.model_dump() for name, section in floors.items()}
-    return Entries(methods, params.tasks, changes, settings.tasks, tuple(documents))
+    return Entries(params.methods, params.tasks, changes, settings.tasks, tuple(documents))
 
 
-def assemble(
-    settings: Settings, suites: Mapping[str, Suite], documents: Mapping[str, Document]
-) -> Params:
-    """Settings with the grid of every suite. Raises: UserError for a name that does not exist."""
-    content = {name: getattr(settings, name) for name in Settings.model_fields}
-    grids: dict[str, Grid] = {}
-    params = Params(**content, suites=suites, documents=documents, grids=grids)
-    for name in sorted(suites, key=lambda suite: bool(suites[suite].reuse_encoders_from)):
-        suite = suites[name]
-        reused = suite.reuse_encoders_from
-        runs = frozenset(grids[reused].runs) if reused in grids else frozenset()
-        encoders = Encoders(reused, runs, suite.encoder_seeds)
-        grids[name] = build_grid(name, suite, entries_of(params, name), encoders)
-    return params
+def entries_of(params: Params, suite: str) -> Entries:
+    """Entries of methods and tasks as a suite sees them, its floors among them."""
+    entries = entries_in_file(params, suite)
+    floors = params.grids[suite].floors.entries
+    made = {name: section.model_dump() for name, section in floors.items()}
+    return replace(entries, methods={**entries.methods, **made})
 
 
 def _compared(entries: Entries, cell: Cell) -> Compared:

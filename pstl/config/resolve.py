@@ -11,6 +11,7 @@ from pstl.errors import UserError
 from pstl.registry import names as plugin_names
 
 Section = dict[str, Any]
+TRAINING = ("train", "labels", "label_rule", "corpus")  # of a method: what weights have behind them
 DESCRIPTION = {"summary", "published"}  # of a task: what it may say and still evaluate alike
 
 
@@ -35,7 +36,9 @@ class Entries:
         chain = self.chain(name)
         section: Section = {"method": chain[0]}
         for part in chain:
-            section = merge(section, self._changed_method(part))
+            change = self._changed_method(part)
+            section = merge(section, change)
+            self._check_untrained(part, change, bool(section.get("weights")))
         section.pop("base", None)
         where = self.where("methods", name, chain[-2::-1])
         _known_plugin("methods", section["method"], name, where)
@@ -111,6 +114,16 @@ class Entries:
         names = [name, *(bases or [])]
         places = [(document, (kind, each)) for each in names for document in self.documents]
         return Where(f"{kind}.{name}", tuple(places))
+
+    def _check_untrained(self, entry: str, change: Section, has_weights: bool) -> None:
+        """Raises: UserError for an entry that says how weights are trained that others trained."""
+        stated = [key for key in TRAINING if key in change] if has_weights else []
+        if stated:
+            place = self.where("methods", entry).below(stated[0]).text()
+            raise UserError(
+                f"{place}: beside weights that others trained, which nobody trains here; "
+                f"take {stated[0]} or weights out (weights: null trains what the base has)"
+            )
 
     def _stating(self, method: str, task: str) -> str:
         """The last entry of a method's chain whose protocol says something about a task."""

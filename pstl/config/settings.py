@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pstl.config.frozen import Frozen
-from pstl.config.weights import Weights
+from pstl.config.weights import Side, Weights
+from pstl.config.worded import worded
 
 Stream = Literal["joint", "bone", "motion", "other"]
 # The stream of a method that takes several in together: it is fed joint positions.
@@ -38,7 +39,11 @@ DEFAULT_RULE: LabelRule = "psp"
 # What a clip's feature is: the encoder's own (clip), the mean over time of each joint of an encoder
 # that keeps joints apart (joints), or the means of so many equal parts of the time (time4).
 POOLING = re.compile(r"clip|joints|time[1-9][0-9]{0,2}")
-Pooling = Annotated[str, Field(pattern=f"^({POOLING.pattern})$")]
+Pooling = Annotated[
+    str,
+    worded(POOLING.pattern, "clip, joints, or time and a number up to 999, e.g. time4"),
+    Field(json_schema_extra={"pattern": f"^({POOLING.pattern})$"}),
+]
 CLIP, JOINTS, TIME = "clip", "joints", "time"
 TRANSFER = "transfer"  # in a method's `protocol`: the task that evaluates on other data
 
@@ -157,7 +162,7 @@ class MethodSettings(Frozen):
     weights: Weights | None = None  # in place of training, which is then none
     # dataset/split whose training sides are trained on as well, without their labels; the run's own
     # may be among them.
-    corpus: tuple[Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")], ...] = ()
+    corpus: tuple[Side, ...] = ()
     # How its paper evaluates: changes to entries of `tasks:`; and under `transfer` the name of the
     # task by which the paper moves encoders to other data. No training is another because of it.
     protocol: dict[str, dict[str, Any] | str] = Field({}, exclude=True)
@@ -170,7 +175,7 @@ class MethodSettings(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _weights_are_not_trained(cls, value: Any) -> Any:
-        """Whatever the base of an entry with weights says of training."""
+        """Whatever the base of an entry with weights says of training; see Entries.method."""
         if not isinstance(value, dict) or value.get("weights") is None:
             return value
         trained = ("labels", "label_rule", "corpus")

@@ -69,6 +69,12 @@ class Axes(Frozen):
         single = tuple(stream for stream in get_args(Stream) if stream != OTHER)
         return single if value == "all" else value
 
+    def floor_tasks(self) -> dict[str, bool | tuple[str, ...]]:
+        """Kind of floor -> tasks that are to have it; True: all that can."""
+        if isinstance(self.floors, FloorTasks):
+            return {"raw": self.floors.raw, "untrained": self.floors.untrained}
+        return {"raw": self.floors, "untrained": self.floors}
+
 
 class Experiment(Axes):
     """A block of the grid: every method on every axis, followed by every task."""
@@ -81,12 +87,6 @@ class Experiment(Axes):
         """Whether a task's cells are to stand beside their floor of a kind: raw or untrained."""
         asked = self.floor_tasks()[kind]
         return asked if isinstance(asked, bool) else task in asked
-
-    def floor_tasks(self) -> dict[str, bool | tuple[str, ...]]:
-        """Kind of floor -> tasks that are to have it; True: all that can."""
-        if isinstance(self.floors, FloorTasks):
-            return {"raw": self.floors.raw, "untrained": self.floors.untrained}
-        return {"raw": self.floors, "untrained": self.floors}
 
 
 class Suite(Axes):

@@ -1,10 +1,39 @@
 """What a method entry says of weights that others trained."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pstl.config.frozen import Frozen
+from pstl.config.worded import worded
+
+ADDRESS = r"(https?://[^/]+/.*[^/]|)"
+DIGEST = r"[0-9a-f]{64}"
+SIDE = r"[^/]+/[^/]+"
+# A split of a data set, by both names.
+Side = Annotated[
+    str,
+    worded(SIDE, "dataset/split, e.g. ntu60/xview"),
+    Field(json_schema_extra={"pattern": f"^{SIDE}$"}),
+]
+
+
+def _in_small_letters(value: Any) -> Any:
+    """A checksum is a number: tools write it in large or small letters."""
+    return value.lower() if isinstance(value, str) else value
+
+
+Address = Annotated[
+    str,
+    worded(ADDRESS, "the address of a file, https://HOST/PATH"),
+    Field(json_schema_extra={"pattern": f"^{ADDRESS}$"}),
+]
+Sha256 = Annotated[
+    str,
+    BeforeValidator(_in_small_letters),
+    worded(DIGEST, "a SHA-256, 64 digits and letters a to f"),
+    Field(json_schema_extra={"pattern": "^[0-9a-fA-F]{64}$"}),
+]
 
 
 class WeightFile(Frozen):
@@ -15,8 +44,8 @@ class WeightFile(Frozen):
     """
 
     file: str = ""
-    url: Annotated[str, Field(pattern=r"^(https?://[^/]+/.*[^/]|)$")] = ""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    url: Address = ""
+    sha256: Sha256
     part: str = ""
 
     @model_validator(mode="after")
@@ -42,7 +71,7 @@ class Weights(Frozen):
     """
 
     source: str
-    trained_on: Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]
+    trained_on: Side
     people: Annotated[int, Field(ge=0)] = 0
     joint: WeightFile | None = None
     bone: WeightFile | None = None

@@ -84,6 +84,14 @@ def test_flags_that_are_not_given_differ_from_those_that_are():
         ("quote", "pstl quote: Missing argument 'PAGE...'."),
         ("list more", "pstl list: Got unexpected extra argument(s) (more)"),
         (
+            "evaluate --run A --run B --task knn --batch-norm released --out F",
+            "pstl evaluate: --run is given twice; keep one of the two",
+        ),
+        (
+            "check --suite=A --suite B",
+            "pstl check: --suite is given twice; keep one of the two",
+        ),
+        (
             "features --batch-norm x",
             "pstl features: Invalid value for '--batch-norm': "
             "'x' is not one of 'released', 'recalibrated'.",

@@ -129,7 +129,7 @@ def test_arrays_are_those_that_the_entry_names(tmp_path: Path) -> None:
         (CORPUS, "supervised", {}, "supervised learns from labels"),
         (["nwucla/xsub"], "pstl", {}, "unknown split in the corpus of pstl 'xsub'"),
         (["nwucl/xview"], "pstl", {}, "did you mean nwucla?"),
-        (["nwucla"], "pstl", {}, "corpus.0: string should match pattern"),
+        (["nwucla"], "pstl", {}, "corpus.0: expected dataset/split, e.g. ntu60/xview (found"),
         (["utkinect/xsub", "utkinect/xsub_without_1"], "pstl", {}, "utkinect stands there twice"),
         (["nwucla/xview_disjoint"], "pstl", {}, "are of the same clips"),
         (["ntu60/xview", "ntu120/xsub"], "pstl", {}, "ntu60/xview trains on clips that ntu120"),
