@@ -46,7 +46,8 @@ def _methods(definitions: Schema) -> Schema:
     """Entries of `methods`: settings of the module that an entry names, or is called by."""
     entry = _model(MethodSettings, definitions)
     entry.pop("required", None)  # an entry is laid over its base, or over that of params.yaml
-    definitions["TrainSettings"].pop("required", None)
+    for part in ("TrainSettings", "Weights"):
+        definitions[part].pop("required", None)
     properties = entry["properties"]
     properties |= {"base": {"type": "string"}, "method": {"enum": names("methods")}}
     properties["encoder"] = _plugin("backbones", definitions)
