@@ -214,7 +214,8 @@ class Embedder:
     ) -> list[Span]:
         """What happens when in an untrimmed recording, by windows that slide over it.
 
-        Every stretch has a class: no class stands for nothing, so a low chance means little.
+        Every stretch has a class, or is called nobody where no body is seen: no class stands for
+        nothing, so a low chance means little.
         window, stride: frames; 0: as long as a training clip, a quarter of it.
         """
         likely = self.chances_of_frames(
@@ -246,18 +247,22 @@ class Embedder:
         return np.concatenate(rows)
 
     def chances_of_frames(self, clip: SourcedClip, sliding: Sliding) -> np.ndarray:
-        """Chances (T, classes) float32 of every frame of a recording that names its bodies."""
-        remarks = plausible.Remarks()
-        plausible.look(clip, plausible.limits_of(self.recipe, clip.people), remarks)
+        """Chances (T, classes) float32 of every frame of a recording that names its bodies; 0 where
+        nobody is.
+        """
+        frames, remarks = len(clip.raw.xyz), plausible.Remarks()
+        limits = plausible.limits_of(self.recipe, clip.people)
+        plausible.look(clip, limits._replace(frames=frames), remarks)
+        remarks.say()
         sliding = sliding.on(Weights(self.card, self.encoder, self.classifier))
-        frames = len(clip.raw.xyz)
-        parts = []
-        for first in labels.starts(frames, sliding):
+        seen = clip.raw.xyz.any(axis=(1, 2, 3))
+        starts, parts = labels.starts(seen, sliding), []
+        for first in starts.tolist():
             shown = np.minimum(np.arange(first, first + sliding.window), frames - 1)
             part = windows.part(clip.raw, shown, f"{clip.raw.name}@{first}")
             parts.append(clip._replace(raw=part))
         likely = self.chances_of(parts, is_looked_at=False)
-        return labels.of_frames(likely, frames, sliding)
+        return labels.of_frames(likely, starts, seen, sliding)
 
     def of_file(self, path: Path, skeleton: str = "", units: str = "m") -> SourcedClip:
         """The clip of a file, named by its path in what is said of it."""

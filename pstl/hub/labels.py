@@ -18,6 +18,7 @@ from pstl.registry import load as load_plugin
 from pstl.train import encoder_file
 
 USUAL_FRAMES = 64  # of a window, where nobody says how long training clips were
+NOBODY = "nobody"  # what stretches are called in which no body is seen
 STEPS = 4  # windows that show a frame, where nobody says how far they are apart
 
 
@@ -91,31 +92,56 @@ def best(likely: np.ndarray, classes: Sequence[str], top: int) -> list[Label]:
     return [Label(classes[number], float(likely[number])) for number in order]
 
 
-def starts(frames: int, sliding: Sliding) -> list[int]:
-    """First frames of the windows over a recording."""
-    first: list[int] = window_starts(frames, sliding.window, sliding.stride).tolist()
-    return first
+def starts(seen: np.ndarray, sliding: Sliding) -> np.ndarray:
+    """First frames (n,) of the windows over a recording that show somebody.
 
+    seen: (frames,) bool, where somebody is.
 
-def of_frames(likely: np.ndarray, frames: int, sliding: Sliding) -> np.ndarray:
-    """Chances of every frame, the mean over the windows that show it.
-
-    likely: (windows, classes).   Returns: (frames, classes).
+    >>> starts(np.array([True, True, False, False, False, False]), Sliding(2, 1))
+    array([0, 1])
     """
-    first = window_starts(frames, sliding.window, sliding.stride)
+    first = window_starts(len(seen), sliding.window, sliding.stride).numpy()
+    shown = np.minimum(first[:, None] + np.arange(sliding.window), len(seen) - 1)
+    visible: np.ndarray = first[seen[shown].any(1)]
+    return visible
+
+
+def of_frames(
+    likely: np.ndarray, first: np.ndarray, seen: np.ndarray, sliding: Sliding
+) -> np.ndarray:
+    """Chances of every frame, the mean over the windows that show it; 0 where nobody is.
+
+    likely: (windows, classes).   first: (windows,).   seen: (frames,) bool.
+    Returns: (frames, classes).
+    """
     each = torch.from_numpy(likely)[:, None].expand(-1, sliding.window, -1)
-    shown: np.ndarray = overlap_mean(each, first, frames).numpy()
-    return shown
+    shown = overlap_mean(each, torch.from_numpy(first), len(seen)).numpy()
+    chances_of_seen: np.ndarray = np.where(seen[:, None], shown, 0)
+    return chances_of_seen
+
+
+def mean_of_frames(likely: np.ndarray) -> np.ndarray:
+    """Chances (classes,) of a recording: the mean over the frames in which somebody is."""
+    mean: np.ndarray = likely[likely.any(1)].mean(0)
+    return mean
 
 
 def spans(likely: np.ndarray, classes: Sequence[str]) -> list[Span]:
-    """Stretches of frames with one likeliest class.   likely: (frames, classes).
+    """Stretches of frames with one likeliest class, or with nobody.   likely: (frames, classes).
 
-    >>> spans(np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]], np.float32), ["sit", "stand"])[1]
-    Span(first=2, last=2, label='stand', chance=0.800000011920929)
+    >>> likely = np.array([[0.75, 0.25], [0.5, 0.5], [0.25, 0.75], [0, 0]], np.float32)
+    >>> for span in spans(likely, ["sit", "stand"]):
+    ...     print(*span)
+    0 1 sit 0.625
+    2 2 stand 0.75
+    3 3 nobody 1.0
     """
+    number = np.where(likely.any(1), likely.argmax(1), len(classes))
     listed = []
-    for number, first, last in runs(torch.from_numpy(likely).argmax(1)).tolist():
-        chance = float(likely[first : last + 1, number].mean())
-        listed.append(Span(first, last, classes[number], chance))
+    for which, first, last in runs(torch.from_numpy(number)).tolist():
+        if which == len(classes):
+            listed.append(Span(first, last, NOBODY, 1.0))
+        else:
+            chance = float(likely[first : last + 1, which].mean())
+            listed.append(Span(first, last, classes[which], chance))
     return listed

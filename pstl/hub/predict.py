@@ -91,7 +91,7 @@ def _of_clips(
         spans: list[Span] = []
         if name in long:
             frames = embedder.chances_of_frames(clip, sliding or Sliding())
-            likely, spans = frames.mean(0), labels.spans(frames, embedder.classes)
+            likely, spans = labels.mean_of_frames(frames), labels.spans(frames, embedder.classes)
         else:
             likely = next(rows)
         best = labels.best(np.asarray(likely), embedder.classes, top)

@@ -152,8 +152,20 @@ def test_an_untrimmed_recording_has_a_timeline() -> None:
 def test_frames_are_the_mean_of_the_windows_that_show_them() -> None:
     """By hand: three windows of 4 over 8 frames, 2 apart."""
     likely = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]], np.float32)
-    shown = of_frames(likely, 8, Sliding(4, 2))
-    np.testing.assert_allclose(shown[:, 0], [1, 1, 0.75, 0.75, 0.25, 0.25, 0, 0])
+    first, seen = np.array([0, 2, 4]), np.arange(8) != 3
+    shown = of_frames(likely, first, seen, Sliding(4, 2))
+    np.testing.assert_allclose(shown[:, 0], [1, 1, 0.75, 0, 0.25, 0.25, 0, 0])
+    np.testing.assert_allclose(shown.sum(1), seen)
+
+
+def test_where_nobody_is_nothing_happens() -> None:
+    """An empty room has features, too: those of an absent body, and they are like some class's."""
+    door, clip = package.load("weights"), np.load("recordings/session.npy")
+    clip[100:300] = 0
+    spans = door.timeline(clip, window=16)
+    assert [(s.first, s.last, s.chance) for s in spans if s.label == "nobody"] == [(100, 299, 1)]
+    with pytest.raises(UserError, match="no body in any frame"):
+        door.timeline(clip[100:300], window=16)
 
 
 def test_a_gif_shows_its_label() -> None:
