@@ -255,7 +255,7 @@ class Embedder:
         plausible.look(clip, limits._replace(frames=frames), remarks)
         remarks.say()
         sliding = sliding.on(Weights(self.card, self.encoder, self.classifier))
-        seen = clip.raw.xyz.any(axis=(1, 2, 3))
+        seen = np.asarray(clip.raw.xyz.any(axis=(1, 2, 3)))
         starts, parts = labels.starts(seen, sliding), []
         for first in starts.tolist():
             shown = np.minimum(np.arange(first, first + sliding.window), frames - 1)
