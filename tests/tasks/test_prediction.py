@@ -3,6 +3,7 @@ can be predicted is.
 """
 
 import doctest
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -422,3 +423,30 @@ def test_the_head_reads_standardised_features(tmp_path):
     torch.testing.assert_close(
         offsets[:, alive].std(0), torch.ones(int(alive.sum())), atol=0.05, rtol=0
     )
+
+
+def test_a_head_that_sees_poses_is_told_apart_in_every_way(tmp_path):
+    """Ours, from scratch and without an encoder all have ridge regression beside them, and every
+    row stands for each action and for every window, too.
+    """
+    here = world(
+        tmp_path / "w",
+        "stgcn",
+        [recording(i, camera=1 if i < 3 else 3, frames=40) for i in range(5)],
+    )
+    name = here.store.spec.classes[2]
+    labelled = replace(here.store, actions=[((2, 0.0, 40.0),)] * 5)
+    cfg = config(
+        tune="head", mirror=True, poses=4, hidden=8, with_ridge=True, rivals=True,
+        per_action=True, every_window=True, train={"epochs": 2, "batch_size": 16},
+    )  # fmt: skip
+    result = prediction.TASK.run(replace(here, store=labelled), cfg, 0, CPU)
+    learnt = ["baseline=from scratch", "baseline=dct mlp", "baseline=dct mlp and ridge"]
+    naive = [f"baseline={each} velocity" for each in ("zero", "constant", "damped")]
+    for row in [*learnt, *naive, "baseline=ridge"]:
+        assert result.others[f"{row};subset={name}"] == result.others[row]
+        assert result.others[f"{row};windows=all"].keys() == result.others[row].keys()
+    assert f"tune=head;windows=all;subset={name}" in result.others
+    for metric, row in (("below_scratch", learnt[0]), ("below_rival", learnt[2])):
+        expected = result.others[row]["mpjpe"] - result.metrics["mpjpe"]
+        assert result.metrics[metric] == pytest.approx(expected)
