@@ -25,6 +25,7 @@ from pstl.report.tables import (
     has_published,
     headlines,
     main_metrics,
+    of_a_part,
     signed,
 )
 from pstl.report.tables import MINUS as DIFFERENCES
@@ -90,7 +91,8 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
     """The headline of one kept suite: for each task its main metric, ours beside the papers'."""
     lines = read(folder / "comparison.csv")
     judged = main_metrics(lines)
-    shown = [line for line in headlines(lines) if line.metric == judged.get(line.task)]
+    shown = [line for line in headlines(lines) if not of_a_part(line)]
+    shown = [line for line in shown if line.metric == judged.get(line.task)]
     for name, values in chosen.items():
         shown = [line for line in shown if str(getattr(line, name)) in values]
     shown = [line for line in shown if line.mean is not None]
