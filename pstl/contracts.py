@@ -101,6 +101,14 @@ class Dataset(ABC):
         """Clips that a complete copy has and these files lack. Default: nobody can tell."""
         return []
 
+    def remarks(self) -> list[str]:
+        """What a user should hear of before a file is read, a line each. Default: nothing."""
+        return []
+
+    def place(self) -> Path | None:
+        """The folder in which people keep its files, where settings say so. Default: None."""
+        return None
+
     def forecast_starts(self, frames: int) -> list[int] | None:
         """First predicted frames of the test windows of a recording with so many frames.
 
@@ -147,6 +155,32 @@ class Recipe(ABC):
     def one_body_a_slot(self, clip: Clip) -> np.ndarray:
         """The clip as (T, V, bodies, 3), each body in a slot of its own. Default: as it stands."""
         return clip.xyz
+
+
+class DatasetKind(ABC):
+    """A data set that params.yaml or a suite declares: `NAME: {kind: KIND, ...}`, without a module
+    of its own. A module of pstl/data/kinds exports one object, `KIND`.
+
+    Config: the settings it takes.
+    """
+
+    Config: type[DatasetConfig]
+
+    @abstractmethod
+    def dataset(self, name: str, cfg: Any) -> Dataset:
+        """The data set. Raises: UserError for settings or files that make none."""
+
+    def modules(self) -> list[str]:
+        """Other plug-ins that it runs, as modules below pstl. Default: none."""
+        return []
+
+    @abstractmethod
+    def facts(self, name: str, cfg: Any) -> str:
+        """A hash of the files that decide what the data set is: its classes, clips and splits."""
+
+    @abstractmethod
+    def state(self, name: str, cfg: Any) -> str:
+        """A hash of the state of all its files, which changes when one of them does."""
 
 
 class Reader(ABC):

@@ -14,6 +14,7 @@ VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 TRACKING_STORE = "MLFLOW_TRACKING_URI"
 CACHE = "PSTL_CACHE"  # folder of downloaded weights, if not the user's usual one
 USERS_CACHE = "XDG_CACHE_HOME"
+SETTINGS = "PSTL_SETTINGS"  # files of settings, which may declare data sets, as config.load() takes
 
 
 def is_launched() -> bool:
@@ -84,6 +85,17 @@ def cache_folder() -> str:
     """Where downloads of a user, and not of a project, are kept."""
     usual = os.environ.get(USERS_CACHE) or os.path.join("~", ".cache")
     return os.path.expanduser(os.environ.get(CACHE) or os.path.join(usual, "pstl"))
+
+
+def settings_files() -> list[str]:
+    """The files of settings that this process works with, params.yaml first; [] if it has none."""
+    return [path for path in os.environ.get(SETTINGS, "").split(os.pathsep) if path]
+
+
+def name_settings(paths: str) -> None:
+    """Let this process and its children know the files of settings, behind colons."""
+    files = [os.path.abspath(path) for path in paths.split(os.pathsep) if path]
+    os.environ[SETTINGS] = os.pathsep.join(files)
 
 
 def set_defaults(variables: Mapping[str, str]) -> None:

@@ -10,9 +10,16 @@ from typing import Literal, NamedTuple
 
 from pstl import paths
 from pstl.code_hash import code_hash
-from pstl.config import CLIP, Cell, Params, Run
+from pstl.config import CLIP, Cell, Params, Run, digest
 from pstl.records import OPENERS, READS
-from pstl.registry import load_dataset, names, task_traits
+from pstl.registry import (
+    dataset_modules,
+    declaration,
+    is_declared,
+    load_dataset,
+    names,
+    task_traits,
+)
 
 Kind = Literal[
     "fetch", "parse", "recordings", "prepare", "leakage", "labels",
@@ -35,6 +42,9 @@ ENTRY: dict[Kind, str] = {
     "page": "report.page",
     "track": "tracking.importing",
 }
+
+
+DATASETS = "data.datasets."
 
 
 @dataclass(frozen=True)
@@ -180,12 +190,37 @@ def drawn_features(params: Params, suite: str) -> list[str]:
 
 
 def code(params: Params, job: Job) -> str:
-    """Hash of the code that a job runs and of the files of this package that it reads."""
-    return code_hash(*(f"pstl.{module}" for module in modules(params, job)))
+    """Hash of the code that a job runs and of the files of this package that it reads.
+
+    What declares a data set stands for its module: its section, and the files that say what it is.
+    """
+    plugins = _plugins(params, job)
+    said = [code_hash(*(f"pstl.{module}" for module in _translated(plugins)))]
+    for plugin in sorted(set(plugins)):
+        name = plugin.removeprefix(DATASETS)
+        if plugin.startswith(DATASETS) and is_declared(name):
+            kind, section = declaration(name)
+            said += [digest(section), kind.facts(name, section)]
+            said += [kind.state(name, section)] if job.kind == "fetch" else []
+    return said[0] if len(said) == 1 else digest(said)
 
 
 def modules(params: Params, job: Job) -> list[str]:
     """Names below `pstl` of what a job runs: its function, and the plug-ins that settings name."""
+    return _translated(_plugins(params, job))
+
+
+def _translated(plugins: list[str]) -> list[str]:
+    """Modules: a data set that settings declare is those of its kind."""
+    modules_run: list[str] = []
+    for plugin in plugins:
+        name = plugin.removeprefix(DATASETS)
+        modules_run += dataset_modules(name) if plugin.startswith(DATASETS) else [plugin]
+    return modules_run
+
+
+def _plugins(params: Params, job: Job) -> list[str]:
+    """What a job runs, data sets by their names."""
     plugins = [ENTRY[job.kind], *_data_plugins(job)]
     if job.run and job.kind in ("pretrain", "features", "evaluate"):
         plugins += _run_plugins(params, job)
@@ -199,7 +234,7 @@ def modules(params: Params, job: Job) -> list[str]:
 def _data_plugins(job: Job) -> Iterator[str]:
     """A data set and a recipe, where the job reads the data set's recordings."""
     if job.dataset:
-        yield f"data.datasets.{job.dataset}"
+        yield f"{DATASETS}{job.dataset}"
     if job.kind in ("parse", "recordings", "prepare"):
         yield f"skeletons.{load_dataset(job.dataset).spec.skeleton}"
     if job.recipe:
@@ -228,7 +263,7 @@ def _run_plugins(params: Params, job: Job) -> Iterator[str]:
             yield f"skeletons.{load_dataset(dataset).spec.skeleton}"
     if needed == "recordings":
         yield f"data.recipes.{method.recipe.name}"
-        yield f"data.datasets.{job.run.dataset}"
+        yield f"{DATASETS}{job.run.dataset}"
 
 
 def _import_plugins(params: Params, run: Run) -> Iterator[str]:
@@ -237,7 +272,7 @@ def _import_plugins(params: Params, run: Run) -> Iterator[str]:
     assert method.weights is not None
     yield f"importers.{method.weights.source}"
     yield f"backbones.{method.encoder.name}"
-    yield f"data.datasets.{run.dataset}"
+    yield f"{DATASETS}{run.dataset}"
     yield f"skeletons.{load_dataset(run.dataset).spec.skeleton}"
 
 
@@ -245,4 +280,4 @@ def _table_plugins(params: Params, suite: str) -> Iterator[str]:
     """Tasks, whose metrics tables name, and data sets, whose classes they name."""
     yield from (f"tasks.{name}" for name in names("tasks"))
     for dataset in {cell.run.dataset for cell in params.cells(suite)}:
-        yield f"data.datasets.{dataset}"
+        yield f"{DATASETS}{dataset}"

@@ -1,6 +1,7 @@
 """Plug-ins are found by file name: a name in params.yaml is a module name under pstl.<kind>."""
 
 import ast
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pstl.errors import UserError, import_plugin, syntax_tree
 
 if TYPE_CHECKING:
-    from pstl.contracts import Dataset, Reader, Recipe
+    from pstl.contracts import Dataset, DatasetKind, Reader, Recipe
 
 KINDS = (
     "data.datasets",
+    "data.kinds",
     "data.readers",
     "data.recipes",
     "backbones",
@@ -55,10 +57,76 @@ def catalogue() -> str:
     return "\n".join(lines) + "\n"
 
 
+class _Declared:
+    """Asks for the data sets that settings declare; pstl.config, which lies above, says how.
+
+    section: name -> what declares it, or None.   every: all names.
+    """
+
+    section: Callable[[str], Mapping[str, Any] | None] = staticmethod(lambda name: None)
+    every: Callable[[], list[str]] = staticmethod(lambda: [])
+
+
+def declare_by(
+    section: Callable[[str], Mapping[str, Any] | None], every: Callable[[], list[str]]
+) -> None:
+    """Ask these for data sets that settings declare: what declares a name, and all names."""
+    _Declared.section, _Declared.every = staticmethod(section), staticmethod(every)
+
+
+class DatasetNames(Collection[str]):
+    """Every data set there is: modules, and those that settings declare.
+
+    A suite is read only for a name that is no module's and not in params.yaml.
+    """
+
+    def __contains__(self, name: object) -> bool:
+        return name in names("data.datasets") or is_declared(str(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*names("data.datasets"), *_Declared.every()}))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def dataset_names() -> DatasetNames:
+    """The names of all data sets."""
+    return DatasetNames()
+
+
+def is_declared(name: str) -> bool:
+    """Whether settings declare a data set of this name, and no module is called so."""
+    return name not in names("data.datasets") and _Declared.section(name) is not None
+
+
 def load_dataset(name: str) -> "Dataset":
-    """The data set called `name`; free of torch. Raises: UserError with the known names."""
-    dataset: Dataset = load("data.datasets", name).DATASET
-    return dataset
+    """The data set called `name`; free of torch.
+
+    Raises: UserError with the known names, or for one that settings declare wrongly.
+    """
+    if name in names("data.datasets"):
+        dataset: Dataset = load("data.datasets", name).DATASET
+        return dataset
+    if not is_declared(name):
+        raise UserError(f"unknown dataset {name!r}; known: {', '.join(dataset_names())}")
+    kind, section = declaration(name)
+    return kind.dataset(name, section)
+
+
+def declaration(name: str) -> "tuple[DatasetKind, Mapping[str, Any]]":
+    """What makes a declared data set, and its section."""
+    section = _Declared.section(name) or {}
+    kind: DatasetKind = load("data.kinds", str(section["kind"])).KIND
+    return kind, section
+
+
+def dataset_modules(name: str) -> list[str]:
+    """The modules below pstl that a data set's jobs run."""
+    if not is_declared(name):
+        return [f"data.datasets.{name}"]
+    kind, section = declaration(name)
+    return [f"data.kinds.{section['kind']}", *kind.modules()]
 
 
 def load_recipe(name: str) -> "Recipe":

@@ -73,6 +73,7 @@ def load_checked(given: Mapping[str, Any], plugins: bool) -> tuple[Options, Para
         suite = config.suite_name(chosen.suite or params.suite)
         params.grid(suite)
         config.check_imported(params, params.sound_suites())
+        config.check_own_data(params, suite)
         if plugins:
             check_plugins_once(params, suite)
     except UserError as error:

@@ -42,6 +42,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def settings_of_this_module() -> Iterator[None]:
+    """Data sets that one module's settings declare are none of another's."""
+    before = os.environ.pop("PSTL_SETTINGS", None)
+    yield
+    os.environ.pop("PSTL_SETTINGS", None)
+    if before is not None:
+        os.environ["PSTL_SETTINGS"] = before
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's root."""

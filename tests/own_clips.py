@@ -165,3 +165,29 @@ def bvh_text(angles=None, frames=3, order="ZXY", prefix=""):
         rows.append(" ".join(map(str, row)))
     lines += ["MOTION", f"Frames: {frames}", "Frame Time: 0.0333333", *rows]
     return "\n".join(lines) + "\n"
+
+
+# What declares the folder that write_folder makes.
+DECLARED = {
+    "kind": "folder",
+    "path": "mine",
+    "splits": {"xsub": {"by": "performer", "train": ["anna"]}},
+}
+
+
+def write_folder(folder, write=None, ending=".csv", performers=("anna", "bo")):
+    """A folder of clips of two performers who do two things twice, and a table of their labels.
+
+    write: of one clip, (path, xyz); as csv with named columns of COCO's joints by default.
+    """
+    write = write or (lambda path, xyz: write_csv(path, "coco17", xyz))
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = ["clip,label,performer,camera"]
+    for who, name in enumerate(performers):
+        for action, label in enumerate(("wave", "clap")):
+            for take in (1, 2):
+                clip = f"{name}_{label}_{take}"
+                xyz = people("coco17", action=action) + 0.01 * (take + 2 * who)
+                write(folder / f"{clip}{ending}", xyz)
+                rows.append(f"{clip}{ending},{label},{name},{take}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import own_clips
 import pytest
 import released
 import small_world
@@ -73,6 +74,20 @@ JOBS: dict[str, tuple[Job, list[str]]] = {
     "page": (Job("page", suite="tiny"), small_world.VERBS["page"]),
     "track": (Job("track", suite="tiny"), words("track --suite tiny --out out/track.json")),
 }
+JOBS |= {
+    "fetch_declared": (Job("fetch", "mine"), words("fetch mine --out raw/m")),
+    "parse_declared": (
+        Job("parse", "mine"), words("parse mine --raw raw/m --out out/mine --jobs 1"),
+    ),
+    "prepare_declared": (
+        Job("prepare", "mine", "resize50"),
+        words("prepare mine --recipe resize50 --sequences out/mine --out out/array --jobs 1"),
+    ),
+    "labels_declared": (
+        Job("labels", "mine"),
+        words("labels mine --sequences out/mine --split xsub --draw 0 --out out/mine.json"),
+    ),
+}  # fmt: skip
 THEIRS = Run.parse("theirs/nwucla/xview/theirs/joint/s0")
 JOBS["import"] = (Job("import", run=THEIRS), words(f"import-run --run {THEIRS} --out out/t.pt"))
 JOBS |= {
@@ -86,7 +101,10 @@ def world(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small world again, with two simulated data sets, and every probe of lost_joints."""
     folder = tmp_path_factory.mktemp("graph") / "world"
     shutil.copytree(small, folder)
-    content = yaml.safe_load((folder / "params.yaml").read_text()) | {"datasets": SIMULATED}
+    own_clips.write_folder(folder / "mine")
+    mine = own_clips.DECLARED | {"path": str(folder / "mine")}
+    declared = {"datasets": SIMULATED | {"mine": mine}}
+    content = yaml.safe_load((folder / "params.yaml").read_text()) | declared
     content["tasks"]["lost_joints"] = LOST_JOINTS
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     sha256 = released.write_released(folder / "theirs.pt", "kinect_v1")

@@ -28,6 +28,7 @@ def check(
     from pstl import config
     from pstl.check import check_contracts
     from pstl.config.schema import json_schema
+    from pstl.registry import dataset_names, is_declared, load_dataset
 
     if schema:
         sys.stdout.write(json_module.dumps(json_schema(), indent=1) + "\n")
@@ -42,6 +43,10 @@ def check(
     for name in names:  # said at last: where one is wrong nothing is called sound before
         counts = f"{len(settings.runs(name))} runs, {len(settings.cells(name))} cells"
         say(f"{params}: suite {name} is sound: {counts}")
+    used = {run.dataset for run in settings.runs(chosen)} if suite else dataset_names()
+    for name in sorted(filter(is_declared, used)):
+        for line in load_dataset(name).remarks():
+            say(f"datasets.{name}: {line}")
 
 
 def list_plugins(

@@ -61,6 +61,8 @@ class Verb(TyperCommand):
         """Run the verb; what a person can put right ends it with one line."""
         with one_line_errors(f"pstl {ctx.info_name}"):
             follow_snakemake()
+            params = ctx.params.get("params") or ctx.params.get("_params") or "params.yaml"
+            environment.name_settings(str(params))
             return super().invoke(ctx)
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:

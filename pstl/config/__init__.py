@@ -8,7 +8,7 @@ which does import them.
 from pstl.config.assemble import check_all
 from pstl.config.between_suites import check_imported
 from pstl.config.cells import EARLIER_FUSED, FUSED, NAME, Cell, Run, cell_name
-from pstl.config.checks import check_plugins
+from pstl.config.checks import check_own_data, check_plugins
 from pstl.config.floors import floor_kind
 from pstl.config.frozen import Frozen
 from pstl.config.grid import classifies
@@ -81,6 +81,7 @@ __all__ = [
     "cell_name",
     "check_all",
     "check_imported",
+    "check_own_data",
     "check_plugins",
     "classifies",
     "comparison_key",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pstl.config.asked_floors import check_floors, floor_tasks
 from pstl.config.between_suites import check_reuse, check_same_encoders
 from pstl.config.cells import NAME, Cell
+from pstl.config.declared import check_declared
 from pstl.config.document import Document
 from pstl.config.grid import classifies, draws_labels, takes_labels
 from pstl.config.overlap import check_corpus, check_sources, check_weights
@@ -14,11 +15,9 @@ from pstl.config.resolve import Entries
 from pstl.config.suites import OWN, Experiment, Suite
 from pstl.config.validation import Where, known, shortened, validated
 from pstl.errors import UserError
+from pstl.registry import dataset_names, is_declared, load_dataset, load_recipe
 from pstl.registry import load as load_plugin
-from pstl.registry import load_dataset, load_recipe
-from pstl.registry import names as plugin_names
 
-DATASETS = "data.datasets"
 KEPT = "measured"  # results/measured holds kept tables
 
 
@@ -26,8 +25,9 @@ def check_shared(params: Params) -> None:
     """What all suites share. Raises: UserError that names the place and the key."""
     where = suite_where(params.documents, "")
     _check_entries(params, where)
+    check_declared(params.documents, "")
     for dataset in params.datasets:
-        known(dataset, plugin_names(DATASETS), "dataset", where.below("datasets", dataset))
+        known(dataset, dataset_names(), "dataset", where.below("datasets", dataset))
     _check_all_entries(params.entries_in_paper(), params.methods, params.tasks)
     known(params.suite, params.suites, "suite", where.below("suite"))
 
@@ -41,6 +41,7 @@ def check_references(
     """
     suite, where = suites[name], suite_where(documents, name)
     check_reuse(name, suite, suites, where)
+    check_declared(documents, name)
     _check_entries(suite, where)
     reused = suites[suite.reuse_encoders_from].methods if suite.reuse_encoders_from else {}
     methods = settings.methods.keys() | suite.methods.keys() | reused.keys()
@@ -89,6 +90,16 @@ def check_name(name: str, place: str) -> None:
             f"{place} {shortened(name)} is no name; expected letters, digits and _ . + - "
             f"(at most 100, the first a letter or digit), and not {KEPT}"
         )
+
+
+def check_own_data(params: Params, suite: str) -> None:
+    """Look at the files of the data sets that settings declare and a suite uses. Free of torch.
+
+    Raises: UserError for a folder, table or split that makes no data set.
+    """
+    for name in sorted({run.dataset for run in params.runs(suite)}):
+        if is_declared(name):
+            load_dataset(name)
 
 
 def check_plugins(params: Params, suite: str) -> None:
@@ -185,7 +196,7 @@ def _check_axes(block: Experiment, place: Where) -> None:
     if not block.dataset or not block.splits:
         missing = "splits" if block.dataset else "dataset"
         raise UserError(f"{place.text()}: no {missing}; name it there, or once for the whole suite")
-    known(block.dataset, plugin_names(DATASETS), "dataset", place.below("dataset"))
+    known(block.dataset, dataset_names(), "dataset", place.below("dataset"))
     if block.fuse and (unseen := set(block.fuse.weights) - set(block.streams)):
         raise UserError(
             f"{place.below('fuse').text()}: fuse names the streams {sorted(unseen)}, "
@@ -208,7 +219,7 @@ def _check_source_name(source: str, place: Where) -> None:
         raise UserError(
             f"{place.text()}: {source!r}; expected dataset/split, e.g. nwucla/xview, or {OWN}"
         )
-    known(dataset, plugin_names(DATASETS), "data set in a source", place)
+    known(dataset, dataset_names(), "data set in a source", place)
 
 
 def _check_fused_tasks(params: Params, suite: str, block: Experiment, place: Where) -> None:

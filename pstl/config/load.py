@@ -1,9 +1,12 @@
 """params.yaml and the files of suites/ beside it, read and checked once."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pstl import environment
+from pstl.config import declared
 from pstl.config.assemble import Lazily, assemble, check_all
 from pstl.config.checks import check_name
 from pstl.config.document import Document, read
@@ -11,6 +14,7 @@ from pstl.config.params import Params, Settings
 from pstl.config.suites import Suite
 from pstl.config.validation import Where, validated
 from pstl.errors import UserError
+from pstl.registry import declare_by
 
 FOLDER = "suites"  # beside params.yaml
 ENDS = (".yaml", ".yml")
@@ -23,9 +27,27 @@ def load(path: str | Path = "params.yaml") -> Params:
     path: params.yaml; after it, behind colons, files of suites that do not lie in suites/.
     Raises: UserError naming file, line, key, what was found and what was expected.
     """
+    documents = documents_of(path)
+    document = documents[""]
+    settings: Settings = validated(Settings, _current(document), _where(document))
+
+    def suite(name: str) -> Suite:
+        content: Suite = validated(Suite, documents[name].content, _where(documents[name]))
+        return content
+
+    environment.name_settings(str(path))
+    _READ[_settings()] = documents
+    suites = Lazily([name for name in documents if name], suite)
+    return assemble(settings, suites, documents)
+
+
+def documents_of(path: str | Path) -> Mapping[str, Document]:
+    """The files of the settings, "" params.yaml and each suite by its name, read when asked for.
+
+    path: as load() takes it.   Raises: UserError for two suites of one name.
+    """
     main, *others = str(path).split(os.pathsep)
     document = read(main)
-    settings: Settings = validated(Settings, _current(document), _where(document))
     files: dict[str, Path] = {}
     for file in (*_suite_files(Path(main).parent / FOLDER), *map(Path, others)):
         name = suite_name(file)
@@ -34,12 +56,31 @@ def load(path: str | Path = "params.yaml") -> Params:
             raise UserError(f"{file}: {files[name]} is called so already; rename one")
         files[name] = file
 
-    def suite(name: str) -> Suite:
-        content: Suite = validated(Suite, documents[name].content, _where(documents[name]))
-        return content
+    return Lazily(("", *files), lambda name: read(files[name]) if name else document)
 
-    documents = Lazily(("", *files), lambda name: read(files[name]) if name else document)
-    return assemble(settings, Lazily(files, suite), documents)
+
+# The settings that this process knows: their files -> what was read of them.
+_READ: dict[str, Mapping[str, Document]] = {}
+
+
+def documents_here() -> Mapping[str, Document]:
+    """The settings of this process, whoever named them: load(), the command line, or the process
+    that started this one. {}: there are none."""
+    files = _settings()
+    if files not in _READ:
+        is_there = os.path.isfile(files.split(os.pathsep)[0])
+        _READ[files] = documents_of(files) if is_there else {}
+    return _READ[files]
+
+
+def _settings() -> str:
+    return os.pathsep.join(environment.settings_files())
+
+
+declare_by(
+    lambda name: declared.section_of(documents_here(), name),
+    lambda: declared.names_of(documents_here()),
+)
 
 
 def from_sections(settings: Settings, suites: dict[str, Suite]) -> Params:

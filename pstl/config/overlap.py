@@ -6,7 +6,7 @@ from pstl.config.settings import MethodSettings
 from pstl.config.suites import OWN, Experiment
 from pstl.config.validation import Where, known
 from pstl.errors import UserError
-from pstl.registry import load_dataset, names
+from pstl.registry import dataset_names, load_dataset
 
 
 def check_sources(block: Experiment, place: Where) -> None:
@@ -90,5 +90,5 @@ def _check_split(source: str, what: str, place: Where) -> None:
     if source == OWN:
         return
     dataset, _, split = source.partition("/")
-    known(dataset, names("data.datasets"), f"data set of a {what}", place)
+    known(dataset, dataset_names(), f"data set of a {what}", place)
     known(split, load_dataset(dataset).spec.splits, what, place)

@@ -21,8 +21,7 @@ from pstl.config.settings import (
 from pstl.config.suites import COMMON, OWN, Suite
 from pstl.config.validation import known
 from pstl.errors import UserError
-from pstl.registry import keywords, task_traits
-from pstl.registry import names as plugin_names
+from pstl.registry import dataset_names, declaration, is_declared, keywords, task_traits
 
 
 class Settings(Frozen):
@@ -75,11 +74,14 @@ class Params:
         return self.suites[known(name, self.suites, "suite")]
 
     def dataset(self, name: str) -> dict[str, Any]:
-        """Settings of one data set; {} if params.yaml says nothing about it.
+        """Settings of one data set, or what declares it; {} if no file says anything about it.
 
         Raises: UserError if there is no such data set.
         """
-        return self.datasets.get(known(name, plugin_names("data.datasets"), "dataset"), {})
+        known(name, dataset_names(), "dataset")
+        if name not in self.datasets and is_declared(name):
+            return dict(declaration(name)[1])
+        return self.datasets.get(name, {})
 
     def entries(self, suite: str) -> Entries:
         """Entries of methods and tasks as a suite sees them."""

@@ -13,8 +13,8 @@ from pydantic.json_schema import models_json_schema
 from pstl.config.params import Settings
 from pstl.config.settings import TRANSFER, MethodSettings, TaskSettings
 from pstl.config.suites import Suite
+from pstl.registry import dataset_names, load_dataset, load_recipe, names
 from pstl.registry import load as load_plugin
-from pstl.registry import load_dataset, load_recipe, names
 
 Schema = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,12 +26,16 @@ def json_schema() -> Schema:
     entries = {"methods": _methods(definitions), "tasks": _tasks(definitions)}
     datasets = {name: load_dataset(name).Config for name in names("data.datasets")}
     settings = _model(Settings, definitions)
-    settings["properties"] |= {**entries, "datasets": _closed(_models(datasets, definitions))}
+    kinds = {name: load_plugin("data.kinds", name).KIND.Config for name in names("data.kinds")}
+    declared = {"anyOf": list(_models(kinds, definitions).values()), "required": ["kind"]}
+    known = {**_closed(_models(datasets, definitions)), "additionalProperties": declared}
+    settings["properties"] |= {**entries, "datasets": known}
     suite = _model(Suite, definitions)
     suite["properties"] |= entries
+    suite["properties"]["datasets"] = {"type": "object", "additionalProperties": declared}
     for block in (suite, definitions["Experiment"]):
         _either(block["properties"], "streams", {"const": "all"})
-        block["properties"]["dataset"]["enum"] = names("data.datasets")
+        block["properties"]["dataset"]["enum"] = dataset_names()
     return {
         "$schema": DRAFT,
         "title": "Settings of pstl: params.yaml and suites/NAME.yaml",

@@ -92,10 +92,11 @@ class Experiment(Axes):
 class Suite(Axes):
     """One file of suites/: a set of experiments, and the settings it changes for them.
 
-    methods, tasks: merged over those of params.yaml.
+    methods, tasks: merged over those of params.yaml.   datasets: that it declares.
     """
 
     summary: str
+    datasets: dict[str, dict[str, Any]] = {}
     methods: dict[str, dict[str, Any]] = {}
     tasks: dict[str, dict[str, Any]] = {}
     # Another suite: the runs that both have are trained there, with its changes of methods.

@@ -9,7 +9,7 @@ from pstl.config import Params
 from pstl.data.describe import Report, examine_file
 from pstl.data.doctor import HARMLESS, examine
 from pstl.errors import UserError
-from pstl.registry import names
+from pstl.registry import dataset_names
 
 
 def reports(
@@ -26,7 +26,7 @@ def reports(
     A target that is neither a data set nor a file is passed over: refuse_strangers names it.
     Raises: UserError for a folder that is not there, or `raw` without its data set.
     """
-    datasets = names("data.datasets")
+    datasets = dataset_names()
     folders = [folder.expanduser() for folder in (*archives, *map(Path, params.archives))]
     for folder in folders:
         if not folder.exists():
@@ -45,7 +45,7 @@ def reports(
 
 def refuse_strangers(targets: Sequence[str]) -> None:
     """Raises: UserError for the first target that is neither a data set nor a file."""
-    datasets = names("data.datasets")
+    datasets = dataset_names()
     for target in targets:
         if target not in datasets and not os.path.lexists(target):
             known = f"data sets: {', '.join(datasets)}"

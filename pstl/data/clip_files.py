@@ -40,6 +40,7 @@ ARRAY = Kind("readable array (.npy)", "get another copy")
 CLIP = Kind("readable clip", "get another copy")
 BARE = "(T, V, 3) or (T, M, V, 3)"
 NO_HINTS = Hints()
+LABELS = "labels.csv"  # beside clips: what they are, and no clip
 ARRAYS_ARE_FILES = "; an array of clips (N, 3, T, V, M) is to be named as a file"
 
 
@@ -169,6 +170,7 @@ def in_folder(folder: Path) -> list[Path]:
     """
     entries = sorted(path for path in folder.iterdir() if path.name[0] != ".")
     files = [path for path in entries if is_clip(path)]
+    files = [path for path in files if path.name != LABELS]
     others = [path for path in entries if path.is_file() and path not in files]
     if not files:
         deeper = any(path.is_dir() for path in folder.iterdir())

@@ -78,7 +78,11 @@ def _states(this: Examination) -> list[str]:
     fetched = is_fetched(this.raw)
     if not spec.remotes and not fetched:
         report["how_to_get"] = f"python -m pstl fetch {spec.name} --out {this.raw}"
-        return ["not fetched"]
+        place = this.dataset.place()
+        if place is None:
+            return ["not fetched"]
+        report["found"] = {spec.name: str(place)}
+        return ["not fetched", *_counted(this, members.DatasetFiles(spec, place))]
     states = _changed_since(this) if fetched else _located(this)
     if not set(states) - {*FINE, "incomplete"}:
         states += _read(this)

@@ -76,7 +76,8 @@ def fetch(
             dataset.make(cfg, new)
         for source in sources:
             source.copy_into(new)
-        _write_manifest(new, name, cfg.model_dump(mode="json"), sources)
+        settings = cfg.model_dump(mode="json")
+        _write_manifest(new, name, settings, sources, made=not dataset.spec.remotes)
 
 
 def _check_folders(name: str, out: Path, folders: Sequence[Path]) -> None:
@@ -239,15 +240,22 @@ def _what_to_bring(
 
 
 def _write_manifest(
-    folder: Path, name: str, settings: dict[str, Any], sources: Sequence[Source]
+    folder: Path, name: str, settings: dict[str, Any], sources: Sequence[Source], made: bool
 ) -> None:
+    """made: there is no archive whose checksum stands for the files."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
     origins: list[dict[str, Any]] = []
     for source in sources:
         origin = {"file": source.remote.filename, "sha256": source.sha256, "from": source.origin}
         origins.append(origin | ({"files": len(source.loose)} if source.loose else {}))
+    contents = {}
+    if made:
+        total = hashlib.sha256()
+        for path in paths:
+            total.update(f"{path.relative_to(folder).as_posix()}\0{checksum(path)}\0".encode())
+        contents = {"checksum": total.hexdigest()}
     write_json(
         folder / "manifest.json",
-        {"dataset": name, "settings": settings, "sources": origins, "files": files},
+        {"dataset": name, "settings": settings, "sources": origins, "files": files, **contents},
     )

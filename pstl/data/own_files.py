@@ -132,7 +132,8 @@ def understood(poses: Poses, name: str, hints: Hints, where: str = "") -> ReadCl
     """
     where = where or name
     body = _body(poses, hints, where)
-    xyz, left_out = tracks.slots(_in_order(poses, body, where))
+    frames, joints = _in_order(poses, body, where)
+    xyz, left_out = tracks.slots(frames)
     if poses.zero_is_unseen:
         xyz = without_zeros(xyz)
     if not np.isfinite(xyz).any():
@@ -147,7 +148,13 @@ def understood(poses: Poses, name: str, hints: Hints, where: str = "") -> ReadCl
         xyz = np.concatenate([xyz, 0 * xyz[..., :1]], axis=-1)
     metres = from_origin(measure.turned(xyz * scale.metres, up, is_picture))
     axis = f"{measure.WORDS[up]} and was turned" if up in measure.WORDS else ""
-    said = [scale.said, axis, FLAT * is_flat, f"only {tracks.MOST} people kept" * bool(left_out)]
+    said = [
+        joints,
+        scale.said,
+        axis,
+        FLAT * is_flat,
+        f"only {tracks.MOST} people kept" * bool(left_out),
+    ]
     line = "; ".join(filter(None, [*said, *poses.remarks]))
     return ReadClip(Clip(name, -1, metres), body.name, line)
 
@@ -185,14 +192,16 @@ def _body(poses: Poses, hints: Hints, where: str) -> Skeleton:
     raise UserError(f"{where}: {asked}: {fitting(count)}")
 
 
-def _in_order(poses: Poses, body: Skeleton, where: str) -> Sequence[Sequence[Person]]:
-    """The people of each frame with the joints that files of the body have, in its order.
+def _in_order(poses: Poses, body: Skeleton, where: str) -> tuple[Sequence[Sequence[Person]], str]:
+    """The people of each frame with the joints that files of the body have, in its order; and what
+    stands for joints that this file lacks, in words.
 
     Raises: UserError if there are other joints.
     """
     if poses.joints:
-        order = list(placed(joint_names.places(poses.joints, body), body.name, where))
-        return [[one._replace(xyz=one.xyz[order]) for one in frame] for frame in poses.frames]
+        groups, said = placed(joint_names.places(poses.joints, body), body.name, where)
+        frames = [[_mean_of(one, groups) for one in frame] for frame in poses.frames]
+        return frames, said
     for number, frame in enumerate(poses.frames):
         for person in frame:
             if len(person.xyz) != body.recorded:
@@ -200,7 +209,13 @@ def _in_order(poses: Poses, body: Skeleton, where: str) -> Sequence[Sequence[Per
                 expected = f"expected the {body.recorded} of {body.name}"
                 fits = fitting(len(person.xyz))
                 raise UserError(f"{where}: {found}, {expected}; name another body: {fits}")
-    return poses.frames
+    return poses.frames, ""
+
+
+def _mean_of(person: Person, groups: Sequence[Sequence[int]]) -> Person:
+    """A person with joints that are means of its own.   groups: of each, which ones."""
+    joints = [person.xyz[list(group)].mean(axis=0) for group in groups]
+    return person._replace(xyz=np.stack(joints))
 
 
 def from_origin(xyz: np.ndarray) -> np.ndarray:

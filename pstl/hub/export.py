@@ -23,8 +23,8 @@ from pstl.hub.model_card import Origin, describe
 from pstl.hub.weights import CARD, CONFIG, WEIGHTS, Classifier, Weights, round_to_half, write
 from pstl.ops.class_scores import LinearScores
 from pstl.provenance import git_hash
+from pstl.registry import dataset_names, load_dataset
 from pstl.registry import load as load_plugin
-from pstl.registry import load_dataset, names
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -173,7 +173,7 @@ def _with_norm(weights: Weights, norm: str) -> Weights:
 def _class_names(card: EncoderCard, count: int) -> tuple[str, ...]:
     """The names of so many classes, if the data set that was trained on has as many."""
     dataset = card.provenance.get("dataset", "")
-    classes = load_dataset(dataset).spec.classes if dataset in names("data.datasets") else ()
+    classes = load_dataset(dataset).spec.classes if dataset in dataset_names() else ()
     return classes if len(classes) == count else tuple(f"class {i + 1}" for i in range(count))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from pstl.hub.weights import WEIGHTS, Weights
-from pstl.registry import load_dataset, names
+from pstl.registry import dataset_names, load_dataset
 from pstl.train import encoder_file
 
 FENCE = "---\n"
@@ -144,7 +144,7 @@ def licence(dataset: str, imported_from: str = "") -> list[str]:
 
     imported_from: the file of released weights that the encoder comes from, if it does.
     """
-    if dataset not in names("data.datasets"):
+    if dataset not in dataset_names():
         return [
             f"Trained on {dataset}, whose terms this project does not know; ask whoever owns the "
             "recordings before you pass this on.",
@@ -164,7 +164,7 @@ def _dataset(weights: Weights) -> str:
 
 def _terms(dataset: str) -> tuple[str, bool]:
     """The terms of a data set in a few words, and whether they ask for nothing."""
-    if dataset not in names("data.datasets"):
+    if dataset not in dataset_names():
         return f"unknown terms of {dataset}", False
     terms = load_dataset(dataset).spec.licence
     return f"terms of {dataset}: {terms}", terms.startswith(FREE)

@@ -1,6 +1,7 @@
 """Clips as people hold them in Python, arrays, tensors and files, on their way to an encoder."""
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,10 @@ from pstl.encoding.features import BATCH, reads_every_frame
 from pstl.errors import UserError
 from pstl.modules import BaseEncoder
 from pstl.records import Clip
+from pstl.skeletons.mapping import stand_ins
 from pstl.train.encoder_file import EncoderCard
 
+log = logging.getLogger(__name__)
 Source = np.ndarray | Tensor | str | Path  # of a raw clip: coordinates, or a file of them
 
 
@@ -95,6 +98,8 @@ def arrays(
     remarks, count = plausible.Remarks(), 0
     for kind, alike in itertools.groupby(clips, key=lambda clip: (clip.skeleton, clip.people)):
         limits = plausible.limits_of(recipe, kind[1])
+        if is_looked_at:
+            _say_joints(kind[0], card.skeleton)
         for some in _batches(alike):
             for clip in some if is_looked_at else ():
                 plausible.look(clip, limits, remarks)
@@ -103,6 +108,13 @@ def arrays(
     remarks.say()
     if not count:
         raise UserError("no clip to embed; expected at least one")
+
+
+def _say_joints(skeleton: str, encoder: str) -> None:
+    """What the joints of an encoder's body are in clips of another that lacks some of them."""
+    said = "" if skeleton == encoder else stand_ins(encoder, skeleton)
+    if said:
+        log.info("%s for an encoder of %s: %s", skeleton, encoder, said)
 
 
 def _batches(clips: Iterable[SourcedClip]) -> Iterator[list[SourcedClip]]:

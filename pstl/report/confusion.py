@@ -63,10 +63,10 @@ def read_scores(cells: Iterable[Cell]) -> list[Scored]:
 
 def class_names(run: Run, count: int) -> list[str]:
     """Names of the classes, from the data set's spec; numbers where it has none for them."""
-    from pstl.registry import load_dataset, names
+    from pstl.registry import dataset_names, load_dataset
 
     numbers = [str(i + 1) for i in range(count)]
-    if run.dataset not in names("data.datasets"):
+    if run.dataset not in dataset_names():
         return numbers
     classes = list(load_dataset(run.dataset).spec.classes)
     return classes if len(classes) >= count else numbers

@@ -2,7 +2,7 @@
 
 import statistics
 
-from pstl.registry import load_dataset, names
+from pstl.registry import dataset_names, load_dataset
 from pstl.report.paper import FOLDS
 from pstl.report.rows import AXES, Row
 
@@ -31,7 +31,7 @@ def with_means(rows: list[Row]) -> list[Row]:
 
 def _folds_of(dataset: str) -> tuple[str, ...]:
     """Of a data set that kept rows may name and that is no more, none."""
-    if dataset not in names("data.datasets"):
+    if dataset not in dataset_names():
         return ()
     return load_dataset(dataset).spec.folds
 

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
+from itertools import chain
 
 from pstl.skeletons import Skeleton, load, names
 
@@ -41,8 +43,7 @@ def normal(text: str) -> str:
 
 
 def places(texts: Sequence[str], body: Skeleton) -> dict[str, int]:
-    """Joints of a body -> where each stands among the names of a file; those that are not there are
-    left out.
+    """Joints, as the body or another one calls them -> where each stands among a file's names.
 
     A file that has every joint under its name here means what that name says here; else joints may
     be `called` otherwise.
@@ -51,14 +52,20 @@ def places(texts: Sequence[str], body: Skeleton) -> dict[str, int]:
     for place, text in enumerate(texts):
         named.setdefault(normal(text), place)
     if named.keys() >= set(body.names[: body.recorded]):
-        return {name: named[name] for name in body.names if name in named}
+        return {name: place for name, place in named.items() if name in every_name()}
     joints: dict[str, int] = {}
     for name, place in named.items():
-        for candidate in (body.called.get(name, name), ELSEWHERE.get(name, "")):
-            if candidate in body.names:
-                joints.setdefault(candidate, place)
-                break
+        called = (body.called.get(name, name), ELSEWHERE.get(name, ""))
+        of_body = [candidate for candidate in called if candidate in body.names]
+        if of_body or name in every_name():
+            joints.setdefault(of_body[0] if of_body else name, place)
     return joints
+
+
+@cache
+def every_name() -> frozenset[str]:
+    """Every joint that some body has."""
+    return frozenset(chain.from_iterable(load(name).names for name in names()))
 
 
 def body_of(texts: Sequence[str]) -> str:

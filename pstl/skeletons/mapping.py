@@ -55,6 +55,14 @@ LIMBS = {
     "{side} toe tip": ("{side} foot index", "{side} big toe", "{side} foot", "{side} ankle"),
 }
 
+# Joints a file may lack -> those between which they lie; taken before any that stands for them.
+MIDDLES = {
+    "hip centre": ("left hip", "right hip"),
+    "shoulder centre": ("left shoulder", "right shoulder"),
+    "spine": ("left hip", "right hip", "left shoulder", "right shoulder"),
+    "head": ("left ear", "right ear"),
+}
+
 
 def on_both_sides(table: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """Names of limbs as those of the left and of the right one."""
@@ -83,17 +91,32 @@ def joints_of(wanted: str, given: str) -> tuple[int, ...]:
     return tuple(_counterpart(name, source, load(wanted), given) for name in load(wanted).names)
 
 
-def placed(source: Mapping[str, int], wanted: str, where: str) -> tuple[int, ...]:
-    """For every joint that files of the skeleton `wanted` hold, the one of a file's joints that
-    stands for it.
+def placed(
+    source: Mapping[str, int], wanted: str, where: str
+) -> tuple[tuple[tuple[int, ...], ...], str]:
+    """For every joint that files of the skeleton `wanted` hold, the joints of a file whose mean it
+    is: itself, its neighbours, or one that stands for it; and in words what is not itself.
 
     source: name of a joint, as bodies here call it -> its place in the file.
-    Raises: UserError naming a joint for which nothing stands.
+    Raises: UserError naming a joint that can be had from none of them.
     """
     body = load(wanted)
     common = {SAME.get(name, name): joint for name, joint in source.items()}
-    recorded = body.names[: body.recorded]
-    return tuple(_counterpart(name, common, body, where) for name in recorded)
+    groups, said = [], []
+    for name in body.names[: body.recorded]:
+        same = SAME.get(name, name)
+        between = MIDDLES.get(same, ("",))
+        nearest = [other for other in (same, *NEAREST.get(same, ())) if other in common]
+        if same not in common and common.keys() >= set(between):
+            groups.append(tuple(common[other] for other in between))
+            said.append(f"{name} is between {' and '.join(between)}")
+        elif nearest:
+            groups.append((common[nearest[0]],))
+            said += [f"{name} is the {nearest[0]}"] if nearest[0] != same else []
+        else:
+            lack = f"no joint {name!r}, nor one that could stand for it"
+            raise UserError(f"{where}: {lack}, expected those of {wanted}; name another body")
+    return tuple(groups), ", ".join(_of_both_sides(said))
 
 
 def completed(xyz: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -117,23 +140,31 @@ def stand_ins(wanted: str, given: str) -> str:
     """In one line, what a body's joints are in another that lacks some; "" if nothing is said."""
     source, target = load(given), load(wanted)
     joints = joints_of(wanted, given)
-    pairs = []
-    for name, joint in zip(target.names, joints, strict=True):
-        other = source.names[joint]
-        if SAME.get(name, name) != SAME.get(other, other):
-            pairs.append(f"{name} is {other}")
-    dropped = [name for joint, name in enumerate(source.names) if joint not in joints]
-    parts = [", ".join(pairs)] if pairs else []
-    parts += [f"dropped: {', '.join(dropped)}"] if dropped else []
-    derived = [f"{name} from {_sources(groups)}" for name, groups in source.derived.items()]
-    used = [line for line in derived if source.names.index(line.split(" from ")[0]) in joints]
-    parts = ([f"computed: {', '.join(used)}"] if used else []) + parts
-    return "; ".join(parts)
+    others = [source.names[joint] for joint in joints]
+    pairs = [
+        f"{name} is the {other}"
+        for name, other in zip(target.names, others, strict=True)
+        if SAME.get(name, name) != SAME.get(other, other)
+    ]
+    means = [
+        f"{name} is between {' and '.join(groups[0])}" if len(groups[0]) > 1 else ""
+        for name, groups in source.derived.items()
+        if name in others
+    ]
+    dropped = [name for name in source.names[: source.recorded] if name not in others]
+    dropped = [name for name in dropped if not any(name in mean for mean in means)]
+    parts = [f"dropped: {', '.join(_of_both_sides(dropped))}"] if dropped else []
+    return "; ".join([*_of_both_sides([*means, *pairs]), *parts])
 
 
-def _sources(groups: tuple[tuple[str, ...], ...]) -> str:
-    """What a joint is derived from, in words."""
-    return ", else ".join(" and ".join(group) for group in groups)
+def _of_both_sides(lines: list[str]) -> list[str]:
+    """The same, with what is said of the left and of the right said once, of no side."""
+    neutral = [line.replace("left ", "").replace("right ", "") for line in lines]
+    merged = [
+        short if neutral.count(short) > 1 else line
+        for line, short in zip(lines, neutral, strict=True)
+    ]
+    return list(dict.fromkeys(merged))
 
 
 def _counterpart(name: str, source: dict[str, int], wanted: Skeleton, given: str) -> int:
@@ -143,6 +174,11 @@ def _counterpart(name: str, source: dict[str, int], wanted: Skeleton, given: str
             return source[candidate]
     lack = f"nothing in {given} stands for it; add it to pstl/skeletons/mapping.py"
     raise UserError(f"joint {name!r} of skeleton {wanted.name}: {lack}")
+
+
+def bodies() -> tuple[str, ...]:
+    """The names of all bodies, where code is told by them and no body is looked for."""
+    return names()
 
 
 def fitting(joints: int) -> str:

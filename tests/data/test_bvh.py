@@ -28,7 +28,7 @@ def test_a_knee_bends_by_its_angle(tmp_path):
     expected = 0.38 * np.stack([0 * turn, -np.cos(turn), -np.sin(turn)], axis=1)
     np.testing.assert_allclose(shank, expected, atol=1e-6)
     np.testing.assert_allclose(at["right ankle"] - at["right knee"], [[0, -0.38, 0]] * 3, atol=1e-6)
-    assert clip.said == "in cm by the length of the bones"
+    assert clip.said == "hand is the wrist; in cm by the length of the bones"
 
 
 def test_the_root_moves_and_turns_everybody(tmp_path):

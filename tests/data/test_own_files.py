@@ -160,6 +160,22 @@ def test_joints_that_a_format_leaves_out_lie_between_their_neighbours(tmp_path):
     np.testing.assert_allclose(at["spine"], trunk, atol=1e-6)
 
 
+def test_a_table_that_lacks_joints_is_read_as_the_body_that_is_named(tmp_path):
+    """A tracker of one's own has other joints than any body here; what stands for them is said."""
+    xyz = own_clips.people("coco17")
+    own_clips.write_csv(tmp_path / "a.csv", "coco17", xyz)
+    clip = read(tmp_path / "a.csv", body="kinect_v1")
+    at = {name: clip.raw.xyz[:, j, 0] for j, name in enumerate(load("kinect_v1").names)}
+    hips = [xyz[:, load("coco17").names.index(f"{side} hip"), 0] for side in ("left", "right")]
+    np.testing.assert_allclose(at["hip centre"], (hips[0] + hips[1]) / 2, atol=1e-6)
+    np.testing.assert_array_equal(at["left hand"], at["left wrist"])
+    assert "hip centre is between left hip and right hip" in clip.said
+    assert "hand is the wrist" in clip.said
+    (tmp_path / "b.csv").write_text("left_hip_x,left_hip_y,right_hip_x,right_hip_y\n1,2,3,4")
+    with pytest.raises(UserError, match="no joint 'left knee', nor one that could stand for it"):
+        read(tmp_path / "b.csv", body="cmu38")
+
+
 def test_what_was_not_seen_is_absent_with_all_that_follows_from_it(tmp_path):
     """A confidence of 0 stands beside coordinates that mean nothing; half a hip centre would be a
     hip."""

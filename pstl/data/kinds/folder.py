@@ -1,0 +1,271 @@
+"""A folder of clips of one's own and a table of their labels, declared without Python
+(docs/own-data.md)."""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from pstl.config import validated
+from pstl.contracts import Dataset, DatasetKind
+from pstl.data import clip_files, own_files
+from pstl.data.clip_files import LABELS, SourcedClip
+from pstl.data.kinds import _label_table, _sides
+from pstl.data.kinds._label_table import Row
+from pstl.data.kinds._layout import clip_paths, located, stamp, unlabelled
+from pstl.data.kinds._sides import Split
+from pstl.data.own_files import Hints
+from pstl.data.spec import DatasetSpec, Rule
+from pstl.errors import UserError
+from pstl.files import checksum
+from pstl.records import Clip, DatasetConfig, Member, Notes, Places
+from pstl.registry import names as plugin_names
+from pstl.skeletons.mapping import bodies
+
+SAMPLED = 8  # clips that are read to say how all are understood
+MOST_NUMBERED = 65535  # performers and cameras with larger numbers are counted anew
+
+
+class FolderConfig(DatasetConfig):
+    """What a folder of clips cannot say itself.
+
+    path: the folder.   labels: a table with the columns clip and label, in it or from here.
+    body, units, up: of files that do not say it; found out if left out.
+    people: bodies of a clip that are kept.   classes: in the order of their numbers.
+    splits: name -> how clips are split.   licence: what may be done with the recordings.
+    """
+
+    kind: Literal["folder"] = "folder"
+    path: str = ""
+    labels: str = LABELS
+    body: str = ""
+    units: Literal["", "m", "cm", "mm", "inch", "picture"] = ""
+    up: Literal["", "y", "-y", "z", "-z", "x", "-x"] = ""
+    people: int = Field(1, ge=1, le=6)
+    classes: tuple[str | int, ...] = ()
+    splits: dict[str, Split] = {}
+    licence: str = "not stated; ask the people in the recordings"
+
+    @property
+    def hints(self) -> Hints:
+        """What is known of the files."""
+        return Hints(self.body, self.units, self.up)
+
+
+class Folder(Dataset):
+    """The clips of one folder."""
+
+    Config = FolderConfig
+
+    def __init__(self, name: str, cfg: FolderConfig) -> None:
+        """Raises: UserError for a table, a folder and splits that do not go together."""
+        self.cfg, self.files = cfg, located(name, cfg.path, cfg.labels)
+        rows = _label_table.read(self.files.labels)
+        self.paths = clip_paths(name, self.files, rows)
+        self.rows = dict(zip(self.paths, rows, strict=True))
+        self.classes = _classes(cfg, rows, f"datasets.{name}.classes")
+        self.numbers = {
+            what: _numbered([getattr(row, what) for row in rows])
+            for what in ("performer", "camera")
+        }
+        if not cfg.splits:
+            example = "splits: {xsub: {by: performer, train: [1, 2]}}"
+            raise UserError(f"datasets.{name}: no splits; name one, e.g. {example}")
+        self.sides = {
+            split: _sides.sides(how, self.rows, self.files.root, f"datasets.{name}.splits.{split}")
+            for split, how in cfg.splits.items()
+        }
+        self.spec = DatasetSpec(
+            name=name,
+            classes=self.classes,
+            skeleton=cfg.body or self._body(),
+            people=cfg.people,
+            units="metres, y up",
+            splits={split: _rule(sides) for split, sides in self.sides.items()},
+            source=f"the folder {cfg.path}",
+            licence=cfg.licence,
+            how_to_get=f"the folder {cfg.path} of whoever recorded it",
+        )
+
+    def _body(self) -> str:
+        """The body of the first clip."""
+        return _read(next(iter(self.paths.values())), self.cfg.hints).skeleton
+
+    def place(self) -> Path | None:
+        """The folder itself."""
+        return self.files.root
+
+    def remarks(self) -> list[str]:
+        """Files that no row names, and what is odd about classes and splits."""
+        lines = unlabelled(self.files, self.paths.values())
+        counts = Counter(row.label for row in self.rows.values())
+        if single := sorted(label for label, count in counts.items() if count == 1):
+            lines.append(f"classes with a single clip: {', '.join(single[:5])}")
+        for split, sides in self.sides.items():
+            lines += _sides.remarks(split, sides, self.rows, self.cfg.splits[split].by)
+        return lines
+
+    def make(self, cfg: FolderConfig, folder: Path) -> None:
+        """Copy the files of every clip, and the table."""
+        for path in self.paths.values():
+            target = folder / path.relative_to(self.files.root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, target)
+            else:
+                shutil.copy2(path, target)
+        shutil.copy2(self.files.labels, folder / LABELS)
+
+    def expected(self, cfg: Any) -> dict[str, tuple[int, int]]:
+        """What the table says."""
+        counts = {split: Counter(sides.values()) for split, sides in self.sides.items()}
+        return {split: (count["train"], count["test"]) for split, count in counts.items()}
+
+    def members(self, places: Places) -> list[Member]:
+        """The file of every clip, in the order of the table; of a folder of frames the first.
+
+        Raises: UserError for a clip that is not there.
+        """
+        members = []
+        for clip in self.rows:
+            path = places.raw / self.paths[clip].relative_to(self.files.root)
+            file = own_files.frame_files(path)[0] if path.is_dir() else path
+            depth = len(file.relative_to(places.raw).parts) - 1
+            members.append(Member(file.as_posix(), depth=depth))
+        return members
+
+    def notes(self, places: Places, members: Sequence[Member]) -> Notes:
+        """The clip of each file, and how the first of them are understood."""
+        by_file = {member.file: clip for member, clip in zip(members, self.rows, strict=True)}
+        said: dict[str, str] = {}
+        for member in members[:: max(1, len(members) // SAMPLED)]:
+            clip = by_file[member.file]
+            source = _read(self._source(Path(member.name), clip), self.cfg.hints)
+            said.setdefault(source.said, clip)
+        lines = [
+            f"read as {self.spec.skeleton}: {line} ({clip})" for line, clip in said.items() if line
+        ]
+        return Notes(by_file, [*self.remarks(), *lines])
+
+    def read(self, member: Member, data: bytes, note: Any) -> list[Clip]:
+        """The one clip of a file, or of the folder whose first frame it is."""
+        clip, row = str(note), self.rows[str(note)]
+        source = _read(self._source(Path(member.name), clip), self.cfg.hints)
+        if source.skeleton != self.spec.skeleton:
+            others = f"the clips before it have those of {self.spec.skeleton}"
+            raise UserError(f"{member.where}: joints of {source.skeleton}, {others}")
+        numbers = self.numbers
+        return [
+            Clip(
+                clip,
+                self.classes.index(row.label),
+                np.ascontiguousarray(source.raw.xyz),
+                subject=numbers["performer"][row.performer],
+                camera=numbers["camera"][row.camera],
+                bodies=source.raw.bodies,
+                merged=source.raw.merged,
+            )
+        ]
+
+    def _source(self, file: Path, clip: str) -> Path:
+        """What is read: the file, or the folder of frames that it is in."""
+        return file.parent if self.paths[clip].is_dir() else file
+
+
+class FolderKind(DatasetKind):
+    """`NAME: {kind: folder, path: ..., labels: ..., splits: {...}}`."""
+
+    Config = FolderConfig
+
+    def dataset(self, name: str, cfg: Any) -> Dataset:
+        """The data set; made anew when its table or its folder has changed."""
+        settings = json.dumps(cfg, sort_keys=True, default=str)
+        config = _config(name, cfg)
+        files = located(name, config.path, config.labels)
+        return _made(name, settings, f"{stamp(files.labels)} {stamp(files.root)}")
+
+    def modules(self) -> list[str]:
+        """Every reader, and every body: whose joints a file holds may be told by their names."""
+        readers = [f"data.readers.{name}" for name in plugin_names("data.readers")]
+        return [*readers, *(f"skeletons.{name}" for name in bodies())]
+
+    def facts(self, name: str, cfg: Any) -> str:
+        """The table, and the lists of names that splits are made of."""
+        config = _config(name, cfg)
+        files = located(name, config.path, config.labels)
+        lists = [side for split in config.splits.values() for side in (split.train, split.test)]
+        listed = [files.root / side for side in lists if isinstance(side, str)]
+        total = hashlib.sha256()
+        for path in [files.labels, *listed]:
+            total.update(checksum(path).encode() if path.is_file() else b"none")
+        return total.hexdigest()
+
+    def state(self, name: str, cfg: Any) -> str:
+        """Every file of the folder, by its size and time."""
+        config = _config(name, cfg)
+        root = located(name, config.path, config.labels).root
+        total = hashlib.sha256()
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            total.update(f"{path.relative_to(root)}\0{stamp(path)}\0".encode())
+        return total.hexdigest()
+
+
+def _config(name: str, section: Mapping[str, Any]) -> FolderConfig:
+    settings: FolderConfig = validated(FolderConfig, section, f"datasets.{name}")
+    return settings
+
+
+@lru_cache(maxsize=8)
+def _made(name: str, settings: str, stamp: str) -> Folder:
+    return Folder(name, _config(name, json.loads(settings)))
+
+
+def _classes(cfg: FolderConfig, rows: Sequence[Row], where: str) -> tuple[str, ...]:
+    """The classes in the order of their numbers: as listed, else sorted."""
+    present = {row.label for row in rows}
+    if not cfg.classes:
+        return tuple(sorted(present, key=_naturally))
+    classes = tuple(map(str, cfg.classes))
+    if strangers := sorted(present - set(classes)):
+        raise UserError(f"{where}: {strangers[0]!r} of the table of labels is not among them")
+    return classes
+
+
+def _numbered(names: Sequence[str]) -> dict[str, int]:
+    """Performers or cameras by number: their own where all have one, else counted from 1; 0: none.
+
+    >>> _numbered(["7", "3", ""]), _numbered(["bo", "al"])
+    ({'': 0, '3': 3, '7': 7}, {'': 0, 'al': 1, 'bo': 2})
+    """
+    present = sorted(set(names) - {""}, key=_naturally)
+    numbers = [int(name) if name.isdecimal() and name.isascii() else 0 for name in present]
+    if not all(0 < number <= MOST_NUMBERED for number in numbers):
+        numbers = list(range(1, len(present) + 1))
+    return {"": 0, **dict(zip(present, numbers, strict=True))}
+
+
+def _naturally(name: str) -> tuple[int, str]:
+    """Numbers by their value, before words."""
+    is_number = name.isdecimal() and name.isascii() and len(name) < 10
+    return (int(name) if is_number else sys.maxsize, name)
+
+
+def _rule(sides: Mapping[str, str]) -> Rule:
+    """The side of a clip, by its name."""
+    return lambda clip: sides.get(clip.name, "")
+
+
+def _read(path: Path, hints: Hints) -> SourcedClip:
+    """The one clip of a file or of a folder of frames."""
+    return clip_files.read_own(path, hints)[0]
+
+
+KIND = FolderKind()
