@@ -22,7 +22,7 @@ SIZES = {
     "cmu_prediction": (5, 5),
     "ntu60": (139, 852),
     "ntu120": (72, 366),
-    "cmu_prediction_search": (4, 7),
+    "cmu_prediction_search": (2, 4),
     "nwucla": (20, 164),
     "nwucla_ablation": (15, 45),
     "nwucla_ceiling": (6, 6),
