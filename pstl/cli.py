@@ -22,6 +22,7 @@ from pstl.commands import (
     report,
     speed,
     training,
+    watching,
     weights,
 )
 from pstl.commands.program import options_before_the_verb
@@ -69,6 +70,7 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "import-weights": weights.import_weights,
         "import-run": weights.import_run,
         "export": weights.export,
+        "live": watching.live,
     },
     "This machine and package": {
         "list": checks.list_plugins,

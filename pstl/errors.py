@@ -27,6 +27,8 @@ REMEDIES = {
 }
 # Packages that are installed without an extra, by the names under which they are imported.
 CORE = ("torch", "numpy", "yaml", "pydantic", "typer", "filelock", "safetensors")
+# Packages of extras other than `workflow`, by the names under which they are imported.
+EXTRAS = {"huggingface_hub": "hub", "mediapipe": "live", "cv2": "live"}
 OTHERWISE = "see that it can be read and written, or name another"
 
 
@@ -90,7 +92,7 @@ def missing_package(error: ModuleNotFoundError) -> str:
     package = (error.name or "").partition(".")[0]
     if package in ("", "pstl"):
         raise error
-    extra = "" if package in CORE else "[workflow]"
+    extra = "" if package in CORE else f"[{EXTRAS.get(package, 'workflow')}]"
     return f"needs {package}, which is not installed here; run: pip install 'pstl{extra}'"
 
 
