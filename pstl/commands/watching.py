@@ -36,7 +36,11 @@ def live(
     ] = Path("pose_landmarker_full.task"),
     window: Annotated[
         int | None,
-        Option(min=1, metavar="N", help="Frames of a look.  [default: as many as a training clip]"),
+        Option(
+            min=1,
+            metavar="N",
+            help="Frames that are looked at together.  [default: those of a training clip]",
+        ),
     ] = None,
     stride: Annotated[
         int | None,
