@@ -46,7 +46,7 @@ SIZES = {
     "utdmhad": (17, 51),
     "nwucla_predict_cluster": (5, 10),
     "nwucla_view50": (6, 12),
-    "utkinect_detection": (11, 19),
+    "utkinect_detection": (11, 16),
     "utkinect_detection_search": (17, 35),
 }
 
