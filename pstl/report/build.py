@@ -17,7 +17,7 @@ def build(
 ) -> None:
     """Write rows, comparison, per_class, confusion and paired as .csv, comparison.md, summary.json.
 
-    Also curves, accuracy, settings and labels as .png.
+    Also curves, accuracy, settings, labels and moved as .png.
     source: "files" reads what the jobs wrote under results/, "mlflow" what was imported into the
     tracking store `uri`, with equal tables; class scores are read from files either way.
     What was not run is missing from no table: it is there as "not run". The same inputs give the

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pstl.config import FUSED
 from pstl.metrics.metric import UNSEEN
-from pstl.report import declared, facts, floors
+from pstl.report import declared, equal, facts, floors, moved_page, panels
 from pstl.report.alike import LIKE, MINUS
 from pstl.report.few_labels import by_share, label_rules
 from pstl.report.joined import Joined
@@ -65,7 +65,7 @@ def body(lines: list[Line], published: list[Published], rules: Mapping[str, str]
     rules: as from label_rules().
     """
     notes = Notes()
-    blocks: list[str] = []
+    blocks = moved_page.blocks(lines, notes)
     for (dataset, split), of_split in by_split(lines).items():
         of_others = [p for p in published if (p.dataset, p.split) == (dataset, split)]
         page = Page(of_split, of_others, notes)
@@ -82,6 +82,7 @@ def section(page: Page, dataset: str) -> list[str]:
     blocks = ["### Headline", *headline(page)]
     for task in dict.fromkeys(line.task for line in page.lines):
         blocks += details(page, task)
+    blocks += equal.blocks(panels.charts(page.lines))
     blocks.append("### Published")
     if dataset in SIMULATED:
         reason = "these recordings are simulated by this project"

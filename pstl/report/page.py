@@ -9,7 +9,15 @@ from typing import Any
 from pstl import paths
 from pstl.config import Cell, Params
 from pstl.files import write_text
-from pstl.report import document, facts, joined, panels, results_section, simulated_clips
+from pstl.report import (
+    document,
+    facts,
+    joined,
+    moved_page,
+    panels,
+    results_section,
+    simulated_clips,
+)
 from pstl.report.charts import Curves
 from pstl.report.document import Cells, Section, Table, Text, number
 from pstl.report.joined import Joined
@@ -70,6 +78,7 @@ def build(params: Params, suite: str, out: str | Path) -> None:
     cells = headline_cells(everything.cells)
     sections = [
         overview(everything),
+        *moved_page.section(everything.lines),
         *(results_section.build(everything, *split, cells) for split in by_split(everything.lines)),
         Training(
             "training",

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pstl.config import Cell, Run
 from pstl.report import declared
@@ -12,11 +13,14 @@ from pstl.report.rows import Epochs, Results, read_cell_file
 from pstl.report.tables import Line, headlines
 
 Points = list[tuple[float, Line]]  # a value of a setting, and its line
+# (task, title, name of the number) -> method -> its points in order
+Charts = dict[tuple[str, str, str], dict[str, Points]]
 
 DYNAMIC = 50.0  # a loss that falls by more than this factor is drawn by its logarithm
 FEWEST = 3  # values of a setting that make a curve
 # A part of a setting -> what its axis is called.
 SAYS = {"joints": "joints lost", "frames": "share of frames lost"}
+LOSSES = tuple(SAYS.values())  # at 0 nothing is lost
 
 
 def training(results: Results, shortest: int = 1) -> list[Curves]:
@@ -77,7 +81,8 @@ def _by_epoch(title: str, named: dict[str, Epochs]) -> Curves:
 def over_settings(lines: list[Line]) -> list[Curves]:
     """Tasks whose rows differ in one number (joints lost, horizon, threshold, share of labels).
 
-    That number against the metric, with a band of one standard deviation over seeds.
+    That number against the metric, with a band of one standard deviation over seeds. Where it
+    counts what is lost, a second chart is of the points that each method loses of its own.
     """
     drawn = []
     for (task, title, x_label), methods in charts(lines).items():
@@ -89,17 +94,37 @@ def over_settings(lines: list[Line]) -> list[Curves]:
             curves.append(curve)
             ends.append(f"{name} from {curve.y[0]:.1f} to {curve.y[-1]:.1f}")
         alt = f"{task}, {title} against {x_label}: {'; '.join(ends)}"
-        metric = re.split("[ ,]", title)[0]
-        drawn.append(Curves(f"{task}: {title}", alt, curves, x_label, metric))
+        metric = metric_of(title)
+        chart = Curves(f"{task}: {title}", alt, curves, x_label, metric)
+        drawn.append(chart)
+        if x_label in LOSSES and all(curve.x[0] == 0 for curve in curves):
+            drawn.append(_relative(chart))
     return drawn
 
 
-def charts(lines: list[Line]) -> dict[tuple[str, str, str], dict[str, Points]]:
-    """(task, title, name of the number) -> method -> its points in order.
+def metric_of(title: str) -> str:
+    """The metric that the title of a chart begins with."""
+    return re.split("[ ,]", title)[0]
+
+
+def _relative(chart: Curves) -> Curves:
+    """The same minus each curve's own first value."""
+    curves, ends = [], []
+    for curve in chart.curves:
+        y = [value - curve.y[0] for value in curve.y]
+        curves.append(replace(curve, y=y, spread=()))
+        ends.append(f"{curve.name} {y[-1]:+.1f}")
+    title = f"{chart.title}, minus its own with nothing lost"
+    y_label = f"{chart.y_label}, points from nothing lost"
+    return Curves(title, f"{title}: {'; '.join(ends)}", curves, chart.x_label, y_label)
+
+
+def charts(lines: list[Line]) -> Charts:
+    """What over_settings() draws.
 
     A method has at least FEWEST values of the number.
     """
-    every: dict[tuple[str, str, str], dict[str, Points]] = {}
+    every: Charts = {}
     for line in headlines(lines):
         if line.mean is None:
             continue
@@ -107,7 +132,7 @@ def charts(lines: list[Line]) -> dict[tuple[str, str, str], dict[str, Points]]:
             chart = (line.task, f"{title}, {line.stream}", SAYS.get(x_label, x_label))
             methods = every.setdefault(chart, {})
             methods.setdefault(line.method, []).append((value, line))
-    drawn: dict[tuple[str, str, str], dict[str, Points]] = {}
+    drawn: Charts = {}
     for chart, methods in every.items():
         for method, points in methods.items():
             values = {value for value, _ in points}

@@ -1,4 +1,4 @@
-"""Pictures of a suite as files: training, headline accuracies, settings, shares of labels."""
+"""Pictures of a suite as files: training, accuracies, settings, shares of labels, moves."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pstl.config import FUSED
-from pstl.report import panels
+from pstl.report import moved_page, panels
 from pstl.report.charts import Bar, Bars, Curve, Curves
 from pstl.report.drawing import grid, save_png
 from pstl.report.few_labels import by_share, label_rules
@@ -17,7 +17,7 @@ BAR_LABEL = "top-1 accuracy, %  (whisker: 1 std, | published)"
 
 
 def write_all(suite: Joined, out: Path) -> None:
-    """Write curves, accuracy, settings and labels as .png to a folder."""
+    """Write curves, accuracy, settings, labels and moved as .png to a folder."""
     lines = suite.lines
     shown = as_shown(lines)
     shares = by_share(lines, label_rules(suite.results))
@@ -26,6 +26,7 @@ def write_all(suite: Joined, out: Path) -> None:
         "accuracy": grid(accuracy(shown), "no accuracy yet"),
         "settings": grid(settings(shown), "no curve over a setting"),
         "labels": grid(few_labels(shares), "no method saw a share of the labels"),
+        "moved": grid(moved_page.charts(lines), "no encoder has been moved to other data"),
     }
     for name, figure in drawn.items():
         save_png(figure, out / f"{name}.png")

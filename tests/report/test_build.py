@@ -24,6 +24,7 @@ FILES = {
     "accuracy.png",
     "settings.png",
     "labels.png",
+    "moved.png",
 }
 
 

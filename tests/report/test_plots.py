@@ -29,6 +29,7 @@ def test_a_suite_without_results_still_has_its_pictures(tmp_path: Path) -> None:
     assert size(tmp_path / "curves.png")[0] > 100
     assert size(tmp_path / "accuracy.png")[0] > 100
     assert size(tmp_path / "labels.png")[0] > 100
+    assert size(tmp_path / "moved.png")[0] > 100
 
 
 def test_every_method_has_a_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,10 +96,10 @@ def test_a_number_in_the_settings_becomes_a_curve_in_its_order(
     """
     lines = swept(tmp_path, monkeypatch)
     axes = [axis for axis in grid(plots.settings(lines), "").axes if axis.get_title()]
-    assert [axis.get_xlabel() for axis in axes][:2] == ["joints lost", "joints lost"]
-    assert "frames" in axes[2].get_xlabel()
+    assert [axis.get_xlabel() for axis in axes][:4] == ["joints lost"] * 4
+    assert "frames" in axes[4].get_xlabel()
     assert "probe=linear" in axes[0].get_title()
-    assert "probe=knn" in axes[1].get_title()
+    assert "probe=knn" in axes[2].get_title()
     line = axes[0].get_lines()[0]
     assert list(line.get_xdata()) == [0, 1, 2, 3, 5, 8, 12]
     assert list(line.get_ydata()) == [89, 87, 84, 88, 86, 90, 85]
