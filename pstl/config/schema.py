@@ -35,7 +35,7 @@ def json_schema() -> Schema:
     suite["properties"]["datasets"] = {"type": "object", "additionalProperties": declared}
     for block in (suite, definitions["Experiment"]):
         _either(block["properties"], "streams", {"const": "all"})
-        block["properties"]["dataset"]["enum"] = dataset_names()
+        block["properties"]["dataset"]["enum"] = list(dataset_names())
     return {
         "$schema": DRAFT,
         "title": "Settings of pstl: params.yaml and suites/NAME.yaml",

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from pstl import cli, config, graph
+from pstl.config.schema import json_schema
 from pstl.data.fetch import fetch
 from pstl.data.parse import parse
 from pstl.data.store import open_sequences
@@ -266,3 +267,15 @@ def test_clips_of_another_body_are_refused():
     with pytest.raises(UserError, match="joints of openpose25, the clips before it have those of"):
         parse("mine", params.dataset("mine"), "raw", "sequences", jobs=1)
     assert not os.path.exists("sequences")
+
+
+def test_an_editor_knows_declared_data_sets():
+    """The schema completes what people type by hand, and marks a typo."""
+    jsonschema = pytest.importorskip("jsonschema")
+    declare()
+    validator = jsonschema.Draft202012Validator(json.loads(json.dumps(json_schema())))
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    assert not list(validator.iter_errors(content))
+    assert not list(validator.iter_errors(SUITE))
+    content["datasets"]["mine"]["peple"] = 2
+    assert list(validator.iter_errors(content))
