@@ -138,8 +138,13 @@ def read_own(path: Path, hints: Hints = NO_HINTS) -> list[SourcedClip]:
     """
     if (path / "values.bin").exists():
         return list(of_store(*stored(path)))
-    paths = in_folder(path) if path.is_dir() and not own_files.is_frames(path) else [path]
-    return [_of_format(one) or _of_own(one, hints) for one in paths]
+    return [_of_format(one) or _of_own(one, hints) for one in clips_at(path)]
+
+
+def clips_at(path: Path) -> list[Path]:
+    """The clips of a folder; a file, and a folder with a file for every frame, is one itself."""
+    is_folder = path.is_dir() and not own_files.is_frames(path)
+    return in_folder(path) if is_folder else [path]
 
 
 def _of_format(path: Path) -> SourcedClip | None:

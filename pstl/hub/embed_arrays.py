@@ -129,7 +129,7 @@ def raw_clips_of(embedder: Embedder, source: Source) -> tuple[Iterator[SourcedCl
             own = f"metres and {spec.skeleton}, as `parse` read it"
             raise UserError(f"{path}: {own}; leave out --units and --skeleton")
         return clip_files.of_store(store, spec), store.names
-    files = clip_files.in_folder(path) if path.is_dir() else [path]
+    files = clip_files.clips_at(path)
     clips = (embedder.of_file(file, skeleton, units) for file in files)
     return clips, [file.stem for file in files]
 

@@ -259,6 +259,15 @@ def test_a_folder_of_own_files_holds_clips_of_every_kind(tmp_path):
     assert [clip.skeleton for clip in clips] == ["coco17", "openpose25", "smpl24"]
 
 
+def test_a_folder_of_frames_is_one_clip_for_every_door(tmp_path):
+    """Else each of its frames would be a clip that does not move."""
+    own_clips.write_openpose(tmp_path / "b", own_clips.pixels(own_clips.people("openpose25")))
+    assert clip_files.clips_at(tmp_path / "b") == [tmp_path / "b"]
+    assert clip_files.clips_at(tmp_path) == [tmp_path / "b"]
+    (tmp_path / "labels.csv").write_text("clip,label\nb,wave\n")
+    assert clip_files.clips_at(tmp_path) == [tmp_path / "b"]
+
+
 BROKEN = {
     "a.csv": {
         "": "the file is empty",
