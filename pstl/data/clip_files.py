@@ -173,9 +173,9 @@ def in_folder(folder: Path) -> list[Path]:
 
     Raises: UserError if there is none, or if two would have one name.
     """
-    entries = sorted(path for path in folder.iterdir() if path.name[0] != ".")
+    entries = sorted(folder.iterdir())
+    entries = [path for path in entries if path.name[0] != "." and path.name != LABELS]
     files = [path for path in entries if is_clip(path)]
-    files = [path for path in files if path.name != LABELS]
     others = [path for path in entries if path.is_file() and path not in files]
     if not files:
         deeper = any(path.is_dir() for path in folder.iterdir())
