@@ -166,14 +166,15 @@ def json_object(data: bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def json_value(data: bytes, name: str) -> Any:
+def json_value(data: bytes, name: str, expansion: int = EXPANSION) -> Any:
     """What a JSON text in UTF-8 holds.
 
+    expansion: how many times its size a sound one may take as lists of Python.
     Raises: UserError if it is none, a key occurs twice in an object, it is nested more than DEEPEST
-    deep, or as lists of Python it would take more than EXPANSION times its size.
+    deep, or it would take more than that.
     """
     check_size(len(data), name)
-    _check_nesting(data, name)
+    _check_nesting(data, name, expansion)
     try:
         value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
@@ -190,7 +191,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _check_nesting(data: bytes, name: str) -> None:
+def _check_nesting(data: bytes, name: str, expansion: int) -> None:
     """Brackets and commas tell, before anything is built, how deep lists nest and what they
     take."""
     brackets = data.translate(None, NO_BRACKETS)
@@ -204,7 +205,7 @@ def _check_nesting(data: bytes, name: str) -> None:
             + 30 * data.count(b'"')
             + COSTLIEST * data.count(b":")
         )
-        if taken + 2 * len(data) > EXPANSION * len(data) + ALLOWANCE:
+        if taken + 2 * len(data) > expansion * len(data) + ALLOWANCE:
             raise UserError(
                 f"{name}: {opened} lists and objects in {len(data)} bytes, more than any "
                 f"recording has; {REPAIR}"

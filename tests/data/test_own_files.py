@@ -2,6 +2,7 @@
 one line."""
 
 import json
+import re
 
 import numpy as np
 import own_clips
@@ -266,6 +267,66 @@ def test_a_folder_of_frames_is_one_clip_for_every_door(tmp_path):
     assert clip_files.clips_at(tmp_path) == [tmp_path / "b"]
     (tmp_path / "labels.csv").write_text("clip,label\nb,wave\n")
     assert clip_files.clips_at(tmp_path) == [tmp_path / "b"]
+
+
+def test_frames_of_a_table_are_in_the_order_of_their_numbers(tmp_path):
+    """Rows by person and then by frame are as common as the other way round; a clock is a name."""
+    xyz = own_clips.people("coco17")
+    own_clips.write_csv(tmp_path / "a.csv", "coco17", xyz)
+    head, *rows = (tmp_path / "a.csv").read_text().splitlines()
+    (tmp_path / "b.csv").write_text("\n".join([head, *rows[::-1]]))
+    np.testing.assert_allclose(recorded(read(tmp_path / "b.csv")), xyz, atol=1e-6)
+    clocks = [f"12:00:{number:02}{row[row.index(',') :]}" for number, row in enumerate(rows)]
+    (tmp_path / "c.csv").write_text("\n".join([head, *clocks]))
+    np.testing.assert_allclose(recorded(read(tmp_path / "c.csv")), xyz, atol=1e-6)
+
+
+def test_minutes_of_landmarks_are_no_bomb(tmp_path):
+    """A file of MediaPipe's landmarks is all names and braces; two minutes of them are a clip."""
+    own_clips.write_mediapipe(tmp_path / "a.json", own_clips.people("mediapipe33")[:1])
+    (frame,) = json.loads((tmp_path / "a.json").read_text())
+    (tmp_path / "a.json").write_text(json.dumps([frame] * 1800, indent=0))
+    assert len(read(tmp_path / "a.json").raw.xyz) == 1800
+
+
+TOKENS = [b"null", b"true", b"[]", b"-1", b"1e400", b"NaN", b'"x"', b"", b",", b"\n", b"[[1]]"]
+
+
+def sound_files(folder):
+    """A file of every kind, small."""
+    coco = own_clips.people("coco17")[:3]
+    own_clips.write_csv(folder / "a.csv", "coco17", coco, persons=True, score=True)
+    own_clips.write_alphapose(folder / "b.json", own_clips.pixels(coco), tracked=True)
+    own_clips.write_mmpose(folder / "c.json", own_clips.pixels(coco))
+    own_clips.write_mediapipe(folder / "d.json", own_clips.people("mediapipe33")[:2])
+    own_clips.write_openpose(folder / "e", own_clips.pixels(own_clips.people("openpose25"))[:1])
+    (folder / "f.bvh").write_text(own_clips.bvh_text())
+    np.save(folder / "g.npy", coco[:, :, 0])
+    np.savez(folder / "h.npz", xyz=coco[:, :, 0])
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_damaged_file_is_a_clip_or_one_line(tmp_path):
+    """Somebody's file of yesterday's program: whatever is in it, no traceback and no NaN."""
+    rng = np.random.default_rng(0)
+    refused, lines = 0, set()
+    for path in sound_files(tmp_path):
+        content = path.read_bytes()
+        words = [match.span() for match in re.finditer(rb"[-0-9.e]+|[a-zA-Z_]+|\[|{", content)]
+        for _ in range(40):
+            start, end = words[rng.integers(len(words))]
+            token = TOKENS[rng.integers(len(TOKENS))]
+            damaged = content[:start] + token + content[end:] if rng.random() < 0.7 else (
+                content[: rng.integers(len(content))])  # fmt: skip
+            try:
+                clip = own_files.of_contents([(damaged, str(path))], "x", Hints(fallback="coco17"))
+            except UserError as error:
+                lines.add(str(error).count("\n"))
+                refused += 1
+            else:
+                assert np.isfinite(clip.raw.xyz).all()
+    assert refused > 100
+    assert lines == {0}
 
 
 BROKEN = {

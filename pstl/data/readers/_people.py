@@ -1,6 +1,7 @@
 """Numbers of a file as the people of a frame."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from pstl.data.reading import REPAIR
 from pstl.errors import UserError
 from pstl.records import Person
 
+NUMBERS = (int, float, type(None))
 LARGEST = 1e7  # of any coordinate: pixels, millimetres
 
 
@@ -17,9 +19,8 @@ def numbers(values: Any, where: str) -> np.ndarray:
 
     Raises: UserError for a word, lists of several lengths, or numbers beyond all measure.
     """
-    for value in _single(values):
-        if value is not None and type(value) not in (int, float):
-            raise UserError(f"{where}: found {repr(value)[:40]}, expected numbers; {REPAIR}")
+    for value in _strangers(values):
+        raise UserError(f"{where}: found {repr(value)[:40]}, expected numbers; {REPAIR}")
     try:
         array = np.array(values, dtype=np.float64)
     except (ValueError, TypeError):
@@ -29,13 +30,12 @@ def numbers(values: Any, where: str) -> np.ndarray:
     return array
 
 
-def _single(values: Any) -> Iterator[Any]:
-    """What a list of lists holds in the end."""
-    for value in values:
-        if isinstance(value, list):
-            yield from _single(value)
-        else:
-            yield value
+def _strangers(values: list[Any]) -> Iterator[Any]:
+    """What is neither a number nor null in a list of lists."""
+    while values:
+        if set(map(type, values)) - {*NUMBERS, list}:
+            yield from (value for value in values if type(value) not in (*NUMBERS, list))
+        values = list(chain.from_iterable(value for value in values if type(value) is list))
 
 
 def person(points: np.ndarray, score: np.ndarray | None, track: Any = "") -> Person:

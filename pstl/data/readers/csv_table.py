@@ -58,7 +58,8 @@ class CsvTable(Reader):
     )
 
     def read(self, data: bytes, where: str, body: str) -> Poses:
-        """The people of all frames; rows of one frame value are of one frame."""
+        """The people of all frames: rows of one frame value are of one frame, and frames are in
+        the order of their numbers, or else of the file."""
         lines = list(reading.lines(data, where, reading.LARGEST_FILE))
         if not lines:
             raise UserError(f"{where}: the file is empty, expected {self.expects}")
@@ -67,17 +68,20 @@ class CsvTable(Reader):
         has_names = any(not _is_number(word) for word in rows[0][1])
         header = rows[0][1] if has_names else []
         layout = _named(header, where) if has_names else _ordered(len(rows[0][1]), body, where)
-        frames: dict[float, list[Person]] = {}
+        frames: dict[str, list[Person]] = {}
         for number, words in rows[has_names:]:
             if len(words) != len(rows[0][1]):
                 count = f"{len(words)} values, expected {len(rows[0][1])}"
                 raise UserError(f"{where}: line {number}: {count}; {REPAIR}")
             place = f"{where}: line {number}"
-            time = float(number) if layout.frame < 0 else _value(words[layout.frame], place)
+            time = str(number) if layout.frame < 0 else words[layout.frame]
             frames.setdefault(time, []).append(_person(words, layout, place))
         if not frames:
             raise UserError(f"{where}: a header and no row below it; {REPAIR}")
-        ordered = tuple(tuple(frames[time]) for time in sorted(frames))
+        times = list(frames)
+        if all(reading.NUMBER.fullmatch(time) for time in times):
+            times.sort(key=reading.parsed)
+        ordered = tuple(tuple(frames[time]) for time in times)
         flat = bool((layout.places[:, 2] < 0).all())
         return Poses(ordered, body, layout.joints, units="picture" if flat else "")
 

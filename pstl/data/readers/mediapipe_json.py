@@ -17,6 +17,7 @@ from pstl.records import Person, Poses
 WORLD = ("poseworldlandmarks", "worldlandmarks")
 PICTURE = ("poselandmarks", "landmarks")
 JOINTS = 33
+EXPANSION = 20  # every landmark is an object of four short names
 BODY = "mediapipe33"
 
 
@@ -33,7 +34,7 @@ class MediaPipe(Reader):
 
     def read(self, data: bytes, where: str, body: str) -> Poses:
         """The people of all frames, in the order of the file."""
-        content = json_value(data, where)
+        content = json_value(data, where, EXPANSION)
         if isinstance(content, dict) and not _landmarks(content, (*WORLD, *PICTURE)):
             content = content.get("frames", content)
         frames = [content] if isinstance(content, dict) else listed(content, where, "the file")
