@@ -20,12 +20,12 @@ BUILT_FROM = (
     "pstl", "suites", "hub", "workflow", "profiles", "results/measured/bench", "params.yaml",
     "Snakefile", "README.md", "LICENSE", "pyproject.toml", "setup.py",
 )  # fmt: skip
-BUILD = "from setuptools.build_meta import build_wheel; import sys; build_wheel(sys.argv[1])"
+BUILD = "import sys; from setuptools import build_meta; build_meta.{}(sys.argv[1])"
 
 
 @pytest.fixture(scope="module")
 def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel's content, as an installer leaves it."""
+    """A folder with the content of a wheel, made of the archive of sources, as it is installed."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     for name in BUILT_FROM:
@@ -35,13 +35,22 @@ def site(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(root / name, source / name, ignore=ignored)
         else:
             shutil.copy(root / name, source / name)
-    command = [sys.executable, "-c", BUILD, str(folder)]
-    built = subprocess.run(command, cwd=source, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
+    _build("build_sdist", source, folder)
+    (sources,) = folder.glob("pstl-*.tar.gz")
+    shutil.unpack_archive(sources, folder / "unpacked", filter="data")
+    (source,) = (folder / "unpacked").iterdir()
+    _build("build_wheel", source, folder)
     (wheel,) = folder.glob("pstl-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
     return folder / "site"
+
+
+def _build(what: str, source: Path, out: Path) -> None:
+    """Have setuptools make an archive of sources or a wheel."""
+    command = [sys.executable, "-c", BUILD.format(what), str(out)]
+    built = subprocess.run(command, cwd=source, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
 
 
 def typed(site: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -65,7 +74,8 @@ def test_a_wheel_carries_what_the_checkout_has(root: Path, site: Path) -> None:
     carried = files_below(site / "pstl" / "project")
     for place, content in carried.items():
         assert content == (root / place).read_bytes(), place
-    for folder, ending in (("suites", "*.yaml"), ("workflow/rules", "*.smk"), ("workflow", "*.py")):
+    kinds = ("suites", "*.yaml"), ("workflow/rules", "*.smk"), ("workflow", "*.py")
+    for folder, ending in (*kinds, ("hub/synthetic/simclr", "*")):
         expected = {f"{folder}/{path.name}" for path in (root / folder).glob(ending)}
         assert expected
         assert expected <= carried.keys()
@@ -103,6 +113,7 @@ def test_installed_code_has_the_hash_of_the_checkouts(site: Path, tmp_path: Path
         ("--version", 0, "+installed."),
         ("check --suite builtin", 0, "suite builtin is sound"),
         ("plan builtin", 0, "pretrain"),
+        ("live --weights synthetic/simclr --stream s.jsonl", 2, "s.jsonl: no such file"),
         ("doctor sbu", 1, "sbu: missing"),
         ("embed", 2, "Missing option '--weights'"),
         ("embed --weights no.pt --input x.npy --output f.npy", 2, "no.pt: no such file"),
