@@ -30,7 +30,7 @@ SIZES = {
     "nwucla_corpus": (10, 20),
     "nwucla_released": (4, 31),
     "released": (9, 31),
-    "released_search": (3, 43),
+    "released_search": (3, 44),
     "nwucla_lost_joints": (19, 19),
     "nwucla_robustness": (6, 6),
     "nwucla_simclr": (33, 136),

@@ -51,6 +51,8 @@ class Config(Frozen):
     initial: Initial = "xavier"  # of the linear layer
     # Parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0].
     frozen: tuple[str, ...] = ()
+    # Batch norms work with the statistics they came with in training, too; their weights move.
+    keep_statistics: bool = False
     test_every: int = Field(5, ge=0)  # epochs between looks at the test clips; 0: none
     epochs_shown: tuple[int, ...] = ()  # epochs, from 1, whose top1 is a row of its own
 
@@ -78,7 +80,7 @@ def run(inputs: Pretrained, cfg: Config, seed: int, device: torch.device) -> Res
             f"finetune: {len(inputs.train)} labelled and {len(inputs.test)} test clips; "
             "both sides need clips"
         )
-    if cfg.frozen:
+    if cfg.frozen or cfg.keep_statistics:
         inputs.renew()  # what is frozen works with its statistics in training, too
     labelled, test = (
         inputs.clips(inputs.train, labelled=True),
@@ -153,6 +155,9 @@ class Classifier(BaseTrainable):
     def train(self, mode: bool = True) -> "Classifier":
         """Frozen parts stay in evaluation mode: neither their statistics nor their dropout move."""
         super().train(mode)
+        if self.cfg.keep_statistics:
+            for norm in norms_of(self.encoder):
+                norm.eval()
         for part in self.still:
             if isinstance(part, nn.Module):
                 part.eval()
@@ -181,6 +186,11 @@ class Classifier(BaseTrainable):
         return self.classifier(encode_view(self.card, self.encoder, view, length=length))
 
 
+def norms_of(encoder: nn.Module) -> list[nn.Module]:
+    """The batch norms of an encoder."""
+    return [module for module in encoder.modules() if isinstance(module, _BatchNorm)]
+
+
 States = dict[str, Tensor]  # state of the batch norms -> (N_test, classes) scores, on the device
 
 
@@ -191,7 +201,7 @@ def test_scores(
 
     Training goes on as if nobody had looked. Without batch norm all states are one.
     """
-    if not any(isinstance(module, _BatchNorm) for module in classifier.encoder.modules()):
+    if not norms_of(classifier.encoder):
         return dict.fromkeys(states, _scores(classifier, test))
     scores = {}
     for norm in states:

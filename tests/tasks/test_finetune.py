@@ -151,6 +151,18 @@ def test_an_encoder_moves_by_its_share_of_the_rate(trained, tmp_path, optimiser)
     assert any(bool(step.any()) for step in ends[0].values())
 
 
+def test_statistics_are_kept_while_the_weights_of_norms_move(trained, tmp_path):
+    """Of few clips, or of one camera, statistics are worse than those of pre-training."""
+    inputs = opened(trained, tmp_path)
+    before = encoder_file.load(trained[2])[1].state_dict()
+    finetune.TASK.run(inputs, finetune.Config(train=SHORT, keep_statistics=True), 0, CPU)
+    after = inputs.encoder.state_dict()
+    buffers = [name for name, _ in inputs.encoder.named_buffers() if "running" in name]
+    assert buffers
+    assert all(torch.equal(after[name], before[name]) for name in buffers)
+    assert not torch.equal(after["input_norm.weight"], before["input_norm.weight"])
+
+
 def test_test_clips_train_nothing(trained, tmp_path):
     """Coordinates and labels of the test side must not move one weight, whatever batch-norm variant
     is tested.
