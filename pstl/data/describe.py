@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pstl.data import archives, members, reading
+from pstl.data import archives, members, own_files, reading
 from pstl.data.datasets import nwucla
 from pstl.data.formats import (
     msr_txt,
@@ -152,6 +152,14 @@ def _archive(path: Path) -> Report:
     return {"files": len(files), "endings": dict(endings.most_common(5))}
 
 
+def _own(path: Path) -> Report:
+    clip = own_files.read(path, own_files.Hints())
+    xyz = clip.raw.xyz
+    report: Report = {"body": clip.body, "frames": len(xyz), "bodies": xyz.shape[2]}
+    report["frames_without_body"] = int((~xyz.any((1, 2, 3))).sum())
+    return report | ({"read_as": clip.said} if clip.said else {})
+
+
 KINDS = (
     Kind("NTU RGB+D skeleton", r".*\.skeleton", _skeleton),
     Kind("PKU-MMD recording", pku_txt.NAME.pattern + r"\.txt", _pku),
@@ -161,4 +169,5 @@ KINDS = (
     Kind("UTD-MHAD clip", utd_mat.NAME, _utd),
     Kind("SBU clip", sbu_txt.FILE, _sbu),
     Kind("archive", r".*\.(zip|7z)", _archive),
+    Kind("clip of one's own", rf".*({'|'.join(map(re.escape, own_files.suffixes()))})", _own),
 )

@@ -164,6 +164,8 @@ WRONG = {
     "class": (None, {"classes": ["wave"]}, "'clap' of the table of labels is not among them"),
     "typo": (None, {"peple": 2}, "did you mean people?"),
     "no path": (None, {"path": ""}, "no path; name the folder of the clips"),
+    "outside": (lambda: edit("bo_wave_1.csv", "../params.yaml"), {}, "is not in the folder mine"),
+    "split's name": (None, {"splits": {"x/y": {"train": ["bo"]}}}, "'x/y' is no name"),
     "kind": (None, {"kind": "foldr"}, "unknown kind of data set 'foldr'; known: folder"),
 }  # fmt: skip
 
@@ -215,6 +217,30 @@ def test_check_and_doctor_say_the_same(capsys):
             cli.main(words)
         said = capsys.readouterr()
         assert "have no file there, e.g. bo_wave_1.csv" in said.err + said.out
+
+
+def test_damaged_files_are_listed_and_can_be_left_out(capsys):
+    """Of a thousand clips one is broken: the others are data."""
+    for name in ("anna_wave_1", "bo_clap_2"):
+        edit(",0.", ",x.", f"mine/{name}.csv")
+    params = declare({"skip_damaged": True})
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "mine", "--jobs", "1"])
+    out = capsys.readouterr().out
+    assert "wrong: 2" in out
+    assert "mine/anna_wave_1.csv: line" in out
+    fetch("mine", params.dataset("mine"), "raw")
+    parse("mine", params.dataset("mine"), "raw", "sequences", jobs=1)
+    assert len(open_sequences("sequences")) == 6
+
+
+def test_doctor_says_what_a_file_of_ones_own_is(capsys):
+    """Before a data set is declared, one looks at a file."""
+    declare()
+    cli.main(["doctor", "mine/bo_wave_1.csv"])
+    out = capsys.readouterr().out
+    assert "ok, whole" in out
+    assert "body: coco17" in out
 
 
 def test_a_changed_file_or_table_runs_what_depends_on_it():

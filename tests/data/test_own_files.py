@@ -338,6 +338,7 @@ BROKEN = {
         "left_wrist_x,left_wrist_y,nose_x,nose_y,nose_z\n1,2,3,4,5": "has a column z",
         "left_wrist_x,left_wrist_y\n1,2,3": "line 2: 3 values, expected 2",
         "left_wrist_x,left_wrist_y\n1,two": "line 2: found 'two', expected a finite number",
+        "frame,nose_x,nose_y\n1,2,3\nx,4,5": "frame 'x' among numbers",
         "1,2,3\n4,5,6": "no header, and nothing says whose joints these are",
     },
     "a.json": {

@@ -53,6 +53,8 @@ def clip_paths(name: str, files: Files, rows: Sequence[Row]) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     missing = []
     for row in rows:
+        if Path(row.clip).is_absolute() or ".." in Path(row.clip).parts:
+            raise UserError(f"{files.labels}: {row.clip} is not in the folder {files.root}")
         path = _path(files.root, row.clip)
         if path is None:
             missing.append(row.clip)

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from pstl.config import validated
+from pstl.config import NAME, validated
 from pstl.contracts import Dataset, DatasetKind
 from pstl.data import clip_files, own_files
 from pstl.data.clip_files import LABELS, SourcedClip
@@ -79,6 +79,10 @@ class Folder(Dataset):
         if not cfg.splits:
             example = "splits: {xsub: {by: performer, train: [1, 2]}}"
             raise UserError(f"datasets.{name}: no splits; name one, e.g. {example}")
+        for split in cfg.splits:
+            if not NAME.fullmatch(split):
+                expected = "expected letters, digits and _ . + - (the first a letter or digit)"
+                raise UserError(f"datasets.{name}.splits: {split!r} is no name; {expected}")
         self.sides = {
             split: _sides.sides(how, self.rows, self.files.root, f"datasets.{name}.splits.{split}")
             for split, how in cfg.splits.items()
@@ -96,8 +100,23 @@ class Folder(Dataset):
         )
 
     def _body(self) -> str:
-        """The body of the first clip."""
-        return _read(next(iter(self.paths.values())), self.cfg.hints).skeleton
+        """The body of the first clip that can be read. Raises: UserError if none can."""
+        return next(clip.skeleton for clip in self._readable(self.paths.values()))
+
+    def _readable(self, paths: Iterable[Path]) -> Iterator[SourcedClip]:
+        """The clips that are whole. Raises: UserError for the first one if none is."""
+        damage: list[UserError] = []
+        count = 0
+        for path in paths:
+            try:
+                clip = _read(path, self.cfg.hints)
+            except UserError as error:
+                damage.append(error)
+                continue
+            count += 1
+            yield clip
+        if damage and not count:
+            raise damage[0]
 
     def place(self) -> Path | None:
         """The folder itself."""
@@ -146,10 +165,10 @@ class Folder(Dataset):
         """The clip of each file, and how the first of them are understood."""
         by_file = {member.file: clip for member, clip in zip(members, self.rows, strict=True)}
         said: dict[str, str] = {}
-        for member in members[:: max(1, len(members) // SAMPLED)]:
-            clip = by_file[member.file]
-            source = _read(self._source(Path(member.name), clip), self.cfg.hints)
-            said.setdefault(source.said, clip)
+        sample = members[:: max(1, len(members) // SAMPLED)]
+        files = (self._source(Path(each.name), by_file[each.file]) for each in sample)
+        for source in self._readable(files):
+            said.setdefault(source.said, source.raw.name)
         lines = [
             f"read as {self.spec.skeleton}: {line} ({clip})" for line, clip in said.items() if line
         ]

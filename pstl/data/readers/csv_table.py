@@ -78,12 +78,17 @@ class CsvTable(Reader):
             frames.setdefault(time, []).append(_person(words, layout, place))
         if not frames:
             raise UserError(f"{where}: a header and no row below it; {REPAIR}")
-        times = list(frames)
-        if all(reading.NUMBER.fullmatch(time) for time in times):
-            times.sort(key=reading.parsed)
-        ordered = tuple(tuple(frames[time]) for time in times)
+        ordered = tuple(tuple(frames[time]) for time in _in_time(list(frames), where))
         flat = bool((layout.places[:, 2] < 0).all())
         return Poses(ordered, body, layout.joints, units="picture" if flat else "")
+
+
+def _in_time(frames: list[str], where: str) -> list[str]:
+    """Frames by their numbers; as they stand where none has one, like the times of a clock."""
+    words = [frame for frame in frames if not reading.NUMBER.fullmatch(frame)]
+    if words and len(words) < len(frames):
+        raise UserError(f"{where}: frame {words[0][:30]!r} among numbers; {REPAIR}")
+    return frames if words else sorted(frames, key=reading.parsed)
 
 
 def _words(line: str, separator: str) -> list[str]:
