@@ -16,7 +16,8 @@ def standing(skeleton: str, frames: int, people: int) -> np.ndarray:
     pose = rng.random((body.joints, 3)) * 0.2 + (0.0, -0.2, 2.5)
     for joint, name in enumerate(body.names):
         pose[joint, 0] += {"left": -0.3, "right": 0.3}.get(name.split()[0], 0.0)
-        pose[joint, 1] += 0.8 * ("head" in name) - 0.8 * ("foot" in name or "toe" in name)
+        low = any(word in name for word in ("ankle", "foot", "toe"))
+        pose[joint, 1] += 0.8 * ("head" in name) - 0.8 * low
     sway = (rng.random((frames, body.joints, people, 3)) - 0.5).cumsum(0) * 0.02
     beside = np.arange(people)[:, None] * (1.0, 0.0, 0.0)
     return (pose[:, None] + beside + sway).astype(np.float32)
