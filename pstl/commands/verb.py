@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import shlex
 import sys
@@ -133,7 +134,7 @@ def take_project_files(ctx: Any) -> None:
     """
     for name, value in ctx.params.items():
         is_default = ctx.get_parameter_source(name).name.startswith("DEFAULT")
-        if not is_default or not isinstance(value, Path) or value.exists():
+        if not is_default or not isinstance(value, Path) or os.path.lexists(value):
             continue
         carried = checkout.project() / value
         if carried.exists() and not ctx.resilient_parsing:
