@@ -14,10 +14,11 @@ import shutil
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pstl import seals
 from pstl.errors import UserError, trouble
 
 LONGEST = 160  # characters of a reason that somebody else's code gives
@@ -97,11 +98,11 @@ def read_json(path: str | Path, kind: Kind, shape: Any = dict[str, Any]) -> Any:
 
     shape: what it must be, a pydantic model or any other type; keys that a model does not name
     are free.
-    Raises: UserError if it is missing, not JSON in UTF-8, of another shape, or holds a number that
-    is not finite.
+    Raises: UserError if it is missing, not JSON in UTF-8, of another shape, not what was sealed, or
+    holds a number that is not finite.
     """
     with reading(path, kind):
-        content = parsed(Path(path).read_text("utf-8"))
+        content = parsed(seals.opened(Path(path).read_text("utf-8")))
         check_shape(content, shape)
         return content
 
@@ -129,6 +130,11 @@ def write_json(path: str | Path, value: Any) -> None:
     Raises: UserError for a number that is not finite.
     """
     write_text(path, json_text(path, value))
+
+
+def write_record(path: str | Path, value: dict[str, Any]) -> None:
+    """The same for what later steps read: sealed, so that read_json refuses what was changed."""
+    write_text(path, seals.seal(json_text(path, value)))
 
 
 def json_text(path: str | Path, value: Any) -> str:
@@ -161,7 +167,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield new
+            _to_disk(new)
             os.replace(new, path)
+            _to_disk(path.parent)
         finally:
             new.unlink(missing_ok=True)
 
@@ -185,13 +193,31 @@ def replaced(folder: str | Path) -> Iterator[Path]:
         new.mkdir()
         try:
             yield new
+            for written in sorted(new.rglob("*"), reverse=True):  # a folder after what it holds
+                _to_disk(written)
+            _to_disk(new)
             # Moved away in one step: who is killed while deleting leaves no half under the name.
             if folder.exists():
                 os.replace(folder, old)
             os.replace(new, folder)
+            _to_disk(folder.parent)
             shutil.rmtree(old, ignore_errors=True)
         finally:
             shutil.rmtree(new, ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Have the system write what it still keeps in memory of a file, or of a folder's names.
+
+    Without it a power cut leaves a name whose file is empty. What cannot be opened or is no file or
+    folder, as a link to nowhere, is passed over, and so are file systems that know no such call.
+    """
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def by_ending(path: str | Path, known: Mapping[str, Any]) -> Any:

@@ -192,9 +192,9 @@ def in_folder(folder: Path) -> list[Path]:
     return files
 
 
-def stored(folder: Path, verify: bool = False) -> tuple[SequenceStore, DatasetSpec]:
-    """Recordings that `parse` read, and the data set they are of.   verify: their checksums."""
-    store = open_sequences(folder, verify)
+def stored(folder: Path) -> tuple[SequenceStore, DatasetSpec]:
+    """Recordings that `parse` read, and the data set they are of."""
+    store = open_sequences(folder)
     return store, load_dataset(store.meta["dataset"]).spec
 
 

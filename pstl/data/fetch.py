@@ -17,7 +17,7 @@ from pstl.data.download import download
 from pstl.data.members import locate
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
-from pstl.files import Kind, checksum, reading, replaced, short_name, write_json
+from pstl.files import Kind, checksum, reading, replaced, short_name, write_record
 from pstl.registry import load_dataset
 
 log = logging.getLogger(__name__)
@@ -255,7 +255,7 @@ def _write_manifest(
         for path in paths:
             total.update(f"{path.relative_to(folder).as_posix()}\0{checksum(path)}\0".encode())
         contents = {"checksum": total.hexdigest()}
-    write_json(
+    write_record(
         folder / "manifest.json",
         {"dataset": name, "settings": settings, "sources": origins, "files": files, **contents},
     )

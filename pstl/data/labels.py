@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from pstl.config import DEFAULT_RULE, LabelRule, digest
 from pstl.data.store import ArraySet, open_sequences
 from pstl.errors import UserError
-from pstl.files import Kind, read_json, write_json
+from pstl.files import Kind, read_json, write_record
 from pstl.registry import load_dataset
 from pstl.rng import numpy_generator
 
@@ -92,7 +92,7 @@ def draw_labels(
     number = np.searchsorted(occurring, labels[train])
     names = [store.names[i] for i in train]
     ranking = rank(dataset, split, draw, names, number, len(occurring))
-    write_json(out, asdict(by_rule(ranking, rule)))
+    write_record(out, asdict(by_rule(ranking, rule)))
 
 
 def rank(

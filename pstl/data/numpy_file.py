@@ -9,6 +9,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from pstl import seals
+from pstl.data import verified
 from pstl.files import atomic, by_ending
 from pstl.ops.finite import check_rows, holds, stray
 
@@ -57,6 +59,7 @@ def load_npz(
     names, optional: the arrays that must and that may be there; none named: any.
     Raises: anything, if a name or number is not as it should be.
     """
+    _check_seal(path)
     with open(path, "rb") as stream:
         arrays = parsed_npz(stream)
     if absent := [name for name in names if name not in arrays]:
@@ -95,8 +98,19 @@ def save_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     """
     by_ending(path, {".npz": None})
     _check(path, arrays)
-    with atomic(path) as new, open(new, "wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    with atomic(path) as new:
+        with open(new, "wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+        seals.seal_zip(new)
+
+
+def _check_seal(path: str | Path) -> None:
+    """Compare all bytes of a file with its seal, once per state of a large one.
+
+    Raises: ValueError if it is not what was written.
+    """
+    if digest := seals.zip_digest(path):
+        verified.once(Path(path), digest, lambda: seals.check_zip(path, digest))
 
 
 def _check(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:

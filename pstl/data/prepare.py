@@ -15,7 +15,7 @@ from pstl.data import pool
 from pstl.data.spec import DatasetSpec
 from pstl.data.store import ArraySet, SequenceStore, fill_array, open_array, open_sequences
 from pstl.errors import UserError
-from pstl.files import write_json
+from pstl.files import write_record
 from pstl.records import Clip
 from pstl.registry import load_dataset, load_recipe
 from pstl.skeletons import load as load_skeleton
@@ -34,7 +34,7 @@ def prepare(
     memory is bounded.
     """
     spec = load_dataset(name).spec
-    store, sequences = open_sequences(sequences, verify=True), Path(sequences)
+    store, sequences = open_sequences(sequences), Path(sequences)
     if not len(store):
         raise UserError(
             f"{name}: {sequences} holds no clip; run 'python -m pstl parse {name}' again"
@@ -212,7 +212,7 @@ def check_leakage(array: str | Path, split: str, out: str | Path) -> None:
             data.names[left_out[0]],
         )
     counts = {"train": len(train), "test": len(test), "left_out": len(left_out)}
-    write_json(out, {"split": split, **counts, "shared_names": 0, "shared_contents": documented})
+    write_record(out, {"split": split, **counts, "shared_names": 0, "shared_contents": documented})
 
 
 def recipe_settings(text: str) -> Plugin:

@@ -16,9 +16,9 @@ from pstl.data.numpy_file import load_npy, save_npy
 from pstl.data.prepare import split_indices
 from pstl.data.spec import DatasetSpec, of_split
 from pstl.data.store import SequenceStore, open_sequences, write_sequences
-from pstl.data.store_shape import kind_of
+from pstl.data.store_shape import kind_of, verify
 from pstl.errors import UserError
-from pstl.files import read_json, reading, replaced, write_json
+from pstl.files import checksum, read_json, reading, replaced, write_record
 from pstl.records import Recording
 from pstl.registry import load_dataset
 from pstl.skeletons import load as load_skeleton
@@ -30,6 +30,7 @@ class RecordingsMeta(BaseModel):
     dataset: str
     actions: list[list[list[float]]]
     checksum: str
+    files: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,10 @@ def write_recordings(
             hashlib.sha256(np.concatenate(times).tobytes()).hexdigest(),
             labels,
         ]
-        checksum = hashlib.sha256("".join(parts).encode()).hexdigest()
-        write_json(
-            new / "meta.json", {"dataset": spec.name, "actions": actions, "checksum": checksum}
+        sums = hashlib.sha256("".join(parts).encode()).hexdigest()
+        meta = {"dataset": spec.name, "actions": actions, "checksum": sums}
+        write_record(
+            new / "meta.json", meta | {"files": {"times.npy": checksum(new / "times.npy")}}
         )
 
 
@@ -127,6 +129,7 @@ def open_recordings(folder: str | Path) -> RecordingStore:
         content = read_json(folder / "meta.json", kind, RecordingsMeta)
         store = open_sequences(folder / "sequences")
         frames = store.index["frames"].astype(np.int64)
+        verify(folder, content.get("files", {}), kind)
         with reading(folder / "times.npy", kind):
             times = load_npy(folder / "times.npy", mapped=True)
             if times.dtype != np.float64 or times.shape != (frames.sum(),):

@@ -15,7 +15,7 @@ from pstl.data.numpy_file import load_npy, load_npz, save_npy, save_npz
 from pstl.data.spec import DatasetSpec, of_split
 from pstl.data.store_shape import INDEX
 from pstl.errors import UserError
-from pstl.files import checksum, reading, replaced, write_json
+from pstl.files import checksum, reading, replaced, write_record
 from pstl.records import Clip
 
 FIELDS = INDEX.names or ()
@@ -123,11 +123,14 @@ def write_sequences(
         if order is not None:
             written.sort(order)
         save_npy(new / "index.npy", np.array(written.rows, dtype=INDEX))
+        coordinates = written.sums.hexdigest()
+        files = {name: checksum(new / name) for name in ("index.npy", "bodies.bin")}
         meta: dict[str, Any] = {"dataset": spec.name, "joints": joints, "names": written.names}
-        meta |= {"checksum": written.sums.hexdigest(), "told_apart": told_apart}
+        meta |= {"checksum": coordinates, "told_apart": told_apart}
+        meta["files"] = {"values.bin": coordinates, **files}
         if left_out:
             meta["left_out"] = dict(left_out)
-        write_json(new / "meta.json", meta | written.listing())
+        write_record(new / "meta.json", meta | written.listing())
 
 
 class _Written:
@@ -185,19 +188,18 @@ class _Written:
         return meta
 
 
-def open_sequences(folder: str | Path, verify: bool = False) -> SequenceStore:
-    """Memory-map a folder written by write_sequences.
+def open_sequences(folder: str | Path) -> SequenceStore:
+    """Memory-map a folder written by write_sequences, after its files were compared with their
+    checksums, once per state of each.
 
-    verify: compare all coordinates with their checksum, once per state of their file.
-    Raises: UserError if it is not such a folder, or the coordinates are not those that were
-    written.
+    Raises: UserError if it is not such a folder, or a file in it is not what was written.
     """
     folder = Path(folder)
     kind = store_shape.kind_of(folder, "sequences", "parse")
     meta = store_shape.read_meta(folder, kind, store_shape.SequencesMeta)
     names, told_apart = meta.pop("names"), meta.pop("told_apart", False)
-    if verify:
-        store_shape.verify(folder, {"values.bin": meta["checksum"]}, kind)
+    earlier = {"values.bin": meta["checksum"]}  # all that stores of earlier versions have
+    store_shape.verify(folder, meta.pop("files", earlier), kind)
     with reading(folder / "index.npy", kind):
         index = load_npy(folder / "index.npy")
         size = store_shape.filled(index, len(names), meta["joints"])
@@ -239,24 +241,23 @@ def _write_rest(new: Path, array: ArraySet) -> None:
     sums += [hashlib.sha256(index.tobytes()).hexdigest() for index in sides.values()]
     total = hashlib.sha256("".join(sums).encode()).hexdigest()
     meta = {**array.meta, "names": array.names, "checksum": total, "files": files}
-    write_json(new / "meta.json", meta)
+    write_record(new / "meta.json", meta)
 
 
-def open_array(folder: str | Path, verify: bool = False) -> ArraySet:
-    """Memory-map a folder written by fill_array.
+def open_array(folder: str | Path, encodable: bool = False) -> ArraySet:
+    """Memory-map a folder written by fill_array, after every file was compared with its checksum,
+    unless that was done since it last changed (verified.py; else a second or two per GB).
 
-    verify: compare every file with its checksum, unless that was done since it last changed
-    (verified.py; else a second or two per GB); what encoders ask for must be in meta.
+    encodable: whether meta must say what encoders ask for.
     Raises: UserError if it is not such a folder, or a file in it is not what was written.
     """
     folder = Path(folder)
     kind = store_shape.kind_of(folder, "an array", "prepare")
     meta = store_shape.read_meta(
-        folder, kind, store_shape.EncodableMeta if verify else store_shape.ArrayMeta
+        folder, kind, store_shape.EncodableMeta if encodable else store_shape.ArrayMeta
     )
     files, names = meta.pop("files", {}), meta.pop("names")
-    if verify:
-        store_shape.verify(folder, files, kind)
+    store_shape.verify(folder, files, kind)
     parts: dict[str, np.ndarray] = {}
     for name, dtype, dimensions in store_shape.PARTS:
         with reading(folder / f"{name}.npy", kind):

@@ -1,6 +1,7 @@
 """What must hold inside a folder of sequences or of an array, and between its files."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class SequencesMeta(BaseModel):
     joints: int
     names: list[str]
     checksum: str
+    files: dict[str, str] = {}
     listed: dict[str, list[str]] = {}
     merged: dict[str, list[int]] = {}
     told_apart: bool = False  # whether bodies.bin says which body stands in which slot
@@ -182,13 +184,11 @@ def verify(folder: Path, files: dict[str, str], kind: Kind) -> None:
     for name, expected in files.items():
         path = folder / name
         with reading(path, kind):
-            before = verified.state(path, expected)
-            if verified.is_recorded(before):
-                continue
-            actual = checksum(path)
-            after = verified.state(path, expected)
-        if actual != expected:
-            sums = f"checksum {actual[:12]}, expected {expected[:12]}"
-            raise UserError(f"{path}: {sums}: the file is damaged; {kind.again}")
-        if after == before:
-            verified.record(before)
+            verified.once(path, expected, partial(_compare, path, expected))
+
+
+def _compare(path: Path, expected: str) -> None:
+    """Raises: ValueError if a file has another checksum."""
+    actual = checksum(path)
+    if actual != expected:
+        raise ValueError(f"checksum {actual[:12]}, expected {expected[:12]}")

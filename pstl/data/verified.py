@@ -13,6 +13,7 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,19 @@ class State(NamedTuple):
 
     name: str
     lasting: bool
+
+
+def once(path: Path, checksum: str, compare: Callable[[], None]) -> None:
+    """Compare a file with its checksum, unless that was done since it last changed.
+
+    compare: raises if the file is not what the checksum says.   Raises: OSError, what it raises.
+    """
+    before = state(path, checksum)
+    if is_recorded(before):
+        return
+    compare()
+    if state(path, checksum) == before:
+        record(before)
 
 
 def state(path: Path, checksum: str) -> State:

@@ -196,7 +196,7 @@ def extract(
     began = time.monotonic()
     check_pooling(encoding.pooling)
     card, encoder = encoder_file.load(encoder_path)
-    data = fitted(card, encoder, open_array(array, verify=True), str(array))
+    data = fitted(card, encoder, open_array(array, encodable=True), str(array))
     say_odd(card, data, str(array))
     sides = dict(zip(("train", "test"), data.sides(split), strict=True))
     encoder.to(device)

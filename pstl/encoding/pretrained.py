@@ -87,7 +87,7 @@ def open_pretrained(
     clips that do not fit the encoder.
     """
     card, encoder = encoder_file.load(encoder_path)
-    data = fitted(card, encoder, open_array(array, verify=True), str(array))
+    data = fitted(card, encoder, open_array(array, encodable=True), str(array))
     if data.meta["dataset"] != run.dataset:
         raise UserError(
             f"{array}: clips of {data.meta['dataset']}, expected {run.dataset}; "

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from pstl import seals
 from pstl.config import Cell
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
@@ -122,7 +123,7 @@ def write(
         scores.write(
             scores_out, tested if result.scores is None else replace(tested, points=result.scores)
         )
-    write_text(out, text)
+    write_text(out, seals.seal(text))
 
 
 def read(path: str | Path) -> dict[str, Any]:

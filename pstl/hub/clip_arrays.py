@@ -54,7 +54,7 @@ def open_clips(source: str | Path, card: EncoderCard, skeleton: str) -> ArraySet
         contradiction = f"clips of {own}, says meta.json"
         raise UserError(f"{source}: {contradiction}; leave out --skeleton {skeleton}")
     body = own or skeleton or card.skeleton
-    data = open_array(file.parent, verify=True) if stored else _bare(file, card, body)
+    data = open_array(file.parent, encodable=True) if stored else _bare(file, card, body)
     _judge(data, card, file.parent if stored else file, refuse=not stored)
     return data
 

@@ -124,7 +124,7 @@ def raw_clips_of(embedder: Embedder, source: Source) -> tuple[Iterator[SourcedCl
     """Raw clips that name their bodies, read as they are asked for, and the names of all."""
     path, skeleton, units = Path(source.path), source.skeleton, source.units
     if (path / "values.bin").exists():
-        store, spec = clip_files.stored(path, verify=True)
+        store, spec = clip_files.stored(path)
         if units != "m" or skeleton not in ("", spec.skeleton):
             own = f"metres and {spec.skeleton}, as `parse` read it"
             raise UserError(f"{path}: {own}; leave out --units and --skeleton")

@@ -179,7 +179,7 @@ def _class_names(card: EncoderCard, count: int) -> tuple[str, ...]:
 
 def _data_of(card: EncoderCard, array: str | Path) -> ArraySet:
     """The array an encoder was trained on. Raises: UserError if it is another."""
-    data, split = open_array(array, verify=True), card.provenance.get("split", "")
+    data, split = open_array(array, encodable=True), card.provenance.get("split", "")
     check_fit(card, data.x.shape, str(array))
     same = data.meta["checksum"] == card.provenance.get("data_checksum")
     if not same or split not in data.splits:

@@ -9,7 +9,7 @@ from typing import Any
 from pstl.config import MethodSettings, Params, Plugin, Run, WeightFile, Weights, digest, validated
 from pstl.data.weights import obtain
 from pstl.errors import UserError
-from pstl.files import write_json
+from pstl.files import checksum, write_record
 from pstl.hub.import_weights import Released, Told, read_released
 from pstl.provenance import git_hash, machine, versions
 from pstl.registry import load as load_plugin
@@ -126,6 +126,7 @@ def _provenance(run: Run, section: MethodSettings, file: WeightFile, path: Path)
 def _write(out: Path, section: MethodSettings, released: Released, seconds: float) -> None:
     """Everything that pre-training writes, encoder.pt last."""
     card, encoder, classifier = released
+    curve.write(out.with_name("curve.jsonl"), [])
     facts = {
         **card.provenance,
         "settings": section.model_dump(mode="json"),
@@ -138,8 +139,8 @@ def _write(out: Path, section: MethodSettings, released: Released, seconds: floa
         "parameters": sum(p.numel() for p in encoder.parameters()),
         "recipe": card.recipe,
         "stream": card.stream,
+        "files": {"curve.jsonl": checksum(out.with_name("curve.jsonl"))},
     }
-    curve.write(out.with_name("curve.jsonl"), [])
-    write_json(out.with_name("run.json"), facts)
+    write_record(out.with_name("run.json"), facts)
     snapshots.pack(out, card, ())
     encoder_file.save(out, card, encoder, classifier)

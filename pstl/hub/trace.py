@@ -45,7 +45,7 @@ def trace(
     """
     probes = {name: _probe(params, run, name) for name in tasks}
     steps = steps_of(Path(snapshots).with_name("curve.jsonl"))
-    data = open_array(array, verify=True)
+    data = open_array(array, encodable=True)
     data.sides(run.split)  # an unknown split is said before the first snapshot is read
     rows: list[dict[str, Any]] = []
     for epoch, file in unpacked(snapshots):

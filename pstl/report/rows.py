@@ -12,7 +12,7 @@ from pstl import paths
 from pstl.config import Cell, Params, Run
 from pstl.errors import UserError
 from pstl.evaluation import result_file
-from pstl.files import Kind, read_json
+from pstl.files import read_json
 from pstl.ops.finite import LARGEST
 from pstl.train import curve
 
@@ -27,7 +27,6 @@ NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
 RELEASED = "released"  # the state that papers test in; a recalibrated cell may have its rows, too
 
-RECORD = Kind("readable record of a run", "delete it and run the pre-training again")
 
 Row = dict[str, Any]
 CellKind = tuple[str, ...]
@@ -163,7 +162,7 @@ def read_run(run: Run) -> dict[str, Any] | None:
     path = Path(paths.run(run)) / "run.json"
     if not os.path.lexists(path):
         return None
-    record: dict[str, Any] = read_json(path, RECORD, RunRecord)
+    record: dict[str, Any] = read_json(path, curve.RECORD, RunRecord)
     return record
 
 

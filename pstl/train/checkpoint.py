@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from pstl import locks
+from pstl import locks, seals
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, reading
 from pstl.train.distributed import rank
@@ -50,7 +50,7 @@ def save(
         "optimiser": optimiser.state_dict(),
     }
     with atomic(path) as new:
-        new.write_bytes(packed(state))
+        write(new, state)
         if path.exists():
             os.replace(path, previous(path))
 
@@ -161,14 +161,15 @@ def _newest(path: Path) -> tuple[Path, dict[str, Any]] | None:
         return older, state
 
 
-def packed(content: dict[str, Any]) -> bytes:
-    """Tensors and plain values as the bytes of a file.
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Tensors and plain values into a file, sealed.   path: one that nobody reads yet.
 
     Not written by torch itself, whose message hides that a disk is full.
     """
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    return buffer.getvalue()
+    path.write_bytes(buffer.getvalue())
+    seals.seal_zip(path)
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -202,8 +203,12 @@ def _wrong_checksum(path: str | Path) -> str | None:
     """Name of a part whose bytes are not those that were written.
 
     Torch would load it without complaint.
+    Raises: ValueError if a sealed file is not what was sealed.
     """
     if not zipfile.is_zipfile(path):
+        return None
+    if digest := seals.zip_digest(path):
+        seals.check_zip(path, digest)
         return None
     with zipfile.ZipFile(path) as parts:
         return parts.testzip()

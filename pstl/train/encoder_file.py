@@ -19,7 +19,7 @@ from pstl.registry import keywords
 from pstl.registry import load as load_plugin
 from pstl.skeletons import Skeleton
 from pstl.skeletons import load as load_skeleton
-from pstl.train.checkpoint import packed, read
+from pstl.train.checkpoint import read, write
 from pstl.train.weights import check_weights
 
 FORMAT = 1
@@ -80,7 +80,7 @@ def save(
     for state in states.values():
         _check_state(state, str(path))
     with atomic(path) as new:
-        new.write_bytes(packed({"format": FORMAT, "card": asdict(card), **states}))
+        write(new, {"format": FORMAT, "card": asdict(card), **states})
 
 
 def load(path: str | Path) -> tuple[EncoderCard, BaseEncoder]:

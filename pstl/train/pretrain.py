@@ -14,7 +14,7 @@ from pstl.data import labels as draws
 from pstl.data.loader import Clips
 from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
-from pstl.files import write_json
+from pstl.files import checksum, write_record
 from pstl.modules import BaseMethod
 from pstl.provenance import git_hash, machine, versions
 from pstl.records import Problem
@@ -73,7 +73,7 @@ def training_data(
     Raises: UserError for an array that is not of the corpus, or is missing, or of another recipe;
     or if a clip is trained on that another side tests on.
     """
-    data = open_array(array, verify=True)
+    data = open_array(array, encodable=True)
     others = {opened.meta["dataset"]: opened for opened in (open_array(o, True) for o in corpus)}
     own = f"{run.dataset}/{run.split}"
     named = dict(side.split("/") for side in section.corpus if side != own)
@@ -236,6 +236,7 @@ def kept_of(
 
     def keep(history: History) -> None:
         """Write what is due after these epochs."""
+        out.with_name("run.json").unlink(missing_ok=True)  # of a training before this one
         curve.write(out.with_name("curve.jsonl"), history)
         if settings.snapshot_every and len(history) % settings.snapshot_every == 0:
             snapshots.keep(out, card, method, len(history))
@@ -265,8 +266,9 @@ def finish(
         "parameters": sum(p.numel() for p in method.encoder.parameters()),
         "recipe": card.recipe,
         "stream": card.stream,
+        "files": {"curve.jsonl": checksum(out.with_name("curve.jsonl"))},
     }
-    write_json(out.with_name("run.json"), facts)
+    write_record(out.with_name("run.json"), facts)
     every, epochs = section.train.snapshot_every, len(history)
     snapshots.pack(out, card, range(every, epochs + 1, every) if every else ())
     encoder_file.save(out, snapshots.at_epoch(card, epochs), method.encoder, method.classifier)

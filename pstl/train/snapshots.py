@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pstl import seals
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, reading
 from pstl.modules import BaseMethod
@@ -50,12 +51,18 @@ def pack(out: Path, card: EncoderCard, due: Sequence[int]) -> None:
     lost = [epochs for epochs, file in files.items() if not _belongs(file, card)]
     if lost:
         log.warning("%s: no snapshot after epochs %s", out.parent, ", ".join(map(str, lost)))
-    with atomic(out.with_name("snapshots.zip")) as new, zipfile.ZipFile(new, "w") as archive:
-        for epochs in sorted(set(due) - set(lost)):
-            # The same bytes on any day.
-            entry = zipfile.ZipInfo(files[epochs].name, (1980, 1, 1, 0, 0, 0))
-            with archive.open(entry, "w") as target, open(files[epochs], "rb") as source:
-                shutil.copyfileobj(source, target)
+    with atomic(out.with_name("snapshots.zip")) as new:
+        with zipfile.ZipFile(new, "w") as archive:
+            for epochs in sorted(set(due) - set(lost)):
+                _add(archive, files[epochs])
+        seals.seal_zip(new)
+
+
+def _add(archive: zipfile.ZipFile, file: Path) -> None:
+    """Add a file, as the same bytes on any day."""
+    entry = zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0))
+    with archive.open(entry, "w") as target, open(file, "rb") as source:
+        shutil.copyfileobj(source, target)
 
 
 def clear(out: Path) -> None:
@@ -80,6 +87,10 @@ def unpacked(path: str | Path) -> Iterator[tuple[int, Path]]:
 
 
 def _names(path: str | Path) -> list[str]:
+    """Names of the snapshots, once all bytes of the file were compared with its seal."""
+    with reading(path, SNAPSHOTS):
+        if digest := seals.zip_digest(path):
+            seals.check_zip(path, digest)
     with reading(path, SNAPSHOTS), zipfile.ZipFile(path) as archive:
         names = sorted(archive.namelist())
         if strange := [name for name in names if not NAME.fullmatch(name)]:

@@ -249,7 +249,7 @@ def test_a_killed_worker_is_one_line_and_leaves_nothing(tmp_path, clips, few, mo
         prepare("ntu60", Plugin(name="resize50"), tmp_path / "s", tmp_path / "array", jobs=2)
     assert [path.name for path in tmp_path.iterdir() if "array" in path.name] == []
     prepare("ntu60", Plugin(name="resize50"), tmp_path / "s", tmp_path / "array", jobs=1)
-    assert len(open_array(tmp_path / "array", verify=True).x) == len(NAMES)
+    assert len(open_array(tmp_path / "array", encodable=True).x) == len(NAMES)
 
 
 @NEEDS_PROC

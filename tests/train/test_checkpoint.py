@@ -130,7 +130,7 @@ def test_a_damaged_array_is_named_before_anything_is_trained(world, name):
     """A flipped bit in the data is a wrong table that nobody can explain."""
     params, array, _, run = world
     flip(array / name)
-    reason = rf"{name}: checksum \w+, expected \w+: the file is damaged"
+    reason = rf"{name}: .*checksum \w+, expected \w+\)"
     with pytest.raises(UserError, match=rf"{reason}; delete .*array and run again"):
         pretraining.pretrain(params, RUN, array, run / "encoder.pt", CPU)
     assert (run / "last.pt").exists()
