@@ -13,6 +13,13 @@ def fetch(
     dataset: options.Dataset,
     out: OutFolder,
     archives: options.Archives = None,
+    accept_unknown: Annotated[
+        bool,
+        Option(
+            "--accept-unknown",
+            help="Use a download though its checksum is not a known one.",
+        ),
+    ] = False,
     params: options.Params = Path("params.yaml"),
 ) -> None:
     """Obtain a data set's files: from folders you name, else by download.
@@ -25,7 +32,7 @@ def fetch(
 
     settings = config.load(params)
     folders = [*(archives or []), *map(Path, settings.archives)]
-    fetch(dataset, settings.dataset(dataset), out, folders)
+    fetch(dataset, settings.dataset(dataset), out, folders, accept_unknown)
 
 
 def parse(

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pstl.config import validated
 from pstl.data import archives as zips
@@ -51,8 +51,19 @@ class Source:
             shutil.copyfile(self.file, folder / self.file.name)
 
 
+class Allowed(NamedTuple):
+    """What the user allows: to download at all, and to use a download of unknown checksum."""
+
+    online: bool
+    unknown: bool
+
+
 def fetch(
-    name: str, settings: dict[str, Any], out: str | Path, archives: Sequence[str | Path] = ()
+    name: str,
+    settings: dict[str, Any],
+    out: str | Path,
+    archives: Sequence[str | Path] = (),
+    accept_unknown: bool = False,
 ) -> None:
     """Make the folder `out` hold a data set's files as they came, and manifest.json, which says
     what they are and whence.
@@ -61,6 +72,7 @@ def fetch(
     archives: folders searched at any depth for its archives, or for what was unpacked from them;
     the folder `archives` beside `out` is always searched, and downloads are kept there. Nothing
     appears in `out` unless all of it does. A data set without remotes makes its own files.
+    accept_unknown: whether a download is used though it has another checksum than the known ones.
 
     Raises: UserError if a file is neither found nor downloaded, is damaged, or `out` would replace
     a folder in use.
@@ -70,7 +82,8 @@ def fetch(
     out, folders = Path(out), [Path(folder).expanduser() for folder in archives]
     _check_folders(name, out, folders)
     online = not dataset.spec.on_request or cfg.accept_terms
-    sources = _obtain(dataset.spec, out, folders, online)
+    allowed = Allowed(online, accept_unknown)
+    sources = _obtain(dataset.spec, out, folders, allowed)
     with replaced(out) as new:
         if not dataset.spec.remotes:
             dataset.make(cfg, new)
@@ -98,19 +111,21 @@ def _check_folders(name: str, out: Path, folders: Sequence[Path]) -> None:
             )
 
 
-def _obtain(spec: DatasetSpec, out: Path, folders: Sequence[Path], online: bool) -> list[Source]:
+def _obtain(
+    spec: DatasetSpec, out: Path, folders: Sequence[Path], allowed: Allowed
+) -> list[Source]:
     """A source for every remote. Raises: one UserError that lists everything missing."""
     sources, missing = [], {}
     for remote in spec.remotes:
         try:
             sources.append(
                 _found(remote, [*folders, out.parent / KEPT], out)
-                or _downloaded(remote, out.parent / KEPT, online)
+                or _downloaded(remote, out.parent / KEPT, allowed)
             )
         except UserError as reason:
             missing[remote] = str(reason)
     if any(not remote.optional for remote in missing):
-        raise UserError(_what_to_bring(spec, out, folders, missing, online))
+        raise UserError(_what_to_bring(spec, out, folders, missing, allowed.online))
     for remote, lack in missing.items():
         log.warning(
             "%s: %s; the rule that the literature states takes its place", remote.filename, lack
@@ -169,7 +184,7 @@ def meant(remote: Remote, paths: Sequence[Path]) -> tuple[Path, str]:
     return path, sums[path]
 
 
-def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
+def _downloaded(remote: Remote, store: Path, allowed: Allowed) -> Source:
     """The remote, from its URL into `store`.
 
     Raises: UserError with the reason it could not be had.
@@ -179,11 +194,14 @@ def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
             "not found in any folder"
             + "; it cannot be downloaded without asking" * (not remote.optional)
         )
-    if not online:
+    if not allowed.online:
         raise UserError("not found in any folder; it is given to those who ask")
     target = store / remote.filename
-    download(remote.url, target)
+    known = bool(remote.sha256 or remote.md5)
+    download(remote.url, target, checked=known, size=0 if allowed.unknown else remote.size)
     try:
+        if known and not allowed.unknown:
+            _check_known(remote, target)
         return _accepted(
             remote,
             target,
@@ -196,15 +214,30 @@ def _downloaded(remote: Remote, store: Path, online: bool) -> Source:
         raise UserError(f"{remote.url} sent something else: {reason}") from None
 
 
+def _check_known(remote: Remote, path: Path) -> None:
+    """Raises: UserError for a download that is none of the known files."""
+    sha256 = checksum(path)
+    if remote.sha256 and sha256 not in remote.sha256:
+        expected = f"sha256 {sha256}, expected {' or '.join(remote.sha256)}"
+    elif not remote.sha256 and not _has_md5(path, remote.md5):
+        expected = f"another MD5 than {remote.md5}"
+    else:
+        return
+    raise UserError(f"{expected}; who trusts it all the same adds --accept-unknown")
+
+
+def _has_md5(path: Path, md5: str) -> bool:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest() == md5
+
+
 def _accepted(remote: Remote, path: Path, sha256: str, origin: str) -> Source:
     """A file as a source: a zip must be whole; an unknown checksum is no reason to refuse, since
     clips are counted later."""
     if path.suffix in zips.SUFFIXES:
         zips.check(path, remote)
     if remote.md5 and not remote.sha256:
-        with open(path, "rb") as stream:
-            same = hashlib.file_digest(stream, "md5").hexdigest() == remote.md5
-        if not same:
+        if not _has_md5(path, remote.md5):
             log.warning(
                 "%s: its MD5 is not %s, which one third party states; used as it is, its clips "
                 "are counted",

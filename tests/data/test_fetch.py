@@ -69,6 +69,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, content):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.cuts, self.ranges, self.obeys_range = content, [], [], True
+        self.tag = '"one"'  # of this version of the content
         self.page = b""  # sent instead, until the address confirms
 
     @property
@@ -94,12 +95,14 @@ class Handler(BaseHTTPRequestHandler):
         if start >= len(content):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(content)}")
+            self.send_header("ETag", self.server.tag)
             self.end_headers()
             return
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("ETag", self.server.tag)
         self.end_headers()
         self.wfile.write(
             content[start : start + self.server.cuts.pop(0)]
@@ -326,6 +329,7 @@ def test_a_download_goes_on_where_it_was_cut(tmp_path, server):
 
     server.ranges.clear()
     (tmp_path / "b.zip.part").write_bytes(server.content[:1234])
+    (tmp_path / "b.zip.part.version").write_text(server.tag)
     download(server.url, tmp_path / "b.zip")
     assert server.ranges == ["bytes=1234-"]
     assert (tmp_path / "b.zip").read_bytes() == server.content
@@ -341,7 +345,8 @@ def test_a_line_that_stays_dead_ends_in_the_message_and_keeps_what_came(tmp_path
         r"then run: python",
     ):
         fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
-    assert [p.name for p in (tmp_path / "raw" / "archives").iterdir()] == ["a.zip.part"]
+    kept = sorted(p.name for p in (tmp_path / "raw" / "archives").iterdir())
+    assert kept == ["a.zip.part", "a.zip.part.version"]
     fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
     assert server.ranges[-1] == "bytes=90000-"
     assert contents(tmp_path / "raw" / "nwucla") == MEMBERS
@@ -360,6 +365,7 @@ def test_a_part_that_is_complete_or_too_long_is_settled(tmp_path, server):
     """Ended between the last byte and the new name, a download is complete; a longer one belongs to
     another file."""
     (tmp_path / "a.zip.part").write_bytes(server.content)
+    (tmp_path / "a.zip.part.version").write_text(server.tag)
     download(server.url, tmp_path / "a.zip")
     (tmp_path / "b.zip.part").write_bytes(server.content + b"more")
     download(server.url, tmp_path / "b.zip")
@@ -369,6 +375,43 @@ def test_a_part_that_is_complete_or_too_long_is_settled(tmp_path, server):
         None,
     ]
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes() == server.content
+
+
+def test_two_versions_are_never_joined(tmp_path, server):
+    """A server that changes its file between two connections, or calls it by no name, would leave
+    the beginning of one and the end of another."""
+    for name, before in (("a.zip", '"another"'), ("b.zip", None)):
+        server.ranges.clear()
+        (tmp_path / f"{name}.part").write_bytes(b"x" * 1000)
+        if before:
+            (tmp_path / f"{name}.part.version").write_text(before)
+        download(server.url, tmp_path / name)
+        assert server.ranges == ["bytes=1000-", None]
+        assert (tmp_path / name).read_bytes() == server.content
+    server.tag, server.cuts = 'W/"alike"', [70_000]
+    server.ranges.clear()
+    download(server.url, tmp_path / "c.zip")
+    assert server.ranges == [None, "bytes=70000-", None]
+    assert (tmp_path / "c.zip").read_bytes() == server.content
+    assert sorted(path.name for path in tmp_path.glob("?.zip*")) == ["a.zip", "b.zip", "c.zip"]
+
+
+def test_a_download_of_unknown_checksum_is_used_only_by_who_says_so(tmp_path, server, dataset):
+    """Whoever holds the server, or the line to it, could send anything."""
+    dataset(Remote("a.zip", url=server.url, members=r"clip\d\.txt", sha256=("0" * 64,)))
+    with pytest.raises(UserError, match=r"sha256 \w{64}, expected 0{64}; .* --accept-unknown"):
+        fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
+    assert not list((tmp_path / "raw").rglob("a.zip*"))
+    fetch("nwucla", {}, tmp_path / "raw" / "nwucla", accept_unknown=True)
+    assert contents(tmp_path / "raw" / "nwucla") == MEMBERS
+
+
+def test_a_file_larger_than_it_can_be_is_refused_before_it_comes(tmp_path, server, dataset):
+    """A disk must not be filled by an answer that is not the file."""
+    size = len(server.content) - 1
+    dataset(Remote("a.zip", url=server.url, members=r"clip\d\.txt", size=size))
+    with pytest.raises(UserError, match=rf"{size + 1} bytes, expected at most {size}"):
+        fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
 
 
 def test_a_web_page_in_place_of_the_archive_is_not_kept(tmp_path, server):
