@@ -15,7 +15,7 @@ from pstl.code_hash import PACKAGE, closure, imports
 # From the bottom up; a module may import its own layer and those below. A name stands for the
 # module and what is inside it.
 LAYERS = (
-    ("errors", "environment", "locks"),
+    ("errors", "environment", "locks", "owner", "seals"),
     ("files",),
     ("rng", "skeletons"),
     ("ops", "losses", "metrics"),
@@ -354,6 +354,8 @@ EDGE = {"reading", "atomic", "replaced"}  # of pstl.files
 OPENS = {
     "files.py": "the edge itself",
     "errors.py": "modules of this package, where one is no Python",
+    "seals.py": "called inside `reading`, or on what is not published yet",
+    "owner.py": "the system's own words, and records of which half is nobody's",
     "data/numpy_file.py": "called inside `reading`",
     "data/store.py": "called inside `reading`",
     "data/prepare.py": "the array that is being made, inside `replaced`",
@@ -366,6 +368,7 @@ OPENS = {
     "data/members.py": "what other people made: archives have a rule of their own",
     "data/sevenzip.py": "what other people made: archives have a rule of their own",
     "data/doctor.py": "what other people made: damage is what it reports",
+    "data/connection.py": "addresses, not files",
     "data/download.py": "downloads, which are kept half-done",
     "data/fetch.py": "what other people made: archives have a rule of their own",
     "train/checkpoint.py": "who holds a lock; and a checksum, inside `reading`",

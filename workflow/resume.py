@@ -2,7 +2,8 @@
 
 A Snakemake that was killed outright leaves its lock, and its jobs run on without it. Two writers
 of one file would spoil it, so those jobs are ended, each by its id; training loses at most the
-epoch it was in. Nothing is touched while a Snakemake is at work in this folder.
+epoch it was in. Nothing is touched while a Snakemake is at work in this folder, and the lock only if
+its owner is known to be gone: the folder may be shared with other machines.
 
 Usage: python workflow/resume.py, in the folder to run in.
 """
@@ -13,6 +14,8 @@ import signal
 import sys
 import time
 from pathlib import Path
+
+from pstl import owner
 
 # Set in every job (pstl/rule_options.py): the id of the Snakemake that started it.
 MARK = b"PSTL_SNAKEMAKE="
@@ -30,8 +33,28 @@ def main() -> None:
         end(process)
     locks = Path(".snakemake/locks")
     if locks.is_dir() and any(locks.iterdir()):
+        check_gone(owner.recorded())
         sys.stderr.write("== run: removing the lock of a killed run\n")
         shutil.rmtree(locks)
+    for gone in owner.recorded():
+        if gone.is_gone():
+            gone.record.unlink(missing_ok=True)
+
+
+def check_gone(owners: list[owner.Owner]) -> None:
+    """End here, unless everybody who may hold the lock is known to be gone."""
+    for other in owners:
+        if not other.is_gone():
+            sys.exit(
+                f"snakemake {other.pid} on {other.host} has been at work in this folder since "
+                f"{other.since}, and whether it still is cannot be seen from here; if it is not: "
+                f"rm '{other.record}', and run again"
+            )
+    if not owners:
+        sys.exit(
+            "this folder is locked, and nobody says by whom; if no snakemake works in it on any "
+            "machine: snakemake --unlock, and run again"
+        )
 
 
 def processes() -> list[Path]:

@@ -54,15 +54,11 @@ def pack(out: Path, card: EncoderCard, due: Sequence[int]) -> None:
     with atomic(out.with_name("snapshots.zip")) as new:
         with zipfile.ZipFile(new, "w") as archive:
             for epochs in sorted(set(due) - set(lost)):
-                _add(archive, files[epochs])
+                # The same bytes on any day.
+                entry = zipfile.ZipInfo(files[epochs].name, (1980, 1, 1, 0, 0, 0))
+                with archive.open(entry, "w") as target, open(files[epochs], "rb") as source:
+                    shutil.copyfileobj(source, target)
         seals.seal_zip(new)
-
-
-def _add(archive: zipfile.ZipFile, file: Path) -> None:
-    """Add a file, as the same bytes on any day."""
-    entry = zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0))
-    with archive.open(entry, "w") as target, open(file, "rb") as source:
-        shutil.copyfileobj(source, target)
 
 
 def clear(out: Path) -> None:

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from pstl import environment, paths
+from pstl import environment, owner, paths
 from pstl.config import FUSED, digest
 from pstl.rule_options import fork_socket, load_checked, prologue
 from pstl.rules import Rules
@@ -32,6 +32,8 @@ wildcard_constraints:
 
 
 # Plug-ins are not checked again in the jobs that a cluster starts: that may import torch.
+if workflow.is_main_process:
+    owner.announce()
 OPTIONS, PARAMS, SUITE = load_checked(config, plugins=workflow.is_main_process)
 # Inputs and outputs lie in object storage.
 STORED = workflow.storage_settings.default_storage_provider is not None
