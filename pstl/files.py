@@ -1,7 +1,8 @@
 """The edge between this program and the files around it.
 
 What is wrong with a file is a line that names it. A file is read inside `reading` and written
-inside `atomic` or `replaced`, and nowhere else (tests/test_architecture.py). So no reader lists
+inside `atomic` or `replaced`
+(publish.py), and nowhere else (tests/test_architecture.py). So no reader lists
 what can go wrong, and a new kind of file gets its messages for nothing.
 """
 
@@ -10,16 +11,18 @@ import json
 import math
 import os
 import re
-import shutil
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pstl import seals
 from pstl.errors import UserError, trouble
+from pstl.publish import atomic as atomic
+from pstl.publish import kind_of
+from pstl.publish import replaced as replaced
 
 LONGEST = 160  # characters of a reason that somebody else's code gives
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # torch prints parts of its reasons in bold
@@ -150,76 +153,6 @@ def write_text(path: str | Path, text: str) -> None:
         new.write_text(text, "utf-8")
 
 
-@contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path` that takes its place at the end.
-
-    It goes if the body fails.
-    Raises: UserError if the disk or folder does not let itself be written to, or `path` is no place
-    for a file.
-    """
-    path = Path(path)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    with _writing(path, new):
-        if path.exists() and not path.is_file():  # renaming onto a device would replace the device
-            found = _kind_of(path.stat().st_mode)
-            raise UserError(f"{path}: {found} stands where the file should be; name another output")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield new
-            _to_disk(new)
-            os.replace(new, path)
-            _to_disk(path.parent)
-        finally:
-            new.unlink(missing_ok=True)
-
-
-@contextmanager
-def replaced(folder: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder` that takes its place at the end.
-
-    It goes if the body fails.
-    Raises: UserError if the disk does not let itself be written to, or a file stands in its place.
-    """
-    folder = Path(folder)
-    new = folder.with_name(f".{folder.name}.{os.getpid()}")
-    old = new.with_name(f"{new.name}.old")
-    with _writing(folder, new):
-        if folder.exists() and not folder.is_dir():
-            found = "a file stands where a folder should be"
-            raise UserError(f"{folder}: {found}: move it away, or name another output")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        try:
-            yield new
-            for written in sorted(new.rglob("*"), reverse=True):  # a folder after what it holds
-                _to_disk(written)
-            _to_disk(new)
-            # Moved away in one step: who is killed while deleting leaves no half under the name.
-            if folder.exists():
-                os.replace(folder, old)
-            os.replace(new, folder)
-            _to_disk(folder.parent)
-            shutil.rmtree(old, ignore_errors=True)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-
-
-def _to_disk(path: Path) -> None:
-    """Have the system write what it still keeps in memory of a file, or of a folder's names.
-
-    Without it a power cut leaves a name whose file is empty. What cannot be opened or is no file or
-    folder, as a link to nowhere, is passed over, and so are file systems that know no such call.
-    """
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def by_ending(path: str | Path, known: Mapping[str, Any]) -> Any:
     """What writes a file of this name: a file is what its ending says, or is not written.
 
@@ -252,31 +185,12 @@ def checksum(path: str | Path) -> str:
         raise UserError(trouble(error, path)) from None
 
 
-@contextmanager
-def _writing(path: Path, new: Path) -> Iterator[None]:
-    """What fails on the way names `path`, and not the temporary `new`."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(trouble(error, path)) from None
-    except UserError as error:
-        if str(new) not in str(error):
-            raise
-        raise UserError(str(error).replace(str(new), str(path))) from None
-
-
 def _regular(path: str | Path, kind: Kind) -> None:
     """A folder, a pipe or a device has no end, or no beginning."""
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):
         remedy = kind.make or kind.again
-        raise UserError(f"{path}: {_kind_of(mode)}, expected a {kind.name}; {remedy}")
-
-
-def _kind_of(mode: int) -> str:
-    if stat.S_ISDIR(mode):
-        return "a folder"
-    return "a pipe or socket" if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else "a device"
+        raise UserError(f"{path}: {kind_of(mode)}, expected a {kind.name}; {remedy}")
 
 
 def _absent(path: str | Path) -> str:

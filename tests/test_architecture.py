@@ -15,7 +15,7 @@ from pstl.code_hash import PACKAGE, closure, imports
 # From the bottom up; a module may import its own layer and those below. A name stands for the
 # module and what is inside it.
 LAYERS = (
-    ("errors", "environment", "locks", "owner", "seals"),
+    ("errors", "environment", "locks", "owner", "seals", "publish"),
     ("files",),
     ("rng", "skeletons"),
     ("ops", "losses", "metrics"),
@@ -354,6 +354,7 @@ EDGE = {"reading", "atomic", "replaced"}  # of pstl.files
 OPENS = {
     "files.py": "the edge itself",
     "errors.py": "modules of this package, where one is no Python",
+    "publish.py": "the edge itself",
     "seals.py": "called inside `reading`, or on what is not published yet",
     "owner.py": "the system's own words, and records of which half is nobody's",
     "data/numpy_file.py": "called inside `reading`",

@@ -1,0 +1,104 @@
+"""What is published is whole, and what killed writers left does not stay."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from pstl import publish
+from pstl.files import atomic, replaced
+
+
+def leave_half(path: str, folder: bool) -> None:
+    """Write half, and be killed."""
+    with replaced(path) if folder else atomic(path) as new:
+        (new / "half" if folder else new).write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(function, *words):
+    process = multiprocessing.get_context("spawn").Process(target=function, args=words)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path, folder: bool) -> None:
+    """Eight of twelve killed fetches left a temporary folder for ever, of gigabytes."""
+    place = tmp_path / "a[1]"
+    assert run(leave_half, str(place), folder) == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    assert not place.exists()
+    with replaced(place) if folder else atomic(place) as new:
+        (new / "all" if folder else new).write_text("all")
+    assert [path.name for path in tmp_path.iterdir()] == ["a[1]"]
+
+
+def test_what_others_are_writing_stays(tmp_path: Path) -> None:
+    """Of this machine those that live, and of others all: nobody here can tell."""
+    living = tmp_path / f".a.{os.getppid()}@{socket.gethostname()}"
+    elsewhere = tmp_path / ".a.1234567@elsewhere"
+    another = tmp_path / f".ab.9999999@{socket.gethostname()}"
+    for path in (living, elsewhere, another):
+        path.write_text("half")
+    with atomic(tmp_path / "a") as new:
+        new.write_text("all")
+    assert living.exists()
+    assert elsewhere.exists()
+    assert another.exists()
+
+
+def write_often(place: str, mark: str, times: int) -> None:
+    """A folder of three files that all say the same, again and again."""
+    for number in range(times):
+        with replaced(place) as new:
+            for name in "abc":
+                (new / name).write_text(f"{mark}{number}")
+
+
+def test_of_two_writers_of_one_folder_one_wins_whole(tmp_path: Path) -> None:
+    """A third of such pairs ended in an error of the system, and could have mixed their files."""
+    place = tmp_path / "folder"
+    context = multiprocessing.get_context("spawn")
+    words = [(str(place), mark, 20) for mark in "xy"]
+    both = [context.Process(target=write_often, args=each) for each in words]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert len({path.read_text() for path in place.iterdir()}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_content_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch) -> None:
+    """A power cut between the two leaves an empty file under the name of a whole one."""
+    said: list[str] = []
+    sync, rename = os.fsync, os.replace
+
+    def noted_sync(descriptor: int) -> None:
+        said.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name.split('.')[-1]}")
+        sync(descriptor)
+
+    def noted_rename(source: Path, target: Path) -> None:
+        said.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(publish.os, "fsync", noted_sync)
+    monkeypatch.setattr(publish.os, "replace", noted_rename)
+    if not sys.platform.startswith("linux"):
+        pytest.skip("needs /proc to name what is written to the disk")
+    with replaced(tmp_path / "f") as new:
+        (new / "deep").mkdir()
+        (new / "deep" / "x").write_text("1")
+    ours = f"{os.getpid()}@{socket.gethostname()}".split(".")[-1]
+    assert said == ["sync x", "sync deep", f"sync {ours}", "rename", f"sync {tmp_path.name}"]
+    said.clear()
+    with atomic(tmp_path / "g") as new:
+        new.write_text("1")
+    assert said == [f"sync {ours}", "rename", f"sync {tmp_path.name}"]
