@@ -10,7 +10,7 @@ from typing import Any
 from pstl import environment, locks
 from pstl.config import Params
 from pstl.errors import UserError
-from pstl.tracking import names
+from pstl.tracking import local_store, names
 
 LOCAL = "sqlite:///mlflow.db"
 SAFE = "results are safe in files: import again later"
@@ -82,9 +82,32 @@ def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
     """
     address = address_of(params, uri)
     if address.startswith("sqlite:"):
-        if not create and not _database(address).exists():
-            raise UserError(f"{shown(address)}: no such store; run 'python -m pstl track' first")
-        _database(address).parent.mkdir(parents=True, exist_ok=True)
+        _ready(_database(address), create, shown(address))
+    return _client(address), address
+
+
+def _ready(database: Path, create: bool, place: str) -> None:
+    """A local store as MLflow can open it. Raises: UserError if there is none and none is made."""
+    if database.exists() and local_store.is_half_made(database, _last_step()):
+        aside = local_store.set_aside(database)
+        log.warning("tracking store %s: it was never finished; it is now %s", place, aside.name)
+    if not database.exists():
+        if not create:
+            raise UserError(f"{place}: no such store; run 'python -m pstl track' first")
+        local_store.make(database, _client)
+    local_store.follow(database)
+
+
+def _last_step() -> str:
+    """What MLflow calls the last step of making a store."""
+    folder = Path(quiet_mlflow().__file__).parent / "store" / "db_migrations"
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory(str(folder)).get_current_head())
+
+
+def _client(address: str) -> Any:
+    """A client of a store that answers. Raises: UserError if it does not."""
     mlflow = quiet_mlflow()
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -97,7 +120,7 @@ def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
         raise UserError(f"{place}: {_reason(error)}; {remedy}") from None
     except SQLAlchemyError as error:  # of a database that is locked: MLflow lets it through
         raise UserError(f"{place}: {_reason(error)}; {SAFE}") from None
-    return client, address
+    return client
 
 
 @contextmanager
