@@ -18,7 +18,7 @@ from pstl.encoding.feature_file import FeatureSet
 from pstl.encoding.features import check_fit, encode_all, recalibrate
 from pstl.errors import UserError
 from pstl.evaluation import result_file
-from pstl.files import checksum, replaced, write_json, write_text
+from pstl.files import checksum, replaced, write_record, write_text
 from pstl.hub.model_card import Origin, describe
 from pstl.hub.weights import CARD, CONFIG, WEIGHTS, Classifier, Weights, round_to_half, write
 from pstl.ops.class_scores import LinearScores
@@ -159,7 +159,7 @@ def _write(out: str | Path, weights: Weights, origin: Origin) -> None:
     """The folder, whole or not at all."""
     with replaced(out) as new:
         write(new / WEIGHTS, weights, origin.half)
-        write_json(new / CONFIG, asdict(weights.card))
+        write_record(new / CONFIG, asdict(weights.card))
         signed = replace(origin, sha256=checksum(new / WEIGHTS))
         write_text(new / CARD, describe(weights, signed))
 

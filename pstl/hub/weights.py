@@ -23,6 +23,7 @@ from pstl.train.encoder_file import EncoderCard
 from pstl.train.weights import check_weights
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+NOTES = {"format", "pstl", "classifier"}
 PREFIX = "classifier."  # of its tensors, beside those of the encoder
 
 
@@ -99,6 +100,8 @@ def read(path: str | Path) -> Weights:
         raise UserError(f"{file}: no card of this project inside; {remedy}")
     classifier: Any = None
     with reading(file, safetensors.SAFETENSORS):
+        if strange := notes.keys() - NOTES:
+            raise ValueError(f"a note {min(strange)!r}, expected {', '.join(sorted(NOTES))}")
         card = EncoderCard(**parsed(notes["pstl"]))
         encoder = encoder_file.build(card)
         own = {name: state.pop(name) for name in sorted(state) if name.startswith(PREFIX)}

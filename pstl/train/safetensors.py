@@ -1,13 +1,20 @@
-"""Weights as safetensors: a file that holds numbers and cannot hold code."""
+"""Weights as safetensors: a file that holds numbers and cannot hold code.
 
+Its notes hold a checksum of all tensors and of all other notes. A file without one is somebody
+else's, or of an earlier version, and taken as it is.
+"""
+
+import hashlib
 from pathlib import Path
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from pstl.files import Kind, atomic, reading
 
+SEAL = "sha256"  # the note that is the checksum
 SAFETENSORS = Kind("readable safetensors file", "it may be truncated: fetch it again")
 
 
@@ -15,14 +22,27 @@ def write(path: str | Path, tensors: dict[str, Tensor], notes: dict[str, str]) -
     """Write tensors of any shapes by name, such as (C, D), and notes, whole or not at all."""
     rows = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as new:
-        new.write_bytes(save(rows, notes))
+        new.write_bytes(save(rows, {**notes, SEAL: _digest(rows, notes)}))
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors by name, such as (C, D), and notes.
 
-    Raises: UserError if the file is missing, truncated or of another format.
+    Raises: UserError if the file is missing, truncated, of another format, or not what was sealed.
     """
     with reading(path, SAFETENSORS), safe_open(path, "pt") as content:
         tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-        return tensors, content.metadata() or {}
+        notes: dict[str, str] = dict(content.metadata() or {})
+        seal = notes.pop(SEAL, "")
+        if seal and seal != _digest(tensors, notes):
+            raise ValueError("other content than its checksum says")
+        return tensors, notes
+
+
+def _digest(tensors: dict[str, Tensor], notes: dict[str, str]) -> str:
+    """A checksum of tensors by name, of any shapes, and of notes."""
+    total = hashlib.sha256(repr(sorted(notes.items())).encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())
+        total.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()

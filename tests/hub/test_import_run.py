@@ -16,7 +16,8 @@ from pstl import cli, graph
 from pstl.config import Params, Run, check_plugins
 from pstl.errors import UserError
 from pstl.files import read_json
-from pstl.report.rows import RECORD, RunRecord
+from pstl.report.rows import RunRecord
+from pstl.train.curve import RECORD
 from pstl.train import encoder_file
 
 RUN = "theirs/nwucla/xview/theirs/joint/s0"
