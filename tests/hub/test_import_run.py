@@ -17,8 +17,8 @@ from pstl.config import Params, Run, check_plugins
 from pstl.errors import UserError
 from pstl.files import read_json
 from pstl.report.rows import RunRecord
-from pstl.train.curve import RECORD
 from pstl.train import encoder_file
+from pstl.train.curve import RECORD
 
 RUN = "theirs/nwucla/xview/theirs/joint/s0"
 ELSEWHERE = "data/weights"
