@@ -1,5 +1,6 @@
 """One clip made ready to draw from the front, and its drawing as a moving picture in a file."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -72,7 +73,7 @@ def find(clip: str, skeleton: str = "") -> SourcedClip:
     skeleton: whose joints these are, for a file that does not say so.
     """
     path = Path(clip)
-    if path.is_file() or clip_files.is_clip(path):
+    if os.path.lexists(path) or clip_files.is_clip(path):
         return clip_files.read(path, Hints(skeleton))
     dataset, _, name = clip.partition("/")
     store, spec = clip_files.stored(Path("data/sequences") / dataset)
