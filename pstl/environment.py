@@ -10,6 +10,7 @@ SNAKEMAKE = "PSTL_SNAKEMAKE"  # process id of the Snakemake that started this jo
 FRESH_JOBS = "PSTL_FRESH_JOBS"  # set by who wants every job to import everything itself
 HIDE_GPUS = "PSTL_HIDE_GPUS"  # set on clusters: GPUs are for those that asked the queue for them
 JOBS_PER_GPU = "PSTL_JOBS_PER_GPU"  # jobs that may share a device
+PATIENCE = "PSTL_PATIENCE_S"  # seconds that processes which train together wait for each other
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 TRACKING_STORE = "MLFLOW_TRACKING_URI"
 CACHE = "PSTL_CACHE"  # folder of downloaded weights, if not the user's usual one
@@ -35,6 +36,11 @@ def is_first_process() -> bool:
 def processes() -> int:
     """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def patience_s() -> float:
+    """Seconds after which a process that trains with others and does not answer counts as gone."""
+    return float(os.environ.get(PATIENCE, "600"))
 
 
 def local_rank() -> int:

@@ -17,7 +17,7 @@ from torch import nn
 from pstl import locks, seals
 from pstl.errors import UserError
 from pstl.files import Kind, atomic, reading
-from pstl.train.distributed import rank
+from pstl.train.distributed import rank, wait_for_all
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -60,27 +60,54 @@ def resume(
 ) -> tuple[int, History]:
     """Load `path`, or where it is damaged the checkpoint before it, into method and optimiser.
 
-    Returns: finished epochs and the history; (0, []) if there is no checkpoint.
+    A checkpoint of other settings is set aside, and found again once they are restored.
+
+    Returns: finished epochs and the history; (0, []) if there is no checkpoint of these settings.
     Raises: UserError if another process is training from this file, or if no checkpoint here can be
-    read, or if it belongs to other settings.
+    read.
     """
     if rank() == 0:
         lock(path)
+        _change_to(path, settings)
+    wait_for_all()
     newest = _newest(path)
     if newest is None:
         return 0, []
     used, state = newest
-    if state.get("settings") != settings:
-        raise UserError(
-            f"{path}: checkpoint of other settings (found {state.get('settings')}, "
-            f"expected {settings}); "
-            "restore the settings to go on with it, or delete it to start afresh"
-        )
     with reading(used, WEIGHTS):
         epoch, history = int(state["epoch"]), list(state["history"])
         method.load_state_dict(state["method"])
         optimiser.load_state_dict(state["optimiser"])
     return epoch, history
+
+
+def _change_to(path: Path, settings: str) -> None:
+    """Set a checkpoint of other settings aside, and take one of these back that was."""
+    newest = _newest(path)
+    if newest is not None and newest[1].get("settings") == settings:
+        return
+    if newest is not None:
+        others = str(newest[1].get("settings"))
+        _rename(path, _aside(path, others))
+        log.warning(
+            "%s: of other settings; kept as %s, and this training begins afresh; restore the "
+            "settings to go on with it, or delete it",
+            path,
+            _aside(path, others).name,
+        )
+    _rename(_aside(path, settings), path)
+
+
+def _aside(path: Path, settings: str) -> Path:
+    """Where a checkpoint is kept while its run is trained with other settings."""
+    return path.with_name(f"{path.name}.{settings[:12]}")
+
+
+def _rename(path: Path, name: Path) -> None:
+    """Rename a checkpoint, if it is there, and the one before it."""
+    for source, target in ((previous(path), previous(name)), (path, name)):
+        if os.path.lexists(source):
+            os.replace(source, target)
 
 
 def discard(path: Path) -> None:

@@ -8,7 +8,10 @@ averaged, which undoes the gathering's factor.
 """
 
 import itertools
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -16,9 +19,29 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pstl import environment
+from pstl.errors import UserError
 from pstl.ops.collective import processes
 from pstl.ops.norm import GlobalNorm, LastNorm
 from pstl.train.launch import follow_parent
+
+TIMED_OUT = re.compile("timed? ?out", re.IGNORECASE)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Leave the process group at the end of the body.
+
+    Raises: UserError if a process of the group is there, and does not answer (stopped, or on a
+    machine that hangs).
+    """
+    try:
+        yield
+    except RuntimeError as error:  # of every backend; what tells this one is in its text
+        if processes() == 1 or not TIMED_OUT.search(str(error)):
+            raise
+        lost = f"a process of this training has not answered for {environment.patience_s():g} s"
+        raise UserError(f"{lost}; run again to go on from the last checkpoint") from None
+    stop()
 
 
 def start(device: torch.device) -> torch.device:
@@ -29,7 +52,8 @@ def start(device: torch.device) -> torch.device:
     if device.type == "cuda":
         device = torch.device("cuda", environment.local_rank())
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    patience = timedelta(seconds=environment.patience_s())
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
     return device
 
 
@@ -42,6 +66,12 @@ def stop() -> None:
 def rank() -> int:
     """This process's number, 0 on one process."""
     return dist.get_rank() if processes() > 1 else 0
+
+
+def wait_for_all() -> None:
+    """Go on when every process that trains this run has come here."""
+    if dist.is_initialized():
+        dist.barrier()
 
 
 def share(index: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class Session:
     """One training from its start to its end, whatever interrupts it.
 
     name: for progress lines.   last: the checkpoint it goes on from.
-    settings_digest: of all that shapes the result; a checkpoint of another one is refused.
+    settings_digest: of all that shapes the result; a checkpoint of another one is set aside.
     """
 
     name: str

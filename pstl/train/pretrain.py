@@ -43,8 +43,8 @@ def pretrain(
     the run's seed.
     An interrupted call goes on from last.pt beside `out`, at most one epoch is lost; last.pt goes
     when encoder.pt is there.
-    Raises: UserError for a checkpoint of other settings, an unknown split, or a loss that is no
-    longer finite.
+    Raises: UserError for an unknown split, a loss that is no longer finite, or a process that
+    trains with this one and does not answer.
     """
     out, section = Path(out), params.method_of(run)
     data = training_data(run, section, array, corpus)
@@ -59,10 +59,10 @@ def pretrain(
     last, settings_digest = out.with_name("last.pt"), card.provenance["settings_digest"]
     session = Session(str(run), run.seed, last, settings_digest)
     keep = kept_of(section.train, card, method, out)
-    history = train(method, clips, section.train, session, keep)
-    if distributed.rank() == 0:
-        finish(out, card, method, history, section, device)
-    distributed.stop()
+    with distributed.together():
+        history = train(method, clips, section.train, session, keep)
+        if distributed.rank() == 0:
+            finish(out, card, method, history, section, device)
 
 
 def training_data(

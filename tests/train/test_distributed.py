@@ -270,6 +270,26 @@ def until(what: Callable[[], Any], process: "subprocess.Popen[str]") -> Any:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find processes")
+def test_a_stopped_process_ends_the_run_with_one_line(tmp_path: Path, array: Path) -> None:
+    """A process that is there and does not answer, as on a machine that hangs: the others would
+    wait for it for ever.
+    """
+    make_params(tmp_path, epochs=10_000, batch_size=16)
+    command = [sys.executable, "-m", "pstl", *pretrain(tmp_path, "--gpus", "2")]
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PSTL_PATIENCE_S": "15"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as launcher:
+        until((tmp_path / "run/last.pt").exists, launcher)
+        ranks = children(launcher.pid)
+        os.kill(ranks[1], signal.SIGSTOP)
+        lines = without_progress(launcher.communicate()[1])
+    assert launcher.returncode == 2
+    assert len(lines) == 1, lines
+    assert "a process of this training has not answered for 15 s; run again" in lines[0]
+    assert all(map(gone, ranks))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find processes")
 def test_a_killed_process_ends_the_others_and_the_run_goes_on(tmp_path: Path, array: Path) -> None:
     """`--gpus 2`, on the CPU where there are none.
 

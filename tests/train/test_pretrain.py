@@ -129,13 +129,28 @@ def test_settings_that_do_not_go_together_are_one_line(tmp_path, array):
     assert not (tmp_path / "encoder.pt").exists()
 
 
-def test_checkpoint_of_other_settings_is_refused(tmp_path, array, monkeypatch):
-    """Silently finishing with old weights would put a wrong number into the table."""
+def test_a_checkpoint_of_other_settings_waits_beside(tmp_path, array, monkeypatch, caplog):
+    """Finishing with old weights would put a wrong number into the table, and refusing would cost
+    who tries a setting on the way his hours: each goes on where it was.
+    """
+    out, begun, finish = tmp_path / "run/encoder.pt", [], pretraining.finish
+    epoch = loop.train_epoch
+    monkeypatch.setattr(loop, "train_epoch", lambda *args: begun.append(args[1]) or epoch(*args))
     monkeypatch.setattr(pretraining, "finish", lambda *args: None)  # leaves last.pt behind
-    out = tmp_path / "run/encoder.pt"
     pretrain(make_params(tmp_path), run(), array, out, CPU)
-    with pytest.raises(UserError, match=r"other settings .* delete it"):
-        pretrain(make_params(tmp_path, lr=2e-3), run(), array, out, CPU)
+    pretrain(make_params(tmp_path, lr=2e-3), run(), array, out, CPU)
+    assert begun == [0, 1, 0, 1]
+    assert "of other settings; kept as last.pt." in caplog.text
+    assert len(list(out.parent.glob("last.pt.????????????"))) == 1
+    monkeypatch.setattr(pretraining, "finish", finish)
+    begun.clear()
+    pretrain(make_params(tmp_path), run(), array, out, CPU)  # all of its epochs were done
+    assert not begun
+    assert (tmp_path / "run/encoder.pt").exists()
+    assert not (tmp_path / "run/last.pt").exists()
+    assert (
+        len(list(out.parent.glob("last.pt.????????????"))) == 1
+    )  # of the other, which nobody finished
 
 
 def test_damaged_checkpoint_is_named(tmp_path, array):
