@@ -127,11 +127,13 @@ class Member(NamedTuple):
 
     archive: the archive it is in, or None for a file on disk, whose path `name` is.
     depth: how many of the folders above it are part of its name.
+    sha256: of its content when it was fetched; empty: nobody said, or its archive has a checksum.
     """
 
     name: str
     archive: Path | None = None
     depth: int = 0
+    sha256: str = ""
 
     @property
     def file(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pstl.config import validated
 from pstl.data import archives as zips
 from pstl.data.download import download
-from pstl.data.members import locate
+from pstl.data.members import locate, summed_as
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
 from pstl.files import Kind, checksum, reading, replaced, short_name, write_record
@@ -90,7 +90,7 @@ def fetch(
         for source in sources:
             source.copy_into(new)
         settings = cfg.model_dump(mode="json")
-        _write_manifest(new, name, settings, sources, made=not dataset.spec.remotes)
+        _write_manifest(new, name, settings, sources)
 
 
 def _check_folders(name: str, out: Path, folders: Sequence[Path]) -> None:
@@ -273,22 +273,19 @@ def _what_to_bring(
 
 
 def _write_manifest(
-    folder: Path, name: str, settings: dict[str, Any], sources: Sequence[Source], made: bool
+    folder: Path, name: str, settings: dict[str, Any], sources: Sequence[Source]
 ) -> None:
-    """made: there is no archive whose checksum stands for the files."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+    sums = {summed_as(path, folder): checksum(path) for path in paths}
+    for source in sources:
+        if source.remote.in_place:
+            sums |= {summed_as(path, folder): checksum(path) for path in source.loose}
     origins: list[dict[str, Any]] = []
     for source in sources:
         origin = {"file": source.remote.filename, "sha256": source.sha256, "from": source.origin}
         origins.append(origin | ({"files": len(source.loose)} if source.loose else {}))
-    contents = {}
-    if made:
-        total = hashlib.sha256()
-        for path in paths:
-            total.update(f"{path.relative_to(folder).as_posix()}\0{checksum(path)}\0".encode())
-        contents = {"checksum": total.hexdigest()}
     write_record(
         folder / "manifest.json",
-        {"dataset": name, "settings": settings, "sources": origins, "files": files, **contents},
+        {"dataset": name, "settings": settings, "sources": origins, "files": files, "sums": sums},
     )

@@ -1,5 +1,6 @@
 """The files of a data set wherever they lie: unpacked, or inside archives that nobody unpacks."""
 
+import hashlib
 import itertools
 import os
 import zipfile
@@ -34,13 +35,15 @@ class SourceEntry(BaseModel):
 
 
 class ManifestFile(BaseModel):
-    """What `fetch` says of the folder it made: where its files came from, and how large they are.
+    """What `fetch` says of the folder it made: where its files came from, and what they are.
 
-    files: name -> bytes.
+    files: name -> bytes.   sums: path of every file of no archive, from the folder on if it is
+    there -> SHA-256.
     """
 
     sources: list[SourceEntry] = []
     files: dict[str, int] = {}
+    sums: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class DatasetFiles:
         if isinstance(location, list):
             location = Location(file=location[0])
         if location:
-            return location.members(remote)
+            return self._with_sums(location.members(remote))
         if remote.optional:
             return []
         where, name = " or ".join(map(str, folders)), self.spec.name
@@ -135,7 +138,18 @@ class DatasetFiles:
     def below(self, pattern: str) -> list[Member]:
         """Files of `raw` that match a glob pattern, sorted by name."""
         paths = sorted(self.raw.glob(pattern), key=lambda path: (path.name, path))
-        return [Member(str(path)) for path in paths]
+        return self._with_sums([Member(str(path)) for path in paths])
+
+    def _with_sums(self, members: list[Member]) -> list[Member]:
+        """The same, with what `fetch` said of their content."""
+        sums: dict[str, str] = manifest(self.raw).get("sums", {})
+        if not sums:
+            return members
+        known = []
+        for member in members:
+            key = "" if member.archive else summed_as(Path(member.name), self.raw)
+            known.append(member._replace(sha256=sums.get(key, "")))
+        return known
 
     def _folders(self, remote: Remote) -> list[Path]:
         """Where to look for one remote."""
@@ -145,6 +159,12 @@ class DatasetFiles:
             if source["file"] == remote.filename:
                 return [Path(source["from"])]
         return [self.raw]
+
+
+def summed_as(path: Path, raw: Path) -> str:
+    """What a manifest calls a file: by its path from the folder on, or from the root."""
+    inside = path.is_relative_to(raw)
+    return path.relative_to(raw).as_posix() if inside else os.path.realpath(path)
 
 
 def manifest(raw: Path) -> dict[str, Any]:
@@ -201,7 +221,13 @@ def content(batch: Batch, i: int) -> bytes:
         return batch.contents[i]
     if member.archive:
         return archives.read_member(_bundle(member.archive), member.name)
-    return reading.content(member.name)
+    data = reading.content(member.name)
+    if member.sha256 and hashlib.sha256(data).hexdigest() != member.sha256:
+        raise UserError(
+            f"{member.name}: not the file that was fetched (another checksum); replace it by that "
+            "one, or run fetch again"
+        )
+    return data
 
 
 @lru_cache(maxsize=4)

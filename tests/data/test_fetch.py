@@ -10,6 +10,7 @@ import stat
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from pstl.data import archives as zips
 from pstl.data.datasets import nwucla
 from pstl.data.download import download
 from pstl.data.fetch import fetch
+from pstl.data.members import DatasetFiles, batches, content
 from pstl.data.spec import Remote
 from pstl.errors import UserError
 
@@ -190,6 +192,27 @@ def test_an_unpacked_folder_stands_in_for_its_archive(tmp_path, dataset):
     (tmp_path / "mine" / "y" / "clip3.txt").write_text("which of the two?")
     with pytest.raises(UserError, match=r"clip3\.txt is in .*x.* and in .*y; remove one copy"):
         fetch("nwucla", {}, tmp_path / "out", [tmp_path / "mine"])
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_file_that_changed_since_it_was_fetched_is_not_read(tmp_path, dataset, in_place):
+    """A flipped bit in a digit is another coordinate, and another size is all that a list of sizes
+    would notice."""
+    zipfile.ZipFile(write_zip(tmp_path / "a.zip")).extractall(tmp_path / "mine")
+    spec = dataset(Remote("a.zip", members=r"clip\d\.txt", in_place=in_place))
+    raw = tmp_path / "raw" / "nwucla"
+    fetch("nwucla", {}, raw, [tmp_path / "mine"])
+    files = DatasetFiles(spec, raw).of(spec.remotes[0])
+    assert len(files) == len(MEMBERS)
+    (whole,) = batches(files)
+    for i, member in enumerate(whole.members):
+        assert content(whole, i) == Path(member.name).read_bytes()
+    path = Path(files[2].name)
+    bent = bytearray(path.read_bytes())
+    bent[1000] ^= 1
+    path.write_bytes(bent)
+    with pytest.raises(UserError, match=r"clip2\.txt: not the file that was fetched"):
+        content(whole, 2)
 
 
 def test_an_earlier_result_is_no_source(tmp_path, dataset):

@@ -267,7 +267,7 @@ def test_what_fetch_made_says_which_contents_it_has(tmp_path):
         if change:
             change()
         fetch("mine", params.dataset("mine"), f"raw{number}")
-        sums.append(json.loads((tmp_path / f"raw{number}/manifest.json").read_text())["checksum"])
+        sums.append(json.loads((tmp_path / f"raw{number}/manifest.json").read_text())["sums"])
     assert sums[0] == sums[1] != sums[2]
 
 
