@@ -6,6 +6,7 @@ What a job reads and which code it runs stands in pstl/graph.py. Free of torch.
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -83,7 +84,7 @@ class Rules:
         words += ["--source", cell.source] if cell.source else []
         by = self.params.protocol_by(cell)
         words += ["--protocol", by] if by != OWN else []
-        return " ".join(words)
+        return shlex.join(words)
 
     @cached_property
     def _recipes(self) -> dict[str, Plugin]:
@@ -175,7 +176,10 @@ class Rules:
 
     def corpus_options(self, wildcards: Wildcards, input: Any) -> str:
         """The other arrays as options of the command line."""
-        return " ".join(f"--corpus {str(meta).removesuffix('/meta.json')}" for meta in input.corpus)
+        words: list[str] = []
+        for meta in input.corpus:
+            words += ["--corpus", str(meta).removesuffix("/meta.json")]
+        return shlex.join(words)
 
     def leakages(self, wildcards: Wildcards) -> list[str]:
         """The checks that no clip of a test side is trained on."""
@@ -188,7 +192,10 @@ class Rules:
 
     def labels_option(self, wildcards: Wildcards) -> str:
         """The same as an option of the command line."""
-        return " ".join(f"--labels {path}" for path in self.labels(wildcards))
+        words: list[str] = []
+        for path in self.labels(wildcards):
+            words += ["--labels", path]
+        return shlex.join(words)
 
     def features_encoder(self, wildcards: Wildcards) -> str:
         """The encoder that makes a run's features: its own, or the one `origin` names."""
@@ -201,7 +208,7 @@ class Rules:
     def pooling_option(self, wildcards: Wildcards) -> str:
         """What a clip's feature is, as an option of the command line; none of what is usual."""
         pooling = wildcards.pooled.rpartition("/")[2]
-        return f"--pooling {pooling}" if pooling else ""
+        return shlex.join(["--pooling", pooling]) if pooling else ""
 
     def inputs(self, wildcards: Wildcards) -> dict[str, Any]:
         """What a task reads, with the files beside it; a folder's meta.json stands for it."""
@@ -213,8 +220,10 @@ class Rules:
     def input_options(self, wildcards: Wildcards, input: Mapping[str, Any]) -> str:
         """The same as options of the command line; Snakemake knows where their copies lie."""
         read = graph.inputs(self.params, self.cell(wildcards)).read()
-        given = {name: str(input[name]).removesuffix("/meta.json") for name in read}
-        return " ".join(f"--{name} {path}" for name, path in given.items())
+        words: list[str] = []
+        for name in read:
+            words += [f"--{name}", str(input[name]).removesuffix("/meta.json")]
+        return shlex.join(words)
 
     def reads_encoder(self, wildcards: Wildcards) -> bool:
         """Whether a task works on clips or recordings, and may train."""

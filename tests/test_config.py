@@ -2,6 +2,7 @@ import importlib
 import math
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from settings_files import write_settings
@@ -477,3 +478,21 @@ def test_a_list_that_is_too_short_is_one_line():
     train = {"epochs": 1, "lr": 0.1, "betas": [0.9]}
     with pytest.raises(UserError, match=r"^s: betas\.1: field required"):
         config.validated(TrainSettings, train, "s")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)),
+            "490329064 entries once its aliases are filled in",
+        ),
+        ("methods: &a {pstl: *a}\n", "an alias stands for a value that it is part of"),
+    ],
+)
+def test_aliases_cost_no_time(tmp_path: Path, text: str, reason: str) -> None:
+    """Nine lines can stand for billions of entries, and the error took 20 s to repeat them."""
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(UserError, match=reason):
+        config.load(tmp_path / "params.yaml")

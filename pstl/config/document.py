@@ -1,5 +1,6 @@
 """YAML files read with the line of every key, so that an error can say where it stands."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ SETTINGS = Kind(
     "run from the project's root or pass --params FILE",
 )
 Keys = tuple[str | int, ...]  # the way to a value: ("methods", "pstl", "train", "lr")
+MOST = 100_000  # entries of a file; ours have some hundreds
 MERGE = "<<"  # YAML's own key for laying one mapping over another
 
 
@@ -35,6 +37,8 @@ def read(path: str | Path) -> Document:
         loader = yaml.SafeLoader(text)
         try:
             root = loader.get_single_node()
+            if root:
+                _check_size(root)
             lines = _lines(root, str(path)) if root else {}
             content = loader.construct_document(root) if root else None
         except yaml.MarkedYAMLError as error:
@@ -54,6 +58,33 @@ def _not_yaml(error: yaml.MarkedYAMLError, path: str) -> UserError:
     if "'\\t'" in reason:
         reason += "; YAML is indented by spaces"
     return UserError(f"{place}: not valid YAML: {reason}")
+
+
+def _check_size(root: yaml.Node) -> None:
+    """Raises: ValueError for a file that aliases make too large, or that holds itself."""
+    sizes: dict[int, int] = {}  # entries of a node, each alias counted as what it stands for
+    inside: set[int] = set()  # nodes that are being counted
+
+    def size(node: yaml.Node) -> int:
+        """Entries of a node and of all below it."""
+        if id(node) in inside:
+            raise ValueError("an alias stands for a value that it is part of")
+        if id(node) not in sizes:
+            inside.add(id(node))
+            sizes[id(node)] = 1 + sum(map(size, _values(node)))
+            inside.remove(id(node))
+        return sizes[id(node)]
+
+    if (entries := size(root)) > MOST:
+        raise ValueError(
+            f"{entries} entries once its aliases are filled in, expected at most {MOST}"
+        )
+
+
+def _values(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return list(itertools.chain.from_iterable(node.value))
+    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def _lines(root: yaml.Node, path: str) -> dict[Keys, int]:

@@ -17,7 +17,7 @@ rule fetch:
     message:
         "fetch {wildcards.dataset}"
     shell:
-        "pstl fetch {wildcards.dataset} --out {params.out} 2>&1 | tee {log} >&2"
+        "pstl fetch {wildcards.dataset:q} --out {params.out:q} 2>&1 | tee {log:q} >&2"
 
 
 rule parse:
@@ -40,8 +40,8 @@ rule parse:
     message:
         "read and count the recordings of {wildcards.dataset}"
     shell:
-        "pstl parse {wildcards.dataset} --raw {params.raw} --out {params.out} --jobs {threads}"
-        " 2>&1 | tee {log} >&2"
+        "pstl parse {wildcards.dataset:q} --raw {params.raw:q} --out {params.out:q} --jobs {threads}"
+        " 2>&1 | tee {log:q} >&2"
 
 
 rule recordings:
@@ -64,8 +64,8 @@ rule recordings:
     message:
         "read the untrimmed recordings of {wildcards.dataset}"
     shell:
-        "pstl parse {wildcards.dataset} --untrimmed --raw {params.raw} --out {params.out}"
-        " --jobs {threads} 2>&1 | tee {log} >&2"
+        "pstl parse {wildcards.dataset:q} --untrimmed --raw {params.raw:q} --out {params.out:q}"
+        " --jobs {threads} 2>&1 | tee {log:q} >&2"
 
 
 rule prepare:
@@ -89,8 +89,8 @@ rule prepare:
     message:
         "apply {wildcards.recipe} to {wildcards.dataset}"
     shell:
-        "pstl prepare {wildcards.dataset} --recipe {params.section:q}"
-        " --sequences {params.sequences} --out {params.out} --jobs {threads} 2>&1 | tee {log} >&2"
+        "pstl prepare {wildcards.dataset:q} --recipe {params.section:q}"
+        " --sequences {params.sequences:q} --out {params.out:q} --jobs {threads} 2>&1 | tee {log:q} >&2"
 
 
 rule labels:
@@ -108,9 +108,9 @@ rule labels:
         "draw {wildcards.draw} of the labelled clips of {wildcards.dataset}/{wildcards.split},"
         " rule {wildcards.label_rule}"
     shell:
-        "pstl labels {wildcards.dataset} --sequences {params.sequences} --split {wildcards.split}"
-        " --rule {wildcards.label_rule} --draw {wildcards.draw} --out {output.ranking}"
-        " 2>&1 | tee {log} >&2"
+        "pstl labels {wildcards.dataset:q} --sequences {params.sequences:q} --split {wildcards.split:q}"
+        " --rule {wildcards.label_rule:q} --draw {wildcards.draw:q} --out {output.ranking:q}"
+        " 2>&1 | tee {log:q} >&2"
 
 
 rule leakage:
@@ -127,5 +127,5 @@ rule leakage:
     message:
         "check that no test clip of {wildcards.dataset}/{wildcards.split} is trained on"
     shell:
-        "pstl leakage --array {params.array} --split {wildcards.split} --out {output.report}"
-        " 2>&1 | tee {log} >&2"
+        "pstl leakage --array {params.array:q} --split {wildcards.split:q} --out {output.report:q}"
+        " 2>&1 | tee {log:q} >&2"

@@ -25,9 +25,9 @@ rule features:
         "encode {wildcards.suite}/{wildcards.run},"
         " batch norm {wildcards.batch_norm}{wildcards.origin}{wildcards.pooled}"
     shell:
-        "pstl features --encoder {input.encoder} --array {params.array} --split {params.split}"
-        " --batch-norm {wildcards.batch_norm} {params.pooling} --gpus {resources.gpu}"
-        " --out {output.features} 2>&1 | tee {log} >&2"
+        "pstl features --encoder {input.encoder:q} --array {params.array:q} --split {params.split:q}"
+        " --batch-norm {wildcards.batch_norm:q} {params.pooling} --gpus {resources.gpu}"
+        " --out {output.features:q} 2>&1 | tee {log:q} >&2"
 
 
 rule evaluate:
@@ -54,9 +54,9 @@ rule evaluate:
     message:
         "{wildcards.cell} on {wildcards.suite}/{wildcards.run}, batch norm {wildcards.batch_norm}"
     shell:
-        "pstl evaluate --run {wildcards.suite}/{wildcards.run} {params.cell} {params.inputs}"
-        " --gpus {resources.gpu} --out {output.rows} --scores {output.scores}"
-        " 2>&1 | tee {log} >&2"
+        "pstl evaluate --run {wildcards.suite:q}/{wildcards.run:q} {params.cell} {params.inputs}"
+        " --gpus {resources.gpu} --out {output.rows:q} --scores {output.scores:q}"
+        " 2>&1 | tee {log:q} >&2"
 
 
 rule fuse:
@@ -79,6 +79,6 @@ rule fuse:
         "fuse {wildcards.cell} on {wildcards.suite}/{wildcards.fused_run},"
         " batch norm {wildcards.batch_norm}"
     shell:
-        "pstl fuse --run {wildcards.suite}/{wildcards.fused_run} {params.cell}"
-        " --scores {params.scores} --out {output.rows} --scores-out {output.scores}"
-        " 2>&1 | tee {log} >&2"
+        "pstl fuse --run {wildcards.suite:q}/{wildcards.fused_run:q} {params.cell}"
+        " --scores {params.scores:q} --out {output.rows:q} --scores-out {output.scores:q}"
+        " 2>&1 | tee {log:q} >&2"

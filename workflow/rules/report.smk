@@ -31,9 +31,9 @@ rule report:
     message:
         "tables of {wildcards.suite}"
     shell:
-        "(cd {params.folder} && pstl report --suite {wildcards.suite}"
-        " --out results/{wildcards.suite}/tables)"
-        " 2>&1 | tee {log} >&2"
+        "(cd {params.folder:q} && pstl report --suite {wildcards.suite:q}"
+        " --out results/{wildcards.suite:q}/tables)"
+        " 2>&1 | tee {log:q} >&2"
 
 
 rule page:
@@ -59,9 +59,9 @@ rule page:
     message:
         "report of {wildcards.suite}"
     shell:
-        "(cd {params.folder} && pstl page --suite {wildcards.suite}"
-        " --out results/{wildcards.suite}/report/index.html)"
-        " 2>&1 | tee {log} >&2"
+        "(cd {params.folder:q} && pstl page --suite {wildcards.suite:q}"
+        " --out results/{wildcards.suite:q}/report/index.html)"
+        " 2>&1 | tee {log:q} >&2"
 
 
 rule track:
@@ -81,6 +81,6 @@ rule track:
     message:
         "tell MLflow about {wildcards.suite}"
     shell:
-        "(cd {params.folder} && pstl track --suite {wildcards.suite}"
-        " --out results/{wildcards.suite}/mlflow.json)"
-        " 2>&1 | tee {log} >&2"
+        "(cd {params.folder:q} && pstl track --suite {wildcards.suite:q}"
+        " --out results/{wildcards.suite:q}/mlflow.json)"
+        " 2>&1 | tee {log:q} >&2"

@@ -34,9 +34,9 @@ rule pretrain:
     message:
         "pre-train {wildcards.suite}/{wildcards.run}"
     shell:
-        "pstl pretrain --run {wildcards.suite}/{wildcards.run} --array {params.array}"
+        "pstl pretrain --run {wildcards.suite:q}/{wildcards.run:q} --array {params.array:q}"
         " {params.corpus} {params.labels}"
-        " --gpus {resources.gpu} --out {output.encoder} 2>&1 | tee {log} >&2"
+        " --gpus {resources.gpu} --out {output.encoder:q} 2>&1 | tee {log:q} >&2"
 
 
 rule import_weights:
@@ -55,5 +55,5 @@ rule import_weights:
     message:
         "import the weights of {wildcards.suite}/{wildcards.run}"
     shell:
-        "pstl import-run --run {wildcards.suite}/{wildcards.run} --out {output.encoder}"
-        " 2>&1 | tee {log} >&2"
+        "pstl import-run --run {wildcards.suite:q}/{wildcards.run:q} --out {output.encoder:q}"
+        " 2>&1 | tee {log:q} >&2"
