@@ -8,6 +8,7 @@ import os
 import pickle
 import socket
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,11 +84,10 @@ def resume(
 
 def _change_to(path: Path, settings: str) -> None:
     """Set a checkpoint of other settings aside, and take one of these back that was."""
-    newest = _newest(path)
-    if newest is not None and newest[1].get("settings") == settings:
+    others = _settings_of(path)
+    if others == settings:
         return
-    if newest is not None:
-        others = str(newest[1].get("settings"))
+    if others is not None:
         _rename(path, _aside(path, others))
         log.warning(
             "%s: of other settings; kept as %s, and this training begins afresh; restore the "
@@ -96,6 +96,14 @@ def _change_to(path: Path, settings: str) -> None:
             _aside(path, others).name,
         )
     _rename(_aside(path, settings), path)
+
+
+def _settings_of(path: Path) -> str | None:
+    """Of the newest checkpoint that can be read; None if there is none."""
+    for file in (path, previous(path)):
+        with suppress(UserError):
+            return str(read(file).get("settings"))
+    return None
 
 
 def _aside(path: Path, settings: str) -> Path:

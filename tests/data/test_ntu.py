@@ -273,7 +273,7 @@ def test_a_kill_at_any_moment_of_reading_ends_it(tmp_path, clips, few, monkeypat
 
 def test_downloading_needs_the_terms_accepted(tmp_path, monkeypatch):
     """The addresses are public, the data is not free: nobody's agreement is taken for granted."""
-    monkeypatch.setattr("pstl.data.fetch.download", lambda url, target: asked.append(url))
+    monkeypatch.setattr("pstl.data.fetch.download", lambda url, target, **_: asked.append(url))
     asked = []
     with pytest.raises(UserError) as caught:
         fetch("ntu60", {}, tmp_path / "raw/ntu60")
