@@ -2,8 +2,8 @@
 
 A Snakemake that was killed outright leaves its lock, and its jobs run on without it. Two writers
 of one file would spoil it, so those jobs are ended, each by its id; training loses at most the
-epoch it was in. Nothing is touched while a Snakemake is at work in this folder, and the lock only if
-its owner is known to be gone: the folder may be shared with other machines.
+epoch it was in. Nothing is touched while a Snakemake is at work in this folder, and the lock only
+if its owner is known to be gone: the folder may be shared with other machines.
 
 Usage: python workflow/resume.py, in the folder to run in.
 """
