@@ -33,7 +33,7 @@ SIZES = {
     "released_search": (1, 9),
     "nwucla_lost_joints": (19, 19),
     "nwucla_robustness": (6, 6),
-    "nwucla_simclr": (21, 88),
+    "nwucla_simclr": (33, 136),
     "nwucla_simclr_levers": (13, 44),
     "nwucla_simclr_search": (30, 60),
     "nwucla_same_input": (59, 177),
