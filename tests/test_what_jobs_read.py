@@ -79,14 +79,6 @@ JOBS |= {
     "parse_declared": (
         Job("parse", "mine"), words("parse mine --raw raw/m --out out/mine --jobs 1"),
     ),
-    "prepare_declared": (
-        Job("prepare", "mine", "resize50"),
-        words("prepare mine --recipe resize50 --sequences out/mine --out out/array --jobs 1"),
-    ),
-    "labels_declared": (
-        Job("labels", "mine"),
-        words("labels mine --sequences out/mine --split xsub --draw 0 --out out/mine.json"),
-    ),
 }  # fmt: skip
 THEIRS = Run.parse("theirs/nwucla/xview/theirs/joint/s0")
 JOBS["import"] = (Job("import", run=THEIRS), words(f"import-run --run {THEIRS} --out out/t.pt"))
