@@ -29,7 +29,7 @@ SIZES = {
     "nwucla_ceiling_search": (10, 10),
     "nwucla_corpus": (10, 20),
     "nwucla_released": (4, 31),
-    "released": (7, 28),
+    "released": (7, 29),
     "released_search": (1, 9),
     "nwucla_lost_joints": (19, 19),
     "nwucla_robustness": (6, 6),
