@@ -37,8 +37,8 @@ ui: install  ## MLflow's pages of every run, on http://127.0.0.1:5000
 	@test -f mlflow.db || { echo "no mlflow.db here; run 'make run' first" >&2; exit 2; }
 	@$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
 
-docs: install  ## put kept results (results/measured) into README.md and docs/results.md
-	@$(BIN)/python -m pstl quote README.md docs/results.md
+docs: install  ## put kept results (results/measured) into README.md, docs/results.md and docs/expect.md
+	@$(BIN)/python -m pstl quote README.md docs/results.md docs/expect.md
 
 test: install  ## run every test
 	@echo "== test: pytest"

@@ -170,7 +170,7 @@ def test_links_between_pages_lead_somewhere(root: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md", "docs/expect.md"])
 def test_quoted_results_are_the_kept_ones(root: Path, page: str) -> None:
     """A number in a page that the tables no longer say is worse than none.
 
@@ -199,3 +199,11 @@ def test_a_page_without_a_place_for_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no comparison\.csv there"):
         quote.quote(page, tmp_path)
     assert "1.0" in page.read_text()
+
+
+def test_a_fact_that_a_kept_page_does_not_state_is_refused(root: Path) -> None:
+    """How long a run took is quoted from its page; an empty cell would read as no time."""
+    folder = "results/measured/nwucla-cpu-80"
+    assert "s of pre-training" in quote.block(f"{folder}; facts=wall time", root)
+    with pytest.raises(UserError, match="no 'hours' in its head"):
+        quote.block(f"{folder}; facts=hours", root)

@@ -2,6 +2,7 @@
 
 import itertools
 
+from pstl.metrics.metric import UNSEEN
 from pstl.report import declared, panels
 from pstl.report.text import table
 
@@ -20,6 +21,8 @@ def blocks(charts: panels.Charts) -> list[str]:
     """
     written = []
     for (task, title, x_label), methods in charts.items():
+        if panels.metric_of(title).endswith(UNSEEN):
+            continue  # in the table of every number
         rows = _rows(title, methods)
         if x_label in panels.LOSSES and rows:
             counts = [f"{x:g}" for x, _ in next(iter(methods.values()))[1:]]

@@ -3,7 +3,7 @@
 A page marks the place:
 <!-- results: FOLDER; task=linear,knn; stream=joint --> ... <!-- end of results -->
 FOLDER is a folder with comparison.csv, or one that holds such folders; what follows keeps only the
-rows with these values.
+rows with these values. `facts=wall time,machine` in their place quotes the head of its page.
 """
 
 import csv
@@ -33,6 +33,7 @@ from pstl.report.tables import MINUS as DIFFERENCES
 PLACE = re.compile(
     r"(?P<start><!-- results: (?P<what>[^\n]*?) -->)\n.*?(?P<end><!-- end of results -->)", re.S
 )
+FACTS = "facts"  # instead of choices: names in the head of comparison.md
 CHOICES = ("task", "method", "stream", "dataset", "split", "setting", *AXES)
 PAGE = Kind("page", "save it as text in UTF-8", "name a page of this project")
 TABLE = Kind("table of kept results", "make it again with 'python -m pstl rebuild FOLDER'")
@@ -70,12 +71,19 @@ def block(what: str, root: Path) -> str:
     for choice in choices:
         name, _, values = choice.strip().partition("=")
         chosen[name] = values.split(",")
+    names = chosen.pop(FACTS, [])
+
+    def shown(path: Path) -> str:
+        """The table of one folder."""
+        return facts(path, names) if names else table(path, chosen)
+
     if unknown := set(chosen) - set(CHOICES):
         raise UserError(
-            f"results: {what}: unknown {', '.join(sorted(unknown))}; known: {', '.join(CHOICES)}"
+            f"results: {what}: unknown {', '.join(sorted(unknown))}; "
+            f"known: {', '.join((*CHOICES, FACTS))}"
         )
     if os.path.lexists(root / folder / "comparison.csv"):
-        return table(root / folder, chosen)
+        return shown(root / folder)
     below = sorted(path.parent for path in (root / folder).glob("*/comparison.csv"))
     if not below:
         raise UserError(
@@ -83,7 +91,7 @@ def block(what: str, root: Path) -> str:
         )
     blocks = []
     for path in below:
-        blocks += [f"### {path.name}", table(path, chosen)]
+        blocks += [f"### {path.name}", shown(path)]
     return "\n\n".join(blocks)
 
 
@@ -113,6 +121,18 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
             row += _theirs(line)
         rows.append(row)
     return text.table(header, rows)
+
+
+def facts(folder: Path, names: list[str]) -> str:
+    """Rows of these names from the head of a kept page, such as its command and its wall time."""
+    head, _, _ = read_text(folder / "comparison.md", PAGE).partition("\n## ")
+    rows = []
+    for name in names:
+        match = re.search(rf"^\| {re.escape(name)} \| (.*) \|$", head, re.M)
+        if match is None:
+            raise UserError(f"{folder}/comparison.md: no {name!r} in its head; see its first table")
+        rows.append([name, match[1].replace("\\|", "|")])
+    return text.table(["", ""], rows)
 
 
 def read(path: Path) -> list[Line]:
