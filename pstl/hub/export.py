@@ -1,6 +1,7 @@
 """An encoder for others, from encoder.pt or from a run with everything that is known of it."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pstl.config import Params, Run, validated
 from pstl.config.suites import COMMON
 from pstl.contracts import Task
 from pstl.data.loader import Clips
-from pstl.data.store import ArraySet, open_array
+from pstl.data.store import ArraySet, open_array, open_sequences
 from pstl.encoding.feature_file import FeatureSet
 from pstl.encoding.features import check_fit, encode_all, recalibrate
 from pstl.errors import UserError
@@ -96,7 +97,8 @@ def export_run(params: Params, run: Run, out: str | Path, wanted: Wanted) -> Wei
     if wanted.classifier:
         features = _features(weights, data, train, test)
         fitted = _fitted(params, run, wanted.classifier, features)
-        frames = int(np.median(data.length[train.indices]))
+        names = {data.names[i] for i in train.indices}
+        frames = native_frames(paths.sequences(run.dataset), names)
         classes = tuple(features.meta["classes"])
         weights = weights._replace(
             classifier=Classifier(fitted, classes, wanted.classifier, frames)
@@ -113,6 +115,16 @@ def export_run(params: Params, run: Run, out: str | Path, wanted: Wanted) -> Wei
     )
     _write(out, weights, origin)
     return weights
+
+
+def native_frames(sequences: str | Path, names: Collection[str]) -> int:
+    """Frames of a typical recording among those of these names, before any recipe; their median.
+
+    Raises: UserError if `sequences` is no folder that `parse` made.
+    """
+    store = open_sequences(sequences)
+    wanted = [name in names for name in store.names]
+    return int(np.median(store.index["frames"][wanted]))
 
 
 def opened(encoder: str | Path) -> Weights:

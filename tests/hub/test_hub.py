@@ -12,7 +12,7 @@ import pstl
 from pstl.cli import main
 from pstl.data.datasets import synthetic
 from pstl.data.formats.skeleton_txt import ClipName
-from pstl.files import checksum
+from pstl.files import Kind, checksum, read_json
 from pstl.hub import places, weights
 from pstl.registry import load_dataset
 from pstl.train import encoder_file, safetensors
@@ -25,6 +25,7 @@ ORIGIN = {
     "precision", "epochs", "batch_norm", "labelled", "corpus", "weights", "url", "sha256",
     "imported_from", "imported_by",
 }  # fmt: skip
+CONFIG = Kind("readable card", "fetch it again")
 NAMES = places.list_weights()
 
 
@@ -54,7 +55,7 @@ def test_a_file_holds_the_encoder_its_classifier_and_nothing_else(name: str) -> 
     assert json.loads(notes["pstl"]).keys() == {field.name for field in fields(EncoderCard)}
     assert card.provenance.keys() <= ORIGIN
     assert len(notes["pstl"]) < 4096
-    assert json.loads((folder / weights.CONFIG).read_text()) == json.loads(notes["pstl"])
+    assert read_json(folder / weights.CONFIG, CONFIG) == json.loads(notes["pstl"])
 
 
 @pytest.mark.parametrize("entry", places.entries(), ids=NAMES)
