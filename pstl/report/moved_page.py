@@ -41,7 +41,7 @@ class Grid(Chart):
     def size(self) -> tuple[float, float]:
         """Cells that hold two lines."""
         longest = max(map(len, self.rows))
-        return 0.6 + 0.08 * longest + 1.15 * len(self.columns), 0.6 + 0.42 * len(self.rows)
+        return 0.6 + 0.08 * longest + 1.15 * len(self.columns), 0.8 + 0.42 * len(self.rows)
 
     def draw(self, axis: Any) -> None:
         """Blue where pre-training gained, vermilion where it lost."""
@@ -52,7 +52,9 @@ class Grid(Chart):
         shades = LEAST + (0.8 - LEAST) * sizes / max(float(sizes.max()), 1.0)
         image[..., 3] = np.where(np.isnan(self.gains), 0, shades)
         axis.imshow(image, interpolation="none", aspect="auto")
-        axis.set_xticks(range(len(self.columns)), self.columns)
+        axis.set_xticks(
+            range(len(self.columns)), [name.replace("/", "/\n") for name in self.columns]
+        )
         axis.set_yticks(range(len(self.rows)), self.rows)
         axis.tick_params(length=0)
         for row, texts in enumerate(self.texts):
