@@ -6,14 +6,16 @@ inside `atomic` or `replaced`
 what can go wrong, and a new kind of file gets its messages for nothing.
 """
 
+import csv
 import hashlib
+import io
 import json
 import math
 import os
 import re
 import stat
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +27,7 @@ from pstl.publish import kind_of
 from pstl.publish import replaced as replaced
 
 LONGEST = 160  # characters of a reason that somebody else's code gives
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how cells begin that spreadsheets compute
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # torch prints parts of its reasons in bold
 
 
@@ -150,7 +153,7 @@ def json_text(path: str | Path, value: Any) -> str:
 def write_text(path: str | Path, text: str) -> None:
     """Write a text in UTF-8; the file appears whole or not at all."""
     with atomic(path) as new:
-        new.write_text(text, "utf-8")
+        new.write_text(text, "utf-8", "backslashreplace")  # names that are no UTF-8
 
 
 def by_ending(path: str | Path, known: Mapping[str, Any]) -> Any:
@@ -245,3 +248,28 @@ def _strays(value: Any, place: str = "") -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for number, part in enumerate(value):
             yield from _strays(part, f"{place}[{number}]")
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A csv file with a header; lines end in a line feed, and no cell is a formula."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([_no_formula(cell) for cell in row])
+    return stream.getvalue()
+
+
+def _no_formula(cell: object) -> object:
+    """A cell behind an apostrophe where a spreadsheet would compute it; numbers are kept.
+
+    >>> _no_formula("=1+1"), _no_formula("-0.5"), _no_formula(-0.5)
+    ("'=1+1", '-0.5', -0.5)
+    """
+    if not isinstance(cell, str) or len(cell) < 2 or not cell.startswith(FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell

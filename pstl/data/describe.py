@@ -48,13 +48,14 @@ def examine_file(path: Path) -> Report:
 
     state: whole, truncated, damaged, unknown.
     """
-    kind = kind_of(path)
+    is_frames = path.is_dir() and own_files.is_frames(path)  # a folder that is one clip
+    kind = OWN if is_frames else kind_of(path)
     report = {"file": str(path)} | ({"kind": kind.name} if kind else {})
-    if path.is_dir():
+    if path.is_dir() and not is_frames:
         return report | {
             "ok": False,
             "state": "damaged",
-            "damage": f"{path}: is a folder, expected a file",
+            "damage": f"{path}: is a folder, expected a file, or a folder of frames",
         }
     if kind is None:
         expected = ", ".join(each.name for each in KINDS)
@@ -160,6 +161,7 @@ def _own(path: Path) -> Report:
     return report | ({"read_as": clip.said} if clip.said else {})
 
 
+OWN = Kind("clip of one's own", rf".*({'|'.join(map(re.escape, own_files.suffixes()))})", _own)
 KINDS = (
     Kind("NTU RGB+D skeleton", r".*\.skeleton", _skeleton),
     Kind("PKU-MMD recording", pku_txt.NAME.pattern + r"\.txt", _pku),
@@ -169,5 +171,5 @@ KINDS = (
     Kind("UTD-MHAD clip", utd_mat.NAME, _utd),
     Kind("SBU clip", sbu_txt.FILE, _sbu),
     Kind("archive", r".*\.(zip|7z)", _archive),
-    Kind("clip of one's own", rf".*({'|'.join(map(re.escape, own_files.suffixes()))})", _own),
+    OWN,
 )

@@ -1,7 +1,5 @@
 """Labels of clips, from anywhere that `embed` reads: one computation with Embedder.predict()."""
 
-import csv
-import io
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from pstl.data.clip_files import SourcedClip
 from pstl.encoding.features import BATCH
 from pstl.errors import UserError
+from pstl.files import csv_text
 from pstl.hub import labels
 from pstl.hub.clip_arrays import is_array, is_one_clip, open_clips
 from pstl.hub.embed_arrays import Source, raw_clips_of
@@ -130,27 +129,31 @@ def record(weights: str, embedder: Embedder, predictions: Sequence[Prediction]) 
 
 def table(predictions: Sequence[Prediction]) -> str:
     """All of it as CSV: the ranked labels of every clip, then the spans of a recording."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[tuple[object, ...]] = []
     for each in predictions:
         for rank, label in enumerate(each.labels, 1):
             ends = (0, each.frames - 1)
-            writer.writerow((each.name, *ends, rank, label.name, f"{label.chance:.6f}"))
+            rows.append((each.name, *ends, rank, label.name, f"{label.chance:.6f}"))
         for span in each.spans:
             chance = f"{span.chance:.6f}"
-            writer.writerow((each.name, span.first, span.last, "", span.label, chance))
-    return stream.getvalue()
+            rows.append((each.name, span.first, span.last, "", span.label, chance))
+    return csv_text(COLUMNS, rows)
 
 
 def text(predictions: Sequence[Prediction]) -> str:
     """All of it as lines to read."""
-    width = max((len(each.name) for each in predictions), default=0)
+    names = [_shown(each.name) for each in predictions]
+    width = max(map(len, names), default=0)
     lines = []
-    for each in predictions:
+    for each, name in zip(predictions, names, strict=True):
         shown = [f"{label.name} {label.chance:.0%}" for label in each.labels]
-        lines.append(f"{each.name:<{width}}  {', '.join(shown)}")
+        lines.append(f"{name:<{width}}  {', '.join(shown)}")
         for span in each.spans:
             frames = f"frames {span.first} to {span.last}"
             lines.append(f"{'':<{width}}  {frames}: {span.label} {span.chance:.0%}")
     return "\n".join(lines) + "\n"
+
+
+def _shown(name: str) -> str:
+    """A name for a terminal: what would move its cursor or is no text, as escapes."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode()

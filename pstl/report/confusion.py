@@ -11,8 +11,8 @@ from pstl import paths
 from pstl.config import Cell, Run
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
+from pstl.files import csv_text
 from pstl.report.rows import AXES
-from pstl.report.text import csv_text
 
 CELL = ("dataset", "split", "task", *AXES, "batch_norm", "method", "stream")
 CLASSES = (*CELL, "class", "clips", "seeds", "accuracy", "f1")

@@ -13,10 +13,10 @@ from pstl.config import Cell, Run
 from pstl.errors import UserError
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
+from pstl.files import csv_text
 from pstl.records import FLOORS
 from pstl.report.confusion import Scored
 from pstl.report.labels import from_source, share_label, share_text
-from pstl.report.text import csv_text
 from pstl.rng import numpy_generator
 
 DRAWS = 10_000

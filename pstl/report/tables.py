@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pstl.config import FUSED, cell_name
+from pstl.files import csv_text
 from pstl.records import FLOORS
 from pstl.report import declared, interval
 from pstl.report.labels import from_source, task_label
 from pstl.report.rows import FIELDS, Row
-from pstl.report.text import csv_text
 
 NONE = "-"  # no such number exists: one seed has no deviation, nobody published the cell
 # Columns of the 95 % interval, which follows from mean, deviation and number of seeds.

@@ -1,8 +1,4 @@
-"""Tables as text: markdown with footnotes, and csv."""
-
-import csv
-import io
-from collections.abc import Iterable, Sequence
+"""Tables as text: markdown with footnotes."""
 
 ASSUMED = "?"  # after a printed number of which something is assumed
 MARKED = (
@@ -32,10 +28,3 @@ def table(header_: list[str], body: list[list[str]]) -> str:
         cells = [cell.replace("|", "\\|") for cell in row]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A csv file with a header; lines end in a line feed."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([header, *rows])
-    return stream.getvalue()

@@ -7,6 +7,7 @@ import re
 import shutil
 
 import numpy as np
+import own_clips
 import pytest
 import simulated
 import small_world
@@ -427,6 +428,14 @@ def test_single_archives_are_read_to_their_last_byte(tmp_path, ucla, doctor_says
     (tmp_path / "a.7z").write_bytes(seven[:40] + bytes([seven[40] ^ 8]) + seven[41:])
     assert "NOT OK, damaged" in doctor_says(tmp_path / "a.7z")[1]
     assert "is a folder, expected a file" in doctor_says(tmp_path / "mine")[1]
+
+
+def test_a_folder_of_frames_is_described_as_the_clip_that_it_is(tmp_path, doctor_says):
+    """The page says that doctor says in words what was assumed of a clip, whatever its kind."""
+    own_clips.write_openpose(tmp_path / "take", own_clips.pixels(own_clips.people("openpose25")))
+    code, said, _ = doctor_says(tmp_path / "take")
+    assert code == 0
+    assert "body: openpose25" in said
 
 
 def test_names_of_any_bytes_are_printed(tmp_path, doctor_says):

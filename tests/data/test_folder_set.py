@@ -305,3 +305,35 @@ def test_an_editor_knows_declared_data_sets():
     assert not list(validator.iter_errors(SUITE))
     content["datasets"]["mine"]["peple"] = 2
     assert list(validator.iter_errors(content))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (".,wave,anna,1", r"\. is a folder without a clip, expected a file, or"),
+        ("empty,wave,anna,1", "empty is a folder without a clip"),
+        ("labels,wave,anna,1", "labels is this table; take its row out"),
+    ],
+)
+def test_what_is_no_clip_is_refused_before_it_is_read(row, said):
+    """The folder itself was taken for a clip, and copied into itself; an empty one was a crash."""
+    os.mkdir("mine/empty")
+    with open("mine/labels.csv", "a") as table:
+        table.write(row + "\n")
+    declare()
+    with pytest.raises(UserError, match=said):
+        load_dataset("mine")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"body": "foo"}, "datasets.mine.body: unknown body 'foo', expected one of cmu38"),
+        ({"classes": ["wave", "clap", "wave"]}, "datasets.mine.classes: 'wave' stands there twice"),
+    ],
+)
+def test_a_body_and_classes_are_checked_before_a_file_is_read(changes, said):
+    """`check` called them sound, and `parse` said it after everything had been copied."""
+    declare(changes)
+    with pytest.raises(UserError, match=said):
+        load_dataset("mine")

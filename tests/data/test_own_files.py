@@ -10,6 +10,7 @@ import pytest
 
 from pstl.data import clip_files, own_files, tracks
 from pstl.data.own_files import Hints
+from pstl.data.readers import alphapose_json
 from pstl.errors import UserError
 from pstl.records import Person
 from pstl.skeletons import load, names
@@ -379,3 +380,26 @@ def test_what_is_wrong_with_a_file_is_one_line(tmp_path, name, text, said):
     assert said in str(error.value)
     assert str(error.value).startswith(str(tmp_path / name))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"image_id": [1]}, r"image_id of result 0 is \[1\], expected a name or a number"),
+        ({"keypoints": [10**400] * 51}, "an infinite or absurd number in it"),
+    ],
+)
+def test_values_that_python_cannot_take_are_one_line(tmp_path, changes, said):
+    """A list cannot be the key of a frame, nor a number of 400 digits a float: two crashes."""
+    result = {"image_id": "1.jpg", "keypoints": [1.0] * 51} | changes
+    (tmp_path / "a.json").write_text(json.dumps([result]))
+    with pytest.raises(UserError, match=said):
+        read(tmp_path / "a.json")
+
+
+def test_pictures_may_have_long_numbers(tmp_path):
+    """Python refuses to read more than 4300 digits; a timestamp of 13 must still be in order."""
+    results = [{"image_id": name, "keypoints": [1.0, 2.0, 0.5] * 17} for name in ("9" * 5000, "1")]
+    (tmp_path / "a.json").write_text(json.dumps(results))
+    poses = alphapose_json.READER.read((tmp_path / "a.json").read_bytes(), "a.json", "")
+    assert len(poses.frames) == 2

@@ -85,6 +85,24 @@ def test_names_of_clips_are_text_on_the_page() -> None:
     assert "<i>a" not in page
 
 
+def test_names_of_clips_are_no_formula_and_move_no_cursor(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A spreadsheet computes what begins with =, and a terminal obeys what follows an escape."""
+    Path("names").mkdir()
+    for name in ("=1+1", "-x", "\x1b[31mred", os.fsdecode(b"\xff")):
+        shutil.copy(f"clips/{NAMES[0]}", f"names/{name}.npy")
+    for out in ("n.csv", "n.html"):
+        pstl(*verb("names", "--out", out))
+    rows = csv.DictReader(Path("n.csv").read_text().splitlines())
+    assert {row["clip"] for row in rows} == {"'=1+1", "'-x", "\x1b[31mred", "\\udcff"}
+    capsys.readouterr()
+    pstl(*verb("names"))
+    said = capsys.readouterr().out
+    assert r"\x1b[31mred" in said
+    assert "\x1b" not in said
+
+
 def test_a_methods_own_classifier_sees_the_streams_it_was_trained_on() -> None:
     """PSP adds up what its classifier says of joint and motion; one of them is another answer."""
     card = EncoderCard(

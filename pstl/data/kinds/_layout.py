@@ -48,7 +48,7 @@ def stamp(path: Path) -> str:
 def clip_paths(name: str, files: Files, rows: Sequence[Row]) -> dict[str, Path]:
     """Clip -> its file or folder. A clip is called by its place in the folder, without an ending.
 
-    Raises: UserError for one that is not there, or is there twice.
+    Raises: UserError for one that is not there, is no clip, or is there twice.
     """
     paths: dict[str, Path] = {}
     missing = []
@@ -59,6 +59,11 @@ def clip_paths(name: str, files: Files, rows: Sequence[Row]) -> dict[str, Path]:
         if path is None:
             missing.append(row.clip)
             continue
+        if path.is_dir() and not clip_files.is_clip(path):
+            expected = "expected a file, or a folder with a .json for every frame"
+            raise UserError(f"{files.labels}: {row.clip} is a folder without a clip, {expected}")
+        if path == files.labels:
+            raise UserError(f"{files.labels}: {row.clip} is this table; take its row out")
         place = path.relative_to(files.root)
         clip = (place if path.is_dir() else place.with_suffix("")).as_posix()
         if clip in paths:

@@ -67,6 +67,9 @@ class Folder(Dataset):
 
     def __init__(self, name: str, cfg: FolderConfig) -> None:
         """Raises: UserError for a table, a folder and splits that do not go together."""
+        if cfg.body and cfg.body not in bodies():
+            expected = f"expected one of {', '.join(sorted(bodies()))}, or nothing"
+            raise UserError(f"datasets.{name}.body: unknown body {cfg.body!r}, {expected}")
         self.cfg, self.files = cfg, located(name, cfg.path, cfg.labels)
         rows = _label_table.read(self.files.labels)
         self.paths = clip_paths(name, self.files, rows)
@@ -126,6 +129,8 @@ class Folder(Dataset):
         """Files that no row names, and what is odd about classes and splits."""
         lines = unlabelled(self.files, self.paths.values())
         counts = Counter(row.label for row in self.rows.values())
+        if len(counts) == 1:
+            lines.append("all clips are of one class: there is nothing to tell apart")
         if single := sorted(label for label, count in counts.items() if count == 1):
             lines.append(f"classes with a single clip: {', '.join(single[:5])}")
         for split, sides in self.sides.items():
@@ -253,6 +258,9 @@ def _classes(cfg: FolderConfig, rows: Sequence[Row], where: str) -> tuple[str, .
     if not cfg.classes:
         return tuple(sorted(present, key=_naturally))
     classes = tuple(map(str, cfg.classes))
+    for number, label in enumerate(classes):
+        if label in classes[:number]:
+            raise UserError(f"{where}: {label!r} stands there twice; take one out")
     if strangers := sorted(present - set(classes)):
         raise UserError(f"{where}: {strangers[0]!r} of the table of labels is not among them")
     return classes

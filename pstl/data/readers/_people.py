@@ -25,6 +25,8 @@ def numbers(values: Any, where: str) -> np.ndarray:
         array = np.array(values, dtype=np.float64)
     except (ValueError, TypeError):
         raise UserError(f"{where}: joints of different lengths; {REPAIR}") from None
+    except OverflowError:  # a whole number of hundreds of digits
+        raise UserError(f"{where}: an infinite or absurd number in it; {REPAIR}") from None
     if np.isinf(array).any() or np.nanmax(np.abs(array), initial=0) > LARGEST:
         raise UserError(f"{where}: an infinite or absurd number in it; {REPAIR}")
     return array

@@ -10,6 +10,7 @@ from pstl.errors import UserError
 from pstl.records import Person, Poses
 
 DIGITS = re.compile(r"[0-9]+")
+LONGEST = 18  # digits of a number in the name of a picture
 
 
 class AlphaPose(Reader):
@@ -26,9 +27,13 @@ class AlphaPose(Reader):
         for number, one in enumerate(results):
             if not isinstance(one, dict) or "image_id" not in one:
                 raise UserError(f"{where}: result {number} has no image_id; {REPAIR}")
+            picture = one["image_id"]
+            if isinstance(picture, list | dict):
+                shown = f"image_id of result {number} is {repr(picture)[:30]}"
+                raise UserError(f"{where}: {shown}, expected a name or a number; {REPAIR}")
             points = split_flat(one.get("keypoints"), 3, where, f"keypoints of result {number}")
             someone = person(points[:, :2], points[:, 2], _track(one.get("idx")))
-            frames.setdefault(one["image_id"], []).append(someone)
+            frames.setdefault(picture, []).append(someone)
         ordered = [tuple(frames[name]) for name in sorted(frames, key=in_time)]
         return Poses(tuple(ordered), body or "coco17", units="picture")
 
@@ -40,7 +45,7 @@ def in_time(name: Any) -> tuple[int, str]:
     ['9.jpg', '10.jpg']
     """
     digits = DIGITS.findall(str(name))
-    return int(digits[-1]) if digits else 0, str(name)
+    return int(digits[-1][-LONGEST:]) if digits else 0, str(name)
 
 
 def _track(idx: Any) -> str:
