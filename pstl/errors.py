@@ -87,6 +87,15 @@ def trouble(error: OSError, path: str | PathLike[str] = "") -> str:
     return f"{place}: {' '.join(reason.split())}{cause}; {remedy}"
 
 
+def one_line(text: str) -> str:
+    """A text without what a terminal would obey: control letters as Python writes them.
+
+    >>> one_line("a\\nb")
+    'a\\\\nb'
+    """
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def missing_package(error: ModuleNotFoundError) -> str:
     """What to install, where a package is not there. Raises: the error itself if it is this one."""
     package = (error.name or "").partition(".")[0]

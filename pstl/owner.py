@@ -14,6 +14,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from pstl.publish import lives
+
 FOLDER = Path(".snakemake", "owners")
 
 
@@ -39,7 +41,12 @@ class Owner(BaseModel):
             return False
         if self.boot != here.boot:
             return True  # its machine was switched off since
-        return self.processes == here.processes and _begun(self.pid) != self.begun
+        return self.processes == here.processes and not self._lives()
+
+    def _lives(self) -> bool:
+        """/proc may show the processes of this user only."""
+        begun = _begun(self.pid)
+        return begun == self.begun if begun else lives(self.pid)
 
     @property
     def record(self) -> Path:

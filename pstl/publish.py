@@ -1,9 +1,13 @@
 """Files and folders that appear whole, or not at all, whatever happens meanwhile.
 
 What is written lies beside its place, under a name that says who writes it; it is on the disk
-before it gets its own name, so that a power cut leaves the old or the new, and no empty file.
+before it gets its own name, so that a power cut leaves the old or the new, and no empty file. Of a
+folder it can leave none, between the moment the old one gives its name up and the new one has it.
 """
 
+import errno
+import glob
+import hashlib
 import logging
 import os
 import shutil
@@ -18,6 +22,12 @@ from pstl import locks
 from pstl.errors import UserError, trouble
 
 log = logging.getLogger(__name__)
+
+# Bytes of a name that is part of temporary ones; with process and host they have 255 at most.
+LONGEST = 160
+# What ends the temporary names of one writer: of folders it replaced, and SQLite's beside a file.
+ENDS = ("", ".old", "-journal", "-wal", "-shm")
+LOST = {errno.EIO, errno.ENOSPC, errno.EDQUOT}  # written, and did not reach the disk
 
 
 @contextmanager
@@ -90,35 +100,47 @@ def _exchange(new: Path, folder: Path) -> None:
     """
     old = new.with_name(f"{new.name}.old")
     waited = partial(log.info, "%s: another process is just replacing it", folder)
-    with locks.locked(folder.with_name(f".{folder.name}.lock"), waited):
+    with locks.locked(folder.with_name(f"{_mark(folder)}lock"), waited):
         if folder.exists():
             os.replace(folder, old)
         os.replace(new, folder)
     _to_disk(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
 
 
 def _aside(path: Path) -> Path:
     """Where this process writes what will be `path`."""
-    return path.with_name(f".{path.name}.{os.getpid()}@{socket.gethostname()}")
+    return path.with_name(f"{_mark(path)}{os.getpid()}@{socket.gethostname()}")
+
+
+def _mark(path: Path) -> str:
+    """What the temporary names of `path` begin with: its own, or its digest where that is long."""
+    name = os.fsencode(path.name)
+    is_long = len(name) > LONGEST
+    return f".{hashlib.sha256(name).hexdigest()[:32] if is_long else path.name}."
 
 
 def _sweep(path: Path) -> None:
     """Remove what killed writers of `path` left. Whether one lives is known on its machine only."""
+    mark, places = _mark(path), {socket.gethostname() + end for end in ENDS}
     with suppress(OSError):
-        for left in path.parent.glob(f".{_literal(path.name)}.*@{_literal(socket.gethostname())}*"):
-            number = left.name.removeprefix(f".{path.name}.").partition("@")[0]
-            if not number.isdigit() or _lives(int(number)):
-                continue
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        for left in path.parent.glob(f"{glob.escape(mark)}*@*"):
+            number, _, place = left.name.removeprefix(mark).partition("@")
+            if place in places and number.isdecimal() and not lives(int(number)):
+                _remove(left)
 
 
-def _literal(name: str) -> str:
-    """A name as a pattern that fits it only."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, as far as that can be done."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink()
 
 
-def _lives(process: int) -> bool:
+def lives(process: int) -> bool:
+    """Whether a process of this number is on this machine, also one that /proc does not show."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -133,13 +155,19 @@ def _to_disk(path: Path) -> None:
 
     What cannot be opened or is no file or folder, as a link to nowhere, is passed over, and so are
     file systems that know no such call.
+    Raises: OSError if the disk says that it has not got it.
     """
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in LOST:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pstl import config
 from pstl.code_hash import package_hash
 from pstl.config import Params, digest
 from pstl.environment import SNAKEMAKE
-from pstl.errors import UserError
+from pstl.errors import UserError, one_line
 from pstl.files import Kind, read_text, write_text
 
 RECORD = Kind("record of settings that were checked", "remove it")
@@ -77,7 +77,7 @@ def load_checked(given: Mapping[str, Any], plugins: bool) -> tuple[Options, Para
         if plugins:
             check_plugins_once(params, suite)
     except UserError as error:
-        sys.stderr.write(f"pstl: {error}\n")
+        sys.stderr.write(one_line(f"pstl: {error}") + "\n")
         raise SystemExit(2) from None
     return chosen, params, suite
 

@@ -1,5 +1,6 @@
 """What is published is whole, and what killed writers left does not stay."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pstl import publish
+from pstl.errors import UserError
 from pstl.files import atomic, replaced
 
 
@@ -102,3 +104,64 @@ def test_content_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypat
     with atomic(tmp_path / "g") as new:
         new.write_text("1")
     assert said == [f"sync {ours}", "rename", f"sync {tmp_path.name}"]
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127, "a b\nc[1]*?'\"$(x)"])
+def test_whatever_can_be_a_name_can_be_published(tmp_path: Path, name: str) -> None:
+    """A temporary name that is longer than the final one must not be what a long name fails of."""
+    (tmp_path / "folders").mkdir()
+    for text in ("old", "new"):
+        with atomic(tmp_path / name) as new:
+            new.write_text(text)
+        with replaced(tmp_path / "folders" / name) as new:
+            (new / "x").write_text(text)
+    assert (tmp_path / name).read_text() == "new"
+    assert (tmp_path / "folders" / name / "x").read_text() == "new"
+    assert {path.name for path in tmp_path.iterdir()} == {name, "folders"}
+    assert [path.name for path in (tmp_path / "folders").iterdir()] == [name]
+
+
+def test_only_this_machines_leavings_go(tmp_path: Path, monkeypatch) -> None:
+    """The name of node1 begins that of node10, whose writer is alive; SQLite's files go, too."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "node1.site")
+    gone = multiprocessing.get_context("spawn").Process(target=int)
+    gone.start()
+    gone.join()
+    kept = [f".a.{gone.pid}@{host}" for host in ("node1.site0", "node1", "node1.site.b")]
+    left = [f".a.{gone.pid}@node1.site{end}" for end in publish.ENDS]
+    for name in (*kept, *left):
+        (tmp_path / name).write_text("half")
+    with atomic(tmp_path / "a") as new:
+        new.write_text("all")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "a"])
+
+
+def test_a_folder_takes_the_place_of_a_link_to_one(tmp_path: Path) -> None:
+    """As a file does; the link stayed under a temporary name for ever."""
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "x").write_text("old")
+    (tmp_path / "near").symlink_to("far")
+    with replaced(tmp_path / "near") as new:
+        (new / "x").write_text("new")
+    assert {path.name: path.is_symlink() for path in tmp_path.iterdir()} == {
+        "far": False,
+        "near": False,
+    }
+    assert (tmp_path / "far" / "x").read_text() == "old"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_what_does_not_reach_the_disk_does_not_get_its_name(
+    tmp_path: Path, monkeypatch, number: int
+) -> None:
+    """Some file systems say only then that they are full: the old file was lost for half a one."""
+
+    def failing(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with atomic(tmp_path / "a") as new:
+        new.write_text("old")
+    monkeypatch.setattr(publish.os, "fsync", failing)
+    with pytest.raises(UserError, match=f"{tmp_path / 'a'}: "), atomic(tmp_path / "a") as new:
+        new.write_text("new")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]

@@ -96,3 +96,13 @@ def test_a_process_takes_its_record_away(tmp_path: Path) -> None:
         answer = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
         assert answer.stdout.startswith("host="), answer.stderr
         assert not list((tmp_path / owner.FOLDER).iterdir())
+
+
+def test_who_is_hidden_may_be_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc shows a user's own processes only, another user's look as if they had ended."""
+    left = owner.current().model_copy(update={"pid": os.getppid(), "begun": "1"})
+    gone = owner.current().model_copy(update={"pid": ended()})
+    assert left.is_gone()
+    monkeypatch.setattr(owner, "_begun", lambda pid: "")
+    assert not left.is_gone()
+    assert gone.is_gone()

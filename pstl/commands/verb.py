@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from pstl import checkout, environment
-from pstl.errors import UserError, missing_package, trouble
+from pstl.errors import UserError, missing_package, one_line, trouble
 from pstl.files import write_json
 from pstl.orphan_guard import follow_snakemake
 
@@ -192,13 +192,13 @@ def one_line_errors(name: str) -> Iterator[None]:
     except UserError as error:
         if not environment.is_first_process():
             time.sleep(PAUSE_S)  # the first one says the same
-        sys.exit(say(f"{name}: {error}", 2))
+        sys.exit(say(one_line(f"{name}: {error}"), 2))
     except KeyboardInterrupt:
         sys.exit(say(f"{name}: interrupted; run the same command again to go on", 130))
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        sys.exit(say(f"{name}: {trouble(error)}", 2))
+        sys.exit(say(one_line(f"{name}: {trouble(error)}"), 2))
     except ModuleNotFoundError as error:
         sys.exit(say(f"{name}: {missing_package(error)}", 2))
     except Exception:

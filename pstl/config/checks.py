@@ -18,6 +18,7 @@ from pstl.errors import UserError
 from pstl.registry import dataset_names, is_declared, load_dataset, load_recipe
 from pstl.registry import load as load_plugin
 
+LONGEST = 220  # letters of a cell's name, which files are called after; they have 255 at most
 KEPT = "measured"  # results/measured holds kept tables
 
 
@@ -185,9 +186,17 @@ def _check_all_entries(entries: Entries, methods: Iterable[str], tasks: Iterable
 
 
 def _check_paths(params: Params, suite: str, where: Where) -> None:
-    """Two cells of one name would overwrite each other's rows."""
+    """Two cells of one name would overwrite each other's rows, and a name that is too long is none
+    of a file.
+    """
     earlier: dict[str, Cell] = {}
     for cell in params.grid(suite):
+        if len(cell.name) > LONGEST:
+            found = f"{shortened(cell.name)} has {len(cell.name)} letters"
+            raise UserError(
+                f"{where.text()}: {found}, expected at most {LONGEST}; shorten the names of its "
+                "task, source or protocol"
+            )
         if earlier.setdefault(str(cell), cell) != cell:
             raise UserError(f"{where.text()}: two cells are called {cell}; rename a task")
 

@@ -103,7 +103,10 @@ def check_scheme(url: str, plain: bool) -> None:
 
     plain: whether http will do. To this machine itself it always does.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UserError(f"{url[:200]}: no address of a file ({error})") from None
     allowed = ("http", "https") if plain or _is_local(parts.hostname or "") else ("https",)
     if parts.scheme not in allowed:
         expected = " or ".join(f"{scheme}://" for scheme in allowed)

@@ -129,7 +129,7 @@ def _download(wanted: Wanted, target: Path) -> None:
                 os.replace(path, target)
                 part.version.unlink(missing_ok=True)
                 return
-            except (OSError, HTTPException) as error:
+            except (OSError, HTTPException, ValueError) as error:  # the last of a wrong address
                 reason = str(error) or type(error).__name__
             if stream.seek(0, os.SEEK_END) == before:
                 break

@@ -28,6 +28,7 @@ STYLE: Any = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "mathtext.default": "regular",
+    "text.parse_math": False,  # names are anybody's words, and may hold two dollar signs
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": INK,

@@ -155,3 +155,18 @@ def test_neither_a_form_nor_a_redirect_leads_elsewhere(target, tmp_path):
         with served(saying(answer)) as url, pytest.raises(UserError):
             download(url, tmp_path / "a.zip", checked=True)
         assert not (tmp_path / "a.zip").exists()
+
+
+def test_an_address_that_is_none_is_one_line(tmp_path):
+    """Whoever writes it, settings or a server; a number of 5,000 digits is no size either."""
+    form = b'<form id="download-form" action="http://[a" method="get"></form>'
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" + form
+    moved = b"HTTP/1.1 302 Found\r\nLocation: http://[a\r\nContent-Length: 0\r\n\r\n"
+    endless = b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n"
+    for answer in (page, moved, endless):
+        with served(saying(answer)) as url, pytest.raises(UserError, match="download failed"):
+            download(url, tmp_path / "a.zip", checked=True)
+    for url in ("http://[a", "https://127.0.0.1:1/\u00e9", "https://127.0.0.1:a/", "https://a b/"):
+        with pytest.raises(UserError):
+            download(url, tmp_path / "a.zip", checked=True)
+    assert not (tmp_path / "a.zip").exists()

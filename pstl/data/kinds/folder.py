@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from pstl.config import NAME, validated
+from pstl.config.validation import shortened
 from pstl.contracts import Dataset, DatasetKind
 from pstl.data import clip_files, own_files
 from pstl.data.clip_files import LABELS, SourcedClip
@@ -30,6 +31,8 @@ from pstl.records import Clip, DatasetConfig, Member, Notes, Places
 from pstl.registry import names as plugin_names
 from pstl.skeletons.mapping import bodies
 
+LONGEST_CLASS = 100  # letters
+JOINERS = dict.fromkeys(map(ord, "\u00a0\u200c\u200d"))  # invisible, and parts of words
 SAMPLED = 8  # clips that are read to say how all are understood
 MOST_NUMBERED = 65535  # performers and cameras with larger numbers are counted anew
 
@@ -255,6 +258,8 @@ def _made(name: str, settings: str, stamp: str) -> Folder:
 def _classes(cfg: FolderConfig, rows: Sequence[Row], where: str) -> tuple[str, ...]:
     """The classes in the order of their numbers: as listed, else sorted."""
     present = {row.label for row in rows}
+    for name in (*map(str, cfg.classes), *present):
+        _check_class(name, where)
     if not cfg.classes:
         return tuple(sorted(present, key=_naturally))
     classes = tuple(map(str, cfg.classes))
@@ -264,6 +269,21 @@ def _classes(cfg: FolderConfig, rows: Sequence[Row], where: str) -> tuple[str, .
     if strangers := sorted(present - set(classes)):
         raise UserError(f"{where}: {strangers[0]!r} of the table of labels is not among them")
     return classes
+
+
+def _check_class(name: str, where: str) -> None:
+    """Classes stand in tables, on pages and in terminals.
+
+    Raises: UserError for one that a spreadsheet would compute, or that cannot be shown.
+    """
+    is_formula = name[:1] in ("=", "+", "-", "@") and not name[1:].isdecimal()
+    if is_formula or not 0 < len(name) <= LONGEST_CLASS or not _is_shown(name):
+        expected = f"expected 1 to {LONGEST_CLASS} letters that can be shown"
+        raise UserError(f"{where}: class {shortened(name)}: {expected}, the first not = + - @")
+
+
+def _is_shown(name: str) -> bool:
+    return name.strip() == name and name.translate(JOINERS).isprintable()
 
 
 def _numbered(names: Sequence[str]) -> dict[str, int]:
