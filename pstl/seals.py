@@ -16,6 +16,7 @@ DIGITS = 64  # of a checksum in hexadecimal
 SEAL = re.compile(r',?\n "(.{6})": "([^"\n]{64})"\n\}(\n?)\Z')
 END = b"PK\x05\x06"  # what the last record of a zip file begins with
 END_SIZE = 22  # bytes of that record without its comment; its last two are the comment's length
+LONGEST = 2**16 - 1  # bytes of a comment; one of another length than a checksum is somebody else's
 CHUNK = 1 << 20
 
 
@@ -65,13 +66,14 @@ def zip_digest(path: str | Path) -> str:
     """
     with open(path, "rb") as stream:
         size = stream.seek(0, 2)
-        stream.seek(max(0, size - END_SIZE - DIGITS))
+        stream.seek(max(0, size - END_SIZE - LONGEST))
         tail = stream.read()
-    if tail[:4] == END and len(tail) == END_SIZE + DIGITS:
-        return tail[END_SIZE:].decode("ascii", "replace")
-    if tail[-END_SIZE:][:4] == END:
-        return ""
-    raise ValueError("its end is not there")
+    last = tail[tail.rfind(END) :]
+    comment = last[END_SIZE:]
+    size_of_comment = int.from_bytes(last[END_SIZE - 2 : END_SIZE], "little")
+    if last[:4] != END or len(last) < END_SIZE or size_of_comment != len(comment):
+        raise ValueError("its end is not there")
+    return comment.decode("ascii", "replace") if len(comment) == DIGITS else ""
 
 
 def check_zip(path: str | Path, digest: str) -> None:

@@ -146,11 +146,13 @@ def test_nothing_is_called_sound_before_a_mistake(tmp_path, monkeypatch, capsys)
 def test_a_cell_whose_files_no_disk_could_name_is_refused(tmp_path):
     """Its name is made of others that are short enough each; its job would end after hours."""
     method, task = "m" * 100, "t" * 100
-    settings = content({}, **{method: {"base": "pstl", "protocol": {task: {}}}})
+    settings = content({}, **{method: {"base": "pstl", "protocol": {task: {"k": 3}}}})
     settings["tasks"][task] = {"kind": "knn"}
     block = settings["suites"]["s"]["experiments"][0]
     block |= {"methods": [method], "tasks": [task]}
     write_settings(tmp_path, settings)
     assert config.load(tmp_path / "params.yaml").grid("s")
     block["sources"] = ["nwucla/xview"]
-    assert "letters, expected at most 220; shorten the names" in refusal(tmp_path, settings)
+    write_settings(tmp_path, settings)
+    with pytest.raises(UserError, match="letters, expected at most 220; shorten the names"):
+        config.load(tmp_path / "params.yaml").grid("s")

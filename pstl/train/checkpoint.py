@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import pickle
+import re
 import socket
 import zipfile
 from contextlib import suppress
@@ -107,8 +108,11 @@ def _settings_of(path: Path) -> str | None:
 
 
 def _aside(path: Path, settings: str) -> Path:
-    """Where a checkpoint is kept while its run is trained with other settings."""
-    return path.with_name(f"{path.name}.{settings[:12]}")
+    """Where a checkpoint is kept while its run is trained with other settings.
+
+    settings: their digest; what a file of somebody else says instead is no part of a path.
+    """
+    return path.with_name(f"{path.name}.{re.sub(r'[^0-9A-Za-z]', '_', settings[:12])}")
 
 
 def _rename(path: Path, name: Path) -> None:

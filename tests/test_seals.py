@@ -1,0 +1,52 @@
+"""A seal is over all of a file, and a file that has none is read as ever."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pstl import seals
+from pstl.data import numpy_file
+from pstl.train import checkpoint
+
+
+def with_comment(path: Path, comment: bytes) -> Path:
+    with zipfile.ZipFile(path, "a") as parts:
+        parts.comment = comment
+    return path
+
+
+@pytest.mark.parametrize("comment", [b"", b"made elsewhere", b"c" * 100])
+def test_a_zip_of_somebody_else_is_taken_as_it_is(tmp_path: Path, comment: bytes) -> None:
+    """Weights of other programs may carry a comment, and earlier versions wrote none."""
+    torch.save({"a": torch.ones(3)}, tmp_path / "a.pt")
+    assert seals.zip_digest(with_comment(tmp_path / "a.pt", comment)) == ""
+    assert checkpoint.read(tmp_path / "a.pt")["a"].tolist() == [1, 1, 1]
+
+
+def test_no_bit_of_the_end_of_a_sealed_file_can_be_another(tmp_path: Path) -> None:
+    """A flipped length of the comment must not make the seal somebody else's words."""
+    path = tmp_path / "a.npz"
+    numpy_file.save_npz(path, {"a": np.arange(3)})
+    sound = path.read_bytes()
+    first = len(sound) - seals.END_SIZE - seals.DIGITS
+    for bit in range(8 * first, 8 * len(sound)):
+        content = bytearray(sound)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"end is not there|its checksum says"):
+            seals.check_zip(path, seals.zip_digest(path))
+
+
+def test_a_checkpoint_of_strange_settings_is_set_aside_beside_itself(tmp_path: Path) -> None:
+    """What a file says of itself is no part of a path."""
+    path = tmp_path / "last.pt"
+    state = {"epoch": 1, "history": [], "method": {}, "optimiser": {}}
+    checkpoint.write(path, state | {"settings": "../../x"})
+    method = torch.nn.Linear(1, 1)
+    optimiser = torch.optim.SGD(method.parameters(), lr=0.1)
+    assert checkpoint.resume(path, "ab" * 32, method, optimiser) == (0, [])
+    checkpoint.release(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["last.pt.______x"]
