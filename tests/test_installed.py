@@ -114,6 +114,7 @@ def test_installed_code_has_the_hash_of_the_checkouts(site: Path, tmp_path: Path
         ("check --suite builtin", 0, "suite builtin is sound"),
         ("plan builtin", 0, "pretrain"),
         ("live --weights synthetic/simclr --stream s.jsonl", 2, "s.jsonl: no such file"),
+        ("export builtin/synthetic/xsub/pstl/joint/s0 --hub a/b", 2, "name --out FOLDER"),
         ("doctor sbu", 1, "sbu: missing"),
         ("embed", 2, "Missing option '--weights'"),
         ("embed --weights no.pt --input x.npy --output f.npy", 2, "no.pt: no such file"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pstl.errors import UserError
 
@@ -66,6 +66,23 @@ class Remote:
     depth: int = 0
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Settings of a recipe that were chosen by looks at test clips, and what cards say of it.
+
+    settings: those that were chosen; a recipe with all of them, whatever its others, is meant.
+    """
+
+    recipe: str
+    settings: Mapping[str, Any]
+    note: str
+
+    def is_in(self, recipe: Mapping[str, Any]) -> bool:
+        """Whether a recipe, its name and settings, is such a one."""
+        same = [recipe.get(name) == value for name, value in self.settings.items()]
+        return recipe.get("name") == self.recipe and all(same)
+
+
 Rule = Callable[["Clip"], str]  # -> "train", "test" or "" (left out)
 
 
@@ -87,6 +104,7 @@ class DatasetSpec:
         recordings under the same names.   holds: whether one of these is in this data set.
     simulated: nobody's body: coordinates may be shown and passed on; of real people neither.
     on_request: downloaded only by who says `accept_terms` in the data set's settings.
+    chosen: settings of recipes that are not free of this data set's test clips.
     """
 
     name: str
@@ -107,10 +125,15 @@ class DatasetSpec:
     holds: Callable[["Clip"], bool] = field(default=lambda clip: True)
     simulated: bool = False
     on_request: bool = False
+    chosen: tuple[Chosen, ...] = ()
 
     def rule(self, split: str) -> Rule:
         """The rule of one split. Raises: UserError with the known ones."""
         return of_split(self.splits, split, self.name)
+
+    def caveats(self, recipe: Mapping[str, Any]) -> list[str]:
+        """What is to be said of scores with a recipe, its name and settings, on this data set."""
+        return [chosen.note for chosen in self.chosen if chosen.is_in(recipe)]
 
     def leak(self, trained: str, target: "DatasetSpec", tested: str) -> "Clip | None":
         """A clip that this data set's split `trained` trains on and that split `tested` of another

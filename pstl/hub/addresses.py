@@ -34,13 +34,15 @@ def fetched(name: str) -> Path:
 
 
 def _from_url(name: str) -> Path:
-    url, _, sha256 = name.partition(SHA256_WORD)
+    url, _, written = name.partition(SHA256_WORD)
+    sha256 = written.lower()
     if not ADDRESS.fullmatch(url):
         expected = "http(s)://HOST/FILE#sha256=HEX or hf://OWNER/NAME"
         raise UserError(f"{name}: not an address of weights; expected {expected}")
     if not SHA256.fullmatch(sha256):
+        problem = f"no SHA-256 is {written!r}" if written else "nothing says which file is meant"
         asked = f"put the file's SHA-256 behind it, {url}{SHA256_WORD}64 hexadecimal digits"
-        raise UserError(f"{name}: nothing says which file is meant; {asked}")
+        raise UserError(f"{name}: {problem}; {asked}")
     store = Path(environment.cache_folder()) / "weights"
     file = urlsplit(url).path.rpartition("/")[2]
     return downloaded(url, sha256, store / sha256[:16] / (file or WEIGHTS))

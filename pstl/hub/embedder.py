@@ -20,7 +20,7 @@ from pstl.encoding.features import clean_stream, encode_array, fitted
 from pstl.encoding.pooling import outputs
 from pstl.errors import UserError
 from pstl.hub import labels, raw_clips
-from pstl.hub.addresses import SHA256_WORD
+from pstl.hub.addresses import SHA256_WORD, is_address
 from pstl.hub.finding import find
 from pstl.hub.labels import Label, Sliding, Span
 from pstl.hub.raw_clips import Source
@@ -40,6 +40,8 @@ def load(path_or_name: str | Path, device: str = "cpu", sha256: str = "") -> "Em
     sha256: of the file at a URL, where it does not stand behind it.
     Raises: UserError if there is none, it is damaged, or there is no such device.
     """
+    if sha256 and not is_address(str(path_or_name)):
+        raise UserError(f"load: found sha256 beside {path_or_name}, expected it beside a URL alone")
     name = f"{path_or_name}{SHA256_WORD}{sha256}" if sha256 else path_or_name
     card, encoder, classifier = find(name)
     return Embedder(card, encoder, str(choose_device(str(device))), classifier)
@@ -162,14 +164,12 @@ class Embedder:
         Raises: UserError as embed() does, and for clips of several bodies by name.
         """
         arrays = list(self._arrays(self._numbered(clips, skeleton, units)))
-        frames = max((data.x.shape[2] for data in arrays), default=0)
+        frames = max(data.x.shape[2] for data in arrays)
         parts = []
         for data in arrays:
             short = frames - data.x.shape[2]
             x = np.pad(data.x, ((0, 0), (0, 0), (0, short), (0, 0), (0, 0)))
             parts.append(self._tensors(replace(data, x=x)))
-        if not parts:
-            raise UserError("no clip to prepare; expected at least one")
         return torch.cat([x for x, _ in parts]), torch.cat([length for _, length in parts])
 
     def encode(self, x: Tensor, length: Tensor) -> Features:
@@ -193,8 +193,8 @@ class Embedder:
 
         The other arguments are those of embed().   Raises: UserError for weights that name none.
         """
-        if top < 1:
-            raise UserError(f"top {top}: expected 1 or more")
+        if not isinstance(top, int | np.integer) or top < 1:
+            raise UserError(f"top {top}: expected a whole number, 1 or more")
         likely = self.chances_of([self._one(clip, bodies, skeleton, units)])
         return labels.best(likely[0], self.classes, top)
 
@@ -276,6 +276,9 @@ class Embedder:
     def _numbered(
         self, clips: Iterable[Source], skeleton: str, units: str
     ) -> Iterator[SourcedClip]:
+        if isinstance(clips, str) or not isinstance(clips, Iterable):
+            expected = "several of them, e.g. a list of arrays or of files"
+            raise UserError(f"clips: found one {type(clips).__name__}, expected {expected}")
         for number, clip in enumerate(clips):
             yield self._given(f"clip {number}", clip, skeleton, units)
 

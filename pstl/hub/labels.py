@@ -19,6 +19,7 @@ from pstl.train import encoder_file
 
 USUAL_FRAMES = 64  # of a window, where nobody says how long training clips were
 NOBODY = "nobody"  # what stretches are called in which no body is seen
+LONGEST = 100_000  # frames of a window: an hour of a Kinect
 STEPS = 4  # windows that show a frame, where nobody says how far they are apart
 
 
@@ -45,11 +46,11 @@ class Sliding(NamedTuple):
     stride: int = 0
 
     def on(self, weights: Weights) -> "Sliding":
-        """With numbers for what is 0. Raises: UserError for a number below it."""
-        if self.window < 0 or self.stride < 0:
-            raise UserError(
-                f"windows of {self.window} every {self.stride} frames; expected 1 or more"
-            )
+        """With numbers for what is 0. Raises: UserError for what is no number of frames."""
+        for number in self:
+            if not isinstance(number, int | np.integer) or not 0 <= number <= LONGEST:
+                asked = f"windows of {self.window} every {self.stride} frames"
+                raise UserError(f"{asked}; expected whole numbers from 1 to {LONGEST}")
         usual = weights.classifier.frames if weights.classifier else 0
         window = self.window or usual or USUAL_FRAMES
         return Sliding(window, self.stride or max(1, window // STEPS))

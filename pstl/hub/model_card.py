@@ -62,6 +62,7 @@ def describe(weights: Weights, origin: Origin) -> str:
         "## Scores",
         *_measured(weights, origin),
         _scores_table(origin.rows) if origin.rows else "None were found beside the weights.",
+        *_caveats(weights),
         "## Licence",
         *licence(_dataset(weights), str(provenance.get("imported_from", ""))),
     ]
@@ -93,6 +94,7 @@ def front_matter(weights: Weights, origin: Origin) -> str:
             "classes": list(classifier.classes) if classifier else [],
             "classifier": _whose(weights),
             "top1": _rounded({"this file": origin.top1, **(origin.beside or {})}),
+            "caveats": _caveats(weights),
             "file": WEIGHTS,
             "sha256": origin.sha256,
             "trained_by_git": card.provenance.get("git", "unknown"),
@@ -160,6 +162,14 @@ def licence(dataset: str, imported_from: str = "") -> list[str]:
 
 def _dataset(weights: Weights) -> str:
     return str(weights.card.provenance.get("dataset", "unknown"))
+
+
+def _caveats(weights: Weights) -> list[str]:
+    """What is to be said of scores with this recipe on the data that were trained on."""
+    dataset = _dataset(weights)
+    if dataset not in dataset_names():
+        return []
+    return load_dataset(dataset).spec.caveats(weights.card.recipe)
 
 
 def _terms(dataset: str) -> tuple[str, bool]:

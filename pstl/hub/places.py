@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pstl.checkout import project
+from pstl.checkout import is_installed, project
 from pstl.errors import UserError
 from pstl.files import Kind, reading
 from pstl.hub.model_card import read_front_matter
@@ -32,7 +32,12 @@ def in_hub(name: str) -> Path | None:
 
 
 def place_in_hub(name: str) -> Path:
-    """Where weights of a name are in the hub, or would be. Raises: UserError for no such name."""
+    """Where weights of a name are in the hub, or would be.
+
+    Raises: UserError for no such name, and for an installed package, whose files go with it.
+    """
+    if is_installed():
+        raise UserError("hub: an installed package has no hub/ to write to; name --out FOLDER")
     if not NAME.fullmatch(name):
         raise UserError(f"hub: found {name!r}, expected DATASET/METHOD, e.g. nwucla/simclr")
     return HUB / name

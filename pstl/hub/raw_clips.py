@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from pstl.config import Plugin
@@ -67,11 +68,19 @@ def with_bodies(clip: SourcedClip, bodies: np.ndarray | None) -> SourcedClip:
 
 
 def _numbers(name: str, clip: Tensor) -> np.ndarray:
-    """A tensor's numbers. Raises: UserError where gradients are asked of a recipe."""
+    """A tensor's numbers.
+
+    Raises: UserError where gradients are asked of a recipe, or the tensor is no dense one.
+    """
     if clip.requires_grad:
         remedy = "detach it, or take gradients of what prepare() made through encode()"
         raise UserError(f"{name}: needs gradients, which end at the recipe; {remedy}")
-    numbers: np.ndarray = clip.cpu().numpy()
+    if clip.layout != torch.strided or clip.is_meta:
+        tensor = f"a tensor of layout {clip.layout} on {clip.device}"
+        raise UserError(f"{name}: {tensor}, expected a dense one with numbers in it")
+    # numpy has no bfloat16.
+    wide = clip.float() if clip.dtype == torch.bfloat16 else clip
+    numbers: np.ndarray = wide.cpu().numpy()
     return numbers
 
 

@@ -77,6 +77,26 @@ def test_a_card_says_what_its_file_is(entry: places.Entry) -> None:
     assert load_dataset(dataset).spec.licence in (entry.folder / weights.CARD).read_text()
 
 
+@pytest.mark.parametrize("entry", places.entries(), ids=NAMES)
+def test_a_card_says_what_its_recipe_owes_to_the_test_clips(entry: places.Entry) -> None:
+    """A recipe chosen by looks at the test camera flatters: whoever reads scores must be told."""
+    facts, page = entry.facts, (entry.folder / weights.CARD).read_text()
+    spec = load_dataset(facts["trained_on"].partition("/")[0]).spec
+    assert facts["caveats"] == spec.caveats(facts["recipe"])
+    assert all(note in page.partition("## Scores")[2] for note in facts["caveats"])
+    assert ("camera 3" in page) == (spec.name == "nwucla")
+
+
+def test_only_recipes_with_the_chosen_settings_have_the_caveat() -> None:
+    """view50 as its paper has it was not chosen here, and a card must not say so."""
+    spec = load_dataset("nwucla").spec
+    steady = {"name": "view50", **spec.chosen[0].settings}
+    assert len(spec.caveats({**steady, "frames": 25})) == 1
+    assert spec.caveats({"name": "view50"}) == []
+    assert spec.caveats({**steady, "span": "axis"}) == []
+    assert spec.caveats({**steady, "name": "resize50"}) == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_name_a_clip(name: str) -> None:
     """The first thing that a stranger does, with every name there is."""

@@ -118,6 +118,7 @@ def test_names_are_listed_with_what_they_reach(capsys: pytest.CaptureFixture[str
         ("ntu60/other", "by name there are nwucla/tiny"),
         ("../hub/nwucla/tinny", "no encoder here"),
         ("https://example.org/w.safetensors", "put the file's SHA-256 behind it"),
+        ("https://example.org/w#sha256=abc", "no SHA-256 is 'abc'; put the file's SHA-256 behind"),
         ("ftp://example.org/w#sha256=" + "0" * 64, "not an address of weights"),
         ("hf://one", "expected hf://OWNER/NAME"),
         ("empty", "no encoder here"),
@@ -180,9 +181,16 @@ def test_an_address_is_fetched_once_and_checked(
     np.testing.assert_array_equal(by_address.embed(clip), expected)
     (kept,) = [path for path in (tmp_path / "cache").rglob("*.safetensors")]
     kept.write_bytes(b"rotten")
-    np.testing.assert_array_equal(package.load(f"{address}#sha256={sha256}").embed(clip), expected)
+    shouted = package.load(f"{address}#sha256={sha256.upper()}")  # as PowerShell prints one
+    np.testing.assert_array_equal(shouted.embed(clip), expected)
     monkeypatch.setattr("pstl.data.download._download", None)
     np.testing.assert_array_equal(package.load(f"{address}#sha256={sha256}").embed(clip), expected)
+
+
+def test_a_checksum_beside_a_name_is_refused() -> None:
+    """It would not be compared with anything, and whoever gives one relies on it."""
+    with pytest.raises(UserError, match="sha256 beside nwucla/tiny, expected it beside a URL"):
+        package.load("nwucla/tiny", sha256="0" * 64)
 
 
 def test_a_hub_of_hugging_face_is_asked_through_its_library(

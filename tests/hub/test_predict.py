@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -209,6 +210,7 @@ def test_a_gif_shows_its_label() -> None:
         (["nan"], "nan/one.npy: frame 3 holds NaN"),
         (["joints"], "joints/one.npy: 7 joints, expected (T, 20, 3)"),
         (["clips", "--units", "mm"], "expected metres"),
+        (["clips", "--window", "100000000"], "expected whole numbers from 1 to 100000"),
     ],
 )
 def test_what_does_not_fit_is_one_line(
@@ -222,6 +224,37 @@ def test_what_does_not_fit_is_one_line(
     clip[3, 0, 0] = np.nan
     np.save("nan/one.npy", clip)
     assert said in refused_in_one_line(verb(*words), capsys)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda door, clip: door.timeline(clip, window=4.5), "windows of 4.5 every 0 frames"),
+        (lambda door, clip: door.timeline(clip, window=10**10), "expected whole numbers from 1"),
+        (lambda door, clip: door.predict(clip, top=2.5), "top 2.5: expected a whole number"),
+        (lambda door, clip: door.predict(torch.from_numpy(clip).to_sparse()), "a dense one"),
+        (lambda door, clip: door.predict(torch.from_numpy(clip).to("meta")), "a dense one"),
+        (lambda door, clip: door.probabilities("clips"), "found one str, expected several"),
+        (lambda door, clip: door.embed_all(None), "found one NoneType, expected several"),
+        (lambda door, clip: door.prepare([]), "no clip to embed"),
+    ],
+)
+def test_what_python_asks_wrongly_is_answered_in_one_line(
+    call: Callable[[package.Embedder, np.ndarray], object], said: str
+) -> None:
+    """A traceback from inside numpy or torch says nothing about what to do."""
+    door, clip = package.load("weights"), np.load(f"clips/{NAMES[0]}")
+    with pytest.raises(UserError, match=said):
+        call(door, clip)
+
+
+def test_half_tensors_of_either_kind_are_clips() -> None:
+    """Who trains in bfloat16 has such tensors, and numpy has no such type."""
+    door, clip = package.load("weights"), np.load(f"clips/{NAMES[0]}")
+    tensor = torch.from_numpy(clip)
+    np.testing.assert_array_equal(
+        door.embed(tensor.bfloat16()), door.embed(tensor.bfloat16().float())
+    )
 
 
 def test_features_of_a_clip_and_along_time() -> None:
