@@ -33,7 +33,10 @@ SIMULATED = {
 TORCH_FREE = ("fetch", "parse", "recordings", "prepare", "labels", "leakage", "track")
 # Reached by an import inside a function that no job of the workflow comes to: tables can also be
 # read from MLflow.
-NOT_REACHED = "tracking/"
+# Of the page's templates one is for suites with moved encoders, and one for what clips show.
+NOT_REACHED = (
+    "tracking/", "report/templates/moved.html", "report/templates/predicted.html",
+)  # fmt: skip
 # What only the command line loads: how words are parsed, which GPU a job is given, what reads the
 # settings' paths. Whether these files are in a hash is not asked.
 COMMAND_LINE = (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pstl.config import FUSED
 from pstl.metrics.metric import UNSEEN
-from pstl.report import declared, equal, facts, floors, moved_page, panels
+from pstl.report import declared, equal, facts, floors, moved_tables, panels
 from pstl.report.alike import LIKE, MINUS
 from pstl.report.few_labels import by_share, label_rules
 from pstl.report.joined import Joined
@@ -65,7 +65,7 @@ def body(lines: list[Line], published: list[Published], rules: Mapping[str, str]
     rules: as from label_rules().
     """
     notes = Notes()
-    blocks = moved_page.blocks(lines, notes)
+    blocks = moved_tables.blocks(lines, notes)
     for (dataset, split), of_split in by_split(lines).items():
         of_others = [p for p in published if (p.dataset, p.split) == (dataset, split)]
         page = Page(of_split, of_others, notes)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pstl.config import FUSED
-from pstl.report import moved_page, panels
+from pstl.report import moved_tables, panels
 from pstl.report.charts import Bar, Bars, Curve, Curves
 from pstl.report.drawing import grid, save_png
 from pstl.report.few_labels import by_share, label_rules
@@ -26,7 +26,7 @@ def write_all(suite: Joined, out: Path) -> None:
         "accuracy": grid(accuracy(shown), "no accuracy yet"),
         "settings": grid(settings(shown), "no curve over a setting"),
         "labels": grid(few_labels(shares), "no method saw a share of the labels"),
-        "moved": grid(moved_page.charts(lines), "no encoder has been moved to other data"),
+        "moved": grid(moved_tables.charts(lines), "no encoder has been moved to other data"),
     }
     for name, figure in drawn.items():
         save_png(figure, out / f"{name}.png")

@@ -7,9 +7,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from methods.tiny_contrast import batch, small_method
-from pstl.backbones import dsta
-from pstl.backbones.raw import Config as RawConfig
-from pstl.backbones.raw import Encoder as RawEncoder
+from pstl.backbones import dsta, tcn
 from pstl.errors import UserError
 from pstl.methods import aimclr
 from pstl.records import Problem
@@ -177,7 +175,7 @@ def test_noise_reaches_absent_bodies_too() -> None:
 def test_an_encoder_that_mixes_joints_is_refused() -> None:
     """There is nothing to drop in features that are means already."""
     skeleton = load("kinect_v2")
-    encoder = RawEncoder(RawConfig(), skeleton, 2, 20)
+    encoder = tcn.Encoder(tcn.Config(width=4), skeleton, 2, 20)
     with pytest.raises(UserError, match="set encoder"):
         aimclr.Method(aimclr.Config(), encoder, Problem(skeleton, 2, 20, 10, "joint"))
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from pstl.report import equal, moved, moved_page, panels
+from pstl.report import equal, moved, moved_page, moved_tables, panels
 from pstl.report.tables import Line
 from pstl.report.text import Notes
 
@@ -50,7 +50,7 @@ def test_a_gain_is_over_the_targets_own_floor_where_the_source_has_none() -> Non
 
 def test_the_table_shows_numbers_gains_and_floors_of_every_target() -> None:
     """One look says what to take for which data; what was not run is an empty cell."""
-    heading, _, title, table = moved_page.blocks(LINES, Notes())
+    heading, _, title, table = moved_tables.blocks(LINES, Notes())
     assert (heading, title) == ("## Moved between data sets", "### knn: simclr, joint")
     assert table.splitlines()[2:] == [
         "| nwucla/xview | 80.0 [+20.0] |  |",
@@ -58,7 +58,7 @@ def test_the_table_shows_numbers_gains_and_floors_of_every_target() -> None:
         "| *coordinates* | 79.0 | - |",
         "| *untrained* | 60.0 | 55.0 |",
     ]
-    (chart,) = moved_page.charts(LINES)
+    (chart,) = moved_tables.charts(LINES)
     assert chart.texts[1] == ["70.0 (+10.0)", "50.0 (-5.0)"]
     assert np.isnan(chart.gains[0, 1])
     assert np.isnan(chart.gains[2:]).all()
@@ -66,7 +66,7 @@ def test_the_table_shows_numbers_gains_and_floors_of_every_target() -> None:
 
 def test_without_moved_encoders_there_is_no_matrix() -> None:
     """Most suites move nothing: an empty section would puzzle their readers."""
-    assert moved_page.blocks([OWN], Notes()) == []
+    assert moved_tables.blocks([OWN], Notes()) == []
     assert moved_page.section([OWN]) == []
 
 
