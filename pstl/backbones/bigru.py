@@ -16,6 +16,7 @@ from pstl.config import Frozen, NotNegative
 from pstl.modules import BaseEncoder
 from pstl.ops.dtypes import at_least_float32
 from pstl.ops.streams import motion_from_previous
+from pstl.ops.time import recorded
 from pstl.records import Features
 from pstl.skeletons import Skeleton
 
@@ -63,7 +64,7 @@ class Encoder(BaseEncoder):
             x = x.index_fill(3, drop, 0)
         x = F.pad(x, (0, self.people - x.shape[4]))
         rows = at_least_float32(numbers_of_frames(x))
-        length = lengths(rows).cpu()
+        length = recorded(x).cpu()
         if self.cfg.motion:
             moved = numbers_of_frames(self.cfg.motion * motion_from_previous(x))
             rows = torch.cat([rows, at_least_float32(moved)], dim=2)
@@ -77,12 +78,6 @@ class Encoder(BaseEncoder):
 def numbers_of_frames(x: Tensor) -> Tensor:
     """Person after person, joint after joint.   (N, C, T, V, M) -> (N, T, M V C)."""
     return x.permute(0, 2, 4, 3, 1).flatten(2)
-
-
-def lengths(rows: Tensor) -> Tensor:
-    """Frames up to the last that is not all zero, at least one.   (N, T, D) -> (N,) int64."""
-    place = torch.arange(1, rows.shape[1] + 1, device=rows.device)
-    return (rows.ne(0).any(2) * place).amax(1).clamp(min=1)
 
 
 @torch.no_grad()
