@@ -279,7 +279,13 @@ class Imported(NamedTuple):
 
 # What a task reads.
 Needs = Literal[
-    "features", "clips", "labelled_clips", "clips_and_features", "snapshots", "recordings"
+    "features",
+    "clips",
+    "labelled_clips",
+    "clips_and_features",
+    "labelled_features",
+    "snapshots",
+    "recordings",
 ]
 
 
@@ -289,6 +295,7 @@ READS: dict[str, tuple[str, ...]] = {
     "clips": ("encoder", "array"),
     "labelled_clips": ("encoder", "array", "labels"),
     "clips_and_features": ("encoder", "array", "features"),
+    "labelled_features": ("encoder", "array", "features", "labels"),
     "snapshots": ("encoder", "array", "snapshots"),
     "recordings": ("encoder", "recordings"),
 }
@@ -300,6 +307,7 @@ OPENERS: dict[str, str] = {
     "clips": "clip_inputs",
     "labelled_clips": "clip_inputs",
     "clips_and_features": "clip_inputs",
+    "labelled_features": "clip_inputs",
     "snapshots": "clip_inputs",
     "recordings": "recording_inputs",
 }

@@ -33,6 +33,7 @@ METHODS = {
 TASKS = {
     "knn": {}, "linear": {"epochs": 1}, "retrieval": {}, "classify": {},
     "probe": {"strengths": [1.0], "folds": 2},
+    "semi_probe": {"labels": 0.5, "probe": {"strengths": [1.0], "folds": 2}},
     "semi": {"labels": 0.5, "train": {"epochs": 1}}, "finetune": {"train": {"epochs": 1}},
     "detection": {"window": 8, "stride": 8, "smoothing": [1], "least": [1], "train": {"epochs": 1}},
     "prediction": {"observe": 8, "predict": 4, "horizons": [4], "train": {"epochs": 1}},
@@ -325,6 +326,9 @@ TRACE += " --out out/t.json --device cpu"
 TASK_INPUTS = {
     "finetune": CLIPS,
     "semi": (*CLIPS, "--labels", "labels.json"),
+    "semi_probe": (
+        *CLIPS, "--labels", "labels.json", "--features", f"{HOME}/released/features.npz",
+    ),
     "lost_joints": (*CLIPS, "--features", f"{HOME}/released/features.npz"),
     "classify": (*CLIPS, "--snapshots", f"{HOME}/snapshots.zip"),
     "detection": ("--encoder", f"{HOME}/encoder.pt", "--recordings", "data/recordings/nwucla"),

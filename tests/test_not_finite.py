@@ -33,7 +33,7 @@ VERBS = world.VERBS | {
 }
 WITH_WEIGHTS = (
     "features", "recalibrated", "embed", "embed array", "export",
-    "finetune", "semi", "lost_joints", "classify", "detection", "prediction",
+    "finetune", "semi", "semi_probe", "lost_joints", "classify", "detection", "prediction",
 )  # fmt: skip
 
 

@@ -105,7 +105,9 @@ class FloorMaker:
         update: dict[str, Any] = {"labels": None}
         if kind == RAW:
             name = self._entry(coordinates(section), f"{RAW}.{recipe_name(section.recipe)}")
-            update |= {"method": name, "seed": 0}
+            update |= {"method": name}
+            if of.labels is None:  # else the seed is a draw of labels
+                update |= {"seed": 0}
         else:
             name = self._entry(untrained(section), f"{UNTRAINED}.{of.run.method}")
             update |= {"method": name}

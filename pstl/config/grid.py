@@ -16,7 +16,8 @@ from pstl.registry import keywords, task_traits
 # Floors learn nothing, and may be fed what such a method is fed.
 ONE_AT_A_TIME = f"it takes one stream at a time; {OTHER} is of methods that take several together"
 FLOORS = (RAW, UNTRAINED)
-LABELLED_CLIPS = "labelled_clips"  # what a task needs that draws labels; see contracts.Task
+# What a task needs that draws labels; see contracts.Task.
+DRAWING = ("labelled_clips", "labelled_features")
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def takes_labels(method: MethodSettings) -> bool:
 
 def draws_labels(task: TaskSettings) -> bool:
     """Whether a task is given the labels of some of the training clips."""
-    return task_traits(task.kind).needs == LABELLED_CLIPS
+    return task_traits(task.kind).needs in DRAWING
 
 
 def classifies(task: TaskSettings) -> bool:

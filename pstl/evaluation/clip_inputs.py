@@ -10,6 +10,7 @@ from pstl.encoding.pretrained import Pretrained, open_pretrained
 from pstl.errors import UserError
 from pstl.evaluation.cell import Evaluation, Opened, no_scores
 from pstl.evaluation.feature_inputs import features_of
+from pstl.records import READS
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
@@ -23,10 +24,10 @@ def open_inputs(asked: Evaluation, files: "Inputs") -> Opened:
     assert files.array is not None
     given = open_pretrained(
         asked.cell.run, asked.cell.batch_norm, files.encoder, files.array, asked.progress,
-        asked.digest, asked.device, files.labels if asked.needs == "labelled_clips" else None,
+        asked.digest, asked.device, files.labels if "labels" in READS[asked.needs] else None,
     )  # fmt: skip
     check_encoder(given.card, asked.encoder_run, files.encoder)
-    if asked.needs == "clips_and_features":
+    if "features" in READS[asked.needs]:
         assert files.features is not None
         features = features_of(asked, files.features)
         check_same_weights(features, given, files.features)

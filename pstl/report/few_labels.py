@@ -26,21 +26,29 @@ def label_rules(results: Results) -> dict[str, str]:
 def by_share(lines: list[Line], rules: Mapping[str, str]) -> dict[str, dict[float, Line]]:
     """Name -> share -> top1 of the headline batch norm, joint stream, shares ascending.
 
-    rules: as from label_rules(). Another rule of drawing than psp is said in the name.
+    rules: as from label_rules(). Another rule of drawing than psp is said in the name, and so is
+    the task where an encoder has several.
     """
+    shown = [line for line in headlines(lines) if _is_of_few_labels(line)]
+    tasks: dict[str, set[str]] = {}
+    for line in shown:
+        tasks.setdefault(line.encoder, set()).add(line.task)
     table: dict[str, dict[float, Line]] = {}
-    for line in headlines(lines):
-        if line.metric != "top1" or line.stream != "joint" or not line.labels:
-            continue
-        rule = _rule_of_setting(line.setting)
-        if not rule and line.task != OWN:
-            continue
-        rule = rule or rules.get(line.method, DEFAULT_RULE)
+    for line in shown:
+        rule = _rule_of_setting(line.setting) or rules.get(line.method, DEFAULT_RULE)
         name = line.encoder
-        if rule != DEFAULT_RULE:
-            name += f" ({rule})"
+        said = [line.task] if len(tasks[name]) > 1 else []
+        said += [rule] if rule != DEFAULT_RULE else []
+        if said:
+            name += f" ({', '.join(said)})"
         table.setdefault(name, {})[float(line.labels)] = line
     return {name: dict(sorted(shares.items())) for name, shares in table.items()}
+
+
+def _is_of_few_labels(line: Line) -> bool:
+    """Whether it is an accuracy with a share of the labels."""
+    drawn = line.task == OWN or bool(_rule_of_setting(line.setting))
+    return line.metric == "top1" and line.stream == "joint" and bool(line.labels) and drawn
 
 
 def _rule_of_setting(setting: str) -> str:

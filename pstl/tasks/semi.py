@@ -8,12 +8,12 @@ import torch
 
 from pstl.config import DEFAULT_RULE, LabelRule, LabelShare, digest
 from pstl.contracts import Task
-from pstl.data.labels import labelled, record
+from pstl.data.labels import record
 from pstl.encoding.pretrained import Pretrained
-from pstl.errors import UserError
 from pstl.metrics.classification import LOOKS, TOP1_AT_EPOCH
 from pstl.records import Result
 from pstl.tasks import _finetune
+from pstl.tasks._few_labels import drawn_clips
 
 
 class Config(_finetune.Config):
@@ -41,16 +41,7 @@ class SemiSupervised(Task[Pretrained, Config]):
         baseline.
         Raises: UserError if the labels are of another rule, draw or split.
         """
-        ranking, run = inputs.ranking, inputs.run
-        asked = (run.split, cfg.label_rule, seed)
-        if ranking is None or (ranking.split, ranking.rule, ranking.draw) != asked:
-            drawn = "none"
-            if ranking is not None:
-                of = f"{ranking.dataset}/{ranking.split}"
-                drawn = f"rule {ranking.rule}, draw {ranking.draw} of {of}"
-            expected = f"draw {seed} of {run.dataset}/{run.split}, rule {cfg.label_rule}"
-            raise UserError(f"{run}: labels: {drawn}, expected {expected}; pass its file")
-        train = labelled(ranking, cfg.labels, inputs.data)
+        train = drawn_clips(inputs, cfg.labels, cfg.label_rule, seed)
         few = replace(inputs, train=train, digest=digest([inputs.digest, train.tolist()]))
         result = _finetune.run(few, cfg, seed, device)
         labels = record(cfg.label_rule, cfg.labels, seed, [inputs.data.names[i] for i in train])

@@ -85,6 +85,15 @@ def test_cells_of_another_rule_are_not_taken_for_those_of_psp_s(few: Params) -> 
     }
 
 
+def test_tasks_of_one_encoder_stand_apart(few: Params) -> None:
+    """Tuned and frozen are two curves: under one name the later would hide the earlier."""
+    results = rows.from_files(few, "tiny")
+    lines = compare(results.rows, [])
+    frozen = [replace(line, task="semi_probe") for line in lines if line.task == "semi"]
+    found = by_share([*lines, *frozen], label_rules(results))
+    assert list(found) == ["psp", "pstl (semi)", "pstl (semi_probe)"]
+
+
 def test_the_page_has_a_table_and_a_picture(few: Params, tmp_path: Path) -> None:
     """The comparison is what the suite is run for."""
     build(few, "tiny", tmp_path / "tables")

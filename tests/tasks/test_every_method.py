@@ -88,6 +88,7 @@ TASKS = {
     "classify": {},
     "finetune": {"train": TRAIN},
     "semi": {"labels": 0.5, "train": TRAIN},
+    "semi_probe": {"labels": 0.5, "probe": QUICK},
     "lost_joints": {
         "joints": [3],
         "parts": False,

@@ -46,6 +46,7 @@ TASKS = {
     "probe": QUICK,
     "finetune": {"train": TRAIN, "test_every": 1},
     "semi": {"labels": 0.5, "train": TRAIN},
+    "semi_probe": {"labels": 0.5, "probe": QUICK},
     "lost_joints": {
         "joints": [3],
         "parts": False,
