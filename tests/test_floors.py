@@ -25,6 +25,7 @@ LEFT_OUT = {
     ("builtin", "linear"),
     ("builtin", "retrieval"),
     ("nwucla_lost_joints", "simclr_intact"),
+    ("nwucla_semi_same_input", "actclr_one"),
     ("pkummd1", "detection_long_tuned"),
     ("utkinect_detection", "detection_tuned"),
 }

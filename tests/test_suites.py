@@ -38,6 +38,8 @@ SIZES = {
     "nwucla_simclr_search": (30, 60),
     "nwucla_same_input": (59, 177),
     "nwucla_semi": (42, 112),
+    "nwucla_semi_same_input": (46, 380),
+    "nwucla_semi_search": (13, 138),
     "nwucla_transfer": (14, 123),
     "pkummd1": (29, 163),
     "pkummd2": (39, 186),
