@@ -327,7 +327,11 @@ TASK_INPUTS = {
     "finetune": CLIPS,
     "semi": (*CLIPS, "--labels", "labels.json"),
     "semi_probe": (
-        *CLIPS, "--labels", "labels.json", "--features", f"{HOME}/released/features.npz",
+        *CLIPS,
+        "--labels",
+        "labels.json",
+        "--features",
+        f"{HOME}/released/features.npz",
     ),
     "lost_joints": (*CLIPS, "--features", f"{HOME}/released/features.npz"),
     "classify": (*CLIPS, "--snapshots", f"{HOME}/snapshots.zip"),
