@@ -30,7 +30,12 @@ LEFT_OUT = {
     ("utkinect_detection", "detection_tuned"),
 }
 # Every trial of a search would repeat them.
-SEARCHES = {"nwucla_ceiling_search", "released_search", "utkinect_detection_search"}
+SEARCHES = {
+    "nwucla_actclr_search",
+    "nwucla_ceiling_search",
+    "released_search",
+    "utkinect_detection_search",
+}
 MOVED = {"transfer"}  # encoders of other data sets stand beside the floors of the target's own
 # Suites that leave out the coordinates, or the untrained encoder, of all tasks but these.
 RAW = {
@@ -42,6 +47,8 @@ RAW = {
 UNTRAINED = {
     "nwucla_simclr": ("knn", "knn_white"),
     "nwucla_simclr_levers": ("knn", "knn_white"),
+    "nwucla_simclr_wide": ("knn",),
+    "nwucla_simclr_wide_search": ("knn",),
     "released": (),
     "utkinect_detection": (),
 }
