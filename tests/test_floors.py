@@ -20,7 +20,8 @@ from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
 
 # What suites leave out: the tour's longer tasks, what its paper trains otherwise from scratch, what
-# has a row from scratch of its own, a large encoder of others tuned at many shares, and a twin's floors, which are its brother's.
+# has a row from scratch of its own, a large encoder of others tuned at many shares, and a twin's
+# floors, which are its brother's.
 LEFT_OUT = {
     ("builtin", "linear"),
     ("builtin", "retrieval"),
