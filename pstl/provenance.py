@@ -45,12 +45,17 @@ def versions() -> dict[str, str]:
 
 def machine() -> str:
     """Processor and number of cores, as in "AMD EPYC, 2 cores"; never the machine's own name."""
+    return f"{processor()}, {os.cpu_count()} cores"
+
+
+def processor() -> str:
+    """The CPU's model."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{(models or [platform.processor() or platform.machine()])[0]}, {os.cpu_count()} cores"
+    return (models or [platform.processor() or platform.machine()])[0]
 
 
 def _git(*arguments: str) -> str:

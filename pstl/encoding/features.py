@@ -25,7 +25,7 @@ from pstl.registry import load as load_plugin
 from pstl.skeletons.mapping import joints_of
 from pstl.train import encoder_file
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.hardware import device_name, peak_memory
+from pstl.train.hardware import computed_by, device_name, peak_memory
 from pstl.train.weights import check_weights
 
 log = logging.getLogger(__name__)
@@ -221,6 +221,7 @@ def extract(
         "clips": clip_digest(data.names[i] for i in sides["test"]),
         "stream": card.stream,
         "device": device_name(device),
+        "encoded_by": computed_by(device),
         "seconds": time.monotonic() - began,
         "peak_mb": peak_memory(device),
     }

@@ -59,13 +59,19 @@ def fuse(
         "git": git_hash(),
         "data_checksum": parts[0]["data_checksum"],
         "settings_digest": digest([weights, sorted(part["settings_digest"] for part in parts)]),
-        "precision": "+".join(sorted({part.get("precision", "") for part in parts} - {""})),
+        "precision": _of_all(parts, "precision"),
         "labelled": parts[0].get("labelled", ""),
-        "weights": "+".join(sorted({part.get("weights", "") for part in parts} - {""})),
+        "weights": _of_all(parts, "weights"),
+        **{name: _of_all(parts, name) for name in result_file.COMPUTED_BY},
     }
     rows = result_file.rows(cell, result, facts)
     about = {**first.about, **named(cell), "run_id": facts["run_id"]}
     return result_file.write(out, scores_out, rows, result, replace(first, about=about))
+
+
+def _of_all(parts: list[dict[str, Any]], column: str) -> str:
+    """A column of the streams' rows: what all of them say, or each."""
+    return "+".join(sorted({part.get(column, "") for part in parts} - {""}))
 
 
 def _same_clips(scores: Mapping[str, Scores], files: Mapping[str, str]) -> Scores:

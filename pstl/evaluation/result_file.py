@@ -21,7 +21,9 @@ from pstl.records import Result
 # What rows say of where a number comes from. `precision` is the one that the encoder was trained
 # in, and a task that trains ("bf16, task fp32"; "task fp32" of an untrained one), `labelled` how
 # many labelled clips encoder and task learnt from, where these were only some, `weights` the file
-# of an encoder that others trained; each is empty where it is unknown or does not apply.
+# of an encoder that others trained; each is empty where it is unknown or does not apply. What may
+# change last digits stands in the last three, see computed_by().
+COMPUTED_BY = ("torch", "threads", "processor")
 FACTS = (
     "run_id",
     "device",
@@ -33,6 +35,7 @@ FACTS = (
     "precision",
     "labelled",
     "weights",
+    *COMPUTED_BY,
 )
 RESULTS = Kind("readable file of results", "delete it and run the task again", "run the task first")
 
@@ -73,6 +76,25 @@ def labelled_clips(result: Result, provenance: Mapping[str, Any]) -> int | str:
     """The column `labelled` of a result; empty where all clips had labels, or none."""
     record = result.labelled or provenance.get("labelled") or {}
     return record.get("clips", "")
+
+
+def computed_by(stages: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The columns COMPUTED_BY of rows.
+
+    stages: what computed a number on its way, in order: "encoder", "features", "task" -> as from
+    hardware.computed_by(). Empty of a stage that was not recorded, or is not computed.
+
+    >>> computed_by({"encoder": {"threads": "8"}, "task": {"threads": "1"}})["threads"]
+    'encoder 8, task 1'
+    """
+    columns = {}
+    for name in COMPUTED_BY:
+        values = {stage: facts[name] for stage, facts in stages.items() if facts.get(name)}
+        if len(set(values.values())) == 1 and len(values) == len(stages):
+            columns[name] = next(iter(values.values()))
+        else:
+            columns[name] = ", ".join(f"{stage} {value}" for stage, value in values.items())
+    return columns
 
 
 def rows(cell: Cell, result: Result, facts: dict[str, Any]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from pstl.metrics.metric import UNSEEN, Metrics
 from pstl.provenance import git_hash
 from pstl.records import OPENERS, READS, NotApplicable, Result
 from pstl.registry import load as load_plugin
-from pstl.train import precision
+from pstl.train import hardware, precision
 from pstl.train.hardware import device_name, peak_memory
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def evaluate(
         "precision": _precision(opened.meta.get("precision", ""), dict(cfg), device),
         "weights": opened.meta.get("weights", ""),
         "labelled": result_file.labelled_clips(result, opened.meta),
+        **result_file.computed_by(_stages(opened.meta, device)),
     }
     _write(out, scores, result, facts, asked, opened)
 
@@ -153,6 +154,16 @@ def _precision(of_encoder: str, settings: dict[str, Any], device: "torch.device"
         return of_encoder
     of_task = f"task {precision.chosen(train, device).precision}"
     return f"{of_encoder}, {of_task}" if of_encoder else of_task
+
+
+def _stages(meta: dict[str, Any], device: "torch.device") -> dict[str, dict[str, str]]:
+    """What computed the rows of a cell, stage by stage, as result_file.computed_by() takes it."""
+    stages = {}
+    if meta.get("precision"):  # the encoder was trained here
+        stages["encoder"] = {name: meta.get(name, "") for name in result_file.COMPUTED_BY}
+    if "encoded_dataset" in meta:  # the cell reads features
+        stages["features"] = meta.get("encoded_by", {})
+    return {**stages, "task": hardware.computed_by(device)}
 
 
 def _run_id(run: Run, encoder_run: Run, run_id: str) -> dict[str, str]:

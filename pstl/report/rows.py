@@ -20,9 +20,10 @@ AXES = ("labels", "source", "protocol")  # "" where a cell is on none
 FIELDS = (
     "task", "dataset", "split", "stream", *AXES, "setting", "method", "metric", "value", "seed",
     "batch_norm", "run_id", "device", "seconds", "peak_mb", "git", "data_checksum",
-    "settings_digest", "precision", "labelled", "weights",
+    "settings_digest", "precision", "labelled", "weights", "torch", "threads", "processor",
 )  # fmt: skip
-LATER = (*AXES, "precision", "labelled", "weights")  # rows of earlier versions lack them
+COMPUTED_BY = ("torch", "threads", "processor")
+LATER = (*AXES, "precision", "labelled", "weights", *COMPUTED_BY)  # earlier versions lack them
 NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"
 RELEASED = "released"  # the state that papers test in; a recalibrated cell may have its rows, too

@@ -7,6 +7,7 @@ import resource
 import torch
 
 from pstl.errors import UserError
+from pstl.provenance import processor
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # numbers of glibc's options, see mallopt(3)
 
@@ -57,6 +58,21 @@ def reuse_memory() -> None:
 def device_name(device: torch.device) -> str:
     """Name of the GPU, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def computed_by(device: torch.device, processes: int = 1) -> dict[str, str]:
+    """What changes the last digits of what this process computes, beside settings and data.
+
+    processes: that compute it together.   Returns: torch, threads and processor, which is the GPU
+    where there is one, or the CPU's model and the instructions that torch uses of it.
+    """
+    threads = str(torch.get_num_threads())
+    model = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}"
+    return {
+        "torch": str(torch.__version__),
+        "threads": threads if processes == 1 else f"{processes} processes of {threads}",
+        "processor": device_name(device) if device.type == "cuda" else model,
+    }
 
 
 def peak_memory(device: torch.device) -> float:

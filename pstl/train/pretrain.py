@@ -16,6 +16,7 @@ from pstl.data.store import ArraySet, open_array
 from pstl.errors import UserError
 from pstl.files import checksum, write_record
 from pstl.modules import BaseMethod
+from pstl.ops.collective import processes
 from pstl.provenance import git_hash, machine, versions
 from pstl.records import Problem
 from pstl.registry import load as load_plugin
@@ -23,7 +24,7 @@ from pstl.rng import derive
 from pstl.skeletons import load as load_skeleton
 from pstl.train import checkpoint, curve, distributed, encoder_file, precision, snapshots
 from pstl.train.encoder_file import EncoderCard
-from pstl.train.hardware import device_name, peak_memory
+from pstl.train.hardware import computed_by, device_name, peak_memory
 from pstl.train.loop import History, Session, train
 
 
@@ -54,6 +55,8 @@ def pretrain(
     section = section.model_copy(update={"train": precision.chosen(section.train, device)})
     known = known_labels(data, run, section, labels)
     card = card_of(run, section, data, known)
+    if section.train.epochs:
+        card.provenance.update(computed_by(device, processes()))
     method = build_method(run, section, card, len(data.meta["classes"])).to(device)
     clips = training_clips(data, run, section, method, device, known)
     last, settings_digest = out.with_name("last.pt"), card.provenance["settings_digest"]

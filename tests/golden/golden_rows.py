@@ -44,7 +44,7 @@ LABELS = {"psp": "psp.json", "semi": "per_class_round.json"}  # which file each 
 CPU = ("--device", "cpu")
 # Columns that say when and where a row was made.
 LEFT_OUT = ("seconds", "peak_mb", "git", "run_id", "device", "data_checksum", "settings_digest")
-LEFT_OUT += ("precision", "labelled", "weights")
+LEFT_OUT += ("precision", "labelled", "weights", "torch", "threads", "processor")
 
 # By the rows of a cell.
 SHARED = (

@@ -110,7 +110,8 @@ def rows_of(
         **cell.identity, "setting": setting, "run_id": run_id(run, version), "device": "cpu",
         "seconds": 1.5, "peak_mb": 300.25,
         "git": "0123456789ab", "data_checksum": "c" * 64, "settings_digest": "d" * 16,
-        "precision": "fp32", "labelled": "", "weights": "",
+        "precision": "fp32", "labelled": "", "weights": "", "torch": "2.13.0", "threads": "1",
+        "processor": "AMD EPYC, AVX2",
     }  # fmt: skip
     rows = [{**common, "metric": name, "value": value, **other} for name, value in metrics.items()]
     assert all(set(row) == set(FIELDS) for row in rows)

@@ -15,7 +15,7 @@ from pstl.evaluation.fuse import fuse
 from pstl.evaluation.run import evaluate
 from pstl.graph import Inputs
 from pstl.hub.embed_arrays import embed
-from pstl.train import encoder_file
+from pstl.train import encoder_file, hardware
 
 CPU = torch.device("cpu")
 RUN = Run(suite="tiny", dataset="nwucla", split="xview", method="pstl", stream="joint", seed=0)
@@ -95,6 +95,24 @@ def test_evaluate_writes_rows_that_know_their_origin(trained, tmp_path):
         for key in ("run_id", "git", "device", "seconds", "peak_mb", "settings_digest")
     )
     assert (row["precision"], row["labelled"]) == ("fp32", "")  # every clip had its label
+    same = hardware.computed_by(CPU)
+    assert {name: row[name] for name in same} == same  # encoder, features and task alike
+
+
+def test_rows_say_where_stages_were_computed_otherwise(trained, tmp_path):
+    """Threads and processor move last digits; a reader of two tables must see that they differ."""
+    params, array, encoder = trained
+    features.extract(
+        encoder, array, "xview", features.Encoding("released"), tmp_path / "f.npz", CPU
+    )
+    inputs, threads = Inputs(features=tmp_path / "f.npz"), torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        evaluate(params, Cell(RUN, "released", "knn"), inputs, tmp_path / "knn.json", None, CPU)
+    finally:
+        torch.set_num_threads(threads)
+    row = json.loads((tmp_path / "knn.json").read_text())["rows"][0]
+    assert row["threads"] == f"encoder {threads}, features {threads}, task {threads + 1}"
 
 
 def test_features_of_another_run_are_refused(trained, tmp_path):
