@@ -1,6 +1,7 @@
 """From the files that a cell reads to the rows of its task."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from itertools import product
@@ -156,7 +157,7 @@ def _precision(of_encoder: str, settings: dict[str, Any], device: "torch.device"
     return f"{of_encoder}, {of_task}" if of_encoder else of_task
 
 
-def _stages(meta: dict[str, Any], device: "torch.device") -> dict[str, dict[str, str]]:
+def _stages(meta: Mapping[str, Any], device: "torch.device") -> dict[str, dict[str, str]]:
     """What computed the rows of a cell, stage by stage, as result_file.computed_by() takes it."""
     stages = {}
     if meta.get("precision"):  # the encoder was trained here
