@@ -12,7 +12,7 @@ TOP1 = Metric("top1", title="Top-1 accuracy in percent", share_of_clips=True, un
 TOP1_BEST = Metric("top1_best", label="top1, best epoch")
 TOP5 = Metric("top5", share_of_clips=True)
 MACRO_F1 = Metric("macro_f1", label="macro F1")
-BEST_EPOCH = Metric("best_epoch")
+BEST_EPOCH = Metric("best_epoch", unit="epochs")
 TOP1_EQUAL = Metric("top1_equal", label="top1, equal weights")  # of fused streams
 TOP1_AT_EPOCH = Metric("top1_epoch_{}")
 

@@ -20,7 +20,7 @@ class Metric:
     label: head of its column; empty: its name.
     title: a sentence for the head of a table of this metric; only a metric with a title can be
     what a task is judged by (the first such metric in its rows).
-    unit: written after the number; empty for percent, which tables say once.
+    unit: of the number; empty for percent, which tables say once.
     decimals: digits after the point in tables.
     higher_is_better: False for errors.
     share_of_clips: the percentage of test clips that are right, so that the interval over clips
@@ -51,6 +51,11 @@ class Metric:
     def text(self, value: float, sign: str = "") -> str:
         """A value as tables print it.   sign: "+" for differences."""
         return f"{value:{sign}.{self.decimals}f}"
+
+    @property
+    def percent(self) -> bool:
+        """Whether its values are percentages, and so between 0 and 100."""
+        return not self.unit
 
     @property
     def heading(self) -> str:

@@ -9,7 +9,7 @@ NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 class Interval(NamedTuple):
-    """In the unit of the mean, not cut off at 0 or 100: few seeds know little.
+    """In the unit of the mean; of percentages never outside 0 to 100.
 
     over: "seeds", or "clips" where there is one seed only.
     """
@@ -19,18 +19,33 @@ class Interval(NamedTuple):
     over: str
 
 
-def over_seeds(mean: float, std: float, seeds: int) -> Interval:
+def over_seeds(mean: float, std: float, seeds: int, percent: bool = True) -> Interval:
     """Student's interval of a mean of `seeds` >= 2 values with sample standard deviation `std`.
+
+    percent: the mean is a percentage. Its interval is taken on the scale of log-odds, where the
+    deviation is that of the percentage over its slope there, so that it ends before 0 and 100: few
+    seeds know little, and yet they know that.
 
     >>> [round(v, 2) for v in over_seeds(50.0, 2.0, 4)[:2]]
     [46.82, 53.18]
+    >>> [round(v, 1) for v in over_seeds(86.7, 13.3, 3)[:2]]
+    [27.1, 99.1]
     """
     from scipy import stats  # an extra; here, because most of what shows a table needs no interval
 
     # Three decimals, as printed tables have them and the kept tables were made with.
     quantile = round(float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1)), 3)
     half = quantile * std / math.sqrt(seeds)
-    return Interval(mean - half, mean + half, "seeds")
+    share = mean / 100
+    if not percent or not 0 < share < 1:
+        return Interval(mean - half, mean + half, "seeds")
+    centre, half = math.log(share / (1 - share)), half / (100 * share * (1 - share))
+    return Interval(_percent(centre - half), _percent(centre + half), "seeds")
+
+
+def _percent(log_odds: float) -> float:
+    """The percentage of these log-odds; tanh, because the exponential of large ones overflows."""
+    return 50 * (1 + math.tanh(log_odds / 2))
 
 
 def over_clips(percent: float, clips: int) -> Interval:

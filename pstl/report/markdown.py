@@ -35,6 +35,11 @@ REPEATS = (
     "*unseen*, below, leaves them out."
 )
 
+INTERVALS = (
+    "In brackets: 95 % interval over seeds (Student's t, of percentages on the scale of log-odds); "
+    "no brackets: one seed."
+)
+
 Column = tuple[str, str, str]  # task, setting, stream
 
 
@@ -244,7 +249,7 @@ def every_number(page: Page, title: str, lines: list[Line]) -> list[str]:
         title += f" ({settings[0]})"
     blocks = [title, table(header, rows)]
     if any(line.span for line in lines):
-        blocks.append("In brackets: 95 % interval over seeds (Student's t).")
+        blocks.append(INTERVALS)
     return blocks
 
 

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 from pstl.config import FUSED, Cell
-from pstl.metrics.metric import UNSEEN
 from pstl.report import (
     alike,
     class_panels,
     declared,
     floors,
-    interval,
     markdown,
     paired,
     panels,
@@ -201,7 +199,7 @@ def bars(part: Split, lines: list[Line]) -> Bars | None:
     for line in lines:
         count = len(_settings(by_task[line.task]))
         if line.metric == "top1" and line.mean is not None and count < panels.FEWEST:
-            span = _span(line, part.clips)
+            span = line.span_on(part.clips)
             low, high = (span.low, span.high) if span else (None, None)
             task = line.task
             if count > 1 and line.stream != FUSED:
@@ -269,16 +267,6 @@ def _values(line: Line, clips: int) -> Cells:
         ours = number(metric.text(line.mean))
     if line.std is not None:
         deviation = metric.text(line.std)
-    if span := _span(line, clips):
+    if span := line.span_on(clips):
         bounds = f"{metric.text(span.low)} to {metric.text(span.high)} ({span.over})"
     return [ours, number(deviation), number(line.seeds_text), number(bounds)]
-
-
-def _span(line: Line, clips: int) -> interval.Interval | None:
-    """The interval of one line's mean, if anything is known about it."""
-    if line.mean is None:
-        return None
-    if line.span:
-        return line.span
-    share = declared.metrics().of(line.metric).share_of_clips and not line.metric.endswith(UNSEEN)
-    return interval.over_clips(line.mean, clips) if clips and share else None

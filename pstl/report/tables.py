@@ -6,6 +6,7 @@ from typing import Any
 
 from pstl.config import FUSED, cell_name
 from pstl.files import csv_text
+from pstl.metrics.metric import UNSEEN
 from pstl.records import FLOORS
 from pstl.report import declared, interval
 from pstl.report.labels import from_source, task_label
@@ -91,7 +92,16 @@ class Line:
         """95 % interval of the mean over seeds; None if fewer than two have a number."""
         if self.mean is None or self.std is None:
             return None
-        return interval.over_seeds(self.mean, self.std, self.seeds)
+        percent = declared.metrics().of(self.metric).percent
+        return interval.over_seeds(self.mean, self.std, self.seeds, percent)
+
+    def span_on(self, clips: int) -> interval.Interval | None:
+        """The same; of one seed over test clips, if the metric is a share of these `clips`."""
+        if self.mean is None or self.std is not None:
+            return self.span
+        share = declared.metrics().of(self.metric).share_of_clips
+        counted = share and clips and not self.metric.endswith(UNSEEN)
+        return interval.over_clips(self.mean, clips) if counted else None
 
     def minus_floor(self, kind: str) -> float | None:
         """Ours minus one of its floors, raw or untrained."""

@@ -32,9 +32,9 @@ METRICS = (
     Metric("greedy_map_action_{}", over="overlap"),
     Metric("greedy_map_video_{}", over="overlap"),
     Metric("frame_accuracy"),
-    Metric("proposals"),
-    Metric("smoothing"),
-    Metric("least"),
+    Metric("proposals", unit="intervals"),
+    Metric("smoothing", unit="frames"),
+    Metric("least", unit="frames"),
 )
 
 Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities, 0 is background

@@ -117,7 +117,7 @@ def test_numbers_on_the_page_are_those_of_the_tables() -> None:
         '<th scope="row">pstl</th><td>joint</td>'
         + "".join(
             f'<td class="number">{value}</td>'
-            for value in ("63.0", "3.6", "3", "54.0 to 72.0 (seeds)")
+            for value in ("63.0", "3.6", "3", "53.7 to 71.4 (seeds)")
         )
         in found
     )
@@ -389,10 +389,22 @@ def test_hidden_joints_lose_their_bones_colour() -> None:
 
 def test_intervals_are_the_textbook_ones() -> None:
     """Too narrow an interval makes noise a result: three seeds have t = 4.30, not 1.96."""
-    low, high, over = interval.over_seeds(63.0, 3.0, 3)
+    low, high, over = interval.over_seeds(63.0, 3.0, 3, percent=False)
     assert (round((high - low) / 2, 2), over) == (round(4.303 * 3 / 3**0.5, 2), "seeds")
     assert interval.over_clips(100.0, 50).low < 95
     assert interval.over_clips(100.0, 50).high == pytest.approx(100)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.01, 15.3, 51.7, 99.99, 100.0])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_no_interval_of_a_percentage_leaves_0_to_100(mean: float, seeds: int) -> None:
+    """ "51.7 [-54.2, 157.5]" tells a reader that nobody looked."""
+    # No values between 0 and 100 spread more about their mean than those at both ends.
+    most = (mean * (100 - mean) * seeds / (seeds - 1)) ** 0.5
+    for std in (0.0, 0.01 * most, most):
+        low, high, _ = interval.over_seeds(mean, std, seeds)
+        assert 0 <= low <= mean + 1e-9
+        assert mean - 1e-9 <= high <= 100
 
 
 def test_a_map_keeps_groups_apart() -> None:

@@ -102,12 +102,15 @@ def test_a_transfer_is_a_row_beside_its_like() -> None:
 def test_the_csv_holds_the_interval_over_seeds(tmp_path: Path) -> None:
     """A mean of few seeds is known badly.
 
-    63 with s = sqrt(13), n = 3 and t = 4.303 to 8.957 either way, and of one seed not at all.
+    63 with s = sqrt(13), n = 3 and t = 4.303 to 8.957 either way, taken to the scale of log-odds by
+    its slope there (63 * 37 / 100); and of one seed not at all.
     """
     lines = compare([*measured(60, 62, 67), *measured(60, stream="bone")], [])
     first, second = csv.DictReader(io.StringIO(comparison_csv(lines)))
+    odds, half = 63 / 37, math.exp(8.957 * 100 / (63 * 37))
+    low, high = odds / half, odds * half
     assert (float(first["low"]), float(first["high"])) == pytest.approx(
-        (63 - 8.957, 63 + 8.957), abs=1e-3
+        (100 * low / (1 + low), 100 * high / (1 + high)), abs=1e-3
     )
     assert (second["std"], second["low"], second["high"]) == ("", "", "")
     (tmp_path / "kept.csv").write_text(comparison_csv(lines))
