@@ -8,13 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import matplotlib
 import numpy as np
 
-# Okabe and Ito's colours, which people with any kind of colour vision can tell apart, and two
-# more; black is kept for the truth.
-PALETTE = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00",
-    "#56b4e9", "#7f6000", "#5e3c99", "#999999",
-)  # fmt: skip
-MARKERS = "osD^vPX<>"
+from pstl.report.colours import MARKERS, PALETTE
+
 INK, GRID = "#1b1b1b", "#dcdcdc"
 RIGHT, WRONG = "#004e8c", "#be4600"  # of a confusion matrix: on and off the diagonal
 MANY_POINTS = 12  # of a curve; fewer have a marker each

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pstl.report.charts import PALETTE, Chart
+from pstl.report.charts import Chart
+from pstl.report.colours import PALETTE
 from pstl.report.drawing import to_svg
 from pstl.report.glossary import TERMS
 

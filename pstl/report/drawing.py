@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pstl.files import atomic
-from pstl.report.charts import ABOUT, GRID, HEIGHT, INK, PALETTE, Chart
+from pstl.report.charts import ABOUT, GRID, HEIGHT, INK, Chart
+from pstl.report.colours import PALETTE
 
 # Colours of a drawing -> their names in page.css, which has others for a dark screen.
 THEME = {INK: "var(--ink)", GRID: "var(--line)"} | {

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Literal
 
 from pstl.config import Cell, Params
-from pstl.report import floors, paper, rows
+from pstl.report import colours, floors, paper, rows
 from pstl.report.compare import compare
 from pstl.report.confusion import Scored, read_scores
 from pstl.report.paper import Published
@@ -37,6 +37,11 @@ class Joined:
     def scored(self) -> list[Scored]:
         """Class scores of the cells that have a file of them, whatever the rows come from."""
         return read_scores(self.cells)
+
+    @cached_property
+    def looks(self) -> dict[str, colours.Look]:
+        """Method -> how it looks in every picture of the suite."""
+        return colours.looks((line.method for line in self.lines), self.params.methods)
 
 
 def read(params: Params, suite: str, source: Source = "files", uri: str = "") -> Joined:
