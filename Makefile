@@ -10,18 +10,27 @@ PORT ?= 5000
 
 # Named by content, not by date: a fresh checkout of the same lock file installs nothing.
 STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+# The lock lists all that is needed, so that nothing is looked for; what has no wheel is built with what it lists.
+PIP_LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation
+# torch's CUDA build, which pip takes on Linux unless it is shown PyTorch's CPU builds, needs the libraries of the second lock.
+ASKS_FOR_CUDA := 'import sys; from importlib.metadata import requires; sys.exit("cuda-toolkit" not in str(requires("torch")))'
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --config suite=$(SUITE) $(if $(ARCHIVES),'archives=$(ARCHIVES)') --
-PYTHON_FILES := pstl tests workflow benchmarks setup.py
+PYTHON_FILES := pstl tests workflow benchmarks supply setup.py
 RULE_FILES := Snakefile workflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install run report ui docs test check format bench figures clean
+.PHONY: help install lock run report ui docs test check format bench figures clean
 
 help:  ## list these targets
 	@echo "make TARGET [CORES=n] [SUITE=name] [ARCHIVES=folder] [PYTHON=python3.x]"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s%s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP)  ## make .venv with the pinned versions of requirements.lock
+
+lock:  ## make requirements.lock anew of pyproject.toml and requirements.in; UPGRADE=1: with the newest versions
+	@test -x $(BIN)/uv || { echo "no $(BIN)/uv; run 'make install' first" >&2; exit 2; }
+	@$(BIN)/python -m supply.lock $(if $(UPGRADE),--upgrade)
+	@git diff --stat -- requirements.lock requirements-cuda.lock
 
 run: install  ## run the suite to finished tables; carries on where it was stopped
 	@echo "== run: suite $(SUITE), whatever is missing or out of date, on $(CORES) cores"
@@ -90,9 +99,12 @@ $(STAMP):
 	  echo "== install: making $(VENV) with $$($$found --version)"; "$$found" -m venv --clear $(VENV); \
 	fi
 	@echo "== install: $$(grep -c == requirements.lock) pinned packages, about 2 GB, a few minutes (log: $(VENV)/install.log)"
-	@$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock >$(VENV)/install.log 2>&1 \
+	@{ $(PIP_LOCKED) -r <(sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock) \
+	    && $(PIP_LOCKED) -r requirements.lock \
+	    && if $(BIN)/python -c $(ASKS_FOR_CUDA); then $(PIP_LOCKED) -r requirements-cuda.lock; fi; } >$(VENV)/install.log 2>&1 \
 	  || { tail -n 20 $(VENV)/install.log >&2; echo "installation failed; the whole log is $(VENV)/install.log" >&2; exit 2; }
 	@echo "== install: this project, editable"
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e . >>$(VENV)/install.log 2>&1 \
+	  && $(BIN)/python -m pip check >>$(VENV)/install.log 2>&1 \
 	  || { tail -n 20 $(VENV)/install.log >&2; exit 2; }
 	@rm -f $(VENV)/installed-* && touch $@

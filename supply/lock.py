@@ -1,0 +1,124 @@
+"""The lock files, made of pyproject.toml and requirements.in: python -m supply.lock [--upgrade]
+
+Versions that are locked stay, unless they no longer fit or --upgrade is said. All hashes of a
+version are listed, so that one file serves every system and Python this project knows. What only
+torch's CUDA builds need (gigabytes) stands in a file of its own, which `make install` reads where
+the torch that it got asks for it. torch has the hashes of PyTorch's own CPU builds too, which no
+package registry lists: requirements.in has them.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+from pstl.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK, CUDA_LOCK = "requirements.lock", "requirements-cuda.lock"
+EXTRAS = ("workflow", "test", "docs")
+OF_CUDA = re.compile(r"(nvidia-|cuda-|triton==)")
+PINNED_TORCH = re.compile(r"^torch==(\S+)$", re.MULTILINE)
+CPU_BUILD = re.compile(r"^# ([0-9a-f]{64})  torch-([^+\s]+)\+cpu-\S+\.whl$", re.MULTILINE)
+HEADERS = {
+    LOCK: (
+        "# Every version with the hashes of its files; made by `make lock` (CONTRIBUTING.md).\n"
+        "# With torch's CPU build, and on macOS: pip install --require-hashes -r this file\n"
+    ),
+    CUDA_LOCK: (
+        "# The same with what torch's CUDA builds need on Linux; made by `make lock`.\n"
+        "# pip install --require-hashes -r this file\n"
+        "-r requirements.lock\n"
+    ),
+}
+
+
+def renew(root: Path, upgrade: bool) -> None:
+    """Write both lock files of a checkout, or neither."""
+    entries = resolved(root, upgrade)
+    entries["torch"] += cpu_hashes((root / "requirements.in").read_text())
+    for name, is_listed in ((LOCK, _is_common), (CUDA_LOCK, _is_of_cuda)):
+        listed = sorted(filter(is_listed, entries))
+        text = "".join(" \\\n    ".join(entries[entry]) + "\n" for entry in listed)
+        (root / name).write_text(HEADERS[name] + text)
+
+
+def resolved(root: Path, upgrade: bool) -> dict[str, list[str]]:
+    """Name -> its pin and its hashes, of all that pyproject.toml and requirements.in need."""
+    with tempfile.TemporaryDirectory() as folder:
+        lock = Path(folder, "all.lock")
+        lock.write_text("".join(_pins(root / name) for name in (LOCK, CUDA_LOCK)))
+        words = [sys.executable, "-m", "uv", "pip", "compile", "--quiet"]
+        words += ["--universal", "--fork-strategy=fewest", f"--python-version={oldest(root)}"]
+        words += ["--generate-hashes", "--no-header", "--no-annotate", f"--output-file={lock}"]
+        words += [f"--extra={extra}" for extra in EXTRAS]
+        words += ["--upgrade"] if upgrade else []
+        done = subprocess.run(
+            [*words, "pyproject.toml", "requirements.in"], cwd=root, stdout=subprocess.DEVNULL
+        )
+        if done.returncode:
+            raise UserError("no set of versions was got; the lock files stay as they were")
+        return split(lock.read_text())
+
+
+def oldest(root: Path) -> str:
+    """The oldest Python this project runs on."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    return str(project["requires-python"]).removeprefix(">=")
+
+
+def split(lock: str) -> dict[str, list[str]]:
+    """Name -> its pin, with what limits it to some systems, and its hashes."""
+    entries: dict[str, list[str]] = {}
+    name = ""
+    for line in lock.splitlines():
+        word = line.removesuffix("\\").strip()
+        if word.startswith("--hash="):
+            entries[name].append(word)
+        elif "==" in word and not word.startswith("#"):
+            name = word.partition("==")[0]
+            entries[name] = [word]
+    return entries
+
+
+def cpu_hashes(requirements: str) -> list[str]:
+    """The hashes of PyTorch's CPU builds, which are torch's too."""
+    version = PINNED_TORCH.findall(requirements)
+    builds = CPU_BUILD.findall(requirements)
+    if [build for build in builds if [build[1]] != version]:
+        raise UserError(
+            f"requirements.in: torch is {version[0]}, and the hashes of CPU builds below it are of"
+            " another version; put those of this version there (PyTorch's index lists them)"
+        )
+    return [f"--hash=sha256:{sha256}" for sha256, _ in builds]
+
+
+def _pins(file: Path) -> str:
+    """The versions of a lock file, which are kept where they fit."""
+    entries = split(file.read_text()) if file.exists() else {}
+    return "".join(f"{entry[0]}\n" for entry in entries.values())
+
+
+def _is_common(name: str) -> bool:
+    return OF_CUDA.match(f"{name}==") is None
+
+
+def _is_of_cuda(name: str) -> bool:
+    return not _is_common(name)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m supply.lock", description=__doc__)
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
+    try:
+        renew(ROOT, parser.parse_args().upgrade)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
