@@ -42,7 +42,7 @@ SIZES = {
     "nwucla_actclr_search": (1, 4),
     "nwucla_same_input": (59, 177),
     "nwucla_semi": (42, 112),
-    "nwucla_semi_same_input": (28, 244),
+    "nwucla_semi_same_input": (28, 204),
     "nwucla_semi_search": (13, 138),
     "nwucla_transfer": (14, 123),
     "pkummd1": (29, 163),
