@@ -33,7 +33,7 @@ VERBS = world.VERBS | {
 }
 WITH_WEIGHTS = (
     "features", "recalibrated", "embed", "embed array", "export",
-    "finetune", "semi", "semi_probe", "lost_joints", "classify", "detection", "prediction",
+    "finetune", "semi", "lost_joints", "classify", "detection", "prediction",
 )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def test_a_classifier_that_is_not_finite_is_named(capsys: pytest.CaptureFixture[
         )
 
 
-@pytest.mark.parametrize("task", [*ON_FEATURES, "lost_joints"])
+@pytest.mark.parametrize("task", [*ON_FEATURES, "lost_joints", "semi_probe"])
 @pytest.mark.parametrize("value", [math.nan, -math.inf, 1e20])
 @pytest.mark.parametrize("side", ["train", "test"])
 def test_features_that_are_not_finite_give_no_accuracy(
