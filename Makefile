@@ -12,7 +12,7 @@ PORT ?= 5000
 STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 # The lock lists all that is needed, so that nothing is looked for; what has no wheel is built with what it lists.
 PIP_LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation
-# torch's CUDA build, which pip takes on Linux unless it is shown PyTorch's CPU builds, needs the libraries of the second lock.
+# torch's public build for Linux needs CUDA's libraries, which PyTorch's CPU builds do not; those are taken where pip finds one.
 ASKS_FOR_CUDA := 'import sys; from importlib.metadata import requires; sys.exit("cuda-toolkit" not in str(requires("torch")))'
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --config suite=$(SUITE) $(if $(ARCHIVES),'archives=$(ARCHIVES)') --
 PYTHON_FILES := pstl tests workflow benchmarks supply setup.py
@@ -100,6 +100,7 @@ $(STAMP):
 	fi
 	@echo "== install: $$(grep -c == requirements.lock) pinned packages, about 2 GB, a few minutes (log: $(VENV)/install.log)"
 	@{ $(PIP_LOCKED) -r <(sed -n '/^setuptools==/,/[^\\]$$/p' requirements.lock) \
+	    && { $(PIP_LOCKED) -r requirements-cpu.lock || echo "pip is shown no CPU build of torch: the public one is taken"; } \
 	    && $(PIP_LOCKED) -r requirements.lock \
 	    && if $(BIN)/python -c $(ASKS_FOR_CUDA); then $(PIP_LOCKED) -r requirements-cuda.lock; fi; } >$(VENV)/install.log 2>&1 \
 	  || { tail -n 20 $(VENV)/install.log >&2; echo "installation failed; the whole log is $(VENV)/install.log" >&2; exit 2; }

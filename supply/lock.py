@@ -4,7 +4,7 @@ Versions that are locked stay, unless they no longer fit or --upgrade is said. A
 version are listed, so that one file serves every system and Python this project knows. What only
 torch's CUDA builds need (gigabytes) stands in a file of its own, which `make install` reads where
 the torch that it got asks for it. torch has the hashes of PyTorch's own CPU builds too, which no
-package registry lists: requirements.in has them.
+package registry lists: requirements-cpu.lock has them.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from pstl.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK, CUDA_LOCK = "requirements.lock", "requirements-cuda.lock"
+CPU_LOCK = "requirements-cpu.lock"
 EXTRAS = ("workflow", "test", "docs")
 OF_CUDA = re.compile(r"(nvidia-|cuda-|triton==)")
-PINNED_TORCH = re.compile(r"^torch==(\S+)$", re.MULTILINE)
-CPU_BUILD = re.compile(r"^# ([0-9a-f]{64})  torch-([^+\s]+)\+cpu-\S+\.whl$", re.MULTILINE)
 HEADERS = {
     LOCK: (
         "# Every version with the hashes of its files; made by `make lock` (CONTRIBUTING.md).\n"
-        "# With torch's CPU build, and on macOS: pip install --require-hashes -r this file\n"
+        "# pip install --require-hashes -r this file; on Linux with requirements-cpu.lock besides\n"
+        "# where pip is shown PyTorch's CPU builds, else with requirements-cuda.lock.\n"
     ),
     CUDA_LOCK: (
         "# The same with what torch's CUDA builds need on Linux; made by `make lock`.\n"
@@ -39,7 +39,7 @@ HEADERS = {
 def renew(root: Path, upgrade: bool) -> None:
     """Write both lock files of a checkout, or neither."""
     entries = resolved(root, upgrade)
-    entries["torch"] += cpu_hashes((root / "requirements.in").read_text())
+    entries["torch"] += cpu_hashes((root / CPU_LOCK).read_text(), entries["torch"][0])
     for name, is_listed in ((LOCK, _is_common), (CUDA_LOCK, _is_of_cuda)):
         listed = sorted(filter(is_listed, entries))
         text = "".join(" \\\n    ".join(entries[entry]) + "\n" for entry in listed)
@@ -84,16 +84,16 @@ def split(lock: str) -> dict[str, list[str]]:
     return entries
 
 
-def cpu_hashes(requirements: str) -> list[str]:
-    """The hashes of PyTorch's CPU builds, which are torch's too."""
-    version = PINNED_TORCH.findall(requirements)
-    builds = CPU_BUILD.findall(requirements)
-    if [build for build in builds if [build[1]] != version]:
+def cpu_hashes(cpu_lock: str, pin: str) -> list[str]:
+    """The hashes of PyTorch's CPU builds, which are torch's too. Raises: UserError if they are not
+    of the version that is pinned."""
+    build, *hashes = split(cpu_lock)["torch"]
+    if build != f"{pin}+cpu":
         raise UserError(
-            f"requirements.in: torch is {version[0]}, and the hashes of CPU builds below it are of"
-            " another version; put those of this version there (PyTorch's index lists them)"
+            f"{CPU_LOCK} has {build}, and {pin} is to be locked; write {pin}+cpu there, with the"
+            " hashes of its files (PyTorch's index lists them)"
         )
-    return [f"--hash=sha256:{sha256}" for sha256, _ in builds]
+    return hashes
 
 
 def _pins(file: Path) -> str:
