@@ -19,7 +19,7 @@ PYTHON_FILES := pstl tests workflow benchmarks supply setup.py
 RULE_FILES := Snakefile workflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock run report ui docs test check format bench figures clean
+.PHONY: help install lock run report ui docs sbom test check format bench figures clean
 
 help:  ## list these targets
 	@echo "make TARGET [CORES=n] [SUITE=name] [ARCHIVES=folder] [PYTHON=python3.x]"
@@ -46,8 +46,12 @@ ui: install  ## MLflow's pages of every run, on http://127.0.0.1:5000
 	@test -f mlflow.db || { echo "no mlflow.db here; run 'make run' first" >&2; exit 2; }
 	@$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
 
-docs: install  ## put kept results (results/measured) into README.md, docs/results.md and docs/expect.md
+docs: install  ## put kept results (results/measured) into README.md and docs, and licences into docs/licences.md
 	@$(BIN)/python -m pstl quote README.md docs/results.md docs/expect.md
+	@$(BIN)/python -m supply.licences docs/licences.md
+
+sbom: install  ## the bill of materials of what is installed, sbom.cdx.json (CycloneDX)
+	@$(BIN)/python -m supply.bom sbom.cdx.json
 
 test: install  ## run every test
 	@echo "== test: pytest"

@@ -15,12 +15,18 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from pstl.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK, CUDA_LOCK = "requirements.lock", "requirements-cuda.lock"
 CPU_LOCK = "requirements-cpu.lock"
 EXTRAS = ("workflow", "test", "docs")
+SYSTEMS = (
+    {"sys_platform": "linux", "platform_system": "Linux"},
+    {"sys_platform": "darwin", "platform_system": "Darwin"},
+)  # this project runs on
 OF_CUDA = re.compile(r"(nvidia-|cuda-|triton==)")
 HEADERS = {
     LOCK: (
@@ -61,7 +67,23 @@ def resolved(root: Path, upgrade: bool) -> dict[str, list[str]]:
         )
         if done.returncode:
             raise UserError("no set of versions was got; the lock files stay as they were")
-        return split(lock.read_text())
+        entries = split(lock.read_text())
+    return {name: entry for name, entry in entries.items() if _is_ours(entry)}
+
+
+def asked(root: Path) -> dict[str, list[Requirement]]:
+    """What the project asks for by name: part -> requirements; `lock`: only this needs them."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    parts = {"base": project["dependencies"]}
+    parts |= {extra: project["optional-dependencies"][extra] for extra in EXTRAS}
+    named = (root / "requirements.in").read_text().splitlines()
+    parts["lock"] = [line.partition("#")[0] for line in named if line.partition("#")[0]]
+    return {part: [Requirement(line) for line in lines] for part, lines in parts.items()}
+
+
+def version(entry: list[str]) -> str:
+    """The version that an entry pins."""
+    return entry[0].partition("==")[2].partition(" ")[0]
 
 
 def oldest(root: Path) -> str:
@@ -100,6 +122,12 @@ def _pins(file: Path) -> str:
     """The versions of a lock file, which are kept where they fit."""
     entries = split(file.read_text()) if file.exists() else {}
     return "".join(f"{entry[0]}\n" for entry in entries.values())
+
+
+def _is_ours(entry: list[str]) -> bool:
+    """Whether a package is for a system that this project runs on."""
+    marker = Requirement(entry[0]).marker
+    return marker is None or any(marker.evaluate(dict(system)) for system in SYSTEMS)
 
 
 def _is_common(name: str) -> bool:

@@ -1,8 +1,8 @@
 """The lock files: what stands there is all that is installed, and nothing else is."""
 
 import re
-import tomllib
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -20,28 +20,12 @@ def locked(root: Path) -> dict[str, list[str]]:
     return lock.split("".join(texts))
 
 
-def version_of(entry: list[str]) -> str:
-    """The version that an entry pins."""
-    return entry[0].partition("==")[2].partition(" ")[0]
-
-
-def asked(root: Path) -> list[Requirement]:
-    """What the project asks for by name: its dependencies, the locked extras, requirements.in."""
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    lines = list(project["dependencies"])
-    for extra in lock.EXTRAS:
-        lines += project["optional-dependencies"][extra]
-    named = (root / "requirements.in").read_text().splitlines()
-    lines += [line.partition(" #")[0] for line in named if line and not line.startswith("#")]
-    return [Requirement(line) for line in lines]
-
-
 def test_what_the_project_asks_for_is_locked(root: Path, locked: dict[str, list[str]]) -> None:
     """Whoever adds a package and forgets `make lock` would give others a checkout that fails."""
-    for requirement in asked(root):
+    for requirement in chain(*lock.asked(root).values()):
         entry = locked.get(canonicalize_name(requirement.name))
         assert entry, f"{requirement.name} is not locked: make lock"
-        assert version_of(entry) in requirement.specifier, requirement
+        assert lock.version(entry) in requirement.specifier, requirement
 
 
 def test_every_entry_has_hashes_and_no_address(locked: dict[str, list[str]]) -> None:
@@ -63,7 +47,10 @@ def test_what_locked_packages_need_is_locked(locked: dict[str, list[str]]) -> No
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 needed = canonicalize_name(requirement.name)
                 assert needed in locked, f"{name} needs {needed}"
-                assert version_of(locked[needed]) in requirement.specifier, (name, str(requirement))
+                assert lock.version(locked[needed]) in requirement.specifier, (
+                    name,
+                    str(requirement),
+                )
 
 
 def test_cuda_libraries_stand_apart(root: Path) -> None:
