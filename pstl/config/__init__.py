@@ -11,7 +11,7 @@ from pstl.config.cells import EARLIER_FUSED, FUSED, NAME, Cell, Run, cell_name
 from pstl.config.checks import check_own_data, check_plugins
 from pstl.config.floors import floor_kind
 from pstl.config.frozen import Frozen
-from pstl.config.grid import classifies
+from pstl.config.grid import classifies, takes_labels
 from pstl.config.load import from_sections, load, load_suite, params_with, suite_name
 from pstl.config.params import Params, Settings, comparison_key
 from pstl.config.settings import (
@@ -94,5 +94,6 @@ __all__ = [
     "params_with",
     "segments_of",
     "suite_name",
+    "takes_labels",
     "validated",
 ]

@@ -1,8 +1,9 @@
 """What the words at the heads of tables mean: said beside them, and under the table."""
 
-from pstl.report import alike, floors
+from pstl.report import alike, flags, floors
 
 TERMS = {
+    "but": "; ".join(f"{flag.name}: {flag.meaning}" for flag in flags.ALL),
     "std": "sample standard deviation over seeds",
     "95 % interval": (
         "where the mean would lie with other seeds (Student's t, several seeds) or, with one seed, "

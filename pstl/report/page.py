@@ -11,29 +11,21 @@ from pstl.config import Cell, Params
 from pstl.files import write_text
 from pstl.report import (
     document,
-    facts,
-    joined,
+    material,
     moved_page,
+    overview,
     panels,
     results_section,
     simulated_clips,
 )
 from pstl.report.charts import Curves
 from pstl.report.document import Cells, Section, Table, Text, number
-from pstl.report.joined import Joined
+from pstl.report.material import Material
 from pstl.report.poses import Moving
 from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Epochs, Results, read_cell_file
-from pstl.report.tables import HEADLINE, NONE, by_split
+from pstl.report.tables import NONE, by_split
 
 QUOTED = 4  # numbers of one file that stand beside its command; the others are in the tables
-
-
-@dataclass(frozen=True)
-class Overview(Section):
-    """Where everything on the page comes from.   facts: names and values."""
-
-    summary: str
-    facts: list[tuple[str, str | Text]]
 
 
 @dataclass(frozen=True)
@@ -74,17 +66,18 @@ def build(params: Params, suite: str, out: str | Path) -> None:
     without data are left out.
     Raises: UserError for a results file or a published number that cannot be read.
     """
-    everything = joined.read(params, suite)
-    cells = headline_cells(everything.cells)
+    content = material.of_runs(params, suite)
+    cells = content.headline_cells
+    splits = by_split(content.lines)
     sections = [
-        overview(everything),
-        *moved_page.section(everything.lines),
-        *(results_section.build(everything, *split, cells) for split in by_split(everything.lines)),
+        overview.overview(content),
+        *moved_page.section(content.lines),
+        *(results_section.build(content, *split) for split in splits),
         Training(
             "training",
             "Training curves",
             "training.html",
-            panels.training(everything.results, shortest=2),
+            panels.training(content.results, shortest=2),
             panels.tasks_by_epoch(cells),
         ),
         Skeletons(
@@ -94,31 +87,11 @@ def build(params: Params, suite: str, out: str | Path) -> None:
             simulated_clips.masked(),
             simulated_clips.actions(),
         ),
-        cost(everything.results),
-        reproduce(everything),
+        cost(content.results),
+        reproduce(content),
+        overview.provenance(content),
     ]
     write_text(out, document.page(f"pstl: results of the suite {suite}", sections))
-
-
-def headline_cells(cells: list[Cell]) -> list[Cell]:
-    """Cells of each method's headline batch-norm variant, in grid order."""
-    norms: dict[tuple[str, str, str], set[str]] = {}
-    for cell in cells:
-        norms.setdefault(_method_of(cell), set()).add(cell.batch_norm)
-    headline = {}
-    for key, of_key in norms.items():
-        headline[key] = HEADLINE if HEADLINE in of_key else min(of_key)
-    return [cell for cell in cells if cell.batch_norm == headline[_method_of(cell)]]
-
-
-def overview(everything: Joined) -> Overview:
-    """What was run, on what, and the command that runs it again."""
-    params, suite = everything.params, everything.suite
-    entries: list[tuple[str, str | Text]] = []
-    for name, value in facts.facts(everything).items():
-        entries.append((name, Text(value, "code") if name == facts.COMMAND else value))
-    summary = params.suite_named(suite).summary
-    return Overview("overview", "Overview", "overview.html", summary, entries)
 
 
 def cost(results: Results) -> Cost:
@@ -164,9 +137,9 @@ def _run_cost(name: str, record: Mapping[str, Any], epochs: Epochs) -> Cells:
     ]
 
 
-def reproduce(everything: Joined) -> Reproduce:
+def reproduce(content: Material) -> Reproduce:
     """For every file of rows the command that makes it again, what it was made from and says."""
-    rows = [_command(cell, everything.suite) for cell in everything.cells]
+    rows = [_command(cell, content.suite) for cell in content.cells]
     header = ("command", "result", "commit", "settings", "data", "run")
     return Reproduce(
         "reproduce",
@@ -195,7 +168,3 @@ def _command(cell: Cell, suite: str) -> Cells:
     for name in ("git", "settings_digest", "data_checksum", "run_id"):
         cells.append(str(first.get(name, ""))[:16])
     return cells
-
-
-def _method_of(cell: Cell) -> tuple[str, str, str]:
-    return cell.run.dataset, cell.run.split, cell.run.method

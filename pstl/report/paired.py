@@ -175,6 +175,33 @@ def pairs(scored: Iterable[Scored], floors: Floors | None = None) -> list[Pair]:
     return table
 
 
+def leader(scored: Iterable[Scored]) -> list[Pair]:
+    """The best against every other one where most are compared, whatever the stream and the norms.
+
+    scored: of methods that learn, in the one state of the batch norms that each is known by.
+    The streams stand in the names.
+    """
+    tasks: dict[Group, dict[str, list[Scored]]] = defaultdict(dict)
+    for each in scored:
+        if each.classes:
+            *task, _, _ = _group(each.cell)
+            name = f"{_name(each.cell)}, {each.cell.run.stream}"
+            tasks[(*task, "", "")].setdefault(name, []).append(each)
+    if not tasks:
+        return []
+    key = max(tasks, key=lambda task: len(tasks[task]))
+    rivals = tasks[key]
+    means = {}
+    for name, seeds in rivals.items():
+        means[name] = np.mean([each.right.mean() for each in seeds])
+    best = max(rivals, key=lambda name: means[name])
+    table = []
+    for name in rivals:
+        if name != best:
+            table += _compared(key, {best: rivals[best], name: rivals[name]})
+    return table
+
+
 def _group(cell: Cell) -> Group:
     run = cell.run
     axes = (cell.task, share_text(cell.labels), cell.protocol)

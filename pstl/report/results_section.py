@@ -1,6 +1,7 @@
 """One data set and split on the page: ours beside the papers', and what scores and features say."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pstl.config import FUSED, Cell
 from pstl.report import (
@@ -17,14 +18,16 @@ from pstl.report import (
 )
 from pstl.report.charts import Bar, Bars, Confusion, Curves, Entry, Map, Timeline
 from pstl.report.document import Cells, Section, Table, Text, number
-from pstl.report.joined import Joined
+from pstl.report.flags import Flags
 from pstl.report.labels import task_label
 from pstl.report.markdown_cells import over_floor
+from pstl.report.material import Material
 from pstl.report.paper import Published
 from pstl.report.poses import Moving
 from pstl.report.tables import NONE, Line, headlines
 
 VALUES = ("ours", "std", "seeds", "95 % interval")
+FLAGS = "but"
 OVER_FLOORS = tuple(floors.MINUS.values())
 BARS = (
     "Top-1 accuracy. Whiskers: 95 % interval; "
@@ -34,17 +37,22 @@ BARS = (
 
 @dataclass(frozen=True)
 class Split:
-    """Lines of one data set and split, and the number of its test clips, 0 if that is unknown."""
+    """Lines of one data set and split.
+
+    clips: test clips, 0 if that is unknown.   flags: of each line.
+    """
 
     name: str
     lines: list[Line]
     clips: int
+    flags: Flags
 
 
 @dataclass(frozen=True)
 class ResultsSection(Section):
     """What templates/results.html shows; what is empty is left out."""
 
+    folds: ClassVar = "open"
     headline: str
     clips: int
     repeats: str
@@ -65,19 +73,21 @@ class ResultsSection(Section):
     maps_legend: list[Entry]
 
 
-def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> ResultsSection:
-    """The section of one split.   cells: those whose charts are shown, of any split."""
-    lines = tables.as_shown(tables.by_split(everything.lines)[dataset, split])
-    published = [p for p in everything.published if (p.dataset, p.split) == (dataset, split)]
-    cells = [cell for cell in cells if _is_of(cell, dataset, split)]
-    scored = [each for each in everything.scored if _is_of(each.cell, dataset, split)]
-    counts = [len(each.clips.y) for each in scored]
-    clips = next(filter(None, counts), 0)
-    part = Split(f"{dataset}, {split}", lines, clips)
+def build(content: Material, dataset: str, split: str) -> ResultsSection:
+    """The section of one split."""
+    own = tables.by_split(content.lines)[dataset, split]
+    lines = tables.as_shown(own)
+    flagged = {}
+    for shown, line in zip(lines, own, strict=True):
+        flagged[shown] = content.flags.get(line, ())
+    published = [p for p in content.published if (p.dataset, p.split) == (dataset, split)]
+    cells = [cell for cell in content.headline_cells if _is_of(cell, dataset, split)]
+    scored = [each for each in content.scored if _is_of(each.cell, dataset, split)]
+    compared = [pair for pair in content.pairs if (pair.dataset, pair.split) == (dataset, split)]
+    clips = content.tested.clips.get((dataset, split), 0)
+    part = Split(f"{dataset}, {split}", lines, clips, flagged)
     shown = main_lines(lines)
     repeats = markdown.REPEATS.replace("*", "") if markdown.has_unseen(lines) else ""
-    chosen = set(cells)
-    scored = [each for each in scored if each.cell in chosen]
     confusions, classes = class_panels.confusions(scored)
     maps, made_by = class_panels.maps(cells)
     sources = printed.Sources()
@@ -99,7 +109,7 @@ def build(everything: Joined, dataset: str, split: str, cells: list[Cell]) -> Re
         curves=panels.over_settings(lines),
         timelines=class_panels.timelines(cells),
         motions=class_panels.motions(cells),
-        pairs=pairs(paired.pairs(scored, everything.params.floors(everything.suite))),
+        pairs=pairs(compared),
         confusions=confusions,
         classes=classes,
         maps=maps,
@@ -135,11 +145,11 @@ def headline_tables(part: Split, lines: list[Line], sources: printed.Sources) ->
     by_metric: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
         by_metric.setdefault((line.task, line.metric), []).append(line)
-    return [_headline(key, of_key, part.clips, sources) for key, of_key in by_metric.items()]
+    return [_headline(key, of_key, part, sources) for key, of_key in by_metric.items()]
 
 
 def _headline(
-    key: tuple[str, str], lines: list[Line], clips: int, sources: printed.Sources
+    key: tuple[str, str], lines: list[Line], part: Split, sources: printed.Sources
 ) -> Table:
     settings = list(_settings(lines))
     title = ": ".join(key)
@@ -152,7 +162,7 @@ def _headline(
         row = [line.method + star, line.stream]
         if several:
             row.append(line.setting)
-        rows.append([*row, *_numbers(line, columns, clips, sources)])
+        rows.append([*row, *_numbers(line, columns, part, sources)])
     header = ["method", "stream"]
     if several:
         header.append("setting")
@@ -162,17 +172,18 @@ def _headline(
 def _columns(lines: list[Line]) -> tuple[str, ...]:
     """Names of the columns that hold numbers: ours, over floors, and published, if there are."""
     over = OVER_FLOORS if tables.has_floors(lines) else ()
-    return (*VALUES, *over, *(printed.HEADER if tables.has_published(lines) else ()))
+    return (*VALUES, FLAGS, *over, *(printed.HEADER if tables.has_published(lines) else ()))
 
 
-def _numbers(line: Line, columns: tuple[str, ...], clips: int, sources: printed.Sources) -> Cells:
+def _numbers(line: Line, columns: tuple[str, ...], part: Split, sources: printed.Sources) -> Cells:
     """Cells of these columns, as from _columns()."""
     over: list[str | Text] = []
     for kind, title in floors.MINUS.items():
         if title in columns:
             over.append(number(over_floor(line, kind)))
     compared = printed.cells(line, sources) if printed.HEADER[0] in columns else []
-    return [*_values(line, clips), *over, *compared]
+    flags = ", ".join(flag.name for flag in part.flags.get(line, ()))
+    return [*_values(line, part.clips), flags, *over, *compared]
 
 
 def every_number(part: Split, sources: printed.Sources) -> Table:
@@ -181,7 +192,7 @@ def every_number(part: Split, sources: printed.Sources) -> Table:
     columns, rows = _columns(part.lines), []
     for line in part.lines:
         cell = [getattr(line, name) for name in names]
-        rows.append([*cell, *_numbers(line, columns, part.clips, sources)])
+        rows.append([*cell, *_numbers(line, columns, part, sources)])
     header = [name.replace("_", " ") for name in names]
     return Table(f"Every number of {part.name}", [*header, *columns], rows)
 

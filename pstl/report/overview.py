@@ -1,0 +1,118 @@
+"""The first screen: what the suite is, what is best at what, how sure that is, what it cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pstl.report import matrix
+from pstl.report.document import Section, Text
+from pstl.report.facts import COMMAND
+from pstl.report.findings import Findings, findings
+from pstl.report.flags import ONE_SEED, Flag
+from pstl.report.forest import Forest, Point
+from pstl.report.markdown import SIMULATED
+from pstl.report.material import Material
+from pstl.report.matrix import Matrix
+from pstl.report.tables import Line
+
+TOUR = (
+    "A tour on simulated recordings: it shows that every step runs, and measures nothing on people"
+)
+COSTS = ("cells", "wall time", "device", "machine")  # facts that the first screen shows
+SHADES = (
+    "Bold: best of its column. Blue: above the stronger floor, vermilion: below, darker from 2, 5, "
+    "10 and 20 points on. Small: 95 % interval, over seeds or, with one seed, over test clips."
+)
+
+
+@dataclass(frozen=True)
+class Overview(Section):
+    """What templates/overview.html shows.   legend: signs that stand beside numbers."""
+
+    sentence: str
+    matrix: Matrix
+    legend: list[Flag]
+    words: list[str]
+    picture: Forest | None
+    findings: Findings
+    cost: list[tuple[str, str]]
+    folds: ClassVar = "never"
+
+
+@dataclass(frozen=True)
+class Provenance(Section):
+    """Where everything on the page comes from.   facts: names and values."""
+
+    facts: list[tuple[str, str | Text]]
+
+
+def overview(material: Material) -> Overview:
+    """The answer first."""
+    shown = matrix.shown(material.lines)
+    table = matrix.build(shown, material.gains, material.flags, material.tested)
+    words = [SHADES] if table.rows else []
+    if table.of_one_seed:
+        words.append(f"Every number is of {ONE_SEED.meaning}.")
+        table = table.without_one_seed
+    if not table.heads:
+        words.append("Each task here was tried in many settings: see the curves below.")
+    return Overview(
+        "overview",
+        "What is best at what",
+        "overview.html",
+        sentence(material),
+        table,
+        table.flags,
+        [*words, *table.numbers, *table.reasons],
+        picture(shown, material),
+        findings(material.pairs, material.lines, material.labelled, material.leader),
+        [(name, material.facts[name]) for name in COSTS if material.facts.get(name)],
+    )
+
+
+def sentence(material: Material) -> str:
+    """What the suite is."""
+    learnt = {line.method for line in material.lines if not line.floor}
+    places = {f"{line.dataset}, {line.split}" for line in material.lines}
+    summary = material.summary.rstrip(".")
+    text = f"{summary[:1].upper()}{summary[1:]}: {_count(len(learnt), 'method')}"
+    text += f" on {_listed(sorted(places))}." if places else "."
+    simulated = {line.dataset in SIMULATED for line in material.lines}
+    return f"{text} {TOUR}." if simulated == {True} else text
+
+
+def picture(lines: Sequence[Line], material: Material) -> Forest | None:
+    """The gains of the task in which most methods have one, the largest first."""
+    by_task: dict[tuple[str, ...], list[Line]] = {}
+    for line in lines:
+        if line in material.gains:
+            place = (line.label, line.dataset, line.split, line.setting, line.metric)
+            by_task.setdefault(place, []).append(line)
+    if not by_task:
+        return None
+    task = max(by_task, key=lambda place: len(by_task[place]))
+    of_task = sorted(by_task[task], key=lambda line: -material.gains[line].points)
+    points = []
+    for line in of_task:
+        gain = material.gains[line]
+        points.append(Point(f"{line.encoder}, {line.stream}", gain.points, gain.low, gain.high))
+    title = f"Gain over the stronger floor by {task[0]} on {task[1]}, {task[2]}"
+    alt = f"{title}: {', '.join(f'{point.name} {point.value:+.1f}' for point in points)}"
+    return Forest(title, alt, points, "points over the stronger floor (95 % interval)")
+
+
+def provenance(material: Material) -> Provenance:
+    """What was run, on what, and the command that runs it again."""
+    entries: list[tuple[str, str | Text]] = []
+    for name, value in material.facts.items():
+        entries.append((name, Text(value, "code") if name == COMMAND else value))
+    return Provenance("provenance", "Where the numbers come from", "provenance.html", entries)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _listed(places: list[str]) -> str:
+    """Places by name, where they are few."""
+    return " and ".join(places) if len(places) <= 2 else f"{len(places)} splits"
