@@ -184,9 +184,10 @@ def leader(scored: Iterable[Scored]) -> list[Pair]:
     tasks: dict[Group, dict[str, list[Scored]]] = defaultdict(dict)
     for each in scored:
         if each.classes:
-            *task, _, _ = _group(each.cell)
+            dataset, split, task, labels, protocol, _, _ = _group(each.cell)
             name = f"{_name(each.cell)}, {each.cell.run.stream}"
-            tasks[(*task, "", "")].setdefault(name, []).append(each)
+            key = dataset, split, task, labels, protocol, "", ""
+            tasks[key].setdefault(name, []).append(each)
     if not tasks:
         return []
     key = max(tasks, key=lambda task: len(tasks[task]))

@@ -78,8 +78,8 @@ def build(content: Material, dataset: str, split: str) -> ResultsSection:
     own = tables.by_split(content.lines)[dataset, split]
     lines = tables.as_shown(own)
     flagged = {}
-    for shown, line in zip(lines, own, strict=True):
-        flagged[shown] = content.flags.get(line, ())
+    for renamed, line in zip(lines, own, strict=True):
+        flagged[renamed] = content.flags.get(line, ())
     published = [p for p in content.published if (p.dataset, p.split) == (dataset, split)]
     cells = [cell for cell in content.headline_cells if _is_of(cell, dataset, split)]
     scored = [each for each in content.scored if _is_of(each.cell, dataset, split)]

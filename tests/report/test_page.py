@@ -160,7 +160,7 @@ def test_a_guess_is_marked_on_the_page_and_draws_no_mark() -> None:
     assert "not stated for both numbers: weights; so nothing is subtracted" in found
     lines = compare(from_files(settings, "tiny").rows, paper.load())
     fused = [line for line in lines if line.stream == "fused"]
-    bars = results_section.bars(results_section.Split("", fused, 0), fused)
+    bars = results_section.bars(results_section.Split("", fused, 0, {}), fused)
     assert bars is not None
     assert {bar.mark for bar in bars.bars} == {None}
 
@@ -223,7 +223,9 @@ def test_the_summary_of_a_suite_cannot_become_markup() -> None:
     settings = results()
     suite = settings.suites["tiny"].model_copy(update={"summary": f"a & b {ATTACK}"})
     text = built(replace(settings, suites={"tiny": suite}))
-    assert "<p>a &amp; b &lt;script&gt;alert(1)&lt;/script&gt;.</p>" in text
+    assert (
+        "<p>A &amp; b &lt;script&gt;alert(1)&lt;/script&gt;: 1 method on nwucla, xview.</p>" in text
+    )
     assert text.count("<script") == 1
 
 
