@@ -60,38 +60,54 @@ class Reproduce(Section):
 
 
 def build(params: Params, suite: str, out: str | Path) -> None:
-    """Write the page to `out`.
+    """Write the page of a suite to `out`.
 
     What was not run is on it as "not run", what makes no sense as "n/a" with its reason. Figures
-    without data are left out.
+    and sections without data are left out.
     Raises: UserError for a results file or a published number that cannot be read.
     """
     content = material.of_runs(params, suite)
-    cells = content.headline_cells
-    splits = by_split(content.lines)
-    sections = [
-        overview.overview(content),
-        *moved_page.section(content.lines),
-        *(results_section.build(content, *split) for split in splits),
-        Training(
-            "training",
-            "Training curves",
-            "training.html",
-            panels.training(content.results, shortest=2),
-            panels.tasks_by_epoch(cells),
-        ),
-        Skeletons(
-            "skeletons",
-            "What the data and the masks look like",
-            "skeletons.html",
-            simulated_clips.masked(),
-            simulated_clips.actions(),
-        ),
-        cost(content.results),
-        reproduce(content),
-        overview.provenance(content),
-    ]
-    write_text(out, document.page(f"pstl: results of the suite {suite}", sections))
+    write_text(out, document.page(f"pstl: results of the suite {suite}", sections(content)))
+
+
+def build_kept(params: Params, folder: str | Path, out: str | Path) -> None:
+    """The same of kept tables (results/measured/), which have no runs, scores and features.
+
+    Raises: UserError for a folder without such tables.
+    """
+    content = material.of_kept(params, Path(folder))
+    title = f"pstl: kept results of the suite {content.suite}"
+    write_text(out, document.page(title, sections(content)))
+
+
+def sections(content: Material) -> list[Section]:
+    """The answer, the results of each split, and what can be said of the runs behind them."""
+    shown: list[Section] = [overview.overview(content), *moved_page.section(content.lines)]
+    for split in by_split(content.lines):
+        shown.append(results_section.build(content, *split))
+    if content.cells:
+        shown += of_runs(content)
+    return [*shown, overview.provenance(content)]
+
+
+def of_runs(content: Material) -> list[Section]:
+    """What is known of runs: how they trained, what they saw and took, how to make them again."""
+    training = Training(
+        "training",
+        "Training curves",
+        "training.html",
+        panels.training(content.results, shortest=2),
+        panels.tasks_by_epoch(content.headline_cells),
+    )
+    skeletons = Skeletons(
+        "skeletons",
+        "What the data and the masks look like",
+        "skeletons.html",
+        simulated_clips.masked(),
+        simulated_clips.actions(),
+    )
+    drawn = [training] if training.losses or training.tasks else []
+    return [*drawn, skeletons, cost(content.results), reproduce(content)]
 
 
 def cost(results: Results) -> Cost:

@@ -6,14 +6,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-import browser
 import numpy as np
 import pytest
 import torch
 from fabricated import FLOOR, GRID, params, write_all, write_cell, write_no_sense
+from pages import LIMITS, built, results
 
 from pstl import paths
-from pstl.config import Params
 from pstl.report import document, embedding, interval, page, paper, poses, results_section
 from pstl.report import simulated_clips as clips
 from pstl.report.charts import Curve, Curves, Span, Timeline
@@ -22,33 +21,10 @@ from pstl.report.document import Table
 from pstl.report.rows import from_files
 from pstl.skeletons import load as load_skeleton
 
-LIMITS = {"dataset": "nwucla", "splits": ["xview"]}
-
 
 @pytest.fixture(autouse=True)
 def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def results() -> Params:
-    """A finished suite on NW-UCLA's classes, with scores and features."""
-    settings = params({**GRID, **LIMITS}, {**FLOOR, **LIMITS})
-    write_all(settings)
-    rng, y = np.random.default_rng(0), np.arange(40) % 10
-    for cell in settings.cells("tiny"):
-        np.savez(paths.scores(cell), scores=np.eye(10)[y] + rng.normal(0, 0.4, (40, 10)), y=y)
-        if not cell.fused:
-            np.savez(
-                paths.features(cell.run, cell.batch_norm),
-                test=rng.normal(size=(40, 6)).astype(np.float32),
-                y_test=y,
-            )
-    return settings
-
-
-def built(settings: Params, out: str = "index.html") -> str:
-    page.build(settings, "tiny", out)
-    return Path(out).read_text()
 
 
 class Outline(HTMLParser):
@@ -420,44 +396,3 @@ def test_a_map_keeps_groups_apart() -> None:
     nearest = ((plane[:, None] - centres) ** 2).sum(-1).argmin(1)
     assert made == "t-SNE"
     assert (nearest == group).all()
-
-
-@pytest.mark.slow
-def test_a_browser_shows_it_without_complaint(tmp_path: Path) -> None:
-    """What strict readers of markup forgive, readers see.
-
-    Errors in the console, letters cut off, a page wider than a phone, a request.
-    """
-    path = browser.found()
-    if path is None:
-        pytest.skip(f"no browser found (looked for {', '.join(browser.NAMES)})")
-    built(results())
-    with browser.started(path, tmp_path / "profile") as tab:
-        for width in (1280, 390):
-            tab.open(Path("index.html"), width)
-            assert tab.ask("document.documentElement.scrollWidth") <= width
-            assert tab.ask(CUT_OFF) == []
-        assert tab.ask(BUTTON) == ["Stop the animations", False, "Start the animations"]
-        paper = tab.printed()
-        assert paper.startswith(b"%PDF")
-        assert tab.asked
-        assert {address.partition(":")[0] for address in tab.asked} <= {"file", "data"}
-        assert tab.complaints == []
-
-
-# Names of texts that begin or end outside their drawing.
-CUT_OFF = """
-[...document.querySelectorAll("svg[role=img]:not(.moving):not(.still)")].flatMap(drawing => {
-  const frame = drawing.getBoundingClientRect();
-  const outside = text => {
-    const box = text.getBoundingClientRect();
-    return box.width && (box.left < frame.left - 1 || box.right > frame.right + 1);
-  };
-  return [...drawing.querySelectorAll("text")].filter(outside).map(text => text.textContent);
-})"""
-BUTTON = """(() => {
-  const button = document.getElementById("motion");
-  const before = button.textContent, hidden = button.hidden;
-  button.click();
-  return [before, hidden, button.textContent];
-})()"""

@@ -109,10 +109,12 @@
       lines.splice(1, 0, "|" + rows[0].map(function () { return " --- |"; }).join(""));
       return lines.join("\n") + "\n";
     },
+    // No cell is a formula: a spreadsheet would compute it.
     CSV: function (rows) {
       return rows.map(function (cells) {
         return cells.map(function (cell) {
-          return /[",\n]/.test(cell.text) ? '"' + cell.text.replace(/"/g, '""') + '"' : cell.text;
+          var text = /^[=+\-@]/.test(cell.text) && isNaN(cell.text) ? "'" + cell.text : cell.text;
+          return /[",\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
         }).join(",");
       }).join("\n") + "\n";
     }
