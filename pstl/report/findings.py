@@ -62,7 +62,8 @@ def findings(
         floors[group] = [p for p in of_group if bool(kinds.get(p.a)) != bool(kinds.get(p.b))]
     if leader:
         rivals = {leader[0][:-3]: list(leader)}
-    found = [*_best(rivals), *_pays(floors, kinds, labelled)]
+    best, task = _best(rivals)
+    found = [*best, *_pays(floors, kinds, labelled, task)]
     if not found:
         return Findings([NOTHING], [])
     seeds = {min(p.verdict.seeds_a, p.verdict.seeds_b) for p in (*pairs, *leader)}
@@ -88,10 +89,10 @@ def headline_pairs(pairs: Iterable[Pair], lines: Iterable[Line]) -> list[Pair]:
     return kept
 
 
-def _best(groups: dict[Group, list[Pair]]) -> list[str]:
-    """The leader where most methods are compared, and whom it is better than."""
+def _best(groups: dict[Group, list[Pair]]) -> tuple[list[str], Group]:
+    """The leader where most methods are compared, and whom it is better than; and the task."""
     if not any(groups.values()):
-        return []
+        return [], ()
     group = max(groups, key=lambda group: len(groups[group]))
     pairs = groups[group]
     leader = max(pairs, key=lambda pair: pair.verdict.accuracy_a).a
@@ -100,7 +101,7 @@ def _best(groups: dict[Group, list[Pair]]) -> list[str]:
     others = [test for test in tests if test.better <= 0]
     head = f"By {_said(group)}, {leader} is highest ({tests[0].accuracy:.1f} %)"
     if not beaten:
-        return [f"{head}, but not told apart from any of the {len(tests)} others."]
+        return [f"{head}, but not told apart from any of the {len(tests)} others."], group[:-2]
     nearest = min(beaten, key=lambda test: test.points)
     count = "the other" if len(tests) == 1 else f"{len(beaten)} of the {len(tests)} others"
     if not others and len(tests) > 1:
@@ -108,13 +109,16 @@ def _best(groups: dict[Group, list[Pair]]) -> list[str]:
     text = f"{head} and better than {count}; {nearest.other} is {nearest.points:.1f} points below"
     if others:
         text += f"; not told apart from {_listed([test.other for test in others])}"
-    return [text + "."]
+    return [text + "."], group[:-2]
 
 
 def _pays(
-    groups: dict[Group, list[Pair]], kinds: dict[str, str], labelled: Container[str]
+    groups: dict[Group, list[Pair]], kinds: dict[str, str], labelled: Container[str], named: Group
 ) -> list[str]:
-    """Whether pre-training pays on the task where most methods stand beside their floors."""
+    """Whether pre-training pays on the task where most methods stand beside their floors.
+
+    named: the task that the sentence before names.
+    """
     by_task: dict[Group, list[tuple[str, Test]]] = {}
     for group, pairs in groups.items():
         *_, stream, _ = group
@@ -126,27 +130,27 @@ def _pays(
     if not by_task:
         return []
     task = max(by_task, key=lambda task: len(by_task[task]))
-    named = by_task[task]
+    sides = by_task[task]
     tests: dict[str, list[Test]] = {}
-    for (name, _), test in zip(named, _judged([test for _, test in named]), strict=True):
+    for (name, _), test in zip(sides, _judged([test for _, test in sides]), strict=True):
         tests.setdefault(name, []).append(test)
     above = {name: min(of, key=lambda t: t.points) for name, of in tests.items() if _above(of)}
     below = {name: min(of, key=lambda t: t.points) for name, of in tests.items() if _below(of)}
-    said = f"by {_said(task)}"
+    said = "" if task == named else f" by {_said(task)}"
     if above:
         most = sorted(above, key=lambda name: -above[name].points)
         words = [f"{name} ({above[name].points:+.1f})" for name in most]
-        first = f"Pre-training pays {said} for {len(above)} of {len(tests)}, above both floors"
+        first = f"Pre-training pays{said} for {len(above)} of {len(tests)}, above both floors"
         found = [f"{first}: {_listed(words)}."]
     else:
-        found = [f"Pre-training does not pay {said}: none of {len(tests)} is above both floors."]
+        found = [f"Pre-training does not pay{said}: none of {len(tests)} is above both floors."]
     if below:
         most = sorted(below, key=lambda name: below[name].points)
         words = []
         for name in most:
             test = below[name]
             words.append(f"{name} ({test.points:+.1f} from {FLOORS[kinds[test.other]]})")
-        found.append(f"Below a floor {said} are {len(below)} of {len(tests)}: {_listed(words)}.")
+        found.append(f"Below a floor{said} are {len(below)} of {len(tests)}: {_listed(words)}.")
     return found
 
 

@@ -13,7 +13,7 @@ from pstl.report.forest import Forest, Point
 from pstl.report.markdown import SIMULATED
 from pstl.report.material import Material
 from pstl.report.matrix import Matrix
-from pstl.report.tables import Line
+from pstl.report.tables import NONE, Line
 
 TOUR = (
     "A tour on simulated recordings: it shows that every step runs, and measures nothing on people"
@@ -66,7 +66,7 @@ def overview(material: Material) -> Overview:
         [*words, *table.numbers, *table.reasons],
         picture(shown, material),
         findings(material.pairs, material.lines, material.labelled, material.leader),
-        [(name, material.facts[name]) for name in COSTS if material.facts.get(name)],
+        [(name, material.facts[name]) for name in COSTS if material.facts.get(name, NONE) != NONE],
     )
 
 

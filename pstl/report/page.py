@@ -70,16 +70,6 @@ def build(params: Params, suite: str, out: str | Path) -> None:
     write_text(out, document.page(f"pstl: results of the suite {suite}", sections(content)))
 
 
-def build_kept(params: Params, folder: str | Path, out: str | Path) -> None:
-    """The same of kept tables (results/measured/), which have no runs, scores and features.
-
-    Raises: UserError for a folder without such tables.
-    """
-    content = material.of_kept(params, Path(folder))
-    title = f"pstl: kept results of the suite {content.suite}"
-    write_text(out, document.page(title, sections(content)))
-
-
 def sections(content: Material) -> list[Section]:
     """The answer, the results of each split, and what can be said of the runs behind them."""
     shown: list[Section] = [overview.overview(content), *moved_page.section(content.lines)]

@@ -154,8 +154,8 @@ def test_findings_say_only_what_the_tests_support() -> None:
     (best, pays, below), how = findings.findings(apart, KINDS)
     assert "good is highest" in best
     assert "better than the other; bad is" in best
-    assert pays.startswith("Pre-training pays by probe on nwucla, xview for 1 of 2")
-    assert below.startswith("Below a floor by probe on nwucla, xview are 1 of 2: bad, joint (-")
+    assert pays.startswith("Pre-training pays for 1 of 2, above both floors: good")
+    assert below.startswith("Below a floor are 1 of 2: bad, joint (-")
     assert how == [findings.HOW, findings.ONE_SEED]
     alike = [pair("good", "bad", 0.6, 0.6), pair("good", "raw", 0.6, 0.6)]
     first, second = findings.findings(alike, KINDS).sentences

@@ -96,7 +96,7 @@ COPIED = """(async () => {
   return [...copied, rows.map(row => row.cells[0].textContent)];
 })()"""
 # Where the first screen ends.
-BELOW = """document.querySelector("main > section .answer").getBoundingClientRect().bottom"""
+BELOW = """document.querySelector("main > section .screen").getBoundingClientRect().bottom"""
 # Names of texts that begin or end outside their drawing.
 CUT_OFF = """
 [...document.querySelectorAll("svg[role=img]:not(.moving):not(.still)")].flatMap(drawing => {
