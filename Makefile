@@ -15,11 +15,11 @@ PIP_LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --require
 # torch's public build for Linux needs CUDA's libraries, which PyTorch's CPU builds do not; those are taken where pip finds one.
 ASKS_FOR_CUDA := 'import sys; from importlib.metadata import requires; sys.exit("cuda-toolkit" not in str(requires("torch")))'
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --config suite=$(SUITE) $(if $(ARCHIVES),'archives=$(ARCHIVES)') --
-PYTHON_FILES := pstl tests workflow benchmarks supply setup.py
+PYTHON_FILES := pstl tests workflow benchmarks supply website setup.py
 RULE_FILES := Snakefile workflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock run report ui docs sbom test check format bench figures clean
+.PHONY: help install lock run report ui docs site sbom test check format bench figures clean
 
 help:  ## list these targets
 	@echo "make TARGET [CORES=n] [SUITE=name] [ARCHIVES=folder] [PYTHON=python3.x]"
@@ -46,12 +46,17 @@ ui: install  ## MLflow's pages of every run, on http://127.0.0.1:5000
 	@test -f mlflow.db || { echo "no mlflow.db here; run 'make run' first" >&2; exit 2; }
 	@$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
 
-docs: install  ## put kept results (results/measured) into README.md and docs, and licences into docs/licences.md
-	@$(BIN)/python -m pstl quote README.md docs/results.md docs/expect.md
+docs: install  ## put kept results (results/measured) into the pages that quote them, draw their pictures, list licences
+	@$(BIN)/python -m pstl quote $$(grep -l '^<!-- results: ' README.md docs/*.md docs/methods/*.md)
+	@$(BIN)/python -m website.pictures
 	@$(BIN)/python -m supply.licences docs/licences.md
 
 sbom: install  ## the bill of materials of what is installed, sbom.cdx.json (CycloneDX)
 	@$(BIN)/python -m supply.bom sbom.cdx.json
+
+site: install  ## all pages as a site: build/site/index.html, without network; links are checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file website/mkdocs.yml
+	@echo "== done: build/site/index.html; addresses that pages name: build/site/external-links.txt"
 
 test: install  ## run every test
 	@echo "== test: pytest"

@@ -3,7 +3,9 @@
 A page marks the place:
 <!-- results: FOLDER; task=linear,knn; stream=joint --> ... <!-- end of results -->
 FOLDER is a folder with comparison.csv, or one that holds such folders; what follows keeps only the
-rows with these values. `facts=wall time,machine` in their place quotes the head of its page.
+rows with these values. `layout=matrix` sets tasks side by side, a row for every method.
+`facts=wall time,machine` in place of choices quotes the head of its page.
+`hub; weights=nwucla/simclr` quotes what cards of the hub say of their files.
 """
 
 import csv
@@ -14,6 +16,9 @@ from typing import Any
 
 from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
+from pstl.hub.model_card import read_front_matter
+from pstl.hub.places import MODEL_CARD
+from pstl.hub.weights import CARD
 from pstl.report import declared, text
 from pstl.report.alike import LIKE, MINUS, SAID_BY_KIND
 from pstl.report.rows import AXES, NOT_APPLICABLE, NOT_RUN, sound
@@ -34,6 +39,9 @@ PLACE = re.compile(
     r"(?P<start><!-- results: (?P<what>[^\n]*?) -->)\n.*?(?P<end><!-- end of results -->)", re.S
 )
 FACTS = "facts"  # instead of choices: names in the head of comparison.md
+LAYOUT, MATRIX = "layout", "matrix"
+WEIGHTS = "weights"  # instead of choices: names of weights below FOLDER, which is the hub
+TOP1 = ("this file", "raw", "untrained")  # of a card: the file's own and its floors
 CHOICES = ("task", "method", "stream", "dataset", "split", "setting", *AXES)
 PAGE = Kind("page", "save it as text in UTF-8", "name a page of this project")
 TABLE = Kind("table of kept results", "make it again with 'python -m pstl rebuild FOLDER'")
@@ -71,17 +79,23 @@ def block(what: str, root: Path) -> str:
     for choice in choices:
         name, _, values = choice.strip().partition("=")
         chosen[name] = values.split(",")
-    names = chosen.pop(FACTS, [])
+    names, weights = chosen.pop(FACTS, []), chosen.pop(WEIGHTS, [])
+    layout = chosen.pop(LAYOUT, [])
 
     def shown(path: Path) -> str:
         """The table of one folder."""
-        return facts(path, names) if names else table(path, chosen)
+        if names:
+            return facts(path, names)
+        lines = chosen_lines(path, chosen)
+        return matrix(lines) if layout == [MATRIX] else table(lines)
 
     if unknown := set(chosen) - set(CHOICES):
         raise UserError(
             f"results: {what}: unknown {', '.join(sorted(unknown))}; "
-            f"known: {', '.join((*CHOICES, FACTS))}"
+            f"known: {', '.join((*CHOICES, FACTS, LAYOUT, WEIGHTS))}"
         )
+    if weights:
+        return cards(root / folder, weights)
     if os.path.lexists(root / folder / "comparison.csv"):
         return shown(root / folder)
     below = sorted(path.parent for path in (root / folder).glob("*/comparison.csv"))
@@ -95,8 +109,8 @@ def block(what: str, root: Path) -> str:
     return "\n\n".join(blocks)
 
 
-def table(folder: Path, chosen: dict[str, list[str]]) -> str:
-    """The headline of one kept suite: for each task its main metric, ours beside the papers'."""
+def chosen_lines(folder: Path, chosen: dict[str, list[str]]) -> list[Line]:
+    """Of one kept suite the main metric of each task, tasks in the order of the table."""
     lines = read(folder / "comparison.csv")
     judged = main_metrics(lines)
     shown = [line for line in headlines(lines) if not of_a_part(line)]
@@ -110,6 +124,26 @@ def table(folder: Path, chosen: dict[str, list[str]]) -> str:
         raise UserError(
             f"{folder}/comparison.csv: no row is left by {chosen}; see the values in that file"
         )
+    return shown
+
+
+def matrix(lines: list[Line]) -> str:
+    """A row for every method, a column for every task and stream, ours with its seeds."""
+    cells: dict[str, dict[str, str]] = {}
+    columns: list[str] = []
+    for line in lines:
+        column = f"{line.label}, {line.stream}"
+        columns += [column] if column not in columns else []
+        seeds = f" ({line.seeds_text} seeds)" if line.std is not None else ""
+        cells.setdefault(line.encoder, {})[column] = _ours(line) + seeds
+    rows = [
+        [name, *(row.get(column, NOT_RUN) for column in columns)] for name, row in cells.items()
+    ]
+    return text.table([f"{lines[0].dataset}, {lines[0].split}", *columns], rows)
+
+
+def table(shown: list[Line]) -> str:
+    """A row for every line: ours beside the papers'."""
     compared = has_published(shown)
     header = ["data", "task", "method", "stream", "ours", "seeds"]
     if compared:
@@ -133,6 +167,18 @@ def facts(folder: Path, names: list[str]) -> str:
             raise UserError(f"{folder}/comparison.md: no {name!r} in its head; see its first table")
         rows.append([name, match[1].replace("\\|", "|")])
     return text.table(["", ""], rows)
+
+
+def cards(hub: Path, names: list[str]) -> str:
+    """What cards of the hub say of their files: top-1 on the test clips, beside both floors."""
+    rows = []
+    for name in names:
+        card = hub / name / CARD
+        with reading(card, MODEL_CARD):
+            front = read_front_matter(card.read_text("utf-8"))
+            numbers = [f"{front['top1'][key]:.1f}" for key in TOP1]
+            rows.append([f"`{name}`", front["trained_on"], front["stream"], *numbers])
+    return text.table(["weights", "data", "stream", "top1", "coordinates", "untrained"], rows)
 
 
 def read(path: Path) -> list[Line]:
@@ -170,12 +216,6 @@ def _number(text: str) -> float | None:
 
 
 def _row(line: Line) -> list[str]:
-    metric = declared.metrics().of(line.metric)
-    ours = line.reason if line.mean is None else metric.text(line.mean)
-    if line.std is not None:
-        ours += f" ± {metric.text(line.std)}"
-    if line.mean is not None and metric.unit:
-        ours += f" {metric.unit}"
     task = line.label
     if line.setting:
         task += f" ({line.setting})"
@@ -184,9 +224,20 @@ def _row(line: Line) -> list[str]:
         f"{task}: {line.metric}",
         line.encoder,
         line.stream,
-        ours,
+        _ours(line),
         line.seeds_text,
     ]
+
+
+def _ours(line: Line) -> str:
+    """The mean with its deviation and unit, as the metric is printed."""
+    metric = declared.metrics().of(line.metric)
+    ours = line.reason if line.mean is None else metric.text(line.mean)
+    if line.std is not None:
+        ours += f" ± {metric.text(line.std)}"
+    if line.mean is not None and metric.unit:
+        ours += f" {metric.unit}"
+    return ours
 
 
 def _theirs(line: Line) -> list[str]:

@@ -115,7 +115,7 @@ def test_a_table_of_an_older_format_says_how_to_renew_it(tmp_path: Path) -> None
         "dataset,split,task,difference\nnwucla,xview,linear,-1\n"
     )
     with pytest.raises(UserError, match="pstl rebuild"):
-        quote.table(tmp_path, {})
+        quote.chosen_lines(tmp_path, {})
 
 
 def quoted(tmp_path: Path, **cells: str) -> str:
@@ -130,7 +130,7 @@ def quoted(tmp_path: Path, **cells: str) -> str:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerow(line)
-    return quote.table(tmp_path, {})
+    return quote.table(quote.chosen_lines(tmp_path, {}))
 
 
 def test_a_quoted_table_says_what_is_subtracted_from_what(tmp_path: Path) -> None:

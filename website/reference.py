@@ -1,0 +1,117 @@
+"""Reference pages made of the code as it is: Python's door, the command line, the contracts."""
+
+import html
+import inspect
+import re
+from importlib import import_module
+from typing import Any
+
+DOOR = "pstl"
+CONTRACTS = ("pstl.contracts", "pstl.modules", "pstl.records")
+PYTHON = """# Python
+
+What `import pstl` opens, which is all that is promised to stay: `dir(pstl)` lists it.
+[own-data.md](../own-data.md) and [use-weights.md](../use-weights.md) show it at work.
+"""
+COMMANDS = """# Command line
+
+Every verb of `python -m pstl`, which is `pstl` once the package is installed, as `--help` says it.
+"""
+PARTS = """# Contracts
+
+What plug-ins are made of and what passes between them; the pages about adding a
+[method](../add-a-method.md), [data set](../add-a-data-set.md), [recipe](../add-a-recipe.md) or
+[task](../add-a-task.md) use them. `python -m pstl check` holds every plug-in to its contract.
+"""
+
+
+def pages() -> dict[str, str]:
+    """Place in the site -> markdown."""
+    return {
+        "reference/python.md": python(),
+        "reference/command-line.md": command_line(),
+        "reference/contracts.md": contracts(),
+    }
+
+
+def python() -> str:
+    """The names of the package's door, with the classes' public methods."""
+    package = import_module(DOOR)
+    parts = [PYTHON]
+    for name in dir(package):
+        if not name.startswith("__"):
+            parts += described(name, vars_of(package, name), level=2)
+    return "\n\n".join(parts) + "\n"
+
+
+def contracts() -> str:
+    """The classes of the modules that hold what the parts promise one another."""
+    parts = [PARTS]
+    for name in CONTRACTS:
+        module = import_module(name)
+        parts += [f"## {name}", prose(inspect.getdoc(module) or "")]
+        for member, what in vars(module).items():
+            if inspect.isclass(what) and what.__module__ == name and not member.startswith("_"):
+                parts += described(member, what, level=3)
+    return "\n\n".join(parts) + "\n"
+
+
+def command_line() -> str:
+    """The help of every verb, by group."""
+    from pstl.cli import VERBS, program
+
+    group = program()
+    parts = [COMMANDS]
+    for title, verbs in VERBS.items():
+        parts.append(f"## {title}")
+        for name in verbs:
+            with group.make_context("pstl", [], resilient_parsing=True) as above:
+                verb = group.get_command(above, name)
+                context = type(above)(verb, info_name=f"pstl {name}", terminal_width=96)
+                parts += [f"### {name}", f"```text\n{verb.get_help(context).strip()}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def vars_of(package: Any, name: str) -> Any:
+    """What a lazily opened package has under a name."""
+    return inspect.getattr_static(package, name, None) or package.__getattr__(name)
+
+
+def described(name: str, what: Any, level: int) -> list[str]:
+    """A class with its public methods, or a function."""
+    doc = inspect.getdoc(what) or ""
+    parts = [f"{'#' * level} {name}", signature(name, what), prose(doc)]
+    if not inspect.isclass(what):
+        return parts
+    for member, part in vars(what).items():
+        described_here = inspect.isfunction(part) or isinstance(part, property)
+        if member.startswith("_") or not described_here or not inspect.getdoc(part):
+            continue
+        call = f"property {member}" if isinstance(part, property) else ""
+        parts += [f"{'#' * (level + 1)} {name}.{member}", signature(member, part, call)]
+        parts.append(prose(inspect.getdoc(part) or ""))
+    return parts
+
+
+def signature(name: str, what: Any, instead: str = "") -> str:
+    """How it is called, as a block."""
+    if instead:
+        return f"```python\n{instead}\n```"
+    try:
+        arguments = str(inspect.signature(what)).replace("'", "")
+    except ValueError:  # of classes made in C there is none
+        arguments = "(...)"
+    return f"```python\n{name}{re.sub(r'pstl[.][a-z_.]+[.]', '', arguments)}\n```"
+
+
+def prose(doc: str) -> str:
+    """A docstring as markdown: its paragraphs, no sign of which is markdown, and its examples."""
+    parts = []
+    for paragraph in doc.split("\n\n"):
+        if paragraph.startswith(">>>"):
+            lines = [line.partition("  # doctest:")[0].rstrip() for line in paragraph.splitlines()]
+            parts.append("```pycon\n" + "\n".join(lines) + "\n```")
+        else:
+            words = html.escape(" ".join(paragraph.split()), quote=False)
+            parts.append(re.sub(r"([\\*_`\[\]#])", r"\\\1", words))
+    return "\n\n".join(parts)
