@@ -153,7 +153,7 @@ def draw_psp() -> str:
 
 def draw_simclr() -> str:
     rng = torch_generator(1, "picture")
-    views = [body_views.random_view(clip(), BODY, simclr.Config(), rng) for _ in range(2)]
+    views = [body_views.random_view(clip(), BODY, simclr.Config(frames=0), rng) for _ in range(2)]
     lost = [(~view[0].any(0)[..., 0]).numpy() for view in views]
     rows = [
         branch("another part, body and side of the clip", views[0], "encoder", "projector",
@@ -216,7 +216,7 @@ def draw_predict_cluster() -> str:
 
 
 def draw_mamp() -> str:
-    cfg, rng = mamp.Config(frames=120), torch_generator(0, "picture")
+    cfg, rng = mamp.Config(), torch_generator(0, "picture")
     x = clip(cfg.frames)
     patches = x[0, :, :, :, 0].permute(2, 1, 0).reshape(BODY.joints, -1, 12).transpose(0, 1)
     amount = mamp.intensity(patches[None]).flatten(1)

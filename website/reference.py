@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import Any
 
 DOOR = "pstl"
+WIDTH = 88  # of a line in a block
+# Where a docstring begins to explain an argument, or what comes back.
+POINT = re.compile(r"(?:^|(?<=\n)|(?<=   ))(?=(?:[a-z_0-9]+(?:, [a-z_0-9]+)*|Returns|Raises): )")
 CONTRACTS = ("pstl.contracts", "pstl.modules", "pstl.records")
 PYTHON = """# Python
 
@@ -94,24 +97,62 @@ def described(name: str, what: Any, level: int) -> list[str]:
 
 
 def signature(name: str, what: Any, instead: str = "") -> str:
-    """How it is called, as a block."""
+    """How it is called, as a block: in one line, or an argument in each."""
     if instead:
         return f"```python\n{instead}\n```"
     try:
-        arguments = str(inspect.signature(what)).replace("'", "")
+        call = inspect.signature(what)
     except ValueError:  # of classes made in C there is none
-        arguments = "(...)"
-    return f"```python\n{name}{re.sub(r'pstl[.][a-z_.]+[.]', '', arguments)}\n```"
+        return f"```python\n{name}(...)\n```"
+    arguments = [part for part in map(plain, call.parameters.values()) if part != "self"]
+    returns = call.return_annotation
+    result = "" if returns is inspect.Signature.empty else f" -> {short(returns)}"
+    line = f"{name}({', '.join(arguments)}){result}"
+    if len(line) > WIDTH:
+        inside = "".join(f"    {argument},\n" for argument in arguments)
+        line = f"{name}(\n{inside}){result}"
+    return f"```python\n{line}\n```"
+
+
+def plain(parameter: inspect.Parameter) -> str:
+    """One argument: its name, type and default."""
+    words = parameter.name
+    if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+        words = f"*{words}"
+    if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        words = f"**{words}"
+    if parameter.annotation is not inspect.Parameter.empty:
+        words += f": {short(parameter.annotation)}"
+    if parameter.default is not inspect.Parameter.empty:
+        words += f" = {parameter.default!r}"
+    return words
+
+
+def short(annotation: Any) -> str:
+    """A type without the modules it comes from."""
+    words = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])", "", words)
 
 
 def prose(doc: str) -> str:
-    """A docstring as markdown: its paragraphs, no sign of which is markdown, and its examples."""
+    """A docstring as markdown: paragraphs, a point for each argument it explains, examples."""
     parts = []
     for paragraph in doc.split("\n\n"):
         if paragraph.startswith(">>>"):
             lines = [line.partition("  # doctest:")[0].rstrip() for line in paragraph.splitlines()]
             parts.append("```pycon\n" + "\n".join(lines) + "\n```")
-        else:
-            words = html.escape(" ".join(paragraph.split()), quote=False)
-            parts.append(re.sub(r"([\\*_`\[\]#])", r"\\\1", words))
+            continue
+        points = [point for point in POINT.split(paragraph) if point.strip()]
+        words = [escaped(" ".join(point.split())) for point in points]
+        first = "- " if POINT.match(paragraph) else ""
+        parts += [first + words[0], *(f"- {point}" for point in words[1:])]
     return "\n\n".join(parts)
+
+
+def escaped(words: str) -> str:
+    """Words without a sign of markdown or of a tag, but for what stands in backticks."""
+    parts = words.split("`")
+    for number in range(0, len(parts), 2):
+        plain_words = html.escape(parts[number], quote=False)
+        parts[number] = re.sub(r"([\\*_\[\]#])", r"\\\1", plain_words)
+    return "`".join(parts)
