@@ -203,8 +203,11 @@ def few_labels(page: Page, rules: Mapping[str, str]) -> list[str]:
     words = "Top-1 accuracy in percent with a share of the labels, a draw for each seed."
     words += " Methods with one rule of drawing (in brackets, else psp) see the same clips."
     shown = {line.method: line.floor for shares in methods.values() for line in shares.values()}
-    for name in (method for method, floor in shown.items() if floor):
-        words += f" `{name}` is an untrained encoder trained on the labelled clips alone."
+    for name, floor in shown.items():
+        if floor == "raw":
+            words += f" `{name}` are the coordinates of a recipe."
+        elif floor:
+            words += f" `{name}` starts untrained: tuned, it learns from the labelled clips alone."
     return ["### Few labels", words, table(header, rows)]
 
 

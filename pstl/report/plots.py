@@ -13,6 +13,7 @@ from pstl.report.few_labels import by_share, label_rules
 from pstl.report.joined import Joined
 from pstl.report.tables import Line, as_shown, headlines, unswept
 
+TOGETHER = 10  # curves of a chart whose names leave room for them
 BAR_LABEL = "top-1 accuracy, %  (whisker: 1 std, | published)"
 
 
@@ -74,11 +75,12 @@ def settings(lines: list[Line]) -> list[Curves]:
 
 
 def few_labels(shares: dict[str, dict[float, Line]]) -> list[Curves]:
-    """Accuracy against the share of labels (report.few_labels): one chart, a line per method.
+    """Accuracy against the share of labels (report.few_labels): one chart, a line per method; a
+    chart per task where one would hold more than can be told apart.
 
     Bands: one sample standard deviation over seeds.
     """
-    curves = []
+    charts: dict[str, list[Curve]] = {}
     for number, (name, by_fraction) in enumerate(shares.items()):
         x, means, spread = [], [], []
         for share, line in by_fraction.items():
@@ -86,11 +88,11 @@ def few_labels(shares: dict[str, dict[float, Line]]) -> list[Curves]:
                 x.append(100 * share)
                 means.append(line.mean)
                 spread.append(line.std or 0.0)
-        curves.append(Curve(name, x, means, spread, colour=number))
-    if not curves:
-        return []
-    y_label = "top-1 accuracy, %  (band: 1 std)"
-    return [Curves("few labels", "few labels", curves, "labelled training clips, %", y_label)]
+        task = line.task if len(shares) > TOGETHER else ""
+        curve = Curve(name, x, means, spread, colour=number)
+        charts.setdefault(f"few labels, {task}".rstrip(", "), []).append(curve)
+    names = ("labelled training clips, %", "top-1 accuracy, %  (band: 1 std)")
+    return [Curves(title, title, curves, *names) for title, curves in charts.items()]
 
 
 def trace(path: Path, rows: Iterable[dict[str, Any]]) -> None:
