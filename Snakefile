@@ -18,6 +18,7 @@ onstart:
     Path(paths.DRAWS).mkdir(
         parents=True, exist_ok=True
     )  # DVC keeps it, and most suites draw no labels
+    heed_signals()  # not before: Snakemake sets its own when it begins to schedule
     serve_forks()
 
 

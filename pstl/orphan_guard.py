@@ -11,8 +11,7 @@ import threading
 import time
 
 from pstl import environment
-
-PATIENCE_S = 20.0  # from the interruption to the end of a process that does not heed it
+from pstl.interruption import PATIENCE_S
 
 
 def follow_snakemake() -> None:

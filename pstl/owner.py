@@ -22,12 +22,14 @@ FOLDER = Path(".snakemake", "owners")
 class Owner(BaseModel):
     """One Snakemake.
 
-    boot: the id that its machine has until it is switched off.   processes: the space that its
+    machine: what tells it from others of its name; empty: nothing does, as in many containers.
+    boot: the id that it has until it is switched off.   processes: the space that its
     process id is a number of; containers have their own.   begun: of the process, in ticks since
     the machine was switched on; tells it from a later one of the same number.   since: for people.
     """
 
     host: str
+    machine: str = ""  # records of earlier versions lack it
     boot: str
     processes: str
     pid: int
@@ -40,7 +42,8 @@ class Owner(BaseModel):
         if self.host != here.host:
             return False
         if self.boot != here.boot:
-            return True  # its machine was switched off since
+            # Its machine was switched off since, or is another one: clones may share their names.
+            return self.machine == here.machine != ""
         return self.processes == here.processes and not self._lives()
 
     def _lives(self) -> bool:
@@ -58,6 +61,7 @@ def current() -> Owner:
     """This process."""
     return Owner(
         host=socket.gethostname(),
+        machine=_machine(),
         boot=_line("/proc/sys/kernel/random/boot_id"),
         processes=_link("/proc/self/ns/pid"),
         pid=os.getpid(),
@@ -89,6 +93,14 @@ def _take_away(record: Path, pid: int) -> None:
     """Not in a child that was forked off."""
     if os.getpid() == pid:
         record.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """The id that an installation gave itself, and its network devices: a clone has others."""
+    number = _line("/etc/machine-id")
+    devices = sorted(Path("/sys/class/net").glob("*/device"))
+    addresses = sorted({_line(f"{device.parent}/address") for device in devices} - {""})
+    return " ".join([number, *addresses]) if number and addresses else ""
 
 
 def _begun(pid: int) -> str:

@@ -1,10 +1,12 @@
 """Files and folders that appear whole, or not at all, whatever happens meanwhile.
 
 What is written lies beside its place, under a name that says who writes it; it is on the disk
-before it gets its own name, so that a power cut leaves the old or the new, and no empty file. Of a
-folder it can leave none, between the moment the old one gives its name up and the new one has it.
+before it gets its own name, so that a power cut leaves the old or the new, and no empty file. Two
+folders exchange their names in one step where the system can do that; elsewhere the old one gives
+its name up first, and the next call gives it back if nothing came after.
 """
 
+import ctypes
 import errno
 import glob
 import hashlib
@@ -26,7 +28,10 @@ log = logging.getLogger(__name__)
 # Bytes of a name that is part of temporary ones; with process and host they have 255 at most.
 LONGEST = 160
 # What ends the temporary names of one writer: of folders it replaced, and SQLite's beside a file.
-ENDS = ("", ".old", "-journal", "-wal", "-shm")
+OLD = ".old"
+ENDS = ("", OLD, "-journal", "-wal", "-shm")
+# What systems and file systems answer that know no exchange of names.
+WITHOUT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 LOST = {errno.EIO, errno.ENOSPC, errno.EDQUOT}  # written, and did not reach the disk
 
 
@@ -62,7 +67,8 @@ def replaced(folder: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `folder` that takes its place at the end.
 
     It goes if the body fails; what a killed writer of this machine left goes, too. Of two that
-    write one folder at a time the last one wins, with all its files.
+    write one folder at a time the last one wins, with all its files. A link to a folder is replaced
+    as one to a file is: what it leads to stays as it is.
     Raises: UserError if the disk does not let itself be written to, or a file stands in its place.
     """
     folder = Path(folder)
@@ -73,16 +79,16 @@ def replaced(folder: str | Path) -> Iterator[Path]:
             raise UserError(f"{folder}: {stands}: move it away, or name another output")
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
-        shutil.rmtree(new, ignore_errors=True)
+        _remove(new)
         new.mkdir()
         try:
             yield new
             for written in sorted(new.rglob("*"), reverse=True):  # a folder after what it holds
                 _to_disk(written)
             _to_disk(new)
-            _exchange(new, folder)
+            _put_in_place(new, folder)
         finally:
-            shutil.rmtree(new, ignore_errors=True)
+            _remove(new)
 
 
 def kind_of(mode: int) -> str:
@@ -92,20 +98,39 @@ def kind_of(mode: int) -> str:
     return "a pipe or socket" if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else "a device"
 
 
-def _exchange(new: Path, folder: Path) -> None:
-    """Give a folder its name, one process at a time.
-
-    The one before it is moved away in one step: who is killed while deleting leaves no half under
-    the name.
-    """
-    old = new.with_name(f"{new.name}.old")
+def _put_in_place(new: Path, folder: Path) -> None:
+    """Give a folder its name, one process at a time. The one before it, if any, is removed."""
+    if folder.is_symlink():
+        log.warning("%s: was a link to %s, which stays as it is", folder, os.readlink(folder))
     waited = partial(log.info, "%s: another process is just replacing it", folder)
     with locks.locked(folder.with_name(f"{_mark(folder)}lock"), waited):
-        if folder.exists():
+        if not os.path.lexists(folder):
+            os.replace(new, folder)
+        elif not _exchanged(new, folder):
+            old = new.with_name(f"{new.name}{OLD}")
             os.replace(folder, old)
-        os.replace(new, folder)
+            os.replace(new, folder)
+            os.replace(old, new)
     _to_disk(folder.parent)
-    _remove(old)
+    _remove(new)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Have two places exchange their names in one step; false where nothing can do that.
+
+    Whoever is killed leaves them as they were, or exchanged.
+    Raises: OSError if the disk does not let itself be written to.
+    """
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # of Linux alone
+    if rename is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    if rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in WITHOUT_EXCHANGE:
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
 def _aside(path: Path) -> Path:
@@ -121,12 +146,17 @@ def _mark(path: Path) -> str:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed writers of `path` left. Whether one lives is known on its machine only."""
+    """Remove what killed writers of `path` left. Whether one lives is known on its machine only.
+
+    What one of them had moved away, and put nothing in its place, gets its name back.
+    """
     mark, places = _mark(path), {socket.gethostname() + end for end in ENDS}
     with suppress(OSError):
         for left in path.parent.glob(f"{glob.escape(mark)}*@*"):
             number, _, place = left.name.removeprefix(mark).partition("@")
             if place in places and number.isdecimal() and not lives(int(number)):
+                if place.endswith(OLD) and not os.path.lexists(path):
+                    os.rename(left, path)
                 _remove(left)
 
 

@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 KEY = "sha256"
 DIGITS = 64  # of a checksum in hexadecimal
-# As seal() ends a text. Any key and any value of this length count, so that a damaged seal is one.
+FEW = 2  # letters of a damaged KEY that may be others; beyond it is a member of somebody else's
+# As seal() ends a text, whatever the letters of key and checksum: a damaged seal is one, too.
 SEAL = re.compile(r',?\n "(.{6})": "([^"\n]{64})"\n\}(\n?)\Z')
 END = b"PK\x05\x06"  # what the last record of a zip file begins with
 END_SIZE = 22  # bytes of that record without its comment; its last two are the comment's length
@@ -42,6 +43,8 @@ def opened(text: str) -> str:
         return text
     content = text[: mark.start()]
     key, digest, newline = mark.groups()
+    if sum(one != other for one, other in zip(key, KEY, strict=True)) > FEW:
+        return text
     if (key, digest, newline) != (KEY, _digest(content), "\n"):
         raise ValueError("other content than its checksum says")
     return content + "\n}\n"

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import drilling
 import pytest
 
 # One thread, before torch is first imported: small tensors gain nothing from more, and sums are
@@ -23,8 +24,23 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of several tools take up to hours; every other one has the limit of pyproject.toml."""
     for item in items:
-        if item.get_closest_marker("integration"):
+        if item.get_closest_marker("integration") or item.get_closest_marker("drills"):
             item.add_marker(pytest.mark.timeout(HOURS * 3600))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the drills tried and survived, by kind."""
+    reports = [each for group in terminalreporter.stats.values() for each in group]
+    told = [
+        value
+        for report in reports
+        for key, value in getattr(report, "user_properties", ())
+        if key == drilling.KEY and report.when == "call"
+    ]
+    if told:
+        terminalreporter.section("drills")
+        for line in drilling.table(told):
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(wrapper=True)

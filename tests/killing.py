@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +12,6 @@ from pathlib import Path
 import pytest
 
 NO_PROC = "needs /proc to find processes"
-DRILLS = int(os.environ.get("PSTL_DRILLS", "0"))  # more kills than the suite has time for
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason=NO_PROC)
 
 
@@ -27,12 +27,12 @@ def workers() -> list[int]:
 
 
 @contextmanager
-def a_kill(rng: random.Random, within: float = 0) -> Iterator[list[int]]:
+def a_kill(rng: random.Random, within: float = 0) -> Iterator[list[float]]:
     """SIGKILL some worker at a random moment of the first `within` seconds after one has begun.
 
-    Gives the list of those hit, which is empty if the work ends before.
+    Gives when it was (time.monotonic), or nothing if the work ends before.
     """
-    hits: list[int] = []
+    hits: list[float] = []
     stop = threading.Event()
 
     def watch() -> None:
@@ -44,7 +44,7 @@ def a_kill(rng: random.Random, within: float = 0) -> Iterator[list[int]]:
         victim = rng.choice(workers() or begun)
         with suppress(OSError):
             os.kill(victim, signal.SIGKILL)
-            hits.append(victim)
+            hits.append(time.monotonic())
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,63 @@ def test_what_does_not_reach_the_disk_does_not_get_its_name(
     with pytest.raises(UserError, match=f"{tmp_path / 'a'}: "), atomic(tmp_path / "a") as new:
         new.write_text("new")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def die_between_renames(place: str) -> None:
+    """Replace a folder where names cannot be exchanged, and be killed after the first rename."""
+    rename = os.replace
+
+    def once(source: Path, target: Path) -> None:
+        rename(source, target)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    publish._exchanged = lambda one, other: False
+    publish.os.replace = once
+    with replaced(place) as new:
+        (new / "x").write_text("new")
+
+
+def test_a_folder_without_its_name_gets_it_back(tmp_path: Path) -> None:
+    """Between two renames nothing stands under the name: who was killed there lost the old one."""
+    place = tmp_path / "a[1]"
+    with replaced(place) as new:
+        (new / "x").write_text("old")
+    assert run(die_between_renames, str(place)) == -signal.SIGKILL
+    assert not place.exists()
+    with suppress(KeyboardInterrupt), replaced(place):
+        assert (place / "x").read_text() == "old"
+        raise KeyboardInterrupt
+    assert (place / "x").read_text() == "old"
+    with replaced(place) as new:
+        (new / "x").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a[1]"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_folders_exchange_their_names_with_and_without_the_system(
+    tmp_path: Path, monkeypatch, known: bool
+) -> None:
+    """Network file systems know no exchange; the result must be the same."""
+    if not known:
+        monkeypatch.setattr(publish, "_exchanged", lambda one, other: False)
+    for text in ("old", "new"):
+        with replaced(tmp_path / "f") as new:
+            (new / text).write_text(text)
+    assert [path.name for path in tmp_path.rglob("*")] == ["f", "new"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an exchange of Linux")
+def test_a_name_is_never_without_a_folder(tmp_path: Path, monkeypatch) -> None:
+    """Whoever reads, or is killed, meanwhile finds the old or the new."""
+    with replaced(tmp_path / "f") as new:
+        (new / "x").write_text("old")
+    rename = os.replace
+
+    def noted(source: Path, target: Path) -> None:
+        assert Path(source) != tmp_path / "f"
+        rename(source, target)
+
+    monkeypatch.setattr(publish.os, "replace", noted)
+    with replaced(tmp_path / "f") as new:
+        (new / "x").write_text("new")
+    assert (tmp_path / "f/x").read_text() == "new"

@@ -45,7 +45,10 @@ def ended() -> int:
 
 def test_the_lock_of_who_is_gone_is_removed(locked: Path) -> None:
     """Killed on this machine, or on it before it was switched off; nothing of them stays."""
-    for gone in ({"pid": ended()}, {"begun": "1"}, {"boot": "another", "pid": os.getpid()}):
+    gone_of = [{"pid": ended()}, {"begun": "1"}]
+    if owner.current().machine:
+        gone_of.append({"boot": "another", "pid": os.getpid()})
+    for gone in gone_of:
         locked.parent.mkdir(exist_ok=True)
         locked.touch()
         record = leave(**gone).record
@@ -55,7 +58,16 @@ def test_the_lock_of_who_is_gone_is_removed(locked: Path) -> None:
         assert not record.exists()
 
 
-@pytest.mark.parametrize("elsewhere", [{"host": "login2"}, {"processes": "pid:[1]"}, {}])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"host": "login2"},
+        {"processes": "pid:[1]"},
+        {},
+        {"boot": "another", "machine": "its clone's"},
+        {"boot": "another", "machine": ""},
+    ],
+)
 def test_the_lock_of_who_may_be_at_work_stays(locked: Path, elsewhere: dict[str, str]) -> None:
     """Another node of a cluster or another container may be training: its process ids say nothing
     here. Its host, and what to type if it is gone, stand in one line.
@@ -70,6 +82,19 @@ def test_the_lock_of_who_may_be_at_work_stays(locked: Path, elsewhere: dict[str,
     left.record.unlink()
     leave(pid=ended())
     assert resume().returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("machine", "is_gone"), [("a 02:42", True), ("a 02:43", False), ("", False)]
+)
+def test_only_the_same_machine_can_have_been_switched_off(
+    monkeypatch: pytest.MonkeyPatch, machine: str, is_gone: bool
+) -> None:
+    """Machines that were cloned may share their name, and a folder."""
+    monkeypatch.setattr(owner, "_machine", lambda: machine)
+    left = owner.current().model_copy(update={"machine": "a 02:42" if machine else ""})
+    assert left.model_copy(update={"boot": "another"}).is_gone() == is_gone
+    assert not left.is_gone()
 
 
 def test_a_lock_that_nobody_claims_stays(locked: Path) -> None:

@@ -1,5 +1,6 @@
 """A seal is over all of a file, and a file that has none is read as ever."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pstl import seals
+from pstl import files, seals
 from pstl.data import numpy_file
 from pstl.train import checkpoint
 
@@ -38,6 +39,26 @@ def test_no_bit_of_the_end_of_a_sealed_file_can_be_another(tmp_path: Path) -> No
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"end is not there|its checksum says"):
             seals.check_zip(path, seals.zip_digest(path))
+
+
+@pytest.mark.parametrize(
+    "key", ["digest", "commit", "sha512", "\u0434\u0430\u043d\u043d\u044b\u0435"]
+)
+def test_the_last_member_of_somebody_elses_json_is_no_seal(key: str) -> None:
+    """Other programs end their files with a checksum of something, too."""
+    for value in ("0" * 64, "f" * 64, "ab" * 32):
+        text = json.dumps({"a": 1, key: value}, indent=1, ensure_ascii=False) + "\n"
+        assert seals.opened(text) == text
+
+
+def test_no_bit_of_a_sealed_text_can_be_another() -> None:
+    """Nor of its seal, which must not become somebody else's member."""
+    sound = seals.seal(json.dumps({"a": 1, "name": "b"}, indent=1) + "\n").encode()
+    for bit in range(8 * len(sound)):
+        content = bytearray(sound)
+        content[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError):  # noqa: PT011
+            files.parsed(seals.opened(content.decode("utf-8")))
 
 
 def test_a_checkpoint_of_strange_settings_is_set_aside_beside_itself(tmp_path: Path) -> None:

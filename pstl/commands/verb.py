@@ -20,6 +20,7 @@ from typer.exceptions import TyperException
 from pstl import checkout, environment
 from pstl.errors import UserError, missing_package, one_line, trouble
 from pstl.files import write_json
+from pstl.interruption import heeding
 from pstl.orphan_guard import follow_snakemake
 
 PAUSE_S = 3.0  # in which torchrun ends the other processes when one of them has failed
@@ -60,7 +61,7 @@ class Verb(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; what a person can put right ends it with one line."""
-        with one_line_errors(f"pstl {ctx.info_name}"):
+        with one_line_errors(f"pstl {ctx.info_name}"), heeding():
             follow_snakemake()
             params = ctx.params.get("params") or ctx.params.get("_params") or "params.yaml"
             environment.name_settings(str(params))

@@ -12,6 +12,7 @@ from pstl.registry import names
 
 Documents = Mapping[str, Document]  # "" -> params.yaml, suite -> its file
 KIND = "kind"
+TAKEN = ("archives",)  # folders of data/raw that hold something else
 
 
 def section_of(documents: Documents, name: str) -> Mapping[str, Any] | None:
@@ -43,6 +44,8 @@ def check_declared(documents: Documents, suite: str) -> None:
             raise UserError(f"{place.text()}: {shortened(name)} is no name; expected {expected}")
         if name in names("data.datasets"):
             raise UserError(f"{place.text()}: {name} is a data set that there is; rename yours")
+        if name.lower() in TAKEN:
+            raise UserError(f"{place.text()}: data/raw/{name} is the folder of archives; rename it")
         known(section[KIND], names("data.kinds"), "kind of data set", place.below(KIND))
         others = [file for file, other, _ in _every(documents) if other == name and file != suite]
         if suite and others:

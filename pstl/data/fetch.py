@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pstl.config import validated
 from pstl.data import archives as zips
+from pstl.data import verified
 from pstl.data.download import download
 from pstl.data.members import locate, summed_as
 from pstl.data.spec import DatasetSpec, Remote
@@ -164,7 +165,7 @@ def meant(remote: Remote, paths: Sequence[Path]) -> tuple[Path, str]:
     for path in paths:
         try:
             with reading(path, BROUGHT):
-                sums[path] = checksum(path)
+                sums[path] = verified.summed(path)
             if path.suffix in zips.SUFFIXES:
                 zips.check(path, remote)
         except UserError as error:
@@ -197,11 +198,18 @@ def _downloaded(remote: Remote, store: Path, allowed: Allowed) -> Source:
     if not allowed.online:
         raise UserError("not found in any folder; it is given to those who ask")
     target = store / remote.filename
+    refused = target.with_name(f".{remote.filename}.refused")  # no name by which files are found
     known = bool(remote.sha256 or remote.md5)
+    if allowed.unknown and refused.exists() and not target.exists():
+        os.replace(refused, target)
     download(remote.url, target, checked=known, size=0 if allowed.unknown else remote.size)
     try:
         if known and not allowed.unknown:
             _check_known(remote, target)
+    except UserError as reason:
+        os.replace(target, refused)
+        raise UserError(f"{remote.url} sent something else: {reason}") from None
+    try:
         return _accepted(
             remote,
             target,
@@ -223,7 +231,8 @@ def _check_known(remote: Remote, path: Path) -> None:
         expected = f"another MD5 than {remote.md5}"
     else:
         return
-    raise UserError(f"{expected}; who trusts it all the same adds --accept-unknown")
+    trusted = "who trusts it all the same adds --accept-unknown: it is not downloaded again"
+    raise UserError(f"{expected}; {trusted}")
 
 
 def _has_md5(path: Path, md5: str) -> bool:

@@ -6,18 +6,20 @@ import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from pstl.data import archives, reading
+from pstl import files
+from pstl.data import archives, reading, verified
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
 from pstl.files import Kind, read_json
 from pstl.records import Member
 
+FETCHED = Kind("whole copy of the file that was fetched", "put that back, or run fetch again")
 MANIFEST = Kind("readable manifest", "run fetch again")
 BATCH = 32  # files that travel to a worker at once
 BATCH_BYTES = 64 << 20
@@ -28,10 +30,11 @@ class Gone(UserError):
 
 
 class SourceEntry(BaseModel):
-    """Where one remote's files came from."""
+    """Where one remote's files came from.   sha256: of an archive or a plain file."""
 
     file: str
     from_: str = Field(alias="from")
+    sha256: str = ""
 
 
 class ManifestFile(BaseModel):
@@ -116,7 +119,9 @@ class DatasetFiles:
         if isinstance(location, list):
             location = Location(file=location[0])
         if location:
-            return self._with_sums(location.members(remote))
+            members = location.members(remote)
+            self._compare(remote, location.file)
+            return self._with_sums(members)
         if remote.optional:
             return []
         where, name = " or ".join(map(str, folders)), self.spec.name
@@ -151,6 +156,19 @@ class DatasetFiles:
             known.append(member._replace(sha256=sums.get(key, "")))
         return known
 
+    def _compare(self, remote: Remote, file: Path | None) -> None:
+        """Compare a file that is read where it lies with what was fetched, once per state of it.
+
+        Raises: UserError if it is another one.
+        """
+        fetched = {} if self.archives else manifest(self.raw)
+        sums = {each["file"]: each.get("sha256", "") for each in fetched.get("sources", [])}
+        expected = sums.get(remote.filename, "")
+        if file is None or not expected:
+            return
+        with files.reading(file, FETCHED):
+            verified.once(file, expected, partial(_compare, file, expected))
+
     def _folders(self, remote: Remote) -> list[Path]:
         """Where to look for one remote."""
         if self.archives or not remote.in_place:
@@ -174,6 +192,12 @@ def manifest(raw: Path) -> dict[str, Any]:
         return {}
     content: dict[str, Any] = read_json(path, MANIFEST, ManifestFile)
     return content
+
+
+def _compare(path: Path, expected: str) -> None:
+    """Raises: ValueError if a file has another checksum."""
+    if files.checksum(path) != expected:
+        raise ValueError("another checksum than when it was fetched")
 
 
 class Batch(NamedTuple):

@@ -3,7 +3,6 @@ whatever is killed."""
 
 import os
 import pickle
-import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
+from pstl import interruption
 from pstl.errors import UserError
 
 Piece = TypeVar("Piece")
@@ -127,7 +127,7 @@ def _ask_one_of(
 
 def _serve(pipe: Connection) -> None:
     """A worker's life: it ends with whoever asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the asker, who ends the workers
+    interruption.ignore()  # the asker heeds signals, and ends its workers
     with suppress(EOFError, OSError):
         while True:
             pipe.send_bytes(_answer(pipe.recv_bytes()))

@@ -11,7 +11,7 @@ import socket
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
@@ -68,26 +68,47 @@ def resume(
     Raises: UserError if another process is training from this file, or if no checkpoint here can be
     read.
     """
+    newest = None
     if rank() == 0:
         lock(path)
-        _change_to(path, settings)
+        newest = _change_to(path, settings)
     wait_for_all()
-    newest = _newest(path)
+    newest = newest or _newest(path)
     if newest is None:
         return 0, []
-    used, state = newest
-    with reading(used, WEIGHTS):
-        epoch, history = int(state["epoch"]), list(state["history"])
-        method.load_state_dict(state["method"])
-        optimiser.load_state_dict(state["optimiser"])
+    if newest.damage and rank() == 0:
+        log.warning(
+            "%s; going on from the checkpoint before it, %s, after %d epochs",
+            newest.damage,
+            newest.file.name,
+            newest.state["epoch"],
+        )
+    with reading(newest.file, WEIGHTS):
+        epoch, history = int(newest.state["epoch"]), list(newest.state["history"])
+        method.load_state_dict(newest.state["method"])
+        optimiser.load_state_dict(newest.state["optimiser"])
     return epoch, history
 
 
-def _change_to(path: Path, settings: str) -> None:
-    """Set a checkpoint of other settings aside, and take one of these back that was."""
-    others = _settings_of(path)
+class Newest(NamedTuple):
+    """The newest readable checkpoint.   damage: what is wrong with a newer one; empty: nothing."""
+
+    file: Path
+    state: dict[str, Any]
+    damage: str = ""
+
+
+def _change_to(path: Path, settings: str) -> Newest | None:
+    """Set a checkpoint of other settings aside, and take one of these back that was.
+
+    Returns: what has been read and is in its place; None where that has changed.
+    """
+    newest = None
+    with suppress(UserError):  # said by who reads it next, if no other takes its place
+        newest = _newest(path)
+    others = newest and str(newest.state.get("settings"))
     if others == settings:
-        return
+        return newest
     if others is not None:
         _rename(path, _aside(path, others))
         log.warning(
@@ -97,13 +118,6 @@ def _change_to(path: Path, settings: str) -> None:
             _aside(path, others).name,
         )
     _rename(_aside(path, settings), path)
-
-
-def _settings_of(path: Path) -> str | None:
-    """Of the newest checkpoint that can be read; None if there is none."""
-    for file in (path, previous(path)):
-        with suppress(UserError):
-            return str(read(file).get("settings"))
     return None
 
 
@@ -176,28 +190,20 @@ def _owner(file: Path) -> str:
         return ""
 
 
-def _newest(path: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The newest readable checkpoint and its file, None if there is none.
+def _newest(path: Path) -> Newest | None:
+    """The newest readable checkpoint, None if there is none.
 
-    Says so if it is not the last one.
+    Raises: UserError if there are some, and none can be read.
     """
     older = previous(path)
     if not os.path.lexists(path):
-        return (older, read(older)) if os.path.lexists(older) else None
+        return Newest(older, read(older)) if os.path.lexists(older) else None
     try:
-        return path, read(path)
+        return Newest(path, read(path))
     except UserError as error:
         if not older.exists():
             raise
-        state = read(older)
-        if rank() == 0:
-            log.warning(
-                "%s; going on from the checkpoint before it, %s, after %d epochs",
-                error,
-                older.name,
-                state["epoch"],
-            )
-        return older, state
+        return Newest(older, read(older), str(error))
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

@@ -321,6 +321,7 @@ def test_the_states_of_a_set_read_in_place_are_told_apart(
     whole = archive.read_bytes()
     for state, words in (("not fetched", ("--archives", "mine")), ("whole", ())):
         if state == "whole":
+            archive.write_bytes(whole)
             fetch("ntu60", {}, "data/raw/ntu60", ["mine"])
         for content, code, title in (
             (whole, 0, f"ntu60: ok, {state}"),

@@ -425,8 +425,27 @@ def test_a_download_of_unknown_checksum_is_used_only_by_who_says_so(tmp_path, se
     with pytest.raises(UserError, match=r"sha256 \w{64}, expected 0{64}; .* --accept-unknown"):
         fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
     assert not list((tmp_path / "raw").rglob("a.zip*"))
+    server.ranges.clear()
     fetch("nwucla", {}, tmp_path / "raw" / "nwucla", accept_unknown=True)
     assert contents(tmp_path / "raw" / "nwucla") == MEMBERS
+    assert server.ranges == []  # six gigabytes came once, and were kept aside
+
+
+def test_a_refused_download_is_no_file_that_is_found(tmp_path, server, dataset):
+    """What was refused once must not be taken because it is there, nor stand in the way."""
+    unknown = Remote("a.zip", url=server.url, members=r"clip\d\.txt", sha256=("0" * 64,))
+    dataset(unknown)
+    for _ in range(2):
+        with pytest.raises(UserError, match="--accept-unknown: it is not downloaded again"):
+            fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
+        assert server.ranges.pop() is None
+    server.content = b"<html>this link has expired</html>"
+    for _ in range(2):
+        with pytest.raises(UserError, match="--accept-unknown"):
+            fetch("nwucla", {}, tmp_path / "raw" / "nwucla")
+        with pytest.raises(UserError, match="not a zip archive"):
+            fetch("nwucla", {}, tmp_path / "raw" / "nwucla", accept_unknown=True)
+    assert not [path for path in (tmp_path / "raw").rglob("*") if path.is_file()]
 
 
 def test_a_file_larger_than_it_can_be_is_refused_before_it_comes(tmp_path, server, dataset):

@@ -114,6 +114,15 @@ def test_killed_between_two_names_nothing_is_lost(world):
     assert not list(run.glob(".last*"))
 
 
+def test_a_checkpoint_is_read_once(world, monkeypatch):
+    """It holds the weights, twice the moments of the optimiser and the queues: gigabytes."""
+    params, array, _, run = world
+    read, seen = checkpoint.read, []
+    monkeypatch.setattr(checkpoint, "read", lambda path: seen.append(path) or read(path))
+    pretraining.pretrain(params, RUN, array, run / "encoder.pt", CPU)
+    assert seen == [run / "last.pt"]
+
+
 def test_two_damaged_checkpoints_stop_the_run(world):
     """Beginning anew without a word would look like progress; what is damaged is named."""
     params, array, _, run = world

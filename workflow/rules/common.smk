@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from pstl import environment, owner, paths
+from pstl import environment, interruption, owner, paths
 from pstl.config import FUSED, digest
 from pstl.rule_options import fork_socket, load_checked, prologue
 from pstl.rules import Rules
@@ -34,6 +34,7 @@ wildcard_constraints:
 # Plug-ins are not checked again in the jobs that a cluster starts: that may import torch.
 if workflow.is_main_process:
     owner.announce()
+    interruption.heed()
 OPTIONS, PARAMS, SUITE = load_checked(config, plugins=workflow.is_main_process)
 # Inputs and outputs lie in object storage.
 STORED = workflow.storage_settings.default_storage_provider is not None
@@ -44,6 +45,11 @@ RULES = workflow.current_basedir.get_path_or_uri(secret_free=True)
 SOURCES = os.path.dirname(os.path.dirname(RULES))
 # Snakemake formats it.
 shell.prefix(prologue(OPTIONS, PARAMS, SOURCES, STORED).replace("{", "{{").replace("}", "}}"))
+
+
+def heed_signals():
+    """End the jobs, too, and within seconds: Snakemake waits for them by itself, however long."""
+    interruption.heed(interruption.end_jobs, interruption.LONGER_S)
 
 
 def serve_forks():

@@ -1,0 +1,1 @@
+"""Damage, kills and hostile names by the hundred: `pytest -m drills`."""
