@@ -88,7 +88,8 @@ bench: install  ## samples per second and memory of every method on this machine
 figures: install  ## how the code reads, in numbers beside their goals, with the worst places
 	@$(BIN)/python -m benchmarks.figures
 
-clean:  ## remove caches; data, results and .venv stay
+clean:  ## remove caches, and what killed jobs left half-made; data, results and .venv stay
+	@if [ -x $(BIN)/python ]; then $(BIN)/python workflow/clean.py; fi
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
 	find pstl tests -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "kept: data/, results/, mlflow.db, .snakemake/ and .venv/; remove them by hand if you mean to"

@@ -26,11 +26,14 @@ class Options:
     data: bool = False
     files: int = 3000
     jobs: int | None = None
+    scale: int | None = None
 
 
 def run(options: Options) -> None:
     """Print the tables of what is asked for; by default of methods and probes."""
-    if options.data:
+    if options.scale:
+        rows = on_scale(options.scale)
+    elif options.data:
         rows = on_data(options)
     elif options.search:
         rows = on_search(options)
@@ -47,6 +50,14 @@ def on_data(options: Options) -> list[dict[str, Any]]:
 
     rows = data.bench_data(options.files, options.jobs)
     sys.stdout.write(data.table(rows))
+    return rows
+
+
+def on_scale(clips: int) -> list[dict[str, Any]]:
+    from benchmarks import scale
+
+    rows = scale.bench_scale(clips)
+    sys.stdout.write(scale.table(rows))
     return rows
 
 

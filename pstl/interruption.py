@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-PATIENCE_S = 5.0  # from a signal to the end of a process that does not heed it
-LONGER_S = 8.0  # the same of one that waits for such processes to end
+PATIENCE_S = 3.0  # from a signal to the end of a process that does not heed it
+LONGER_S = 6.0  # the same of one that waits for such processes to end
 MOMENT_S = 1.0  # in which further signals are the same wish: a terminal's, and that of who is asked
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)

@@ -79,7 +79,7 @@ def replaced(folder: str | Path) -> Iterator[Path]:
             raise UserError(f"{folder}: {stands}: move it away, or name another output")
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
-        _remove(new)
+        remove(new)
         new.mkdir()
         try:
             yield new
@@ -88,7 +88,7 @@ def replaced(folder: str | Path) -> Iterator[Path]:
             _to_disk(new)
             _put_in_place(new, folder)
         finally:
-            _remove(new)
+            remove(new)
 
 
 def kind_of(mode: int) -> str:
@@ -112,7 +112,7 @@ def _put_in_place(new: Path, folder: Path) -> None:
             os.replace(new, folder)
             os.replace(old, new)
     _to_disk(folder.parent)
-    _remove(new)
+    remove(new)
 
 
 def _exchanged(one: Path, other: Path) -> bool:
@@ -157,10 +157,10 @@ def _sweep(path: Path) -> None:
             if place in places and number.isdecimal() and not lives(int(number)):
                 if place.endswith(OLD) and not os.path.lexists(path):
                     os.rename(left, path)
-                _remove(left)
+                remove(left)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file, a link or a folder with all that is in it, as far as that can be done."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)

@@ -69,12 +69,12 @@ def encoders(folder: Path, suite: str = SUITE) -> dict[str, dict[str, Any]]:
     }
 
 
-def same_results(one: Path, other: Path) -> None:
+def same_results(one: Path, other: Path, suite: str = SUITE) -> None:
     """Raises: AssertionError unless tables and encoders of both folders are equal bit by bit."""
     import torch
 
-    assert tables(one) == tables(other)
-    ours, theirs = encoders(one), encoders(other)
+    assert tables(one, suite) == tables(other, suite)
+    ours, theirs = encoders(one, suite), encoders(other, suite)
     assert ours.keys() == theirs.keys()
     for run in ours:
         assert ours[run].keys() == theirs[run].keys(), run

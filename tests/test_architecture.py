@@ -15,7 +15,7 @@ from pstl.code_hash import PACKAGE, closure, imports
 # From the bottom up; a module may import its own layer and those below. A name stands for the
 # module and what is inside it.
 LAYERS = (
-    ("errors", "environment", "locks", "owner", "seals", "publish", "interruption"),
+    ("errors", "environment", "locks", "owner", "seals", "publish", "leftovers", "interruption"),
     ("files",),
     ("rng", "skeletons"),
     ("ops", "losses", "metrics"),

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from pstl.config import NAME
+from pstl.config.declared import TAKEN
+from pstl.data import fetch
 from pstl.report.charts import Confusion
 from pstl.report.drawing import to_svg
 from pstl.rule_options import load_checked
@@ -209,3 +211,11 @@ def test_a_hostile_class_is_refused_or_harmless(capsys) -> None:
     tags.feed(to_svg(Confusion("", "", np.eye(len(shown)), shown), "a"))
     assert tags.tags
     assert not {"script", "img", "iframe", "a", "b"} & set(tags.tags)
+
+
+def test_no_data_set_takes_the_folder_of_archives(capsys) -> None:
+    """Its recordings would replace everybody's archives, of all data sets."""
+    assert fetch.KEPT in TAKEN
+    for name in (fetch.KEPT, fetch.KEPT.upper()):
+        write("data set", name)
+        assert "is the folder of archives" in answer(capsys)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pstl import publish
+from pstl import leftovers, locks, publish
 from pstl.errors import UserError
 from pstl.files import atomic, replaced
 
@@ -226,3 +226,26 @@ def test_a_name_is_never_without_a_folder(tmp_path: Path, monkeypatch) -> None:
     with replaced(tmp_path / "f") as new:
         (new / "x").write_text("new")
     assert (tmp_path / "f/x").read_text() == "new"
+
+
+def test_cleaning_removes_what_killed_writers_left(tmp_path: Path) -> None:
+    """Of places that nobody writes to again it would stay for ever: other settings, other names."""
+    deep, host = tmp_path / "data" / "x", socket.gethostname()
+    deep.mkdir(parents=True)
+    for folder in (True, False):
+        assert run(leave_half, str(deep / f"{folder}"), folder) == -signal.SIGKILL
+    with replaced(deep / "whole") as new:
+        (new / "x").write_text("old")
+    assert run(die_between_renames, str(deep / "whole")) == -signal.SIGKILL
+    (deep / f".a.{os.getppid()}@{host}").write_text("half, and its writer lives")
+    (deep / ".a.1234567@elsewhere").write_text("half")
+    (deep / "a.zip.part").write_text("half, and a download goes on from there")
+    holding = locks.acquire(deep / ".held.lock")
+    assert holding is not None
+    gone = leftovers.sweep(tmp_path)
+    assert len(gone) == 5
+    assert (deep / "whole" / "x").read_text() == "old"
+    assert {path.name for path in deep.iterdir()} == {
+        "whole", f".a.{os.getppid()}@{host}", ".a.1234567@elsewhere", "a.zip.part", ".held.lock",
+    }  # fmt: skip
+    holding.release()

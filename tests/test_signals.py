@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ if find_spec("snakemake") is None:
 pytestmark = [pytest.mark.slow, NEEDS_PROC]
 RUN = Run.parse("tiny/synthetic/xsub/pstl/joint/s0")
 ENCODER = paths.encoder(RUN)
-SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 
 
 @pytest.fixture
@@ -43,12 +43,19 @@ def pretrain(folder: Path, *more: str, epochs: int = 10_000) -> list[str]:
     return [sys.executable, "-m", "pstl", *words, "--out", ENCODER, *more]
 
 
-def begun(words: list[str], folder: Path) -> subprocess.Popen[Any]:
-    """A call in a process group of its own, as a terminal starts it."""
+@contextmanager
+def begun(words: list[str], folder: Path) -> Iterator[subprocess.Popen[Any]]:
+    """A call in a process group of its own, as a terminal starts it; nothing of it is left."""
     with open(folder / "said.log", "w") as said:
-        return subprocess.Popen(
+        call = subprocess.Popen(
             words, cwd=folder, env=environment(), stdout=said, stderr=said, start_new_session=True
         )
+    try:
+        yield call
+    finally:
+        for process in everybody(folder):
+            os.kill(process, signal.SIGKILL)
+        call.wait()
 
 
 def everybody(folder: Path) -> list[int]:
@@ -77,42 +84,72 @@ def to_all(call: subprocess.Popen[Any], number: int) -> None:
     os.killpg(call.pid, number)
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("way", [to_one, to_all])
+@pytest.mark.parametrize(
+    ("number", "way"), [(signal.SIGTERM, to_one), (signal.SIGHUP, to_all), (signal.SIGINT, to_all)]
+)
 def test_a_signal_ends_a_run_and_the_next_call_goes_on(
     root: Path, copy: Path, number: int, way: Callable[..., None]
 ) -> None:
     """Training went on for minutes where a cluster, which kills what stays, had asked it to end."""
     write(copy, changed("methods.pstl.train", epochs=10_000))
     last = copy / ENCODER.replace("encoder.pt", "last.pt")
-    call = begun(command(root, ENCODER), copy)
-    wait_for(last.exists, call)
-    way(call, number)
-    seconds = ended(call, copy)
+    with begun(command(root, ENCODER), copy) as call:
+        wait_for(last.exists, call)
+        way(call, number)
+        seconds = ended(call, copy)
     sys.stderr.write(f"{signal.Signals(number).name}: ended after {seconds:.1f} s\n")
     assert call.returncode != 0
-    assert not list((copy / ".snakemake/locks").glob("*"))
     assert clear(root, copy).returncode == 0
-    log = copy / ENCODER.replace("encoder.pt", "pretrain.log")
+    assert not list((copy / ".snakemake/locks").glob("*"))
+    if number == signal.SIGTERM:
+        assert first_epoch(root, copy) > 1
+
+
+def first_epoch(root: Path, folder: Path) -> int:
+    """With which one the next call begins."""
+    log = folder / ENCODER.replace("encoder.pt", "pretrain.log")
     log.unlink()
-    call = begun(command(root, ENCODER), copy)
-    wait_for(lambda: log.exists() and "epoch " in log.read_text(), call)
-    to_one(call, signal.SIGTERM)
-    ended(call, copy)
-    assert int(log.read_text().partition("epoch ")[2].partition("/")[0]) > 1
+    with begun(command(root, ENCODER), folder) as call:
+        wait_for(lambda: log.exists() and "epoch " in log.read_text(), call)
+        call.terminate()
+        ended(call, folder)
+    return int(log.read_text().partition("epoch ")[2].partition("/")[0])
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("gpus", ["1", "2"])
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_a_signal_to_make_ends_the_run(root: Path, copy: Path) -> None:
+    """`make run` is what people and queues start."""
+    write(copy, changed("methods.pstl.train", epochs=10_000))
+    for name in ("Snakefile", "workflow", "profiles"):
+        (copy / name).symlink_to(root / name)
+    venv = Path(sys.executable).parents[1]
+    words = ["make", "-f", str(root / "Makefile"), "-o", "install", "run", "SUITE=tiny", "CORES=1"]
+    with begun([*words, f"VENV={venv}"], copy) as call:
+        wait_for(lambda: list((copy / "results").rglob("last.pt")), call)
+        to_one(call, signal.SIGTERM)
+        ended(call, copy)
+    assert call.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("number", "gpus"),
+    [
+        (signal.SIGTERM, "1"),
+        (signal.SIGHUP, "1"),
+        (signal.SIGINT, "1"),
+        (signal.SIGTERM, "2"),
+        (signal.SIGHUP, "2"),
+    ],
+)
 def test_a_signal_ends_a_training_of_one_and_of_two_processes(
     copy: Path, number: int, gpus: str
 ) -> None:
     """A verb that is typed by hand, and its ranks."""
     last = copy / ENCODER.replace("encoder.pt", "last.pt")
-    call = begun(pretrain(copy, "--gpus", gpus), copy)
-    wait_for(last.exists, call)
-    to_one(call, number)
-    ended(call, copy)
+    with begun(pretrain(copy, "--gpus", gpus), copy) as call:
+        wait_for(last.exists, call)
+        to_one(call, number)
+        ended(call, copy)
     assert call.returncode == 130
     assert said(copy).splitlines()[-1].endswith("interrupted; run the same command again to go on")
     assert "Traceback" not in said(copy)
@@ -120,14 +157,14 @@ def test_a_signal_ends_a_training_of_one_and_of_two_processes(
     assert [name for name in half if not name.endswith(".lock")] == []
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_reading_on_several_cores(copy: Path, number: int) -> None:
     """Its workers hold the archive, and memory."""
     words = ["parse", "synthetic", "--raw", "data/raw/synthetic", "--out", "out", "--jobs", "2"]
-    call = begun([sys.executable, "-m", "pstl", *words], copy)
-    wait_for(lambda: len(everybody(copy)) > 1, call)
-    to_all(call, number)
-    ended(call, copy)
+    with begun([sys.executable, "-m", "pstl", *words], copy) as call:
+        wait_for(lambda: len(everybody(copy)) > 1, call)
+        to_all(call, number)
+        ended(call, copy)
     assert not (copy / "out").exists()
     assert not list(copy.glob(".out*"))
 

@@ -44,6 +44,10 @@ def bench(
     ] = False,
     files: Annotated[int, Option(metavar="N", help="Files to read with --data.")] = 3000,
     jobs: options.Jobs = None,
+    scale: Annotated[
+        int | None,
+        Option(metavar="CLIPS", min=100, help="Instead: splits and memory of so many clips."),
+    ] = None,
     params: options.Params = Path("params.yaml"),
 ) -> None:
     """Measure speed and peak memory at the papers' shapes.
@@ -65,5 +69,6 @@ def bench(
         data=data,
         files=files,
         jobs=jobs,
+        scale=scale,
     )
     command.run(asked)

@@ -155,11 +155,16 @@ def split_indices(
     spec: DatasetSpec, store: SequenceStore
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """(train, test) indices of every split of a data set."""
-    indices = {}
-    for split, rule in spec.splits.items():
-        sides = np.array([rule(clip) for clip in store])
-        indices[split] = (np.flatnonzero(sides == "train"), np.flatnonzero(sides == "test"))
-    return indices
+    sides: dict[str, list[str]] = {split: [] for split in spec.splits}
+    for clip in store:  # once for all splits: it takes longer to make a clip than to judge it
+        for split, rule in spec.splits.items():
+            sides[split].append(rule(clip))
+    return {split: _indices(np.array(each)) for split, each in sides.items()}
+
+
+def _indices(sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(train, test) indices where sides (N,) of str says so."""
+    return np.flatnonzero(sides == "train"), np.flatnonzero(sides == "test")
 
 
 def check_finite(x: np.ndarray, names: list[str]) -> None:
