@@ -86,7 +86,7 @@ def fabricated(folder: Path, clips: int) -> Path:
         order = np.arange(clips)
         names = [f"clip{number}" for number in range(clips)]
         recipe = {"name": RECIPE, "settings": {}}
-        meta = {"dataset": DATASET, "recipe": recipe, "skeleton": spec.skeleton}
+        meta: Row = {"dataset": DATASET, "recipe": recipe, "skeleton": spec.skeleton}
         meta |= {"people": PEOPLE, "classes": list(spec.classes)}
         sides = {"xsub": (order[::2], order[1::2])}
         length = np.full(clips, FRAMES)
@@ -108,7 +108,7 @@ def side_by_side(folder: Path) -> list[dict[str, float]]:
     """MB of memory of several processes that hold the training side of one array at a time."""
     words = [str(ROOT), "benchmarks.scale", json.dumps([str(folder)])]
     command = [sys.executable, "-c", CODE, *words]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes: Row = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with ended([subprocess.Popen(command, **pipes) for _ in range(NEIGHBOURS)]) as processes:
         for process in processes:
             process.stdout.readline()  # it has taken its batches

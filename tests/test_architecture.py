@@ -372,6 +372,7 @@ OPENS = {
     "data/connection.py": "addresses, not files",
     "data/download.py": "downloads, which are kept half-done",
     "data/fetch.py": "what other people made: archives have a rule of their own",
+    "interruption.py": "what the system says of processes, and a pipe to itself",
     "train/checkpoint.py": "who holds a lock; and a checksum, inside `reading`",
     "train/precision.py": "the processor's own words",
     "provenance.py": "the processor's own words",

@@ -1,6 +1,5 @@
 """The files of a data set wherever they lie: unpacked, or inside archives that nobody unpacks."""
 
-import hashlib
 import itertools
 import os
 import zipfile
@@ -246,11 +245,7 @@ def content(batch: Batch, i: int) -> bytes:
     if member.archive:
         return archives.read_member(_bundle(member.archive), member.name)
     data = reading.content(member.name)
-    if member.sha256 and hashlib.sha256(data).hexdigest() != member.sha256:
-        raise UserError(
-            f"{member.name}: not the file that was fetched (another checksum); replace it by that "
-            "one, or run fetch again"
-        )
+    reading.check_sum(member.name, data, member.sha256)
     return data
 
 

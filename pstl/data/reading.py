@@ -6,6 +6,7 @@ rule for nothing; tests/data/test_reading.py refuses a format that parses by its
 takes at most EXPANSION times its size in memory, and ALLOWANCE.
 """
 
+import hashlib
 import itertools
 import json
 import math
@@ -71,6 +72,15 @@ def content(path: str | Path, kind: files.Kind = RECORDING) -> bytes:
     with files.reading(path, kind):
         check_size(Path(path).stat().st_size, str(path))
         return Path(path).read_bytes()
+
+
+def check_sum(name: str, data: bytes, sha256: str) -> None:
+    """Raises: UserError if bytes are not those that were fetched.   sha256: empty if unknown."""
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        raise UserError(
+            f"{name}: not the file that was fetched (another checksum); replace it by that one, or "
+            "run fetch again"
+        )
 
 
 def check_size(size: int, name: str, largest: int = LARGEST_FILE) -> None:

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from pstl import files
+
 SMALL = 2**20  # bytes; smaller files are compared every time
 # Clocks of file systems are coarse: what was changed just before it was compared may change again
 # without another date.
@@ -50,11 +52,10 @@ def once(path: Path, checksum: str, compare: Callable[[], None]) -> None:
 def summed(path: Path) -> str:
     """The checksum of a file, which need not be compared with it again in the state it is in.
 
-    Raises: OSError.
+    Raises: OSError, UserError.
     """
     before = state(path, "").name
-    with open(path, "rb") as stream:
-        total = hashlib.file_digest(stream, "sha256").hexdigest()
+    total = files.checksum(path)
     if state(path, "").name == before:
         record(state(path, total))
     return total

@@ -346,3 +346,42 @@ def test_a_single_class_is_said():
     declare()
     said = load_dataset("mine").remarks()
     assert "all clips are of one class: there is nothing to tell apart" in said
+
+
+@pytest.mark.parametrize("kind", ["clip", "frame", "frame gone", "table"])
+def test_what_was_fetched_of_a_folder_is_compared_before_it_is_read(tmp_path, monkeypatch, kind):
+    """A flipped bit of a coordinate or of a label went through every step."""
+    shutil.rmtree("mine")
+    if kind.startswith("frame"):
+        own_clips.write_folder(Path("mine"), own_clips.write_openpose, ending="")
+    else:
+        own_clips.write_folder(Path("mine"))
+    params = declare({"body": "coco17", "units": "m"})
+    fetch("mine", params.dataset("mine"), "data/raw/mine")
+    place = {
+        "clip": Path("data/raw/mine/anna_clap_2.csv"),
+        "frame": Path("data/raw/mine/anna_clap_2/take_000000000007_keypoints.json"),
+        "frame gone": Path("data/raw/mine/anna_clap_2/take_000000000007_keypoints.json"),
+        "table": Path("mine/labels.csv"),
+    }[kind]
+    if kind == "frame gone":
+        place.unlink()
+        place = place.parent
+    else:
+        content = bytearray(place.read_bytes())
+        content[content.rindex(b"1")] ^= 1  # another digit
+        state = place.stat()
+        place.write_bytes(content)
+        os.utime(place, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(UserError, match="fetched") as refused:
+        parse("mine", params.dataset("mine"), "data/raw/mine", "sequences", jobs=1)
+    assert str(place) in str(refused.value)
+
+
+def test_no_clip_takes_the_place_of_what_fetch_writes(tmp_path):
+    """Its copy would be overwritten by the manifest, and the manifest read as a clip."""
+    shutil.copy("mine/anna_clap_2.csv", "mine/manifest.json")
+    edit("anna_clap_2.csv", "manifest.json")
+    params = declare()
+    with pytest.raises(UserError, match=r"no clip can be called manifest\.json"):
+        fetch("mine", params.dataset("mine"), "data/raw/mine")

@@ -12,6 +12,8 @@ from pstl.data.clip_files import LABELS
 from pstl.data.kinds._label_table import Row
 from pstl.errors import UserError
 
+TAKEN = (LABELS, "manifest.json")  # names of what `fetch` puts beside the clips
+
 
 class Files(NamedTuple):
     """Where everything lies.   root: the folder.   labels: the table."""
@@ -65,6 +67,8 @@ def clip_paths(name: str, files: Files, rows: Sequence[Row]) -> dict[str, Path]:
         if path == files.labels:
             raise UserError(f"{files.labels}: {row.clip} is this table; take its row out")
         place = path.relative_to(files.root)
+        if place.as_posix() in TAKEN:
+            raise UserError(f"{files.labels}: {row.clip}: no clip can be called {place}; rename it")
         clip = (place if path.is_dir() else place.with_suffix("")).as_posix()
         if clip in paths:
             raise UserError(f"{files.labels}: {row.clip} and another row are of one clip, {clip}")

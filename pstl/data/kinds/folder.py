@@ -19,7 +19,7 @@ from pstl.config.validation import shortened
 from pstl.contracts import Dataset, DatasetKind
 from pstl.data import clip_files, own_files
 from pstl.data.clip_files import LABELS, SourcedClip
-from pstl.data.kinds import _label_table, _sides
+from pstl.data.kinds import _fetched, _label_table, _sides
 from pstl.data.kinds._label_table import Row
 from pstl.data.kinds._layout import clip_paths, located, stamp, unlabelled
 from pstl.data.kinds._sides import Split
@@ -161,31 +161,38 @@ class Folder(Dataset):
 
         Raises: UserError for a clip that is not there.
         """
+        sums = _fetched.sums(places, self.files.root)
+        _fetched.check_table(self.files.labels, sums)
         members = []
         for clip in self.rows:
             path = places.raw / self.paths[clip].relative_to(self.files.root)
             file = own_files.frame_files(path)[0] if path.is_dir() else path
             depth = len(file.relative_to(places.raw).parts) - 1
-            members.append(Member(file.as_posix(), depth=depth))
+            sha256 = sums.get(file.relative_to(places.raw).as_posix(), "")
+            members.append(Member(file.as_posix(), depth=depth, sha256=sha256))
         return members
 
     def notes(self, places: Places, members: Sequence[Member]) -> Notes:
         """The clip of each file, and how the first of them are understood."""
-        by_file = {member.file: clip for member, clip in zip(members, self.rows, strict=True)}
+        clips = dict(zip((member.file for member in members), self.rows, strict=True))
         said: dict[str, str] = {}
         sample = members[:: max(1, len(members) // SAMPLED)]
-        files = (self._source(Path(each.name), by_file[each.file]) for each in sample)
+        files = (self._source(Path(each.name), clips[each.file]) for each in sample)
         for source in self._readable(files):
             said.setdefault(source.said, source.raw.name)
         lines = [
             f"read as {self.spec.skeleton}: {line} ({clip})" for line, clip in said.items() if line
         ]
+        by_file = _fetched.noted(clips, _fetched.sums(places, self.files.root))
         return Notes(by_file, [*self.remarks(), *lines])
 
     def read(self, member: Member, data: bytes, note: Any) -> list[Clip]:
         """The one clip of a file, or of the folder whose first frame it is."""
-        clip, row = str(note), self.rows[str(note)]
-        source = _read(self._source(Path(member.name), clip), self.cfg.hints)
+        clip, row = note.clip, self.rows[note.clip]
+        path = self._source(Path(member.name), clip)
+        if path.is_dir():
+            _fetched.check_frames(path, note.frames)
+        source = _read(path, self.cfg.hints)
         if source.skeleton != self.spec.skeleton:
             others = f"the clips before it have those of {self.spec.skeleton}"
             raise UserError(f"{member.where}: joints of {source.skeleton}, {others}")
