@@ -4,6 +4,7 @@ Free of torch, unless settings are checked that never passed.
 """
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ from pstl.errors import UserError, one_line
 from pstl.files import Kind, read_text, write_text
 
 RECORD = Kind("record of settings that were checked", "remove it")
-OPTIONS = ("suite", "params", "archives")
+OPTIONS = ("suite", "params", "container", "archives")
+IMAGE = re.compile(r"[\w./:@+-]*", re.ASCII)  # a file, or an address of an image
 # Verbs that import torch, many times a run: they are forked off a process that has imported it.
 FORKED = ("pretrain", "features", "evaluate", "fuse")
 
@@ -28,11 +30,13 @@ FORKED = ("pretrain", "features", "evaluate", "fuse")
 class Options(NamedTuple):
     """What `snakemake --config` was given. params: settings file.   suite: "" for the file's own.
 
-    archives: folders; None: those of the settings file.
+    archives: folders; None: those of the settings file.   container: image that jobs run in where
+        Snakemake is told --sdm apptainer; empty: none.
     """
 
     params: str = "params.yaml"
     suite: str = ""
+    container: str = ""
     archives: tuple[str, ...] | None = None
 
     @property
@@ -47,18 +51,25 @@ def options(given: Mapping[str, Any]) -> Options:
     Raises: UserError for an unknown key, or a value that is no name.
     """
     if unknown := set(given) - set(OPTIONS):
-        keys = "suite=NAME, params=FILE, archives=FOLDER"
+        keys = "suite=NAME, params=FILE, archives=FOLDER, container=IMAGE"
         raise UserError(f"--config {', '.join(sorted(unknown))}: unknown; known: {keys}")
     folders = given.get("archives") or []
     archives = folders if isinstance(folders, list) else [folders]
-    names = [(key, given[key]) for key in OPTIONS[:2] if key in given]
+    names = [(key, given[key]) for key in OPTIONS[:-1] if key in given]
     for key, value in [*names, *(("archives", folder) for folder in archives)]:
         if not isinstance(value, str):
             kind = type(value).__name__
             hint = f"expected a name; put it in quotes: '{key}=\"{value}\"'"
             raise UserError(f"--config {key}={value}: read as {kind}, {hint}")
     chosen = tuple(archives) if "archives" in given else None
-    return Options(given.get("params", Options().params), given.get("suite", ""), chosen)
+    words = dict(names)
+    image = words.get("container", "")
+    if not IMAGE.fullmatch(image):
+        raise UserError(
+            f"--config container={image}: expected a file or an address of an image (letters,"
+            " digits and . / : @ _ + -)"
+        )
+    return Options(**words, archives=chosen)
 
 
 def load_checked(given: Mapping[str, Any], plugins: bool) -> tuple[Options, Params, str]:
@@ -111,17 +122,22 @@ def prologue(options: Options, params: Params, root: str, stored: bool) -> str:
     folders = params.archives if options.archives is None else options.archives
     archives = f" --archives {shlex.join(folders)}" if folders else ""
     forked = f'{"|".join(FORKED)}) python+=(-IS "$preloaded" run {fork_socket()});;'
+    path = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH;"
+    if options.container:  # inside, jobs run under the image's Python, and fork nothing outside
+        inside = '"${APPTAINER_CONTAINER:-${SINGULARITY_CONTAINER:-}}"'
+        path = f"[ -n {inside} ] || {path}"
     lines = [
         # a failing command fails its job although its output goes through tee
         "set -euo pipefail;",
         # jobs run under the Python that runs Snakemake
-        f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH;",
+        path,
         # workflow/resume.py knows by this whose jobs outlived a killed Snakemake
         f"export {SNAKEMAKE}={os.getpid()};",
         f"preloaded={shlex.quote(root)}/workflow/preloaded.py;",
         "pstl() { local python=(python); case $1 in",
         f'fetch|import-run) set -- "$@"{archives};;',
-        "esac;" if stored else f"{forked} esac;",  # a pod has no more than the package
+        # a pod has no more than the package
+        "esac;" if stored or options.container else f"{forked} esac;",
         f'"${{python[@]}}" -m pstl "$1" --params {settings} "${{@:2}}"; }};',
     ]
     if stored:  # what reads a whole suite goes to the copies' folder; MLflow's own store stays here

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -22,6 +23,7 @@ from pstl.errors import UserError
 ROOT = Path(__file__).resolve().parents[1]
 LOCK, CUDA_LOCK = "requirements.lock", "requirements-cuda.lock"
 CPU_LOCK = "requirements-cpu.lock"
+KUBERNETES_LOCK = "requirements-kubernetes.lock"
 EXTRAS = ("workflow", "test", "docs")
 SYSTEMS = (
     {"sys_platform": "linux", "platform_system": "Linux"},
@@ -39,28 +41,36 @@ HEADERS = {
         "# pip install --require-hashes -r this file\n"
         "-r requirements.lock\n"
     ),
+    KUBERNETES_LOCK: "# What the image needs for Kubernetes besides; made by `make lock`.\n",
 }
 
 
 def renew(root: Path, upgrade: bool) -> None:
-    """Write both lock files of a checkout, or neither."""
-    entries = resolved(root, upgrade)
+    """Write the lock files of a checkout, or none."""
+    entries = resolved(root, EXTRAS, upgrade)
     entries["torch"] += cpu_hashes((root / CPU_LOCK).read_text(), entries["torch"][0])
-    for name, is_listed in ((LOCK, _is_common), (CUDA_LOCK, _is_of_cuda)):
-        listed = sorted(filter(is_listed, entries))
-        text = "".join(" \\\n    ".join(entries[entry]) + "\n" for entry in listed)
-        (root / name).write_text(HEADERS[name] + text)
+    cuda = {name for name in entries if OF_CUDA.match(f"{name}==")}
+    with_kubernetes = resolved(root, (*EXTRAS, "kubernetes"), upgrade)
+    _write(root / LOCK, entries, entries.keys() - cuda)
+    _write(root / CUDA_LOCK, entries, cuda)
+    _write(root / KUBERNETES_LOCK, with_kubernetes, with_kubernetes.keys() - entries)
 
 
-def resolved(root: Path, upgrade: bool) -> dict[str, list[str]]:
+def _write(file: Path, entries: Mapping[str, list[str]], listed: Collection[str]) -> None:
+    """Write those entries that are listed, below the file's header."""
+    lines = (" \\\n    ".join(entries[name]) + "\n" for name in sorted(listed))
+    file.write_text(HEADERS[file.name] + "".join(lines))
+
+
+def resolved(root: Path, extras: Sequence[str], upgrade: bool) -> dict[str, list[str]]:
     """Name -> its pin and its hashes, of all that pyproject.toml and requirements.in need."""
     with tempfile.TemporaryDirectory() as folder:
         lock = Path(folder, "all.lock")
-        lock.write_text("".join(_pins(root / name) for name in (LOCK, CUDA_LOCK)))
+        lock.write_text("".join(_pins(root / name) for name in HEADERS))
         words = [sys.executable, "-m", "uv", "pip", "compile", "--quiet"]
         words += ["--universal", "--fork-strategy=fewest", f"--python-version={oldest(root)}"]
         words += ["--generate-hashes", "--no-header", "--no-annotate", f"--output-file={lock}"]
-        words += [f"--extra={extra}" for extra in EXTRAS]
+        words += [f"--extra={extra}" for extra in extras]
         words += ["--upgrade"] if upgrade else []
         done = subprocess.run(
             [*words, "pyproject.toml", "requirements.in"], cwd=root, stdout=subprocess.DEVNULL
@@ -128,14 +138,6 @@ def _is_ours(entry: list[str]) -> bool:
     """Whether a package is for a system that this project runs on."""
     marker = Requirement(entry[0]).marker
     return marker is None or any(marker.evaluate(dict(system)) for system in SYSTEMS)
-
-
-def _is_common(name: str) -> bool:
-    return OF_CUDA.match(f"{name}==") is None
-
-
-def _is_of_cuda(name: str) -> bool:
-    return not _is_common(name)
 
 
 def main() -> None:

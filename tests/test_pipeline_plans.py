@@ -85,7 +85,11 @@ def test_what_another_suite_trains_is_neither_trained_nor_encoded_twice(
         (changed("datasets.synthetic", performer=3), (), "datasets.synthetic: performer"),
         (TINY, ("suite=tinny",), "unknown suite 'tinny'; known: tiny"),
         (TINY, ("archives=2024",), "archives=2024: read as int, expected a name"),
-        (TINY, ("siute=tiny",), "siute: unknown; known: suite=NAME, params=FILE, archives=FOLDER"),
+        (
+            TINY,
+            ("siute=tiny",),
+            "siute: unknown; known: suite=NAME, params=FILE, archives=FOLDER, container=IMAGE",
+        ),
     ],
 )
 def test_a_typo_stops_the_run_in_one_line(

@@ -36,6 +36,11 @@ if workflow.is_main_process:
     owner.announce()
     interruption.heed()
 OPTIONS, PARAMS, SUITE = load_checked(config, plugins=workflow.is_main_process)
+if OPTIONS.container:
+
+    container: OPTIONS.container
+
+
 # Inputs and outputs lie in object storage.
 STORED = workflow.storage_settings.default_storage_provider is not None
 job = Rules(PARAMS, STORED)
@@ -54,7 +59,9 @@ def heed_signals():
 
 def serve_forks():
     """Import torch once for the many small jobs of this machine (workflow/preloaded.py)."""
-    if sys.platform == "linux" and not (STORED or on_cluster() or environment.are_jobs_fresh()):
+    if sys.platform == "linux" and not (
+        STORED or OPTIONS.container or on_cluster() or environment.are_jobs_fresh()
+    ):
         # As a job's line: with the same variables.
         shell(
             f'python "$preloaded" serve {fork_socket()} {os.getpid()}'
