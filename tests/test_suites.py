@@ -40,6 +40,7 @@ SIZES = {
     "nwucla_simclr_wide_search": (15, 44),
     "nwucla_lost_same_input": (14, 14),
     "nwucla_actclr_search": (1, 4),
+    "nwucla_actclr": (2, 4),
     "nwucla_same_input": (59, 177),
     "nwucla_semi": (42, 112),
     "nwucla_semi_same_input": (28, 204),
