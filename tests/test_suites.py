@@ -36,7 +36,6 @@ SIZES = {
     "nwucla_simclr": (33, 136),
     "nwucla_simclr_levers": (13, 44),
     "nwucla_simclr_search": (30, 60),
-    "nwucla_simclr_wide": (21, 60),
     "nwucla_simclr_wide_search": (15, 44),
     "nwucla_lost_same_input": (14, 14),
     "nwucla_actclr_search": (1, 4),
