@@ -9,8 +9,9 @@ import numpy as np
 from pstl import paths
 from pstl.config import Cell
 from pstl.encoding import feature_file
-from pstl.report import charts, embedding, poses
-from pstl.report.charts import Confusion, Map, Span, Timeline
+from pstl.report import class_charts, embedding, poses
+from pstl.report.charts import Entry
+from pstl.report.class_charts import Confusion, Map, Span, Timeline
 from pstl.report.confusion import Scored, class_names
 from pstl.report.document import Table, number
 from pstl.report.labels import cell_label, from_source
@@ -58,7 +59,7 @@ def _confusion(key: tuple[str, str, str], matrix: np.ndarray, names: list[str]) 
 
 def _each_class(sums: Counted, names: list[str]) -> Table:
     """Accuracy of every class in percent, and what it is taken for where no picture says so."""
-    unsaid = len(names) > charts.MANY_CLASSES
+    unsaid = len(names) > class_charts.MANY_CLASSES
     columns = []
     for matrix in sums.values():
         wrong = matrix - np.diag(matrix.diagonal())
@@ -138,6 +139,6 @@ def motions(cells: Iterable[Cell]) -> list[Moving]:
     return drawn
 
 
-def map_legend(drawn: Sequence[Map]) -> list[charts.Entry]:
+def map_legend(drawn: Sequence[Map]) -> list[Entry]:
     """Letters of the classes, which all maps share."""
-    return charts.class_legend(drawn[0].names) if drawn else []
+    return class_charts.class_legend(drawn[0].names) if drawn else []

@@ -18,7 +18,8 @@ PALETTE = (
 )  # fmt: skip
 NEUTRAL = len(PALETTE) - 1  # what belongs to no method: coordinates, simple rules
 METHODS = NEUTRAL  # colours that methods have
-MARKERS = "osD^vPX<>ph"
+MARKERS, GLYPHS = "osD^vPX<>ph", "●■◆▲▼✚✖◀▶⬟⬢"
+HOLLOW = "○□◇△▽✚✖◁▷⬠⬡"
 DASHES = ("-", "--", "-.", (0, (1, 1.2)), (0, (5, 1, 1, 1, 1, 1)))
 DOTTED = (0, (1, 1.6))
 
@@ -27,12 +28,13 @@ class Look(NamedTuple):
     """How one name is drawn.
 
     colour: its place in PALETTE.   shape: its place in MARKERS, and in DASHES by METHODS.
-    floor: raw or untrained; empty for what learns.
+    floor: raw or untrained; empty for what learns.   variant: of a method in one chart.
     """
 
     colour: int
     shape: int
     floor: str = ""
+    variant: int = 0
 
     @property
     def tone(self) -> str:
@@ -45,9 +47,23 @@ class Look(NamedTuple):
         return MARKERS[self.shape % len(MARKERS)]
 
     @property
+    def glyph(self) -> str:
+        """The marker as a letter."""
+        return (HOLLOW if self.floor else GLYPHS)[self.shape % len(GLYPHS)]
+
+    @property
     def dash(self) -> str | tuple[float, tuple[float, ...]]:
-        """A line style of matplotlib: floors are dotted."""
-        return DOTTED if self.floor else DASHES[self.shape // METHODS % len(DASHES)]
+        """A line style of matplotlib: floors are dotted, variants have one each."""
+        if self.floor and not self.variant:
+            return DOTTED
+        return DASHES[(self.shape // METHODS + self.variant) % len(DASHES)]
+
+    @property
+    def border(self) -> str:
+        """The line style of a page that is most like it."""
+        if self.dash == "-":
+            return "solid"
+        return "dashed" if self.dash == "--" else "dotted"
 
 
 def looks(names: Iterable[str], ordered: Iterable[str] = ()) -> dict[str, Look]:
@@ -57,17 +73,27 @@ def looks(names: Iterable[str], ordered: Iterable[str] = ()) -> dict[str, Look]:
     ordered: entries whose first ones keep their colours in every suite: those of params.yaml.
     """
     every = list(dict.fromkeys(names))
-    learning = [name for name in every if not _floor(name)]
+    learning = [name for name in every if not floor_of(name)]
     places = _places(learning, list(ordered))
     chosen: dict[str, Look] = {name: Look(place % METHODS, place) for name, place in places.items()}
-    coordinates = [name for name in every if _floor(name) == RAW]
+    coordinates = [name for name in every if floor_of(name) == RAW]
     for number, name in enumerate(coordinates):
         chosen[name] = Look(NEUTRAL, number, RAW)
     for name in every:
-        if _floor(name) == UNTRAINED:
+        if floor_of(name) == UNTRAINED:
             place = places.get(name.removeprefix(f"{UNTRAINED}."), NEUTRAL)
             chosen[name] = Look(place % len(PALETTE), place, UNTRAINED)
     return {name: chosen[name] for name in every}
+
+
+def rivals(names: Iterable[str], beside: Iterable[Look]) -> dict[str, Look]:
+    """What stands in an encoder's place -> its look: dashed, in colours that none beside it has."""
+    taken = {look.colour for look in beside}
+    free = [colour for colour in range(METHODS) if colour not in taken] or [NEUTRAL]
+    chosen: dict[str, Look] = {}
+    for number, name in enumerate(dict.fromkeys(names)):
+        chosen[name] = Look(free[number % len(free)], number, variant=1 + number // len(free))
+    return chosen
 
 
 def look_of(name: str, chosen: Mapping[str, Look]) -> Look:
@@ -97,6 +123,7 @@ def _places(names: list[str], ordered: list[str]) -> dict[str, int]:
     return places
 
 
-def _floor(name: str) -> str:
+def floor_of(name: str) -> str:
+    """Which floor an entry is by the name that the suite gave it; empty for any other."""
     kind = name.partition(".")[0]
     return kind if kind in (RAW, UNTRAINED) else ""

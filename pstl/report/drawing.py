@@ -1,33 +1,41 @@
-"""Charts as SVG for the page and as PNG for files. The same numbers give the same bytes.
+"""Charts as SVG for the page, and as PNG, SVG or PDF for files.
 
-No state of pyplot is used.
+The same numbers give the same bytes. No state of pyplot is used.
 """
 
 import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 
 from pstl.files import atomic
-from pstl.report.charts import ABOUT, GRID, HEIGHT, INK, Chart
+from pstl.report.charts import ABOUT, GRID, HEIGHT, INK, WIDTH, Chart, Entry
 from pstl.report.colours import PALETTE
 
 # Colours of a drawing -> their names in page.css, which has others for a dark screen.
 THEME = {INK: "var(--ink)", GRID: "var(--line)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(PALETTE)
 }
+MOST_CHARTS = 60  # of one picture
+LEGEND_ROW = 0.02  # height of a row of the legend in inches, for each point of the font
+WITHOUT: Any = {  # what would differ from run to run
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
 STYLE: Any = {
     "svg.hashsalt": "pstl",
     "svg.fonttype": "none",  # text stays text: it can be searched, copied and read aloud
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
+    "pdf.fonttype": 42,  # whole fonts, which publishers ask for
     "mathtext.default": "regular",
     "text.parse_math": False,  # names are anybody's words, and may hold two dollar signs
     "text.color": INK,
@@ -53,12 +61,33 @@ for prefix, address in NAMESPACES.items():
     ElementTree.register_namespace(prefix, address)
 
 
+class Medium(NamedTuple):
+    """Where a picture is shown.
+
+    width: of a chart in inches; 0 leaves it as it is.   font: size in points.   columns: charts
+    side by side, at most.
+    """
+
+    width: float
+    font: float
+    columns: int
+
+
+SCREEN = Medium(0.0, 9.0, 3)
+PAPER = Medium(3.4, 7.0, 2)  # a column of a two-column page; two side by side fill both
+
+
+def style(medium: Medium) -> Any:
+    """Settings of matplotlib for a medium."""
+    return {**STYLE, "font.size": medium.font}
+
+
 def to_svg(chart: Chart, prefix: str) -> str:
     """An <svg> element for a page.   prefix: of its ids, which are unique in the page if this is.
 
     Its colours are names of page.css.
     """
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(style(SCREEN)):
         layout = ConstrainedLayoutEngine()
         figure = Figure(figsize=chart.size, dpi=FINE, layout=layout)
         axis = figure.add_subplot()
@@ -75,30 +104,73 @@ def to_svg(chart: Chart, prefix: str) -> str:
     return _for_page(text, prefix, chart)
 
 
-def grid(charts: Sequence[Chart], nothing: str) -> Figure:
-    """Charts side by side, three in a row.   nothing: what is said where there are none."""
-    with matplotlib.rc_context(STYLE):
-        columns = max(1, min(3, len(charts)))
-        rows = max(1, -(-len(charts) // columns))
-        height = max((chart.size[1] for chart in charts), default=HEIGHT) + 0.5
-        figure = Figure(figsize=(5.2 * columns, height * rows), layout="constrained")
-        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-        for axis, chart in zip(axes, charts, strict=False):
+def grid(charts: Sequence[Chart], nothing: str, medium: Medium = SCREEN) -> Figure:
+    """Charts side by side with one legend.   nothing: what is said where there are none."""
+    shown = charts[:MOST_CHARTS]
+    with matplotlib.rc_context(style(medium)):
+        columns, width, heights = _layout(shown, medium)
+        entries = _entries(shown)
+        beside = _legend_columns(entries, width, medium)
+        below = -(-len(entries) // beside) * LEGEND_ROW * medium.font
+        figure = Figure(figsize=(width, sum(heights) + below), layout="constrained")
+        table = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights)
+        axes = list(table.flat)
+        for axis, chart in zip(axes, shown, strict=False):
             chart.draw(axis)
             axis.set_title(chart.title, fontsize="small")
-            if axis.get_legend_handles_labels()[0]:
-                axis.legend()
-        for axis in axes[len(charts) :]:
+        for axis in axes[len(shown) :]:
             axis.set_axis_off()
-        if not charts:
+        if not shown:
             axes[0].text(0.5, 0.5, nothing, ha="center", va="center")
+        if entries:
+            handles = [_handle(entry) for entry in entries]
+            names = [entry.name for entry in entries]
+            figure.legend(handles, names, loc="outside lower center", ncols=beside)
+        if len(charts) > len(shown):
+            figure.suptitle(f"the first {len(shown)} of {len(charts)}", fontsize="small")
     return figure
 
 
-def save_png(figure: Figure, path: Path) -> None:
-    """Write a picture. Raises: UserError if it cannot be written."""
-    with matplotlib.rc_context(STYLE), atomic(path) as new:
-        figure.savefig(new, format="png", dpi=100, metadata={"Software": None})
+def _layout(charts: Sequence[Chart], medium: Medium) -> tuple[int, float, list[float]]:
+    """Columns, width of the picture, and the height of each row."""
+    sizes = [chart.size for chart in charts] or [(WIDTH, HEIGHT)]
+    widest = max(width for width, _ in sizes)
+    per_row = medium.columns * 2 if widest < WIDTH else medium.columns
+    rows = -(-len(sizes) // per_row)
+    columns = -(-len(sizes) // rows)
+    scale = medium.width / WIDTH if medium.width else 1.0
+    heights = []
+    for start in range(0, len(sizes), columns):
+        heights.append(scale * (max(h for _, h in sizes[start : start + columns]) + 0.45))
+    return columns, scale * (widest + 0.6) * columns, heights
+
+
+def _entries(charts: Sequence[Chart]) -> list[Entry]:
+    """The legends of all charts, each entry once."""
+    entries: dict[Entry, None] = {}
+    for chart in charts:
+        entries |= dict.fromkeys(chart.legend)
+    return list(entries)
+
+
+def _legend_columns(entries: Sequence[Entry], width: float, medium: Medium) -> int:
+    longest = max((len(entry.name) for entry in entries), default=0)
+    return max(1, int(width / (medium.font * (0.06 + 0.0083 * longest))))
+
+
+def _handle(entry: Entry) -> Line2D:
+    look = entry.look
+    face = "none" if look.floor else look.tone
+    dash: Any = look.dash if entry.line else ""
+    mark: Any = {"marker": look.marker, "markersize": 4, "markerfacecolor": face}
+    return Line2D([], [], color=look.tone, linestyle=dash, **mark)
+
+
+def save(figure: Figure, path: Path, medium: Medium = SCREEN) -> None:
+    """Write a picture as what its name ends with. Raises: UserError if it cannot be written."""
+    suffix = path.suffix.removeprefix(".")
+    with matplotlib.rc_context(style(medium)), atomic(path) as new:
+        figure.savefig(new, format=suffix, dpi=100, metadata=WITHOUT[suffix])
 
 
 def _for_page(text: str, prefix: str, chart: Chart) -> str:

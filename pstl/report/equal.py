@@ -2,8 +2,9 @@
 
 import itertools
 
-from pstl.metrics.metric import UNSEEN
-from pstl.report import declared, panels
+from pstl.report import declared, sweeps
+from pstl.report.sweeps import Points
+from pstl.report.tables import Line
 from pstl.report.text import table
 
 NEAR = 2.0  # points between two methods that count as equal
@@ -14,28 +15,29 @@ EXPLAINED = (
 )
 
 
-def blocks(charts: panels.Charts) -> list[str]:
-    """A table for each chart over a number of things lost that has such a pair.
+def blocks(lines: list[Line]) -> list[str]:
+    """A table for each setting and number of things lost that has such a pair.
 
-    charts: as from panels.charts().
+    lines: as tables.as_shown() names them.
     """
     written = []
-    for (task, title, x_label), methods in charts.items():
-        if panels.metric_of(title).endswith(UNSEEN):
-            continue  # in the table of every number
-        rows = _rows(title, methods)
-        if x_label in panels.LOSSES and rows:
+    groups = sweeps.by_condition(sweeps.sweeps(lines))
+    for (sweep, stream, setting), methods in groups.items():
+        rows = _rows(sweep.metric, methods)
+        if sweep.over in sweeps.LOSSES and rows:
             counts = [f"{x:g}" for x, _ in next(iter(methods.values()))[1:]]
             header = ["a", "b", "a, %", "b, %"]
             for count in counts:
-                header += [f"a, {x_label} {count}", f"b, {x_label} {count}"]
-            written += [TITLE.format(title=f"{task}, {title}"), table(header, rows)]
+                header += [f"a, {sweep.over} {count}", f"b, {sweep.over} {count}"]
+            condition = f" ({';'.join(setting)})" if setting else ""
+            title = f"{sweep.task}, {sweep.metric}{condition}, {stream}"
+            written += [TITLE.format(title=title), table(header, rows)]
     return [*written, EXPLAINED] if written else []
 
 
-def _rows(title: str, methods: dict[str, panels.Points]) -> list[list[str]]:
+def _rows(name: str, methods: dict[str, Points]) -> list[list[str]]:
     """A row for each pair that is equal with nothing lost."""
-    metric, rows = declared.metrics().of(panels.metric_of(title)), []
+    metric, rows = declared.metrics().of(name), []
     for (a, of_a), (b, of_b) in itertools.combinations(methods.items(), 2):
         curves = (_means(of_a), _means(of_b))
         if any(0.0 not in curve for curve in curves) or curves[0].keys() != curves[1].keys():
@@ -50,5 +52,5 @@ def _rows(title: str, methods: dict[str, panels.Points]) -> list[list[str]]:
     return rows
 
 
-def _means(points: panels.Points) -> dict[float, float]:
+def _means(points: Points) -> dict[float, float]:
     return {x: line.mean for x, line in points if line.mean is not None}

@@ -6,6 +6,7 @@ Whether it was pre-trained and then fine-tuned with them, or learnt with them fr
 from collections.abc import Mapping
 
 from pstl.config import DEFAULT_RULE, Run
+from pstl.report.labels import task_label
 from pstl.report.rows import Results
 from pstl.report.tables import Line, headlines
 
@@ -29,15 +30,15 @@ def by_share(lines: list[Line], rules: Mapping[str, str]) -> dict[str, dict[floa
     rules: as from label_rules(). Another rule of drawing than psp is said in the name, and so is
     the task where an encoder has several.
     """
-    shown = [line for line in headlines(lines) if _is_of_few_labels(line)]
+    shown = [line for line in headlines(lines) if is_of_few_labels(line)]
     tasks: dict[str, set[str]] = {}
     for line in shown:
-        tasks.setdefault(line.encoder, set()).add(line.task)
+        tasks.setdefault(line.encoder, set()).add(_task(line))
     table: dict[str, dict[float, Line]] = {}
     for line in shown:
         rule = _rule_of_setting(line.setting) or rules.get(line.method, DEFAULT_RULE)
         name = line.encoder
-        said = [line.task] if len(tasks[name]) > 1 else []
+        said = [_task(line)] if len(tasks[name]) > 1 else []
         said += [rule] if rule != DEFAULT_RULE else []
         if said:
             name += f" ({', '.join(said)})"
@@ -45,7 +46,11 @@ def by_share(lines: list[Line], rules: Mapping[str, str]) -> dict[str, dict[floa
     return {name: dict(sorted(shares.items())) for name, shares in table.items()}
 
 
-def _is_of_few_labels(line: Line) -> bool:
+def _task(line: Line) -> str:
+    return task_label(line.task, "", line.protocol)
+
+
+def is_of_few_labels(line: Line) -> bool:
     """Whether it is an accuracy with a share of the labels."""
     drawn = line.task == OWN or bool(_rule_of_setting(line.setting))
     return line.metric == "top1" and line.stream == "joint" and bool(line.labels) and drawn

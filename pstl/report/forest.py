@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pstl.report.charts import INK, Chart, colour
+from pstl.report.charts import INK, Chart
+from pstl.report.colours import PALETTE
 
 
 class Point(NamedTuple):
@@ -37,9 +38,9 @@ class Forest(Chart):
             high = point.value if point.high is None else point.high
             tone = INK
             if low > 0:
-                tone = colour(0)
+                tone = PALETTE[0]
             if high < 0:
-                tone = colour(1)
+                tone = PALETTE[1]
             axis.plot([low, high], [row, row], color=tone, linewidth=1.6)
             axis.plot(point.value, row, "o", color=tone, markersize=4)
         axis.set(xlabel=self.label, ylim=(len(self.points) - 0.4, -0.6))

@@ -40,8 +40,12 @@ class Joined:
 
     @cached_property
     def looks(self) -> dict[str, colours.Look]:
-        """Method -> how it looks in every picture of the suite."""
-        return colours.looks((line.method for line in self.lines), self.params.methods)
+        """Method, and what stands in its place -> how it looks in every picture of the suite."""
+        chosen = colours.looks((line.method for line in self.lines), self.params.methods)
+        beaten = [line for line in self.lines if line.rival]
+        beside = {line.method for line in beaten}
+        rivals = colours.rivals((line.rival for line in beaten), (chosen[name] for name in beside))
+        return chosen | rivals
 
 
 def read(params: Params, suite: str, source: Source = "files", uri: str = "") -> Joined:

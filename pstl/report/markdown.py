@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pstl.config import FUSED
 from pstl.metrics.metric import UNSEEN
-from pstl.report import declared, equal, facts, floors, moved_tables, panels
+from pstl.report import declared, equal, facts, floors, moved_tables
 from pstl.report.alike import LIKE, MINUS
 from pstl.report.few_labels import by_share, label_rules
 from pstl.report.joined import Joined
@@ -87,7 +87,7 @@ def section(page: Page, dataset: str) -> list[str]:
     blocks = ["### Headline", *headline(page)]
     for task in dict.fromkeys(line.task for line in page.lines):
         blocks += details(page, task)
-    blocks += equal.blocks(panels.charts(page.lines))
+    blocks += equal.blocks(page.lines)
     blocks.append("### Published")
     if dataset in SIMULATED:
         reason = "these recordings are simulated by this project"

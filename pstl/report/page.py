@@ -86,8 +86,8 @@ def of_runs(content: Material) -> list[Section]:
         "training",
         "Training curves",
         "training.html",
-        panels.training(content.results, shortest=2),
-        panels.tasks_by_epoch(content.headline_cells),
+        panels.training(content.results, content.looks, shortest=2),
+        panels.tasks_by_epoch(content.headline_cells, content.looks),
     )
     skeletons = Skeletons(
         "skeletons",

@@ -8,18 +8,23 @@ from pstl.report import (
     alike,
     class_panels,
     declared,
+    few_labels,
+    few_labels_panels,
     floors,
+    headline_panels,
     markdown,
     paired,
-    panels,
     paper,
     printed,
+    setting_panels,
     tables,
 )
-from pstl.report.charts import Bar, Bars, Confusion, Curves, Entry, Map, Timeline
+from pstl.report.charts import Curves, Entry
+from pstl.report.class_charts import Confusion, Map, Timeline
 from pstl.report.document import Cells, Section, Table, Text, number
 from pstl.report.flags import Flags
 from pstl.report.labels import task_label
+from pstl.report.mark_charts import Marks
 from pstl.report.markdown_cells import over_floor
 from pstl.report.material import Material
 from pstl.report.paper import Published
@@ -29,10 +34,6 @@ from pstl.report.tables import NONE, Line, headlines
 VALUES = ("ours", "std", "seeds", "95 % interval")
 FLAGS = "but"
 OVER_FLOORS = tuple(floors.MINUS.values())
-BARS = (
-    "Top-1 accuracy. Whiskers: 95 % interval; "
-    "black mark: published, where nothing of it is assumed."
-)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class ResultsSection(Section):
     repeats: str
     headlines: list[Table]
     explained: list[str]
-    bars: Bars | None
+    marks: list[Marks]
     every: Table
     sources: Table
     published: Table
@@ -93,6 +94,9 @@ def build(content: Material, dataset: str, split: str) -> ResultsSection:
     sources = printed.Sources()
     by_metric = headline_tables(part, shown, sources)
     every = every_number(part, sources)
+    looks = content.looks
+    few = few_labels_panels.charts(own, few_labels.label_rules(content.results), looks)
+    curves = [*few, *setting_panels.over_settings(lines, looks)]
     return ResultsSection(
         f"results-{dataset}-{split}",
         part.name,
@@ -102,11 +106,11 @@ def build(content: Material, dataset: str, split: str) -> ResultsSection:
         repeats=repeats,
         headlines=by_metric,
         explained=explained(shown),
-        bars=bars(part, shown),
+        marks=headline_panels.accuracy(own, looks, content.tested.clips),
         every=every,
         sources=sources.table(),
         published=of_others(part.name, published),
-        curves=panels.over_settings(lines),
+        curves=curves,
         timelines=class_panels.timelines(cells),
         motions=class_panels.motions(cells),
         pairs=pairs(compared),
@@ -195,33 +199,6 @@ def every_number(part: Split, sources: printed.Sources) -> Table:
         rows.append([*cell, *_numbers(line, columns, part, sources)])
     header = [name.replace("_", " ") for name in names]
     return Table(f"Every number of {part.name}", [*header, *columns], rows)
-
-
-def bars(part: Split, lines: list[Line]) -> Bars | None:
-    """Lines with a top1, in their method's colour; None without any.
-
-    Tasks with many settings are drawn as curves instead.
-    """
-    methods = list(dict.fromkeys(line.method for line in lines))
-    by_task: dict[str, list[Line]] = {}
-    for line in lines:
-        by_task.setdefault(line.task, []).append(line)
-    drawn = []
-    for line in lines:
-        count = len(_settings(by_task[line.task]))
-        if line.metric == "top1" and line.mean is not None and count < panels.FEWEST:
-            span = line.span_on(part.clips)
-            low, high = (span.low, span.high) if span else (None, None)
-            task = line.task
-            if count > 1 and line.stream != FUSED:
-                task += f" ({line.setting})"
-            name = f"{task}: {line.method}, {line.stream}"
-            number = methods.index(line.method)
-            drawn.append(Bar(name, line.mean, low, high, line.comparable, number))
-    if not drawn:
-        return None
-    numbers = ", ".join(f"{bar.name} {bar.value:.1f}" for bar in drawn)
-    return Bars(BARS, f"Top-1 accuracy on {part.name}: {numbers}", drawn, "top-1 accuracy, %")
 
 
 def of_others(name: str, published: list[Published]) -> Table:

@@ -18,6 +18,8 @@ BOUNDS = ("low", "high")
 MINUS = ("mean_minus_raw", "mean_minus_untrained", "mean_minus_published", "like_minus_published")
 MOST_SETTINGS = 12  # of one task in a headline
 PARTS = {"subset", "windows"}  # parts of a setting that say which test items were counted
+RIVAL = "baseline"  # the part of a setting that says what stands in the encoder's place
+TUNED = "tune"  # the part that says what of the encoder is trained
 # The better-founded statistics of batch norm; "released" is what the papers' code does.
 HEADLINE = "recalibrated"
 
@@ -102,6 +104,12 @@ class Line:
         share = declared.metrics().of(self.metric).share_of_clips
         counted = share and clips and not self.metric.endswith(UNSEEN)
         return interval.over_clips(self.mean, clips) if counted else None
+
+    @property
+    def rival(self) -> str:
+        """What stands in the encoder's place; empty for itself."""
+        named = [part for part in self.setting.split(";") if part.startswith(f"{RIVAL}=")]
+        return named[0].removeprefix(f"{RIVAL}=") if named else ""
 
     def minus_floor(self, kind: str) -> float | None:
         """Ours minus one of its floors, raw or untrained."""

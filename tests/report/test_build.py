@@ -25,6 +25,7 @@ FILES = {
     "settings.png",
     "labels.png",
     "moved.png",
+    "cost.png",
 }
 
 

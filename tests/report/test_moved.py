@@ -5,7 +5,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from pstl.report import equal, moved, moved_page, moved_tables, panels
+from pstl.report import equal, moved, moved_page, moved_tables
+from pstl.report.setting_panels import over_settings
 from pstl.report.tables import Line
 from pstl.report.text import Notes
 
@@ -82,7 +83,7 @@ def lost(method: str, *means: float) -> list[Line]:
 def test_lost_joints_are_compared_at_equal_accuracy_alone() -> None:
     """A method that knows more can lose more: only equals tell who is robust."""
     lines = [*lost("a", 70, 60, 50), *lost("b", 71, 66, 61), *lost("c", 90, 89, 88)]
-    title, table, words = equal.blocks(panels.charts(lines))
+    title, table, words = equal.blocks(lines)
     assert title == "### lost_joints, top1 (by=zeros), joint: lost at equal accuracy"
     assert table.splitlines()[2:] == ["| a | b | 70.0 | 71.0 | -10.0 | -5.0 | -20.0 | -10.0 |"]
     assert "2 points" in words
@@ -90,6 +91,6 @@ def test_lost_joints_are_compared_at_equal_accuracy_alone() -> None:
 
 def test_a_second_chart_starts_every_method_at_nothing_lost() -> None:
     """Curves that start apart hide which of them falls faster."""
-    absolute, relative = panels.over_settings([*lost("a", 70, 60, 50), *lost("b", 90, 89, 88)])
+    absolute, relative = over_settings([*lost("a", 70, 60, 50), *lost("b", 90, 89, 88)], {})
     assert [list(curve.y) for curve in absolute.curves] == [[70, 60, 50], [90, 89, 88]]
     assert [list(curve.y) for curve in relative.curves] == [[0, -10, -20], [0, -1, -2]]

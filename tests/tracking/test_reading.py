@@ -55,6 +55,7 @@ def test_tables_from_the_store_are_the_tables_from_the_files(uri: str) -> None:
         "settings.png",
         "labels.png",
         "moved.png",
+        "cost.png",
     ):
         assert Path("from_files", name).read_bytes() == Path("from_mlflow", name).read_bytes(), name
 

@@ -18,7 +18,7 @@ rule report:
         plots=report(
             expand(
                 "results/{{suite}}/tables/{name}.png",
-                name=["curves", "accuracy", "settings", "labels", "moved"],
+                name=["curves", "accuracy", "settings", "labels", "moved", "cost"],
             ),
             category="Plots",
         ),
