@@ -14,7 +14,7 @@ import yaml
 from pstl.config import NAME
 from pstl.config.declared import TAKEN
 from pstl.data import fetch
-from pstl.report.charts import Confusion
+from pstl.report.class_charts import Confusion
 from pstl.report.drawing import to_svg
 from pstl.rule_options import load_checked
 

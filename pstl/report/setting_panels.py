@@ -10,6 +10,8 @@ from pstl.report.colours import Look, look_of
 from pstl.report.sweeps import LOSSES, Points, Series, Sweep, sweeps
 from pstl.report.tables import RIVAL, TUNED, Line
 
+SIDES = (RIVAL, TUNED)  # of a setting, which are said of a line
+
 
 class Drawn(NamedTuple):
     """One line before it has a name.   rival: what of the encoder's own stands in its place.
@@ -96,6 +98,7 @@ def _rivals(beside: Mapping[Series, Points], looks: Mapping[str, Look]) -> list[
 def _panels(sweep: Sweep, drawn: list[Drawn]) -> list[Curves]:
     """Charts of one sweep, parted by what differs until they can be read."""
     names = _differing(drawn)
+    common = [_said(drawn[0], name) for name in drawn[0].parts if name not in (*names, *SIDES)]
     apart: list[str] = []
     groups = _grouped(drawn, apart)
     while names and max(map(len, groups.values())) > MOST:
@@ -103,7 +106,7 @@ def _panels(sweep: Sweep, drawn: list[Drawn]) -> list[Curves]:
         groups = _grouped(drawn, apart)
     panels: list[Curves] = []
     for values, group in groups.items():
-        title = ", ".join([f"{sweep.task}: {sweep.metric}", *filter(None, values)])
+        title = ", ".join([f"{sweep.task}: {sweep.metric}", *filter(None, values), *common])
         curves = _curves(group, names)
         unit = declared.metrics().of(sweep.metric).unit or "%"
         ends = [f"{curve.name} from {curve.y[0]:.1f} to {curve.y[-1]:.1f}" for curve in curves]

@@ -13,9 +13,10 @@ from fabricated import FLOOR, GRID, params, write_all, write_cell, write_no_sens
 from pages import LIMITS, built, results
 
 from pstl import paths
-from pstl.report import document, embedding, interval, page, paper, poses, results_section
+from pstl.report import document, embedding, headline_panels, interval, page, paper, poses
 from pstl.report import simulated_clips as clips
-from pstl.report.charts import Curve, Curves, Span, Timeline
+from pstl.report.charts import Curve, Curves
+from pstl.report.class_charts import Span, Timeline
 from pstl.report.compare import compare
 from pstl.report.document import Table
 from pstl.report.rows import from_files
@@ -136,9 +137,9 @@ def test_a_guess_is_marked_on_the_page_and_draws_no_mark() -> None:
     assert "not stated for both numbers: weights; so nothing is subtracted" in found
     lines = compare(from_files(settings, "tiny").rows, paper.load())
     fused = [line for line in lines if line.stream == "fused"]
-    bars = results_section.bars(results_section.Split("", fused, 0, {}), fused)
-    assert bars is not None
-    assert {bar.mark for bar in bars.bars} == {None}
+    (chart,) = headline_panels.accuracy(fused, {}, {})
+    beside = [kind for mark in chart.marks for kind, _ in mark.beside]
+    assert "published" not in beside
 
 
 def test_what_was_not_run_is_on_the_page() -> None:
@@ -290,7 +291,7 @@ def test_rows_that_differ_in_one_number_become_a_curve_and_timelines_are_drawn()
         path.write_text(json.dumps(content))
     found = built(settings)
     assert (
-        "linear, top1 (probe=knn;in=test;by=zeros), joint against joints lost: "
+        "linear: top1, joint, probe=knn, in=test, by=zeros against joints lost: "
         "pstl from 59.0 to 52.0" in found
     )
     assert "1 true intervals; pstl finds 2" in found
