@@ -131,8 +131,8 @@ def test_the_headline_shows_ours_theirs_and_the_difference() -> None:
     theirs = "published top1 | ours − published | like for like"
     assert f"| method | stream | {' | '.join(norms)} | {theirs} |" in page
     assert (
-        "54.0 ± 3.6 [45.0, 63.0] (3)" in page
-    )  # released, beside it, with the interval over seeds: 4.303 x 3.6 / sqrt(3) either way
+        "54.0 ± 3.6 [45.0, 62.7] (3)" in page
+    )  # released, beside it, with the interval over seeds: on the scale of log-odds
     assert "[^1]: best epoch; https://github.com/KAIST-VICLab/SOfA (README.md, section " in page
 
 
