@@ -28,13 +28,13 @@ def rebuild(params: Params, folder: str | Path) -> None:
     folder = Path(folder)
     rows, page = rows_of(folder), read_text(folder / "comparison.md", PAGE)
     head, _, _ = page.partition("\n## ")
-    suite, published = _suite(head, folder), load()
+    suite, published = suite_of(head, folder), load()
     today = suite in params.suites
     # A suite of another day: how it evaluated is not said.
     unknown = {_key(row): Compared(row["task"], own=False) for row in rows}
     compared = params.compared(suite) if today else {}
     floors_of = floors.beside(params, suite) if today else {}
-    _name_floors(params, suite if today else "", rows)
+    name_floors(params, suite if today else "", rows)
     lines = compare(rows, published, {**unknown, **compared}, floors_of)
     rules = _label_rules(params, suite, rows) if today else {}
     sections = markdown.body(lines, published, rules)
@@ -64,7 +64,8 @@ def rows_of(folder: Path) -> list[Row]:
     return rows
 
 
-def _suite(head: str, folder: Path) -> str:
+def suite_of(head: str, folder: Path) -> str:
+    """The suite that a page is of, by its first line. Raises: UserError for another page."""
     match = re.match(r"# Results of the suite `([^`]+)`", head)
     if match is None:
         raise UserError(
@@ -77,7 +78,7 @@ def _key(row: Row) -> str:
     return comparison_key(row["method"], row["task"], row["source"], row["protocol"])
 
 
-def _name_floors(params: Params, suite: str, rows: list[Row]) -> None:
+def name_floors(params: Params, suite: str, rows: list[Row]) -> None:
     """Say of rows of earlier versions which methods learn nothing.
 
     suite: empty for one of another day.
