@@ -31,20 +31,32 @@ def report(
 
 
 def page(
-    suite: options.Suite,
     out: OutFile,
+    suite: options.Suite = "",
+    kept: Annotated[
+        Path | None, Option(metavar="FOLDER", help="Kept tables, in place of a suite.")
+    ] = None,
     params: options.Params = Path("params.yaml"),
 ) -> None:
-    """Build a suite's report, one HTML file: tables, curves, maps, moving skeletons.
+    """Build a suite's report, one HTML file: what is best, tables, curves, maps, skeletons.
+
+    Of kept tables (results/measured/), which have no runs, what their rows say.
 
     example:
       python -m pstl page --suite builtin --out results/builtin/report/index.html
+      python -m pstl page --kept results/measured/nwucla-cpu --out nwucla.html
     """
     from pstl import config
-    from pstl.report.page import build
+    from pstl.errors import UserError
+    from pstl.report import page
 
+    if bool(suite) == bool(kept):
+        raise UserError("expected one of --suite NAME and --kept FOLDER")
+    if kept:
+        page.build_kept(config.load(params), kept, out)
+        return
     settings, name = config.load_suite(params, suite)
-    build(settings, name, out)
+    page.build(settings, name, out)
 
 
 def quote(

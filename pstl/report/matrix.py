@@ -73,6 +73,11 @@ class Matrix:
         return list(seen)
 
     @property
+    def shaded(self) -> bool:
+        """Whether a number has a gain of some points."""
+        return any(entry.shade for row in self.rows for entry in row.entries)
+
+    @property
     def of_one_seed(self) -> bool:
         """Whether every number is of one seed, so that it is said once."""
         numbers = [entry for row in self.rows for entry in row.entries if entry.is_number]

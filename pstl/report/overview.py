@@ -19,20 +19,25 @@ TOUR = (
     "A tour on simulated recordings: it shows that every step runs, and measures nothing on people"
 )
 COSTS = ("cells", "wall time", "device", "machine")  # facts that the first screen shows
-SHADES = (
-    "Bold: best of its column. Blue: above the stronger floor, vermilion: below, darker from 2, 5, "
-    "10 and 20 points on. Small: 95 % interval, over seeds or, with one seed, over test clips."
+BEST = (
+    "Bold: best of its column. Small: 95 % interval, over seeds or, with one seed, over test clips."
 )
+SHADES = "Blue: above the stronger floor, vermilion: below, darker from 2, 5, 10 and 20 points on."
 
 
 @dataclass(frozen=True)
 class Overview(Section):
-    """What templates/overview.html shows.   legend: signs that stand beside numbers."""
+    """What templates/overview.html shows.
+
+    words: about the matrix, below it.   flags: signs that stand beside numbers.   legend: what its
+    columns are, and why cells make no sense.
+    """
 
     sentence: str
     matrix: Matrix
-    legend: list[Flag]
     words: list[str]
+    flags: list[Flag]
+    legend: list[str]
     picture: Forest | None
     findings: Findings
     cost: list[tuple[str, str]]
@@ -50,7 +55,8 @@ def overview(material: Material) -> Overview:
     """The answer first."""
     shown = matrix.shown(material.lines)
     table = matrix.build(shown, material.gains, material.flags, material.tested)
-    words = [SHADES] if table.rows else []
+    words = [BEST] if table.rows else []
+    words += [SHADES] if table.shaded else []
     if table.of_one_seed:
         words.append(f"Every number is of {ONE_SEED.meaning}.")
         table = table.without_one_seed
@@ -62,8 +68,9 @@ def overview(material: Material) -> Overview:
         "overview.html",
         sentence(material),
         table,
+        words,
         table.flags,
-        [*words, *table.numbers, *table.reasons],
+        [*table.numbers, *table.reasons],
         picture(shown, material),
         findings(material.pairs, material.lines, material.labelled, material.leader),
         [(name, material.facts[name]) for name in COSTS if material.facts.get(name, NONE) != NONE],

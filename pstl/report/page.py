@@ -11,6 +11,7 @@ from pstl.config import Cell, Params
 from pstl.files import write_text
 from pstl.report import (
     document,
+    kept_material,
     material,
     moved_page,
     overview,
@@ -68,6 +69,16 @@ def build(params: Params, suite: str, out: str | Path) -> None:
     """
     content = material.of_runs(params, suite)
     write_text(out, document.page(f"pstl: results of the suite {suite}", sections(content)))
+
+
+def build_kept(params: Params, folder: str | Path, out: str | Path) -> None:
+    """The same of kept tables (results/measured/), which have no runs, scores and features.
+
+    Raises: UserError for a folder without such tables.
+    """
+    content = kept_material.of_kept(params, Path(folder))
+    title = f"pstl: kept results of the suite {content.suite}"
+    write_text(out, document.page(title, sections(content)))
 
 
 def sections(content: Material) -> list[Section]:

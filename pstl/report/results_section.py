@@ -73,6 +73,14 @@ class ResultsSection(Section):
     maps_by: str
     maps_legend: list[Entry]
 
+    @property
+    def terms(self) -> dict[str, str]:
+        """What the heads of all tables of numbers mean, once."""
+        terms: dict[str, str] = {}
+        for table in (*self.headlines, self.every):
+            terms |= table.filled.terms
+        return terms
+
 
 def build(content: Material, dataset: str, split: str) -> ResultsSection:
     """The section of one split."""
@@ -85,7 +93,7 @@ def build(content: Material, dataset: str, split: str) -> ResultsSection:
     cells = [cell for cell in content.headline_cells if _is_of(cell, dataset, split)]
     scored = [each for each in content.scored if _is_of(each.cell, dataset, split)]
     compared = [pair for pair in content.pairs if (pair.dataset, pair.split) == (dataset, split)]
-    clips = content.tested.clips.get((dataset, split), 0)
+    clips = content.tested.clips_of(own[0])
     part = Split(f"{dataset}, {split}", lines, clips, flagged)
     shown = main_lines(lines)
     repeats = markdown.REPEATS.replace("*", "") if markdown.has_unseen(lines) else ""
@@ -105,7 +113,7 @@ def build(content: Material, dataset: str, split: str) -> ResultsSection:
         clips=clips,
         repeats=repeats,
         headlines=by_metric,
-        explained=explained(shown),
+        explained=printed.explained(shown),
         marks=headline_panels.accuracy(own, looks, content.tested.clips),
         every=every,
         sources=sources.table(),
@@ -120,12 +128,6 @@ def build(content: Material, dataset: str, split: str) -> ResultsSection:
         maps_by=made_by,
         maps_legend=class_panels.map_legend(maps),
     )
-
-
-def explained(lines: list[Line]) -> list[str]:
-    """What the columns beside ours mean."""
-    notes = [floors.EXPLAINED.replace("*", "")] if tables.has_floors(lines) else []
-    return [*notes, *printed.explained(lines)]
 
 
 def _is_of(cell: Cell, dataset: str, split: str) -> bool:

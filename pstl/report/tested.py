@@ -29,8 +29,9 @@ class Tested:
     never: dict[Key, int] = field(default_factory=dict)
 
     def clips_of(self, line: Line) -> int:
-        """Test clips of a line; 0 if that is not known."""
-        return self.clips.get((line.dataset, line.split), 0)
+        """Test clips of a line, those of the data set's release if not of scores; 0: not known."""
+        split = line.dataset, line.split
+        return self.clips.get(split) or expected_clips(*split)
 
     def never_of(self, line: Line) -> int:
         """How many classes a line's cell never predicts; 0 if that is not known."""
@@ -59,6 +60,13 @@ def of_pairs(pairs: Iterable[Pair]) -> Tested:
 def classes_of(dataset: str) -> int:
     """How many classes a data set has; 0 for one that kept rows name and that is no more."""
     return len(load_dataset(dataset).spec.classes) if dataset in dataset_names() else 0
+
+
+def expected_clips(dataset: str, split: str) -> int:
+    """How many test clips a data set's release has; 0 for one that nobody counted."""
+    if dataset not in dataset_names():
+        return 0
+    return load_dataset(dataset).spec.expected.get(split, (0, 0))[1]
 
 
 NAMES = (

@@ -88,7 +88,7 @@ def test_what_was_not_run_and_what_makes_no_sense_stand_in_the_matrix() -> None:
     entries = {row.name.split(",")[0]: row.entries[0] for row in shown.matrix.rows}
     assert entries[first.run.method].text == "n/a"
     assert entries[second.run.method].text == "not run"
-    assert any("no <weights>" in words for words in shown.words)
+    assert any("no <weights>" in words for words in shown.legend)
     assert "no &lt;weights&gt;" in document.page("t", [shown])
 
 

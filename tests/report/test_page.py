@@ -200,9 +200,7 @@ def test_the_summary_of_a_suite_cannot_become_markup() -> None:
     settings = results()
     suite = settings.suites["tiny"].model_copy(update={"summary": f"a & b {ATTACK}"})
     text = built(replace(settings, suites={"tiny": suite}))
-    assert (
-        "<p>A &amp; b &lt;script&gt;alert(1)&lt;/script&gt;: 1 method on nwucla, xview.</p>" in text
-    )
+    assert "<p>A &amp; b &lt;script&gt;alert(1)&lt;/script&gt;: " in text
     assert text.count("<script") == 1
 
 

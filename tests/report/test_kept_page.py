@@ -1,0 +1,49 @@
+"""The page of kept tables, of which nothing but rows is left."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pstl import config
+from pstl.report import kept_material, overview, page, paired_file
+from pstl.report.paired import Pair, Verdict, as_csv
+
+ROOT = Path(__file__).parents[2]
+MEASURED = ROOT / "results/measured"
+
+
+@pytest.fixture(scope="module")
+def params() -> config.Params:
+    return config.load(ROOT / "params.yaml")
+
+
+def test_kept_rows_have_a_page_with_their_numbers(tmp_path: Path, params: config.Params) -> None:
+    """Whoever has the repository and no recordings must see what was found as who ran it did."""
+    page.build_kept(params, MEASURED / "nwucla-cpu", tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text()
+    assert "NW-UCLA cross-view at a CPU&#39;s budget" in text
+    assert "wall time: 5,446 s" in text
+    (pstl,) = re.findall(r'<th scope="row">pstl, joint</th>(.*?)</tr>', text)
+    assert pstl.startswith('<td class="number" title="pstl, joint, linear: 50.4 %; 3 seeds; ')
+    (bone,) = re.findall(r'<th scope="row">pstl, bone</th>(.*?)</tr>', text)
+    assert "1 seed; 95 % interval over clips" in bone  # of the release: no scores are kept
+    assert '<th scope="row">raw (floor), joint</th>' in text
+    assert "Nothing is tested" in text
+    assert 'id="reproduce"' not in text
+
+
+def test_kept_paired_tests_are_found_again(params: config.Params) -> None:
+    """The sentences of a kept suite are made of the tests that were kept with it."""
+    shown = overview.overview(kept_material.of_kept(params, MEASURED / "nwucla-simclr-cpu"))
+    first, *_ = shown.findings.sentences
+    assert re.search(r"^Pre-training pays by \w+ on nwucla, xview for \d of \d", first)
+
+
+def test_paired_tests_survive_their_file(tmp_path: Path) -> None:
+    """A number that is read back otherwise than it was written is another test."""
+    verdict = Verdict(60.0, 50.0, 10.0, 2.5, 17.25, 0.0125, "a", 400, 3, 1)
+    pair = Pair("nwucla", "xview", "knn", "0.1", "", "joint", "released", "a", "b", verdict)
+    (tmp_path / "paired.csv").write_text(as_csv([pair]))
+    assert paired_file.read(tmp_path / "paired.csv") == [pair]
+    assert paired_file.read(tmp_path / "none.csv") == []
