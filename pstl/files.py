@@ -186,6 +186,8 @@ def checksum(path: str | Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise UserError(trouble(error, path)) from None
+    except ValueError as error:
+        raise UserError(f"{path}: cannot be read ({error}); correct the name") from None
 
 
 def _regular(path: str | Path, kind: Kind) -> None:
@@ -212,7 +214,7 @@ def _disk_or_empty(path: str | Path) -> str:
     try:
         with open(path, "rb") as stream:
             return "" if stream.read(1) else "it is empty"
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter of a name that no file can have
         return _reason(error)
 
 

@@ -150,10 +150,14 @@ class Places(Protocol):
     """Where the files of a data set lie.
 
     raw: the folder that `fetch` made, or any other with its files.
+    sums: path, below `raw` if it is there, -> checksum, of what was fetched; empty: nobody said.
     """
 
     @property
     def raw(self) -> Path: ...
+
+    @property
+    def sums(self) -> Mapping[str, str]: ...
 
     def of(self, remote: Remote) -> list[Member]:
         """The files of one remote, sorted by name; none of an optional one that is not there.

@@ -14,11 +14,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 HOURS = 4  # for a test of several tools
+LEAVE_S = 60.0  # from the last test to the end of the process: a thread that waits would hold it
 SCREEN = pytest.StashKey[int]()  # standard error as it was before anything captured it
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SCREEN] = os.dup(2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End a process that threads keep from ending, with their stacks."""
+    limit = min(LEAVE_S, float(config.getini("timeout")))
+    faulthandler.dump_traceback_later(limit, file=config.stash[SCREEN], exit=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,7 +27,8 @@ def reports(
     Raises: UserError for a folder that is not there, or `raw` without its data set.
     """
     datasets = dataset_names()
-    folders = [folder.expanduser() for folder in (*archives, *map(Path, params.archives))]
+    named = (*archives, *map(Path, params.archives))
+    folders = [Path(os.path.expanduser(folder)) for folder in named]
     for folder in folders:
         if not folder.exists():
             remedy = "correct --archives (or archives: in params.yaml)"

@@ -80,7 +80,7 @@ def fetch(
     """
     dataset = load_dataset(name)
     cfg = validated(dataset.Config, settings, f"datasets.{name}")
-    out, folders = Path(out), [Path(folder).expanduser() for folder in archives]
+    out, folders = Path(out), [Path(os.path.expanduser(folder)) for folder in archives]
     _check_folders(name, out, folders)
     online = not dataset.spec.on_request or cfg.accept_terms
     allowed = Allowed(online, accept_unknown)

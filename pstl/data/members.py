@@ -144,9 +144,15 @@ class DatasetFiles:
         paths = sorted(self.raw.glob(pattern), key=lambda path: (path.name, path))
         return self._with_sums([Member(str(path)) for path in paths])
 
+    @property
+    def sums(self) -> dict[str, str]:
+        """What `fetch` said of files: path, below `raw` if it is there, -> checksum."""
+        said: dict[str, str] = manifest(self.raw).get("sums", {})
+        return said
+
     def _with_sums(self, members: list[Member]) -> list[Member]:
         """The same, with what `fetch` said of their content."""
-        sums: dict[str, str] = manifest(self.raw).get("sums", {})
+        sums = self.sums
         if not sums:
             return members
         known = []

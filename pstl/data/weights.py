@@ -1,6 +1,7 @@
 """Files of weights that others released: found in folders the user names, else downloaded."""
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def obtain(file: WeightFile, archives: Sequence[str | Path] = ()) -> Path:
     name.
     """
     store = Path(paths.WEIGHTS)
-    folders = [*(Path(folder).expanduser() for folder in archives), store]
+    folders = [*(Path(os.path.expanduser(folder)) for folder in archives), store]
     others = []
     for path in _named(file, folders):
         with reading(path, BROUGHT):

@@ -348,7 +348,7 @@ def test_a_single_class_is_said():
     assert "all clips are of one class: there is nothing to tell apart" in said
 
 
-@pytest.mark.parametrize("kind", ["clip", "frame", "frame gone", "table"])
+@pytest.mark.parametrize("kind", ["clip", "frame", "frame gone", "frame new", "table"])
 def test_what_was_fetched_of_a_folder_is_compared_before_it_is_read(tmp_path, monkeypatch, kind):
     """A flipped bit of a coordinate or of a label went through every step."""
     shutil.rmtree("mine")
@@ -358,15 +358,13 @@ def test_what_was_fetched_of_a_folder_is_compared_before_it_is_read(tmp_path, mo
         own_clips.write_folder(Path("mine"))
     params = declare({"body": "coco17", "units": "m"})
     fetch("mine", params.dataset("mine"), "data/raw/mine")
-    place = {
-        "clip": Path("data/raw/mine/anna_clap_2.csv"),
-        "frame": Path("data/raw/mine/anna_clap_2/take_000000000007_keypoints.json"),
-        "frame gone": Path("data/raw/mine/anna_clap_2/take_000000000007_keypoints.json"),
-        "table": Path("mine/labels.csv"),
-    }[kind]
+    places = {"clip": "data/raw/mine/anna_clap_2.csv", "table": "mine/labels.csv"}
+    frame = "data/raw/mine/anna_clap_2/take_000000000007_keypoints.json"
+    place = Path(places.get(kind, frame))
     if kind == "frame gone":
         place.unlink()
-        place = place.parent
+    elif kind == "frame new":
+        place = Path(shutil.copy(place, place.with_name("take_000000000999_keypoints.json")))
     else:
         content = bytearray(place.read_bytes())
         content[content.rindex(b"1")] ^= 1  # another digit

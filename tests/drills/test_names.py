@@ -25,6 +25,7 @@ PLACES = {
     "kind of task": ("params", ["tasks", "knn", "kind"]),
     "pooling": ("params", ["tasks", "knn", "pooling"]),
     "kind of data": ("params", ["datasets", "mine", "kind"]),
+    "folder": ("params", ["datasets", "mine", "path"]),
     "body": ("params", ["datasets", "mine", "body"]),
     "labels": ("params", ["datasets", "mine", "labels"]),
     "column": ("params", ["datasets", "mine", "splits", "x", "by"]),

@@ -20,18 +20,9 @@ class Noted(NamedTuple):
     frames: Sums
 
 
-def sums(places: Places, root: Path) -> dict[str, str]:
-    """What `fetch` said of every file; nothing where the folder itself is read.
-
-    root: that folder.
-    """
-    if places.raw == root:
-        return {}
-    return {
-        Path(each.name).relative_to(places.raw).as_posix(): each.sha256
-        for each in places.below("**/*")
-        if each.sha256
-    }
+def sums(places: Places, root: Path) -> Sums:
+    """What `fetch` said of every file; nothing where the folder itself, `root`, is read."""
+    return {} if places.raw == root else places.sums
 
 
 def check_table(labels: Path, fetched: Sums) -> None:
@@ -58,7 +49,7 @@ def check_frames(folder: Path, fetched: Sums) -> None:
         return
     present = {path.name: path for path in own_files.frame_files(folder)}
     if other := sorted(present.keys() ^ fetched.keys()):
-        problem = f"{other[0]} was not fetched" if other[0] in present else f"no {other[0]} in it"
-        raise UserError(f"{folder}: not the frames that were fetched ({problem}); run fetch again")
+        problem = "was not fetched" if other[0] in present else "was fetched and is not there"
+        raise UserError(f"{folder / other[0]}: {problem}; run fetch again")
     for name, path in present.items():
         reading.check_sum(str(path), reading.content(path), fetched[name])

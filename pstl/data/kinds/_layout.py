@@ -29,9 +29,9 @@ def located(name: str, folder: str, table: str) -> Files:
     """
     if not folder:
         raise UserError(f"datasets.{name}: no path; name the folder of the clips")
-    root = Path(folder).expanduser()
-    if root.is_dir():
-        labels = next((p for p in (root / table, Path(table)) if p.is_file()), None)
+    root = Path(os.path.expanduser(folder))
+    if os.path.isdir(root):  # unlike Path's, no error for a name that is too long for the system
+        labels = next((p for p in (root / table, Path(table)) if os.path.isfile(p)), None)
         if labels is None:
             expected = "a table with the columns clip and label"
             raise UserError(f"datasets.{name}.labels: no {root / table}, expected {expected}")
@@ -82,7 +82,7 @@ def clip_paths(name: str, files: Files, rows: Sequence[Row]) -> dict[str, Path]:
 def _path(root: Path, clip: str) -> Path | None:
     """The file or folder that a row names, with its ending or without."""
     named = root / clip
-    if named.exists():
+    if os.path.exists(named):
         return named
     beside = named.parent.glob(f"{glob.escape(named.name)}.*") if named.parent.is_dir() else ()
     return next((path for path in sorted(beside) if clip_files.is_clip(path)), None)

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections import Counter
@@ -239,7 +240,7 @@ class FolderKind(DatasetKind):
         listed = [files.root / side for side in lists if isinstance(side, str)]
         total = hashlib.sha256()
         for path in [files.labels, *listed]:
-            total.update(checksum(path).encode() if path.is_file() else b"none")
+            total.update(checksum(path).encode() if os.path.isfile(path) else b"none")
         return total.hexdigest()
 
     def state(self, name: str, cfg: Any) -> str:
