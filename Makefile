@@ -48,6 +48,7 @@ ui: install  ## MLflow's pages of every run, on http://127.0.0.1:5000
 
 docs: install  ## put kept results (results/measured) into the pages that quote them, draw their pictures, list licences
 	@$(BIN)/python -m pstl quote $$(grep -l '^<!-- results: ' README.md docs/*.md docs/methods/*.md)
+	@$(BIN)/python -m pstl papers results/measured --out results/papers
 	@$(BIN)/python -m website.pictures
 	@$(BIN)/python -m supply.licences docs/licences.md
 

@@ -114,9 +114,7 @@ def doctor(
 
 def plan(
     suite: Annotated[str, Argument(metavar="SUITE", help="Name of a suite.")],
-    bench: Annotated[Path, Option(metavar="FILE", help="Made by `bench --json`.")] = Path(
-        "results/measured/bench/cpu.json"
-    ),
+    bench: options.Bench = Path("results/measured/bench/cpu.json"),
     params: options.Params = Path("params.yaml"),
 ) -> None:
     """Say what a suite costs before it is run: jobs, hours, disk.

@@ -50,6 +50,7 @@ Json = Annotated[
     Option("--json", metavar="[FILE]", help="JSON, to standard output or to a file."),
 ]
 
+Bench = Annotated[Path, Option(metavar="FILE", help="Made by `bench --json`.")]
 Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or cuda:N")]
 Gpus = Annotated[
     int | None,

@@ -74,6 +74,36 @@ def quote(
         say(f"{page}: {quote(page)} place(s) filled")
 
 
+def papers(
+    roots: Annotated[
+        list[Path] | None,
+        Argument(
+            metavar="FOLDER...", help="Where tables of suites lie.  [default: results/measured]"
+        ),
+    ] = None,
+    out: Annotated[Path, Option(metavar="FOLDER", help="Where the pages go.")] = Path(
+        "results/papers"
+    ),
+    bench: options.Bench = Path("results/measured/bench/cpu.json"),
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Write a page for each paper: what it prints, ours, or what would make it.
+
+    With the command, the data and the hours that each missing number takes.
+
+    example:
+      python -m pstl papers results/measured results --out mine
+    """
+    from pstl import config
+    from pstl.bench_figures import read_figures
+    from pstl.report import kept, paper_pages
+
+    settings, figures = config.load(params), read_figures(bench)
+    tables = [kept.read(folder) for folder in kept.folders(roots or [Path(kept.KEPT)])]
+    for page in paper_pages.write_all(settings, tables, figures, out):
+        say(f"{page}: made")
+
+
 def rebuild(
     folders: Annotated[list[Path], Argument(metavar="FOLDER...", help="Kept results.")],
     params: options.Params = Path("params.yaml"),

@@ -163,7 +163,7 @@ def text(params: Params, suite: str, figures: Figures) -> str:
     lines = [
         f"{suite}: {sum(bill.jobs.values()):,} jobs",
         *_column(bill.jobs, "d"),
-        f"hours of one device ({'; '.join(_devices(figures))})",
+        f"hours of one device ({'; '.join(devices(figures))})",
         *_column(bill.hours, ".1f"),
         _side_by_side(params, suite, figures),
         "GiB on disk at most, recordings as they came not counted",
@@ -191,7 +191,7 @@ def _side_by_side(params: Params, suite: str, figures: Figures) -> str:
     )
 
 
-def _devices(figures: Figures) -> list[str]:
+def devices(figures: Figures) -> list[str]:
     """What was benched, with the number of threads."""
     devices = set()
     for row in figures:

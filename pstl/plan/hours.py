@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pstl import graph
 from pstl.config import Cell, Params, Run, TaskSettings
 from pstl.plan.sizes import (
     Figures,
@@ -33,7 +34,7 @@ def hours_of(params: Params, suite: str, figures: Figures) -> dict[str, float]:
         if row := figure(params, suite, run.method, figures):
             seconds["features"] += passes / row["encode_clips_per_second"]
     for cell in own_cells(params, suite):
-        for kind, value in _task_seconds(params, suite, cell, figures).items():
+        for kind, value in task_seconds(params, suite, cell, figures).items():
             seconds[kind] += value
     return {kind: value / 3600 for kind, value in seconds.items()}
 
@@ -42,14 +43,25 @@ def pretraining(params: Params, suite: str, figures: Figures) -> list[float]:
     """Seconds of each run that trains and has a figure."""
     seconds = []
     for run in params.runs(suite):
-        section, row = params.method(suite, run.method), figure(params, suite, run.method, figures)
-        if row and section.train.epochs:
-            rate = row["train_clips_per_second"] * row["items_per_clip"]
-            seconds.append(items(section, training_clips(params, run)) / rate)
+        row = figure(params, suite, run.method, figures)
+        if row and params.method(suite, run.method).train.epochs:
+            seconds.append(pretraining_of(params, run, row))
     return seconds
 
 
-def _task_seconds(params: Params, suite: str, cell: Cell, figures: Figures) -> dict[str, float]:
+def pretraining_of(params: Params, run: Run, row: dict[str, Any]) -> float:
+    """Seconds of one pre-training; 0 of a run that trains nothing, or whose encoder is imported.
+
+    row: the figure of its method.
+    """
+    section = params.method_of(run)
+    if not section.train.epochs or graph.is_imported(params, run):
+        return 0.0
+    rate = row["train_clips_per_second"] * row["items_per_clip"]
+    return float(items(section, training_clips(params, run)) / rate)
+
+
+def task_seconds(params: Params, suite: str, cell: Cell, figures: Figures) -> dict[str, float]:
     """Seconds of one cell by kind, features and pre-training not counted."""
     run, task = cell.run, params.task_of(cell)
     row = figure(params, suite, run.method, figures)

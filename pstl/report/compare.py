@@ -50,6 +50,20 @@ def compare(
     return lines
 
 
+def each_beside(
+    rows: list[Row], published: list[Published], tasks: Mapping[str, Compared]
+) -> list[tuple[Line, Published]]:
+    """Ours beside every number that may stand beside it, also where several were printed."""
+    groups: Groups = {}
+    for row in with_means(rows):
+        groups.setdefault(_key(row), []).append(row)
+    pairs = []
+    for key in groups:
+        for theirs in _find(key, published, tasks):
+            pairs.append((_line(key, groups, [theirs], tasks), theirs))
+    return pairs
+
+
 def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(row[name] for name in KEY)
 
@@ -84,13 +98,11 @@ def _line(
     rows = groups[key]
     run = [row["value"] for row in _with_number(rows)]
     mean = statistics.fmean(run) if run else None
-    named = comparison_key(cell["method"], cell["task"], cell["source"], cell["protocol"])
-    compared = tasks.get(named, Compared(cell["task"]))
-    setting = full_setting(cell["setting"], cell["labels"], cell["source"], compared.input)
-    theirs = paper.find(published, {**cell, "task": compared.task, "setting": setting})
+    compared = _compared(cell, tasks)
+    theirs = _find(key, published, tasks)
     side = None
     if theirs:
-        ours = Ours(setting, cell["metric"], mean, compared.own)
+        ours = Ours(_setting(cell, compared), cell["metric"], mean, compared.own)
         side = beside(theirs[0], ours, lambda metric: _released(cell, metric, groups))
     values: dict[str, Any] = {**cell, **_theirs(side)}
     return Line(
@@ -105,6 +117,25 @@ def _line(
         published_source=_sources(theirs),
         reason=_reason(rows) if mean is None else "",
     )
+
+
+def _find(
+    key: tuple[str, ...], published: list[Published], tasks: Mapping[str, Compared]
+) -> list[Published]:
+    """The printed numbers that may stand beside a cell of ours."""
+    cell = dict(zip(KEY, key, strict=True))
+    compared = _compared(cell, tasks)
+    asked = {"task": compared.task, "setting": _setting(cell, compared)}
+    return paper.find(published, {**cell, **asked})
+
+
+def _compared(cell: Mapping[str, str], tasks: Mapping[str, Compared]) -> Compared:
+    named = comparison_key(cell["method"], cell["task"], cell["source"], cell["protocol"])
+    return tasks.get(named, Compared(cell["task"]))
+
+
+def _setting(cell: Mapping[str, str], compared: Compared) -> str:
+    return full_setting(cell["setting"], cell["labels"], cell["source"], compared.input)
 
 
 def _floors(key: tuple[str, ...], groups: Groups, floors_of: Floors) -> dict[str, Any]:

@@ -83,14 +83,22 @@ def load(folder: Path = FOLDER) -> list[Published]:
     """
     table = []
     for path in sorted(folder.glob("*.csv")):
-        reader = csv.DictReader(read_text(path, COPY).splitlines())
-        columns = tuple(reader.fieldnames or ())
-        if columns != Published._fields:
-            raise UserError(
-                f"{path}: columns {', '.join(columns)}; expected {', '.join(Published._fields)}"
-            )
-        table += [_row(cells, f"{path}, line {reader.line_num}") for cells in reader]
-    return [row for row in table if row.source != UNVERIFIED]
+        table += [row for row in read(path) if row.source != UNVERIFIED]
+    return table
+
+
+def read(path: Path) -> list[Published]:
+    """All rows of one file, those that nobody has seen, too.
+
+    Raises: UserError naming file, line and column.
+    """
+    reader = csv.DictReader(read_text(path, COPY).splitlines())
+    columns = tuple(reader.fieldnames or ())
+    if columns != Published._fields:
+        raise UserError(
+            f"{path}: columns {', '.join(columns)}; expected {', '.join(Published._fields)}"
+        )
+    return [_row(cells, f"{path}, line {reader.line_num}") for cells in reader]
 
 
 def same_method(name: str) -> str:
