@@ -36,11 +36,12 @@ run: install  ## run the suite to finished tables; carries on where it was stopp
 	@echo "== run: suite $(SUITE), whatever is missing or out of date, on $(CORES) cores"
 	@$(BIN)/python workflow/resume.py
 	@$(SNAKEMAKE)
-	@echo "== done: tables in results/$(SUITE)/tables, everything on one page in results/$(SUITE)/report/index.html"
+	@echo "== done: tables in results/$(SUITE)/tables, everything on one page in results/$(SUITE)/report/index.html, every suite in results/index.html"
 
 report: install  ## make only the tables and the page anew, from the rows there are
 	@$(BIN)/python -m pstl report --suite $(SUITE) --out results/$(SUITE)/tables
 	@$(BIN)/python -m pstl page --suite $(SUITE) --out results/$(SUITE)/report/index.html
+	@$(BIN)/python -m pstl index --out results/index.html
 
 ui: install  ## MLflow's pages of every run, on http://127.0.0.1:5000
 	@test -f mlflow.db || { echo "no mlflow.db here; run 'make run' first" >&2; exit 2; }

@@ -62,6 +62,7 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "report": report.report,
         "page": report.page,
         "quote": report.quote,
+        "index": report.index,
         "papers": report.papers,
         "rebuild": report.rebuild,
         "track": report.track,

@@ -9,6 +9,7 @@ from typer import Argument, Option
 from pstl.commands import options
 from pstl.commands.options import ArrayFolder, OutFile
 from pstl.commands.verb import STANDARD_OUTPUT, say, write_record
+from pstl.errors import UserError
 from pstl.files import has_ending
 
 Scores = Annotated[Path | None, Option(metavar="FILE", help="Also write the test scores here.")]
@@ -131,32 +132,57 @@ def fuse(
     fuse(cell, files, out, scores_out)
 
 
-CELL = (
-    "suite/dataset/split/method/stream/s<seed>/batch_norm/task, s* for every seed; or a scores file"
+SIDE = (
+    "suite/dataset/split/method/stream/s<seed>/batch_norm/task, s* for every seed; a scores file; "
+    "or tables: FOLDER, or COMMIT:FOLDER"
 )
 
 
 def compare(
-    a: Annotated[str, Argument(metavar="A", help=CELL)],
+    a: Annotated[str, Argument(metavar="A", help=SIDE)],
     b: Annotated[str, Argument(metavar="B", help="The same.")],
     draws: Annotated[int, Option(min=1, metavar="N", help="Resamples of the bootstrap.")] = 10_000,
+    page: Annotated[
+        Path | None, Option(metavar="FILE", help="Of two tables: an HTML page of what moved.")
+    ] = None,
     json: options.Json = None,
     _params: options.UnreadParams = None,
 ) -> None:
-    """Is one cell better than another? Paired bootstrap over test clips and seeds.
+    """Is one cell better than another, or what moved between two tables of two suites or commits?
+
+    Cells by a paired bootstrap over test clips and seeds, tables by intervals over seeds. Says
+    what the two were not computed alike in.
 
     example:
       python -m pstl compare \\
         'nwucla/nwucla/xview/pstl/joint/s*/recalibrated/linear' \\
         'nwucla/nwucla/xview/random_init/joint/s*/recalibrated/linear'
+      python -m pstl compare HEAD~1:results/measured/nwucla-cpu results/measured/nwucla-cpu
     """
-    from pstl.report import paired
+    from pstl.report import paired, shifts
 
-    verdict = paired.compare(a, b, draws)
+    if shifts.is_table(a) or shifts.is_table(b):
+        _compare_tables(a, b, page, json)
+        return
+    if page:
+        raise UserError(f"--page {page}: a page is of two tables; name two folders with rows.csv")
+    verdict, apart = paired.compare(a, b, draws), paired.computed_otherwise(a, b)
     if json:
-        write_record({"a": a, "b": b, **verdict._asdict()}, json)
+        write_record({"a": a, "b": b, **verdict._asdict(), "computed_otherwise": apart}, json)
     if json != STANDARD_OUTPUT:
-        sys.stdout.write(paired.text(a, b, verdict))
+        sys.stdout.write(paired.text(a, b, verdict, apart))
+
+
+def _compare_tables(a: str, b: str, page: Path | None, json: str | None) -> None:
+    from pstl.report import shift_page, shifts
+
+    moved = shifts.compare(a, b)
+    if page:
+        shift_page.build(moved, page)
+    if json:
+        write_record(shifts.as_record(moved), json)
+    if json != STANDARD_OUTPUT:
+        sys.stdout.write(shifts.text(moved))
 
 
 def score_detections(

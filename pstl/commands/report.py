@@ -74,16 +74,38 @@ def quote(
         say(f"{page}: {quote(page)} place(s) filled")
 
 
+def index(
+    out: OutFile,
+    roots: Annotated[
+        list[Path] | None,
+        Argument(
+            metavar="FOLDER...",
+            help="Where tables of suites lie.  [default: results/measured results]",
+        ),
+    ] = None,
+    _params: options.UnreadParams = None,
+) -> None:
+    """Make the page over every suite, kept or run: what each says, and what moved between them.
+
+    example:
+      python -m pstl index --out results/index.html
+    """
+    from pstl.report import kept
+    from pstl.report.index import build
+
+    for remark in build(roots or [Path(kept.KEPT), Path(kept.RUN)], out):
+        say(remark)
+    say(f"{out}: made")
+
+
 def papers(
+    out: OutFolder,
     roots: Annotated[
         list[Path] | None,
         Argument(
             metavar="FOLDER...", help="Where tables of suites lie.  [default: results/measured]"
         ),
     ] = None,
-    out: Annotated[Path, Option(metavar="FOLDER", help="Where the pages go.")] = Path(
-        "results/papers"
-    ),
     bench: options.Bench = Path("results/measured/bench/cpu.json"),
     params: options.Params = Path("params.yaml"),
 ) -> None:

@@ -15,11 +15,13 @@ from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
 from pstl.files import csv_text
 from pstl.records import FLOORS
+from pstl.report import rows
 from pstl.report.confusion import Scored
 from pstl.report.labels import from_source, share_label, share_text
 from pstl.rng import numpy_generator
 
 DRAWS = 10_000
+NOT_RECORDED = "not recorded"
 ROUNDING = 1e-9  # points; a difference below is none
 # What two cells must share to be compared; recipes, and so arrays, may differ.
 SAME = ("dataset", "split", "clips")
@@ -128,8 +130,30 @@ def compare(a: str, b: str, draws: int = DRAWS) -> Verdict:
     return bootstrap(_right(sides[a]), _right(sides[b]), draws)
 
 
-def text(a: str, b: str, verdict: Verdict) -> str:
-    """A verdict as lines to read."""
+def computed_otherwise(a: str, b: str) -> dict[str, tuple[str, str]]:
+    """What may change last digits and differs between two cells: column -> what each says.
+
+    Empty where no rows lie beside the scores, as of scores that somebody copied.
+    """
+    said: list[dict[str, set[str]]] = []
+    for name in (a, b):
+        columns: dict[str, set[str]] = {column: set() for column in rows.MACHINE}
+        for path in _files(name):
+            file = path.with_name(path.name.replace(".scores.npz", ".json"))
+            for row in (rows.read_results(file) or {}).get("rows", [])[:1]:
+                for column in rows.MACHINE:
+                    columns[column].add(str(row.get(column, "")))
+        said.append(columns)
+    apart = {}
+    for column in rows.MACHINE:
+        first, second = (", ".join(sorted(each[column])) or NOT_RECORDED for each in said)
+        if first != second:
+            apart[column] = (first, second)
+    return apart
+
+
+def text(a: str, b: str, verdict: Verdict, apart: Mapping[str, tuple[str, str]]) -> str:
+    """A verdict as lines to read.   apart: as from computed_otherwise()."""
     sentences = {
         "a": f"{a} is better",
         "b": f"{b} is better",
@@ -138,12 +162,16 @@ def text(a: str, b: str, verdict: Verdict) -> str:
     conclusion = sentences[verdict.better]
     if min(verdict.seeds_a, verdict.seeds_b) == 1:
         conclusion += "; with one seed on a side this says nothing about other seeds"
+    not_alike = "".join(
+        f"not computed alike, {column}: a {first}; b {second}\n"
+        for column, (first, second) in apart.items()
+    )
     interval = f"95 % interval {verdict.low:+.2f} to {verdict.high:+.2f}"
     return (
         f"a  {verdict.accuracy_a:6.2f} %  {a}  (seeds: {verdict.seeds_a})\n"
         f"b  {verdict.accuracy_b:6.2f} %  {b}  (seeds: {verdict.seeds_b})\n"
         f"a - b: {verdict.difference:+.2f} points, {interval}, p = {verdict.p:.4f}, "
-        f"{verdict.clips} clips\n{conclusion}\n"
+        f"{verdict.clips} clips\n{conclusion}\n{not_alike}"
     )
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -22,7 +23,7 @@ from pstl.report.text import ASSUMED, MARKED, Notes, table
 
 HEADER = ["data", "stream", "setting", "printed", "ours", alike.LIKE, "by"]
 NO_SUITE = "no suite asks for it"
-MADE_BY = "python -m pstl papers"
+MADE_BY = "python -m pstl papers --out results/papers"
 CHANGED = "†"
 UNLIKE = "‡"
 
@@ -213,12 +214,16 @@ class Page:
     def _unasked(self) -> list[str]:
         """What a suite's file would have to say for cells that no suite asks for."""
         entries = {same_method(name): name for name in self.params.methods}
-        lines = {}
+        lines: dict[str, None] = {}
         for cell in self.paper.cells:
             theirs, entry = cell.theirs, entries.get(same_method(cell.theirs.method))
             if cell.makers or entry is None:
                 continue
-            asked = {"dataset": theirs.dataset, "splits": [theirs.split], "methods": [entry]}
+            asked: dict[str, Any] = {
+                "dataset": theirs.dataset,
+                "splits": [theirs.split],
+                "methods": [entry],
+            }
             if theirs.stream == FUSED:
                 asked |= {"streams": "all", "fuse": {}}
             else:

@@ -45,20 +45,27 @@ def rebuild(params: Params, folder: str | Path) -> None:
 def rows_of(folder: Path) -> list[Row]:
     """rows.csv as `tables.rows_csv` wrote it. Raises: UserError for another file."""
     with reading(folder / "rows.csv", ROWS):
-        rows: list[Row] = list(
-            csv.DictReader((folder / "rows.csv").read_text("utf-8").splitlines())
-        )
+        text = (folder / "rows.csv").read_text("utf-8")
+    return rows_from(text, f"{folder}/rows.csv")
+
+
+def rows_from(text: str, where: str) -> list[Row]:
+    """The rows of a table that is not a file.   where: what a message calls it."""
+    try:
+        rows: list[Row] = list(csv.DictReader(text.splitlines()))
         if any(None in row or None in row.values() for row in rows):
             raise ValueError("a row with fewer or more cells than columns")
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{where}: not a {ROWS.name} ({error}); {ROWS.again}") from None
     if not rows or set(FIELDS) - set(LATER) - set(rows[0]):
         raise UserError(
-            f"{folder}/rows.csv: not a table of 'python -m pstl report'; "
+            f"{where}: not a table of 'python -m pstl report'; "
             f"expected the columns {', '.join(FIELDS)}"
         )
     for number, row in enumerate(rows):
         row.update({axis: row.get(axis, "") for axis in AXES})
         row["stream"] = FUSED if row["stream"] == EARLIER_FUSED else row["stream"]
-        row["value"] = _value(row["value"], f"{folder}/rows.csv, row {number + 1}")
+        row["value"] = _value(row["value"], f"{where}, row {number + 1}")
         row["floor"] = row.get("floor", "")
         row["reason"] = row.get("reason") or ("" if row["value"] is not None else NOT_RUN)
     return rows

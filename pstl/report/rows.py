@@ -23,6 +23,7 @@ FIELDS = (
     "settings_digest", "precision", "labelled", "weights", "torch", "threads", "processor",
 )  # fmt: skip
 COMPUTED_BY = ("torch", "threads", "processor")
+MACHINE = ("precision", "device", *COMPUTED_BY)  # what may change last digits
 LATER = (*AXES, "precision", "labelled", "weights", *COMPUTED_BY)  # earlier versions lack them
 NOT_RUN = "not run"
 NOT_APPLICABLE = "n/a"

@@ -128,3 +128,23 @@ def test_per_class_and_confusion_are_scikit_learns(
         sum(int(line.rsplit(",", 1)[1]) for line in confusion.confusion_csv(found).splitlines()[1:])
         == 80
     )
+
+
+def test_cells_that_were_not_computed_alike_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where threads or processor differ, a small difference may be theirs alone."""
+    monkeypatch.chdir(tmp_path)
+    y = np.arange(30) % 3
+    cells = params().cells("tiny")[:2]
+    for cell, threads in zip(cells, ("1", "encoder 8, task 1"), strict=True):
+        store(cell, y == y, y)
+        row = {"precision": "fp32", "device": "cpu", "torch": "2.13.0", "threads": threads}
+        Path(paths.metrics(cell)).write_text(json.dumps({"rows": [row]}))
+    names = [paths.scores(cell) for cell in cells]
+    cli.main(["compare", *names, "--draws", "10"])
+    assert capsys.readouterr().out.endswith(
+        "not computed alike, threads: a 1; b encoder 8, task 1\n"
+    )
+    cli.main(["compare", names[0], names[0], "--draws", "10"])
+    assert "not computed alike" not in capsys.readouterr().out

@@ -60,16 +60,33 @@
     });
   }
 
-  // A row stays if it has every word that was typed.
-  function filter(table, typed, status) {
+  // A row stays if it has every word that was typed, and of every menu what is chosen there.
+  function filter(table, typed, menus, status) {
+    var chosen = menus.filter(function (menu) { return menu.value; });
     var wanted = typed.toLowerCase().split(/\s+/).filter(Boolean);
     var rows = rowsOf(table), kept = 0;
     rows.forEach(function (row) {
       var text = words(row).toLowerCase();
-      row.hidden = !wanted.every(function (word) { return text.indexOf(word) >= 0; });
+      row.hidden = !wanted.every(function (word) { return text.indexOf(word) >= 0; }) ||
+        !chosen.every(function (menu) { return valuesOf(row, menu.name).indexOf(menu.value) >= 0; });
       kept += row.hidden ? 0 : 1;
     });
-    status.textContent = wanted.length ? kept + " of " + rows.length + " rows" : "";
+    status.textContent = wanted.length || chosen.length ? kept + " of " + rows.length + " rows" : "";
+  }
+
+  // What a row says it is of, for menus: a line each.
+  function valuesOf(row, name) { return (row.dataset[name] || "").split("\n"); }
+
+  // For every word of data-menus a menu of the values that rows have.
+  function menusOf(table) {
+    return (table.dataset.menus || "").split(" ").filter(Boolean).map(function (name) {
+      var menu = make("select", { name: name, "aria-label": "Show only one " + name });
+      var values = new Set();
+      rowsOf(table).forEach(function (row) { valuesOf(row, name).forEach(function (value) { values.add(value); }); });
+      menu.appendChild(make("option", { value: "" }, "every " + name));
+      Array.from(values).filter(Boolean).sort().forEach(function (value) { menu.appendChild(make("option", { value: value }, value)); });
+      return menu;
+    });
   }
 
   // What is shown, as rows of {text, bold}.
@@ -135,9 +152,12 @@
   function addTools(table) {
     var tools = make("div", { "class": "tools" });
     var status = make("span", { role: "status" });
-    if (rowsOf(table).length > 5) {
+    var menus = menusOf(table);
+    menus.forEach(function (menu) { tools.appendChild(menu); });
+    if (rowsOf(table).length > 5 || menus.length) {
       var input = make("input", { type: "search", placeholder: "filter rows", "aria-label": "Filter the rows of: " + words(table.caption) });
-      input.addEventListener("input", function () { filter(table, input.value, status); });
+      var apply = function () { filter(table, input.value, menus, status); };
+      [input].concat(menus).forEach(function (control) { control.addEventListener("input", apply); });
       tools.appendChild(input);
     }
     Object.keys(WRITERS).forEach(function (name) {
