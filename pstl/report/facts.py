@@ -3,16 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
+from pstl.report.costs import Costs, Key, asked, cell_key, costs
 from pstl.report.joined import Joined
-from pstl.report.rows import AXES, NOT_APPLICABLE, Row
+from pstl.report.rows import NOT_APPLICABLE, Row
 from pstl.report.tables import NONE
 from pstl.report.text import table
 
 COMMAND = "to run it again"
 NOT_RECORDED = "not recorded"
-CELL = ("dataset", "split", "method", "stream", "seed", "batch_norm", "task", *AXES)
-
-Key = tuple[str, ...]  # values of CELL
 
 
 def header(everything: Joined) -> str:
@@ -26,9 +24,7 @@ def header(everything: Joined) -> str:
 def facts(everything: Joined) -> dict[str, str]:
     """Names and values."""
     params, suite, results = everything.params, everything.suite, everything.results
-    # Rows of batch-norm states that came along without being asked for are left out.
-    asked = {_cell(cell.identity) for cell in params.grid(suite)}
-    rows = [row for row in results.rows if _cell(row) in asked]
+    rows = asked(everything)
     with_number = [row for row in rows if row["value"] is not None]
     records = list(results.runs.values())
     command = "snakemake --cores all"
@@ -45,7 +41,7 @@ def facts(everything: Joined) -> dict[str, str]:
         "device": _listed(_each(with_number, "device") + _each(records, "device")),
         "machine": _listed(_each(records, "machine")),
         "precision": _listed(_precisions(with_number)),
-        "wall time": _wall_time(records, with_number),
+        "wall time": _wall_time(costs(everything)),
     }
 
 
@@ -53,10 +49,10 @@ def _evaluated(rows: list[Row]) -> str:
     """How many cells have a number, and how many make no sense."""
     reasons: dict[Key, str] = {}
     for row in rows:
-        reasons[_cell(row)] = row["reason"]
+        reasons[cell_key(row)] = row["reason"]
     for row in rows:
         if row["value"] is not None:
-            reasons[_cell(row)] = ""
+            reasons[cell_key(row)] = ""
     evaluated = sum(not reason for reason in reasons.values())
     without = sum(reason.startswith(NOT_APPLICABLE) for reason in reasons.values())
     text = f"{evaluated} of {len(reasons)} evaluated"
@@ -65,13 +61,8 @@ def _evaluated(rows: list[Row]) -> str:
     return text
 
 
-def _wall_time(records: list[dict[str, Any]], rows: list[Row]) -> str:
-    """Seconds of pre-training and of tasks; all rows of a cell carry the cell's seconds."""
-    training = sum(float(record.get("seconds", 0)) for record in records)
-    seconds: dict[Key, float] = {}
-    for row in rows:
-        seconds[_cell(row)] = float(row["seconds"])
-    tasks = sum(seconds.values())
+def _wall_time(spent: Costs) -> str:
+    training, tasks = spent.of_training, spent.of_tasks
     return f"{training + tasks:,.0f} s: {training:,.0f} s of pre-training, {tasks:,.0f} s of tasks"
 
 
@@ -108,10 +99,6 @@ def _precisions(rows: list[Row]) -> list[str]:
 
 def _each(records: list[dict[str, Any]], name: str) -> list[str]:
     return [record.get(name, "") for record in records]
-
-
-def _cell(row: Row) -> Key:
-    return tuple(str(row[name]) for name in CELL)
 
 
 def _listed(values: Iterable[str]) -> str:

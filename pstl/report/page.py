@@ -20,10 +20,11 @@ from pstl.report import (
     simulated_clips,
 )
 from pstl.report.charts import Curves
+from pstl.report.costs import costs, run_seconds
 from pstl.report.document import Cells, Section, Table, Text, number
 from pstl.report.material import Material
 from pstl.report.poses import Moving
-from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Epochs, Results, read_cell_file
+from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Epochs, read_cell_file
 from pstl.report.tables import NONE, by_split
 
 QUOTED = 4  # numbers of one file that stand beside its command; the others are in the tables
@@ -108,33 +109,27 @@ def of_runs(content: Material) -> list[Section]:
         simulated_clips.actions(),
     )
     drawn = [training] if training.losses or training.tasks else []
-    return [*drawn, skeletons, cost(content.results), reproduce(content)]
+    return [*drawn, skeletons, cost(content), reproduce(content)]
 
 
-def cost(results: Results) -> Cost:
-    """What each run took, and on what; and each task, all its evaluations together."""
-    rows = []
+def cost(content: Material) -> Cost:
+    """What each run took, and on what; and each task, all its cells together."""
+    results, rows = content.results, []
     for name, record in results.runs.items():
         rows.append(_run_cost(name, record, results.curves.get(name, [])))
     header = (
         "run", "seconds", "clips/s (median)", "peak MB", "encoder's parameters", "device",
         "machine", "versions",
     )  # fmt: skip
-    seconds: dict[str, dict[str, float]] = {}
-    for row in results.rows:
-        if row["value"] is not None:
-            evaluation = f"{row['run_id']} {row['batch_norm']} {row['setting']}"
-            seconds.setdefault(row["task"], {})[evaluation] = float(row["seconds"])
     tasks: list[Cells] = []
-    for task, of_task in seconds.items():
-        evaluations, total = str(len(of_task)), f"{sum(of_task.values()):,.1f}"
-        tasks.append([task, number(evaluations), number(total)])
+    for task, spent in costs(content).tasks.items():
+        tasks.append([task, number(str(spent.cells)), number(f"{spent.seconds:,.0f}")])
     return Cost(
         "cost",
         "Run times and machines",
         "cost.html",
         Table("Pre-training", header, rows),
-        Table("Tasks", ("task", "evaluations", "seconds in all"), tasks),
+        Table("Tasks", ("task", "cells", "seconds in all"), tasks),
     )
 
 
@@ -144,7 +139,7 @@ def _run_cost(name: str, record: Mapping[str, Any], epochs: Epochs) -> Cells:
     versions = sorted(record.get("versions", {}).items())
     return [
         name,
-        number(f"{record.get('seconds', 0):,.0f}"),
+        number(f"{run_seconds(record):,.0f}"),
         number(speed),
         number(f"{record.get('peak_mb', 0):,.0f}"),
         number(f"{record.get('parameters', 0):,}"),
