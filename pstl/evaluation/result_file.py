@@ -2,6 +2,7 @@
 each number comes from.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +63,7 @@ class MotionEntry(BaseModel):
 
 
 class ResultFile(BaseModel):
-    """What {task}.json holds."""
+    """What {task}.json holds.   ended: when it was written, in seconds since 1970."""
 
     rows: list[dict[str, Any]]
     curve: list[dict[str, float]] = []
@@ -70,6 +71,7 @@ class ResultFile(BaseModel):
     without: dict[str, str] = {}
     timelines: list[TimelineEntry] = []
     motions: list[MotionEntry] = []
+    ended: float = 0.0
 
 
 def labelled_clips(result: Result, provenance: Mapping[str, Any]) -> int | str:
@@ -140,7 +142,9 @@ def write(
         ("labelled", result.labelled),
     )
     drawn = {name: shown for name, shown in more if shown}
-    text = json_text(out, {"rows": table, "curve": result.curve, **reason, **drawn})
+    text = json_text(
+        out, {"rows": table, "curve": result.curve, "ended": time.time(), **reason, **drawn}
+    )
     if scores_out is not None:
         scores.write(
             scores_out, tested if result.scores is None else replace(tested, points=result.scores)

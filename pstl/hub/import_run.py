@@ -133,6 +133,7 @@ def _write(out: Path, section: MethodSettings, released: Released, seconds: floa
         "device": "",
         "peak_mb": 0.0,
         "seconds": seconds,
+        "ended": time.time(),
         "versions": versions(),
         "machine": machine(),
         "finished": True,

@@ -1,5 +1,6 @@
 """What a suite took: seconds and cells, counted here once and shown everywhere the same."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ def costs(everything: Joined) -> Costs:
     return Costs(runs, tasks)
 
 
-def run_seconds(record: dict[str, Any]) -> float:
+def run_seconds(record: Mapping[str, Any]) -> float:
     """What a run's training took, as its run.json says; 0 where that says nothing."""
     return float(record.get("seconds", 0))
 

@@ -41,6 +41,7 @@ class RunRecord(BaseModel):
     """What run.json may hold, as far as it is shown."""
 
     seconds: float = 0.0
+    ended: float = 0.0
     peak_mb: float = 0.0
     parameters: int = 0
     run_id: str = ""

@@ -62,7 +62,7 @@ def train(
     keep: called on the first rank after every epoch.
     watch: finished epochs -> more values for the record.
     Returns: one dict per epoch, {epoch, step, lr, loss, parts..., seconds, clips_per_second,
-    cpu_percent, peak_mb}.
+    cpu_percent, ended, peak_mb}.
     Raises: UserError for a checkpoint of other settings, or a loss or weight that is not finite.
     """
     if settings.epochs == 0:

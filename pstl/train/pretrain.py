@@ -1,5 +1,6 @@
 """Pre-training: from a run's settings and its array to the encoder that the tasks use."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,7 @@ def finish(
         "device": device_name(device),
         "peak_mb": peak_memory(device),
         "seconds": sum(epoch["seconds"] for epoch in history),
+        "ended": time.time(),
         "versions": versions(),
         "machine": machine(),
         "finished": True,

@@ -96,6 +96,8 @@ class Progress:
     def end_of_epoch(self, epoch: int, loss: float) -> dict[str, float]:
         """What the epoch took: seconds, clips_per_second, cpu_percent (200: two busy cores).
 
+        ended is the date: seconds since 1970, as the machine has it.
+
         clips_per_second is of this epoch and this process alone, without the process's first step.
         """
         self.spoken = now = self.clock()
@@ -113,7 +115,8 @@ class Progress:
             rate,
             self._left(epoch + 1),
         )
-        return {"seconds": seconds, "clips_per_second": rate, "cpu_percent": busy}
+        took = {"seconds": seconds, "clips_per_second": rate, "cpu_percent": busy}
+        return took | {"ended": time.time()}
 
     def _left(self, done: float) -> str:
         """Time left in words.   done: epochs, the one that runs in part."""
