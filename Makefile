@@ -43,9 +43,10 @@ report: install  ## make only the tables and the page anew, from the rows there 
 	@$(BIN)/python -m pstl page --suite $(SUITE) --out results/$(SUITE)/report/index.html
 	@$(BIN)/python -m pstl index --out results/index.html
 
-ui: install  ## MLflow's pages of every run, on http://127.0.0.1:5000
+ui:  ## MLflow's pages of every run, on http://127.0.0.1:5000
 	@test -f mlflow.db || { echo "no mlflow.db here; run 'make run' first" >&2; exit 2; }
-	@$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT)
+	@$(MAKE) --no-print-directory install
+	@$(BIN)/python -m pstl ui --suite $(SUITE) --port $(PORT)
 
 docs: install  ## put kept results (results/measured) into the pages that quote them, draw their pictures, list licences
 	@$(BIN)/python -m pstl quote $$(grep -l '^<!-- results: ' README.md docs/*.md docs/methods/*.md)

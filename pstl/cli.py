@@ -67,6 +67,7 @@ VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "rebuild": report.rebuild,
         "track": report.track,
         "watch": report.watch,
+        "ui": report.ui,
     },
     "Weights": {
         "import-weights": weights.import_weights,

@@ -45,6 +45,8 @@ ENTRY: dict[Kind, str] = {
 
 
 DATASETS = "data.datasets."
+# Jobs that name and judge numbers as the tasks of a suite declare them.
+OF_SUITES: tuple[Kind, ...] = ("report", "page", "track")
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def _plugins(params: Params, job: Job) -> list[str]:
         plugins += _run_plugins(params, job)
     if job.run and job.kind == "import":
         plugins += _import_plugins(params, job.run)
-    if job.suite and job.kind in ("report", "page"):
+    if job.suite and job.kind in OF_SUITES:
         plugins += _table_plugins(params, job.suite)
     return plugins
 

@@ -122,7 +122,7 @@ class Rules:
             return Job(kind, run=cell.run, task=self.task(wildcards).kind, source=cell.source)
         if kind == "prepare":
             return Job(kind, dataset, self._recipes[recipe].name)
-        suite = wildcards.suite if kind in ("report", "page") else ""
+        suite = wildcards.suite if kind in graph.OF_SUITES else ""
         return Job(kind, dataset, suite=suite)
 
     # --- its settings ---

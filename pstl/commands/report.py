@@ -178,3 +178,20 @@ def watch(
 
     settings, name = config.load_suite(params, suite)
     watch(settings, name, every)
+
+
+def ui(
+    suite: options.Suite,
+    port: Annotated[int, Option(metavar="NUMBER", help="Of the address 127.0.0.1.")] = 5000,
+    params: options.Params = Path("params.yaml"),
+) -> None:
+    """Serve MLflow's pages on this machine and say where the suite's table is, until Ctrl-C.
+
+    example:
+      python -m pstl ui --suite builtin
+    """
+    from pstl import config
+    from pstl.tracking.ui import serve
+
+    settings, name = config.load_suite(params, suite)
+    serve(settings, name, port)

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 from pstl.config import Params
-from pstl.files import write_json, write_text
-from pstl.report import confusion, joined, markdown, paired, plots, tables
+from pstl.files import replaced, write_json, write_text
+from pstl.report import confusion, joined, markdown, paired, plots, summary, tables
 
 
 def build(
@@ -17,7 +17,8 @@ def build(
 ) -> None:
     """Write rows, comparison, per_class, confusion and paired as .csv, comparison.md, summary.json.
 
-    Also curves, accuracy, settings, labels and moved as .png.
+    Also the summary as one file a method and stream below metrics/, and curves, accuracy, settings,
+    labels and moved as .png.
     source: "files" reads what the jobs wrote under results/, "mlflow" what was imported into the
     tracking store `uri`, with equal tables; class scores are read from files either way.
     What was not run is missing from no table: it is there as "not run". The same inputs give the
@@ -39,5 +40,10 @@ def build(
     for name, text in texts.items():  # when everything has been read
         write_text(out / name, text)
     plots.write_all(suite_results, out)
+    means = summary.summary(suite_results.lines)
+    with replaced(out / "metrics") as folder:
+        for name, of_file in summary.files(means).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_json(folder / name, of_file)
     # Last: whoever sees it sees everything.
-    write_json(out / "summary.json", tables.summary(suite_results.lines))
+    write_json(out / "summary.json", means)

@@ -1,10 +1,9 @@
 """Lines of the comparison: which of them are shown, and as csv and JSON."""
 
-import re
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from pstl.config import FUSED, cell_name
+from pstl.config import FUSED
 from pstl.files import csv_text
 from pstl.metrics.metric import UNSEEN
 from pstl.records import FLOORS
@@ -219,34 +218,6 @@ def unswept(lines: list[Line]) -> list[Line]:
     return [i for i in lines if len(settings[i.dataset, i.split, i.task]) <= MOST_SETTINGS]
 
 
-def summary(lines: list[Line]) -> dict[str, Any]:
-    """data set -> split -> method -> stream -> {task_metric: mean}, without what has no number.
-
-    Headline numbers carry no prefix, the other batch-norm variant's begin with released_. A task
-    with several settings names them.
-    """
-    settings: dict[str, set[str]] = {}
-    for line in lines:
-        settings.setdefault(line.task, set()).add("" if line.stream == FUSED else line.setting)
-    headline = set(headlines(lines))
-    tree: dict[str, Any] = {}
-    for line in lines:
-        if line.mean is None:
-            continue
-        share = float(line.labels) if line.labels else None
-        axes = cell_name(line.task, share, line.source, line.protocol)
-        parts = [_slug(axes), line.metric]
-        if len(settings[line.task] - {""}) > 1:
-            parts.append(_slug(line.setting))
-        if line not in headline:
-            parts.insert(0, line.batch_norm)
-        leaf = tree
-        for name in (line.dataset, line.split, line.method, line.stream):
-            leaf = leaf.setdefault(name, {})
-        leaf["_".join(parts)] = round(line.mean, 4)
-    return tree
-
-
 def rows_csv(rows: list[Row]) -> str:
     """Every single row; where the value is empty, the reason is not."""
     columns = (*FIELDS, "floor", "reason")
@@ -283,10 +254,6 @@ def _comparison_row(line: Line) -> list[str]:
 def _decimals(number: float | None, nothing: str, sign: str = "") -> str:
     """Four decimals; `nothing` where there is no number."""
     return nothing if number is None else f"{number:{sign}.4f}"
-
-
-def _slug(setting: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "_", setting).strip("_")
 
 
 def _exact(value: Any) -> str:

@@ -14,7 +14,7 @@ from pstl import paths
 from pstl.config import Params, Run
 from pstl.errors import UserError
 from pstl.report.rows import Epochs, read_curve
-from pstl.tracking import names, store
+from pstl.tracking import experiments, names, store
 from pstl.tracking.importing import import_runs
 from pstl.tracking.on_disk import points
 from pstl.tracking.writing import log_now
@@ -84,7 +84,7 @@ def _begin(client: Any, name: str, address: str) -> str:
     run = Run.parse(name)
     title = f"{run.split}/{run.method}/{run.stream}/s{run.seed} (at work)"
     tags = {names.LIVE: name, names.LIVE_EPOCHS: "0"}
-    experiment = store.experiment(client, run.dataset, address)
+    experiment = experiments.opened(client, address, run.suite, run.dataset)
     mlflow_id: str = client.create_run(experiment, run_name=title, tags=tags).info.run_id
     return mlflow_id
 

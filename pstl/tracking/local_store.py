@@ -2,8 +2,9 @@
 
 MLflow makes its database in many steps, each of them written at once: killed between two it leaves
 one that no later call can open. So it is made aside and gets its name when all tables are there.
-MLflow keeps where the artifacts of a run lie as a path from the root, so that a folder that was
-moved or renamed would lose them.
+MLflow notes where the artifacts of a run lie as a path from the root, so that a folder that was
+moved or renamed would lose them; here it is noted from the folder of the database on, where `pstl
+ui` starts the server.
 """
 
 import logging
@@ -18,8 +19,22 @@ from pstl.files import atomic
 
 log = logging.getLogger(__name__)
 DAMAGED = "move it away, and import again: results are in files"
+SQLITE = "sqlite:///"
 ARTIFACTS = "mlruns"  # folder beside the database
+# Where experiments keep their artifacts, and whether there is a run in them.
+PLACES = """SELECT artifact_location, experiment_id IN (SELECT experiment_id FROM runs)
+            FROM experiments"""
 VERSION, RUNS = "alembic_version", "runs"  # tables: the last finished step, and the runs
+
+
+def is_local(address: str) -> bool:
+    """Whether a store is a file of this machine."""
+    return address.startswith(SQLITE)
+
+
+def database(address: str) -> Path:
+    """The file of a local store."""
+    return Path(address.removeprefix(SQLITE))
 
 
 def make(database: Path, opened: Callable[[str], object]) -> None:
@@ -28,7 +43,7 @@ def make(database: Path, opened: Callable[[str], object]) -> None:
     Raises: UserError if the disk does not let itself be written to, and what `opened` raises.
     """
     with atomic(database) as new:
-        opened(f"sqlite:///{new.absolute()}")
+        opened(f"{SQLITE}{new.absolute()}")
 
 
 def is_half_made(database: Path, finished: str) -> bool:
@@ -55,22 +70,28 @@ def set_aside(database: Path) -> Path:
 
 
 def follow(database: Path) -> None:
-    """Let runs find their artifacts again after the folder of the store was moved or renamed.
+    """Note where artifacts lie from the database's folder on, so that both move together.
 
-    A place is corrected if it is gone and the same one beside the database is there.
+    A place that is gone is corrected if the same one beside the database is there. What lies
+    elsewhere stays noted as it is.
     Raises: UserError if the database cannot be written to.
     """
     home = database.absolute().parent / ARTIFACTS
-    if not home.is_dir():
-        return
     with _tables(database) as (connection, tables):
         if not {RUNS, "experiments"} <= tables:
             return
-        for place in _artifact_places(connection):
-            here = home / Path(place).name
-            if not Path(place).exists() and here.is_dir():
-                log.info("tracking store %s: artifacts of %s are now in %s", database, place, here)
-                _move(connection, place, str(here))
+        for place, is_used in connection.execute(PLACES).fetchall():
+            parts = Path(place or "").parts
+            if ARTIFACTS not in parts or not Path(place).is_absolute():
+                continue
+            last = len(parts) - 1 - parts[::-1].index(ARTIFACTS)
+            here = Path(ARTIFACTS, *parts[last + 1 :])
+            is_here = Path(place).is_relative_to(home)
+            is_gone = not Path(place).exists() and (home.parent / here).is_dir()
+            if is_here or is_gone or not is_used:
+                if is_gone:
+                    log.info("tracking store %s: files of %s are now in %s", database, place, here)
+                _move(connection, place, here.as_posix())
         connection.commit()
 
 
@@ -82,11 +103,6 @@ def _move(connection: sqlite3.Connection, place: str, here: str) -> None:
             f"WHERE {column} = :place OR substr({column}, 1, length(:place) + 1) = :place || '/'",
             {"here": here, "place": place},
         )
-
-
-def _artifact_places(connection: sqlite3.Connection) -> list[str]:
-    rows = connection.execute("SELECT artifact_location FROM experiments").fetchall()
-    return [place for (place,) in rows if place and Path(place).parent.name == ARTIFACTS]
 
 
 @contextmanager

@@ -1,22 +1,30 @@
 """Under which names a suite's numbers stand in MLflow."""
 
+import json
 import re
 from typing import Any
 
-from pstl.report.rows import Row
+from pstl.report.rows import FIELDS, Row
 
-LAYOUT = "6"  # of what is stored; a new number imports every run again
-# Tags of a parent.
+LAYOUT = "7"  # of what is stored; a new number imports every run again
+# Tags of a run of the grid.
 SUITE, RUN, RUN_ID = "pstl.suite", "pstl.run", "pstl.run_id"
-RECORD = "pstl.record"  # what run.json says, as JSON
-ROW = "pstl.row."  # followed by a metric's name: the row of the tables, as JSON
+FORM = "pstl.layout"  # LAYOUT of when it was imported
 CURRENT = "pstl.current"  # "yes": part of the suite as it is on disk now
-DIGEST = "pstl.digest"  # of the files that were imported; written last
-# Tags of a child.
-TASK, PARENT, SETTING = "pstl.task", "pstl.of", "pstl.setting"
+DIGEST = "pstl.digest"  # of what was imported; written last
+DATES = "pstl.dates"  # where start and end come from
+RECORDED, OF_FILES = "recorded while it ran", "dates of its files"
+# Tags of a task.
+TASK, PARENT = "pstl.task", "pstl.of"
 # Tags of a run that is still at work.
 LIVE = "pstl.live"  # its run
 LIVE_EPOCHS = "pstl.live_epochs"  # how many of its epochs are stored
+# Files of a run of the grid: every row as a table, and what run.json and curve.jsonl hold.
+SCORES, RECORD, CURVE = "scores.json", "run.json", "curve.jsonl"
+TABLES = json.dumps([{"path": SCORES, "type": "table"}])  # of mlflow.loggedArtifacts
+# Columns of the table, those that people read in front.
+FIRST = ("task", "setting", "metric", "value", "reason", "batch_norm", "seconds")
+COLUMNS = (*FIRST, *(field for field in FIELDS if field not in FIRST))
 
 
 def allowed(text: str) -> str:
@@ -24,30 +32,26 @@ def allowed(text: str) -> str:
     return re.sub(r"[^\w\-. :/]", "-", text)
 
 
-def reason_tag(task: str) -> str:
-    """The tag that says why a task makes no sense for a run.   task: {batch norm}.{cell}."""
-    return f"pstl.na.{allowed(task)}"
+def table_text(rows: list[Row]) -> str:
+    """Rows as a table that MLflow shows and puts side by side."""
+    data = [[row.get(column, "") for column in COLUMNS] for row in rows]
+    return json.dumps({"columns": COLUMNS, "data": data}, indent=None)
 
 
-def keyed(cell: str, rows: list[Row]) -> dict[str, Row]:
-    """Rows of a cell by the metric's name in MLflow, {batch norm}.{cell}.{metric}.
-
-    The setting follows where one name would stand for several rows.   cell: as Cell.name.
-    """
-    names = [f"{row['batch_norm']}.{cell}.{row['metric']}" for row in rows]
-    by_name = {}
-    for name, row in zip(names, rows, strict=True):
-        unique = name if names.count(name) == 1 else f"{name}.{row['setting']}"
-        by_name[allowed(unique)] = row
-    return by_name
+def rows_of(text: str) -> list[Row]:
+    """What table_text() was given. Raises: ValueError, KeyError or TypeError for another text."""
+    table = json.loads(text)
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as one level: {"train.lr": "0.005"}."""
+    """Nested settings as one level of those that are set: {"train.lr": "0.005"}."""
     level: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, dict):
             level |= flat(value, f"{prefix}{key}.")
-        else:
+        elif isinstance(value, list | tuple):
+            level[f"{prefix}{key}"] = " ".join(str(one) for one in value)
+        elif value is not None and value is not False:
             level[f"{prefix}{key}"] = str(value)
-    return level
+    return {key: text for key, text in level.items() if text}

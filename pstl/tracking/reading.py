@@ -5,81 +5,92 @@ from typing import Any
 
 from pstl.config import Cell, Params
 from pstl.errors import UserError
+from pstl.files import taking_apart
 from pstl.report import rows as report
 from pstl.report.rows import Epochs, Results, Row
-from pstl.tracking import names, store
+from pstl.tracking import artifacts, names, scores, store
+from pstl.tracking.artifacts import STORED
+from pstl.tracking.scores import Scores
 
 
 def results_from_mlflow(params: Params, suite: str, uri: str = "") -> Results:
     """The results of the last import; equal to report.rows.from_files at that time.
 
-    Raises: UserError if the store holds no run of this suite, or a value that is not finite.
+    Raises: UserError if the store holds no run of this suite, one in the form of an earlier
+    version, or a score that is not the one in its table.
     """
     client, address = store.connect(params, uri, create=False)
-    stored = {
-        run.data.tags[names.RUN]: run
-        for run in store.runs_of(client, suite)
-        if run.data.tags.get(names.CURRENT) == "yes"
-    }
     place = store.shown(address)
+    again = f"run 'python -m pstl track --suite {suite}'"
+    stored = {}
+    for run in store.runs_of(client, suite):
+        if run.data.tags.get(names.CURRENT) == "yes":
+            stored[run.data.tags[names.RUN]] = run
     if not stored:
-        remedy = f"run 'python -m pstl track --suite {suite}' first"
-        raise UserError(f"{place}: no run of suite {suite!r}; {remedy}")
+        raise UserError(f"{place}: no run of suite {suite!r}; {again} first")
+    earlier = [run for run in stored.values() if run.data.tags.get(names.FORM) != names.LAYOUT]
+    if earlier:
+        raise UserError(
+            f"{place}: {len(earlier)} runs of suite {suite!r} are in the form of another version "
+            f"of pstl; {again} here, which replaces them"
+        )
     cells, not_applicable = params.grid(suite), params.not_applicable(suite)
-    requested = set(cells)
-    tables: dict[str, list[Row]] = {}
-    records: dict[str, dict[str, Any]] = {}
-    curves: dict[str, Epochs] = {}
+    kept = {}
     for name in dict.fromkeys(str(cell.run) for cell in cells):
-        if name not in stored:
-            continue
-        tables[name] = stored_rows(stored[name], place)
-        if record := json.loads(stored[name].data.tags[names.RECORD]):
-            records[name] = record
-        if epochs := _losses(client, stored[name]):
-            curves[name] = epochs
+        if name in stored:
+            with store.reported(address):
+                kept[name] = _Kept(client, address, stored[name], again)
 
     def read(cell: Cell) -> list[Row] | str | None:
-        name = str(cell.run)
         if cell.run in not_applicable:
             return not_applicable[cell.run]
-        rows = [row for row in tables.get(name, []) if _is_of(row, cell)]
-        rows = [row for row in rows if report.belongs(row, cell, requested)]
-        tags = stored[name].data.tags if name in stored else {}
-        return rows or tags.get(names.reason_tag(f"{cell.batch_norm}.{cell.name}"))
+        name = str(cell.run)
+        return kept[name].content(cell, set(cells)) if name in kept else None
 
-    kinds = params.floor_kinds(suite)
-    return Results(report.collect(cells, read, kinds), records, curves)
-
-
-def _is_of(row: Row, cell: Cell) -> bool:
-    """Whether a stored row is of a cell's task, in any state of the batch norms."""
-    named = cell.identity
-    return all(row.get(name, "") == named[name] for name in ("task", *report.AXES))
+    rows = report.collect(cells, read, params.floor_kinds(suite))
+    _check(kept, scores.of_rows(rows), place, again)
+    records = {name: one.record for name, one in kept.items() if one.record}
+    curves = {name: one.curve for name, one in kept.items() if one.curve}
+    return Results(rows, records, curves)
 
 
-def stored_rows(run: Any, address: str) -> list[Row]:
-    """Rows of one stored run in their order.
+class _Kept:
+    """What the store keeps of a run."""
 
-    A row's tag says what it is of, with its place as "value"; the value itself is the metric, if
-    there is one.
-    Raises: UserError for a value that is not finite.
-    """
-    rows: list[tuple[int, Row]] = []
-    for tag, text in run.data.tags.items():
-        if not tag.startswith(names.ROW):
-            continue
-        key, row = tag.removeprefix(names.ROW), json.loads(text)
-        value = run.data.metrics.get(key)
-        if value is not None and not report.sound(value):
-            source = f"{key} of {run.data.tags[names.RUN]}"
-            raise UserError(f"{address}: {source} is {value}; import that suite again")
-        rows.append((row["value"], {**row, "value": value}))
-    return [row for _, row in sorted(rows, key=lambda entry: entry[0])]
+    def __init__(self, client: Any, address: str, run: Any, again: str) -> None:
+        def text(name: str) -> str:
+            return artifacts.get_text(client, address, run, name) or ""
+
+        where = f"{store.shown(address)}: {run.data.tags[names.RUN]}"
+        table = text(names.SCORES)
+        if not table:
+            raise UserError(f"{where}: its file {names.SCORES} is gone; {again}")
+        self.metrics: dict[str, float] = run.data.metrics
+        with taking_apart(where, STORED):
+            self.rows = names.rows_of(table)
+            if not all(row["value"] is None or report.sound(row["value"]) for row in self.rows):
+                raise ValueError("a value that is no finite number")
+            self.record: dict[str, Any] = json.loads(text(names.RECORD) or "{}")
+            lines = text(names.CURVE).splitlines()
+            self.curve: Epochs = [json.loads(line) for line in lines]
+
+    def content(self, cell: Cell, requested: set[Cell]) -> list[Row] | str | None:
+        """As report.rows.read_cell gives it."""
+        named = cell.identity
+        fields = ("task", *report.AXES)
+        rows = [row for row in self.rows if all(row[key] == named[key] for key in fields)]
+        for row in rows:
+            if not row["metric"] and row["batch_norm"] == cell.batch_norm:
+                return str(row["reason"])
+        rows = [row for row in rows if row["metric"]]
+        return [row for row in rows if report.belongs(row, cell, requested)] or None
 
 
-def _losses(client: Any, run: Any) -> Epochs:
-    """The training loss of a stored run, epoch by epoch."""
-    history = client.get_metric_history(run.info.run_id, "train.loss")
-    epochs = [{"epoch": metric.step, "loss": metric.value} for metric in history]
-    return sorted(epochs, key=lambda epoch: epoch["epoch"])
+def _check(kept: dict[str, _Kept], shown: Scores, place: str, again: str) -> None:
+    """Raises: UserError if a score that MLflow shows is not the number of its run's table."""
+    for name, one in kept.items():
+        for score, value in shown.of(one.rows).items():
+            metric = one.metrics.get(score, value)
+            if metric != value:
+                said = f"{score} is {metric}, its table says {value}"
+                raise UserError(f"{place}: {name}: {said}; {again}")

@@ -11,6 +11,7 @@ from pstl import environment, locks
 from pstl.config import Params
 from pstl.errors import UserError
 from pstl.tracking import local_store, names
+from pstl.tracking.local_store import database, is_local
 
 LOCAL = "sqlite:///mlflow.db"
 SAFE = "results are safe in files: import again later"
@@ -23,26 +24,6 @@ QUIET = {
 }
 
 log = logging.getLogger(__name__)
-
-
-def experiment(client: Any, dataset: str, address: str) -> str:
-    """Id of the data set's experiment, which is made if there is none.
-
-    A local store keeps its artifacts beside the database; a server decides for itself.
-    Raises: UserError if somebody has deleted the experiment.
-    """
-    present = client.get_experiment_by_name(dataset)
-    if present is None:
-        place = None
-        if address.startswith("sqlite:"):
-            place = str(_database(address).parent / "mlruns" / dataset)
-        created: str = client.create_experiment(dataset, artifact_location=place)
-        return created
-    if present.lifecycle_stage != "active":
-        remedy = "restore it with 'mlflow experiments restore'"
-        raise UserError(f"{shown(address)}: experiment {dataset!r} was deleted there; {remedy}")
-    identity: str = present.experiment_id
-    return identity
 
 
 def runs_of(client: Any, suite: str) -> list[Any]:
@@ -81,21 +62,21 @@ def connect(params: Params, uri: str, create: bool = True) -> tuple[Any, str]:
     Raises: UserError if the store cannot be used.
     """
     address = address_of(params, uri)
-    if address.startswith("sqlite:"):
-        _ready(_database(address), create, shown(address))
+    if is_local(address):
+        _ready(database(address), create, shown(address))
     return _client(address), address
 
 
-def _ready(database: Path, create: bool, place: str) -> None:
+def _ready(file: Path, create: bool, place: str) -> None:
     """A local store as MLflow can open it. Raises: UserError if there is none and none is made."""
-    if database.exists() and local_store.is_half_made(database, _last_step()):
-        aside = local_store.set_aside(database)
+    if file.exists() and local_store.is_half_made(file, _last_step()):
+        aside = local_store.set_aside(file)
         log.warning("tracking store %s: it was never finished; it is now %s", place, aside.name)
-    if not database.exists():
+    if not file.exists():
         if not create:
             raise UserError(f"{place}: no such store; run 'python -m pstl track' first")
-        local_store.make(database, _client)
-    local_store.follow(database)
+        local_store.make(file, _client)
+    local_store.follow(file)
 
 
 def _last_step() -> str:
@@ -141,16 +122,16 @@ def reported(address: str) -> Iterator[None]:
 @contextmanager
 def in_turn(address: str) -> Iterator[None]:
     """Hold a local store's lock while the body runs. Servers order their clients themselves."""
-    if not address.startswith("sqlite:"):
+    if not is_local(address):
         yield
         return
-    database = _database(address)
-    database.parent.mkdir(parents=True, exist_ok=True)
+    file = database(address)
+    file.parent.mkdir(parents=True, exist_ok=True)
 
     def report_waiting() -> None:
         log.info("tracking store %s: another import is at work, waiting for it", shown(address))
 
-    with locks.locked(database.with_name(f"{database.name}.lock"), report_waiting, keep=True):
+    with locks.locked(file.with_name(f"{file.name}.lock"), report_waiting, keep=True):
         yield
 
 
@@ -168,7 +149,3 @@ def _reason(error: Exception) -> str:
     """The first sentence of what a library says, without the query that failed."""
     sentence = " ".join(str(error).split()).split(". ")[0].split(" [SQL")[0]
     return shown(sentence)[:300]
-
-
-def _database(address: str) -> Path:
-    return Path(address.removeprefix("sqlite:///"))

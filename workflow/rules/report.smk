@@ -15,6 +15,8 @@ rule report:
         scores=expand(
             "results/{{suite}}/tables/{name}.csv", name=["per_class", "confusion", "paired"]
         ),
+        # the summary, a file for each method and stream
+        metrics=directory("results/{suite}/tables/metrics"),
         plots=report(
             expand(
                 "results/{{suite}}/tables/{name}.png",
