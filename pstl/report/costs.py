@@ -1,11 +1,11 @@
 """What a suite took: seconds and cells, counted here once and shown everywhere the same."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pstl.report.joined import Joined
-from pstl.report.rows import AXES, Row
+from pstl.config import Cell
+from pstl.report.rows import AXES, Results, Row
 
 CELL = ("dataset", "split", "method", "stream", "seed", "batch_norm", "task", *AXES)
 
@@ -37,11 +37,11 @@ class Costs:
         return sum(spent.seconds for spent in self.tasks.values())
 
 
-def costs(everything: Joined) -> Costs:
-    """What runs and tasks of a suite took, as far as they have numbers."""
-    runs = {name: run_seconds(record) for name, record in everything.results.runs.items()}
+def costs(results: Results, cells: Iterable[Cell]) -> Costs:
+    """What runs and tasks took, as far as they have numbers.   cells: that the suite asks for."""
+    runs = {name: run_seconds(record) for name, record in results.runs.items()}
     seconds: dict[str, dict[Key, float]] = {}
-    for row in asked(everything):
+    for row in asked(results, cells):
         if row["value"] is not None:
             seconds.setdefault(row["task"], {})[cell_key(row)] = float(row["seconds"])
     tasks = {task: Spent(len(cells), sum(cells.values())) for task, cells in seconds.items()}
@@ -53,14 +53,14 @@ def run_seconds(record: Mapping[str, Any]) -> float:
     return float(record.get("seconds", 0))
 
 
-def asked(everything: Joined) -> list[Row]:
-    """Rows of the cells that the suite asks for.
+def asked(results: Results, cells: Iterable[Cell]) -> list[Row]:
+    """Rows of the cells that a suite asks for.
 
     States of the batch norms that came along with a cell of another state are left out. All rows of
     a cell carry the cell's seconds.
     """
-    cells = {cell_key(cell.identity) for cell in everything.params.grid(everything.suite)}
-    return [row for row in everything.results.rows if cell_key(row) in cells]
+    keys = {cell_key(cell.identity) for cell in cells}
+    return [row for row in results.rows if cell_key(row) in keys]
 
 
 def cell_key(row: Row) -> Key:

@@ -24,7 +24,8 @@ def header(everything: Joined) -> str:
 def facts(everything: Joined) -> dict[str, str]:
     """Names and values."""
     params, suite, results = everything.params, everything.suite, everything.results
-    rows = asked(everything)
+    grid = params.grid(suite)
+    rows = asked(results, grid)
     with_number = [row for row in rows if row["value"] is not None]
     records = list(results.runs.values())
     command = "snakemake --cores all"
@@ -41,7 +42,7 @@ def facts(everything: Joined) -> dict[str, str]:
         "device": _listed(_each(with_number, "device") + _each(records, "device")),
         "machine": _listed(_each(records, "machine")),
         "precision": _listed(_precisions(with_number)),
-        "wall time": _wall_time(costs(everything)),
+        "wall time": _wall_time(costs(results, grid)),
     }
 
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pstl.config import FUSED
-from pstl.report import declared, tables
+from pstl.report import declared, summary
 from pstl.report.few_labels import RULE
 from pstl.report.flags import ONE_SEED, Flag, Flags
 from pstl.report.gains import Gain
 from pstl.report.labels import share_label, task_label
+from pstl.report.summary import BASELINE
 from pstl.report.tables import Line
 from pstl.report.tested import Tested
 
 SHADES = (2.0, 5.0, 10.0, 20.0)  # points of a gain from which a cell is one shade darker
-BASELINE = "baseline="  # in a setting: a number that uses no encoder
 
 
 class Column(NamedTuple):
@@ -120,13 +120,7 @@ def shown(lines: Sequence[Line]) -> list[Line]:
     Floors stand in it only where they are beside nothing: with others they are the ground that a
     gain is counted from. lines: not renamed.
     """
-    judged = tables.main_metrics(list(lines))
-    for line in lines:
-        judged.setdefault(line.task, line.metric)
-    main = tables.unswept(tables.headlines(list(lines)))
-    main = [line for line in main if line.metric == judged[line.task]]
-    beside = tables.has_floors([line for line in main if not line.floor])
-    return [line for line in main if not (beside and line.floor)]
+    return summary.answers(list(lines))
 
 
 def build(

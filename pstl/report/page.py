@@ -122,7 +122,7 @@ def cost(content: Material) -> Cost:
         "machine", "versions",
     )  # fmt: skip
     tasks: list[Cells] = []
-    for task, spent in costs(content).tasks.items():
+    for task, spent in costs(results, content.cells).tasks.items():
         tasks.append([task, number(str(spent.cells)), number(f"{spent.seconds:,.0f}")])
     return Cost(
         "cost",

@@ -17,12 +17,22 @@ def judged(lines: list[Line]) -> list[Line]:
     return [line for line in unswept(headlines(lines)) if line.metric == metrics[line.task]]
 
 
+def answers(lines: list[Line]) -> list[Line]:
+    """What judged() gives, without floors where others are beside them.
+
+    There they are the ground that a gain is counted from.
+    """
+    shown = judged(lines)
+    beside = has_floors([line for line in shown if not line.floor])
+    return [line for line in shown if not (beside and line.floor)]
+
+
 def scores(lines: list[Line]) -> list[tuple[Line, str]]:
-    """What judged() gives of encoders, each line with the name of its task: "semi_labels_0.1".
+    """Lines of judged() that are of encoders, with the names of their tasks: "semi_labels_0.1".
 
     A task with several settings on a split names them.
     """
-    shown = [line for line in judged(lines) if BASELINE not in line.setting]
+    shown = [line for line in lines if BASELINE not in line.setting]
     settings: dict[tuple[str, str, str], set[str]] = {}
     for line in shown:
         if line.stream != FUSED:
@@ -44,15 +54,13 @@ def said_of(line: Line) -> str:
 
 
 def summary(lines: list[Line]) -> dict[str, float]:
-    """Means of the scores: data set/split/method/stream/task -> mean, without what has no number.
+    """Means of the first screen: data set/split/method/stream/task -> mean.
 
-    Floors are left out where others are beside them.
+    What has no number is left out.
     """
-    named = scores(lines)
-    beside = has_floors([line for line, _ in named if not line.floor])
     means = {}
-    for line, name in named:
-        if line.mean is not None and not (beside and line.floor):
+    for line, name in scores(answers(lines)):
+        if line.mean is not None:
             place = "/".join((line.dataset, line.split, line.method, line.stream))
             means[f"{place}/{name}"] = round(line.mean, 4)
     return means

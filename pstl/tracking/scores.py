@@ -45,7 +45,7 @@ def of_rows(rows: list[Row]) -> Scores:
     """The same of a suite's rows. Raises: UserError for rows of different data."""
     names: dict[tuple[str, ...], str] = {}
     says: dict[tuple[str, str], str] = {}
-    for line, name in summary.scores(compare(rows, [])):
+    for line, name in summary.scores(summary.judged(compare(rows, []))):
         names[tuple(getattr(line, field) for field in KEY)] = name
         says[line.dataset, name] = summary.said_of(line)
     return Scores(names, says)

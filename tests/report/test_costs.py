@@ -7,7 +7,7 @@ import pytest
 from report.fabricated import GRID, params, rows_of, write_both_states, write_run
 
 from pstl import paths
-from pstl.report import facts, joined, page
+from pstl.report import facts, joined, material, page
 from pstl.report.costs import Spent, costs
 
 
@@ -27,10 +27,10 @@ def test_a_cell_costs_once_whatever_it_has_of_settings_and_states(
     Path(paths.metrics(knn)).write_text(json.dumps({"rows": rows, "curve": []}))
     write_both_states(tuned, 60.0)
     everything = joined.read(settings, "tiny")
-    spent = costs(everything)
+    spent = costs(everything.results, everything.cells)
     assert spent.tasks == {"knn": Spent(1, 535.0), "finetune": Spent(1, 1.5)}
     assert facts.facts(everything)["wall time"].startswith("549 s: 12 s of pre-training, 536 s")
-    table = page.cost(everything).tasks.rows
+    table = page.cost(material.of_runs(settings, "tiny")).tasks.rows
     assert [[getattr(cell, "text", cell) for cell in row] for row in table] == [
         ["knn", "1", "535"], ["finetune", "1", "2"],
     ]  # fmt: skip

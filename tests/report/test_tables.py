@@ -1,6 +1,5 @@
 import csv
 import io
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from pstl.report.tables import (
     as_shown,
     comparison_csv,
     main_metrics,
-    summary,
     unswept,
 )
 from pstl.report.text import Notes
@@ -364,38 +362,6 @@ def test_seeds_and_norms_of_other_data_are_not_averaged(where: dict[str, Any]) -
         UserError, match=r"ntu60 xsub linear pstl joint, seed \d, .*\(data_checksum eeee"
     ):
         compare([{**row, "reason": ""} for row in rows], [])
-
-
-def test_the_summary_holds_headlines_and_is_valid_json() -> None:
-    """`dvc metrics` reads it.
-
-    Finite numbers only, what was not run left out, released beside recalibrated.
-    """
-    rows = (
-        measured(60, 62)
-        + measured(50, 52, norm="released")
-        + measured(None, stream="bone")
-        + measured(40, method="raw", norm="released")
-    )
-    tree = summary(compare(rows, []))
-    assert tree == {
-        "ntu60": {
-            "xsub": {
-                "pstl": {"joint": {"linear_top1": 61.0, "released_linear_top1": 51.0}},
-                "raw": {"joint": {"linear_top1": 40.0}},
-            }
-        }
-    }
-    json.dumps(tree, allow_nan=False)
-
-
-def test_several_settings_of_one_task_have_several_names() -> None:
-    """knn with 1 and with 5 neighbours must not overwrite each other."""
-    rows = [
-        {**row, "setting": f"k={k};cosine"} for k in (1, 5) for row in measured(60 + k, task="knn")
-    ]
-    leaf = summary(compare(rows, []))["ntu60"]["xsub"]["pstl"]["joint"]
-    assert leaf == {"knn_top1_k_1_cosine": 61.0, "knn_top1_k_5_cosine": 65.0}
 
 
 def test_an_entry_meets_the_numbers_of_its_task():

@@ -7,7 +7,6 @@ from report.fabricated import FLOOR, params, run_id, write_all, write_cell, writ
 
 from pstl.report.rows import from_files
 from pstl.tracking import on_disk
-from pstl.tracking.names import keyed
 from pstl.tracking.reading import results_from_mlflow
 from tracking.conftest import ONE_RUN, SMALL, active, everything, imported, mlflow, stored
 
@@ -44,7 +43,7 @@ def test_changed_content_takes_the_place_of_the_old(uri: str) -> None:
     changed = run_id(cell.run)
     assert {name for name in first if first[name] != second[name]} == {changed}
     assert set(stored(uri)) == set(second.values())
-    assert stored(uri)[second[changed]].data.metrics["recalibrated.linear.top1"] == 77.25
+    assert stored(uri)[second[changed]].data.metrics["linear"] == 77.25
     assert results_from_mlflow(settings, "tiny", uri).rows == from_files(settings, "tiny").rows
 
 
@@ -94,30 +93,26 @@ def test_a_run_carries_its_provenance_settings_curves_and_files(uri: str) -> Non
         "suite": "tiny",
     }
     assert {key: found.data.tags[f"pstl.{key}"] for key in tags} == tags
-    assert (
-        found.data.params["train.lr"],
-        found.data.params["stream"],
-        found.data.params["recipe.name"],
-    ) == ("0.005", "joint", "resize50")
+    assert found.data.params == {
+        "split": "xsub", "method": "pstl", "stream": "joint", "seed": "0", "epochs": "3",
+        "lr": "0.005",
+    }  # fmt: skip
     client = mlflow.MlflowClient(tracking_uri=uri)
     assert [
-        (m.step, m.value) for m in client.get_metric_history(found.info.run_id, "train.loss")
+        (m.step, m.value) for m in client.get_metric_history(found.info.run_id, "train/loss")
     ] == [(0, 9.5), (1, 4.75), (2, 9.5 / 3)]
-    assert [
-        m.value
-        for m in client.get_metric_history(found.info.run_id, "recalibrated.linear.curve.top1")
-    ] == [30.0, 31.0]
     place = Path(found.info.artifact_uri)
+    assert not place.is_absolute()  # from the folder of the database, which may be moved
     names = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
     assert names == {
         "run.json",
         "curve.jsonl",
         "encoder.pt",
+        "scores.json",
         "recalibrated/linear.json",
         "recalibrated/knn.json",
     }
-    assert place.is_relative_to(Path("mlruns/ntu60").absolute())
-    assert {e.name for e in client.search_experiments()} == {"Default", "ntu60"}
+    assert place.is_relative_to("mlruns/tiny/ntu60")
 
 
 def test_fused_scores_are_runs_too(uri: str) -> None:
@@ -131,10 +126,10 @@ def test_fused_scores_are_runs_too(uri: str) -> None:
     fused = [run for run in stored(uri).values() if run.data.params["stream"] == "fused"]
     assert len(fused) == 2
     assert {run.info.run_id for run in fused} == {ids[name] for name in ids if name.count("+") == 2}
-    assert all("recalibrated.linear.top1" in run.data.metrics for run in fused)
+    assert all("linear" in run.data.metrics for run in fused)
 
 
-def test_every_task_is_a_child_of_its_run(uri: str) -> None:
+def test_every_task_is_a_run_beside_its_run(uri: str) -> None:
     """To put linear probes of two methods side by side one needs them as runs.
 
     A changed run must not leave old children behind.
@@ -148,14 +143,11 @@ def test_every_task_is_a_child_of_its_run(uri: str) -> None:
         cells = settings.cells("tiny")
         assert sorted(
             (c.data.tags["pstl.of"], c.data.tags["pstl.task"]) for c in children
-        ) == sorted((str(cell.run), f"{cell.batch_norm}.{cell.name}") for cell in cells)
+        ) == sorted((str(cell.run), f"{cell.batch_norm}/{cell.name}") for cell in cells)
         for child in children:
             parent = parents[child.data.tags["mlflow.parentRunId"]]
-            assert (
-                child.data.metrics["top1"]
-                == parent.data.metrics[child.data.tags["pstl.task"] + ".top1"]
-            )
-            assert child.data.tags["pstl.git"] == "0123456789ab"
+            assert child.data.metrics["top1"] == parent.data.metrics[child.data.params["task"]]
+            assert child.info.experiment_id != parent.info.experiment_id
         if not version:
             write_cell(settings.cells("tiny")[0], {"top1": 1.25, "top5": 2.5, "top1_best": 3.0})
             imported(settings, uri)
@@ -167,7 +159,7 @@ def test_a_long_curve_is_complete(uri: str) -> None:
     run = settings.runs("tiny")[0]
     write_run(run, epochs=450)  # times four numbers
     (name,) = imported(settings, uri).values()
-    history = mlflow.MlflowClient(tracking_uri=uri).get_metric_history(name, "train.loss")
+    history = mlflow.MlflowClient(tracking_uri=uri).get_metric_history(name, "train/loss")
     assert [m.step for m in history] == list(range(450))
     assert history[-1].value == 9.5 / 450
 
@@ -183,7 +175,6 @@ def test_the_machine_is_on_its_own_page(uri: str) -> None:
     client = mlflow.MlflowClient(tracking_uri=uri)
     found = {key for key in client.get_run(name).data.metrics if key.startswith("system/")}
     assert found == {
-        "system/seconds",
         "system/epoch_seconds",
         "system/peak_mb",
         "system/cpu_percent",
@@ -199,16 +190,3 @@ def test_big_encoders_stay_on_disk(uri: str, monkeypatch: pytest.MonkeyPatch) ->
     write_all(settings)
     (name,) = imported(settings, uri).values()
     assert not list(Path(stored(uri)[name].info.artifact_uri).glob("encoder.pt"))
-
-
-def test_rows_that_differ_in_their_setting_have_names_of_their_own() -> None:
-    """1 and 5 neighbours under one name would overwrite each other."""
-    rows = [
-        {"batch_norm": "released", "task": "knn", "metric": "top1", "setting": s}
-        for s in ("k=1;cosine", "k=5;cosine")
-    ]
-    assert list(keyed("knn", rows)) == [
-        "released.knn.top1.k-1-cosine",
-        "released.knn.top1.k-5-cosine",
-    ]
-    assert list(keyed("knn", rows[:1])) == ["released.knn.top1"]

@@ -29,7 +29,7 @@ def test_a_run_at_work_is_seen_and_makes_way_for_itself(uri: str) -> None:
         (seen,) = active(uri)
         assert seen.info.status == "RUNNING"
         client = mlflow.MlflowClient(tracking_uri=uri)
-        assert [m.step for m in client.get_metric_history(seen.info.run_id, "train.loss")] == list(
+        assert [m.step for m in client.get_metric_history(seen.info.run_id, "train/loss")] == list(
             range(epochs)
         )
         assert len(client.get_metric_history(seen.info.run_id, "system/epoch_seconds")) == epochs

@@ -8,6 +8,7 @@ from report.fabricated import (
     FLOOR,
     GRID,
     params,
+    run_id,
     write_all,
     write_both_states,
     write_cell,
@@ -22,7 +23,7 @@ from pstl.report.build import build
 from pstl.report.rows import from_files
 from pstl.tracking.importing import import_runs
 from pstl.tracking.reading import results_from_mlflow
-from tracking.conftest import ONE_RUN, SMALL, imported, mlflow
+from tracking.conftest import ONE_RUN, SMALL, imported, mlflow, stored
 
 
 def test_tables_from_the_store_are_the_tables_from_the_files(uri: str) -> None:
@@ -76,13 +77,35 @@ def test_the_released_state_of_a_training_comes_back_from_the_store(uri: str) ->
         assert len(rows) == 8
 
 
-def test_values_come_from_the_metrics_of_the_store(uri: str) -> None:
-    """The tables must show what MLflow shows, so the number may be kept in one place only."""
+def test_a_score_that_is_not_the_one_of_its_table_is_refused(uri: str) -> None:
+    """The tables must show what MLflow shows, or somebody prints a number that nobody measured."""
     settings = params(ONE_RUN)
     write_all(settings)
     (name,) = imported(settings, uri).values()
-    mlflow.MlflowClient(tracking_uri=uri).log_metric(name, "recalibrated.knn.top1", 12.5, step=100)
-    assert [row["value"] for row in results_from_mlflow(settings, "tiny", uri).rows] == [12.5]
+    mlflow.MlflowClient(tracking_uri=uri).log_metric(name, "knn", 12.5, step=100)
+    with pytest.raises(UserError, match=r"knn is 12\.5, its table says 40\.0; run .*pstl track"):
+        results_from_mlflow(settings, "tiny", uri)
+
+
+def test_a_store_of_an_earlier_version_is_named_and_then_replaced(uri: str) -> None:
+    """Its runs have other names and places: half of a table would be worse than none, and two of
+    each run worse still.
+    """
+    settings = params(ONE_RUN)
+    write_all(settings)
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    experiment = client.create_experiment("ntu60", artifact_location="mlruns/ntu60")
+    run = settings.runs("tiny")[0]
+    tags = {"pstl.suite": "tiny", "pstl.run": str(run), "pstl.run_id": run_id(run)}
+    tags |= {"pstl.current": "yes", "pstl.digest": "of what it was"}
+    earlier = client.create_run(experiment, tags=tags).info.run_id
+    client.create_run(experiment, tags={"mlflow.parentRunId": earlier})
+    with pytest.raises(UserError, match=r"in the form of another version.*pstl track --suite tiny"):
+        results_from_mlflow(settings, "tiny", uri)
+    (name,) = imported(settings, uri).values()
+    assert list(stored(uri)) == [name]
+    assert results_from_mlflow(settings, "tiny", uri).rows == from_files(settings, "tiny").rows
+    assert client.get_experiment(experiment).lifecycle_stage == "deleted"
 
 
 def test_reading_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
