@@ -30,7 +30,7 @@ SIMULATED = {
     "synthetic": {"performers": 2, "cameras": 1, "repetitions": 1},
     "synthetic_untrimmed": {"performers": 2},
 }
-TORCH_FREE = ("fetch", "parse", "recordings", "prepare", "labels", "leakage", "track")
+TORCH_FREE = ("fetch", "parse", "recordings", "prepare", "labels", "leakage")
 # Reached by an import inside a function that no job of the workflow comes to: tables can also be
 # read from MLflow.
 # Of the page's templates one is for suites with moved encoders, and one for what clips show.

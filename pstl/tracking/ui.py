@@ -44,7 +44,7 @@ def tables(params: Params, suite: str, server: str, uri: str = "") -> list[tuple
     if not runs:
         again = f"run 'python -m pstl track --suite {suite}' first"
         raise UserError(f"{store.shown(address)}: no run of suite {suite!r}; {again}")
-    view = f"runs?viewStateShareKey={experiments.VIEW}"
+    view = f"runs?workflowType=machine_learning&viewStateShareKey={experiments.VIEW}"
     return [(title, f"{server}/#/experiments/{titles[title]}/{view}") for title in runs]
 
 

@@ -17,6 +17,7 @@ FILES = {
     "comparison.csv",
     "comparison.md",
     "summary.json",
+    "metrics",
     "per_class.csv",
     "confusion.csv",
     "paired.csv",
@@ -48,7 +49,11 @@ def test_the_same_results_give_the_same_bytes() -> None:
     built(settings, "second")
     assert {path.name for path in Path("first").iterdir()} == FILES
     sums = [
-        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in Path(d).iterdir()}
+        {
+            path.relative_to(d): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in Path(d).rglob("*")
+            if path.is_file()
+        }
         for d in ("first", "second")
     ]
     assert sums[0] == sums[1]

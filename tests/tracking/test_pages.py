@@ -90,8 +90,8 @@ def test_the_pages_open_at_a_table_of_scores(uri: str) -> None:
     assert title == "tiny/ntu60"
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name(title)
-    place = f"experiments/{experiment.experiment_id}/runs?viewStateShareKey=scores"
-    assert address == f"http://127.0.0.1:5000/#/{place}"
+    page = f"http://127.0.0.1:5000/#/experiments/{experiment.experiment_id}/runs"
+    assert address == f"{page}?workflowType=machine_learning&viewStateShareKey=scores"
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert "`knn`: Top-1 accuracy" in experiment.tags["mlflow.note.content"]
     view = json.loads(experiment.tags["mlflow.sharedViewState.scores"])
