@@ -7,7 +7,7 @@ from typing import Any
 from pstl.errors import UserError
 from pstl.tracking import local_store, names, store
 
-TASKS = "/tasks"  # ends the name of the experiment of tasks
+TASKS = ", tasks"  # ends the name of the experiment of tasks
 # What makes MLflow open an experiment as one of training, not as one of language models.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 NOTE = "mlflow.note.content"
@@ -17,8 +17,8 @@ SETTINGS = ("method", "stream", "split", "seed", "epochs")  # columns in front o
 
 
 def name(suite: str, dataset: str, tasks: bool = False) -> str:
-    """Of an experiment: two suites never share one."""
-    return f"{suite}/{dataset}{TASKS if tasks else ''}"
+    """Of an experiment: two suites never share one. MLflow shows what is behind the last slash."""
+    return f"{suite}: {dataset}{TASKS if tasks else ''}"
 
 
 def opened(client: Any, address: str, suite: str, dataset: str, tasks: bool = False) -> str:
@@ -33,7 +33,7 @@ def opened(client: Any, address: str, suite: str, dataset: str, tasks: bool = Fa
         place = None
         if local_store.is_local(address):
             folder = local_store.database(address).absolute().parent / local_store.ARTIFACTS
-            place = str(folder / title)
+            place = str(folder / suite / (f"{dataset}-tasks" if tasks else dataset))
         tags = {**KIND, names.SUITE: suite}
         created: str = client.create_experiment(title, artifact_location=place, tags=tags)
         if place:
@@ -72,7 +72,7 @@ def view(scores: Iterable[str]) -> str:
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
-        "datasetsFilter": "W10=",  # an empty list
+        "datasetsFilter": [],
         "selectedColumns": columns,
     }
     dates = {"createdAt": 0, "updatedAt": 0}

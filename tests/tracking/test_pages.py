@@ -77,7 +77,7 @@ def test_two_suites_never_share_an_experiment(uri: str) -> None:
         import_runs(settings, suite, None, uri)
     names = {one.name for one in mlflow.MlflowClient(tracking_uri=uri).search_experiments()}
     assert names == {
-        "Default", "tiny/ntu60", "tiny/ntu60/tasks", "other/ntu60", "other/ntu60/tasks",
+        "Default", "tiny: ntu60", "tiny: ntu60, tasks", "other: ntu60", "other: ntu60, tasks",
     }  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def test_the_pages_open_at_a_table_of_scores(uri: str) -> None:
     write_all(settings)
     imported(settings, uri)
     ((title, address),) = tables(settings, "tiny", "http://127.0.0.1:5000", uri)
-    assert title == "tiny/ntu60"
+    assert title == "tiny: ntu60"
     client = mlflow.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name(title)
     page = f"http://127.0.0.1:5000/#/experiments/{experiment.experiment_id}/runs"
