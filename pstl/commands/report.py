@@ -16,9 +16,15 @@ def report(
     source: Annotated[
         Literal["files", "mlflow"], Option("--from", help="Where the numbers are read.")
     ] = "files",
+    latex: Annotated[
+        bool, Option("--latex", help="Also tables and figures for a paper, in the folder latex.")
+    ] = False,
     params: options.Params = Path("params.yaml"),
 ) -> None:
     """Build a suite's tables, ours beside the published numbers.
+
+    With --latex also OUT/latex: booktabs tables, sources.bib, figures as PDF, and main.tex, which
+    shows them all.
 
     example:
       python -m pstl report --suite builtin --out results/builtin/tables
@@ -27,7 +33,7 @@ def report(
     from pstl.report.build import build
 
     settings, name = config.load_suite(params, suite)
-    build(settings, name, out, source)
+    build(settings, name, out, source, for_paper=latex)
 
 
 def page(

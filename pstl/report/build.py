@@ -5,7 +5,7 @@ from typing import Literal
 
 from pstl.config import Params
 from pstl.files import replaced, write_json, write_text
-from pstl.report import confusion, joined, markdown, paired, plots, summary, tables
+from pstl.report import confusion, joined, latex, markdown, paired, plots, summary, tables
 
 
 def build(
@@ -14,13 +14,15 @@ def build(
     out: str | Path,
     source: Literal["files", "mlflow"] = "files",
     uri: str = "",
+    for_paper: bool = False,
 ) -> None:
     """Write rows, comparison, per_class, confusion and paired as .csv, comparison.md, summary.json.
 
     Also the summary as one file a method and stream below metrics/, and curves, accuracy, settings,
-    labels and moved as .png.
+    labels, moved and cost as .png.
     source: "files" reads what the jobs wrote under results/, "mlflow" what was imported into the
     tracking store `uri`, with equal tables; class scores are read from files either way.
+    for_paper: also what report.latex makes, in the folder latex.
     What was not run is missing from no table: it is there as "not run". The same inputs give the
     same bytes.
     Raises: UserError for a metrics file or a published number that cannot be read.
@@ -40,6 +42,8 @@ def build(
     for name, text in texts.items():  # when everything has been read
         write_text(out / name, text)
     plots.write_all(suite_results, out)
+    if for_paper:
+        latex.write_all(suite_results, out / "latex")
     means = summary.summary(suite_results.lines)
     with replaced(out / "metrics") as folder:
         for name, of_file in summary.files(means).items():

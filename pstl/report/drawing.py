@@ -138,11 +138,13 @@ def _layout(charts: Sequence[Chart], medium: Medium) -> tuple[int, float, list[f
     per_row = medium.columns * 2 if widest < WIDTH else medium.columns
     rows = -(-len(sizes) // per_row)
     columns = -(-len(sizes) // rows)
-    scale = medium.width / WIDTH if medium.width else 1.0
+    whole = widest + 0.6
+    width = medium.width * min(columns, medium.columns) if medium.width else whole * columns
+    scale = width / (whole * columns)
     heights = []
     for start in range(0, len(sizes), columns):
         heights.append(scale * (max(h for _, h in sizes[start : start + columns]) + 0.45))
-    return columns, scale * (widest + 0.6) * columns, heights
+    return columns, width, heights
 
 
 def _entries(charts: Sequence[Chart]) -> list[Entry]:

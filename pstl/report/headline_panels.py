@@ -30,6 +30,14 @@ def accuracy(
     labels is not drawn here.
     clips: (data set, split) -> test clips, where known.
     """
+    charts = []
+    for place, of_panel in panels_of(lines).items():
+        charts.append(_chart(place, of_panel, looks, clips.get(place[:2], 0)))
+    return charts
+
+
+def panels_of(lines: list[Line]) -> dict[Panel, list[Line]]:
+    """The lines of each chart, with a number each."""
     judged = tables.main_metrics(lines)
     for line in lines:
         judged.setdefault(line.task, line.metric)
@@ -40,10 +48,7 @@ def accuracy(
         if line.metric == judged[line.task]:
             place = (line.dataset, line.split, line.task, line.metric, _setting(line))
             panels.setdefault(place, []).append(line)
-    charts = []
-    for place, of_panel in panels.items():
-        charts.append(_chart(place, of_panel, looks, clips.get(place[:2], 0)))
-    return charts
+    return panels
 
 
 def _setting(line: Line) -> str:

@@ -42,7 +42,7 @@ def every(suite: Joined) -> dict[str, Sequence[Chart]]:
     """Name of each picture -> its charts."""
     shown = as_shown(suite.lines)
     rules = few_labels.label_rules(suite.results)
-    clips = tested.of_scores(suite.scored).clips
+    clips = clips_of(suite)
     return {
         "curves": panels.training(suite.results, suite.looks),
         "accuracy": headline_panels.accuracy(suite.lines, suite.looks, clips),
@@ -51,6 +51,11 @@ def every(suite: Joined) -> dict[str, Sequence[Chart]]:
         "moved": moved_tables.charts(suite.lines),
         "cost": panels.costs(suite.lines, suite.results, suite.looks),
     }
+
+
+def clips_of(suite: Joined) -> dict[tuple[str, str], int]:
+    """(data set, split) -> test clips, where class scores say it."""
+    return tested.of_scores(suite.scored).clips
 
 
 def settings(lines: list[Line], looks_of: Mapping[str, Look]) -> list[Curves]:
