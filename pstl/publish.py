@@ -32,6 +32,7 @@ OLD = ".old"
 ENDS = ("", OLD, "-journal", "-wal", "-shm")
 # What systems and file systems answer that know no exchange of names.
 WITHOUT_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+DATA = "data"  # folder of a project in which everything is made by it
 LOST = {errno.EIO, errno.ENOSPC, errno.EDQUOT}  # written, and did not reach the disk
 
 
@@ -63,8 +64,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replaced(folder: str | Path) -> Iterator[Path]:
+def replaced(folder: str | Path, sign: str = "") -> Iterator[Path]:
     """Yield a temporary folder beside `folder` that takes its place at the end.
+
+    sign: a file that every such folder holds: one without it is somebody's, and not replaced,
+    unless it is empty or lies in the project's `data`; empty: all may be.
 
     It goes if the body fails; what a killed writer of this machine left goes, too. Of two that
     write one folder at a time the last one wins, with all its files. A link to a folder is replaced
@@ -72,6 +76,7 @@ def replaced(folder: str | Path) -> Iterator[Path]:
     Raises: UserError if the disk does not let itself be written to, or a file stands in its place.
     """
     folder = Path(folder)
+    _check_ours(folder, sign)
     new = _aside(folder)
     with _writing(folder, new):
         if folder.exists() and not folder.is_dir():
@@ -89,6 +94,20 @@ def replaced(folder: str | Path) -> Iterator[Path]:
             _put_in_place(new, folder)
         finally:
             remove(new)
+
+
+def _check_ours(folder: Path, sign: str) -> None:
+    """A folder is replaced with all that is in it. Raises: UserError if that is somebody's."""
+    real = os.path.realpath(folder)
+    for kept in (os.getcwd(), os.path.expanduser("~")):
+        if Path(os.path.realpath(kept)).is_relative_to(real):
+            raise UserError(f"{folder}: would be replaced, and holds {kept}; name another folder")
+    made_here = not folder.is_absolute() and DATA in folder.parts[:-1]
+    if not sign or made_here or not os.path.isdir(folder) or os.path.lexists(folder / sign):
+        return
+    if others := sorted(os.listdir(folder)):
+        held = f"holds {others[0]} and no {sign}, so nothing of ours"
+        raise UserError(f"{folder}: would be replaced, and {held}; name another folder")
 
 
 def kind_of(mode: int) -> str:

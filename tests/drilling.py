@@ -4,8 +4,9 @@
 """
 
 import math
-import multiprocessing
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -43,20 +44,14 @@ def table(told: list[tuple[str, int, int, str]]) -> list[str]:
 @contextmanager
 def load() -> Iterator[None]:
     """The machine at work on something else while the body runs: as many busy processes as cores,
-    and one more."""
-    context = multiprocessing.get_context("spawn")
+    and one more; no children of multiprocessing, among which a drill looks for its victims."""
     count = len(os.sched_getaffinity(0)) + 1
-    busy = [context.Process(target=_turn, daemon=True) for _ in range(count)]
-    for process in busy:
-        process.start()
+    code = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(10_000))"
+    command = [sys.executable, "-c", code]  # which end with the drill, however that ends
+    busy = [subprocess.Popen(command) for _ in range(count)]
     try:
         yield
     finally:
         for process in busy:
             process.kill()
-            process.join()
-
-
-def _turn() -> None:
-    while True:
-        sum(range(10_000))
+            process.wait()

@@ -13,7 +13,7 @@ import yaml
 
 from pstl.config import NAME
 from pstl.config.declared import TAKEN
-from pstl.data import fetch
+from pstl.data.out_folder import KEPT
 from pstl.report.class_charts import Confusion
 from pstl.report.drawing import to_svg
 from pstl.rule_options import load_checked
@@ -215,7 +215,7 @@ def test_a_hostile_class_is_refused_or_harmless(capsys) -> None:
 
 def test_no_data_set_takes_the_folder_of_archives(capsys) -> None:
     """Its recordings would replace everybody's archives, of all data sets."""
-    assert fetch.KEPT in TAKEN
-    for name in (fetch.KEPT, fetch.KEPT.upper()):
+    assert KEPT in TAKEN
+    for name in (KEPT, KEPT.upper()):
         write("data set", name)
         assert "is the folder of archives" in answer(capsys)

@@ -249,3 +249,28 @@ def test_cleaning_removes_what_killed_writers_left(tmp_path: Path) -> None:
         "whole", f".a.{os.getppid()}@{host}", ".a.1234567@elsewhere", "a.zip.part", ".held.lock",
     }  # fmt: skip
     holding.release()
+
+
+def test_a_folder_of_somebody_else_is_not_replaced(tmp_path: Path, monkeypatch) -> None:
+    """`--out ~/Documents` would have taken everything in it."""
+    theirs = tmp_path / "documents"
+    (theirs / "letters").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"holds letters and no meta\.json"):
+        publish_one(theirs)
+    monkeypatch.chdir(theirs / "letters")
+    for folder in (".", "..", theirs, Path.home(), "/"):
+        with pytest.raises(UserError, match="would be replaced, and holds"), replaced(folder):
+            pass
+    assert [path.name for path in theirs.iterdir()] == ["letters"]
+    publish_one(tmp_path / "empty")
+    publish_one(tmp_path / "empty")  # ours by now
+    Path("data/raw").mkdir(parents=True)
+    Path("data/raw/x").write_text("left where Snakemake took the manifest away")
+    publish_one(Path("data/raw"))
+    assert [path.name for path in Path("data/raw").iterdir()] == ["meta.json"]
+
+
+def publish_one(folder: Path) -> None:
+    with replaced(folder, "meta.json") as new:
+        (new / "meta.json").write_text("{}")

@@ -11,7 +11,8 @@ from pstl.config import validated
 from pstl.contracts import Dataset
 from pstl.data import archives, members, parse, pool
 from pstl.data.describe import Report, state_of
-from pstl.data.fetch import KEPT, Source, meant
+from pstl.data.fetch import Source, meant
+from pstl.data.out_folder import KEPT
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError, trouble
 from pstl.records import DatasetConfig

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from pstl.config import validated
 from pstl.data import archives as zips
-from pstl.data import verified
+from pstl.data import out_folder, verified
 from pstl.data.download import download
 from pstl.data.members import locate, summed_as
+from pstl.data.out_folder import KEPT, MANIFEST
 from pstl.data.spec import DatasetSpec, Remote
 from pstl.errors import UserError
 from pstl.files import Kind, checksum, reading, replaced, short_name, write_record
@@ -24,7 +25,6 @@ from pstl.registry import load_dataset
 log = logging.getLogger(__name__)
 
 BROUGHT = Kind("file that can be read", "replace it by a whole copy")
-KEPT = "archives"  # folder beside the output: downloads stay there, archives put there are found
 
 
 @dataclass(frozen=True)
@@ -81,35 +81,17 @@ def fetch(
     dataset = load_dataset(name)
     cfg = validated(dataset.Config, settings, f"datasets.{name}")
     out, folders = Path(out), [Path(os.path.expanduser(folder)) for folder in archives]
-    _check_folders(name, out, folders)
+    out_folder.check(dataset, out, folders)
     online = not dataset.spec.on_request or cfg.accept_terms
     allowed = Allowed(online, accept_unknown)
     sources = _obtain(dataset.spec, out, folders, allowed)
-    with replaced(out) as new:
+    with replaced(out, MANIFEST) as new:
         if not dataset.spec.remotes:
             dataset.make(cfg, new)
         for source in sources:
             source.copy_into(new)
         settings = cfg.model_dump(mode="json")
         _write_manifest(new, name, settings, sources)
-
-
-def _check_folders(name: str, out: Path, folders: Sequence[Path]) -> None:
-    """`out` is replaced as a whole: it must not hold what the user still needs."""
-    for folder in folders:
-        if not folder.exists():
-            raise UserError(
-                f"{name}: no such folder of archives: {folder}; correct --archives (or archives: "
-                "in params.yaml)"
-            )
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{name}: {out} is a file, expected a folder; choose another --out")
-    for kept in (Path.cwd(), Path.home(), out.parent / KEPT, *folders):
-        if Path(os.path.realpath(kept)).is_relative_to(os.path.realpath(out)):
-            raise UserError(
-                f"{name}: --out {out} would be replaced, and it holds {kept}; choose another "
-                f"folder, e.g. data/raw/{name}"
-            )
 
 
 def _obtain(
@@ -295,6 +277,6 @@ def _write_manifest(
         origin = {"file": source.remote.filename, "sha256": source.sha256, "from": source.origin}
         origins.append(origin | ({"files": len(source.loose)} if source.loose else {}))
     write_record(
-        folder / "manifest.json",
+        folder / MANIFEST,
         {"dataset": name, "settings": settings, "sources": origins, "files": files, "sums": sums},
     )

@@ -101,7 +101,7 @@ def write_recordings(
             actions.append([list(action) for action in recording.actions])
             yield recording.clip
 
-    with replaced(folder) as new:
+    with replaced(folder, "meta.json") as new:
         write_sequences(
             new / "sequences", spec, load_skeleton(spec.skeleton).joints, clips(), left_out
         )

@@ -109,7 +109,7 @@ def write_sequences(
     sorted; both are read after the last clip.
     Raises: UserError if two clips have one name, or coordinates are not finite.
     """
-    with replaced(folder) as new:
+    with replaced(folder, "meta.json") as new:
         written = _Written()
         with open(new / "values.bin", "wb") as values, open(new / "bodies.bin", "wb") as bodies:
             for clip in clips:
@@ -222,7 +222,7 @@ def fill_array(
     fill(path) writes into the file, of zeros (N, 3, T, V, M) float32, and describes it. What is not
     written stays a hole in the file and takes no room on most file systems.
     """
-    with replaced(folder) as new:
+    with replaced(folder, "meta.json") as new:
         np.lib.format.open_memmap(new / "x.npy", mode="w+", dtype=np.float32, shape=shape).flush()
         _write_rest(new, fill(new / "x.npy"))
 

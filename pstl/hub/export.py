@@ -169,7 +169,7 @@ def beside(params: Params, run: Run, norm: str, task: str) -> dict[str, float]:
 
 def _write(out: str | Path, weights: Weights, origin: Origin) -> None:
     """The folder, whole or not at all."""
-    with replaced(out) as new:
+    with replaced(out, CONFIG) as new:
         write(new / WEIGHTS, weights, origin.half)
         write_record(new / CONFIG, asdict(weights.card))
         signed = replace(origin, sha256=checksum(new / WEIGHTS))

@@ -383,3 +383,14 @@ def test_no_clip_takes_the_place_of_what_fetch_writes(tmp_path):
     params = declare()
     with pytest.raises(UserError, match=r"no clip can be called manifest\.json"):
         fetch("mine", params.dataset("mine"), "data/raw/mine")
+
+
+@pytest.mark.parametrize("path", ["data/raw/mine", "data/raw/mine/deep/er"])
+def test_a_folder_of_ones_own_is_not_replaced_by_what_is_copied_of_it(path):
+    """What stands there beside the clips, videos and notes, would be gone."""
+    shutil.copytree("mine", path)
+    Path(path, "notes.txt").write_text("of the person who recorded them")
+    params = declare({"path": path})
+    with pytest.raises(UserError, match="would be replaced, and it holds"):
+        fetch("mine", params.dataset("mine"), "data/raw/mine")
+    assert Path(path, "notes.txt").exists()
