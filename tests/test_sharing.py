@@ -257,7 +257,7 @@ def test_the_whole_round_by_dvc(root: Path, tmp_path: Path) -> None:
     assert "methods.pstl.train.lr" in say(second, "dvc", "params", "diff")
     difference = json.loads(say(second, "dvc", "metrics", "diff", "--json"))
     assert "synthetic/xsub/pstl/joint.json" in json.dumps(difference), difference
-    assert "comparison.csv" in say(second, "dvc", "plots", "diff", "--json")
+    assert "accuracy.png" in say(second, "dvc", "plots", "diff", "--json")
     assert "quicker" in say(second, "dvc", "exp", "show", "--csv")
     say(second, "git", "checkout", "-q", ".")
     say(second, "dvc", "checkout")

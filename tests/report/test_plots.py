@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from fabricated import params, write_all
 
 from pstl.report import headline_panels, paper, plots, rebuild, setting_panels
@@ -159,3 +160,15 @@ def test_a_task_in_many_settings_leaves_the_headline_alone() -> None:
     lines = [*swept(2), *lines_of("nwucla-cpu")]
     assert "lost_joints" not in {line.task for line in unswept(lines)}
     assert "linear" in {line.task for line in unswept(lines)}
+
+
+def test_dvc_shows_pictures_that_are_there() -> None:
+    """In a fresh clone those of kept results, and after a run those that the report has drawn."""
+    root = KEPT.parents[1]
+    declared = yaml.safe_load((root / "dvc.yaml").read_text())
+    made = {name for out in declared["stages"]["pipeline"]["outs"] for name in out}
+    of_suite = [name for name in declared["plots"] if "${suite}" in name]
+    kept = [name for name in declared["plots"] if name not in of_suite]
+    assert set(of_suite) <= made
+    assert kept
+    assert all((root / name).is_file() for name in kept)
