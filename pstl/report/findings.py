@@ -1,13 +1,16 @@
 """What the paired tests of a suite say, in three sentences at most; or that they say nothing."""
 
+import math
 from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
+from pstl.report.interval import NORMAL
 from pstl.report.labels import task_label
-from pstl.report.paired import Pair
+from pstl.report.paired import DRAWS, Pair, Verdict
 from pstl.report.tables import Line
 
 LEVEL = 0.05  # of all tests behind one sentence together (Holm)
+LEAST = 2 / (1 + DRAWS)  # the smallest p that the draws of a paired bootstrap can tell
 NAMED = 3  # methods that a sentence names
 NOTHING = "Nothing is tested: there are no class scores of two methods on the same test clips."
 HOW = (
@@ -164,10 +167,21 @@ def _below(tests: Sequence[Test]) -> bool:
 
 def _from(pair: Pair, name: str) -> Test:
     """A pair from the side of one of its two."""
-    verdict = pair.verdict
+    verdict, p = pair.verdict, _chance(pair.verdict)
     if name == pair.a:
-        return Test(name, pair.b, verdict.accuracy_a, verdict.difference, verdict.p)
-    return Test(name, pair.a, verdict.accuracy_b, -verdict.difference, verdict.p)
+        return Test(name, pair.b, verdict.accuracy_a, verdict.difference, p)
+    return Test(name, pair.a, verdict.accuracy_b, -verdict.difference, p)
+
+
+def _chance(verdict: Verdict) -> float:
+    """The p of a test; of one that no draw contradicts, that of a normal with its interval.
+
+    So many draws tell no smaller p, and hundreds of tests together ask for one.
+    """
+    spread = (verdict.high - verdict.low) / (2 * NORMAL)
+    if verdict.p > LEAST or not spread:
+        return verdict.p
+    return min(verdict.p, math.erfc(abs(verdict.difference) / spread / math.sqrt(2)))
 
 
 def _judged(tests: Sequence[Test]) -> list[Test]:

@@ -4,6 +4,7 @@ import re
 
 from pstl.config import FUSED, cell_name
 from pstl.report import declared
+from pstl.report.paper import FOLDS
 from pstl.report.tables import Line, has_floors, headlines, main_metrics, unswept
 
 BASELINE = "baseline="  # in a setting: a number that uses no encoder
@@ -20,9 +21,12 @@ def judged(lines: list[Line]) -> list[Line]:
 def answers(lines: list[Line]) -> list[Line]:
     """What judged() gives, without floors where others are beside them.
 
-    There they are the ground that a gain is counted from.
+    There they are the ground that a gain is counted from. Of a data set with folds the mean over
+    them.
     """
     shown = judged(lines)
+    folded = {line.dataset for line in shown if line.split == FOLDS}
+    shown = [line for line in shown if line.dataset not in folded or line.split == FOLDS]
     beside = has_floors([line for line in shown if not line.floor])
     return [line for line in shown if not (beside and line.floor)]
 

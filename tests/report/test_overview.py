@@ -174,6 +174,22 @@ def test_one_of_twenty_is_not_a_finding() -> None:
     assert pays.startswith("Pre-training does not pay")
 
 
+def test_hundreds_of_tests_can_still_find_something() -> None:
+    """Ten thousand draws tell no p below 0.0002, and three hundred tests ask for one."""
+    clear = pair("good", "raw", 0.9, 0.5)
+    many = [clear._replace(a=f"good{number}") for number in range(300)]
+    (pays,) = findings.findings(many, KINDS).sentences
+    assert "for 300 of 300" in pays
+
+
+def test_folds_are_shown_by_their_mean() -> None:
+    """Five columns of a task are read as five tasks."""
+    params = settings(dataset="sbu", splits=["fold1", "fold2", "fold3", "fold4", "fold5"])
+    for cell in params.cells("tiny"):
+        write_cell(cell, {"top1": 50.0})
+    assert [name for name, _ in first_screen(params).matrix.splits] == ["sbu, folds"]
+
+
 def test_methods_that_see_labels_are_not_pre_trained() -> None:
     """Supervised training above its floors says nothing about pre-training."""
     apart = [pair("supervised", "raw", 0.9, 0.5), pair("supervised", "bad", 0.9, 0.5)]

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -70,6 +71,17 @@ def test_the_page_is_whole_and_asks_for_nothing() -> None:
     assert outline.fetched == ["data:,"]
     assert len(set(outline.ids)) == len(outline.ids)
     assert {link[1:] for link in outline.links if link.startswith("#")} <= set(outline.ids)
+
+
+def test_a_screen_reader_finds_its_way() -> None:
+    """It reads headings one below the other, and says of a cell which row and column it is of."""
+    text = built(results())
+    levels = [int(level) for level in re.findall(r"<h([1-6])", text)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert text.count("<table") == text.count("<caption>")
+    assert re.findall(r"<th(?! scope=)[ >]", text) == []
+    assert '<html lang="en">' in text
 
 
 def test_a_split_has_one_section_whatever_stands_between_its_experiments() -> None:
