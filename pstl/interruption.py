@@ -19,14 +19,15 @@ ENDING = tuple(
 JOB = "python"  # what the program of a job is called, with or without a version
 
 
-def heed(before: Callable[[], None] = lambda: None, patience: float = PATIENCE_S) -> None:
+def heed(before: Callable[[], None] = lambda: None, patience: float = PATIENCE_S) -> int | None:
     """Have this process interrupted by each of ENDING that it does not ignore, as `nohup` has it.
 
     before: what is done first.   patience: seconds, after which it ends wherever it is: in C code
     no signal is seen. A second signal ends it at once.
+    Returns: what to close to have it end no more; None in another thread, which hears no signals.
     """
     if threading.current_thread() is not threading.main_thread():
-        return
+        return None
     begun: list[int] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
@@ -41,7 +42,9 @@ def heed(before: Callable[[], None] = lambda: None, patience: float = PATIENCE_S
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(reading, heeded, patience), daemon=True).start()
+    words = (reading, heeded, patience)
+    threading.Thread(target=_watch, args=words, name="heeding", daemon=True).start()
+    return writing
 
 
 def _watch(reading: int, heeded: list[int], patience: float) -> None:
@@ -49,15 +52,21 @@ def _watch(reading: int, heeded: list[int], patience: float) -> None:
     number = 0
     while number not in heeded:
         if not (written := os.read(reading, 1)):
+            os.close(reading)
             return  # nobody heeds any more
         number = written[0]
     end = time.monotonic() + patience
     time.sleep(MOMENT_S)
     os.set_blocking(reading, False)
     with suppress(BlockingIOError):
-        os.read(reading, 1 << 16)
+        os.read(reading, 1 << 16)  # of the same wish
     while (left := end - time.monotonic()) > 0:
-        if select.select([reading], [], [], left)[0] and set(os.read(reading, 16)) & set(heeded):
+        if not select.select([reading], [], [], left)[0]:
+            continue
+        again = os.read(reading, 1 << 16)
+        if not again:  # the body has ended, and the process is ending
+            time.sleep(left)
+        elif set(again) & set(heeded):
             break
     os._exit(128 + number)
 
@@ -65,16 +74,16 @@ def _watch(reading: int, heeded: list[int], patience: float) -> None:
 @contextmanager
 def heeding() -> Iterator[None]:
     """Heed signals while the body runs."""
-    if threading.current_thread() is not threading.main_thread():
+    earlier = {number: signal.getsignal(number) for number in ENDING}
+    writing = heed()
+    if writing is None:
         yield
         return
-    earlier = {number: signal.getsignal(number) for number in ENDING}
-    earlier_place = signal.set_wakeup_fd(-1)
-    heed()
     try:
         yield
     finally:
-        os.close(signal.set_wakeup_fd(earlier_place))
+        signal.set_wakeup_fd(-1)
+        os.close(writing)
         for number, handler in earlier.items():
             if handler is not None:
                 signal.signal(number, handler)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from snakemake_calls import command, environment
 from test_pipeline import clear, running
 
+from pstl import interruption
+
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -39,7 +41,12 @@ class Disturbed:
         words = command(self.root, *self.options)
         with open(self.folder / "said.log", "ab") as said:
             return subprocess.Popen(
-                words, cwd=self.folder, env=environment(), stdout=said, stderr=said
+                words,
+                cwd=self.folder,
+                env=environment(),
+                stdout=said,
+                stderr=said,
+                preexec_fn=heed_all,
             )
 
     def hit(self, rng: random.Random) -> bool:
@@ -76,6 +83,12 @@ class Disturbed:
     def said(self) -> str:
         """The end of all that Snakemake said."""
         return (self.folder / "said.log").read_text()[-4000:]
+
+
+def heed_all() -> None:
+    """Whoever runs these tests in the background, or under nohup, has them ignore some."""
+    for number in interruption.ENDING:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def what(process: int) -> str:
