@@ -374,4 +374,5 @@ VERBS = {
     "check": ["check"],
     "quote": ["quote", "page.md"],
     "rebuild": ["rebuild", "kept"],
+    "compare tables": ["compare", "kept", "kept"],
 }

@@ -134,7 +134,7 @@ def fuse(
 
 SIDE = (
     "suite/dataset/split/method/stream/s<seed>/batch_norm/task, s* for every seed; a scores file; "
-    "or tables: FOLDER, or COMMIT:FOLDER"
+    "or tables: SUITE, FOLDER, or COMMIT:FOLDER"
 )
 
 

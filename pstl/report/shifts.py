@@ -1,12 +1,14 @@
 """What moved between two tables: of two suites, two runs of one, or two commits of a kept table."""
 
 import math
+import os
 import statistics
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pstl import paths
 from pstl.errors import UserError
 from pstl.report import declared, interval, rebuild
 from pstl.report.compare import KEY
@@ -97,9 +99,17 @@ class Shifts(NamedTuple):
 
 
 def is_table(name: str) -> bool:
-    """Whether this names tables: a folder with rows.csv, such a file, or COMMIT:FOLDER."""
-    path = Path(name)
-    return ":" in name or path.name == ROWS or (path / ROWS).is_file()
+    """Whether this names tables: a suite that was run, a folder with rows.csv, such a file, or
+    COMMIT:FOLDER.
+    """
+    path = _folder(name)
+    return ":" in name or path.name == ROWS or os.path.lexists(path / ROWS)
+
+
+def _folder(name: str) -> Path:
+    """The folder of tables that a name stands for: of a suite, the tables that its run made."""
+    tables = Path(paths.results(name)) / "tables"
+    return tables if "/" not in name and os.path.lexists(tables / ROWS) else Path(name)
 
 
 def compare(a: str, b: str) -> Shifts:
@@ -114,7 +124,7 @@ def read(name: str) -> list[Row]:
     """The rows of a table."""
     commit, colon, place = name.partition(":")
     if not colon:
-        path = Path(name)
+        path = _folder(name)
         return rebuild.rows_of(path.parent if path.name == ROWS else path)
     file = place if place.endswith(ROWS) else f"{place.rstrip('/')}/{ROWS}"
     if not commit or commit.startswith("-"):

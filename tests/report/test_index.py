@@ -1,5 +1,6 @@
 """The page over all suites."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -45,6 +46,8 @@ def test_every_suite_is_there_with_what_it_says(home: Path) -> None:
 def test_suites_with_cells_in_common_are_compared(home: Path) -> None:
     """A suite that was run again must not be read beside its old self by eye."""
     page = made()
+    cli.main(["compare", "tiny", "results/measured/tiny-kept", "--json", "moved.json"])
+    assert len(json.loads(Path("moved.json").read_text())["cells"]) > 7
     command = "python -m pstl compare results/measured/tiny-kept results/tiny/tables"
     assert f"<code>{command}</code>" in page
     assert '<td class="number">7</td>' in page  # cells, all the same
