@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import browser
 import pytest
 from report.fabricated import GRID, params, write_all
 
@@ -101,3 +102,38 @@ def test_the_headline_is_no_floor_and_goes_the_right_way(home: Path) -> None:
     lines = quote.read(Path("results/tiny/tables/comparison.csv"))
     best = replace(lines[0], method="raw", floor="raw", mean=99.0)
     assert "raw" not in index.headline([best, *lines])
+
+
+CHOSEN = """(() => {
+  const table = document.querySelector("table[data-menus]");
+  const [data, method, task] = table.parentNode.previousElementSibling.querySelectorAll("select");
+  const kept = [];
+  for (const [menu, value] of [[method, "psp"], [method, ""], [task, "knn"]]) {
+    menu.value = value;
+    menu.dispatchEvent(new Event("input"));
+    kept.push(Array.from(table.tBodies[0].rows).filter(row => !row.hidden).length);
+  }
+  return [kept, Array.from(task.options).map(option => option.value)];
+})()"""
+
+
+@pytest.mark.slow
+def test_menus_keep_one_method_or_task_in_a_browser(home: Path, tmp_path: Path) -> None:
+    """Of forty suites one wants those of a method; and on a phone nothing sticks out."""
+    path = browser.found()
+    if path is None:
+        pytest.skip(f"no browser found (looked for {', '.join(browser.NAMES)})")
+    other = Path("results/measured/other")
+    shutil.copytree("results/tiny/tables", other)
+    for file in (other / "rows.csv", other / "comparison.csv"):
+        lines = file.read_text().replace(",pstl,", ",psp,").splitlines()
+        kept = [line for line in lines if "knn" not in line]
+        file.write_text("\n".join([*kept, ""]))
+    made()
+    with browser.started(path, tmp_path / "profile") as tab:
+        for width in (390, 800, 1280):
+            tab.open(Path("results/index.html"), width)
+            assert tab.ask("document.documentElement.scrollWidth") <= width
+        assert tab.ask(CHOSEN) == [[1, 3, 2], ["", "knn", "linear"]]
+        assert not tab.complaints
+        assert {address.partition(":")[0] for address in tab.asked} <= {"file", "data"}
