@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import yaml
 
+from pstl import config
 from pstl.config import merge
 from pstl.errors import UserError
+from pstl.plan import bill
 from pstl.report import quote
 
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```", re.M | re.S)
@@ -176,6 +178,22 @@ def test_links_between_pages_lead_somewhere(root: Path) -> None:
     for page in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_first_page_leads_with_what_a_stranger_can_see(root: Path) -> None:
+    """A picture, two commands and a table of real data, before anything that must be read."""
+    page = (root / "README.md").read_text()
+    order = ["docs/pictures/headline.svg", "make install\nmake run\n", "<!-- results: ", "\n## "]
+    places = [page.index(part) for part in order]
+    assert places == sorted(places)
+    assert page[: places[-1]].count("\n") < 60
+
+
+def test_the_first_page_says_how_many_jobs_its_command_runs(root: Path) -> None:
+    """Who is told minutes and gets hours does not come back."""
+    (told,) = re.findall(r"in (\d+) jobs", (root / "README.md").read_text())
+    params = config.load(root / "params.yaml")
+    assert int(told) == sum(bill.jobs(params, params.suite).values())
 
 
 @pytest.mark.parametrize("page", quoting_pages())

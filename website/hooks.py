@@ -13,6 +13,7 @@ from website import notebook, reference
 from website.pages import ROOT, external_links, pages, rewritten
 
 SECTIONS = {"methods": "Methods", "specs": "Specifications", "papers": "Papers"}
+NOTEBOOK = "first-steps.ipynb"
 PICTURES = (".svg", ".png", ".gif")
 BY_PLACE = {page.place: page for page in pages()}
 
@@ -48,7 +49,8 @@ def on_files(files: Any, config: Any) -> Any:
         if files.get_file_from_path(page.place) is None:
             text = (ROOT / page.file).read_text("utf-8")
             files.append(File.generated(config, page.place, content=text))
-    made = {**reference.pages(), "notebook.md": notebook.page(ROOT / "docs/first-steps.ipynb")}
+    executed = notebook.page(ROOT / f"docs/{NOTEBOOK}")
+    made = {**reference.pages(), "notebook.md": f"{executed}- [The notebook]({NOTEBOOK}), a file\n"}
     for place, text in made.items():
         files.append(File.generated(config, place, content=text))
     return files
@@ -66,7 +68,7 @@ def places(files: Any) -> dict[str, str]:
     for file in files:
         if file.src_uri.endswith(PICTURES):
             by_file[f"docs/{file.src_uri}"] = file.src_uri
-    by_file["docs/first-steps.ipynb"] = "notebook.md"
+    by_file[f"docs/{NOTEBOOK}"] = "notebook.md"
     return by_file
 
 
