@@ -37,7 +37,7 @@ TYPED = {
 }
 SHELLS = ("sh", "bash", "console")
 PROGRAMS = ("python", "pstl", "snakemake", "make", "dvc", "pip", "torchrun", "pytest", "mlflow")
-OTHERS = ("git", "cd", ".", "export", "mlflow", "nvidia-smi", "kubectl", "sbatch", "apt")
+OTHERS = ("git", "cd", ".", "export", "mlflow", "nvidia-smi", "kubectl", "sbatch", "apt", "docker")
 TYPED_BY_HAND = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
 INDENTED = re.compile(rf"^    ((?:{'|'.join(PROGRAMS)}) .+)$", re.M)
 # What pages write where people put a name of theirs.
