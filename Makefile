@@ -27,10 +27,10 @@ help:  ## list these targets
 
 install: $(STAMP)  ## make .venv with the pinned versions of requirements.lock
 
-lock:  ## make requirements.lock anew of pyproject.toml and requirements.in; UPGRADE=1: with the newest versions
+lock:  ## make the lock files anew of pyproject.toml and requirements.in; UPGRADE=1: with the newest versions
 	@test -x $(BIN)/uv || { echo "no $(BIN)/uv; run 'make install' first" >&2; exit 2; }
 	@$(BIN)/python -m supply.lock $(if $(UPGRADE),--upgrade)
-	@git diff --stat -- requirements.lock requirements-cuda.lock
+	@git diff --stat -- 'requirements*.lock'
 
 run: install  ## run the suite to finished tables; carries on where it was stopped
 	@echo "== run: suite $(SUITE), whatever is missing or out of date, on $(CORES) cores"
@@ -53,6 +53,7 @@ docs: install  ## put kept results (results/measured) into the pages that quote 
 	@$(BIN)/python -m pstl papers results/measured --out results/papers
 	@$(BIN)/python -m website.pictures
 	@$(BIN)/python -m supply.licences docs/licences.md
+	@$(BIN)/python -m pstl check --schema >.settings.schema.json && mv .settings.schema.json settings.schema.json
 
 sbom: install  ## the bill of materials of what is installed, sbom.cdx.json (CycloneDX)
 	@$(BIN)/python -m supply.bom sbom.cdx.json

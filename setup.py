@@ -18,6 +18,7 @@ CARRIED = (
     "hub/*/*/*",
     "workflow/*.py",
     "workflow/rules/*.smk",
+    "workflow/report/*.rst",
     "profiles/default/config.yaml",
     "profiles/slurm/config.yaml",
     "results/measured/bench/cpu.json",

@@ -1,4 +1,8 @@
 # Rows -> tables beside the published numbers, and every run into MLflow.
+# `snakemake --report` collects tables, plots and page, each with its caption.
+
+
+report: "../report/workflow.rst"
 
 
 rule report:
@@ -10,7 +14,9 @@ rule report:
         summary="results/{suite}/tables/summary.json",
         rows="results/{suite}/tables/rows.csv",
         comparison=report(
-            multiext("results/{suite}/tables/comparison", ".csv", ".md"), category="Tables"
+            multiext("results/{suite}/tables/comparison", ".csv", ".md"),
+            caption="../report/tables.rst",
+            category="Tables",
         ),
         scores=expand(
             "results/{{suite}}/tables/{name}.csv", name=["per_class", "confusion", "paired"]
@@ -22,6 +28,7 @@ rule report:
                 "results/{{suite}}/tables/{name}.png",
                 name=["curves", "accuracy", "settings", "labels", "moved", "cost"],
             ),
+            caption="../report/plots.rst",
             category="Plots",
         ),
     log:
@@ -49,6 +56,7 @@ rule page:
     output:
         page=report(
             "results/{suite}/report/index.html",
+            caption="../report/page.rst",
             category="Report",
             labels={"file": "everything on one page"},
         ),
