@@ -91,6 +91,19 @@ def test_a_second_call_does_nothing(root: Path, finished: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_report_has_a_caption_for_each_of_its_parts(
+    root: Path, finished: Path, tmp_path: Path
+) -> None:
+    """Snakemake's own report is what its users send around, with no page of ours beside it."""
+    page = tmp_path / "report.html"
+    code, said = snakemake(root, finished, "--report", str(page))
+    assert code == 0, said
+    text = page.read_text()
+    for caption in sorted((root / "workflow/report").glob("*.rst")):
+        first = caption.read_text().partition("``")[0].split()[:5]
+        assert " ".join(first) in text, caption.name
+
+
 def test_dates_and_raw_recordings_do_not_matter(root: Path, copy: Path) -> None:
     """A clone that pulled its data has other dates and no recordings.
 
