@@ -136,18 +136,19 @@ def rebuild(
     folders: Annotated[list[Path], Argument(metavar="FOLDER...", help="Kept results.")],
     params: options.Params = Path("params.yaml"),
 ) -> None:
-    """Make the tables of kept results again, with today's published numbers.
+    """Make tables and pictures of kept results again, with today's published numbers.
 
     example:
       python -m pstl rebuild results/measured/nwucla-cpu
     """
     from pstl import config
-    from pstl.report.rebuild import rebuild
+    from pstl.report.rebuild import rebuild, redraw
 
     settings = config.load(params)
     for folder in folders:
         rebuild(settings, folder)
-        say(f"{folder}: tables made again")
+        redraw(settings, folder)
+        say(f"{folder}: tables and pictures made again")
 
 
 def track(

@@ -41,11 +41,16 @@ class Joined:
     @cached_property
     def looks(self) -> dict[str, colours.Look]:
         """Method, and what stands in its place -> how it looks in every picture of the suite."""
-        chosen = colours.looks((line.method for line in self.lines), self.params.methods)
-        beaten = [line for line in self.lines if line.rival]
-        beside = {line.method for line in beaten}
-        rivals = colours.rivals((line.rival for line in beaten), (chosen[name] for name in beside))
-        return chosen | rivals
+        return looks_of(self.lines, self.params)
+
+
+def looks_of(lines: list[Line], params: Params) -> dict[str, colours.Look]:
+    """Method, and what stands in its place -> how it looks."""
+    chosen = colours.looks((line.method for line in lines), params.methods)
+    beaten = [line for line in lines if line.rival]
+    beside = {line.method for line in beaten}
+    rivals = colours.rivals((line.rival for line in beaten), (chosen[name] for name in beside))
+    return chosen | rivals
 
 
 def read(params: Params, suite: str, source: Source = "files", uri: str = "") -> Joined:

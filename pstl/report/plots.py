@@ -40,16 +40,29 @@ def write_all(suite: Joined, out: Path, suffix: str = "png", medium: Medium = SC
 
 def every(suite: Joined) -> dict[str, Sequence[Chart]]:
     """Name of each picture -> its charts."""
-    shown = as_shown(suite.lines)
     rules = few_labels.label_rules(suite.results)
-    clips = clips_of(suite)
     return {
         "curves": panels.training(suite.results, suite.looks),
-        "accuracy": headline_panels.accuracy(suite.lines, suite.looks, clips),
-        "settings": settings(shown, suite.looks),
-        "labels": few_labels_panels.charts(suite.lines, rules, suite.looks),
-        "moved": moved_tables.charts(suite.lines),
+        **of_lines(suite.lines, suite.looks, rules, clips_of(suite)),
         "cost": panels.costs(suite.lines, suite.results, suite.looks),
+    }
+
+
+def of_lines(
+    lines: list[Line],
+    looks_of: Mapping[str, Look],
+    rules: Mapping[str, str],
+    clips: Mapping[tuple[str, str], int],
+) -> dict[str, Sequence[Chart]]:
+    """The pictures that follow from lines alone, as in every().
+
+    rules: as from few_labels.label_rules().   clips: (data set, split) -> test clips, where known.
+    """
+    return {
+        "accuracy": headline_panels.accuracy(lines, looks_of, clips),
+        "settings": settings(as_shown(lines), looks_of),
+        "labels": few_labels_panels.charts(lines, rules, looks_of),
+        "moved": moved_tables.charts(lines),
     }
 
 

@@ -4,15 +4,18 @@ import csv
 import math
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from pstl.config import EARLIER_FUSED, FUSED, Compared, Params, comparison_key, floor_kind
 from pstl.errors import UserError
 from pstl.files import Kind, read_text, reading, write_text
-from pstl.report import floors, markdown
+from pstl.report import floors, markdown, plots
 from pstl.report.compare import compare
-from pstl.report.paper import load
+from pstl.report.drawing import grid, save
+from pstl.report.joined import looks_of
+from pstl.report.paper import Published, load
 from pstl.report.rows import AXES, FIELDS, LATER, NOT_RUN, Row
-from pstl.report.tables import comparison_csv
+from pstl.report.tables import Line, comparison_csv
 
 ROWS = Kind("table of rows", "take it from git again", "name a folder of results/measured")
 PAGE = Kind("page of kept results", "take it from git again", "name a folder of results/measured")
@@ -25,7 +28,43 @@ def rebuild(params: Params, folder: str | Path) -> None:
     the plots, the summary.
     Raises: UserError for a folder without these files.
     """
-    folder = Path(folder)
+    kept = read(params, Path(folder))
+    sections = markdown.body(kept.lines, kept.published, kept.rules)
+    write_text(kept.folder / "comparison.csv", comparison_csv(kept.lines))
+    text = "\n\n".join([kept.head.rstrip("\n"), *sections])
+    write_text(kept.folder / "comparison.md", text + "\n")
+
+
+def redraw(params: Params, folder: str | Path) -> None:
+    """Draw the pictures of kept results again that follow from rows, where there is something.
+
+    Raises: UserError for a folder without these files.
+    """
+    kept = read(params, Path(folder))
+    looks = looks_of(kept.lines, params)
+    for name, charts in plots.of_lines(kept.lines, looks, kept.rules, {}).items():
+        path = kept.folder / f"{name}.png"
+        if charts:
+            save(grid(charts, ""), path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+class Kept(NamedTuple):
+    """Kept rows beside today's published numbers.
+
+    head: of comparison.md.   rules: as from few_labels.label_rules().
+    """
+
+    folder: Path
+    head: str
+    lines: list[Line]
+    published: list[Published]
+    rules: dict[str, str]
+
+
+def read(params: Params, folder: Path) -> Kept:
+    """Read one folder. Raises: UserError for a folder without these files."""
     rows, page = rows_of(folder), read_text(folder / "comparison.md", PAGE)
     head, _, _ = page.partition("\n## ")
     suite, published = suite_of(head, folder), load()
@@ -37,9 +76,7 @@ def rebuild(params: Params, folder: str | Path) -> None:
     name_floors(params, suite if today else "", rows)
     lines = compare(rows, published, {**unknown, **compared}, floors_of)
     rules = _label_rules(params, suite, rows) if today else {}
-    sections = markdown.body(lines, published, rules)
-    write_text(folder / "comparison.csv", comparison_csv(lines))
-    write_text(folder / "comparison.md", "\n\n".join([head.rstrip("\n"), *sections]) + "\n")
+    return Kept(folder, head, lines, published, rules)
 
 
 def rows_of(folder: Path) -> list[Row]:
