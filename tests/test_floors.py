@@ -26,7 +26,6 @@ LEFT_OUT = {
     ("builtin", "linear"),
     ("builtin", "retrieval"),
     ("nwucla_lost_joints", "simclr_intact"),
-    ("nwucla_actclr", "actclr_one"),
     ("nwucla_semi_same_input", "actclr_one"),
     ("pkummd1", "detection_long_tuned"),
     ("utkinect_detection", "detection_tuned"),
