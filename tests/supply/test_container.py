@@ -16,6 +16,8 @@ from snakemake_calls import TINY, command, environment, snakemake, write
 from pstl.errors import UserError
 from pstl.rule_options import options
 
+pytest.importorskip("snakemake")
+
 APPTAINER = """#!/bin/bash
 # Stands for apptainer: notes what it is asked, and runs it with the Python of "the image".
 case $1 in --version) echo "apptainer version 1.3.0"; exit;; esac

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -14,6 +15,8 @@ from snakemake_calls import TINY, environment, write
 
 import pstl
 from pstl.config.schema import json_schema
+
+pytest.importorskip("snakemake")
 
 
 def test_the_editors_schema_is_up_to_date(root: Path) -> None:
@@ -70,6 +73,28 @@ def test_the_hub_s_encoders_are_dvc_artifacts(root: Path) -> None:
         assert name == artifact["path"].removeprefix("hub/").replace("/", "-").replace("_", "-")
         assert re.fullmatch(r"[a-z][a-z0-9-]*[a-z0-9]", name)  # what DVC allows
         assert artifact["type"] == "model"
+
+
+def test_an_encoder_is_got_by_its_name(root: Path, tmp_path: Path) -> None:
+    """The user of an encoder has DVC and an address, and no checkout."""
+    origin, got = tmp_path / "origin", tmp_path / "got"
+    for place in ("dvc.yaml", ".dvc/config", "params.yaml", "hub/synthetic/simclr"):
+        (origin / place).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (root / place).is_dir() else shutil.copy
+        copy(root / place, origin / place)
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
+    for words in (
+        ["init", "-q"],
+        ["add", "."],
+        [*who, "commit", "-qm", "A release"],
+        [*who, "tag", "-a", "-m", "A release", "synthetic-simclr@v0.1.0"],
+    ):
+        subprocess.run(["git", *words], cwd=origin, check=True)
+    command = [sys.executable, "-m", "dvc", "artifacts", "get", str(origin), "synthetic-simclr"]
+    done = subprocess.run([*command, "-o", str(got)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    weights = "model.safetensors"
+    assert (got / weights).read_bytes() == (root / "hub/synthetic/simclr" / weights).read_bytes()
 
 
 def test_hosted_ci_runs_what_ci_runs(root: Path) -> None:
