@@ -1,6 +1,7 @@
 """Writers of one folder, killed at any moment: under its name stands the old or the new, whole."""
 
 import multiprocessing
+import os
 import random
 import time
 from collections import Counter
@@ -17,9 +18,9 @@ FILES = [f"{number}.txt" for number in range(8)]
 
 
 def write_for_ever(place: str, mark: str) -> None:
-    """A folder whose files all say the same, again and again."""
-    number = 0
-    while True:
+    """A folder whose files all say the same, again and again, until the drill is over."""
+    number, parent = 0, os.getppid()
+    while os.getppid() == parent:
         number += 1
         write(place, f"{mark} {number}")
 
