@@ -29,13 +29,15 @@ PLACES = {
     "body": ("params", ["datasets", "mine", "body"]),
     "labels": ("params", ["datasets", "mine", "labels"]),
     "column": ("params", ["datasets", "mine", "splits", "x", "by"]),
-    "value": ("params", ["datasets", "mine", "splits", "x", "train"]),
+    "list of names": ("params", ["datasets", "mine", "splits", "x", "train"]),
+    "performer": ("params", ["datasets", "mine", "splits", "x", "train"]),
     "data of a suite": ("suite", ["dataset"]),
     "stream": ("suite", ["experiments", 0, "streams"]),
     "source": ("suite", ["experiments", 0, "sources"]),
     "reuse": ("suite", ["reuse_encoders_from"]),
     "summary": ("suite", ["summary"]),
 }
+LISTED = ("archives", "stream", "source", "performer")  # names are items of a list there
 FILES = {"params": Path("params.yaml"), "suite": Path("suites/s.yaml")}
 
 
@@ -50,7 +52,7 @@ def put(place: str, name: Any) -> None:
     inner = content
     for key in way[:-1]:
         inner = inner[key]
-    inner[way[-1]] = name
+    inner[way[-1]] = [name] if place in LISTED else name
     FILES[file].write_text(yaml.safe_dump(content, sort_keys=False))
 
 
