@@ -88,6 +88,12 @@ def test_the_door_is_in_the_reference(site: Path) -> None:
     assert "Embedder.timeline" in page
 
 
+def test_footnotes_of_papers_lead_to_their_sources(site: Path) -> None:
+    """A printed number whose source cannot be followed is hearsay."""
+    for page in (site / "papers").glob("*.html"):
+        assert "[^" not in page.read_text(), page.name
+
+
 def test_addresses_are_listed(site: Path) -> None:
     """Nobody fetches them here; who wants to know whether they are alive has a list."""
     assert "https://arxiv.org/abs/2302.09018" in (site / "external-links.txt").read_text()
