@@ -37,7 +37,15 @@ KINDS = (BEST, LAST, FIXED, UNKNOWN)
 
 # What must agree before two numbers of one task may be compared, and what a setting that does not
 # mention it means.
-DECISIVE = {"labels": "1", "k": "1", "source": "", "input": "", "subset": "", "theta": "0.5"}
+DECISIVE = {
+    "labels": "1",
+    "k": "1",
+    "source": "",
+    "input": "",
+    "subset": "",
+    "theta": "0.5",
+    "whitened": "",
+}
 # The same for what no default can be given to: if one side alone says it, nothing is subtracted.
 SAID = ("rule", "weights", "source_split")
 # What a row of a task has to say, or to name among what it assumes.

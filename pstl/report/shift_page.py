@@ -10,7 +10,7 @@ from pstl.report.document import Cells, Section, Table, number
 from pstl.report.shifts import Shift, Shifts
 
 HEADER = (
-    "cell", "interval", "metric", "a", "b", "b − a", "95 % interval", "b is",
+    "cell", "interval", "metric", "a", "b", "b − a", "95 % interval of b − a", "b is",
 )  # fmt: skip
 
 
