@@ -5,7 +5,17 @@ from typing import Literal
 
 from pstl.config import Params
 from pstl.files import replaced, write_json, write_text
-from pstl.report import confusion, joined, latex, markdown, paired, plots, summary, tables
+from pstl.report import (
+    confusion,
+    joined,
+    latex,
+    markdown,
+    paired,
+    paired_file,
+    plots,
+    summary,
+    tables,
+)
 
 
 def build(
@@ -37,7 +47,7 @@ def build(
         "comparison.md": markdown.render(suite_results),
         "per_class.csv": confusion.per_class_csv(confused),
         "confusion.csv": confusion.confusion_csv(confused),
-        "paired.csv": paired.as_csv(pairs),
+        "paired.csv": paired_file.as_csv(pairs),
     }
     for name, text in texts.items():  # when everything has been read
         write_text(out / name, text)

@@ -13,7 +13,6 @@ from pstl.config import Cell, Run
 from pstl.errors import UserError
 from pstl.evaluation import scores
 from pstl.evaluation.scores import Scores
-from pstl.files import csv_text
 from pstl.records import FLOORS
 from pstl.report import rows
 from pstl.report.confusion import Scored
@@ -25,11 +24,6 @@ NOT_RECORDED = "not recorded"
 ROUNDING = 1e-9  # points; a difference below is none
 # What two cells must share to be compared; recipes, and so arrays, may differ.
 SAME = ("dataset", "split", "clips")
-HEADER = (
-    "dataset", "split", "task", "labels", "protocol", "stream", "batch_norm", "a", "b",
-    "accuracy_a", "accuracy_b", "difference", "low", "high", "p", "better", "clips", "seeds_a",
-    "seeds_b",
-)  # fmt: skip
 
 
 class Verdict(NamedTuple):
@@ -259,15 +253,6 @@ def _compared(key: Group, pair: dict[str, list[Scored]]) -> list[Pair]:
 def _same_clips(scored: list[Scored]) -> bool:
     first = scored[0].clips
     return not any(scores.difference(said.clips, first, SAME) for said in scored)
-
-
-def as_csv(table: Iterable[Pair]) -> str:
-    """One line per pair."""
-    lines = []
-    for pair in table:
-        verdict = [f"{v:.4f}" if isinstance(v, float) else v for v in pair.verdict]
-        lines.append([*pair[:-1], *verdict])
-    return csv_text(HEADER, lines)
 
 
 def _files(name: str) -> list[Path]:

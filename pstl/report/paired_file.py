@@ -1,14 +1,29 @@
-"""Paired tests as `paired.as_csv` wrote them, read again."""
+"""Paired tests as a file: written, and read again where they are kept."""
 
 import csv
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from pstl.files import Kind, reading
-from pstl.report.paired import HEADER, Pair, Verdict
+from pstl.files import Kind, csv_text, reading
+from pstl.report.paired import Pair, Verdict
 
 FILE = Kind("table of paired tests", "take it from git again", "name a folder of kept results")
+HEADER = (
+    "dataset", "split", "task", "labels", "protocol", "stream", "batch_norm", "a", "b",
+    "accuracy_a", "accuracy_b", "difference", "low", "high", "p", "better", "clips", "seeds_a",
+    "seeds_b",
+)  # fmt: skip
 WHOLE = ("clips", "seeds_a", "seeds_b")
+
+
+def as_csv(table: Iterable[Pair]) -> str:
+    """One line per pair."""
+    lines = []
+    for pair in table:
+        verdict = [f"{v:.4f}" if isinstance(v, float) else v for v in pair.verdict]
+        lines.append([*pair[:-1], *verdict])
+    return csv_text(HEADER, lines)
 
 
 def read(path: str | Path) -> list[Pair]:

@@ -7,7 +7,7 @@ import pytest
 
 from pstl import config
 from pstl.report import kept_material, overview, page, paired_file
-from pstl.report.paired import Pair, Verdict, as_csv
+from pstl.report.paired import Pair, Verdict
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "results/measured"
@@ -44,6 +44,6 @@ def test_paired_tests_survive_their_file(tmp_path: Path) -> None:
     """A number that is read back otherwise than it was written is another test."""
     verdict = Verdict(60.0, 50.0, 10.0, 2.5, 17.25, 0.0125, "a", 400, 3, 1)
     pair = Pair("nwucla", "xview", "knn", "0.1", "", "joint", "released", "a", "b", verdict)
-    (tmp_path / "paired.csv").write_text(as_csv([pair]))
+    (tmp_path / "paired.csv").write_text(paired_file.as_csv([pair]))
     assert paired_file.read(tmp_path / "paired.csv") == [pair]
     assert paired_file.read(tmp_path / "none.csv") == []
