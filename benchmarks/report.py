@@ -18,7 +18,7 @@ import yaml
 
 from pstl import config, paths
 from pstl.config import Cell, Params, Run
-from pstl.files import write_json, write_text
+from pstl.files import write_text
 from pstl.report import build, joined, page, plots
 from pstl.report.rows import FIELDS
 
@@ -49,6 +49,7 @@ def settings(folder: Path, methods: int, seeds: int) -> Params:
     }
     suite = {
         "summary": f"{methods} fabricated methods",
+        "floors": False,
         "dataset": "nwucla",
         "splits": ["xview"],
         "seeds": list(range(seeds)),
@@ -73,11 +74,17 @@ def write_results(params: Params) -> int:
 def write_run(run: Run, rng: np.random.Generator) -> None:
     """run.json and curve.jsonl."""
     folder = Path(paths.run(run))
-    record = {"run": str(run), "run_id": str(run), "seconds": 900 + run.seed, "settings": {}}
-    write_json(folder / "run.json", record)
+    record = {
+        "run": str(run),
+        "run_id": str(run),
+        "seconds": float(rng.uniform(60, 6000)),
+        "settings": {},
+    }
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(record))
     losses = 5 * np.exp(-np.arange(EPOCHS) / 10) + rng.random(EPOCHS) / 10
     lines = [json.dumps({"epoch": epoch, "loss": loss}) for epoch, loss in enumerate(losses)]
-    write_text(folder / "curve.jsonl", "\n".join(lines) + "\n")
+    (folder / "curve.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def write_cell(cell: Cell, rng: np.random.Generator) -> int:
@@ -88,7 +95,9 @@ def write_cell(cell: Cell, rng: np.random.Generator) -> int:
     rows = []
     for metric in TASKS[cell.task]:
         rows.append({**common, "metric": metric, "value": float(rng.uniform(40, 80))})
-    write_json(Path(paths.metrics(cell)), {"rows": rows, "curve": []})
+    path = Path(paths.metrics(cell))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"rows": rows, "curve": []}))
     return len(rows)
 
 

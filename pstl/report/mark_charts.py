@@ -8,6 +8,7 @@ from pstl.report.charts import PLAIN, WIDTH, Chart, Entry, Span
 from pstl.report.colours import NEUTRAL, Look
 
 ROW = 0.19  # height of a row of marks
+FEW = 20  # points that have room for notes and intervals
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,16 @@ class Points(Chart):
         return list(dict.fromkeys(entries))
 
     def draw(self, axis: Any) -> None:
-        """Marks with intervals."""
+        """Marks, where they are few with notes and intervals."""
+        few = len(self.points) <= FEW
         for point in self.points:
-            if point.low is not None and point.high is not None:
+            if few and point.low is not None and point.high is not None:
                 ends = [point.low, point.high]
                 axis.plot([point.x, point.x], ends, color=point.look.tone, linewidth=1)
             _draw_mark(axis, point.x, point.y, point.look)
             place = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
-            axis.annotate(point.note, (point.x, point.y), fontsize="x-small", **place)
+            if few:
+                axis.annotate(point.note, (point.x, point.y), fontsize="x-small", **place)
         axis.set(xlabel=self.x_label, ylabel=self.y_label, xscale="log")
         axis.margins(x=0.15)
         axis.xaxis.set_major_formatter("{x:g}")
