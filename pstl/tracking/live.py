@@ -16,7 +16,7 @@ from pstl.errors import UserError
 from pstl.report.rows import Epochs, read_curve
 from pstl.tracking import experiments, names, store
 from pstl.tracking.importing import import_runs
-from pstl.tracking.on_disk import points
+from pstl.tracking.on_disk import began, points
 from pstl.tracking.writing import log_now
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def update(params: Params, suite: str, uri: str = "") -> list[str]:
         with store.reported(address):
             shown = _still_at_work(client, suite, curves)
             for name, epochs in curves.items():
-                mlflow_id, done = shown.get(name) or (_begin(client, name, address), 0)
+                mlflow_id, done = shown.get(name) or (_begin(client, name, address, epochs), 0)
                 _add(client, mlflow_id, epochs, done)
     return list(curves)
 
@@ -80,12 +80,15 @@ def _still_at_work(
     return at_work
 
 
-def _begin(client: Any, name: str, address: str) -> str:
+def _begin(client: Any, name: str, address: str, epochs: Epochs) -> str:
+    """A run that began when its first epoch did, in the view that `pstl ui` opens."""
     run = Run.parse(name)
     title = f"{run.split}/{run.method}/{run.stream}/s{run.seed} (at work)"
-    tags = {names.LIVE: name, names.LIVE_EPOCHS: "0"}
+    tags = {names.LIVE: name, names.LIVE_EPOCHS: "0", names.CURRENT: "yes"}
+    start = int(1000 * (began(epochs) or time.time()))
     experiment = experiments.opened(client, address, run.suite, run.dataset)
-    mlflow_id: str = client.create_run(experiment, run_name=title, tags=tags).info.run_id
+    created = client.create_run(experiment, start_time=start, run_name=title, tags=tags)
+    mlflow_id: str = created.info.run_id
     return mlflow_id
 
 

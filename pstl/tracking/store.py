@@ -1,6 +1,7 @@
 """The store itself: which one, how to open it, whose turn it is, what is in it."""
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,10 @@ from pstl.tracking import local_store, names
 from pstl.tracking.local_store import database, is_local
 
 LOCAL = "sqlite:///mlflow.db"
+OTHER_VERSION = (
+    "another version of MLflow made it: use that one, or 'mlflow db upgrade' if it was older, "
+    "or move the store away and import again: results are in files"
+)
 SAFE = "results are safe in files: import again later"
 # Read when mlflow is imported, and only where the user says nothing. A server that is gone is
 # reported in seconds, not minutes.
@@ -98,6 +103,8 @@ def _client(address: str) -> Any:
         client.search_experiments(max_results=1)
     except mlflow.MlflowException as error:
         remedy = f"use {LOCAL} or the address of an MLflow server"
+        if "database schema" in str(error):
+            remedy = OTHER_VERSION
         raise UserError(f"{place}: {_reason(error)}; {remedy}") from None
     except SQLAlchemyError as error:  # of a database that is locked: MLflow lets it through
         raise UserError(f"{place}: {_reason(error)}; {SAFE}") from None
@@ -121,12 +128,18 @@ def reported(address: str) -> Iterator[None]:
 
 @contextmanager
 def in_turn(address: str) -> Iterator[None]:
-    """Hold a local store's lock while the body runs. Servers order their clients themselves."""
+    """Hold a local store's lock while the body runs. Servers order their clients themselves.
+
+    Raises: UserError if the store's folder cannot be made or written to.
+    """
     if not is_local(address):
         yield
         return
     file = database(address)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    with reported(address):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(file.parent, os.W_OK):
+            raise PermissionError(f"{file.absolute().parent} cannot be written to")
 
     def report_waiting() -> None:
         log.info("tracking store %s: another import is at work, waiting for it", shown(address))

@@ -28,6 +28,7 @@ def test_a_run_at_work_is_seen_and_makes_way_for_itself(uri: str) -> None:
         assert live.update(settings, "tiny", uri) == [str(run)]
         (seen,) = active(uri)
         assert seen.info.status == "RUNNING"
+        assert seen.data.tags["pstl.current"] == "yes"  # in the view that the pages open at
         client = mlflow.MlflowClient(tracking_uri=uri)
         assert [m.step for m in client.get_metric_history(seen.info.run_id, "train/loss")] == list(
             range(epochs)

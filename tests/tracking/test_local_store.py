@@ -79,6 +79,20 @@ def test_what_was_tracked_and_what_is_not_ours_stays(here: Path) -> None:
     assert not local_store.is_half_made(Path("other.db"), "any")
 
 
+def test_a_store_of_another_version_of_mlflow_is_one_line_with_a_way_out(here: Path) -> None:
+    """The line named the very store that could not be used as the one to use."""
+    opened()
+    with sqlite3.connect("mlflow.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0123456789ab'")
+        connection.execute("INSERT INTO runs (run_uuid) VALUES ('a run of that version')")
+    code = "from pstl.tracking import store; store.connect(None, 'sqlite:///mlflow.db')"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = answer.stderr.splitlines()[-1]
+    assert "expected" in said
+    assert "another version of MLflow made it" in said
+    assert not list(here.glob("*half-made*"))
+
+
 def test_artifacts_are_found_after_the_folder_was_renamed(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

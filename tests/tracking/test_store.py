@@ -121,6 +121,20 @@ def test_a_database_that_is_locked_from_the_start_is_one_line(
     assert not Path("receipt.json").exists()
 
 
+def test_a_folder_that_cannot_be_written_to_is_one_line(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout of somebody else's can be read: the import ended in a traceback of its lock."""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match=r"cannot be written to; results are safe in files"):
+        import_runs(params(), "tiny", "receipt.json", uri)
+    Path("a file").touch()
+    with pytest.raises(UserError, match=r"results are safe in files"):
+        import_runs(
+            params(), "tiny", "receipt.json", f"sqlite:///{Path('a file/mlflow.db').absolute()}"
+        )
+
+
 def importer(receipt: str, address: str) -> subprocess.Popen[str]:
     """A process of its own that imports."""
     tests = Path(__file__).parents[1]
