@@ -104,7 +104,8 @@ def _best(groups: dict[Group, list[Pair]]) -> tuple[list[str], Group]:
     others = [test for test in tests if test.better <= 0]
     head = f"By {_said(group)}, {leader} is highest ({tests[0].accuracy:.1f} %)"
     if not beaten:
-        return [f"{head}, but not told apart from any of the {len(tests)} others."], group[:-2]
+        whom = f"any of the {len(tests)} others" if len(tests) > 1 else tests[0].other
+        return [f"{head}, but not told apart from {whom}."], group[:-2]
     nearest = min(beaten, key=lambda test: test.points)
     count = "the other" if len(tests) == 1 else f"{len(beaten)} of the {len(tests)} others"
     if not others and len(tests) > 1:
