@@ -1,6 +1,7 @@
 """95 % intervals of a mean, over seeds or over test clips."""
 
 import math
+from functools import cache
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -31,16 +32,20 @@ def over_seeds(mean: float, std: float, seeds: int, percent: bool = True) -> Int
     >>> [round(v, 1) for v in over_seeds(86.7, 13.3, 3)[:2]]
     [27.1, 99.1]
     """
-    from scipy import stats  # an extra; here, because most of what shows a table needs no interval
-
-    # Three decimals, as printed tables have them and the kept tables were made with.
-    quantile = round(float(stats.t.ppf((1 + CONFIDENCE) / 2, seeds - 1)), 3)
-    half = quantile * std / math.sqrt(seeds)
+    half = _quantile(seeds - 1) * std / math.sqrt(seeds)
     share = mean / 100
     if not percent or not 0 < share < 1:
         return Interval(mean - half, mean + half, "seeds")
     centre, half = math.log(share / (1 - share)), half / (100 * share * (1 - share))
     return Interval(_percent(centre - half), _percent(centre + half), "seeds")
+
+
+@cache
+def _quantile(freedom: int) -> float:
+    """Student's, to three decimals, as in print and as the kept tables were made with."""
+    from scipy import stats  # an extra; here, because most of what shows a table needs no interval
+
+    return round(float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)), 3)
 
 
 def _percent(log_odds: float) -> float:

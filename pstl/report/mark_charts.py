@@ -72,7 +72,8 @@ class Marks(Chart):
                 end = max(end, mark.high)
             _draw_mark(axis, mark.value, row, mark.look)
             place = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
-            axis.annotate(mark.text, (end, row), fontsize="x-small", **place)
+            text = axis.annotate(mark.text, (end, row), fontsize="x-small", **place)
+            text.set_in_layout(False)  # inside the axes; measuring hundreds takes long
         axis.set_yticks(range(len(self.marks)), [mark.row for mark in self.marks], fontsize="small")
         axis.tick_params(axis="y", length=0)
 
