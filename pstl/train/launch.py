@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pstl import environment
+from pstl import environment, interruption
 from pstl.errors import UserError
 from pstl.train.devices import take
 
@@ -43,6 +43,7 @@ def launch(arguments: Sequence[str], processes: int) -> None:
     from torch.distributed.run import parse_args, run
 
     environment.set_defaults({"OMP_NUM_THREADS": "1"})
+    interruption.heed(patience=interruption.LONGER_S)  # the processes have theirs before
     # It reports a failure in forty lines.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     torchrun = ["--standalone", "--nproc-per-node", str(processes), "--monitor-interval", "0.2"]
