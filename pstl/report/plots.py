@@ -17,7 +17,7 @@ from pstl.report import (
 )
 from pstl.report.charts import Chart, Curve, Curves, parted
 from pstl.report.colours import Look, look_of, looks
-from pstl.report.drawing import SCREEN, Medium, grid, save
+from pstl.report.drawing import grid, save
 from pstl.report.joined import Joined
 from pstl.report.tables import Line, as_shown, by_split
 
@@ -32,10 +32,10 @@ NOTHING = {
 }
 
 
-def write_all(suite: Joined, out: Path, suffix: str = "png", medium: Medium = SCREEN) -> None:
-    """Write every picture to a folder.   suffix: png, svg or pdf."""
+def write_all(suite: Joined, out: Path) -> None:
+    """Write every picture to a folder, as .png."""
     for name, charts in every(suite).items():
-        save(grid(charts, NOTHING[name], medium), out / f"{name}.{suffix}", medium)
+        save(grid(charts, NOTHING[name]), out / f"{name}.png")
 
 
 def every(suite: Joined) -> dict[str, Sequence[Chart]]:
