@@ -41,7 +41,7 @@ NOT_REACHED = (
 # settings' paths. Whether these files are in a hash is not asked.
 COMMAND_LINE = (
     "__main__.py", "cli.py", "commands/", "orphan_guard.py", "environment.py", "checkout.py",
-    "graph.py", "code_hash.py", "paths.py", "train/devices.py", "locks.py",
+    "graph.py", "code_hash.py", "paths.py", "train/devices.py", "locks.py", "interruption.py",
 )  # fmt: skip
 
 
