@@ -7,9 +7,11 @@ from typing import Any
 
 import yaml
 
+from pstl.files import Kind, reading
 from pstl.report.paper import WORK
 from pstl.report.tex import escaped, url
 
+CITED = Kind("list of citations", "take it from git again")
 CITATION = Path("CITATION.cff")  # of the checkout that one stands in
 SEPARATOR = " ; "  # between the sources of one number
 PREPRINT = re.compile(r"arXiv (\d{4}\.\d{4,5})")
@@ -46,8 +48,9 @@ def references(path: Path = CITATION) -> list[dict[str, Any]]:
     """What a CITATION.cff names; nothing where there is none."""
     if not path.is_file():
         return []
-    content = yaml.safe_load(path.read_text("utf-8"))
-    return list(content.get("references", []))
+    with reading(path, CITED):
+        content = yaml.safe_load(path.read_text("utf-8"))
+        return list(content.get("references", []))
 
 
 def key_of(work: str) -> str:
