@@ -64,7 +64,8 @@ def _evaluated(rows: list[Row]) -> str:
 
 def _wall_time(spent: Costs) -> str:
     training, tasks = spent.of_training, spent.of_tasks
-    return f"{training + tasks:,.0f} s: {training:,.0f} s of pre-training, {tasks:,.0f} s of tasks"
+    parts = f"{training:,.0f} s of pre-training, {tasks:,.0f} s of tasks"
+    return f"{training + tasks:,.0f} s: {parts} (of each job, added up)"
 
 
 def _versions(records: list[dict[str, Any]]) -> list[str]:

@@ -102,7 +102,7 @@ def test_the_released_state_of_a_training_is_in_the_tables() -> None:
     }  # fmt: skip
     shown = facts.facts(Joined(settings, "tiny", results, [], []))
     assert shown["cells"].startswith("1 of 2 evaluated")
-    assert shown["wall time"].endswith("2 s of tasks")
+    assert "2 s of tasks" in shown["wall time"]
 
 
 def test_whose_weights_and_which_corpus_stand_above_the_tables() -> None:
