@@ -1,4 +1,4 @@
-"""Run every verb's own example where nothing but the compute core is installed, and say as JSON
+"""Run every verb's first example where nothing but the compute core is installed, and say as JSON
 what came of each.
 
 A script, because what a process has imported cannot be taken back: python core_only.py, in a folder
@@ -99,7 +99,8 @@ def main() -> None:
     socket.socket.connect, subprocess.run, loop.train_epoch = refuse, refuse, interrupt  # type: ignore[method-assign, assignment]
     outcome = {}
     for name, verb in cli.program().commands.items():
-        example = verb.help.partition("python -m pstl ")[2].replace("\\\n", " ")
+        examples = verb.help.partition("python -m pstl ")[2].replace("\\\n", " ")
+        example = examples.partition("\n")[0]  # the first, where there are more
         words = [
             str(Path(word).expanduser()) if word.startswith("~") else word
             for word in shlex.split(example)
