@@ -6,6 +6,8 @@ Each is read when it is asked for. Free of torch: the command line and the rules
 import os
 from collections.abc import Mapping, Sequence
 
+from pstl.errors import UserError
+
 SNAKEMAKE = "PSTL_SNAKEMAKE"  # process id of the Snakemake that started this job
 FRESH_JOBS = "PSTL_FRESH_JOBS"  # set by who wants every job to import everything itself
 HIDE_GPUS = "PSTL_HIDE_GPUS"  # set on clusters: GPUs are for those that asked the queue for them
@@ -16,6 +18,8 @@ TRACKING_STORE = "MLFLOW_TRACKING_URI"
 CACHE = "PSTL_CACHE"  # folder of downloaded weights, if not the user's usual one
 USERS_CACHE = "XDG_CACHE_HOME"
 SETTINGS = "PSTL_SETTINGS"  # files of settings, which may declare data sets, as config.load() takes
+
+LONGEST_S = 366 * 24 * 3600.0  # what other processes are waited for at most
 
 
 def is_launched() -> bool:
@@ -35,17 +39,26 @@ def is_first_process() -> bool:
 
 def processes() -> int:
     """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return _count("WORLD_SIZE", "1")
 
 
 def patience_s() -> float:
     """Seconds after which a process that trains with others and does not answer counts as gone."""
-    return float(os.environ.get(PATIENCE, "600"))
+    written = os.environ.get(PATIENCE, "600")
+    try:
+        seconds = float(written)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST_S:
+        raise UserError(
+            f"{PATIENCE}={written[:40]!r}: expected seconds, above 0 and at most a year"
+        )
+    return seconds
 
 
 def local_rank() -> int:
     """Number of this process among those on this machine."""
-    return int(os.environ["LOCAL_RANK"])
+    return _count("LOCAL_RANK", "", least=0)
 
 
 def snakemake() -> int | None:
@@ -79,7 +92,7 @@ def are_gpus_hidden() -> bool:
 
 def jobs_per_gpu() -> int:
     """How many jobs may share a device."""
-    return int(os.environ.get(JOBS_PER_GPU, "1"))
+    return _count(JOBS_PER_GPU, "1")
 
 
 def tracking_store() -> str:
@@ -108,3 +121,12 @@ def set_defaults(variables: Mapping[str, str]) -> None:
     """Set variables that nobody has set, for libraries that read them later."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
+
+
+def _count(name: str, usual: str, least: int = 1) -> int:
+    """A variable that is a number. Raises: UserError if it is something else."""
+    written = os.environ.get(name, usual)
+    is_number = written.isascii() and written.isdecimal() and len(written) < 7
+    if not is_number or int(written) < least:
+        raise UserError(f"{name}={written[:40]!r}: expected a whole number of at least {least}")
+    return int(written)

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pstl import environment
+from pstl.data.connection import check_scheme
 from pstl.data.download import downloaded
 from pstl.errors import UserError
 from pstl.hub.weights import WEIGHTS
@@ -39,6 +40,7 @@ def _from_url(name: str) -> Path:
     if not ADDRESS.fullmatch(url):
         expected = "http(s)://HOST/FILE#sha256=HEX or hf://OWNER/NAME"
         raise UserError(f"{name}: not an address of weights; expected {expected}")
+    check_scheme(url, plain=True)
     if not SHA256.fullmatch(sha256):
         problem = f"no SHA-256 is {written!r}" if written else "nothing says which file is meant"
         asked = f"put the file's SHA-256 behind it, {url}{SHA256_WORD}64 hexadecimal digits"

@@ -12,7 +12,7 @@ from pstl.hub.model_card import read_front_matter
 from pstl.hub.weights import CARD, WEIGHTS
 
 HUB = project() / "hub"
-NAME = re.compile(r"[a-z0-9_]+/[A-Za-z0-9_.+-]+")
+NAME = re.compile(r"[a-z0-9_]+/[A-Za-z0-9][A-Za-z0-9_.+-]*")
 FLOORS = {"raw": "coordinates", "untrained": "untrained"}
 MODEL_CARD = Kind("model card", "get another copy of its folder")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pstl.errors import UserError
 from pstl.files import atomic
+from pstl.publish import kind_of
 
 log = logging.getLogger(__name__)
 DAMAGED = "move it away, and import again: results are in files"
@@ -29,12 +30,23 @@ VERSION, RUNS = "alembic_version", "runs"  # tables: the last finished step, and
 
 def is_local(address: str) -> bool:
     """Whether a store is a file of this machine."""
-    return address.startswith(SQLITE)
+    return address.startswith(("sqlite:", "sqlite+"))
 
 
 def database(address: str) -> Path:
-    """The file of a local store."""
-    return Path(address.removeprefix(SQLITE))
+    """The file of a local store, whether it is there yet or not.
+
+    Raises: UserError for an address of no file, and for what is no file: a device would be renamed.
+    """
+    name = address.removeprefix(SQLITE)
+    if not name or name == address or name.startswith(":") or "?" in name:
+        expected = f"expected {SQLITE}FILE, e.g. {SQLITE}mlflow.db"
+        raise UserError(f"tracking store {address}: names no file that would be kept; {expected}")
+    path = Path(name)
+    if os.path.exists(path) and not os.path.isfile(path):
+        stands = f"{kind_of(path.stat().st_mode)} stands where the store should be"
+        raise UserError(f"tracking store {name}: {stands}; name another file")
+    return path
 
 
 def make(database: Path, opened: Callable[[str], object]) -> None:

@@ -45,7 +45,10 @@ def together() -> Iterator[None]:
 
 
 def start(device: torch.device) -> torch.device:
-    """Join the process group torchrun announces, if any. Returns: this rank's device."""
+    """Join the process group torchrun announces, if any. Returns: this rank's device.
+
+    Raises: UserError for an announcement that is none.
+    """
     if environment.processes() == 1 or dist.is_initialized():
         return device
     follow_parent()
@@ -53,7 +56,11 @@ def start(device: torch.device) -> torch.device:
         device = torch.device("cuda", environment.local_rank())
         torch.cuda.set_device(device)
     patience = timedelta(seconds=environment.patience_s())
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
+    try:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
+    except ValueError as error:  # of the environment's RANK, MASTER_ADDR and others
+        reason = str(error).removeprefix("Error initializing torch.distributed using env://")
+        raise UserError(f"training by several processes: {reason.strip()}; use torchrun") from None
     return device
 
 

@@ -12,6 +12,7 @@ import pstl
 from pstl.cli import main
 from pstl.data.datasets import synthetic
 from pstl.data.formats.skeleton_txt import ClipName
+from pstl.errors import UserError
 from pstl.files import Kind, checksum, read_json
 from pstl.hub import places, weights
 from pstl.registry import load_dataset
@@ -137,3 +138,13 @@ def test_the_page_on_trained_weights_works_as_written(
         "clips", "labels.html", "predicted", "when.csv"
     }  # fmt: skip
     assert sorted(path.name for path in Path("predicted").iterdir()) == ["sit.gif", "wave.gif"]
+
+
+@pytest.mark.parametrize(
+    "name", ["nwucla/..", "nwucla/...", "nwucla/.a", "nwucla/-a", "../a", "a/b/c"]
+)
+def test_a_name_that_is_none_is_no_place_in_the_hub(name: str) -> None:
+    """A folder of dots would stand where nobody finds it, or be the hub itself."""
+    with pytest.raises(UserError, match="expected DATASET/METHOD"):
+        places.place_in_hub(name)
+    assert places.in_hub(name) is None

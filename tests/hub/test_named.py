@@ -118,6 +118,7 @@ def test_names_are_listed_with_what_they_reach(capsys: pytest.CaptureFixture[str
         ("ntu60/other", "by name there are nwucla/tiny"),
         ("../hub/nwucla/tinny", "no encoder here"),
         ("https://example.org/w.safetensors", "put the file's SHA-256 behind it"),
+        (f"https://[a/w#sha256={'0' * 64}", "no address of a file"),
         ("https://example.org/w#sha256=abc", "no SHA-256 is 'abc'; put the file's SHA-256 behind"),
         ("ftp://example.org/w#sha256=" + "0" * 64, "not an address of weights"),
         ("hf://one", "expected hf://OWNER/NAME"),

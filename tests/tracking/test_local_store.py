@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pstl.errors import UserError
 from pstl.tracking import local_store, store
 
 
@@ -113,3 +114,19 @@ def test_artifacts_are_found_after_the_folder_was_renamed(
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert answer.stdout == "seen\n", answer.stderr[-500:]
+
+
+def test_only_a_file_is_taken_for_a_store(here: Path) -> None:
+    """A device was renamed like a store that is half made, and what is kept in memory alone was
+    called imported."""
+    device = here / "device"
+    device.symlink_to(os.devnull)
+    (here / "folder").mkdir()
+    for name in ("device", "folder", "", ":memory:", "a?mode=ro"):
+        with pytest.raises(UserError, match=r"names no file|stands where the store should be"):
+            store.connect(params=None, uri=f"sqlite:///{name}")  # type: ignore[arg-type]
+    for address in ("sqlite://", "sqlite:a.db", "sqlite+pysqlite:///a.db"):
+        with pytest.raises(UserError, match="names no file that would be kept"):
+            store.connect(params=None, uri=address)  # type: ignore[arg-type]
+    assert sorted(path.name for path in here.iterdir()) == ["device", "folder"]
+    assert Path(os.devnull).is_char_device()

@@ -129,3 +129,23 @@ def test_a_driver_that_hangs_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
         devices.present()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert devices.present() == []
+
+
+@pytest.mark.parametrize("word", ["abc", "", "-1", "0.5", "1e9", "٣", "9" * 30])
+def test_a_number_in_the_environment_is_one_or_is_refused(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A launcher's or somebody's slip: a traceback, or jobs that wait for no GPU for ever."""
+    reads = {
+        environment.JOBS_PER_GPU: environment.jobs_per_gpu,
+        "WORLD_SIZE": environment.processes,
+        "LOCAL_RANK": environment.local_rank,
+    }
+    for name, read in reads.items():
+        monkeypatch.setenv(name, word)
+        with pytest.raises(UserError, match=f"{name}=.*: expected a whole number"):
+            read()
+    for word_of_seconds in ("abc", "", "-1", "0", "nan", "inf"):
+        monkeypatch.setenv(environment.PATIENCE, word_of_seconds)
+        with pytest.raises(UserError, match="expected seconds"):
+            environment.patience_s()
