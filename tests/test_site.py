@@ -94,6 +94,14 @@ def test_footnotes_of_papers_lead_to_their_sources(site: Path) -> None:
         assert "[^" not in page.read_text(), page.name
 
 
+def test_papers_have_short_names_beside_a_page(site: Path) -> None:
+    """A column of narrow headings that end alike is not read."""
+    page = (site / "papers/pstl.html").read_text()
+    names = re.findall(r'<span class="md-ellipsis">\s*(.*?)\s*</span>', page, flags=re.S)
+    assert "PSTL (AAAI 2023)" in names
+    assert not [name for name in names if "what is printed" in name]
+
+
 def test_addresses_are_listed(site: Path) -> None:
     """Nobody fetches them here; who wants to know whether they are alive has a list."""
     assert "https://arxiv.org/abs/2302.09018" in (site / "external-links.txt").read_text()

@@ -10,7 +10,7 @@ from mkdocs.structure.files import File
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from website import notebook, reference
-from website.pages import ROOT, external_links, pages, rewritten
+from website.pages import ROOT, Page, external_links, pages, rewritten
 
 SECTIONS = {"methods": "Methods", "specs": "Specifications", "papers": "Papers"}
 NOTEBOOK = "first-steps.ipynb"
@@ -29,8 +29,14 @@ def on_config(config: Any) -> Any:
         if title not in sections:
             sections[title] = []
             config.nav.append({title: sections[title]})
-        sections[title].append(page.place)
+        sections[title].append({short_title(page): page.place})
     return config
+
+
+def short_title(page: Page) -> str:
+    """What stands before the colon of a page's heading: a navigation is narrow."""
+    heading = (ROOT / page.file).read_text("utf-8").partition("\n")[0]
+    return heading.removeprefix("# ").partition(":")[0]
 
 
 def names(nav: Any) -> Iterator[str]:
@@ -40,7 +46,7 @@ def names(nav: Any) -> Iterator[str]:
             yield item
         else:
             for entries in item.values():
-                yield from names(entries)
+                yield from names([entries] if isinstance(entries, str) else entries)
 
 
 def on_files(files: Any, config: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 DOOR = "pstl"
 WIDTH = 88  # of a line in a block
+COLUMNS = 76  # of the help of a verb, which the column of a page holds without scrolling
 # Where a docstring begins to explain an argument, or what comes back.
 POINT = re.compile(r"(?:^|(?<=\n)|(?<=   ))(?=(?:[a-z_0-9]+(?:, [a-z_0-9]+)*|Returns|Raises): )")
 CONTRACTS = ("pstl.contracts", "pstl.modules", "pstl.records")
@@ -70,7 +71,7 @@ def command_line() -> str:
         for name in verbs:
             with group.make_context("pstl", [], resilient_parsing=True) as above:
                 verb = group.get_command(above, name)
-                context = type(above)(verb, info_name=f"pstl {name}", terminal_width=96)
+                context = type(above)(verb, info_name=f"pstl {name}", terminal_width=COLUMNS)
                 parts += [f"### {name}", f"```text\n{verb.get_help(context).strip()}\n```"]
     return "\n\n".join(parts) + "\n"
 
