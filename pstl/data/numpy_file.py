@@ -1,6 +1,7 @@
 """Arrays on disk, .npy and .npz: no pickled object and no number that is not finite, written or
 read."""
 
+import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,10 @@ from pstl import seals
 from pstl.data import verified
 from pstl.files import atomic, by_ending
 from pstl.ops.finite import check_rows, holds, stray
+
+# An .npz that is packed closer than this holds nothing that a sensor saw, unless it is small.
+MOST_PACKED = 100
+SMALL = 1 << 28  # bytes
 
 
 def load_npy(path: str | Path, mapped: bool = False) -> np.ndarray:
@@ -41,9 +46,16 @@ def parsed_npy(stream: IO[bytes]) -> np.ndarray:
 
 
 def parsed_npz(stream: IO[bytes]) -> dict[str, np.ndarray]:
-    """The arrays of a whole .npz file, whatever their numbers, to be called as parsed_npy."""
+    """The arrays of a whole .npz file, whatever their numbers, to be called as parsed_npy.
+
+    Raises: ValueError for one that would fill the memory, and anything as parsed_npy does.
+    """
     arrays = {}
+    packed = stream.seek(0, io.SEEK_END)
     with zipfile.ZipFile(stream) as bundle:
+        size = sum(member.file_size for member in bundle.infolist())
+        if size > max(SMALL, MOST_PACKED * packed):
+            raise ValueError(f"{packed} bytes claim to hold {size}, above {MOST_PACKED} times")
         for member in bundle.namelist():
             with bundle.open(member) as part:
                 arrays[member.removesuffix(".npy")] = parsed_npy(part)

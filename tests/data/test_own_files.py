@@ -1,6 +1,7 @@
 """Files of one's own: what is written comes back, in metres with y up, and what is wrong is said in
 one line."""
 
+import io
 import json
 import re
 
@@ -8,7 +9,7 @@ import numpy as np
 import own_clips
 import pytest
 
-from pstl.data import clip_files, own_files, tracks
+from pstl.data import clip_files, numpy_file, own_files, tracks
 from pstl.data.own_files import Hints
 from pstl.data.readers import alphapose_json
 from pstl.errors import UserError
@@ -403,3 +404,18 @@ def test_pictures_may_have_long_numbers(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(results))
     poses = alphapose_json.READER.read((tmp_path / "a.json").read_bytes(), "a.json", "")
     assert len(poses.frames) == 2
+
+
+def test_a_bomb_of_an_array_is_refused_before_it_is_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two megabytes of somebody's file took two gigabytes of memory."""
+    monkeypatch.setattr(numpy_file, "SMALL", 1 << 16)
+    for save, is_bomb in ((np.savez_compressed, True), (np.savez, False)):
+        stream = io.BytesIO()
+        save(stream, xyz=np.zeros((100, 25, 3, 40), np.float32))
+        if is_bomb:
+            with pytest.raises(ValueError, match="bytes claim to hold"):
+                numpy_file.parsed_npz(stream)
+        else:
+            assert numpy_file.parsed_npz(stream)["xyz"].shape == (100, 25, 3, 40)
