@@ -24,6 +24,16 @@ FIGURES = [
 ]  # fmt: skip
 
 
+def test_the_bill_on_the_page_is_what_the_command_says(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever asks a cluster for hours by the page asks for those of an older suite."""
+    page = (root / "docs/cluster.md").read_text()
+    monkeypatch.chdir(root)
+    main(["plan", "ntu60"])
+    assert f"```\n{capsys.readouterr().out.strip()}\n```\n" in page
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suite", ["ntu60", "nwucla_transfer", "nwucla_released", "nwucla_corpus"])
 def test_jobs_are_those_that_snakemake_plans(root: Path, tmp_path: Path, suite: str) -> None:
