@@ -229,9 +229,14 @@ def write_record(record: Any, place: str) -> None:
 
 
 def log_to_stderr() -> None:
-    """Show progress on standard error; of several processes under torchrun the first one speaks."""
-    level = logging.INFO if environment.is_first_process() else logging.ERROR
+    """Show progress on standard error; of several processes under torchrun the first one speaks.
+
+    Libraries say nothing below a warning: one of them tells of every letter of a PDF's fonts.
+    """
+    first = environment.is_first_process()
+    level = logging.WARNING if first else logging.ERROR
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("pstl").setLevel(logging.INFO if first else logging.ERROR)
 
 
 def _is_value(word: str) -> bool:

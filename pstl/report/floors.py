@@ -42,10 +42,13 @@ def key_of(cell: Mapping[str, Any]) -> Key:
 def minus(ours: Sequence[Row], floor: Sequence[Row], kind: str) -> float | None:
     """Mean of ours minus that of a floor; None where one has none, or is of other seeds.
 
-    ours, floor: rows of one cell, setting and metric, one for each seed. Coordinates have no seed.
+    ours, floor: rows of one cell, setting and metric, one for each seed. Coordinates have no seed,
+    but labels may be drawn by it: where they have every seed of ours, and more, those count.
     """
     mine = {row["seed"]: row["value"] for row in ours if row["value"] is not None}
     theirs = {row["seed"]: row["value"] for row in floor if row["value"] is not None}
+    if kind == "raw" and mine.keys() <= theirs.keys():
+        theirs = {seed: theirs[seed] for seed in mine}
     if not mine or not theirs or (kind != "raw" and mine.keys() != theirs.keys()):
         return None
     return statistics.fmean(mine.values()) - statistics.fmean(theirs.values())

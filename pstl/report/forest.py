@@ -46,5 +46,8 @@ class Forest(Chart):
         axis.set(xlabel=self.label, ylim=(len(self.points) - 0.4, -0.6))
         axis.set_yticks(range(len(self.points)), [point.name for point in self.points])
         axis.tick_params(axis="y", length=0, labelsize="small")
+        axis.xaxis.set_label_position("top")  # in sight where the page cuts a long list
+        axis.xaxis.tick_top()
         axis.grid(axis="x")
-        axis.spines["left"].set_visible(False)
+        axis.spines[["left", "bottom"]].set_visible(False)
+        axis.spines["top"].set_visible(True)

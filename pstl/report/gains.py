@@ -13,6 +13,7 @@ from pstl.report.tables import Line
 from pstl.report.tested import Tested
 
 SAME = 1e-6  # points within which two means are one
+ROUNDED = 0.01  # the same, where one of them was read from a file
 WORDS = {"raw": "coordinates", "untrained": "the untrained encoder"}
 EXPLAINED = (
     "Gain: points over the stronger of two floors, the coordinates of the method's own recipe as "
@@ -59,8 +60,7 @@ def gains(lines: Sequence[Line], pairs: Iterable[Pair], tested: Tested) -> dict[
         sign = 1 if declared.metrics().of(line.metric).higher_is_better else -1
         kind = min(kinds, key=lambda kind: sign * (line.minus_floor(kind) or 0.0))
         points = line.minus_floor(kind) or 0.0
-        floor = _floor(line, kind, points, floors.get(_place(line), ()))
-        span = _span(line, floor, tests, tested) if floor else None
+        span = _span(line, points, _of_kind(floors.get(_place(line), ()), kind), tests, tested)
         low, high = (span.low, span.high) if span else (None, None)
         if span and sign < 0:
             low, high = -span.high, -span.low
@@ -68,29 +68,35 @@ def gains(lines: Sequence[Line], pairs: Iterable[Pair], tested: Tested) -> dict[
     return found
 
 
-def _floor(line: Line, kind: str, points: float, floors: Iterable[Line]) -> Line | None:
-    """The line of this floor: of its kind and place the one with the mean that was subtracted."""
-    for floor in floors:
-        minus = (line.mean or 0.0) - (floor.mean or 0.0)
-        if floor.floor == kind and abs(minus - points) < SAME:
-            return floor
-    return None
+def _of_kind(floors: Iterable[Line], kind: str) -> list[Line]:
+    return [floor for floor in floors if floor.floor == kind]
 
 
 Tests = dict[tuple[tuple[str, ...], frozenset[str]], Pair]
 
 
-def _span(line: Line, floor: Line, tests: Tests, tested: Tested) -> Interval | None:
-    """The interval of ours minus the floor."""
-    if line.metric == "top1" and (pair := _test(line, floor, tests)):
-        low, high = pair.verdict.low, pair.verdict.high
-        turned = pair.a == floor.encoder
-        return Interval(-high, -low, "clips") if turned else Interval(low, high, "clips")
+def _span(
+    line: Line, points: float, floors: Sequence[Line], tests: Tests, tested: Tested
+) -> Interval | None:
+    """The interval of ours minus the one of these floors that was subtracted: its points say which.
+
+    By the paired test with it, or where there is none from the intervals of the two means.
+    """
+    for floor in floors:
+        pair = _test(line, floor, tests) if line.metric == "top1" else None
+        if pair:
+            turned = pair.a == floor.encoder
+            sign = -1 if turned else 1
+            if abs(sign * pair.verdict.difference - points) < ROUNDED:
+                low, high = sorted((sign * pair.verdict.low, sign * pair.verdict.high))
+                return Interval(low, high, "clips")
     clips = tested.clips_of(line)
-    ours, theirs = line.span_on(clips), floor.span_on(clips)
-    if ours is None or theirs is None or line.mean is None or floor.mean is None:
-        return None
-    return minus(line.mean, ours, floor.mean, theirs)
+    for floor in floors:
+        if line.mean is None or floor.mean is None or abs(line.mean - floor.mean - points) > SAME:
+            continue
+        ours, theirs = line.span_on(clips), floor.span_on(clips)
+        return minus(line.mean, ours, floor.mean, theirs) if ours and theirs else None
+    return None
 
 
 def minus(a: float, of_a: Interval, b: float, of_b: Interval) -> Interval:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pstl.config import FUSED
 from pstl.report import matrix
 from pstl.report.document import Section, Text
 from pstl.report.facts import COMMAND
@@ -91,9 +92,13 @@ def sentence(material: Material) -> str:
 def picture(lines: Sequence[Line], material: Material) -> Forest | None:
     """The gains of the task in which most methods have one, the largest first."""
     by_task: dict[tuple[str, ...], list[Line]] = {}
-    for line in lines:
+    for line in sorted(lines, key=lambda line: line.stream == FUSED):
         if line in material.gains:
-            place = (line.label, line.dataset, line.split, line.setting, line.metric)
+            place: tuple[str, ...] = (
+                line.label, line.dataset, line.split, line.metric, line.setting,
+            )  # fmt: skip
+            if line.stream == FUSED:  # its setting is of the fusion: it stands beside its streams
+                place = next((other for other in by_task if other[:-1] == place[:-1]), place)
             by_task.setdefault(place, []).append(line)
     if not by_task:
         return None

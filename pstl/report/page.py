@@ -22,6 +22,7 @@ from pstl.report import (
 from pstl.report.charts import Curves
 from pstl.report.costs import costs, run_seconds
 from pstl.report.document import Cells, Section, Table, Text, number
+from pstl.report.mark_charts import Points
 from pstl.report.material import Material
 from pstl.report.poses import Moving
 from pstl.report.rows import NOT_APPLICABLE, NOT_RUN, Epochs, read_cell_file
@@ -48,8 +49,9 @@ class Skeletons(Section):
 
 @dataclass(frozen=True)
 class Cost(Section):
-    """What runs and tasks took, and on what."""
+    """What runs and tasks took, and on what.   charts: accuracy by what its training took."""
 
+    charts: list[Points]
     runs: Table
     tasks: Table
 
@@ -128,6 +130,7 @@ def cost(content: Material) -> Cost:
         "cost",
         "Run times and machines",
         "cost.html",
+        panels.costs(content.lines, results, content.looks),
         Table("Pre-training", header, rows),
         Table("Tasks", ("task", "cells", "seconds in all"), tasks),
     )

@@ -200,6 +200,20 @@ def test_help_version_and_completion_load_neither_pydantic_nor_rich():
     assert done.stdout.count("Usage: pstl") == 2
 
 
+def test_libraries_do_not_talk_of_their_progress() -> None:
+    """A figure for a paper came with thousands of lines about the letters of its fonts."""
+    code = (
+        "import logging\n"
+        "from pstl.commands.verb import log_to_stderr\n"
+        "log_to_stderr()\n"
+        "for name in ('fontTools.subset', 'pstl.train.loop'):\n"
+        "    logging.getLogger(name).info('progress of ' + name)\n"
+        "logging.getLogger('fontTools.subset').warning('broken font')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines() == ["progress of pstl.train.loop", "broken font"]
+
+
 @pytest.mark.parametrize(
     ("words", "expected"), [("pstl che", "check"), ("pstl fuse --sc", "--scores")]
 )

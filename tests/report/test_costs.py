@@ -7,7 +7,7 @@ import pytest
 from report.fabricated import GRID, params, rows_of, write_both_states, write_run
 
 from pstl import paths
-from pstl.report import facts, joined, material, page
+from pstl.report import document, facts, joined, material, page
 from pstl.report.costs import Spent, costs
 
 
@@ -34,3 +34,17 @@ def test_a_cell_costs_once_whatever_it_has_of_settings_and_states(
     assert [[getattr(cell, "text", cell) for cell in row] for row in table] == [
         ["knn", "1", "535"], ["finetune", "1", "2"],
     ]  # fmt: skip
+
+
+def test_the_page_shows_what_accuracy_took_to_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The panel that the tables have, for whoever asks whether a method is worth its hours."""
+    monkeypatch.chdir(tmp_path)
+    settings = params({**GRID, "seeds": [0], "streams": ["joint"], "fuse": None, "tasks": ["knn"]})
+    write_run(settings.runs("tiny")[0])
+    for cell in settings.cells("tiny"):
+        write_both_states(cell, 60.0)
+    section = page.cost(material.of_runs(settings, "tiny"))
+    assert [len(chart.points) for chart in section.charts] == [1]
+    assert section.charts[0].title in document.page("tiny", [section])

@@ -13,7 +13,7 @@ from pstl.config import Params
 from pstl.evaluation import scores
 from pstl.evaluation.cell import named
 from pstl.evaluation.scores import Scores
-from pstl.report import confusion, facts, joined, markdown, paired, tables
+from pstl.report import confusion, facts, floors, joined, markdown, paired, tables
 from pstl.report.build import build
 from pstl.report.rebuild import rebuild
 
@@ -79,6 +79,18 @@ def test_other_seeds_are_not_subtracted() -> None:
     params = settings()
     write(params, missing=("untrained.pstl", 1))
     assert differences(params)["pstl", "recalibrated"] == (60.5 - 30, None)
+
+
+def test_of_coordinates_the_seeds_of_ours_count() -> None:
+    """Where labels are drawn by the seed, other draws than ours are another number; as in tests."""
+    params = settings()
+    write(params, missing=("pstl", 1))
+    raw, untrained = differences(params)["pstl", "recalibrated"]
+    assert (raw, untrained) == (60.0 - 30, None)
+    ours = [{"seed": 1, "value": 50.0}]
+    floor = [{"seed": seed, "value": value} for seed, value in enumerate((10.0, 20.0, 60.0))]
+    assert floors.minus(ours, floor, "raw") == 30.0
+    assert floors.minus(ours, floor[:1], "raw") == 40.0  # none is of ours: coordinates have no seed
 
 
 def test_tables_show_gains_below_each_method_and_say_what_they_are() -> None:

@@ -1,5 +1,6 @@
 """The first screen: matrix, gains, flags and findings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ from fabricated import METHOD, write_cell, write_no_sense, write_run
 from settings_files import settings_of
 
 from pstl import paths
-from pstl.config import Params
+from pstl.config import FUSED, Params
 from pstl.evaluation import scores
 from pstl.evaluation.cell import named
 from pstl.evaluation.scores import Scores
-from pstl.report import document, findings, gains, material, overview
+from pstl.report import document, findings, gains, material, matrix, overview
 from pstl.report.interval import Interval, over_clips
 from pstl.report.paired import Pair, bootstrap
 
@@ -75,6 +76,21 @@ def test_the_matrix_has_the_best_in_bold_and_the_gain_over_the_stronger_floor() 
     assert shown.picture is not None
     assert [point.value for point in shown.picture.points] == [20.0, -10.0]
     assert "A tour on simulated recordings" in shown.sentence
+
+
+def test_fused_scores_stand_in_the_picture_beside_their_streams() -> None:
+    """The best row of the matrix was missing where the gains are drawn."""
+    params = settings()
+    write(params, TOP1)
+    content = material.of_runs(params, "tiny")
+    shown = matrix.shown(content.lines)
+    fused = replace(shown[0], stream=FUSED, setting="two streams")
+    content.gains[fused] = content.gains[shown[0]]
+    drawn = overview.picture([fused, *shown], content)
+    assert drawn is not None
+    assert sorted(point.name for point in drawn.points) == [
+        "pstl, fused", "pstl, joint", "skeletonbt, joint",
+    ]  # fmt: skip
 
 
 def test_what_was_not_run_and_what_makes_no_sense_stand_in_the_matrix() -> None:

@@ -197,7 +197,7 @@ def test_text_from_files_cannot_become_markup() -> None:
     table = Table(
         ATTACK, [ATTACK, QUOTED], [[ATTACK, document.Text(ATTACK, kind)] for kind in KINDS]
     )
-    shown = page.Cost(QUOTED, ATTACK, "cost.html", table, table)
+    shown = page.Cost(QUOTED, ATTACK, "cost.html", [], table, table)
     text = document.page(ATTACK, [shown])
     assert text.count("<script") == 1  # the page's own
     assert QUOTED not in text

@@ -52,7 +52,7 @@ def test_tables_sort_filter_and_copy_in_a_browser(tmp_path: Path) -> None:
     rows = [["a_b", "not run"], ["c|d", document.number("9.5")], ["=e", document.number("1,000.5")],
             ["f", document.number("-3")], ["g", "-"], ["h, i", "−4"]]  # fmt: skip
     table = Table("numbers", ["name", "value, %"], rows)
-    shown = page.Cost("t", "t", "cost.html", table, Table("none", ["name"], []))
+    shown = page.Cost("t", "t", "cost.html", [], table, Table("none", ["name"], []))
     Path("table.html").write_text(document.page("t", [shown]))
     with browser.started(path, tmp_path / "profile") as tab:
         tab.open(Path("table.html"), 390)
