@@ -10,7 +10,7 @@ import torch
 
 from pstl import files, seals
 from pstl.data import numpy_file
-from pstl.train import checkpoint
+from pstl.train import checkpoint, safetensors
 
 
 def with_comment(path: Path, comment: bytes) -> Path:
@@ -71,3 +71,17 @@ def test_a_checkpoint_of_strange_settings_is_set_aside_beside_itself(tmp_path: P
     assert checkpoint.resume(path, "ab" * 32, method, optimiser) == (0, [])
     checkpoint.release(path)
     assert [each.name for each in tmp_path.iterdir()] == ["last.pt.______x"]
+
+
+def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
+    """The library writes notes in an order that changes, so that an export had another checksum
+    each time."""
+    notes = {f"note {number}": "\u00e9" * number for number in range(9)}
+    contents = set()
+    for number in range(4):
+        path = tmp_path / f"{number}.safetensors"
+        safetensors.write(path, {"b": torch.ones(3), "a": torch.zeros(2, 5)}, notes)
+        contents.add(path.read_bytes())
+        tensors, read = safetensors.read(path)
+        assert (tensors["b"].tolist(), tensors["a"].shape, read) == ([1, 1, 1], (2, 5), notes)
+    assert len(contents) == 1

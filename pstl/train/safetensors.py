@@ -5,6 +5,7 @@ else's, or of an earlier version, and taken as it is.
 """
 
 import hashlib
+import json
 from pathlib import Path
 
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 from pstl.files import Kind, atomic, reading
 
 SEAL = "sha256"  # the note that is the checksum
+LENGTH = 8  # bytes that say how long the header is; its end is a multiple of them
+NOTES = "__metadata__"  # what the format calls them
 SAFETENSORS = Kind("readable safetensors file", "it may be truncated: fetch it again")
 
 
@@ -22,7 +25,7 @@ def write(path: str | Path, tensors: dict[str, Tensor], notes: dict[str, str]) -
     """Write tensors of any shapes by name, such as (C, D), and notes, whole or not at all."""
     rows = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as new:
-        new.write_bytes(save(rows, {**notes, SEAL: _digest(rows, notes)}))
+        new.write_bytes(_in_order(save(rows, {**notes, SEAL: _digest(rows, notes)})))
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -37,6 +40,17 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         if seal and seal != _digest(tensors, notes):
             raise ValueError("other content than its checksum says")
         return tensors, notes
+
+
+def _in_order(content: bytes) -> bytes:
+    """A file with its notes sorted: the library writes them in another order each time, so that
+    equal weights would have other checksums."""
+    end = LENGTH + int.from_bytes(content[:LENGTH], "little")
+    header = json.loads(content[LENGTH:end])
+    header[NOTES] = dict(sorted(header[NOTES].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % LENGTH)
+    return len(text).to_bytes(LENGTH, "little") + text + content[end:]
 
 
 def _digest(tensors: dict[str, Tensor], notes: dict[str, str]) -> str:
