@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pstl.config import FUSED
-from pstl.report import matrix
+from pstl.report import matrix, plots
+from pstl.report.charts import Curves
 from pstl.report.document import Section, Text
 from pstl.report.facts import COMMAND
 from pstl.report.findings import Findings, findings
@@ -14,7 +15,7 @@ from pstl.report.forest import Forest, Point
 from pstl.report.markdown import SIMULATED
 from pstl.report.material import Material
 from pstl.report.matrix import Matrix
-from pstl.report.tables import NONE, Line
+from pstl.report.tables import NONE, Line, as_shown
 
 TOUR = (
     "A tour on simulated recordings: it shows that every step runs, and measures nothing on people"
@@ -23,6 +24,7 @@ COSTS = ("cells", "wall time", "device", "machine")  # facts that the first scre
 BEST = (
     "Bold: best of its column. Small: 95 % interval, over seeds or, with one seed, over test clips."
 )
+SWEPT = "Each task here was tried in many settings: the picture shows one, the others stand below."
 SHADES = "Blue: above the stronger floor, vermilion: below, darker from 2, 5, 10 and 20 points on."
 
 
@@ -39,7 +41,7 @@ class Overview(Section):
     words: list[str]
     flags: list[Flag]
     legend: list[str]
-    picture: Forest | None
+    picture: Forest | Curves | None
     findings: Findings
     cost: list[tuple[str, str]]
     folds: ClassVar = "never"
@@ -61,8 +63,11 @@ def overview(material: Material) -> Overview:
     if table.of_one_seed:
         words.append(f"Every number is of {ONE_SEED.meaning}.")
         table = table.without_one_seed
-    if not table.heads:
-        words.append("Each task here was tried in many settings: see the curves below.")
+    drawn: Forest | Curves | None = picture(shown, material)
+    swept = [] if table.heads else plots.settings(as_shown(material.lines), material.looks)
+    if swept:
+        words.append(SWEPT)
+        drawn = swept[0]
     return Overview(
         "overview",
         "What is best at what",
@@ -72,7 +77,7 @@ def overview(material: Material) -> Overview:
         words,
         table.flags,
         [*table.numbers, *table.reasons],
-        picture(shown, material),
+        drawn,
         findings(material.pairs, material.lines, material.labelled, material.leader),
         [(name, material.facts[name]) for name in COSTS if material.facts.get(name, NONE) != NONE],
     )

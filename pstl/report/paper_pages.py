@@ -60,7 +60,7 @@ class Page:
         specified = f", as [{spec}]({self._link(spec)}) specifies it" if spec.exists() else ""
         counts = (
             f"{len(seen)} printed numbers with a source, {len(paper.measured)} of them beside a "
-            f"number of ours, {len(makeable)} more that a suite here would make."
+            f"number of ours, {len(makeable)} of the others would be made by a suite here."
         )
         whose = "" if paper.label else " No number of this paper's own tables is known here."
         return [

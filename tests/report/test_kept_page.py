@@ -7,6 +7,7 @@ import pytest
 
 from pstl import config
 from pstl.report import kept_material, overview, page, paired_file
+from pstl.report.charts import Curves
 from pstl.report.paired import Pair, Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,15 @@ def test_kept_rows_have_a_page_with_their_numbers(tmp_path: Path, params: config
     assert '<th scope="row">raw (floor), joint</th>' in text
     assert "Nothing is tested" in text
     assert 'id="reproduce"' not in text
+
+
+def test_where_no_number_is_the_answer_a_curve_is(params: config.Params) -> None:
+    """A suite of tasks in many settings had a first screen that said nothing."""
+    shown = overview.overview(kept_material.of_kept(params, MEASURED / "lost-joints-cpu"))
+    assert shown.matrix.heads == []
+    assert overview.SWEPT in shown.words
+    assert isinstance(shown.picture, Curves)
+    assert len(shown.picture.curves) > 1
 
 
 def test_kept_paired_tests_are_found_again(params: config.Params) -> None:
