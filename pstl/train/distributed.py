@@ -24,6 +24,8 @@ from pstl.ops.collective import processes
 from pstl.ops.norm import GlobalNorm, LastNorm
 from pstl.train.launch import follow_parent
 
+NO_RENDEZVOUS = "Error initializing torch.distributed using env:// rendezvous: "
+LONGEST = 200  # characters of a reason that torch gives
 TIMED_OUT = re.compile("timed? ?out", re.IGNORECASE)
 
 
@@ -58,9 +60,10 @@ def start(device: torch.device) -> torch.device:
     patience = timedelta(seconds=environment.patience_s())
     try:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
-    except ValueError as error:  # of the environment's RANK, MASTER_ADDR and others
-        reason = str(error).removeprefix("Error initializing torch.distributed using env://")
-        raise UserError(f"training by several processes: {reason.strip()}; use torchrun") from None
+    except (ValueError, dist.DistError) as error:  # of RANK, MASTER_ADDR; of who does not come
+        reason = str(error).partition("\n")[0].removeprefix(NO_RENDEZVOUS)[:LONGEST]
+        remedy = "start all of them, by torchrun"
+        raise UserError(f"training by several processes: {reason}; {remedy}") from None
     return device
 
 

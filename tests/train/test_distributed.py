@@ -24,6 +24,7 @@ from pstl.cli import main
 from pstl.config import MethodSettings, Run
 from pstl.data.loader import shuffled
 from pstl.data.store import ArraySet
+from pstl.errors import UserError
 from pstl.train import checkpoint, distributed, encoder_file, loop
 from pstl.train import pretrain as pretraining
 from train.conftest import make_params, without_progress
@@ -341,3 +342,20 @@ def settings_digest(folder: Path, array: Path) -> str:
             "settings_digest"
         ]
     )
+
+
+def test_a_group_that_cannot_be_joined_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip in a launcher, or a node that is taken, ended in a page of torch's frames."""
+    monkeypatch.setattr(distributed, "follow_parent", lambda: None)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.delenv("RANK", raising=False)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("MASTER_PORT", str(taken.getsockname()[1]))
+        for rank in ("", "abc", "0"):  # the last one would listen where another does
+            if rank:
+                monkeypatch.setenv("RANK", rank)
+            with pytest.raises(UserError, match=r"training by several processes: .*; start all"):
+                distributed.start(torch.device("cpu"))
