@@ -5,6 +5,7 @@ The same numbers give the same bytes. No state of pyplot is used.
 
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ THEME = {INK: "var(--ink)", GRID: "var(--line)"} | {
 }
 MOST_CHARTS = 60  # of one picture
 LEGEND_ROW = 0.02  # height of a row of the legend in inches, for each point of the font
+LETTERS = 130  # of a title for an inch and a point of the font, axis labels beside it left out
 WITHOUT: Any = {  # what would differ from run to run
     "png": {"Software": None},
     "svg": {"Date": None},
@@ -117,7 +119,7 @@ def grid(charts: Sequence[Chart], nothing: str, medium: Medium = SCREEN) -> Figu
         axes = list(table.flat)
         for axis, chart in zip(axes, shown, strict=False):
             chart.draw(axis)
-            axis.set_title(chart.title, fontsize="small")
+            axis.set_title(_wrapped(chart.title, width / columns, medium), fontsize="small")
         for axis in axes[len(shown) :]:
             axis.set_axis_off()
         if not shown:
@@ -129,6 +131,12 @@ def grid(charts: Sequence[Chart], nothing: str, medium: Medium = SCREEN) -> Figu
         if len(charts) > len(shown):
             figure.suptitle(f"the first {len(shown)} of {len(charts)}", fontsize="small")
     return figure
+
+
+def _wrapped(title: str, width: float, medium: Medium) -> str:
+    """A title in lines that do not reach into the next chart's.   width: of a chart in inches."""
+    most = max(12, int(width * LETTERS / medium.font))
+    return "\n".join(textwrap.fill(line, most) for line in title.splitlines())
 
 
 def _layout(charts: Sequence[Chart], medium: Medium) -> tuple[int, float, list[float]]:

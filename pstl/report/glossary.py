@@ -6,8 +6,8 @@ TERMS = {
     "but": "; ".join(f"{flag.name}: {flag.meaning}" for flag in flags.ALL),
     "std": "sample standard deviation over seeds",
     "95 % interval": (
-        "where the mean would lie with other seeds (Student's t, several seeds) or, with one seed, "
-        "with other test clips (Wilson); never outside 0 to 100"
+        "where the mean would lie with other seeds (Student's t, several seeds) or, where they "
+        "give one number, with other test clips (Wilson); never outside 0 to 100"
     ),
     floors.MINUS["raw"]: (
         "points over the coordinates of the same recipe and stream, used as features"

@@ -22,7 +22,7 @@ TOUR = (
 )
 COSTS = ("cells", "wall time", "device", "machine")  # facts that the first screen shows
 BEST = (
-    "Bold: best of its column. Small: 95 % interval, over seeds or, with one seed, over test clips."
+    "Bold: best of its column. Small: 95 % interval, over seeds or, of one number, over test clips."
 )
 SWEPT = "Each task here was tried in many settings: the picture shows one, the others stand below."
 SHADES = "Blue: above the stronger floor, vermilion: below, darker from 2, 5, 10 and 20 points on."

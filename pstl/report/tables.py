@@ -15,6 +15,7 @@ NONE = "-"  # no such number exists: one seed has no deviation, nobody published
 # Columns of the 95 % interval, which follows from mean, deviation and number of seeds.
 BOUNDS = ("low", "high")
 MINUS = ("mean_minus_raw", "mean_minus_untrained", "mean_minus_published", "like_minus_published")
+DIGITS = 4  # of a deviation, as in comparison.csv
 MOST_SETTINGS = 12  # of one task in a headline
 PARTS = {"subset", "windows"}  # parts of a setting that say which test items were counted
 RIVAL = "baseline"  # the part of a setting that says what stands in the encoder's place
@@ -97,8 +98,11 @@ class Line:
         return interval.over_seeds(self.mean, self.std, self.seeds, percent)
 
     def span_on(self, clips: int) -> interval.Interval | None:
-        """The same; of one seed over test clips, if the metric is a share of these `clips`."""
-        if self.mean is None or self.std is not None:
+        """The same; of one seed over test clips, if the metric is a share of these `clips`.
+
+        So it is where all seeds gave one number: that they agree is no certainty.
+        """
+        if self.mean is None or (self.std is not None and round(self.std, DIGITS) > 0):
             return self.span
         share = declared.metrics().of(self.metric).share_of_clips
         counted = share and clips and not self.metric.endswith(UNSEEN)

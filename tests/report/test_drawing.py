@@ -1,5 +1,7 @@
+import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,7 +10,7 @@ import pytest
 
 from pstl.report.charts import Chart, Curve, Curves
 from pstl.report.class_charts import Confusion, Map, Span, Timeline
-from pstl.report.drawing import NAMESPACES, PAPER, grid, save, to_svg
+from pstl.report.drawing import NAMESPACES, PAPER, SCREEN, grid, save, to_svg
 from pstl.report.mark_charts import Mark, Marks, Point, Points
 
 CLASSES = [f"drink & eat {number}" for number in range(30)]
@@ -90,3 +92,15 @@ def test_drawing_leaves_matplotlib_as_it_was() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_long_titles_do_not_run_into_the_next_chart() -> None:
+    """Two names on top of each other are read as neither."""
+    words = "detection: pstl, joint (baseline=training schedule): map_action " * 2
+    charts = [replace(CHARTS[0], title=words)] * 3
+    for medium in (SCREEN, PAPER):
+        figure = grid(charts, "", medium)
+        figure.canvas.draw()
+        boxes = [axis.title.get_window_extent() for axis in figure.axes]
+        pairs = itertools.combinations(boxes, 2)
+        assert not any(one.overlaps(other) for one, other in pairs)

@@ -1,6 +1,7 @@
 """The page of kept tables, of which nothing but rows is left."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from pstl import config
 from pstl.report import kept_material, overview, page, paired_file
 from pstl.report.charts import Curves
+from pstl.report.interval import over_clips
 from pstl.report.paired import Pair, Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,17 @@ def test_where_no_number_is_the_answer_a_curve_is(params: config.Params) -> None
     assert overview.SWEPT in shown.words
     assert isinstance(shown.picture, Curves)
     assert len(shown.picture.curves) > 1
+
+
+def test_seeds_that_agree_are_no_certainty(params: config.Params) -> None:
+    """A baseline that has no seed stood as "95.7 (95.7 to 95.7)", as if nothing were surer."""
+    content = kept_material.of_kept(params, MEASURED / "cmu-prediction-cpu")
+    rows = {row.name: row.entries[0] for row in overview.overview(content).matrix.rows}
+    assert rows["zero velocity (baseline)"].span == ""
+    assert rows["simclr, joint"].span != ""
+    (line, *_) = kept_material.of_kept(params, MEASURED / "nwucla-cpu").lines
+    span = replace(line, metric="top1", mean=50.0, std=0.0, seeds=3).span_on(400)
+    assert span == over_clips(50.0, 400)
 
 
 def test_kept_paired_tests_are_found_again(params: config.Params) -> None:
