@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from pstl.data.numpy_file import save_npy, save_npz
 from pstl.errors import UserError
 from pstl.files import Kind, read_json, write_json
 from pstl.ops.finite import LARGEST
-from pstl.tracking.reading import stored_rows
 
 HOME, CELL = world.HOME, f"{world.HOME}/released"
 ENCODER, FEATURES = f"{HOME}/encoder.pt", f"{CELL}/features.npz"
@@ -253,20 +251,3 @@ def test_json_holds_finite_numbers_only(tmp_path: Path) -> None:
             UserError, match=rf"k: not a file \(found {number}, expected a finite number\)"
         ):
             read_json(tmp_path / "k", Kind("file", "get it again"))
-
-
-def test_a_store_with_a_nan_gives_no_table() -> None:
-    """MLflow stores NaN as it stores every number."""
-    tags = {
-        "pstl.run": world.RUN,
-        "pstl.row.released.linear.top1": json.dumps({"value": 0, "metric": "top1"}),
-    }
-    for value in (math.nan, math.inf, 2 * LARGEST):
-        run = SimpleNamespace(
-            data=SimpleNamespace(metrics={"released.linear.top1": value}, tags=tags)
-        )
-        with pytest.raises(
-            UserError,
-            match=rf"store: released\.linear\.top1 of {world.RUN} is .*; import that suite again",
-        ):
-            stored_rows(run, "store")

@@ -21,6 +21,7 @@ from pstl.config import Cell
 from pstl.errors import UserError
 from pstl.report.build import build
 from pstl.report.rows import from_files
+from pstl.tracking import names
 from pstl.tracking.importing import import_runs
 from pstl.tracking.reading import results_from_mlflow
 from tracking.conftest import ONE_RUN, SMALL, imported, mlflow, stored
@@ -84,6 +85,20 @@ def test_a_score_that_is_not_the_one_of_its_table_is_refused(uri: str) -> None:
     (name,) = imported(settings, uri).values()
     mlflow.MlflowClient(tracking_uri=uri).log_metric(name, "knn", 12.5, step=100)
     with pytest.raises(UserError, match=r"knn is 12\.5, its table says 40\.0; run .*pstl track"):
+        results_from_mlflow(settings, "tiny", uri)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e999"])
+def test_a_stored_number_that_is_not_finite_gives_no_table(uri: str, number: str) -> None:
+    """A mean over seeds that takes it in is no number either."""
+    settings = params(ONE_RUN)
+    write_all(settings)
+    (name,) = imported(settings, uri).values()
+    table = Path(stored(uri)[name].info.artifact_uri, names.SCORES)
+    text = table.read_text()
+    assert "40.0" in text
+    table.write_text(text.replace("40.0", number))
+    with pytest.raises(UserError, match=r"finite number.*import its suite again"):
         results_from_mlflow(settings, "tiny", uri)
 
 
