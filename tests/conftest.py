@@ -1,7 +1,6 @@
 """What several tests share."""
 
 import faulthandler
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,15 +73,6 @@ def settings_of_this_module() -> Iterator[None]:
     os.environ.pop("PSTL_SETTINGS", None)
     if before is not None:
         os.environ["PSTL_SETTINGS"] = before
-
-
-@pytest.fixture(autouse=True)
-def level_of_this_test() -> Iterator[None]:
-    """A verb that one test runs in this process sets how much the project says."""
-    logger = logging.getLogger("pstl")
-    before = logger.level
-    yield
-    logger.setLevel(before)
 
 
 @pytest.fixture(scope="session")
