@@ -37,7 +37,7 @@ SIZES = {
     "nwucla_simclr_levers": (13, 44),
     "nwucla_simclr_search": (30, 60),
     "nwucla_simclr_wide_search": (15, 44),
-    "nwucla_actclr_search": (1, 4),
+    "nwucla_actclr_search": (5, 23),
     "nwucla_same_input": (59, 177),
     "nwucla_semi": (42, 112),
     "nwucla_semi_same_input": (28, 204),

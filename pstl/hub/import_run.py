@@ -41,6 +41,7 @@ def import_run(
     _check_entry(run, section, released.card)
     card = replace(
         released.card,
+        recipe=section.recipe.model_dump(),
         people=weights.people or released.card.people,
         provenance=_provenance(run, section, file, path),
     )
@@ -64,11 +65,14 @@ def _named(run: Run, section: MethodSettings) -> tuple[Weights, WeightFile]:
 
 
 def _check_entry(run: Run, section: MethodSettings, card: EncoderCard) -> None:
-    """Raises: UserError if the file holds another method, encoder or recipe than the entry."""
+    """Raises: UserError if the file holds another method, encoder or recipe than the entry.
+
+    The entry may set the recipe otherwise than the encoder was trained with, to suit other data.
+    """
     stated = {
         "method": (section.method, card.method),
         "encoder": tuple(_full("backbones", part) for part in (section.encoder, card.encoder)),
-        "recipe": (section.recipe.model_dump(), card.recipe),
+        "recipe": (section.recipe.name, Plugin.model_validate(card.recipe).name),
     }
     for name, (ours, theirs) in stated.items():
         if ours != theirs:

@@ -13,6 +13,7 @@ BODIES = {"kinect_v2": 2, "kinect_v1": 1}  # people kept
 VARIANTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "resize50": (resize50, {}),
     "resize50 frames=25": (resize50, {"frames": 25}),
+    "resize50 upright=5": (resize50, {"upright": 5}),
     "spine300": (spine300, {}),
     "spine300 spine_up=false": (spine300, {"spine_up": False}),
     "metres300": (metres300, {}),

@@ -176,6 +176,18 @@ def test_an_entry_of_another_encoder_than_its_weights_is_refused(
     assert said in run_verb(entry, capsys, "--archives", "archives")
 
 
+def test_clips_are_prepared_as_the_entry_says(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cameras that are tilted where NTU's are not ask for another setting of the same recipe, and
+    whoever is given the encoder must prepare clips so, too."""
+    entry = released.entry("nwucla/xview", file="theirs.pt", sha256=file)
+    entry |= {"recipe": {"name": "resize50", "upright": 5}}
+    run_verb(entry, capsys, "--archives", "archives")
+    card, _ = encoder_file.load("out/encoder.pt")
+    assert card.recipe == {"name": "resize50", "upright": 5}
+
+
 def entry_of(**change: Any) -> dict[str, Any]:
     entry = released.entry("ntu60/xview", file="theirs.pt", sha256="0" * 64)
     return entry | {"weights": entry["weights"] | change}

@@ -9,6 +9,7 @@ from pydantic import Field
 from pstl.config import Frozen
 from pstl.contracts import Recipe
 from pstl.data.recipes._resize import resize
+from pstl.data.recipes._rotation import turn
 from pstl.records import Clip
 from pstl.skeletons import Skeleton
 
@@ -17,15 +18,22 @@ from pstl.skeletons import Skeleton
 LONGEST = 300
 # Bodies worked on at once: what is in between stays in the cache.
 BLOCK = 8
+VERTICAL = np.array([0.0, 1.0, 0.0])
 
 
 class Resize50(Recipe):
     """No body is chosen or tracked: slots are taken as they stand in the file (PSTL spec 2.1)."""
 
     class Config(Frozen):
-        """The released value."""
+        """Defaults are the released values.
+
+        frames: of the array.
+        upright: each body is turned as a whole until its trunk, in the mean of the first so many
+            frames of the array, is vertical; 0: people lean as much as the sensor was tilted.
+        """
 
         frames: int = Field(50, ge=2)
+        upright: int = Field(0, ge=0)
 
     longest = LONGEST
     kept_bodies, kept_frames = "the first in the file's order", "the middle"
@@ -49,6 +57,8 @@ class Resize50(Recipe):
             y = resize(frames, length[clip], cfg.frames)
             # Centring commutes with the resize, so it is done on the few frames that remain.
             y = y - y[..., skeleton.centre : skeleton.centre + 1]
+            if cfg.upright:
+                y = set_upright(y, skeleton.spine[0], cfg.upright)
             x[clip, ..., slot] = face_forward(y, skeleton.shoulders)
         return x, length
 
@@ -71,6 +81,17 @@ def middle(xyz: np.ndarray) -> np.ndarray:
     """All frames (T, V, M, 3), or the LONGEST in the middle."""
     spare = len(xyz) - LONGEST
     return xyz if spare <= 0 else xyz[spare // 2 : spare // 2 + LONGEST]
+
+
+def set_upright(x: np.ndarray, foot: int, frames: int) -> np.ndarray:
+    """Turn every body by one rotation, so that the centre stands above the trunk's lower end.
+
+    x: (B, 3, T, V), the centre at 0.   foot: the joint at that end.   frames: from the first, whose
+    mean is looked at.   Returns: same shape; absent (all-zero) bodies stay zero.
+    """
+    trunks = -x[:, :, :frames, foot].mean(axis=2, dtype=np.float64)  # (B, 3)
+    rotations = np.stack([turn(trunk, VERTICAL) for trunk in trunks])
+    return np.einsum("bij,bjtv->bitv", rotations.astype(np.float32), x)
 
 
 def face_forward(x: np.ndarray, shoulders: tuple[int, int]) -> np.ndarray:
