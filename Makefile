@@ -8,8 +8,8 @@ SUITE ?= $(shell sed -n 's/^suite: *\([^ \#]*\).*/\1/p' params.yaml)
 ARCHIVES ?=
 PORT ?= 5000
 
-# Named by content, not by date: a fresh checkout of the same lock file installs nothing.
-STAMP := $(VENV)/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+# Named by content, not by date: a fresh checkout of the same lock files installs nothing.
+STAMP := $(VENV)/installed-$(shell cat requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml | cksum | cut -d' ' -f1)
 # The lock lists all that is needed, so that nothing is looked for; what has no wheel is built with what it lists.
 PIP_LOCKED := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-build-isolation
 # torch's public build for Linux needs CUDA's libraries, which PyTorch's CPU builds do not; those are taken where pip finds one.

@@ -62,13 +62,7 @@ def svg(branches: list[Branch], loss: list[str], skeleton: Skeleton, about: str)
         parts += chain(branch.boxes, start, top + 42, at_loss)
     middle = height / 2
     tall = max(len(branches) * ROW_H - 40, 18 * len(loss) + 16)
-    parts.append(
-        f'<rect class="loss" x="{at_loss}" y="{middle - tall / 2:g}" width="{LOSS_W}" '
-        f'height="{tall}" rx="5"/>'
-    )
-    for number, line in enumerate(loss):
-        y = middle + 4 + 18 * (number - (len(loss) - 1) / 2)
-        parts.append(words(line, at_loss + LOSS_W / 2, y))
+    parts += box("loss", loss, (at_loss, middle), (LOSS_W, tall), 18)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -139,16 +133,31 @@ def chain(boxes: tuple[str, ...], x: float, y: float, end: float) -> list[str]:
         parts.append(f'<path class="arrow" d="M{x - 14:g} {y}H{x:g}"/>')
         kind = "still" if name.startswith("(") else "box"
         lines = name.strip("()").split("|")
-        height = 18 + 15 * len(lines)
-        parts.append(
-            f'<rect class="{kind}" x="{x:g}" y="{y - height / 2:g}" width="{BOX_W}" '
-            f'height="{height}" rx="5"/>'
-        )
-        for number, line in enumerate(lines):
-            at = y + 4 + 15 * (number - (len(lines) - 1) / 2)
-            parts.append(words(line, x + BOX_W / 2, at))
+        parts += box(kind, lines, (x, y), (BOX_W, 18 + 15 * len(lines)), 15)
         x += BOX_W + BOX_GAP
     parts.append(f'<path class="arrow" d="M{x - BOX_GAP:g} {y}H{end:g}"/>')
+    return parts
+
+
+def box(
+    kind: str,
+    lines: list[str],
+    left: tuple[float, float],
+    size: tuple[float, float],
+    leading: float,
+) -> list[str]:
+    """A box around centred lines.
+
+    kind: its class in STYLE.   left: the middle of its left side.   leading: from line to line.
+    """
+    (x, y), (width, height) = left, size
+    parts = [
+        f'<rect class="{kind}" x="{x:g}" y="{y - height / 2:g}" width="{width}" '
+        f'height="{height}" rx="5"/>'
+    ]
+    for number, line in enumerate(lines):
+        at = y + 4 + leading * (number - (len(lines) - 1) / 2)
+        parts.append(words(line, x + width / 2, at))
     return parts
 
 

@@ -66,11 +66,11 @@ def findings(
     if leader:
         rivals = {leader[0][:-3]: list(leader)}
     best, task = _best(rivals)
-    found = [*best, *_pays(floors, kinds, labelled, task)]
-    if not found:
+    sentences = [*best, *_pays(floors, kinds, labelled, task)]
+    if not sentences:
         return Findings([NOTHING], [])
     seeds = {min(p.verdict.seeds_a, p.verdict.seeds_b) for p in (*pairs, *leader)}
-    return Findings(found, [HOW, *([ONE_SEED] if seeds == {1} else [])])
+    return Findings(sentences, [HOW, *([ONE_SEED] if seeds == {1} else [])])
 
 
 def headline_pairs(pairs: Iterable[Pair], lines: Iterable[Line]) -> list[Pair]:
@@ -145,17 +145,17 @@ def _pays(
         most = sorted(above, key=lambda name: -above[name].points)
         words = [f"{name} ({above[name].points:+.1f})" for name in most]
         first = f"Pre-training pays{said} for {len(above)} of {len(tests)}, above both floors"
-        found = [f"{first}: {_listed(words)}."]
+        sentences = [f"{first}: {_listed(words)}."]
     else:
-        found = [f"Pre-training does not pay{said}: none of {len(tests)} is above both floors."]
+        sentences = [f"Pre-training does not pay{said}: none of {len(tests)} is above both floors."]
     if below:
         most = sorted(below, key=lambda name: below[name].points)
         words = []
         for name in most:
             test = below[name]
             words.append(f"{name} ({test.points:+.1f} from {FLOORS[kinds[test.other]]})")
-        found.append(f"Below a floor{said} are {len(below)} of {len(tests)}: {_listed(words)}.")
-    return found
+        sentences.append(f"Below a floor{said} are {len(below)} of {len(tests)}: {_listed(words)}.")
+    return sentences
 
 
 def _above(tests: Sequence[Test]) -> bool:

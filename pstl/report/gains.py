@@ -52,7 +52,7 @@ def gains(lines: Sequence[Line], pairs: Iterable[Pair], tested: Tested) -> dict[
     tests = {}
     for pair in pairs:
         tests[_group(pair, pair.labels), frozenset((pair.a, pair.b))] = pair
-    found = {}
+    by_line = {}
     for line in lines:
         kinds = [kind for kind in FLOORS if line.minus_floor(kind) is not None]
         if line.mean is None or not kinds:
@@ -64,8 +64,8 @@ def gains(lines: Sequence[Line], pairs: Iterable[Pair], tested: Tested) -> dict[
         low, high = (span.low, span.high) if span else (None, None)
         if span and sign < 0:
             low, high = -span.high, -span.low
-        found[line] = Gain(kind, sign * points, low, high)
-    return found
+        by_line[line] = Gain(kind, sign * points, low, high)
+    return by_line
 
 
 def _of_kind(floors: Iterable[Line], kind: str) -> list[Line]:

@@ -167,17 +167,17 @@ def _comparisons(suites: list[Suite], home: Path) -> Comparisons:
     rows: list[Cells] = []
     details = []
     for a, b in combinations(suites, 2):
-        found = shifts.between(a.tables.name, _judged(a), b.tables.name, _judged(b))
-        if not found.shared:
+        pair = shifts.between(a.tables.name, _judged(a), b.tables.name, _judged(b))
+        if not pair.shared:
             continue
         command = f"python -m pstl compare {a.tables.folder} {b.tables.folder}"
-        counts = [number(str(len(found.of(verdict)))) for verdict in shifts.VERDICTS]
-        alike = ", ".join(each.column for each in found.differences if each.column in MACHINE)
-        shared = number(str(len(found.shared)))
-        rows.append([found.a, found.b, shared, *counts, alike, Text(command, "code")])
-        if moved := found.of(shifts.BETTER, shifts.WORSE, shifts.UNJUDGED)[:SHOWN]:
-            title = f"{found.a} and {found.b}"
-            details.append((title, shifts.sentences(found), moved_table(title, moved)))
+        counts = [number(str(len(pair.of(verdict)))) for verdict in shifts.VERDICTS]
+        alike = ", ".join(each.column for each in pair.differences if each.column in MACHINE)
+        shared = number(str(len(pair.shared)))
+        rows.append([pair.a, pair.b, shared, *counts, alike, Text(command, "code")])
+        if moved := pair.of(shifts.BETTER, shifts.WORSE, shifts.UNJUDGED)[:SHOWN]:
+            title = f"{pair.a} and {pair.b}"
+            details.append((title, shifts.sentences(pair), moved_table(title, moved)))
     header = ["a", "b", "cells in both", *(f"b {name}" for name in shifts.VERDICTS)]
     pages = [_link(path, home, path.stem) for path in sorted((home / COMPARISONS).glob("*.html"))]
     return Comparisons(

@@ -32,12 +32,12 @@ class Measured:
 class Makers(NamedTuple):
     """Cells of one suite that would stand beside a printed number, one a seed.
 
-    own: whether they are evaluated as the paper does.   changed: what the suite changes of the
-    paper's settings.
+    as_printed: whether they are evaluated as the paper does.
+    changed: what the suite changes of the paper's settings.
     """
 
     cells: list[Cell]
-    own: bool
+    as_printed: bool
     changed: tuple[str, ...]
 
 
@@ -103,18 +103,18 @@ def gather(params: Params, everything: Sequence[Tables], figures: Figures) -> li
     """
     compared = {suite: params.compared(suite) for suite in params.sound_suites()}
     grids = {suite: _grid(params, suite, compared[suite]) for suite in compared}
-    whole: dict[str, float] = {}  # hours of suites
-    found = []
+    suite_hours: dict[str, float] = {}
+    billed = []
     for entry in papers(params):
         each = _paper(params, entry, everything, compared, grids)
         bills = {}
         for suite, some in _wanted(each).items():
-            if suite not in whole:
-                whole[suite] = sum(hours_of(params, suite, figures).values())
+            if suite not in suite_hours:
+                suite_hours[suite] = sum(hours_of(params, suite, figures).values())
             lacking = tuple(unknown(params, suite, figures))
-            bills[suite] = Bill(hours_of_cells(params, some, figures), whole[suite], lacking)
-        found.append(replace(each, bills=bills))
-    return found
+            bills[suite] = Bill(hours_of_cells(params, some, figures), suite_hours[suite], lacking)
+        billed.append(replace(each, bills=bills))
+    return billed
 
 
 def _wanted(paper_: Paper) -> dict[str, list[Cell]]:
@@ -162,14 +162,14 @@ def _paper(
     for theirs in published:
         ours = tuple(measured.get(theirs, ()))
         cells.append(PaperCell(theirs, ours, _makers(params, theirs, compared, grids)))
-    own = [row.paper for row in published if same_method(row.method) == same_method(entry)]
+    named = [row.paper for row in published if same_method(row.method) == same_method(entry)]
     beside = {id(one.tables) for many in measured.values() for one in many}
     elsewhere = []
     for tables in everything:
         named = any(row["method"] == entry and row["value"] is not None for row in tables.rows)
         if named and id(tables) not in beside:
             elsewhere.append(tables)
-    return Paper(entry, own[0] if own else "", tuple(cells), {}, tuple(elsewhere))
+    return Paper(entry, named[0] if named else "", tuple(cells), {}, tuple(elsewhere))
 
 
 def _beside(
@@ -199,8 +199,8 @@ def _makers(
     makers = {}
     for suite, grid in grids.items():
         if cells := _one_norm(grid.get(wanted, [])):
-            own = any(compared[suite][_named(cell)].own is not False for cell in cells)
-            makers[suite] = Makers(cells, own, changed(params, suite, cells[0].run.method))
+            alike = any(compared[suite][_named(cell)].own is not False for cell in cells)
+            makers[suite] = Makers(cells, alike, changed(params, suite, cells[0].run.method))
     return makers
 
 

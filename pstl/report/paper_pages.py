@@ -128,7 +128,7 @@ class Page:
         """Suites that would make it, those by the paper's own settings first."""
         names = []
         for suite, makers in cell.makers.items():
-            marks = (CHANGED if makers.changed else "") + ("" if makers.own else UNLIKE)
+            marks = (CHANGED if makers.changed else "") + ("" if makers.as_printed else UNLIKE)
             names.append(f"`{suite}`{f' {marks}' if marks else ''}")
         return ", ".join(sorted(names, key=len)) or NO_SUITE
 

@@ -27,22 +27,22 @@ class Moved(Section):
     others: Table
 
 
-def build(found: Shifts, out: Path) -> None:
+def build(pair: Shifts, out: Path) -> None:
     """Write the page."""
     rows: list[Cells] = []
-    for each in found.differences:
+    for each in pair.differences:
         name = shifts.NAMED.get(each.column, each.column)
         rows.append([name, shifts.said(each.a), shifts.said(each.b), number(str(each.cells))])
     section = Moved(
         "moved",
         "From a to b",
         "moved_cells.html",
-        found.a,
-        found.b,
-        shifts.sentences(found),
+        pair.a,
+        pair.b,
+        shifts.sentences(pair),
         Table("What the two differ in", ["differ in", "a", "b", "cells"], rows),
-        moved_table("What moved", found.of(shifts.BETTER, shifts.WORSE, shifts.UNJUDGED)),
-        moved_table("What did not", found.of(shifts.WITHIN, shifts.LAST_DIGITS, shifts.SAME)),
+        moved_table("What moved", pair.of(shifts.BETTER, shifts.WORSE, shifts.UNJUDGED)),
+        moved_table("What did not", pair.of(shifts.WITHIN, shifts.LAST_DIGITS, shifts.SAME)),
     )
     write_text(out, document.page("pstl: what moved between two tables", [section]))
 

@@ -148,8 +148,8 @@ def between(name_a: str, rows_a: Iterable[Row], name_b: str, rows_b: Iterable[Ro
     shifts = [_shift(key, a[key], b[key]) for key in shared]
     differences = []
     for column in (*SETTINGS, *MACHINE):
-        if found := _difference(column, [(a[key], b[key]) for key in shared]):
-            differences.append(found)
+        if difference := _difference(column, [(a[key], b[key]) for key in shared]):
+            differences.append(difference)
     states = [row for key in shared for row in (*a[key].values(), *b[key].values())]
     recorded = [column for column in MACHINE if any(row.get(column) for row in states)]
     return Shifts(
