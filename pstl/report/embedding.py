@@ -4,6 +4,8 @@ import numpy as np
 
 MOST = 500  # clips of a map: more would be black on a phone, and slow
 PERPLEXITY = 30.0
+COMPONENTS = 50  # whose distances t-SNE keeps: as usual, and quick
+STEPS = 500  # of t-SNE's descent; so few clips have found their places by then
 
 
 def chosen(clips: int) -> np.ndarray:
@@ -20,30 +22,41 @@ def to_plane(features: np.ndarray) -> tuple[np.ndarray, str]:
     x = features.astype(np.float64) - features.mean(0, dtype=np.float64)
     spread = x.std(0)
     x = x[:, spread > 0] / spread[spread > 0]
-    plane = _principal(x)
+    components = _principal(x, COMPONENTS)
+    plane = components[:, :2]
     if len(x) <= 3 * PERPLEXITY or not x.shape[1]:
         return plane, "principal components"
     try:
         from sklearn.manifold import TSNE
     except ImportError:
         return plane, "principal components (t-SNE needs scikit-learn)"
-    # Distances in 50 principal components: as usual, and quick.
     start = 1e-4 * plane / max(float(plane[:, 0].std()), 1e-12)
-    drawn = TSNE(
-        2, perplexity=PERPLEXITY, init=start, learning_rate="auto", random_state=0, n_jobs=1
-    ).fit_transform(_principal(x, 50))
+    descent = TSNE(
+        2,
+        perplexity=PERPLEXITY,
+        init=start,
+        learning_rate="auto",
+        max_iter=STEPS,
+        random_state=0,
+        n_jobs=1,
+    )
+    drawn = descent.fit_transform(components)
     return drawn.astype(np.float64), "t-SNE"
 
 
-def _principal(x: np.ndarray, count: int = 2) -> np.ndarray:
+def _principal(x: np.ndarray, count: int) -> np.ndarray:
     """Scores (N, count) of the first principal components of centred x (N, D).
 
-    Signs are fixed, so that a picture is not mirrored by chance.
+    By the smaller of the two matrices of products: features are often far more than clips. Signs
+    are fixed, so that a picture is not mirrored by chance.
     """
-    if not x.shape[1]:
-        return np.zeros((len(x), count))
-    u, s, _ = np.linalg.svd(x, full_matrices=False)
-    scores = u[:, :count] * s[:count]
-    signs = np.sign(scores[np.abs(scores).argmax(0), np.arange(scores.shape[1])])
+    if len(x) <= x.shape[1]:
+        squares, vectors = np.linalg.eigh(x @ x.T)
+        scores = vectors * np.sqrt(squares.clip(0.0))
+    else:
+        scores = x @ np.linalg.eigh(x.T @ x)[1]
+    scores = scores[:, ::-1][:, :count]
+    greatest = np.abs(scores).argmax(0)
+    signs = np.sign(scores[greatest, np.arange(scores.shape[1])])
     scores = scores * np.where(signs == 0, 1, signs)
     return np.pad(scores, ((0, 0), (0, count - scores.shape[1])))

@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote as url_quote
 
-from pstl.config import FUSED
 from pstl.errors import UserError
 from pstl.files import write_text
 from pstl.report import declared, document, kept, paper, quote, shifts
 from pstl.report.document import Cells, Section, Table, Text, number
+from pstl.report.headline import headline
 from pstl.report.kept import PAGE, Tables
 from pstl.report.paper import same_method
 from pstl.report.rows import MACHINE, Row
 from pstl.report.shift_page import moved_table
-from pstl.report.tables import Line, headlines, main_metrics, signed, unswept
+from pstl.report.tables import Line, headlines, main_metrics, signed
 
 COMPARISONS = "comparisons"  # folder beside the index: pages of `pstl compare --page`
 PAPERS = "papers"
-BASELINE = "baseline="  # in a setting: of what a task compares the encoder with
 SHOWN = 15  # cells of one comparison on the page
 
 
@@ -134,33 +133,6 @@ def _entry(suite: Suite, home: Path) -> Entry:
         tables.facts.get("wall time", "").partition(":")[0],
         tables.facts.get("machine", "") or tables.facts.get("device", ""),
     )
-
-
-def headline(lines: list[Line]) -> str:
-    """The best method of a suite's first task, with its deviation, seeds and gain over a floor."""
-    judged = main_metrics(lines)
-    rivals = [line for line in headlines(lines) if line.mean is not None and not line.floor]
-    rivals = [line for line in rivals if line.metric == judged.get(line.task)]
-    rivals = [line for line in rivals if BASELINE not in line.setting]
-    shown = unswept(rivals) or [line for line in rivals if line.setting == rivals[0].setting]
-    if not shown:
-        return ""
-    place = (shown[0].dataset, shown[0].split, shown[0].task, shown[0].labels)
-    alike = [line for line in shown if (line.dataset, line.split, line.task, line.labels) == place]
-    metric = declared.metrics().of(alike[0].metric)
-    sign = 1 if metric.higher_is_better else -1
-    best = max(alike, key=lambda line: sign * (line.mean or 0.0))
-    assert best.mean is not None
-    value = metric.text(best.mean) + (f" ± {metric.text(best.std)}" if best.std is not None else "")
-    gains = []
-    for kind, words in (("untrained", "the untrained encoder"), ("raw", "coordinates")):
-        if (minus := best.minus_floor(kind)) is not None:
-            gains.append(f"{signed(minus)} over {words}")
-    rest = f"; {', '.join(gains)}" if gains else ""
-    unit = metric.unit or "%"
-    setting = f" ({best.setting})" if best.setting and best.stream != FUSED else ""
-    task = f"{best.dataset} {best.split}, {best.label}{setting} {best.metric}"
-    return f"{task}: {best.encoder}, {best.stream}, {value} {unit} ({best.seeds_text}){rest}"
 
 
 def _comparisons(suites: list[Suite], home: Path) -> Comparisons:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import browser
@@ -10,8 +11,11 @@ import pytest
 from report.fabricated import GRID, params, write_all
 
 from pstl import cli
-from pstl.report import index
+from pstl.report import quote
 from pstl.report.build import build
+from pstl.report.headline import headline
+
+MEASURED = Path(__file__).parents[2] / "results" / "measured"
 
 
 @pytest.fixture
@@ -95,13 +99,21 @@ def test_nothing_on_the_page_leaves_the_file(home: Path) -> None:
 
 def test_the_headline_is_no_floor_and_goes_the_right_way(home: Path) -> None:
     """A suite is not summed up by its raw coordinates, nor by the largest error."""
-    from dataclasses import replace
-
-    from pstl.report import quote
-
     lines = quote.read(Path("results/tiny/tables/comparison.csv"))
     best = replace(lines[0], method="raw", floor="raw", mean=99.0)
-    assert "raw" not in index.headline([best, *lines])
+    assert "raw" not in headline([best, *lines])
+
+
+def test_the_headline_names_what_is_ahead_of_it() -> None:
+    """A pre-trained encoder is no news where the same network from scratch does better."""
+    lines = quote.read(MEASURED / "cmu-prediction-cpu" / "comparison.csv")
+    by_setting = {line.setting: line for line in lines if line.metric == "mpjpe"}
+    pretrained, scratch = by_setting["tune=head"], by_setting["baseline=from scratch"]
+    said = headline([pretrained, scratch, by_setting["baseline=zero velocity"]])
+    assert f"from scratch has {scratch.mean:.1f}" in said, said
+    assert "zero velocity" not in said
+    behind = replace(scratch, mean=pretrained.mean + 1)
+    assert "from scratch" not in headline([pretrained, behind])
 
 
 CHOSEN = """(() => {

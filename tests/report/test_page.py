@@ -396,6 +396,18 @@ def test_no_interval_of_a_percentage_leaves_0_to_100(mean: float, seeds: int) ->
         assert mean - 1e-9 <= high <= 100
 
 
+@pytest.mark.parametrize("shape", [(60, 200), (60, 12)])
+def test_few_clips_are_drawn_by_their_principal_components(shape: tuple[int, int]) -> None:
+    """Of more features than clips, too, where the smaller product of the two is decomposed."""
+    features = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    plane, made = embedding.to_plane(features)
+    assert made == "principal components"
+    x = features.astype(np.float64)
+    x = (x - x.mean(0)) / x.std(0)
+    u, s, _ = np.linalg.svd(x, full_matrices=False)
+    np.testing.assert_allclose(np.abs(plane), np.abs(u[:, :2] * s[:2]), rtol=1e-5)
+
+
 def test_a_map_keeps_groups_apart() -> None:
     """Two well separated groups of features must be two groups on paper, whatever the scale of
     single features.
