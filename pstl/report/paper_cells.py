@@ -162,14 +162,14 @@ def _paper(
     for theirs in published:
         ours = tuple(measured.get(theirs, ()))
         cells.append(PaperCell(theirs, ours, _makers(params, theirs, compared, grids)))
-    named = [row.paper for row in published if same_method(row.method) == same_method(entry)]
+    printed = [row.paper for row in published if same_method(row.method) == same_method(entry)]
     beside = {id(one.tables) for many in measured.values() for one in many}
     elsewhere = []
     for tables in everything:
         named = any(row["method"] == entry and row["value"] is not None for row in tables.rows)
         if named and id(tables) not in beside:
             elsewhere.append(tables)
-    return Paper(entry, named[0] if named else "", tuple(cells), {}, tuple(elsewhere))
+    return Paper(entry, printed[0] if printed else "", tuple(cells), {}, tuple(elsewhere))
 
 
 def _beside(
