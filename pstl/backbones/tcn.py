@@ -29,6 +29,7 @@ class Config(Frozen):
     halve: keep every second frame after a block. Without it a row for each frame, as detection of
         short actions needs; each block's convolutions then reach twice as far as the one's before
         (dilation), so that both kinds see equally much of a clip.
+    levels: a clip's feature has the values of what enters each block, too, not of the end alone.
     """
 
     width: Count = 256
@@ -36,6 +37,7 @@ class Config(Frozen):
     kernel: Count = 5
     motion: NotNegative = 5.0
     halve: bool = True
+    levels: bool = False
 
 
 class Block(nn.Module):
@@ -62,15 +64,23 @@ def halved(x: Tensor) -> Tensor:
     return F.avg_pool1d(x, 3, 2, padding=1, count_include_pad=False)
 
 
+def extremes(x: Tensor) -> list[Tensor]:
+    """The largest and the mean value of every channel over time.   (P, D, T) -> (P, D) twice."""
+    x = at_least_float32(x)
+    return [x.amax(2), x.mean(2)]
+
+
 class Encoder(BaseEncoder):
     """(N, 3, T, V, M) -> clip (N, 2 width), frames (N, T / 2^blocks, width), or (N, T, width).
 
+    With `levels` a clip has (N, 2 width (blocks + 1)).
     Both are averaged over all M body slots; absent (all-zero) bodies count like present ones.
     """
 
     def __init__(self, cfg: Config, skeleton: Skeleton, people: int, frames: int) -> None:
         super().__init__()
-        self.width = 2 * cfg.width
+        self.levels = cfg.levels
+        self.width = 2 * cfg.width * (cfg.blocks + 1 if cfg.levels else 1)
         self.motion = cfg.motion
         self.first = nn.Sequential(
             nn.Conv1d(6 * skeleton.joints, cfg.width, INPUT_KERNEL, padding="same", bias=False),
@@ -87,9 +97,11 @@ class Encoder(BaseEncoder):
         frames = torch.cat([x, self.motion * motion_from_previous(x)], dim=1)  # (N, 6, T, V, M)
         bodies = frames.permute(0, 4, 1, 3, 2).reshape(n * m, -1, t)
         y = self.first(bodies)
+        values = extremes(y) if self.levels else []
         for block in self.blocks:
             y = halved(block(y)) if self.halve else block(y)
+            values += extremes(y) if self.levels else []
         y = at_least_float32(y)
-        clip = torch.cat([y.amax(2), y.mean(2)], dim=1)
+        clip = torch.cat(values or extremes(y), dim=1)
         rows = y.transpose(1, 2)
         return Features(clip.view(n, m, -1).mean(1), rows.view(n, m, *rows.shape[1:]).mean(1))

@@ -83,3 +83,16 @@ def test_without_halving_each_block_reaches_twice_as_far():
         differs = (model(poked).frames - model(x).frames).abs().amax(dim=(0, 2)) > 0
         changed.append(int(differs.sum()))
     assert changed == [12, 28]  # and the frame after, whose displacement has changed
+
+
+def test_levels_stand_before_what_the_end_says():
+    """Values of every depth are kept apart, and the rows in time are the end's as before."""
+    plain, deep = encoder(), encoder(levels=True)
+    x = clips()
+    assert deep.width == 3 * plain.width == deep(x).clip.shape[1]
+    torch.testing.assert_close(deep(x).clip[:, -plain.width :], plain(x).clip)
+    torch.testing.assert_close(deep(x).frames, plain(x).frames)
+    deep.blocks[-1].layers[-1].weight.zero_()  # the last block adds nothing
+    changed = (deep(x).clip != encoder(levels=True)(x).clip).any(dim=0)
+    assert changed[-plain.width :].any()
+    assert not changed[: -plain.width].any()
