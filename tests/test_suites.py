@@ -38,7 +38,7 @@ SIZES = {
     "nwucla_simclr_recipe_search": (34, 102),
     "nwucla_simclr_search": (30, 60),
     "nwucla_simclr_wide_search": (15, 44),
-    "nwucla_actclr_search": (5, 23),
+    "nwucla_actclr_search": (8, 32),
     "nwucla_same_input": (59, 177),
     "nwucla_semi": (42, 112),
     "nwucla_semi_same_input": (28, 204),
