@@ -39,7 +39,7 @@ SIZES = {
     "nwucla_simclr_search": (30, 60),
     "nwucla_simclr_wide_search": (15, 44),
     "nwucla_actclr_search": (8, 32),
-    "nwucla_same_input": (59, 177),
+    "nwucla_same_input": (97, 291),
     "nwucla_semi": (42, 112),
     "nwucla_semi_same_input": (28, 204),
     "nwucla_semi_search": (13, 138),
