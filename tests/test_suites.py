@@ -19,7 +19,7 @@ from pstl.errors import UserError
 # is, and from the papers' tables (methods x splits x streams x shares of labels x draws).
 SIZES = {
     "builtin": (36, 137),
-    "cmu_prediction": (5, 5),
+    "cmu_prediction": (5, 8),
     "ntu60": (139, 852),
     "ntu120": (72, 366),
     "cmu_prediction_search": (2, 4),
@@ -53,7 +53,7 @@ SIZES = {
     "nwucla_predict_cluster": (5, 10),
     "nwucla_view50": (6, 12),
     "utkinect_detection": (11, 16),
-    "utkinect_detection_search": (17, 35),
+    "utkinect_detection_search": (6, 20),
 }
 
 

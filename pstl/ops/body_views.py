@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from pstl.ops.augment import transform
 from pstl.ops.collective import place
 from pstl.ops.joints import take_joints
-from pstl.ops.time import random_span, recorded, resize_span
+from pstl.ops.time import Span, random_span, recorded, resize_span
 from pstl.skeletons import Skeleton
 
 
@@ -88,14 +88,18 @@ def random_view(
 
 
 def part(x: Tensor, shortest: float, draws: Draws, frames: int) -> Tensor:
-    """A random part of every clip, at least the share `shortest` of it, resampled to `frames`.
+    """A random part of every clip, resampled to `frames`."""
+    return resize_span(x, drawn_part(x, shortest, draws), frames)
+
+
+def drawn_part(x: Tensor, shortest: float, draws: Draws) -> Span:
+    """Where a random part of every clip lies, at least the share `shortest` of it.
 
     A clip ends with its last frame that is not all zero.
     """
     scale, place_in_clip = draws.uniform(2).T
     scale = shortest + (1 - shortest) * scale
-    span = random_span(recorded(x), scale, place_in_clip, 1)
-    return resize_span(x, span, frames)
+    return random_span(recorded(x), scale, place_in_clip, 1)
 
 
 def turn(x: Tensor, degrees: float, draws: Draws) -> Tensor:

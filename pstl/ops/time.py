@@ -93,6 +93,21 @@ def resize_span(x: Tensor, span: Span, frames: int) -> Tensor:
     return torch.lerp(x0, x1, weight.to(x.dtype).view(n, 1, frames, 1, 1))
 
 
+def labels_of_span(y: Tensor, span: Span, frames: int) -> Tensor:
+    """Labels along time of what resize_span() gives, each of the moment it is nearest to.
+
+    y: (N, W), of a clip's `frames` frames from its first to its last.   Returns: same shape.
+
+    >>> y, span = torch.tensor([[0, 1, 2, 3]]), Span(torch.tensor([4]), torch.tensor([4]))
+    >>> labels_of_span(y, span, 8).tolist()
+    [[2, 2, 3, 3]]
+    """
+    count = y.shape[1]
+    share = (torch.arange(count, device=y.device) + 0.5) / count
+    place = (span.start[:, None] + share * span.length[:, None]) / frames
+    return y.gather(1, (place * count).long().clamp(max=count - 1))
+
+
 def neighbours(position: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The frames around fractional positions, and the weight of the later one; ends are clamped.
 

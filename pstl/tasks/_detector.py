@@ -9,7 +9,8 @@ from torch import Generator, Tensor, nn
 from pstl.config import BodyViews
 from pstl.encoding.heads import Head, TunedEncoder
 from pstl.modules import BaseEncoder
-from pstl.ops.body_views import random_view
+from pstl.ops.body_views import Draws, drawn_part, random_view
+from pstl.ops.time import labels_of_span, resize_span
 from pstl.records import Batch, Losses
 from pstl.rng import torch_generator
 from pstl.train import encoder_file
@@ -51,16 +52,36 @@ class FrameClassifier(Head):
 class Detector(TunedEncoder):
     """An encoder with a FrameClassifier, trained on random views of windows.
 
-    augment: how far they differ from the windows.
+    augment: how far they differ from the windows.   rate: share of the rate that the encoder gets.
     """
 
     def __init__(
-        self, encoder: BaseEncoder, card: EncoderCard, head: FrameClassifier, augment: BodyViews
+        self,
+        encoder: BaseEncoder,
+        card: EncoderCard,
+        head: FrameClassifier,
+        augment: BodyViews,
+        rate: float,
     ) -> None:
         super().__init__(encoder, card, head, head.linear.in_features, "frames")
-        self.augment = augment
+        self.augment, self.rate = augment, rate
+
+    def slower(self) -> dict[str, float]:
+        """The encoder, where it is to move less than the new layer."""
+        return {"encoder": self.rate} if self.rate < 1 else {}
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         """The classifier's loss on a view of every window."""
-        view = random_view(batch.x, encoder_file.skeleton_of(self.card), self.augment, rng)
-        return super().forward(batch._replace(x=view), rng)
+        return super().forward(self.view(batch, rng), rng)
+
+    def view(self, batch: Batch, rng: Generator) -> Batch:
+        """A random view of every window; of a part of one the labels go along."""
+        x, y, augment = batch.x, batch.y, self.augment
+        if augment.shortest < 1:
+            assert y is not None  # the windows carry them
+            frames = x.shape[2]
+            span = drawn_part(x, augment.shortest, Draws(x, rng))
+            x, y = resize_span(x, span, frames), labels_of_span(y, span, frames)
+            augment = augment.model_copy(update={"shortest": 1.0})
+        x = random_view(x, encoder_file.skeleton_of(self.card), augment, rng)
+        return batch._replace(x=x, y=y)

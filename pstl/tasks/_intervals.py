@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pstl.metrics.detection import ActionInterval, greedy, pkummd
+from pstl.metrics.detection import ActionInterval, greedy, overlap, pkummd
 from pstl.metrics.metric import Metric
 from pstl.ops.timeline import runs, smooth
 from pstl.records import Recording
@@ -37,33 +37,97 @@ METRICS = (
     Metric("least", unit="frames"),
 )
 
+SAME = 0.5  # overlap above which two cuts of an action are one interval
+
 Scores = list[Tensor]  # of each recording: (frames, 1 + classes) probabilities, 0 is background
 
 
 class PostProcessing(NamedTuple):
-    """From scores to intervals: frames of the moving average, frames of the shortest interval."""
+    """From scores to intervals.
+
+    smoothing: frames of the moving average.   least: frames of the shortest interval.
+    levels: probabilities at which an action's intervals are cut; (): where it is the most probable.
+    """
 
     smoothing: int
     least: int
+    levels: tuple[float, ...] = ()
 
 
 def intervals(scores: Tensor, recording: Recording, post: PostProcessing) -> list[ActionInterval]:
-    """Runs of frames with one most probable action.
+    """Intervals of one recording and how sure they are.
 
-    Its mean probability over the run is the confidence.
     scores: (T, 1 + classes).   Ends are times of frames, labels from 1.
     """
     smoothed = smooth(scores, post.smoothing).cpu()
+    if post.levels:
+        return above_levels(smoothed, recording, post)
     total = torch.cat([smoothed.new_zeros(1, smoothed.shape[1]), smoothed.cumsum(0)])
-    name, times = recording.clip.name, recording.times
     proposals = []
     for label, first, last in runs(smoothed.argmax(1)).tolist():
         frames = last - first + 1
         if label and frames >= post.least:
             confidence = float(total[last + 1, label] - total[first, label]) / frames
-            start, end = float(times[first]), float(times[last])
-            proposals.append(ActionInterval(name, label, start, end, confidence))
+            proposals.append(_interval(recording, label, first, last, confidence))
     return proposals
+
+
+def above_levels(
+    smoothed: Tensor, recording: Recording, post: PostProcessing
+) -> list[ActionInterval]:
+    """Of every action the runs of frames in which it is more probable than each of the levels.
+
+    So an action that is sure in its middle alone is cut wide and narrow. The confidence is the mean
+    probability inside less that around it (the outer-inner contrast of AutoLoc, Shou et al., ECCV
+    2018), which chooses between cuts: of those that overlap by more than SAME the best stays.
+    smoothed: (T, 1 + classes).
+    """
+    proposals = []
+    for label in range(1, smoothed.shape[1]):
+        of_label = smoothed[:, label]
+        cuts = []
+        for level in post.levels:
+            for above, first, last in runs((of_label > level).long()).tolist():
+                if above and last - first + 1 >= post.least:
+                    confidence = contrast(of_label, first, last)
+                    cuts.append(_interval(recording, label, first, last, confidence))
+        proposals += without_repeats(cuts)
+    return proposals
+
+
+def contrast(probability: Tensor, first: int, last: int) -> float:
+    """Mean probability of frames first to last less that of the frames around them, a third as many
+    on either side and at least two.
+
+    probability: (T,).
+    >>> round(contrast(torch.tensor([0.2, 0.2, 0.8, 0.8, 0.8, 0.0, 0.0, 0.9]), 2, 4), 4)
+    0.7
+    """
+    margin = max(2, round((last - first + 1) / 3))
+    around = [probability[max(0, first - margin) : first], probability[last + 1 :][:margin]]
+    inside, outside = probability[first : last + 1].mean(), torch.cat(around)
+    return float(inside - outside.mean()) if len(outside) else float(inside)
+
+
+def without_repeats(cuts: Sequence[ActionInterval]) -> list[ActionInterval]:
+    """Of intervals of one label in one recording the most confident, then those that overlap none
+    that stays by more than SAME.
+    """
+    kept: list[ActionInterval] = []
+    for cut in sorted(cuts, key=lambda cut: -cut.confidence):
+        if all(overlap(cut, other) <= SAME for other in kept):
+            kept.append(cut)
+    return kept
+
+
+def _interval(
+    recording: Recording, label: int, first: int, last: int, confidence: float
+) -> ActionInterval:
+    """An interval between two frames, in times."""
+    times = recording.times
+    return ActionInterval(
+        recording.clip.name, label, float(times[first]), float(times[last]), confidence
+    )
 
 
 def all_intervals(
@@ -108,10 +172,10 @@ def interval_metrics(
     """
     truth, videos = ground_truth(recordings), [recording.clip.name for recording in recordings]
     metrics: dict[str, float] = {}
-    for overlap in dict.fromkeys((theta, *thetas)):
-        end = "" if overlap == theta else f"_{overlap:g}"
-        shares = pkummd(truth, proposals, overlap, videos, classes)
-        one_to_one = greedy(truth, proposals, overlap, videos)
+    for least in dict.fromkeys((theta, *thetas)):
+        end = "" if least == theta else f"_{least:g}"
+        shares = pkummd(truth, proposals, least, videos, classes)
+        one_to_one = greedy(truth, proposals, least, videos)
         shares |= {f"greedy_{name}": value for name, value in one_to_one.items()}
         for name, value in shares.items():
             if not end or "map" in name:

@@ -1,10 +1,9 @@
-"""Temporal action detection.
-
-Scores of sliding windows, averaged where they overlap, become intervals with a label and a
-confidence.
+"""Temporal action detection: scores of sliding windows, averaged where they overlap, become
+intervals with a label and a confidence.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import Annotated, Literal
 
@@ -22,7 +21,7 @@ from pstl.metrics.detection import ActionInterval, greedy
 from pstl.ops.finite import check_rows
 from pstl.ops.timeline import overlap_mean, rows_to_frames
 from pstl.records import NotApplicable, Recording, Result
-from pstl.rng import numpy_generator
+from pstl.rng import derive, numpy_generator
 from pstl.tasks._detector import Detector, FrameClassifier
 from pstl.tasks._intervals import (
     METRICS,
@@ -44,9 +43,8 @@ Scorer = Callable[[np.ndarray, np.ndarray, str], Scores]
 
 
 class Training(TrainSettings):
-    """Adam and cosine, as in PSTL's linear probe (PSTL spec 8).
-
-    The batch is smaller, because a window has many rows.
+    """Adam and cosine, as in PSTL's linear probe (PSTL spec 8); a smaller batch, because a window
+    has many rows.
     """
 
     epochs: int = Field(60, ge=1)
@@ -67,7 +65,11 @@ class Config(Frozen):
     # Weight of background frames in the loss: most frames are background.
     background: float = Field(1.0, gt=0)
     dropout: Share = 0.0  # of what the linear layer reads
-    # With tune all: random views of the windows trained on, whose frames keep their labels.
+    # Networks whose probabilities of a frame are averaged; they differ in what a seed decides.
+    members: Count = 1
+    # With tune all: share of train.lr that the encoder gets; the linear layer has all.
+    encoder_rate: Share = 1.0
+    # With tune all: random views of the windows trained on, whose labels go along.
     augment: BodyViews = BodyViews()
     # With tune all, a row of the same network from random weights, trained alike, and by how much
     # map_action is above it.
@@ -80,18 +82,18 @@ class Config(Frozen):
     # of each nobody is held out, and the detector is trained once instead of twice.
     held_out: float = Field(0.3, gt=0, lt=1)
     smoothing: tuple[Count, ...] = Field((1, 5, 9, 15), min_length=1)  # frames, odd
-    # Frames of the shortest interval kept.
-    least: tuple[Count, ...] = Field((1, 4, 8, 12), min_length=1)
+    least: tuple[Count, ...] = Field((1, 4, 8, 12), min_length=1)  # frames of the shortest kept
+    # Probabilities at which the intervals of an action are cut; (): where it is the most probable.
+    levels: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
 
     @model_validator(mode="after")
-    def _views_keep_time(self) -> "Config":
-        if self.augment.shortest < 1:
-            shortest = f"augment.shortest is {self.augment.shortest:g}"
-            raise ValueError(f"{shortest}: a part of a window has other labels; leave it at 1")
+    def _of_the_encoder(self) -> "Config":
         if self.tune == "head" and self.augment != BodyViews():
             raise ValueError("augment needs tune: all; the head alone sees features made once")
         if self.tune == "head" and self.from_scratch:
             raise ValueError("from_scratch needs tune: all; untrained features are no network")
+        if self.tune == "head" and self.encoder_rate < 1:
+            raise ValueError("encoder_rate needs tune: all; a head alone moves no encoder")
         return self
 
 
@@ -160,7 +162,7 @@ def detect(
     The post-processing is chosen on held-out training recordings, if there is a choice; then all of
     training is used.
     """
-    post = PostProcessing(cfg.smoothing[0], cfg.least[0])
+    post = PostProcessing(cfg.smoothing[0], cfg.least[0], cfg.levels)
     if len(cfg.smoothing) * len(cfg.least) > 1:
         fit, held = hold_out(inputs, cfg)
         post = choose(cfg, score(fit, held, "held out"), _recordings(inputs, held))
@@ -207,7 +209,7 @@ def choose(cfg: Config, scores: Scores, recordings: list[Recording]) -> PostProc
         proposals = all_intervals(scores, recordings, post)
         return greedy(truth, proposals, cfg.theta, videos)["map_action"]
 
-    candidates = [PostProcessing(*pair) for pair in product(cfg.smoothing, cfg.least)]
+    candidates = [PostProcessing(*pair, cfg.levels) for pair in product(cfg.smoothing, cfg.least)]
     return max(candidates, key=precision)
 
 
@@ -223,12 +225,25 @@ def window_scores(
     what: str,
     fresh: bool = False,
 ) -> Scores:
-    """Train on the windows of some recordings, score the frames of others.
+    """Train on the windows of some recordings, score the frames of others: the mean over members.
 
     train, test: (n,), their numbers.   fresh: from random weights.
     """
+    of_members = [member_scores(inputs, cfg, (train, test), what, fresh)]
+    for number in range(1, cfg.members):
+        seed = derive(inputs.run.seed, "member", number)
+        other = replace(inputs, run=inputs.run.model_copy(update={"seed": seed}))
+        name = f"{what}, member {number}"
+        of_members.append(member_scores(other, cfg, (train, test), name, fresh))
+    return [torch.stack(parts).mean(0) for parts in zip(*of_members, strict=True)]
+
+
+def member_scores(
+    inputs: Recorded, cfg: Config, sides: tuple[np.ndarray, np.ndarray], what: str, fresh: bool
+) -> Scores:
+    """What one network says of the second side's frames, trained on the first side's windows."""
     spec = inputs.store.spec
-    train_windows, test_windows = (_windows_of(inputs, cfg, side) for side in (train, test))
+    train_windows, test_windows = (_windows_of(inputs, cfg, side) for side in sides)
     clips, shown = inputs.clips(train_windows.data, labelled=True), inputs.clips(test_windows.data)
     encoder = inputs.copy(fresh)
     inputs.renew(encoder, clips)
@@ -238,7 +253,8 @@ def window_scores(
     at = windows.row_times(inputs.card, encoder, cfg.window, clips.x.shape[2], rows)
     weights = [cfg.background] + [1.0] * len(spec.classes)
     head = FrameClassifier(width, at, weights, cfg.dropout, inputs.run.seed)
-    detector = Detector(encoder, inputs.card, head, cfg.augment).to(inputs.device)
+    detector = Detector(encoder, inputs.card, head, cfg.augment, cfg.encoder_rate)
+    detector.to(inputs.device)
     if cfg.tune == "all":
         inputs.fit(detector, clips, cfg.train, what)
         inputs.renew(encoder, clips)
