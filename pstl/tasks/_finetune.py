@@ -51,7 +51,8 @@ class Config(Frozen):
     initial: Initial = "xavier"  # of the linear layer
     # Parts of the encoder that stay as they are, statistics included, e.g. [input_norm, blocks.0].
     frozen: tuple[str, ...] = ()
-    # Batch norms work with the statistics they came with in training, too; their weights move.
+    # Batch norms work with the statistics they came with (recalibrated ones: of the clips trained
+    # on, taken once, before) in training and at the test; their weights move.
     keep_statistics: bool = False
     test_every: int = Field(5, ge=0)  # epochs between looks at the test clips; 0: none
     epochs_shown: tuple[int, ...] = ()  # epochs, from 1, whose top1 is a row of its own
@@ -68,9 +69,9 @@ def run(inputs: Pretrained, cfg: Config, seed: int, device: torch.device) -> Res
     """top1, top5 and macro_f1 of the LAST epoch; beside them top1_best and best_epoch of all looks.
 
     A look tests the clean test clips and changes nothing; only those two are chosen by it. With
-    batch norm "recalibrated" statistics are renewed on the clips trained on before every look. The
+    batch norm "recalibrated" statistics are renewed on the clips trained on before every look; the
     same weights with the statistics that training left, in which papers test, are rows of their
-    own.
+    own. Where statistics are kept, there is one state.
     Raises: NotApplicable for an encoder without weights.
     """
     if not any(p.requires_grad for p in inputs.encoder.parameters()):
@@ -88,7 +89,7 @@ def run(inputs: Pretrained, cfg: Config, seed: int, device: torch.device) -> Res
     )
     head_seed = derive(seed, "finetune")
     classifier = Classifier(cfg, inputs.encoder, inputs.card, inputs.classes, head_seed).to(device)
-    y, states = classes_of(test), looks.states(inputs.batch_norm)
+    y, states = classes_of(test), looks.states(inputs.batch_norm, cfg.keep_statistics)
     last = epochs_of(cfg.train, len(labelled))  # looked at at the end, also after an interruption
     if max(cfg.epochs_shown, default=1) > last:
         raise UserError(
@@ -199,9 +200,10 @@ def test_scores(
 ) -> States:  # fmt: skip
     """Scores of the clean test clips in file order, in evaluation mode.
 
-    Training goes on as if nobody had looked. Without batch norm all states are one.
+    Training goes on as if nobody had looked. Without batch norm all states are one, and so they are
+    where statistics are kept.
     """
-    if not norms_of(classifier.encoder):
+    if not norms_of(classifier.encoder) or classifier.cfg.keep_statistics:
         return dict.fromkeys(states, _scores(classifier, test))
     scores = {}
     for norm in states:

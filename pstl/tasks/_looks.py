@@ -16,13 +16,14 @@ Record = dict[str, float]
 Curve = Sequence[Record]  # one record per epoch, {"epoch": from 0, ...}
 
 
-def states(batch_norm: str) -> dict[str, str]:
+def states(batch_norm: str, kept: bool = False) -> dict[str, str]:
     """Batch-norm state -> the name of its accuracy in a curve.
 
     The run's own, and beside a recalibrated one the released, in which papers test.
+    kept: training has left the statistics as they were, so there are no others.
     """
-    if batch_norm == "released":
-        return {"released": "top1"}
+    if kept or batch_norm == "released":
+        return {batch_norm: "top1"}
     return {batch_norm: "top1", "released": "top1_released"}
 
 

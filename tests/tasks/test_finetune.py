@@ -163,6 +163,14 @@ def test_statistics_are_kept_while_the_weights_of_norms_move(trained, tmp_path):
     assert not torch.equal(after["input_norm.weight"], before["input_norm.weight"])
 
 
+def test_kept_statistics_are_those_that_are_tested_with(trained, tmp_path, monkeypatch):
+    """Renewed once more after training they would not be those that the weights were tuned to."""
+    monkeypatch.setattr(_finetune, "recalibrate", lambda *_: pytest.fail("renewed once more"))
+    cfg = finetune.Config(train=SHORT, keep_statistics=True)
+    result = finetune.TASK.run(opened(trained, tmp_path, "recalibrated"), cfg, 0, CPU)
+    assert not result.norms
+
+
 def test_test_clips_train_nothing(trained, tmp_path):
     """Coordinates and labels of the test side must not move one weight, whatever batch-norm variant
     is tested.
