@@ -43,6 +43,7 @@ RAW = {
     "ntu60": ("knn",),
     "ntu120": ("knn",),
     "nwucla_simclr_levers": ("knn", "knn_white"),
+    "nwucla_released_tuned": ("probe",),
     "released": ("knn", "probe"),
 }
 UNTRAINED = {
@@ -50,6 +51,7 @@ UNTRAINED = {
     "nwucla_simclr_levers": ("knn", "knn_white"),
     "nwucla_simclr_recipe_search": (),
     "nwucla_simclr_wide_search": ("knn",),
+    "nwucla_released_tuned": (),
     "released": (),
     "utkinect_detection": (),
 }
