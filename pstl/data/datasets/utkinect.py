@@ -74,6 +74,11 @@ def held_out(performer: int) -> str:
     return f"xsub_val{performer:02d}"
 
 
+def alone(performer: int) -> str:
+    """The split that trains on one performer of xsub's training side and tests as xsub does."""
+    return f"only_s{performer:02d}"
+
+
 class Utkinect(Dataset):
     """20 recordings and 199 labelled intervals."""
 
@@ -95,13 +100,15 @@ class Utkinect(Dataset):
         people=1,
         units="metres, camera space, y up; times are numbers of colour frames",
         # There is no official detection protocol. xsub: s01-s05 train, s06-s10 test; xsub_valNN:
-        # of those who train NN is tested, so that settings can be chosen; without_sNN: NN is
-        # tested, the nine others train.
+        # of those who train NN is tested, so that settings can be chosen; only_sNN: of those who
+        # train NN does alone; without_sNN: NN is tested, the nine others train.
         splits={"xsub": by_subject(train=TRAINING)}
         | {held_out(n): by_subject(train={*TRAINING} - {n}, test={n}) for n in TRAINING}
+        | {alone(n): by_subject(train={n}, test={*PERFORMERS} - {*TRAINING}) for n in TRAINING}
         | {without(n): by_subject(train={*PERFORMERS} - {n}) for n in PERFORMERS},
         expected={"xsub": (100, 99)}
         | {held_out(n): (80, 20) for n in TRAINING}
+        | {alone(n): (20, 99) for n in TRAINING}
         | {without(n): (180, 19) if n == 10 else (179, 20) for n in PERFORMERS},
         remotes=(
             Remote(
