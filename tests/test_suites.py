@@ -40,7 +40,7 @@ SIZES = {
     "nwucla_simclr_search": (30, 60),
     "nwucla_simclr_wide_search": (15, 44),
     "nwucla_same_input": (97, 291),
-    "nwucla_actclr_search": (8, 36),
+    "nwucla_actclr_search": (7, 20),
     "nwucla_semi": (42, 112),
     "nwucla_semi_same_input": (28, 204),
     "nwucla_semi_search": (13, 138),
