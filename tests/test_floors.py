@@ -28,6 +28,7 @@ LEFT_OUT = {
     ("nwucla_lost_joints", "simclr_intact"),
     ("nwucla_semi_same_input", "actclr_one"),
     ("pkummd1", "detection_long_tuned"),
+    ("utkinect_detection", "detection_single"),
     ("utkinect_detection", "detection_tuned"),
 }
 # Every trial of a search would repeat them.
