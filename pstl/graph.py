@@ -3,7 +3,7 @@
 Used by the rules, the bill and `evaluate`. Free of torch. Folders stand for all files in them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -192,45 +192,51 @@ def drawn_features(params: Params, suite: str) -> list[str]:
 
 
 def code(params: Params, job: Job) -> str:
-    """Hash of the code that a job runs and of the files of this package that it reads.
+    """Hash of the code that a job runs and of the files of this package that it reads."""
+    return code_of(plugins(params, job), job.kind == "fetch")
+
+
+def code_of(plugins_run: Iterable[str], fetches: bool) -> str:
+    """The same of a job that runs these; what differs in nothing else has one hash.
 
     What declares a data set stands for its module: its section, and the files that say what it is.
+    fetches: whether the job copies those files.
     """
-    plugins = _plugins(params, job)
-    said = [code_hash(*(f"pstl.{module}" for module in _translated(plugins)))]
-    for plugin in sorted(set(plugins)):
+    ran = sorted(set(plugins_run))
+    said = [code_hash(*(f"pstl.{module}" for module in _translated(ran)))]
+    for plugin in ran:
         name = plugin.removeprefix(DATASETS)
         if plugin.startswith(DATASETS) and is_declared(name):
             kind, section = declaration(name)
             said += [digest(section), kind.facts(name, section)]
-            said += [kind.state(name, section)] if job.kind == "fetch" else []
+            said += [kind.state(name, section)] if fetches else []
     return said[0] if len(said) == 1 else digest(said)
 
 
 def modules(params: Params, job: Job) -> list[str]:
     """Names below `pstl` of what a job runs: its function, and the plug-ins that settings name."""
-    return _translated(_plugins(params, job))
+    return _translated(plugins(params, job))
 
 
-def _translated(plugins: list[str]) -> list[str]:
+def plugins(params: Params, job: Job) -> list[str]:
+    """What a job runs, data sets by their names."""
+    ran = [ENTRY[job.kind], *_data_plugins(job)]
+    if job.run and job.kind in ("pretrain", "features", "evaluate"):
+        ran += _run_plugins(params, job)
+    if job.run and job.kind == "import":
+        ran += _import_plugins(params, job.run)
+    if job.suite and job.kind in OF_SUITES:
+        ran += _table_plugins(params, job.suite)
+    return ran
+
+
+def _translated(ran: list[str]) -> list[str]:
     """Modules: a data set that settings declare is those of its kind."""
     modules_run: list[str] = []
-    for plugin in plugins:
+    for plugin in ran:
         name = plugin.removeprefix(DATASETS)
         modules_run += dataset_modules(name) if plugin.startswith(DATASETS) else [plugin]
     return modules_run
-
-
-def _plugins(params: Params, job: Job) -> list[str]:
-    """What a job runs, data sets by their names."""
-    plugins = [ENTRY[job.kind], *_data_plugins(job)]
-    if job.run and job.kind in ("pretrain", "features", "evaluate"):
-        plugins += _run_plugins(params, job)
-    if job.run and job.kind == "import":
-        plugins += _import_plugins(params, job.run)
-    if job.suite and job.kind in OF_SUITES:
-        plugins += _table_plugins(params, job.suite)
-    return plugins
 
 
 def _data_plugins(job: Job) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Plug-ins are found by file name: a name in params.yaml is a module name under pstl.<kind>."""
 
 import ast
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -29,8 +30,15 @@ KINDS = (
 def names(kind: str) -> list[str]:
     """Names of the plug-ins of one kind, sorted; modules that start with '_' are helpers and not
     listed."""
-    package = import_module(f"pstl.{kind}")
-    return sorted(m.name for m in iter_modules(package.__path__) if not m.name.startswith("_"))
+    folders = list(import_module(f"pstl.{kind}").__path__)
+    return list(_names_in(tuple((folder, os.stat(folder).st_mtime_ns) for folder in folders)))
+
+
+@cache  # the rules ask tens of thousands of times
+def _names_in(folders: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+    """The same of packages.   folders: each with when it was last changed."""
+    modules = iter_modules([folder for folder, _ in folders])
+    return tuple(sorted(m.name for m in modules if not m.name.startswith("_")))
 
 
 def load(kind: str, name: str) -> ModuleType:

@@ -36,7 +36,7 @@ class Rules:
 
     def __init__(self, params: Params, stored: bool = False) -> None:
         self.params, self.stored = params, stored
-        self._codes: dict[Job, str] = {}
+        self._codes: dict[tuple[frozenset[str], bool], str] = {}
         self._cells: dict[str, dict[str, Cell]] = {}
 
     # --- what a job is about ---
@@ -105,10 +105,11 @@ class Rules:
         """A function of the wildcards: the hash of the code that a job of this kind runs."""
 
         def code(wildcards: Wildcards) -> str:
-            job = self._job(kind, wildcards)
-            if job not in self._codes:
-                self._codes[job] = graph.code(self.params, job)
-            return self._codes[job]
+            ran = frozenset(graph.plugins(self.params, self._job(kind, wildcards)))
+            key = (ran, kind == "fetch")
+            if key not in self._codes:  # thousands of jobs run the same few plug-ins
+                self._codes[key] = graph.code_of(*key)
+            return self._codes[key]
 
         return code
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from settings_files import write_settings
 
-from pstl import config
+from pstl import code_hash, config, paths
 from pstl.config import Run, Suite, TrainSettings
 from pstl.errors import UserError
+from pstl.rules import Rules
 
 BASE = {
     "suite": "s",
@@ -337,9 +338,15 @@ def test_every_classification_task_is_fused_unless_some_are_named(root):
     assert not config.classifies(params.task("nwucla", "retrieval"))
 
 
+class Wildcards(dict):
+    """As Snakemake has them."""
+
+    __getattr__ = dict.__getitem__
+
+
 def asked_for_every_cell(params):
     """What the rules ask for each cell of suite `s`, and how many calls that takes."""
-    calls = 0
+    calls, job = 0, Rules(params)
 
     def count(frame, event, argument):
         nonlocal calls
@@ -351,21 +358,41 @@ def asked_for_every_cell(params):
             params.method_of(cell.run)
             params.task_of(cell)
             params.encoder_run(cell.run, cell.source)
-            if cell.fused:
-                params.fusion_weights(cell)
+            cell_of = job.scores if cell.fused else job.inputs
+            place = Path(paths.metrics(cell)).relative_to("results/s/runs").parts
+            named = {"suite": "s", "run": "/".join(place[:5]), "batch_norm": cell.batch_norm}
+            wildcards = Wildcards(named, cell=cell.name)
+            cell_of(wildcards)
+            job.cell_options(wildcards)
+            job.code("fuse" if cell.fused else "evaluate")(wildcards)
     finally:
         sys.setprofile(None)
     return calls
 
 
-def test_the_grid_is_walked_once_and_not_once_per_job(tmp_path):
-    """Thousands of jobs ask what they need: twice the jobs must be twice the work, no more."""
-    calls = []
+def test_the_grid_is_walked_once_and_not_once_per_job(tmp_path, monkeypatch):
+    """Thousands of jobs ask what they need: twice the jobs must be twice the work, no more.
+
+    Sources are read for the plug-ins that there are, and not again for each job.
+    """
+    calls, hashed = [], []
+    monkeypatch.setattr(code_hash, "closure", counted(code_hash.closure, hashed))
     for seeds in (100, 200):
         experiment = {**BASE["suites"]["s"]["experiments"][0], "seeds": list(range(seeds))}
         suites = {"s": {"floors": True, "experiments": [experiment]}}
         calls.append(asked_for_every_cell(load(tmp_path, {"suites": suites})))
     assert calls[1] < 2.2 * calls[0]
+    assert len(hashed) == 2 * len(set(hashed))
+
+
+def counted(function, asked):
+    """The same function; what it is asked is added to `asked`."""
+
+    def call(*arguments):
+        asked.append(arguments)
+        return function(*arguments)
+
+    return call
 
 
 def test_an_untrained_encoder_is_fed_as_its_method_feeds_it(root):

@@ -97,7 +97,7 @@ def to_svg(chart: Chart, prefix: str) -> str:
         axis.patch.set_visible(False)
         chart.draw(axis)
         layout.execute(figure)
-        figure.set_layout_engine("none")  # or savefig would draw everything once more for it
+        figure.set_layout_engine(None)  # or savefig would draw everything once more for it
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
     text = stream.getvalue()

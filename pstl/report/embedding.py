@@ -1,8 +1,10 @@
 """Features on a page: t-SNE of some test clips, or principal components where there are too few."""
 
+from typing import Any
+
 import numpy as np
 
-MOST = 500  # clips of a map: more would be black on a phone, and slow
+MOST = 300  # clips of a map: more would be black on a phone, and slow
 PERPLEXITY = 30.0
 COMPONENTS = 50  # whose distances t-SNE keeps: as usual, and quick
 STEPS = 500  # of t-SNE's descent; so few clips have found their places by then
@@ -22,25 +24,18 @@ def to_plane(features: np.ndarray) -> tuple[np.ndarray, str]:
     x = features.astype(np.float64) - features.mean(0, dtype=np.float64)
     spread = x.std(0)
     x = x[:, spread > 0] / spread[spread > 0]
-    components = _principal(x, COMPONENTS)
-    plane = components[:, :2]
     if len(x) <= 3 * PERPLEXITY or not x.shape[1]:
-        return plane, "principal components"
+        return _principal(x, 2), "principal components"
     try:
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
     except ImportError:
-        return plane, "principal components (t-SNE needs scikit-learn)"
-    start = 1e-4 * plane / max(float(plane[:, 0].std()), 1e-12)
-    descent = TSNE(
-        2,
-        perplexity=PERPLEXITY,
-        init=start,
-        learning_rate="auto",
-        max_iter=STEPS,
-        random_state=0,
-        n_jobs=1,
-    )
-    drawn = descent.fit_transform(components)
+        return _principal(x, 2), "principal components (t-SNE needs scikit-learn)"
+    settings: Any = {"perplexity": PERPLEXITY, "max_iter": STEPS, "random_state": 0}
+    with threadpool_limits(1):  # several threads wait for one another most of the time
+        components = _principal(x, COMPONENTS)
+        start = 1e-4 * components[:, :2] / max(float(components[:, 0].std()), 1e-12)
+        drawn = TSNE(2, init=start, learning_rate="auto", **settings).fit_transform(components)
     return drawn.astype(np.float64), "t-SNE"
 
 

@@ -98,7 +98,9 @@ def build(content: Material, dataset: str, split: str) -> ResultsSection:
     shown = main_lines(lines)
     repeats = markdown.REPEATS.replace("*", "") if markdown.has_unseen(lines) else ""
     confusions, classes = class_panels.confusions(scored)
-    maps, made_by = class_panels.maps(cells)
+    floor_methods = {line.method for line in own if line.floor}
+    learnt = [cell for cell in cells if cell.run.method not in floor_methods]
+    maps, made_by = class_panels.maps(learnt or cells)
     sources = printed.Sources()
     by_metric = headline_tables(part, shown, sources)
     every = every_number(part, sources)
