@@ -36,7 +36,7 @@ SIZES = {
     "nwucla_robustness": (6, 6),
     "nwucla_simclr": (33, 136),
     "nwucla_simclr_levers": (13, 44),
-    "nwucla_simclr_recipe_search": (40, 120),
+    "nwucla_simclr_recipe_search": (52, 174),
     "nwucla_simclr_search": (30, 60),
     "nwucla_simclr_wide_search": (15, 44),
     "nwucla_same_input": (97, 291),
