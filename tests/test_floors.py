@@ -54,7 +54,7 @@ UNTRAINED = {
     "nwucla_simclr_wide_search": ("knn",),
     "nwucla_released_tuned": (),
     "released": (),
-    "utkinect_detection": (),
+    "utkinect_detection": ("detection",),
 }
 SUITES = sorted(file.stem for file in Path(__file__).parents[1].glob("suites/*.yaml"))
 SHAPE = {"recipe": "resize50", "encoder": "stgcn", "train": {"epochs": 1, "lr": 0.1}}

@@ -53,7 +53,7 @@ SIZES = {
     "utdmhad": (17, 51),
     "nwucla_predict_cluster": (5, 10),
     "nwucla_view50": (6, 12),
-    "utkinect_detection": (11, 21),
+    "utkinect_detection": (16, 26),
     "utkinect_detection_search": (6, 20),
 }
 
