@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pstl.config import Frozen
 from pstl.modules import BaseEncoder
-from pstl.ops import bodies
+from pstl.ops import bodies, frame_convolution
 from pstl.ops.collective import processes
 from pstl.ops.dtypes import at_least_float32
 from pstl.ops.norm import Counted, normalise
@@ -215,7 +215,14 @@ def residual_sum(
 def apply_normed(layer: nn.Sequential, x: Tensor, count: Counted | None) -> Tensor:
     """The convolution and norm of normed().   x: (P, C, T, V).   Returns: (P, C', T', V)."""
     convolution, norm = layer
-    return normalise(norm, convolution(x), count)
+    assert isinstance(convolution, nn.Conv2d)
+    if frame_convolution.suits(x, convolution, x.shape[2]):
+        assert convolution.bias is not None
+        y = frame_convolution.convolve(x, convolution.weight[..., 0], (2, 0, 3, 1))
+        y += convolution.bias[:, None, None]
+    else:
+        y = convolution(x)
+    return normalise(norm, y, count)
 
 
 def normed(conv: nn.Conv2d) -> nn.Sequential:

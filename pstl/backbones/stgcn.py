@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pstl.config import Count, Frozen
 from pstl.modules import BaseEncoder
+from pstl.ops import frame_convolution
 from pstl.ops.bodies import merge_absent
 from pstl.ops.dropout import Dropout
 from pstl.ops.dtypes import at_least_float32
@@ -145,6 +146,11 @@ def _neighbours(x: Tensor, graph: Tensor) -> Tensor:
 def convolve_frames(x: Tensor, convolution: nn.Conv2d, stride: int) -> Tensor:
     """The (9, 1) convolution of a block on joints first.   (V, P, T, C) -> (V, P, T', C')."""
     v, p, t, c = x.shape
+    if frame_convolution.suits(x, convolution, t):
+        assert convolution.bias is not None
+        y = frame_convolution.convolve(x, convolution.weight[..., 0], (2, 0, 1, 3))
+        y += convolution.bias
+        return y
     images = x.view(v * p, 1, t, c).permute(0, 3, 1, 2)  # (V P, C, 1, T), channels last in memory
     y = F.conv2d(
         images,
