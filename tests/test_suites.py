@@ -35,6 +35,7 @@ SIZES = {
     "nwucla_lost_joints": (19, 19),
     "nwucla_robustness": (6, 6),
     "nwucla_simclr": (33, 136),
+    "nwucla_simclr_levels": (63, 212),
     "nwucla_simclr_levers": (13, 44),
     "nwucla_simclr_recipe_search": (52, 174),
     "nwucla_simclr_search": (30, 60),
