@@ -4,13 +4,9 @@ batch (Chen et al., ICML 2020, https://arxiv.org/abs/2002.05709).
 The simplest contrastive method that could work: no queue, no momentum encoder. The views are ours,
 made for recipes in which clips stand in the body's own frame (`view50`): another part of the clip,
 seen from another side (turned about all axes, mirrored), of another body (bones and axes scaled),
-by a worse sensor (joints lost, noise). Two settings are not SimCLR's: more than two views of a
-clip, and neighbours as positives.
+by a worse sensor (joints lost, noise). One setting is not SimCLR's: neighbours as positives.
 """
 
-from itertools import combinations
-
-import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
@@ -29,12 +25,11 @@ class Config(BodyViews):
 
     frames: of a view; 0: as many as the clips' array has. Fewer where what is encoded downstream is
         faster than a clip stretched to its array, as windows of a long recording are.
-    views: of a clip in a step.   nearest, mine_after: from that epoch on other clips of the batch
-        are positives, too: so many nearest by their features, if each is among the other's.
+    nearest, mine_after: from that epoch on other clips of the batch are positives, too: so many
+        nearest by their features, if each is among the other's.
     """
 
     frames: int = Field(0, ge=0)
-    views: int = Field(default=2, ge=2)
     nearest: int = Field(default=0, ge=0)
     mine_after: int = Field(default=0, ge=0)
     temperature: Factor = 0.1
@@ -64,21 +59,19 @@ class Method(BaseMethod):
         )
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
-        """One step's loss: the mean over pairs of views."""
+        """One step's loss."""
         cfg, problem = self.cfg, self.problem
-        views = [self.view(batch, rng) for _ in range(cfg.views)]
+        views = [self.view(batch, rng) for _ in range(2)]
         streams = [convert(x, problem.skeleton, problem.stream) for x in views]
-        features = [gather(self.encoder(x).clip) for x in streams]
-        if len(features[0]) < 2:
+        h, other_h = (gather(self.encoder(x).clip) for x in streams)
+        if len(h) < 2:
             remedy = "choose a batch_size that leaves no remainder of 1, or drop_last"
             raise UserError(f"simclr: a batch of one clip has no negatives; {remedy}")
-        pairs = combinations([self.projector(h) for h in features], 2)
-        if cfg.nearest and batch.epoch >= cfg.mine_after:
-            alike = mutual_neighbours(torch.stack(features).mean(0), cfg.nearest)
-            losses = [nt_xent_of_groups(z, other, alike, cfg.temperature) for z, other in pairs]
-        else:
-            losses = [nt_xent(z, other, cfg.temperature) for z, other in pairs]
-        return {"loss": torch.stack(losses).mean()}
+        z, other = self.projector(h), self.projector(other_h)
+        if not cfg.nearest or batch.epoch < cfg.mine_after:
+            return {"loss": nt_xent(z, other, cfg.temperature)}
+        alike = mutual_neighbours((h + other_h) / 2, cfg.nearest)
+        return {"loss": nt_xent_of_groups(z, other, alike, cfg.temperature)}
 
     def view(self, batch: Batch, rng: Generator) -> Tensor:
         """A random view of every clip.   Returns: (N, 3, frames, V, M)."""

@@ -5,7 +5,6 @@ enough what the data allow: `settings: {shortest: 0.5, turn_deg: 60}`.
 """
 
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Generator, nn
 
 from pstl.config import BodyViews
@@ -17,12 +16,7 @@ from pstl.records import Batch, Losses, Problem, Wants
 
 
 class Config(BodyViews):
-    """The views trained on. By default the clips as they are, as in the released fine-tuning.
-
-    smoothing: share of a label that all classes get alike.
-    """
-
-    smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """The views trained on. By default the clips as they are, as in the released fine-tuning."""
 
 
 class Method(BaseMethod):
@@ -45,6 +39,6 @@ class Method(BaseMethod):
         view = random_view(batch.x, skeleton, self.cfg, rng)
         h = self.encoder(convert(view, skeleton, self.problem.stream)).clip
         assert batch.y is not None  # promised by `wants`
-        scores, y = self.classifier(gather(h)), gather(batch.y)
-        smoothing = self.cfg.smoothing
-        return {"loss": F.cross_entropy(scores, y, ignore_index=-1, label_smoothing=smoothing)}
+        return {
+            "loss": F.cross_entropy(self.classifier(gather(h)), gather(batch.y), ignore_index=-1)
+        }
