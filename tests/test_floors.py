@@ -49,7 +49,6 @@ RAW = {
 }
 UNTRAINED = {
     "nwucla_simclr": ("knn", "knn_white"),
-    "nwucla_simclr_levels": ("knn", "linear"),
     "nwucla_simclr_levers": ("knn", "knn_white"),
     "nwucla_simclr_recipe_search": (),
     "nwucla_simclr_wide_search": ("knn",),
