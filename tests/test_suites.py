@@ -53,8 +53,8 @@ SIZES = {
     "utdmhad": (17, 51),
     "nwucla_predict_cluster": (5, 10),
     "nwucla_view50": (6, 12),
-    "utkinect_detection": (16, 26),
-    "utkinect_detection_search": (6, 20),
+    "utkinect_detection": (12, 22),
+    "utkinect_detection_search": (5, 15),
 }
 
 
