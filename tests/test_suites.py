@@ -36,7 +36,7 @@ SIZES = {
     "nwucla_robustness": (6, 6),
     "nwucla_simclr": (33, 136),
     "nwucla_simclr_levers": (13, 44),
-    "nwucla_simclr_recipe_search": (28, 102),
+    "nwucla_simclr_recipe_search": (27, 99),
     "nwucla_simclr_search": (30, 60),
     "nwucla_simclr_wide_search": (15, 44),
     "nwucla_same_input": (97, 291),
