@@ -25,7 +25,7 @@ SIZES = {
     "cmu_prediction_search": (2, 4),
     "nwucla": (20, 164),
     "nwucla_ablation": (15, 45),
-    "nwucla_ceiling": (15, 18),
+    "nwucla_ceiling": (21, 26),
     "nwucla_ceiling_search": (16, 16),
     "nwucla_corpus": (10, 20),
     "nwucla_released": (4, 31),
