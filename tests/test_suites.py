@@ -29,7 +29,7 @@ SIZES = {
     "nwucla_ceiling_search": (16, 16),
     "nwucla_corpus": (10, 20),
     "nwucla_released": (4, 31),
-    "nwucla_released_tuned": (13, 31),
+    "nwucla_released_tuned": (10, 26),
     "released": (7, 30),
     "released_search": (1, 9),
     "nwucla_lost_joints": (19, 19),
