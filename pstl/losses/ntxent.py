@@ -70,6 +70,6 @@ def log_shares(a: Tensor, b: Tensor, temperature: float) -> Tensor:
         )
     with torch.autocast(a.device.type, enabled=False):
         z = F.normalize(at_least_float32(torch.cat([a, b], dim=-2)), dim=-1)
-        own = torch.eye(z.shape[-2], dtype=torch.bool, device=z.device)
-        scores = (z @ z.mT / temperature).masked_fill(own, -torch.inf)
+        itself = torch.eye(z.shape[-2], dtype=torch.bool, device=z.device)
+        scores = (z @ z.mT / temperature).masked_fill(itself, -torch.inf)
         return F.log_softmax(scores, dim=-1)

@@ -40,8 +40,15 @@ def suits(x: Tensor, convolution: nn.Conv2d, frames: int) -> bool:
     has_avx512 = torch.backends.cpu.get_cpu_capability() == "AVX512"
     fewest = FEWEST_WITH_AVX512 if has_avx512 else FEWEST_CHANNELS
     is_wide = min(convolution.in_channels, convolution.out_channels) >= fewest
-    is_plain = convolution.stride == (1, 1) and convolution.kernel_size[0] > 1
-    return is_wide and is_plain and frames <= MOST_FRAMES
+    return is_wide and is_plain(convolution) and frames <= MOST_FRAMES
+
+
+def is_plain(convolution: nn.Conv2d) -> bool:
+    """Whether it is over several frames alone, and as many come out as go in."""
+    kernel, across = convolution.kernel_size
+    kept = convolution.stride == (1, 1) and convolution.padding == (kernel // 2, 0)
+    dense = convolution.dilation == (1, 1) and convolution.groups == 1
+    return kernel > 1 and kernel % 2 == 1 and across == 1 and kept and dense
 
 
 def convolve(x: Tensor, weight: Tensor, order: tuple[int, int, int, int]) -> Tensor:

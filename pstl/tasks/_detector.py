@@ -52,7 +52,7 @@ class FrameClassifier(Head):
 class Detector(TunedEncoder):
     """An encoder with a FrameClassifier, trained on random views of windows.
 
-    augment: how far they differ from the windows.   rate: share of the rate that the encoder gets.
+    augment: how far they differ from the windows.
     """
 
     def __init__(
@@ -61,14 +61,9 @@ class Detector(TunedEncoder):
         card: EncoderCard,
         head: FrameClassifier,
         augment: BodyViews,
-        rate: float,
     ) -> None:
         super().__init__(encoder, card, head, head.linear.in_features, "frames")
-        self.augment, self.rate = augment, rate
-
-    def slower(self) -> dict[str, float]:
-        """The encoder, where it is to move less than the new layer."""
-        return {"encoder": self.rate} if self.rate < 1 else {}
+        self.augment = augment
 
     def forward(self, batch: Batch, rng: Generator) -> Losses:
         """The classifier's loss on a view of every window."""

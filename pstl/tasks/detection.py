@@ -67,8 +67,6 @@ class Config(Frozen):
     dropout: Share = 0.0  # of what the linear layer reads
     # Networks whose probabilities of a frame are averaged; they differ in what a seed decides.
     members: Count = 1
-    # With tune all: share of train.lr that the encoder gets; the linear layer has all.
-    encoder_rate: Share = 1.0
     # With tune all: random views of the windows trained on, whose labels go along.
     augment: BodyViews = BodyViews()
     # With tune all, a row of the same network from random weights, trained alike, and by how much
@@ -87,13 +85,11 @@ class Config(Frozen):
     levels: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
 
     @model_validator(mode="after")
-    def _of_the_encoder(self) -> "Config":
+    def _a_head_alone_sees_no_clips(self) -> "Config":
         if self.tune == "head" and self.augment != BodyViews():
             raise ValueError("augment needs tune: all; the head alone sees features made once")
         if self.tune == "head" and self.from_scratch:
             raise ValueError("from_scratch needs tune: all; untrained features are no network")
-        if self.tune == "head" and self.encoder_rate < 1:
-            raise ValueError("encoder_rate needs tune: all; a head alone moves no encoder")
         return self
 
 
@@ -253,8 +249,7 @@ def member_scores(
     at = windows.row_times(inputs.card, encoder, cfg.window, clips.x.shape[2], rows)
     weights = [cfg.background] + [1.0] * len(spec.classes)
     head = FrameClassifier(width, at, weights, cfg.dropout, inputs.run.seed)
-    detector = Detector(encoder, inputs.card, head, cfg.augment, cfg.encoder_rate)
-    detector.to(inputs.device)
+    detector = Detector(encoder, inputs.card, head, cfg.augment).to(inputs.device)
     if cfg.tune == "all":
         inputs.fit(detector, clips, cfg.train, what)
         inputs.renew(encoder, clips)

@@ -19,8 +19,8 @@ def by_torch(x, weight, order):
     """The same by torch's convolution of images (A, C, T, B)."""
     images = x.permute(order).permute(1, 3, 0, 2)
     y = F.conv2d(images, weight[..., None], padding=(weight.shape[2] // 2, 0))
-    there = y.permute(2, 0, 3, 1)
-    return there.permute([order.index(dim) for dim in range(4)])
+    rows = y.permute(2, 0, 3, 1)
+    return rows.permute([order.index(dim) for dim in range(4)])
 
 
 def drawn(frames, order, c_in, dtype=torch.float64):
@@ -58,22 +58,30 @@ def test_rounding_is_no_greater_than_of_a_plain_sum():
     assert error < 1e-6
 
 
+def along_frames(c_in, c_out, **changes):
+    return nn.Conv2d(c_in, c_out, (9, 1), padding=(4, 0), **changes)
+
+
 def test_only_wide_float32_on_a_processor_is_done_so(monkeypatch):
     """Elsewhere torch is faster, or numbers are asked for that are not float32."""
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
-    x, wide = torch.zeros(1), nn.Conv2d(128, 128, (9, 1))
+    x, wide = torch.zeros(1), along_frames(128, 128)
     assert suits(x, wide, 13)
     assert not suits(x, wide, 50)
     assert not suits(x.double(), wide, 13)
     assert not suits(x.to("meta"), wide, 13)
-    assert not suits(x, nn.Conv2d(128, 64, (9, 1)), 13)
-    assert not suits(x, nn.Conv2d(128, 128, (9, 1), (2, 1)), 13)
+    assert not suits(x, along_frames(128, 64), 13)
+    assert not suits(x, along_frames(128, 128, stride=(2, 1)), 13)
     assert not suits(x, nn.Conv2d(128, 128, 1), 13)
+    assert not suits(x, nn.Conv2d(128, 128, (9, 1)), 13)  # fewer frames come out
+    assert not suits(x, nn.Conv2d(128, 128, (9, 3), padding=(4, 1)), 13)
+    assert not suits(x, along_frames(128, 128, dilation=(2, 1)), 13)
+    assert not suits(x, along_frames(256, 256, groups=2), 13)
     with torch.autocast("cpu", torch.bfloat16):
         assert not suits(x, wide, 13)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     assert not suits(x, wide, 13)
-    assert suits(x, nn.Conv2d(256, 256, (9, 1)), 13)
+    assert suits(x, along_frames(256, 256), 13)
 
 
 @pytest.mark.parametrize("backbone", [stgcn, dsta])

@@ -291,29 +291,6 @@ def test_members_are_trained_apart_and_averaged(tmp_path, monkeypatch):
     assert [len(set(column)) for column in zip(*asked, strict=True)] == [3, 3]
 
 
-def test_the_encoder_may_move_less_than_the_head(tmp_path):
-    """A share of the rate that nobody uses would be a setting that lies: at 0 the encoder must stay
-    as it came, and the head learn all the same."""
-    here = world(tmp_path, "stgcn", batch_norm="released")
-    cfg = config(tune="all", encoder_rate=0.0, train={"epochs": 2, "lr": 0.005})
-    kept = {}
-    real = type(here).fit
-
-    def fit(inputs, trainable, source, settings, what):
-        kept["before"] = {k: v.clone() for k, v in trainable.named_parameters()}
-        real(inputs, trainable, source, settings, what)
-        kept["after"] = dict(trainable.named_parameters())
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(here), "fit", fit)
-        detection.member_scores(here, cfg, (here.train, here.test), "all", fresh=False)
-    same = {k: torch.equal(v, kept["after"][k]) for k, v in kept["before"].items()}
-    assert {k.split(".")[0] for k, still in same.items() if still} == {"encoder"}
-    assert {k.split(".")[0] for k, still in same.items() if not still} == {"head"}
-    with pytest.raises(ValueError, match="needs tune"):
-        config(encoder_rate=0.1)
-
-
 def test_labels_go_along_with_a_part_of_a_window(tmp_path):
     """A part stretched over the window shows every action later and longer: labels that stayed
     would teach the network to be wrong about boundaries."""
@@ -322,7 +299,7 @@ def test_labels_go_along_with_a_part_of_a_window(tmp_path):
     y = torch.arange(frames).expand(8, frames)
     x = (1.0 + y).view(8, 1, frames, 1, 1).expand(8, 3, frames, J, 1)
     head = FrameClassifier(4, torch.arange(3.0), [1.0, 1.0], 0.0, 0)
-    detector = Detector(here.encoder, here.card, head, BodyViews(shortest=0.4), 1.0)
+    detector = Detector(here.encoder, here.card, head, BodyViews(shortest=0.4))
     batch = Batch(x, torch.full((8,), frames), y)
     view = detector.view(batch, torch.Generator().manual_seed(0))
     shown = view.x[:, 0, :, 0, 0] - 1
