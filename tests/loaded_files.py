@@ -56,7 +56,8 @@ def loaded_by(words: list[str]) -> dict[str, Any]:
     except SystemExit as stop:
         code = int(stop.code or 0)
     sources = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
-    data = [path for path in opened if not path.endswith((".py", ".pyc"))]
+    # Bytecode is written under passing names, where a module was not yet compiled.
+    data = [path for path in opened if not path.endswith(".py") and "__pycache__" not in path]
     paths = [Path(path).absolute() for path in [*sources, *data] if path]
     files = {path.relative_to(PACKAGE) for path in paths if path.is_relative_to(PACKAGE)}
     packages = {name.partition(".")[0] for name in sys.modules}
