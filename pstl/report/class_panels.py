@@ -12,7 +12,6 @@ from pstl.encoding import feature_file
 from pstl.report import class_charts, embedding, poses
 from pstl.report.charts import Entry
 from pstl.report.class_charts import Confusion, Map, Span, Timeline
-from pstl.report.colours import floor_of
 from pstl.report.confusion import Scored, class_names
 from pstl.report.document import Table, number
 from pstl.report.labels import cell_label, from_source
@@ -78,17 +77,13 @@ def _each_class(sums: Counted, names: list[str]) -> Table:
 
 
 def maps(cells: Iterable[Cell]) -> tuple[list[Map], str]:
-    """Test features of each method, its first stream and seed, and what made the maps.
-
-    Floors are left out: a map shows what was learnt, and half of a suite's maps would be theirs.
-    """
+    """Test features of each method, its first stream and seed, and what made the maps."""
     drawn: dict[str, Map] = {}
     made, names = "", list[str]()
     for cell in cells:
         run = cell.run
         path = paths.features(run, cell.batch_norm)
-        is_shown = not cell.fused and not floor_of(run.method) and run.method not in drawn
-        if not is_shown or not os.path.lexists(path):
+        if cell.fused or run.method in drawn or not os.path.lexists(path):
             continue
         features, y = feature_file.read_test(path)
         chosen = embedding.chosen(len(features))

@@ -100,7 +100,7 @@ def build(content: Material, dataset: str, split: str) -> ResultsSection:
     confusions, classes = class_panels.confusions(scored)
     floor_methods = {line.method for line in own if line.floor}
     learnt = [cell for cell in cells if cell.run.method not in floor_methods]
-    maps, made_by = class_panels.maps(learnt or cells)
+    maps, made_by = class_panels.maps(learnt or cells)  # floors would be half of the maps
     sources = printed.Sources()
     by_metric = headline_tables(part, shown, sources)
     every = every_number(part, sources)
